@@ -1,0 +1,1 @@
+"""An asset-based forecasting and lineup platform for NASCAR daily fantasy contests."""

@@ -1,0 +1,1 @@
+"""Calibration: proper scores, baselines and walk-forward proof that forecasts keep their word."""

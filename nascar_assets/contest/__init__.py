@@ -1,0 +1,1 @@
+"""Contests: ownership, field, duplicates and settlement to the cent."""

@@ -1,0 +1,53 @@
+"""The errors that a person can mend, and the exit code that each kind has on the command line."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """The input is at fault: says what is wrong, where, what was expected and what to do.
+
+    On the command line it ends with exit code 2, over HTTP with 422.
+
+    Args:
+        message: What is wrong, in one sentence.
+        file: Name of the file at fault, if any.
+        row: One-based row of that file, the header being row 1.
+        field: Column, key or setting at fault.
+        remedy: What the person can do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        row: int | None = None,
+        field: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.message = message
+        self.file = file
+        self.row = row
+        self.field = field
+        self.remedy = remedy
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        where = [
+            f"{label} {value}" if label else str(value)
+            for label, value in (("", self.file), ("row", self.row), ("field", self.field))
+            if value is not None
+        ]
+        text = f"{', '.join(where)}: {self.message}" if where else self.message
+        return f"{text} {self.remedy}" if self.remedy else text
+
+
+class EnvironmentFault(RuntimeError):
+    """The environment is at fault: a full disk, a server that is down, a missing program.
+
+    On the command line it ends with exit code 1, over HTTP with 503.
+    """
+
+    exit_code = 1

@@ -1,0 +1,1 @@
+"""The public NASCAR feed: client, parsers to typed tables, dirt rules, driver names."""

@@ -1,0 +1,1 @@
+"""History: results per race and driver, ratings as of a date, track profiles."""

@@ -1,0 +1,1 @@
+"""Lineups and portfolios: exact optima over scenarios and the files that carry them."""

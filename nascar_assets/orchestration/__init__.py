@@ -1,0 +1,1 @@
+"""Dagster: assets, checks, partitions, resources, sensors, schedules; wiring only."""

@@ -1,0 +1,1 @@
+"""Invented seasons in the feed's own format, for the demo and for tests."""

@@ -1,0 +1,58 @@
+"""A slate: one contest's salaries on one race, its drivers resolved to the feed's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from nascar_assets.rules import RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class SlatePlayer:
+    """One driver that a lineup may hold.
+
+    Attributes:
+        driver_id: The feed's id; `new:{site id}` for a driver whom no feed knows.
+        name: The name as the salary file spells it.
+        site_id: The site's own id of this driver in this slate (the DraftKings ID).
+        salary: Dollars.
+        team: Team by the entry list, where known.
+        average_points: The site's own average, where given.
+        status: The site's status column, where given (`OUT`, ...).
+    """
+
+    driver_id: str
+    name: str
+    site_id: str
+    salary: int
+    team: str | None = None
+    average_points: float | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """One contest's player pool.
+
+    Attributes:
+        slate_id: `{date}-{series}-{site}-{contest}`, the slate's partition key.
+        race_id: The feed's id of the race.
+        race_key: The race's partition key.
+        rules: The contest's rules on the race's date.
+        lock: When lineups lock (UTC): the race's start.
+        players: Drivers that may be picked, in the salary file's order.
+        source: Name of the salary file.
+        source_hash: SHA-256 of the salary file.
+        notices: What a person should know: drivers left out, newcomers, unresolved names.
+    """
+
+    slate_id: str
+    race_id: str
+    race_key: str
+    rules: RuleSet
+    lock: datetime
+    players: tuple[SlatePlayer, ...]
+    source: str
+    source_hash: str
+    notices: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Telemetry: laps to features, with nothing from the future."""

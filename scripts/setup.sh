@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs the locked Python packages and the project itself into .venv; needs only Python 3.11 or later.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python="${PYTHON:-python3}"
+
+"$python" - <<'PY'
+import sys
+if sys.version_info < (3, 11):
+    sys.exit(f"nascar_assets needs Python 3.11 or later; {sys.executable} is {sys.version.split()[0]}. "
+             "Run again with PYTHON=/path/to/python3.11.")
+PY
+
+if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    rm -rf .venv
+    if ! "$python" -m venv .venv 2>/dev/null; then
+        # Debian ships venv without ensurepip: virtualenv brings its own pip.
+        rm -rf .venv .cache/virtualenv
+        if ! "$python" -m pip install --quiet --target .cache/virtualenv virtualenv; then
+            echo "Neither venv nor pip works with $python. Install one of them (Debian: apt-get install python3-venv)." >&2
+            exit 1
+        fi
+        PYTHONPATH=.cache/virtualenv "$python" -m virtualenv --quiet .venv
+    fi
+fi
+
+.venv/bin/python -m pip install --quiet "uv==0.13.8"
+.venv/bin/uv pip sync --quiet --require-hashes requirements.lock --python .venv/bin/python
+.venv/bin/uv pip install --quiet --no-deps --editable . --python .venv/bin/python
+touch .venv/.installed
