@@ -1,0 +1,233 @@
+"""The data root: a local folder or an object store with atomic writes on both."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import polars as pl
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, S3Store, from_url
+
+from nascar_assets.errors import EnvironmentFault, InputError
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file under the root: its path (relative, with `/`), size in bytes, time of change."""
+
+    path: str
+    size: int
+    modified: datetime
+
+
+class StorageFault(EnvironmentFault):
+    """A read or write of the data root failed: disk full, no permission, store unreachable."""
+
+
+class DataRoot:
+    """Every read and write of the platform's files goes through one of these.
+
+    A write puts the whole new file in place or leaves the old one: a local file is written aside
+    and renamed, an object store's put is atomic by itself. Paths are relative to the root and
+    use `/`.
+
+    Args:
+        location: A local folder (made when first written to) or a URL such as
+            `s3://bucket/prefix`.
+        storage_options: For an object store: keys as Polars and obstore know them
+            (`aws_access_key_id`, `aws_endpoint_url`, ...); credentials otherwise come from the
+            environment.
+    """
+
+    def __init__(
+        self, location: str | Path, storage_options: Mapping[str, str] | None = None
+    ) -> None:
+        text = str(location)
+        self._options = dict(storage_options or {})
+        if "://" in text and not text.startswith("file://"):
+            self.location = text.rstrip("/")
+            self._folder: Path | None = None
+            self._store: Any = _object_store(self.location, self._options)
+        else:
+            folder = Path(text.removeprefix("file://")).expanduser().absolute()
+            self.location = str(folder)
+            self._folder = folder
+            self._store = None
+
+    @classmethod
+    def open(
+        cls, location: str | Path, storage_options: Mapping[str, str] | None = None
+    ) -> DataRoot:
+        """The root at a location; nothing is created before the first write."""
+        return cls(location, storage_options)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the root is a folder of this machine."""
+        return self._folder is not None
+
+    def local_path(self, path: str) -> Path:
+        """The path of a file that some engine must open by itself (the embedded graph).
+
+        Raises:
+            InputError: If the root is an object store.
+        """
+        if self._folder is None:
+            raise InputError(
+                f"{path} needs a local folder, and the data root is {self.location}.",
+                remedy="Name a local folder for it (NASCAR_LOCAL).",
+            )
+        return self._folder / _checked(path)
+
+    def uri(self, path: str) -> str:
+        """Where a file lies, as Polars and people read it."""
+        return f"{self.location}/{_checked(path)}"
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file, none where there is no such file.
+
+        Raises:
+            StorageFault: If the file is there and cannot be read.
+        """
+        try:
+            return bytes(self._opened().get(_checked(path)).bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, BaseError) as error:
+            raise StorageFault(f"Reading {self.uri(path)} failed: {error}") from error
+
+    def write(self, path: str, data: bytes) -> None:
+        """Puts a file in place, whole or not at all.
+
+        Raises:
+            StorageFault: If the write failed; what was there before is still there.
+        """
+        try:
+            self._opened().put(_checked(path), data)
+        except (OSError, BaseError) as error:
+            raise StorageFault(f"Writing {self.uri(path)} failed: {error}") from error
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file."""
+        try:
+            self._opened().head(_checked(path))
+        except FileNotFoundError:
+            return False
+        except (OSError, BaseError) as error:
+            raise StorageFault(f"Looking for {self.uri(path)} failed: {error}") from error
+        return True
+
+    def list(self, prefix: str = "") -> list[StoredFile]:
+        """All files under a folder of the root, sorted by path; empty where it does not exist.
+
+        Raises:
+            StorageFault: If the folder cannot be listed; a failed read is never an empty folder.
+        """
+        try:
+            found = [
+                StoredFile(item["path"], item["size"], item["last_modified"])
+                for batch in self._opened().list(_checked(prefix) if prefix else None)
+                for item in batch
+            ]
+        except FileNotFoundError:
+            return []
+        except (OSError, BaseError) as error:
+            raise StorageFault(f"Listing {self.uri(prefix or '.')} failed: {error}") from error
+        return sorted(found, key=lambda item: item.path)
+
+    def delete(self, path: str) -> None:
+        """Removes a file; one that is not there is no error."""
+        try:
+            self._opened().delete(_checked(path))
+        except FileNotFoundError:
+            return
+        except (OSError, BaseError) as error:
+            raise StorageFault(f"Deleting {self.uri(path)} failed: {error}") from error
+
+    def write_frame(
+        self, path: str, frame: pl.DataFrame, metadata: Mapping[str, str] | None = None
+    ) -> int:
+        """Writes a table as Parquet (Snappy) with key-value metadata; returns its bytes."""
+        buffer = io.BytesIO()
+        frame.write_parquet(
+            buffer, compression="snappy", metadata=dict(metadata) if metadata else None
+        )
+        data = buffer.getvalue()
+        self.write(path, data)
+        return len(data)
+
+    def scan_frame(
+        self, path: str | Sequence[str], *, insert_missing: bool = False
+    ) -> pl.LazyFrame:
+        """A lazy scan of one or several Parquet files of the same shape.
+
+        Args:
+            path: One path, or several that are read as one table.
+            insert_missing: Whether a column that some files lack is read as null.
+        """
+        paths = [path] if isinstance(path, str) else path
+        return pl.scan_parquet(
+            [self.uri(item) for item in paths],
+            storage_options=self._options or None,
+            missing_columns="insert" if insert_missing else "raise",
+            glob=False,
+        )
+
+    def frame_metadata(self, path: str) -> dict[str, str]:
+        """The key-value metadata of a Parquet file, without Arrow's own entry."""
+        data = self.read(path)
+        if data is None:
+            raise StorageFault(f"There is no file {self.uri(path)}.")
+        found = pl.read_parquet_metadata(io.BytesIO(data))
+        return {key: value for key, value in found.items() if key != "ARROW:schema"}
+
+    def _opened(self) -> Any:
+        if self._store is None:
+            assert self._folder is not None
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StorageFault(
+                    f"The data root {self._folder} cannot be made: {error}"
+                ) from error
+            self._store = LocalStore(prefix=str(self._folder))
+        return self._store
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"location": self.location, "options": self._options}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["location"], state["options"])  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return f"DataRoot({self.location!r})"
+
+
+def _object_store(location: str, options: Mapping[str, str]) -> Any:
+    if location.startswith("s3://"):
+        bucket, _, prefix = location.removeprefix("s3://").partition("/")
+        config = {key.removeprefix("aws_"): value for key, value in options.items()}
+        allow_http = config.pop("allow_http", "false").lower() == "true"
+        if "endpoint_url" in config:
+            config["endpoint"] = config.pop("endpoint_url")
+        return S3Store(
+            bucket,
+            prefix=prefix or None,
+            config=config,
+            client_options={"allow_http": allow_http},
+        )
+    return from_url(location)
+
+
+def _checked(path: str) -> str:
+    """The path itself, refused where it would leave the root."""
+    parts = PurePosixPath(path).parts
+    if path.startswith("/") or os.sep + ".." in os.sep + path or ".." in parts:
+        raise InputError(f"{path!r} is no path inside the data root.")
+    return "/".join(parts)
