@@ -1,0 +1,1 @@
+"""Benchmarks: speed and memory stated as measured, never asserted in tests."""
