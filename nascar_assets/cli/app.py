@@ -1,0 +1,58 @@
+"""The `nascar` program: its commands and the exit code of each kind of error."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Sequence
+
+import click
+import typer
+
+from nascar_assets.cli import sync as sync_command
+from nascar_assets.cli.output import messages
+from nascar_assets.errors import EnvironmentFault, InputError
+
+app = typer.Typer(
+    name="nascar",
+    help="Forecasts and lineups for NASCAR daily fantasy contests.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+app.command("sync")(sync_command.sync)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command and returns its exit code."""
+    try:
+        result = app(list(arguments), standalone_mode=False)
+    except click.exceptions.Abort:
+        messages.print("stopped")
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except InputError as error:
+        _say(error)
+        return 2
+    except EnvironmentFault as error:
+        _say(error)
+        return 1
+    except (MemoryError, OSError) as error:
+        _say(error)
+        return 1
+    except Exception as error:  # a defect: said in one line, the trace on request
+        _say(error)
+        if os.environ.get("NASCAR_TRACE"):
+            traceback.print_exc()
+        else:
+            messages.print("Set NASCAR_TRACE=1 to see where it happened.")
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _say(error: BaseException) -> None:
+    text = str(error) or type(error).__name__
+    messages.print(f"error: {text}", style="red", markup=False, soft_wrap=True)

@@ -1,0 +1,39 @@
+"""`nascar coverage`: which races have which data, and what is missing."""
+
+from __future__ import annotations
+
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output
+
+KINDS = ("weekend", "loop_stats", "practice", "lap_times")
+
+
+def coverage(home: Home, as_json: Json = False) -> None:
+    """Shows which races have which data, by season and series.
+
+    Example: nascar coverage
+    """
+    from nascar_assets.orchestration.coverage import coverage_table
+
+    out = Output(as_json)
+    table = coverage_table(home)
+    out.table(
+        "Points races that have been run, and the data that landed",
+        ["season", "series", "races", *KINDS, "missing"],
+        [
+            (
+                str(row["season"]),
+                row["series"],
+                row["races"],
+                *(row[kind] for kind in KINDS),
+                row["missing"],
+            )
+            for row in table["seasons"]
+        ],
+        text=2,
+    )
+    for race in table["missing"][:20] if not as_json else []:
+        out.line(f"{race['race_key']} {race['race_name']}: no {', '.join(race['lacks'])}")
+    if len(table["missing"]) > 20:
+        out.line(f"and {len(table['missing']) - 20} more; all of them with --json")
+    out.result(table)

@@ -1,0 +1,43 @@
+"""`nascar doctor`: whether everything is in order, and how to mend what is not."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output
+
+
+def doctor(home: Home, as_json: Json = False) -> None:
+    """Looks at Python, packages, data root, Dagster's storage, graph and feed.
+
+    Example: nascar doctor
+    """
+    from nascar_assets.orchestration.doctor import environment_summary, examine
+
+    out = Output(as_json)
+    findings = examine(home, os.environ.get("NASCAR_FEED"))
+    out.table(
+        "Health",
+        ["part", "state", "found"],
+        [(item.name, "ok" if item.ok else "NOT OK", item.found) for item in findings],
+        text=3,
+    )
+    for item in findings:
+        if not item.ok:
+            out.line(f"{item.name}: {item.remedy}")
+    healthy = all(item.ok for item in findings)
+    out.result(
+        {
+            "ok": healthy,
+            "environment": environment_summary(),
+            "checks": [
+                {"name": item.name, "ok": item.ok, "found": item.found, "remedy": item.remedy}
+                for item in findings
+            ],
+        }
+    )
+    if not healthy:
+        raise typer.Exit(1)

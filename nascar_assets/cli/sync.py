@@ -1,0 +1,77 @@
+"""`nascar sync`: brings feed files in and materialises the races that they touch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output
+from nascar_assets.errors import InputError
+
+
+def sync(
+    feed: Annotated[
+        str,
+        typer.Option(envvar="NASCAR_FEED", help="The feed: a base URL, or a folder like it."),
+    ],
+    home: Home,
+    series: Annotated[
+        list[str] | None,
+        typer.Option(help="cup, xfinity or trucks; may be given several times. Default: cup."),
+    ] = None,
+    seasons: Annotated[
+        str, typer.Option(help="A season or a span of seasons, both ends included.")
+    ] = "2022-2026",
+    as_json: Json = False,
+) -> None:
+    """Brings new and changed feed files in, and materialises the races that they touch.
+
+    Example: nascar sync --feed https://cf.nascar.com --series cup --seasons 2022-2026
+    """
+    from nascar_assets.orchestration.operations import sync_races
+
+    out = Output(as_json)
+    with out.progress("feed files") as update:
+        report = sync_races(home, feed, series or ["cup"], parse_seasons(seasons), progress=update)
+    for notice in report.notices:
+        out.notice(notice)
+    out.table(
+        "Synced",
+        ["what", "count"],
+        [
+            ("files new or changed", len(report.changed)),
+            ("files refused (see quarantine/)", len(report.quarantined)),
+            ("races materialised", len(report.races)),
+            ("races failed", len(report.failures)),
+        ],
+    )
+    for key, reason in report.failures.items():
+        out.notice(f"{key}: {reason}")
+    out.line(", ".join(f"{name} {value:.1f} s" for name, value in report.seconds.items()))
+    out.result(report.to_json())
+    if report.failures:
+        raise typer.Exit(1)
+
+
+def parse_seasons(text: str) -> list[int]:
+    """The seasons of `2022-2026`, `2025` or `2022,2024`.
+
+    Raises:
+        InputError: If the text is none of these.
+    """
+    seasons: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.strip().partition("-")
+            seasons.extend(range(int(first), int(last or first) + 1))
+    except ValueError:
+        seasons = []
+    if not seasons or not all(1948 <= season <= 2100 for season in seasons):
+        raise InputError(
+            f"{text!r} names no seasons.",
+            field="--seasons",
+            remedy="Write a season (2025), a span (2022-2026) or a list (2022,2024).",
+        )
+    return seasons

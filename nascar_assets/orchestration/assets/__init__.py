@@ -1,0 +1,1 @@
+"""The asset graph, one file for each group; every asset calls the domain and reports."""

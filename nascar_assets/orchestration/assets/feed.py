@@ -1,0 +1,144 @@
+"""Feed: the schedule, and for each race the files that landed, its entries and its practice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from nascar_assets.feed.parse_practice import parse_practice
+from nascar_assets.feed.parse_schedule import parse_schedule
+from nascar_assets.feed.parse_weekend import parse_entries
+from nascar_assets.feed.paths import (
+    lap_averages_path,
+    lap_times_path,
+    loop_stats_path,
+    parse_path,
+    weekend_path,
+)
+from nascar_assets.feed.schemas import PRACTICE
+from nascar_assets.orchestration.race_tables import RaceInputs, RaceOutput, race_table
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.store import scan_table, table_path
+from nascar_assets.storage import DataRoot
+
+LANDING = "landing/feed"
+
+FILE_KINDS = {
+    "weekend": weekend_path,
+    "loop_stats": loop_stats_path,
+    "practice": lap_averages_path,
+    "lap_times": lap_times_path,
+}
+
+
+@dg.asset(
+    group_name="feed",
+    description="Every race of the landed seasons: what, where, when, and whether it was run.",
+    kinds={"polars", "json"},
+    owners=["team:data"],
+)
+def schedule(platform: Platform) -> pl.DataFrame:
+    """One row per race; keys once given are kept when the schedule moves."""
+    root = platform.root
+    payloads: dict[int, Any] = {}
+    for item in root.list(f"{LANDING}/cacher"):
+        parsed = parse_path(item.path.removeprefix(f"{LANDING}/"))
+        if parsed is not None and parsed.kind == "schedule":
+            payloads[parsed.season] = root.read(item.path)
+    return parse_schedule(payloads, known_keys(root))
+
+
+def known_keys(root: DataRoot) -> dict[str, str]:
+    """The partition keys that races have been given, by race id."""
+    if not root.exists(table_path("schedule")):
+        return {}
+    frame = scan_table(root, "schedule").select("race_id", "race_key").collect()
+    return dict(frame.iter_rows())
+
+
+def race_payload(inputs: RaceInputs, kind: str) -> bytes | None:
+    """One landed file of a race, none where the feed does not have it."""
+    race = inputs.race
+    path = FILE_KINDS[kind](race["season"], race["series"], race["race_id"])
+    return inputs.root.read(f"{LANDING}/{path}")
+
+
+def _race_files(inputs: RaceInputs) -> RaceOutput:
+    rows = []
+    for kind, path_of in FILE_KINDS.items():
+        race = inputs.race
+        path = f"{LANDING}/{path_of(race['season'], race['series'], race['race_id'])}"
+        data = inputs.root.read(path)
+        if data is None:
+            continue
+        rows.append(
+            {
+                "kind": kind,
+                "path": path,
+                "bytes": len(data),
+                "sha256": hashlib.sha256(data).hexdigest(),
+            }
+        )
+    frame = pl.DataFrame(
+        rows, schema={"kind": pl.String, "path": pl.String, "bytes": pl.Int64, "sha256": pl.String}
+    )
+    missing = [] if "weekend" in frame["kind"] else ["The weekend feed has not landed."]
+    return RaceOutput(
+        frame,
+        failures=missing,
+        metadata={"files": dg.MetadataValue.json(json.loads(json.dumps(rows)))},
+    )
+
+
+race_files = race_table(
+    "race_files",
+    _race_files,
+    group="feed",
+    description="The feed files of a race as they landed, each with its size and SHA-256.",
+    check="weekend_feed_landed",
+    check_description="Without the weekend feed nothing else of the race can be made.",
+    deps=[schedule],
+    kinds={"json", "parquet"},
+)
+
+
+def _entries(inputs: RaceInputs) -> RaceOutput:
+    payload = race_payload(inputs, "weekend")
+    assert payload is not None  # the blocking check on race_files holds this
+    parsed = parse_entries(payload, inputs.race)
+    failures = [] if parsed.frame.height else ["The entry list is empty."]
+    return RaceOutput(parsed.frame, parsed.notices, failures=failures)
+
+
+entries = race_table(
+    "entries",
+    _entries,
+    group="feed",
+    description="The cars of a race with what is known before it: driver, team, start.",
+    check="entry_list_present",
+    check_description="The entry list holds at least one car.",
+    deps=[race_files],
+)
+
+
+def _practice(inputs: RaceInputs) -> RaceOutput:
+    payload = race_payload(inputs, "practice")
+    if payload is None:
+        return RaceOutput(pl.DataFrame(schema=PRACTICE), ["The feed has no practice averages."])
+    parsed = parse_practice(payload, inputs.race)
+    return RaceOutput(parsed.frame, parsed.notices)
+
+
+practice = race_table(
+    "practice",
+    _practice,
+    group="feed",
+    description="Practice averages per session and driver; empty where there was no practice.",
+    check="practice_readable",
+    check_description="The practice averages could be read.",
+    deps=[race_files],
+)

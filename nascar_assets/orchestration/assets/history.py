@@ -1,0 +1,105 @@
+"""History: official results per race; ratings and track profiles as of each race's start."""
+
+from __future__ import annotations
+
+import dagster as dg
+import polars as pl
+
+from nascar_assets.feed.schemas import RESULTS
+from nascar_assets.history.ratings import rate_history
+from nascar_assets.history.results import build_race_results
+from nascar_assets.history.track_profiles import track_profiles as profiles_as_of
+from nascar_assets.orchestration.assets.feed import race_files, race_payload
+from nascar_assets.orchestration.metadata import table_metadata
+from nascar_assets.orchestration.partitions import RACES
+from nascar_assets.orchestration.race_tables import (
+    RaceInputs,
+    RaceOutput,
+    race_table,
+    schedule_rows,
+)
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.store import scan_all, table_path
+
+
+def _race_results(inputs: RaceInputs) -> RaceOutput:
+    weekend = race_payload(inputs, "weekend")
+    if inputs.race["status"] != "complete" or weekend is None:
+        return RaceOutput(pl.DataFrame(schema=RESULTS), ["The race has not been run."])
+    parsed = build_race_results(inputs.race, weekend, race_payload(inputs, "loop_stats"))
+    places = parsed.frame["finish"].sort().to_list()
+    failures = (
+        []
+        if places == list(range(1, len(places) + 1))
+        else [f"The finish is no permutation of 1 to {len(places)}."]
+    )
+    return RaceOutput(parsed.frame, parsed.notices, failures=failures)
+
+
+race_results = race_table(
+    "race_results",
+    _race_results,
+    group="history",
+    description="Official results joined with loop statistics; empty before the race.",
+    check="finish_is_a_permutation",
+    check_description="Every place is taken by exactly one car.",
+    deps=[race_files],
+)
+
+
+def all_results(platform: Platform) -> pl.DataFrame:
+    """The results of every race that has been run, in date order."""
+    return (
+        scan_all(platform.root, "race_results", RESULTS)
+        .sort("start_time", "race_id", "finish")
+        .collect()
+    )
+
+
+ALL_RESULTS = dg.AssetDep(race_results, partition_mapping=dg.AllPartitionMapping())
+
+
+@dg.asset(
+    partitions_def=RACES,
+    group_name="history",
+    description="Each entrant's rating and level as known at the race's start, from past races.",
+    deps=[ALL_RESULTS],
+    kinds={"polars", "parquet"},
+    owners=["team:model"],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def driver_ratings(context: dg.AssetExecutionContext, platform: Platform) -> None:
+    """Walk-forward: what a forecast made at the start of each race would have known."""
+    rows = schedule_rows(platform.root, list(context.partition_keys))
+    ids = [str(race["race_id"]) for race in rows.values()]
+    rated = rate_history(all_results(platform), ids).partition_by("race_id", as_dict=True)
+    for key, race in rows.items():
+        frame = rated.get((str(race["race_id"]),))
+        if frame is None:
+            context.log.info("%s has no results to rate.", key)
+            continue
+        size = platform.root.write_frame(table_path("driver_ratings", key), frame)
+        context.add_asset_metadata(
+            table_metadata(frame, size=size), asset_key="driver_ratings", partition_key=key
+        )
+
+
+@dg.asset(
+    partitions_def=RACES,
+    group_name="history",
+    description="What races at each track have been like, as known at this race's start.",
+    deps=[ALL_RESULTS],
+    kinds={"polars", "parquet"},
+    owners=["team:model"],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def track_profiles(context: dg.AssetExecutionContext, platform: Platform) -> None:
+    """One row per track that was raced before the race's start."""
+    results = all_results(platform)
+    rows = schedule_rows(platform.root, list(context.partition_keys))
+    for key, race in rows.items():
+        frame = profiles_as_of(results, race["start_time"])
+        size = platform.root.write_frame(table_path("track_profiles", key), frame)
+        context.add_asset_metadata(
+            table_metadata(frame, size=size), asset_key="track_profiles", partition_key=key
+        )

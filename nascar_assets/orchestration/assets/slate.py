@@ -1,0 +1,242 @@
+"""Slate: players, the race's field, its ratings and its features, all as of the cut-off."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from nascar_assets.errors import InputError
+from nascar_assets.feed.names import DriverDirectory
+from nascar_assets.feed.schemas import ENTRIES, PRACTICE, RESULTS
+from nascar_assets.history.features import build_features
+from nascar_assets.history.ratings import rate_race
+from nascar_assets.orchestration.assets.feed import entries, practice, schedule
+from nascar_assets.orchestration.assets.history import race_results
+from nascar_assets.orchestration.assets.telemetry import lap_summaries
+from nascar_assets.orchestration.partitions import SLATES
+from nascar_assets.orchestration.race_tables import schedule_rows
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.slate_plan import Registration, SlatePlan
+from nascar_assets.orchestration.store import scan_all, scan_table, stored_partitions
+from nascar_assets.rules import rule_set
+from nascar_assets.slates.build import build_slate, slate_to_polars
+from nascar_assets.slates.salaries import read_salaries
+from nascar_assets.storage import DataRoot
+
+SLATE = {"partitions_def": SLATES, "owners": ["team:model"]}
+
+ALL_RACES = dg.AllPartitionMapping()
+
+
+class SlateRun(dg.Config):
+    """What a person may set for one run of a slate."""
+
+    as_of: str | None = Field(
+        default=None,
+        description="The cut-off as ISO time with zone; unset: now, or lock for a race begun.",
+    )
+    n_scenarios: int = Field(default=10_000, ge=10, le=200_000, description="Races to simulate.")
+    seed: int = Field(default=1, ge=1, description="Seed of the run; the same seed repeats it.")
+    settings: str = Field(default="", description="Portfolio settings as TOML; empty: defaults.")
+
+
+@dg.asset(
+    group_name="slate",
+    description="The players that a lineup may hold, each resolved to the feed's driver.",
+    deps=[schedule, dg.AssetDep(entries, partition_mapping=ALL_RACES)],
+    kinds={"polars", "csv"},
+    **SLATE,
+)
+def slate(
+    context: dg.AssetExecutionContext, config: SlateRun, platform: Platform
+) -> dg.Output[pl.DataFrame]:
+    """Fixes the plan of the run (cut-off, seed, settings) and reads the salary file."""
+    root = platform.root
+    registration = Registration.load(root, context.partition_key)
+    race = schedule_rows(root, [registration.race_key])[registration.race_key]
+    as_of = cutoff(config.as_of, race["start_time"], datetime.now(UTC))
+    data = root.read(registration.salary_path)
+    if data is None:
+        raise InputError(
+            "The salary file is gone.",
+            file=registration.salary_path,
+            remedy="Add the slate again (nascar slate add).",
+        )
+    built = build_slate(
+        read_salaries(data, registration.salary_path.rsplit("/", 1)[-1]),
+        race,
+        known_entries(root, registration.race_key, as_of),
+        driver_directory(root),
+        rule_set(registration.contest, race["start_time"].date()),
+    )
+    SlatePlan(
+        slate_id=registration.slate_id,
+        race_id=registration.race_id,
+        race_key=registration.race_key,
+        contest=registration.contest,
+        as_of=as_of,
+        lock=race["start_time"],
+        n_scenarios=config.n_scenarios,
+        seed=config.seed,
+        settings=config.settings,
+        salary_path=registration.salary_path,
+        salary_sha256=hashlib.sha256(data).hexdigest(),
+        run_id=context.run.run_id,
+    ).save(root)
+    metadata: dict[str, Any] = {
+        "race": f"{race['race_name']} ({registration.race_key})",
+        "as_of": as_of.isoformat(),
+        "lock": race["start_time"].isoformat(),
+        "salary_file": registration.salary_path,
+    }
+    if built.notices:
+        metadata["notices"] = dg.MetadataValue.md("\n".join(f"- {text}" for text in built.notices))
+    return dg.Output(slate_to_polars(built), metadata=metadata)
+
+
+def cutoff(asked: str | None, lock: datetime, now: datetime) -> datetime:
+    """The run's cut-off: what was asked for, else now, else lock for a race that has begun.
+
+    Raises:
+        InputError: If the text is no time, has no zone, or lies after the race's start.
+    """
+    if asked is None:
+        return min(now, lock)
+    try:
+        moment = datetime.fromisoformat(asked)
+    except ValueError as error:
+        raise InputError(
+            f"{asked!r} is no time.",
+            field="--as-of",
+            remedy="Write it as 2026-03-15T12:00:00-04:00.",
+        ) from error
+    if moment.tzinfo is None:
+        raise InputError(
+            f"{asked!r} has no time zone.",
+            field="--as-of",
+            remedy="Add one, for example 2026-03-15T12:00:00-04:00 or ...Z.",
+        )
+    if moment > lock:
+        raise InputError(
+            f"{asked} lies after the slate's lock at {lock.isoformat()}.",
+            field="--as-of",
+            remedy="A forecast may know nothing of the race; give a time up to lock.",
+        )
+    return moment.astimezone(UTC)
+
+
+def known_entries(root: DataRoot, race_key: str, as_of: datetime) -> pl.DataFrame | None:
+    """The race's entry list as far as it was known by the cut-off, none where it was not."""
+    if race_key not in stored_partitions(root, "entries"):
+        return None
+    frame = scan_table(root, "entries", race_key).filter(pl.col("entries_at") <= as_of).collect()
+    if not frame.height:
+        return None
+    qualified = pl.col("qualifying_at") <= as_of
+    return frame.with_columns(
+        pl.when(qualified).then(pl.col(name)).alias(name)
+        for name in ("start", "qualifying_position", "qualifying_speed_mph")
+    )
+
+
+def driver_directory(root: DataRoot) -> DriverDirectory:
+    """Every driver that the feed has named, by id and spelling."""
+    return DriverDirectory.from_frames(
+        scan_all(root, "entries", ENTRIES).select("driver_id", "driver_name").unique().collect()
+    )
+
+
+def results_before(root: DataRoot, as_of: datetime) -> pl.DataFrame:
+    """All results that were known by a moment, in date order."""
+    return (
+        scan_all(root, "race_results", RESULTS)
+        .filter(pl.col("results_at") <= as_of)
+        .sort("start_time", "race_id", "finish")
+        .collect()
+    )
+
+
+@dg.asset(
+    group_name="slate",
+    description="Every car of the race as known by the cut-off, picked or not.",
+    deps=[schedule, dg.AssetDep(entries, partition_mapping=ALL_RACES)],
+    kinds={"polars"},
+    **SLATE,
+)
+def slate_field(
+    context: dg.AssetExecutionContext, platform: Platform, slate: pl.DataFrame
+) -> pl.DataFrame:
+    """The entry list; before there is one, the slate's own players stand in for it."""
+    root = platform.root
+    plan = SlatePlan.load(root, context.partition_key)
+    known = known_entries(root, plan.race_key, plan.as_of)
+    if known is not None:
+        return known.sort(pl.col("start").fill_null(99), "driver_id")
+    race = schedule_rows(root, [plan.race_key])[plan.race_key]
+    columns = {name: pl.lit(race.get(name), dtype=kind) for name, kind in ENTRIES.items()}
+    return slate.select(
+        **columns
+        | {
+            "driver_id": pl.col("driver_id"),
+            "driver_name": pl.col("name"),
+            "team": pl.col("team"),
+        }
+    ).cast(dict(ENTRIES))  # type: ignore[arg-type]
+
+
+@dg.asset(
+    group_name="slate",
+    description="Rating and level of every car, from races that were known by the cut-off.",
+    deps=[dg.AssetDep(race_results, partition_mapping=ALL_RACES)],
+    kinds={"polars", "numba"},
+    **SLATE,
+)
+def slate_ratings(
+    context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
+) -> pl.DataFrame:
+    """One row per car, with the uncertainty of its level."""
+    plan = SlatePlan.load(platform.root, context.partition_key)
+    return rate_race(results_before(platform.root, plan.as_of), slate_field, plan.as_of)
+
+
+def feature_sources(root: DataRoot, slate_field: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The tables that features are built from, unfiltered: the builder keeps the cut-off."""
+    summaries = stored_partitions(root, "lap_summaries")
+    race_key = slate_field["race_key"][0] if slate_field.height else None
+    has_practice = race_key in stored_partitions(root, "practice")
+    sources = {
+        "results": scan_all(root, "race_results", RESULTS).collect(),
+        "entries": slate_field,
+        "practice": scan_table(root, "practice", race_key).collect()
+        if has_practice
+        else pl.DataFrame(schema=dict(PRACTICE)),
+    }
+    if summaries:
+        sources["lap_summaries"] = scan_all(root, "lap_summaries", {}).collect()
+    return sources
+
+
+@dg.asset(
+    group_name="slate",
+    description="One row per entrant: every catalogued feature that was known by the cut-off.",
+    deps=[
+        dg.AssetDep(race_results, partition_mapping=ALL_RACES),
+        dg.AssetDep(practice, partition_mapping=ALL_RACES),
+        dg.AssetDep(lap_summaries, partition_mapping=ALL_RACES),
+    ],
+    kinds={"polars"},
+    **SLATE,
+)
+def slate_features(
+    context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
+) -> pl.DataFrame:
+    """The feature table that the availability contract guards."""
+    root = platform.root
+    plan = SlatePlan.load(root, context.partition_key)
+    race = schedule_rows(root, [plan.race_key])[plan.race_key]
+    return build_features(feature_sources(root, slate_field), race, plan.as_of)

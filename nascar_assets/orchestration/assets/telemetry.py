@@ -1,0 +1,74 @@
+"""Telemetry: the canonical laps of a race, their rolling features and their summary."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from nascar_assets.feed.schemas import LAPS
+from nascar_assets.orchestration.assets.feed import race_files, race_payload
+from nascar_assets.orchestration.metadata import image
+from nascar_assets.orchestration.race_tables import RaceInputs, RaceOutput, race_table
+from nascar_assets.reports.plots import as_markdown_image, falloff_plot
+from nascar_assets.telemetry import compute_aggregate_features, compute_falloff_metrics
+from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
+from nascar_assets.telemetry.summary import summarise_laps
+
+NO_LAPS = "The feed has no lap times of this race."
+
+
+def _laps(inputs: RaceInputs) -> RaceOutput:
+    payload = race_payload(inputs, "lap_times")
+    if payload is None:
+        return RaceOutput(pl.DataFrame(schema=LAPS), [NO_LAPS])
+    frame = laps_from_lap_times(payload, inputs.race)
+    duplicates = frame.height - frame.select("driver_id", "lap").n_unique()
+    failures = [f"{duplicates} laps stand twice."] if duplicates else []
+    return RaceOutput(frame, failures=failures)
+
+
+laps = race_table(
+    "laps",
+    _laps,
+    group="telemetry",
+    description="Lap by lap: position, time, speed, flag, and who led. Empty where no laps landed.",
+    check="one_row_per_lap",
+    check_description="No driver has the same lap twice.",
+    deps=[race_files],
+)
+
+
+def _lap_features(inputs: RaceInputs) -> RaceOutput:
+    frame = inputs.table("laps")
+    features = compute_falloff_metrics(compute_aggregate_features(frame))
+    return RaceOutput(features, [] if frame.height else [NO_LAPS])
+
+
+lap_features = race_table(
+    "lap_features",
+    _lap_features,
+    group="telemetry",
+    description="Rolling windows over the last 10, 20 and 50 laps, and falloff over green runs.",
+    check="windows_look_back",
+    check_description="Every row has as many laps behind it as it says.",
+    deps=[laps],
+)
+
+
+def _lap_summaries(inputs: RaceInputs) -> RaceOutput:
+    frame = inputs.table("laps")
+    summary = summarise_laps(frame)
+    if not frame.height:
+        return RaceOutput(summary, [NO_LAPS])
+    plot = image(as_markdown_image(falloff_plot(summary)))
+    return RaceOutput(summary, metadata={"falloff": plot})
+
+
+lap_summaries = race_table(
+    "lap_summaries",
+    _lap_summaries,
+    group="telemetry",
+    description="One row per driver: falloff with its error, long-run speed, restarts gained.",
+    check="one_row_per_driver",
+    check_description="No driver has two summaries.",
+    deps=[laps],
+)

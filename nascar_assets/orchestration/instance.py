@@ -1,0 +1,61 @@
+"""Dagster's own storage under the data root: where it lies and how it is opened."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from nascar_assets.errors import EnvironmentFault
+
+INSTANCE_SETTINGS = """\
+# Written by nascar. Edit it to use Postgres; delete it to have it made anew.
+telemetry:
+  enabled: false
+run_monitoring:
+  enabled: true
+run_retries:
+  enabled: true
+  max_retries: 0
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+sensors:
+  use_threads: true
+  num_workers: 2
+schedules:
+  use_threads: true
+  num_workers: 2
+"""
+
+
+def dagster_home(home: str) -> Path:
+    """Dagster's folder for a data root, made with its settings where it is not there yet.
+
+    `NASCAR_LOCAL` names a local folder for it where the data root is an object store.
+
+    Raises:
+        EnvironmentFault: If the folder cannot be made.
+    """
+    local = os.environ.get("NASCAR_LOCAL")
+    if local is None and "://" in home:
+        raise EnvironmentFault(
+            f"Dagster's storage cannot lie in {home}: set NASCAR_LOCAL to a local folder."
+        )
+    folder = Path(local or home).expanduser().absolute() / "dagster"
+    settings = folder / "dagster.yaml"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not settings.exists():
+            aside = settings.with_suffix(f".{os.getpid()}")
+            aside.write_text(INSTANCE_SETTINGS)
+            aside.replace(settings)
+    except OSError as error:
+        raise EnvironmentFault(f"Dagster's folder {folder} cannot be made: {error}") from error
+    return folder
+
+
+def open_instance(home: str) -> dg.DagsterInstance:
+    """The Dagster instance of a data root, the same one that the UI and the daemon use."""
+    return dg.DagsterInstance.from_config(str(dagster_home(home)))

@@ -1,0 +1,140 @@
+"""What a person asks for in one command: bring feed files in and materialise what they touch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.feed.client import open_feed
+from nascar_assets.feed.landing import sync_feed
+from nascar_assets.orchestration.instance import open_instance
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.runs import register_races, run_job, run_races
+from nascar_assets.orchestration.store import scan_table, stored_partitions
+
+Progress = Callable[..., None]
+
+
+@dataclass
+class SyncOutcome:
+    """What a sync did."""
+
+    changed: list[str] = field(default_factory=list)
+    quarantined: list[str] = field(default_factory=list)
+    races: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "changed": self.changed,
+            "quarantined": self.quarantined,
+            "races": self.races,
+            "failures": self.failures,
+            "notices": self.notices,
+            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+        }
+
+
+def sync_races(
+    home: str,
+    feed: str,
+    series: Sequence[str],
+    seasons: Sequence[int],
+    *,
+    progress: Progress | None = None,
+) -> SyncOutcome:
+    """Brings feed files into the landing folder and materialises the races that they touch.
+
+    Args:
+        home: The data root.
+        feed: The feed's base URL or a folder that mirrors it.
+        series: Series names.
+        seasons: Seasons.
+        progress: Called with files done, files in all, and the file at hand.
+
+    Raises:
+        InputError: If a series is unknown or the feed's folder does not exist.
+        EnvironmentFault: If the feed cannot be reached or the root not written.
+    """
+    outcome = SyncOutcome()
+    root = Platform(home=home).root
+    started = time.perf_counter()
+    with open_feed(feed) as source:
+        report = sync_feed(source, root, series, seasons, progress=progress)
+    outcome.changed = list(report.changed)
+    outcome.quarantined = list(report.quarantined)
+    outcome.notices = list(report.notices)
+    outcome.seconds["feed"] = time.perf_counter() - started
+    outcome.races, outcome.failures = materialise_races(
+        home, report.race_ids, schedule_changed=report.schedule_changed, seconds=outcome.seconds
+    )
+    return outcome
+
+
+def materialise_races(
+    home: str,
+    race_ids: Sequence[str],
+    *,
+    schedule_changed: bool,
+    seconds: dict[str, float],
+) -> tuple[list[str], dict[str, str]]:
+    """Materialises races by id, and what depends on them; returns keys done and failures."""
+    from nascar_assets.definitions import build_definitions
+
+    root = Platform(home=home).root
+    definitions = build_definitions(platform=Platform(home=home))
+    instance = open_instance(home)
+    started = time.perf_counter()
+    if schedule_changed or not root.exists("store/schedule.parquet"):
+        run_job(definitions.resolve_job_def("schedule_job"), instance)
+    seconds["schedule"] = time.perf_counter() - started
+    touched = (
+        scan_table(root, "schedule")
+        .filter(pl.col("race_id").is_in(list(race_ids)))
+        .sort("start_time", "race_id")
+        .select("race_key", "start_time")
+        .collect()
+    )
+    keys: list[str] = touched["race_key"].to_list()
+    started = time.perf_counter()
+    register_races(instance, keys)
+    failures = run_races(definitions.resolve_job_def("race_job"), instance, keys)
+    seconds["races"] = time.perf_counter() - started
+    started = time.perf_counter()
+    if keys:
+        later = _races_from(root, touched["start_time"].min())
+        failures |= run_races(definitions.resolve_job_def("as_of_job"), instance, later)
+    seconds["ratings"] = time.perf_counter() - started
+    done = [key for key in keys if key not in failures]
+    return done, {key: reason(error) for key, error in failures.items()}
+
+
+def _races_from(root: Any, moment: Any) -> list[str]:
+    """The materialised races that start at a moment or later: what a correction then can move."""
+    present = stored_partitions(root, "race_results")
+    return (
+        scan_table(root, "schedule")
+        .filter((pl.col("start_time") >= moment) & pl.col("race_key").is_in(present))
+        .sort("start_time", "race_id")
+        .collect()["race_key"]
+        .to_list()
+    )
+
+
+def reason(error: BaseException) -> str:
+    """What a person is told of a failure: the innermost error that speaks of the input."""
+    found: BaseException = error
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError | EnvironmentFault):
+            found = cause
+        cause = cause.__cause__ or cause.__context__
+    return str(found) or type(found).__name__

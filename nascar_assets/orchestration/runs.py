@@ -1,0 +1,102 @@
+"""Runs that the command line starts: the same jobs, partitions and instance as the UI's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from nascar_assets.orchestration.partitions import RACES, SLATES
+
+_RANGE_START = "dagster/asset_partition_range_start"
+_RANGE_END = "dagster/asset_partition_range_end"
+
+_QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def register(
+    instance: dg.DagsterInstance, partitions: dg.DynamicPartitionsDefinition, keys: Sequence[str]
+) -> list[str]:
+    """Adds partition keys that are not there yet, and returns them."""
+    assert partitions.name is not None
+    known = set(instance.get_dynamic_partitions(partitions.name))
+    new = [key for key in dict.fromkeys(keys) if key not in known]
+    if new:
+        instance.add_dynamic_partitions(partitions.name, new)
+    return new
+
+
+def register_races(instance: dg.DagsterInstance, keys: Sequence[str]) -> list[str]:
+    """Adds race partitions that are not there yet, and returns them."""
+    return register(instance, RACES, keys)
+
+
+def register_slates(instance: dg.DagsterInstance, keys: Sequence[str]) -> list[str]:
+    """Adds slate partitions that are not there yet, and returns them."""
+    return register(instance, SLATES, keys)
+
+
+def run_job(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    *,
+    partition: str | None = None,
+    run_config: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    quiet: bool = True,
+) -> dg.ExecuteInProcessResult:
+    """Runs a job in this process.
+
+    Raises:
+        Exception: What the failing asset raised, as it raised it.
+    """
+    config = dict(run_config or {})
+    if quiet:
+        config = {**_QUIET, **config}
+    return job.execute_in_process(
+        run_config=config, instance=instance, partition_key=partition, tags=dict(tags or {})
+    )
+
+
+def run_races(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, keys: Sequence[str]
+) -> dict[str, Exception]:
+    """Materialises races, as few runs as their order allows; returns what failed.
+
+    Races that stand next to each other in the partitions' order go into one run. Where a run of
+    many fails, its races are run one by one, so that one bad race does not stop the others.
+    """
+    failures: dict[str, Exception] = {}
+    for first, last, members in _stretches(instance, keys):
+        try:
+            run_job(job, instance, tags={_RANGE_START: first, _RANGE_END: last})
+        except Exception as error:
+            if len(members) == 1:
+                failures[first] = error
+                continue
+            for key in members:
+                try:
+                    run_job(job, instance, partition=key)
+                except Exception as single:
+                    failures[key] = single
+    return failures
+
+
+def _stretches(
+    instance: dg.DagsterInstance, keys: Sequence[str]
+) -> list[tuple[str, str, list[str]]]:
+    """The wanted partitions as unbroken stretches of the order in which they are registered."""
+    wanted = set(keys)
+    assert RACES.name is not None
+    stretches: list[list[str]] = []
+    open_stretch = False
+    for key in instance.get_dynamic_partitions(RACES.name):
+        if key not in wanted:
+            open_stretch = False
+        elif open_stretch:
+            stretches[-1].append(key)
+        else:
+            stretches.append([key])
+            open_stretch = True
+    return [(members[0], members[-1], members) for members in stretches]

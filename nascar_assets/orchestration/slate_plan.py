@@ -1,0 +1,115 @@
+"""A slate's registration and the plan of its run: what was fixed before anything was computed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from nascar_assets.errors import InputError
+from nascar_assets.storage import DataRoot
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Which salary file and which race make a slate."""
+
+    slate_id: str
+    salary_path: str
+    salary_sha256: str
+    race_id: str
+    race_key: str
+    contest: str
+
+    def save(self, root: DataRoot) -> None:
+        """Writes the registration; the slate's next run uses it."""
+        root.write(registration_path(self.slate_id), _json(asdict(self)))
+
+    @classmethod
+    def load(cls, root: DataRoot, slate_id: str) -> Registration:
+        """The registration of a slate.
+
+        Raises:
+            InputError: If the slate was never added.
+        """
+        data = root.read(registration_path(slate_id))
+        if data is None:
+            known = ", ".join(registered_slates(root)) or "none"
+            raise InputError(
+                f"No slate is called {slate_id!r}.",
+                remedy=f"Add it with nascar slate add SALARIES.csv. Slates there: {known}.",
+            )
+        return cls(**json.loads(data))
+
+
+@dataclass(frozen=True, slots=True)
+class SlatePlan:
+    """What one run of a slate computes from; written once, read by every asset of the run.
+
+    Attributes:
+        as_of: The cut-off: nothing that became known later is used.
+        lock: When lineups lock, the race's start.
+        settings: The portfolio's settings as TOML.
+        salary_sha256: Hash of the salary file.
+        run_id: Dagster's id of the run.
+    """
+
+    slate_id: str
+    race_id: str
+    race_key: str
+    contest: str
+    as_of: datetime
+    lock: datetime
+    n_scenarios: int
+    seed: int
+    settings: str
+    salary_path: str
+    salary_sha256: str
+    run_id: str
+
+    def save(self, root: DataRoot) -> None:
+        """Writes the plan as JSON."""
+        content = asdict(self) | {"as_of": self.as_of.isoformat(), "lock": self.lock.isoformat()}
+        root.write(plan_path(self.slate_id), _json(content))
+
+    @classmethod
+    def load(cls, root: DataRoot, slate_id: str) -> SlatePlan:
+        """The plan of a slate's newest run.
+
+        Raises:
+            InputError: If the slate was never run.
+        """
+        data = root.read(plan_path(slate_id))
+        if data is None:
+            raise InputError(
+                f"The slate {slate_id} has not been run.",
+                remedy=f"Run it with nascar slate run {slate_id}.",
+            )
+        content = json.loads(data)
+        for name in ("as_of", "lock"):
+            content[name] = datetime.fromisoformat(content[name])
+        return cls(**content)
+
+
+def registration_path(slate_id: str) -> str:
+    """Where a slate's registration lies."""
+    return f"slates/{slate_id}/registration.json"
+
+
+def plan_path(slate_id: str) -> str:
+    """Where the plan of a slate's newest run lies."""
+    return f"store/slate_plan/{slate_id}.json"
+
+
+def registered_slates(root: DataRoot) -> list[str]:
+    """The keys of all slates that were added, sorted."""
+    suffix = "/registration.json"
+    return [
+        item.path.removeprefix("slates/").removesuffix(suffix)
+        for item in root.list("slates")
+        if item.path.endswith(suffix)
+    ]
+
+
+def _json(content: dict[str, object]) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
