@@ -1,0 +1,97 @@
+"""Within-race normal scores: what a race's results say about each car, on one scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+Floats = NDArray[np.float64]
+
+
+def normal_scores(values: Floats) -> Floats:
+    """Blom's normal scores of values of which higher is better.
+
+    Phi^-1((r - 3/8) / (n + 1/4)) of the rank r from below, ties at their mean rank (Blom 1958).
+
+    Args:
+        values: [n], NaN where unknown.
+
+    Returns:
+        [n]; NaN where unknown. Mean zero over the known ones.
+    """
+    out = np.full(values.shape, np.nan)
+    known = np.isfinite(values)
+    count = int(known.sum())
+    if count:
+        scores = ndtri((rankdata(values[known]) - 0.375) / (count + 0.25))
+        out[known] = scores - scores.mean()
+    return out
+
+
+def _column(race: pl.DataFrame, name: str) -> Floats:
+    return race[name].cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
+
+
+def finish_scores(race: pl.DataFrame) -> Floats:
+    """Normal scores of the finish, a disqualified car where it ran on track.
+
+    A disqualification says nothing about speed, so such a car counts just ahead of the car that
+    holds its place officially; where its place on track is unknown, the official one counts.
+    """
+    finish = _column(race, "finish")
+    on_track = _column(race, "finish_on_track")
+    disqualified = (race["status"] == "disqualified").fill_null(False).to_numpy()
+    order = np.where(disqualified & np.isfinite(on_track), on_track - 0.5, finish)
+    return normal_scores(-order)
+
+
+def start_scores(start: Floats) -> Floats:
+    """Normal scores of starting positions; 0, the field's mean, where a position is unknown."""
+    return np.nan_to_num(normal_scores(-start), nan=0.0)
+
+
+def target_scores(race: pl.DataFrame) -> Floats:
+    """The four scores of each car of one race, in the order of `TARGETS`.
+
+    Args:
+        race: RESULTS rows of one race.
+
+    Returns:
+        [n, 4] without gaps: a car without loop statistics takes its finish score for them, and one
+        without a starting position the field's mean.
+    """
+    finish = finish_scores(race)
+    laps = np.maximum(_column(race, "laps_completed"), 1.0)
+    rating = normal_scores(_column(race, "driver_rating"))
+    fast = normal_scores(_column(race, "fastest_laps") / laps)
+    return np.column_stack(
+        [
+            finish,
+            np.where(np.isfinite(rating), rating, finish),
+            np.where(np.isfinite(fast), fast, finish),
+            start_scores(_column(race, "start")),
+        ]
+    )
+
+
+def qualifying_scores(speed: Floats) -> tuple[Floats, Floats]:
+    """Robust z of qualifying speeds, and which cars have one.
+
+    Args:
+        speed: [n] miles per hour, NaN where unknown.
+
+    Returns:
+        (speed less the median over 1.4826 times the median absolute deviation, clipped at 3,
+        0 where unknown; 1 where known less the known share), both [n].
+    """
+    known = np.isfinite(speed) & (np.nan_to_num(speed) > 0)
+    z = np.zeros(speed.shape)
+    if known.sum() >= 5:
+        middle = np.median(speed[known])
+        spread = 1.4826 * np.median(np.abs(speed[known] - middle))
+        if spread > 0:
+            z[known] = np.clip((speed[known] - middle) / spread, -3.0, 3.0)
+    return z, known - known.mean()
