@@ -1,1 +1,17 @@
 """Calibration: proper scores, baselines and walk-forward proof that forecasts keep their word."""
+
+from nascar_assets.calibration.assess import (
+    CalibrationRecord,
+    Metrics,
+    assess_scenario_calibration,
+    compute_all_metrics,
+    score_race,
+)
+
+__all__ = [
+    "CalibrationRecord",
+    "Metrics",
+    "assess_scenario_calibration",
+    "compute_all_metrics",
+    "score_race",
+]

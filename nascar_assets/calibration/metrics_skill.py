@@ -1,0 +1,151 @@
+"""Means, skill and differences over races, with race-clustered bootstrap intervals.
+
+Drivers of one race share its luck, so that the race is the unit: every race counts as one draw,
+weighted by its drivers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.calibration.metrics_input import Floats
+from nascar_assets.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number over races with its uncertainty.
+
+    Attributes:
+        value: The estimate.
+        standard_error: Standard error, clustered by race; none for fewer than two races.
+        lower: Lower end of the interval; none where there is none.
+        upper: Upper end.
+        races: Number of races.
+    """
+
+    value: float
+    standard_error: float | None
+    lower: float | None
+    upper: float | None
+    races: int
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """The estimate for JSON."""
+        return {
+            "value": self.value,
+            "standard_error": self.standard_error,
+            "lower": self.lower,
+            "upper": self.upper,
+            "races": self.races,
+        }
+
+
+def clustered_mean(means: npt.ArrayLike, sizes: npt.ArrayLike) -> Estimate:
+    """Mean over all drivers of all races with its race-clustered standard error.
+
+    The interval is 1.96 standard errors to each side.
+
+    Args:
+        means: Mean score of each race [R].
+        sizes: Drivers in each race [R].
+
+    Raises:
+        InputError: If there are no races.
+    """
+    x, n = _races(means, sizes)
+    value = float((x * n).sum() / n.sum())
+    races = x.size
+    if races < 2:
+        return Estimate(value, None, None, None, races)
+    # Linearised ratio estimator with the usual small-sample factor R / (R - 1).
+    residual = n * (x - value)
+    error = float(np.sqrt((residual**2).sum() * races / (races - 1)) / n.sum())
+    return Estimate(value, error, value - 1.96 * error, value + 1.96 * error, races)
+
+
+def skill(
+    scores: npt.ArrayLike,
+    baseline: npt.ArrayLike,
+    sizes: npt.ArrayLike,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> Estimate:
+    """Skill against a baseline, 1 - score / baseline score, by resampling whole races.
+
+    Args:
+        scores: Mean score of the forecast in each race [R]; lower is better.
+        baseline: Mean score of the baseline in the same races [R].
+        sizes: Drivers in each race [R].
+        rng: Source of the resampling.
+        resamples: Bootstrap samples.
+        level: Coverage of the percentile interval.
+
+    Raises:
+        InputError: If there are no races, lengths differ, or the baseline scores 0.
+    """
+    a, n = _races(scores, sizes)
+    b, _ = _races(baseline, sizes)
+    if not float((b * n).sum()) > 0.0:
+        raise InputError("Skill needs a baseline score above 0.", field="baseline")
+
+    def of(counts: Floats) -> Floats:
+        weight = counts * n
+        return np.asarray(1.0 - (weight @ a) / (weight @ b))
+
+    return _bootstrap(of, a.size, rng, resamples, level)
+
+
+def mean_difference(
+    scores: npt.ArrayLike,
+    baseline: npt.ArrayLike,
+    sizes: npt.ArrayLike,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> Estimate:
+    """Forecast's mean score minus the baseline's on the same races; below 0 is better.
+
+    Args and errors as for `skill`; the baseline may score 0 here.
+    """
+    a, n = _races(scores, sizes)
+    b, _ = _races(baseline, sizes)
+
+    def of(counts: Floats) -> Floats:
+        weight = counts * n
+        return np.asarray((weight @ (a - b)) / weight.sum(axis=-1))
+
+    return _bootstrap(of, a.size, rng, resamples, level)
+
+
+def _bootstrap(
+    statistic: object, races: int, rng: np.random.Generator, resamples: int, level: float
+) -> Estimate:
+    assert callable(statistic)
+    value = float(statistic(np.ones(races)))
+    if races < 2:
+        return Estimate(value, None, None, None, races)
+    counts = rng.multinomial(races, np.full(races, 1.0 / races), size=resamples)
+    sample = statistic(counts.astype(np.float64))
+    tail = (1.0 - level) / 2.0
+    lower, upper = np.quantile(sample, [tail, 1.0 - tail])
+    return Estimate(value, float(sample.std(ddof=1)), float(lower), float(upper), races)
+
+
+def _races(values: npt.ArrayLike, sizes: npt.ArrayLike) -> tuple[Floats, Floats]:
+    x, n = np.asarray(values, np.float64), np.asarray(sizes, np.float64)
+    if x.ndim != 1 or x.shape != n.shape:
+        raise InputError(
+            f"There are {x.shape} race scores and {n.shape} race sizes.", field="races"
+        )
+    if x.size == 0:
+        raise InputError("There are no races to average over.", field="races")
+    if not (np.isfinite(x).all() and np.isfinite(n).all() and (n > 0).all()):
+        raise InputError("A race's score or size is not a finite number.", field="races")
+    return x, n
