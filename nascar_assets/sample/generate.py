@@ -208,7 +208,7 @@ def _weekend(
     """A race weekend up to qualifying, and each car's ability there, [N]."""
     race = _planned(season, index)
     kind = TYPES.index(race.track.track_type)
-    opens = 2 + int(rng.integers(0, OPEN_TEAMS - 1))
+    opens = int(rng.integers(1, OPEN_TEAMS))  # never all of them
     extra = sorted(rng.choice(np.arange(FULL_TIME, FULL_TIME + OPEN_TEAMS), opens, replace=False))
     cars = (*season.cars[:FULL_TIME], *(season.cars[int(i)] for i in extra))
     drivers = np.array([car.driver for car in cars])
@@ -332,6 +332,6 @@ real feed.
 - `salaries/` has that race's salary files for two sites. `{slate_file}` is the DraftKings one.
 
 Some quirks of real files are in it on purpose: speeds as text, 999 for averages that were not
-run, marks on names, a race moved by rain, a qualifying rained out, a disqualification, red flags
-of many minutes, and a driver in the salary files who has withdrawn.
+run, marks on names, a race moved by rain, a qualifying rained out, a disqualification, laps of
+many minutes, and a driver in the salary files who has withdrawn.
 """

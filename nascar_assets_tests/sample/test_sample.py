@@ -49,6 +49,13 @@ def test_same_seed_same_bytes_other_seed_other_bytes(sample):
     assert other.salaries != sample.salaries
 
 
+@pytest.mark.parametrize("seed", range(3, 9))
+def test_every_seed_gives_a_whole_sample(seed):
+    made = generate_sample(seed)
+    assert len(finished(made)) == 40
+    assert len(made.salaries) == 2
+
+
 def test_forty_finished_points_races_two_exhibitions_a_season_and_one_to_come(sample):
     assert len(finished(sample)) == 40
     for path, document in load(sample, "race_list_basic.json").items():
