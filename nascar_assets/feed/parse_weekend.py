@@ -1,0 +1,291 @@
+"""Weekend feed of one race: the entry list before it, and the official result after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from nascar_assets.feed.names import clean_name, normalise_name
+from nascar_assets.feed.paths import weekend_path
+from nascar_assets.feed.payload import (
+    FeedFormatError,
+    Parsed,
+    Payload,
+    decoded,
+    integer,
+    number,
+    records,
+    required,
+    text,
+)
+from nascar_assets.feed.schemas import ENTRIES, RACE_COLUMNS, UTC_TIME
+from nascar_assets.feed.status import car_status
+
+OFFICIAL_RESULTS: dict[str, pl.DataType | type[pl.DataType]] = {
+    **ENTRIES,
+    "results_at": UTC_TIME,
+    "actual_laps": pl.Int32,
+    "cautions": pl.Int32,
+    "caution_laps": pl.Int32,
+    "finish": pl.Int32,
+    "laps_completed": pl.Int32,
+    "laps_led": pl.Int32,
+    "status": pl.String,
+    "status_text": pl.String,
+}
+"""The part of `RESULTS` that the weekend feed tells."""
+
+FULL_FIELDS: dict[str, int] = {"cup": 40, "xfinity": 38, "trucks": 36}
+"""Cars in a full field; who starts beyond it and beyond the race's own field did not qualify."""
+
+_MAKES = {"chevy": "Chevrolet", "chv": "Chevrolet", "frd": "Ford", "tyt": "Toyota"}
+
+_ENTRY_RACE_COLUMNS = (*RACE_COLUMNS, "entries_at", "qualifying_at")
+
+
+def parse_entries(payload: Payload, race: Mapping[str, Any]) -> Parsed:
+    """The cars of a race with what is known of them before it.
+
+    Rules, all of which look at what is known before the race only:
+
+    - A car without a driver is left out. A driver whom the feed gives no id (0, -1 or null) is
+      carried as `name:<normalised name>`.
+    - Of two rows for one driver the one with the better starting position is kept, the first one
+      where neither has any.
+    - A row with a starting position beyond a full field and beyond the race's own field did not
+      qualify and is left out.
+
+    Args:
+        payload: The weekend feed.
+        race: The race's row of `SCHEDULE`.
+
+    Returns:
+        A table `ENTRIES` in starting order, or by car number before qualifying; and notices.
+
+    Raises:
+        FeedFormatError: If the file does not have the feed's form; names file and field.
+    """
+    file, _, rows = _weekend(payload, race)
+    entries, notices = _identified(rows, race, file)
+    limit = max(race["field_size"] or 0, FULL_FIELDS[race["series"]])
+    starters = []
+    for entry in entries:
+        if entry["start"] is not None and entry["start"] > limit:
+            notices.append(
+                f"{file}: {entry['driver_name']} (car {entry['car_number']}) did not qualify: "
+                f"place {entry['start']} of a field of {limit}."
+            )
+        else:
+            starters.append(entry)
+    kept = _one_row_each(
+        starters, file, notices, lambda entry: (entry["start"] is None, entry["start"] or 0)
+    )
+    kept.sort(
+        key=lambda entry: (
+            entry["start"] is None,
+            entry["start"] or 0,
+            _car_order(entry["car_number"]),
+        )
+    )
+    frame = pl.DataFrame(kept, schema=list(ENTRIES), schema_overrides=ENTRIES, orient="row")
+    return Parsed(frame.select(list(ENTRIES)), tuple(notices))
+
+
+def parse_official_results(payload: Payload, race: Mapping[str, Any]) -> Parsed:
+    """The official result of a finished race: order after disqualification, laps, status.
+
+    Rules:
+
+    - A row without laps and without a status did not start (did not qualify, or withdrew) and is
+      left out, as is a car without a driver.
+    - Of two rows for one driver the one with more laps is kept, and with the better finish where
+      the laps are the same.
+    - A status text that is not known counts as mechanical.
+    - Where the race counts no leaders, its cautions are not known either.
+
+    Args:
+        payload: The weekend feed.
+        race: The race's row of `SCHEDULE`.
+
+    Returns:
+        A table `OFFICIAL_RESULTS` by finish, and notices.
+
+    Raises:
+        FeedFormatError: If the file does not have the feed's form, the race was not run, or two
+            cars have the same finish.
+    """
+    file, weekend, rows = _weekend(payload, race)
+    run = integer(weekend, "actual_laps", file, "weekend_race[0]", none=(0, -1))
+    if run is None:
+        raise FeedFormatError(
+            "The race has not been run.", file=file, field="weekend_race[0].actual_laps"
+        )
+    entries, notices = _identified(rows, race, file, started_only=True)
+    counted = integer(weekend, "number_of_leaders", file, none=(0, -1)) is not None
+    shared = {
+        "results_at": race["results_at"],
+        "actual_laps": run,
+        "cautions": integer(weekend, "number_of_cautions", file) if counted else None,
+        "caution_laps": integer(weekend, "number_of_caution_laps", file) if counted else None,
+    }
+    results = [{**entry, **shared, **_outcome(entry, file, notices)} for entry in entries]
+    _check_distinct_finishes(results, file)
+    kept = _one_row_each(
+        results, file, notices, lambda result: (-result["laps_completed"], result["finish"])
+    )
+    kept.sort(key=lambda result: result["finish"])
+    frame = pl.DataFrame(
+        kept, schema=list(OFFICIAL_RESULTS), schema_overrides=OFFICIAL_RESULTS, orient="row"
+    )
+    return Parsed(frame, tuple(notices))
+
+
+def race_columns(race: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a schedule's row that every table of races repeats."""
+    return {column: race[column] for column in RACE_COLUMNS}
+
+
+def _weekend(
+    payload: Payload, race: Mapping[str, Any]
+) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+    file = weekend_path(race["season"], race["series"], race["race_id"])
+    value = decoded(payload, file)
+    if not isinstance(value, dict):
+        raise FeedFormatError("A weekend feed is an object.", file=file)
+    weekends = records(required(value, "weekend_race", file), file, "weekend_race")
+    if not weekends:
+        raise FeedFormatError("The weekend feed holds no race.", file=file, field="weekend_race")
+    weekend = weekends[0]
+    found = integer(weekend, "race_id", file, "weekend_race[0]")
+    if str(found) != race["race_id"]:
+        raise FeedFormatError(
+            f"The file holds race {found}, not {race['race_id']}.",
+            file=file,
+            field="weekend_race[0].race_id",
+        )
+    where = "weekend_race[0].results"
+    rows = weekend.get("results")
+    return file, weekend, records(rows if rows is not None else [], file, where)
+
+
+def _identified(
+    rows: Iterable[dict[str, Any]],
+    race: Mapping[str, Any],
+    file: str,
+    *,
+    started_only: bool = False,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The columns of `ENTRIES` for each row with a driver, the feed's row under `_row`."""
+    shared = {column: race[column] for column in _ENTRY_RACE_COLUMNS}
+    entries: list[dict[str, Any]] = []
+    notices: list[str] = []
+    for position, row in enumerate(rows):
+        where = f"weekend_race[0].results[{position}]"
+        car = text(row, "car_number")
+        name = clean_name(text(row, "driver_fullname") or "")
+        number_of_driver = integer(row, "driver_id", file, where, none=(0, -1))
+        if started_only and not _started(row, file, where):
+            notices.append(f"{file}: {name or 'a car without a driver'} (car {car}) did not start.")
+            continue
+        if number_of_driver is None and not name:
+            notices.append(f"{file}: car {car} has no driver and is left out.")
+            continue
+        if number_of_driver is None:
+            driver_id = "name:" + normalise_name(name).replace(" ", "-")
+            notices.append(f"{file}: {name} (car {car}) has no id and is carried as {driver_id}.")
+        else:
+            driver_id = str(number_of_driver)
+        make = text(row, "car_make")
+        entries.append(
+            {
+                **shared,
+                "driver_id": driver_id,
+                "driver_name": name or f"Driver {driver_id}",
+                "car_number": car,
+                "team": text(row, "team_name"),
+                "manufacturer": _MAKES.get(make.casefold(), make) if make else None,
+                "crew_chief": _person(text(row, "crew_chief_fullname")),
+                "start": integer(row, "starting_position", file, where, none=(0, -1)),
+                "qualifying_position": integer(
+                    row, "qualifying_position", file, where, none=(0, -1)
+                ),
+                "qualifying_speed_mph": number(
+                    row, "qualifying_speed", file, where, none=(0, -1, 999)
+                ),
+                "_row": row,
+                "_where": where,
+            }
+        )
+    return entries, notices
+
+
+def _outcome(entry: dict[str, Any], file: str, notices: list[str]) -> dict[str, Any]:
+    row, where = entry["_row"], entry["_where"]
+    status_text = text(row, "finishing_status")
+    status, known = car_status(status_text, disqualified=bool(row.get("disqualified")))
+    if not known:
+        notices.append(
+            f"{file}: the status {status_text!r} of {entry['driver_name']} is not known "
+            f"and counts as {status}."
+        )
+    counts: dict[str, Any] = {}
+    for column, key in (
+        ("finish", "finishing_position"),
+        ("laps_completed", "laps_completed"),
+        ("laps_led", "laps_led"),
+    ):
+        required(row, key, file, where)
+        value = integer(row, key, file, where)
+        lowest = 1 if column == "finish" else 0
+        if value is None or value < lowest:
+            raise FeedFormatError(
+                f"A number from {lowest} up was expected, not {row[key]!r}.",
+                file=file,
+                field=f"{where}.{key}",
+            )
+        counts[column] = value
+    return {**counts, "status": status, "status_text": status_text}
+
+
+def _started(row: dict[str, Any], file: str, where: str) -> bool:
+    laps = integer(row, "laps_completed", file, where)
+    return bool(laps and laps > 0) or text(row, "finishing_status") is not None
+
+
+def _check_distinct_finishes(results: list[dict[str, Any]], file: str) -> None:
+    seen: dict[int, str] = {}
+    for result in results:
+        finish = result["finish"]
+        if finish in seen:
+            raise FeedFormatError(
+                f"{seen[finish]} and {result['driver_name']} both finished in place {finish}.",
+                file=file,
+                field=f"{result['_where']}.finishing_position",
+            )
+        seen[finish] = result["driver_name"]
+
+
+def _one_row_each(
+    rows: list[dict[str, Any]], file: str, notices: list[str], rank: Any
+) -> list[dict[str, Any]]:
+    """One row for each driver, the best by rank; the others are reported."""
+    best: dict[str, dict[str, Any]] = {}
+    for row in sorted(rows, key=rank):
+        first = best.setdefault(row["driver_id"], row)
+        if first is not row:
+            notices.append(
+                f"{file}: {row['driver_name']} ({row['driver_id']}) has two rows; car "
+                f"{first['car_number']} is kept and car {row['car_number']} left out."
+            )
+    hidden = ("_row", "_where")
+    return [{key: row[key] for key in row if key not in hidden} for row in best.values()]
+
+
+def _person(name: str | None) -> str | None:
+    return clean_name(name) or None if name else None
+
+
+def _car_order(car: str | None) -> tuple[int, str]:
+    return (int(car) if car and car.isdigit() else 1000, car or "")

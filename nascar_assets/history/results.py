@@ -1,0 +1,108 @@
+"""Results of one race: the official order and the loop statistics, joined and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from nascar_assets.feed.parse_loop_stats import LOOP_STATS, parse_loop_stats
+from nascar_assets.feed.parse_weekend import parse_official_results
+from nascar_assets.feed.paths import weekend_path
+from nascar_assets.feed.payload import Parsed, Payload
+from nascar_assets.feed.schemas import RESULTS
+
+
+def build_race_results(
+    race: Mapping[str, Any], weekend: Payload, loop_stats: Payload | None = None
+) -> Parsed:
+    """The result of a finished race, one row per driver who started.
+
+    `finish` is the official place, after disqualification; `finish_on_track` is the order of the
+    loop statistics. Starting positions and laps completed are the weekend feed's; so are laps
+    led, unless they do not add up to the race's laps and those of the loop statistics do.
+
+    What does not add up is told in the notices: places that are missing in the official order
+    (of rows that were left out), laps led that differ from the race's laps, drivers who are in one
+    file only, a car with more laps than the race.
+
+    Args:
+        race: The race's row of `SCHEDULE`; points and exhibition races alike.
+        weekend: The weekend feed.
+        loop_stats: The loop statistics, where there are any.
+
+    Returns:
+        A table `RESULTS` by finish, and notices.
+
+    Raises:
+        FeedFormatError: If a file does not have the feed's form, the race was not run, or two
+            cars share a finish.
+    """
+    official = parse_official_results(weekend, race)
+    notices = list(official.notices)
+    if loop_stats is None:
+        loop = pl.DataFrame(schema=LOOP_STATS)
+    else:
+        parsed = parse_loop_stats(loop_stats, race)
+        notices += parsed.notices
+        loop = parsed.frame
+    joined = official.frame.join(loop, on="driver_id", how="left", maintain_order="left")
+    file = weekend_path(race["season"], race["series"], race["race_id"])
+    if loop_stats is not None:
+        notices += _unmatched(official.frame, loop, file)
+    joined, led = _laps_led(joined, file)
+    notices += led
+    notices += _laws(joined, file)
+    return Parsed(joined.select(list(RESULTS)).cast(dict(RESULTS)), tuple(notices))
+
+
+def _unmatched(official: pl.DataFrame, loop: pl.DataFrame, file: str) -> list[str]:
+    without = official.join(loop, on="driver_id", how="anti")
+    notices = [
+        f"{file}: {name} ({driver_id}) has no loop statistics."
+        for name, driver_id in without.select("driver_name", "driver_id").iter_rows()
+    ]
+    alone = loop.join(official, on="driver_id", how="anti")
+    return notices + [
+        f"{file}: driver {driver_id} is in the loop statistics only and is left out."
+        for driver_id in alone["driver_id"]
+    ]
+
+
+def _laps_led(joined: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[str]]:
+    """Laps led that add up to the race's laps, where one of the two files has such."""
+    if joined.is_empty():
+        return joined, []
+    laps = joined["actual_laps"][0]
+    official = joined["laps_led"].sum()
+    if official == laps:
+        return joined, []
+    loop = joined["loop_laps_led"].sum()
+    if loop == laps:
+        notice = (
+            f"{file}: the official laps led add up to {official} of {laps}; those of the loop "
+            f"statistics, which add up, are taken."
+        )
+        return joined.with_columns(laps_led=pl.col("loop_laps_led").fill_null(0)), [notice]
+    return joined, [f"{file}: the laps led add up to {official}, and the race had {laps} laps."]
+
+
+def _laws(joined: pl.DataFrame, file: str) -> list[str]:
+    if joined.is_empty():
+        return [f"{file}: no car started."]
+    notices: list[str] = []
+    finishes = set(joined["finish"].to_list())
+    missing = sorted(set(range(1, len(finishes) + 1)) - finishes)
+    if missing:
+        places = ", ".join(str(place) for place in missing)
+        notices.append(f"{file}: no car is left in the official places {places}.")
+    starts = joined["start"].drop_nulls()
+    if starts.n_unique() < len(starts):
+        notices.append(f"{file}: two cars have the same starting position.")
+    over = joined.filter(pl.col("laps_completed") > pl.col("actual_laps"))
+    notices += [
+        f"{file}: {name} has {laps} laps, more than the race."
+        for name, laps in over.select("driver_name", "laps_completed").iter_rows()
+    ]
+    return notices
