@@ -1,4 +1,4 @@
-"""The effects that add up to a car's expected scores: what each row of the rating model is made of."""
+"""The effects that add up to a car's expected scores: driver, team, car and manufacturer."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class RatingState:
             pl.Series("races", races, dtype=pl.Int32),
             pl.Series("newcomer", [count == 0 for count in races]),
         )
-        return table.sort("_place").select(list(RATINGS)).cast(RATINGS)
+        return table.sort("_place").select(list(RATINGS)).cast(pl.Schema(RATINGS))
 
     def to_bytes(self) -> bytes:
         """The state as bytes (NumPy's npz); the same state gives the same bytes."""
@@ -282,7 +282,7 @@ def check_entries(entries: pl.DataFrame) -> None:
 
 
 def known_features(means: Floats, cars: pl.DataFrame) -> Floats:
-    """Features of a level once start and qualifying are known, the field's mean taken out: [n, 7]."""
+    """Features of a level once start and qualifying are known, about the field's mean: [n, 7]."""
     start = cars["start"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     speed = cars["qualifying_speed_mph"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     fast, covered = qualifying_scores(speed)
