@@ -1,0 +1,111 @@
+"""The feature table of a race's entrants as of a cut-off: what a forecast may know, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from nascar_assets.errors import InputError
+from nascar_assets.feed.schemas import UTC_TIME
+from nascar_assets.history.feature_laps import lap_features
+from nascar_assets.history.feature_results import result_features
+from nascar_assets.history.feature_weekend import weekend_features
+from nascar_assets.telemetry.catalogue import FEATURES
+
+_WHOLE = frozenset(
+    {
+        "past_races",
+        "track_type_races",
+        "track_type_lap_races",
+        "practice_laps_complete",
+        "qualifying_position",
+    }
+)
+
+FEATURE_TABLE: dict[str, pl.DataType | type[pl.DataType]] = {
+    "race_id": pl.String,
+    "driver_id": pl.String,
+    "available_at": UTC_TIME,  # since when all values of the row are known; never after the cut-off
+    **{feature.name: pl.Int32 if feature.name in _WHOLE else pl.Float64 for feature in FEATURES},
+}
+"""One row per entrant; the features in the catalogue's order and units."""
+
+_RACE_FACTS = ("race_id", "series", "track_type", "start_time")
+
+
+def build_features(
+    sources: Mapping[str, pl.DataFrame | pl.LazyFrame], race: Mapping[str, Any], cutoff: datetime
+) -> pl.DataFrame:
+    """Build the feature table of a race's entrants as of a cut-off.
+
+    Every source may hold more than was known: rows and columns whose moment of knowledge
+    (`entries_at`, `qualifying_at`, `results_at`) lies after the cut-off are not looked at. Where a
+    source holds several versions of a row (a disqualification days later), the last one known by
+    the cut-off counts. Historical features look at earlier points races of the race's series.
+
+    Args:
+        sources: `entries` (`ENTRIES`) is needed; `results` (`RESULTS`), `practice` (`PRACTICE`)
+            and `lap_summaries` (`LAP_SUMMARY`; with `RACE_OF_SUMMARY`, or the facts of its races
+            are taken from the results) may be absent: their features are then null. Frames may be
+            lazy.
+        race: The race's `race_id`, `series`, `track_type`, `start_time`, and
+            `track_length_miles` for practice speeds and qualifying gaps; a schedule row will do.
+        cutoff: Moment of knowledge, with a time zone.
+
+    Returns:
+        `FEATURE_TABLE`, ordered by driver id; one row per entrant known by the cut-off, so empty
+        before the entry list is out. Unknown values are null.
+
+    Raises:
+        InputError: If the entries are missing, the race lacks a fact, or a time lacks its zone.
+    """
+    if "entries" not in sources:
+        raise InputError("No table of entries is given.", field="entries")
+    missing = [name for name in _RACE_FACTS if race.get(name) is None]
+    if missing:
+        raise InputError(f"The race lacks {', '.join(missing)}.", field=missing[0])
+    if cutoff.tzinfo is None or race["start_time"].tzinfo is None:
+        raise InputError(
+            "The cut-off or the race's start names no time zone.",
+            field="cutoff" if cutoff.tzinfo is None else "start_time",
+        )
+    moment = cutoff.astimezone(UTC)
+    race_id = str(race["race_id"])
+    entrants = (
+        sources["entries"]
+        .lazy()
+        .filter(pl.col("race_id") == race_id, pl.col("entries_at") <= moment)
+        .sort("driver_id", "entries_at")
+        .unique("driver_id", keep="last", maintain_order=True)
+    )
+    parts = [weekend_features(entrants, sources.get("practice"), race, moment)]
+    results = sources.get("results")
+    if results is not None:
+        parts.append(result_features(results.lazy(), entrants, race, moment))
+    summaries = sources.get("lap_summaries")
+    if summaries is not None:
+        facts = None if results is None else results.lazy()
+        parts.append(lap_features(summaries.lazy(), facts, entrants, race, moment))
+    table = entrants.select(
+        "race_id", "driver_id", pl.col("entries_at").cast(UTC_TIME).alias("known_entry")
+    )
+    for part in parts:
+        table = table.join(part, on="driver_id", how="left", maintain_order="left")
+    present = set(table.collect_schema().names())
+    known = [name for name in present if name.startswith("known_")]
+    return (
+        table.with_columns(
+            pl.max_horizontal(sorted(known)).alias("available_at"),
+            *(
+                pl.lit(None).alias(name)
+                for name in FEATURE_TABLE
+                if name not in {*present, "available_at"}
+            ),
+        )
+        .with_columns(pl.col("past_races", "track_type_races", "track_type_lap_races").fill_null(0))
+        .select(pl.col(name).cast(kind) for name, kind in FEATURE_TABLE.items())
+        .collect()
+    )

@@ -1,0 +1,276 @@
+"""The feature catalogue: every feature, its meaning, unit, source and when it becomes known.
+
+`python -m nascar_assets.telemetry.catalogue` prints `docs/features.md`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+TRACK_TYPE_RACES = 12
+"""Past races of a track type that an as-of aggregate looks back on."""
+
+HISTORY_RACES = 36
+"""Past races of a driver that an as-of aggregate looks back on: a season of the Cup series."""
+
+FORM_RACES = 5
+"""Past races of a driver that count as recent form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature of the catalogue.
+
+    Attributes:
+        name: Column name.
+        meaning: What it says, in one sentence.
+        unit: Unit, or what the numbers count.
+        source: Table that it is computed from.
+        known_after: `previous_race`, `practice` or `qualifying`: the stage of the race week after
+            which it may be used; `lap` for features of single laps, which no slate's table holds.
+    """
+
+    name: str
+    meaning: str
+    unit: str
+    source: str
+    known_after: str
+
+
+_PAST = f"over the driver's last {HISTORY_RACES} points races of the series"
+_SAME_TYPE = f"over the driver's last {TRACK_TYPE_RACES} points races on the slate's track type"
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        "avg_finish_position",
+        f"Mean official finishing position {_PAST}.",
+        "position",
+        "results",
+        "previous_race",
+    ),
+    Feature("avg_laps_led", f"Mean laps led {_PAST}.", "laps", "results", "previous_race"),
+    Feature("win_rate", f"Share of races won {_PAST}.", "share", "results", "previous_race"),
+    Feature(
+        "dnf_rate",
+        f"Share of races that ended in an accident or a mechanical failure {_PAST}.",
+        "share",
+        "results",
+        "previous_race",
+    ),
+    Feature(
+        "recent_form",
+        f"Mean official finishing position over the driver's last {FORM_RACES} points races of "
+        "the series.",
+        "position",
+        "results",
+        "previous_race",
+    ),
+    Feature(
+        "past_races",
+        f"Points races that the historical features rest on, {HISTORY_RACES} at most.",
+        "races",
+        "results",
+        "previous_race",
+    ),
+    Feature(
+        "track_type_avg_finish",
+        f"Mean official finishing position {_SAME_TYPE}.",
+        "position",
+        "results",
+        "previous_race",
+    ),
+    Feature(
+        "track_type_races",
+        f"Points races on the slate's track type that it rests on, {TRACK_TYPE_RACES} at most.",
+        "races",
+        "results",
+        "previous_race",
+    ),
+    Feature(
+        "track_type_falloff",
+        f"Falloff over green runs less the race's median car, mean {_SAME_TYPE} with laps.",
+        "s per lap",
+        "lap summaries",
+        "previous_race",
+    ),
+    Feature(
+        "track_type_falloff_se",
+        "Standard error of track_type_falloff from the fits' own errors.",
+        "s per lap",
+        "lap summaries",
+        "previous_race",
+    ),
+    Feature(
+        "track_type_long_run_speed",
+        f"Long-run speed less the race's median car, mean {_SAME_TYPE} with laps.",
+        "mph",
+        "lap summaries",
+        "previous_race",
+    ),
+    Feature(
+        "track_type_restart_gain",
+        f"Places won less places lost per restart {_SAME_TYPE} with laps.",
+        "positions",
+        "lap summaries",
+        "previous_race",
+    ),
+    Feature(
+        "track_type_green_speed_rank",
+        f"Rank of green-flag speed as a share of the field, 0 the fastest, mean {_SAME_TYPE} "
+        "with laps.",
+        "share",
+        "lap summaries",
+        "previous_race",
+    ),
+    Feature(
+        "track_type_slow_lap_rate",
+        f"Share of green laps that were slow {_SAME_TYPE} with laps.",
+        "share",
+        "lap summaries",
+        "previous_race",
+    ),
+    Feature(
+        "track_type_lap_races",
+        f"Races with laps that the five features before rest on, {TRACK_TYPE_RACES} at most.",
+        "races",
+        "lap summaries",
+        "previous_race",
+    ),
+    Feature(
+        "practice_lap_time",
+        "Best lap of practice, all sessions.",
+        "s",
+        "practice",
+        "practice",
+    ),
+    Feature(
+        "practice_speed",
+        "Speed of the best lap of practice, by the track's length.",
+        "mph",
+        "practice",
+        "practice",
+    ),
+    Feature(
+        "practice_laps_complete",
+        "Laps of practice; null where the source counts none, as the public feed's averages do.",
+        "laps",
+        "practice",
+        "practice",
+    ),
+    Feature(
+        "qualifying_position",
+        "Position in qualifying.",
+        "position",
+        "entries",
+        "qualifying",
+    ),
+    Feature("qualifying_speed", "Speed in qualifying.", "mph", "entries", "qualifying"),
+    Feature(
+        "qualifying_gap",
+        "Time behind the fastest qualifier over one lap, from the speeds and the track's length.",
+        "s",
+        "entries",
+        "qualifying",
+    ),
+)
+"""Features that a slate's table may hold, in the order of its columns."""
+
+_FALLOFF = "laps (green runs)"
+
+LAP_FEATURES: tuple[Feature, ...] = (
+    Feature("avg_position_last_<N>l", "Mean position, last N laps.", "position", "laps", "lap"),
+    Feature("best_position_last_<N>l", "Best position, last N laps.", "position", "laps", "lap"),
+    Feature("laps_led_last_<N>l", "Laps led, last N laps.", "laps", "laps", "lap"),
+    Feature("avg_lap_time_last_<N>l", "Mean lap time, last N laps.", "s", "laps", "lap"),
+    Feature("best_lap_time_last_<N>l", "Best lap time, last N laps.", "s", "laps", "lap"),
+    Feature("avg_speed_last_<N>l", "Mean speed, last N laps.", "mph", "laps", "lap"),
+    Feature("best_speed_last_<N>l", "Best speed, last N laps.", "mph", "laps", "lap"),
+    Feature("n_laps_in_window", "Laps that the longest window holds.", "laps", "laps", "lap"),
+    Feature("green_run", "Number of the driver's green run.", "number", _FALLOFF, "lap"),
+    Feature("run_lap", "Lap within the green run, from 1.", "laps", _FALLOFF, "lap"),
+    Feature("lap_time_change_s", "Lap time less the one before, same run.", "s", _FALLOFF, "lap"),
+    Feature(
+        "falloff_s_per_lap",
+        "Theil-Sen slope of lap time over the run so far.",
+        "s per lap",
+        _FALLOFF,
+        "lap",
+    ),
+    Feature("falloff_se_s_per_lap", "Standard error of the slope.", "s per lap", _FALLOFF, "lap"),
+    Feature("falloff_laps", "Laps that the slope rests on.", "laps", _FALLOFF, "lap"),
+    Feature(
+        "slow_lap", "Over rolling mean + 2 deviations of 10 green laps.", "yes/no", _FALLOFF, "lap"
+    ),
+    Feature(
+        "long_run_speed_mph",
+        "Mean speed from the 10th lap of runs on, so far in the race.",
+        "mph",
+        _FALLOFF,
+        "lap",
+    ),
+    Feature(
+        "restart_gained", "Places won by the second lap of a restart.", "positions", _FALLOFF, "lap"
+    ),
+    Feature(
+        "restart_lost", "Places lost by the second lap of a restart.", "positions", _FALLOFF, "lap"
+    ),
+)
+"""Features of single laps: known after the lap, so a slate sees them through past races only."""
+
+_KNOWN = {
+    "previous_race": "after the previous race",
+    "practice": "after practice",
+    "qualifying": "after qualifying",
+    "lap": "after the lap",
+}
+
+
+def catalogue_page() -> str:
+    """The page `docs/features.md`, as Markdown."""
+    # The class imports this module, so it is read when the page is made.
+    from nascar_assets.telemetry.contract import FeatureAvailabilityContract as Contract
+
+    lines = [
+        "# Feature catalogue",
+        "",
+        "Made from the code by `python -m nascar_assets.telemetry.catalogue`; a test holds the two"
+        " together.",
+        "",
+        "## Features of a slate",
+        "",
+        "One row per entrant of the race, as of the slate's cut-off. Every row carries"
+        " `available_at`, the latest moment at which something that the row uses became known;"
+        " it never lies after the cut-off. A feature whose stage lies after the cut-off is null.",
+        "",
+        *_table(FEATURES),
+        "",
+        "## Features of single laps",
+        "",
+        "Computed for every lap of a race from that lap and earlier ones of the same driver. They"
+        " reach a slate only as aggregates of past races. Grid, red-flag and pit laps are treated"
+        " as [telemetry.md](telemetry.md) says.",
+        "",
+        *_table(LAP_FEATURES),
+        "",
+        "## Never features",
+        "",
+        "Results of the race itself; a table or a landed file that holds one is refused: "
+        + ", ".join(f"`{name}`" for name in sorted(Contract.FORBIDDEN))
+        + ".",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(features: tuple[Feature, ...]) -> list[str]:
+    rows = ["| feature | meaning | unit | source | known |", "| --- | --- | --- | --- | --- |"]
+    rows += [
+        f"| `{item.name}` | {item.meaning} | {item.unit} | {item.source} |"
+        f" {_KNOWN[item.known_after]} |"
+        for item in features
+    ]
+    return rows
+
+
+if __name__ == "__main__":
+    sys.stdout.write(catalogue_page())
