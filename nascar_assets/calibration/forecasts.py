@@ -1,0 +1,311 @@
+"""A race's forecast as arrays, its file, and what a forecaster is given to make it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nascar_assets.errors import InputError
+from nascar_assets.rules import RuleSet, rule_set, score
+
+Places = npt.NDArray[np.int16]
+
+STATUSES: tuple[str, ...] = ("running", "accident", "mechanical")
+"""Names of the status codes."""
+
+FORECAST_COLUMNS: dict[str, Any] = {
+    "scenario": pl.Int32,
+    "driver_id": pl.String,
+    "start": pl.Int16,
+    "finish": pl.Int16,
+    "laps_led": pl.Int16,
+    "fastest_laps": pl.Int16,
+    "laps_completed": pl.Int16,
+    "status": pl.String,
+    "dk_points": pl.Float64,  # contest points
+}
+"""Columns of a forecast file: one row per scenario and driver."""
+
+
+@dataclass(frozen=True, slots=True)
+class RaceForecast:
+    """Scenarios of one race.
+
+    Attributes:
+        driver_ids: Drivers, the order of every array's last axis.
+        start: Starting positions [N] or [m, N].
+        finish: Finishing places from 1 [m, N].
+        laps_led: Laps led [m, N].
+        fastest_laps: Fastest laps [m, N].
+        laps_completed: Laps completed [m, N].
+        status: Index into `STATUSES` [m, N].
+        points: Contest points in units of 1 / `points_scale` [m, N].
+        points_scale: Units to the point.
+        joint: Whether each scenario is a race that could happen; otherwise only each driver's
+            own distribution means anything.
+    """
+
+    driver_ids: tuple[str, ...]
+    start: Places
+    finish: Places
+    laps_led: Places
+    fastest_laps: Places
+    laps_completed: Places
+    status: npt.NDArray[np.int8]
+    points: npt.NDArray[np.int32]
+    points_scale: int = 20
+    joint: bool = True
+
+    @property
+    def scenarios(self) -> int:
+        """Number of scenarios."""
+        return int(self.finish.shape[0])
+
+    def arrays(self) -> dict[str, Any]:
+        """Named arrays as the metrics take them; points in contest points."""
+        return {
+            "driver_ids": self.driver_ids,
+            "finish": self.finish,
+            "laps_led": self.laps_led,
+            "fastest_laps": self.fastest_laps,
+            "laps_completed": self.laps_completed,
+            "status": self.status,
+            "points": self.points / self.points_scale,
+        }
+
+    def content_hash(self) -> str:
+        """SHA-256 of the drivers and all arrays."""
+        digest = hashlib.sha256("\n".join(self.driver_ids).encode())
+        for name in ("start", "finish", "laps_led", "fastest_laps", "laps_completed", "status"):
+            array = np.ascontiguousarray(getattr(self, name))
+            digest.update(f"{name}{array.dtype}{array.shape}".encode())
+            digest.update(array.tobytes())
+        digest.update(np.ascontiguousarray(self.points).tobytes())
+        return digest.hexdigest()
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row per scenario and driver, with the columns of `FORECAST_COLUMNS`."""
+        m, n = self.finish.shape
+        return pl.DataFrame(
+            {
+                "scenario": np.repeat(np.arange(m, dtype=np.int32), n),
+                "driver_id": pl.Series(list(self.driver_ids) * m, dtype=pl.String),
+                "start": np.ascontiguousarray(np.broadcast_to(self.start, (m, n))).ravel(),
+                "finish": self.finish.ravel(),
+                "laps_led": self.laps_led.ravel(),
+                "fastest_laps": self.fastest_laps.ravel(),
+                "laps_completed": self.laps_completed.ravel(),
+                "status": pl.Series(self.status.ravel()).replace_strict(
+                    dict(enumerate(STATUSES)), return_dtype=pl.String
+                ),
+                "dk_points": self.points.ravel() / self.points_scale,
+            },
+            schema=FORECAST_COLUMNS,
+        )
+
+    def to_parquet(self, metadata: Mapping[str, str] | None = None) -> bytes:
+        """The forecast file's bytes; the same forecast gives the same bytes.
+
+        Args:
+            metadata: Text kept in the file beside the rows.
+        """
+        buffer = io.BytesIO()
+        self.to_polars().write_parquet(
+            buffer, compression="zstd", compression_level=3, metadata=dict(metadata or {})
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def from_parquet(cls, content: bytes, *, name: str = "forecast") -> RaceForecast:
+        """A stored forecast.
+
+        Args:
+            content: The file's bytes.
+            name: The file's name, for messages.
+
+        Raises:
+            InputError: If it is no forecast file or not whole.
+        """
+        try:
+            table = pl.read_parquet(io.BytesIO(content))
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise InputError(f"The file is no Parquet file: {error}.", file=name) from error
+        missing = [column for column in FORECAST_COLUMNS if column not in table.columns]
+        if missing:
+            raise InputError("The forecast lacks a column.", file=name, field=missing[0])
+        drivers = tuple(table["driver_id"].unique(maintain_order=True))
+        m, n = table["scenario"].n_unique(), len(drivers)
+        if m * n != table.height or n == 0:
+            raise InputError(f"{table.height} rows are not {m} scenarios of {n} cars.", file=name)
+
+        def array(column: str, kind: type[np.generic]) -> Any:
+            return table[column].to_numpy().reshape(m, n).astype(kind)
+
+        codes = {status: code for code, status in enumerate(STATUSES)}
+        status = table["status"].replace_strict(codes, return_dtype=pl.Int8)
+        return cls(
+            driver_ids=drivers,
+            start=array("start", np.int16),
+            finish=array("finish", np.int16),
+            laps_led=array("laps_led", np.int16),
+            fastest_laps=array("fastest_laps", np.int16),
+            laps_completed=array("laps_completed", np.int16),
+            status=status.to_numpy().reshape(m, n).astype(np.int8),
+            points=np.rint(table["dk_points"].to_numpy().reshape(m, n) * 20).astype(np.int32),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RaceToForecast:
+    """A race to come, with nothing that was not known by its cut-off.
+
+    Attributes:
+        race_id: The feed's id.
+        race_key: The race's partition key.
+        series: cup, xfinity or trucks.
+        season: Year.
+        track_id: The feed's id of the track.
+        track_type: One of the four types.
+        track_length_miles: Length of a lap; none where unknown.
+        scheduled_laps: Laps by the schedule.
+        stage_ends: Laps on which the stages end, the last one left out.
+        start_time: Scheduled start (UTC).
+        cut_off: Nothing later than this may be used (UTC).
+        entries: ENTRIES rows, one per car.
+        ratings: RATINGS rows of the same drivers as of the cut-off.
+    """
+
+    race_id: str
+    race_key: str
+    series: str
+    season: int
+    track_id: str
+    track_type: str
+    track_length_miles: float | None
+    scheduled_laps: int
+    stage_ends: tuple[int, ...]
+    start_time: datetime
+    cut_off: datetime
+    entries: pl.DataFrame
+    ratings: pl.DataFrame
+
+    @property
+    def driver_ids(self) -> tuple[str, ...]:
+        """Drivers in the order of the entries."""
+        return tuple(self.entries["driver_id"].to_list())
+
+    @property
+    def starts(self) -> Places:
+        """Official starting positions [N]; drivers without one follow in the entries' order."""
+        order = self.entries["start"].cast(pl.Float64).to_numpy()
+        known = np.isfinite(order)
+        last = int(np.nanmax(order)) if known.any() else 0
+        filled = order.copy()
+        filled[~known] = last + 1 + np.arange(int((~known).sum()))
+        return filled.astype(np.int16)
+
+    @property
+    def levels(self) -> npt.NDArray[np.float64]:
+        """Expected normal score of each entrant's finish [N]; 0 without ratings."""
+        if self.ratings.is_empty():
+            return np.zeros(self.entries.height)
+        level = dict(zip(self.ratings["driver_id"], self.ratings["level"], strict=True))
+        return np.array([level.get(driver) or 0.0 for driver in self.driver_ids])
+
+    @property
+    def rules(self) -> RuleSet:
+        """DraftKings Classic on the race's date."""
+        return rule_set("dk-classic", self.start_time.date())
+
+
+@dataclass(frozen=True, slots=True)
+class KnownHistory:
+    """What was known by a cut-off.
+
+    Attributes:
+        cut_off: The cut-off (UTC).
+        results: RESULTS rows of the race's series whose `results_at` is not after it.
+        ratings: RATINGS of past races, each as of its own start: out of sample.
+    """
+
+    cut_off: datetime
+    results: pl.DataFrame
+    ratings: pl.DataFrame
+
+
+class Forecaster(Protocol):
+    """Anything that forecasts a race from what was known before it."""
+
+    @property
+    def name(self) -> str:
+        """Short name, the key in every table."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same inputs would give another forecast."""
+        ...
+
+    def forecast(
+        self, history: KnownHistory, race: RaceToForecast, n: int, seed: int
+    ) -> RaceForecast:
+        """Scenarios of a race; the same arguments give the same scenarios."""
+        ...
+
+
+def assemble(
+    race: RaceToForecast,
+    *,
+    finish: npt.NDArray[np.integer],
+    laps_led: npt.NDArray[np.integer],
+    fastest_laps: npt.NDArray[np.integer],
+    laps_completed: npt.NDArray[np.integer],
+    status: npt.NDArray[np.integer],
+    joint: bool = True,
+) -> RaceForecast:
+    """A forecast with its contest points.
+
+    Args:
+        race: The race; starting positions and rules come from it.
+        finish: Places from 1 [m, N], drivers in the order of the race's entries.
+        laps_led: Laps led [m, N].
+        fastest_laps: Fastest laps [m, N].
+        laps_completed: Laps completed [m, N].
+        status: Index into `STATUSES` [m, N].
+        joint: Whether each scenario is a race that could happen.
+    """
+    starts = race.starts
+    points = score(
+        race.rules,
+        start=starts,
+        finish=finish,
+        laps_led=laps_led,
+        fastest_laps=fastest_laps,
+        laps_completed=laps_completed,
+    )
+    return RaceForecast(
+        driver_ids=race.driver_ids,
+        start=starts,
+        finish=finish.astype(np.int16),
+        laps_led=laps_led.astype(np.int16),
+        fastest_laps=fastest_laps.astype(np.int16),
+        laps_completed=laps_completed.astype(np.int16),
+        status=status.astype(np.int8),
+        points=points,
+        points_scale=race.rules.points_scale,
+        joint=joint,
+    )
+
+
+def race_seed(seed: int, race_id: str, name: str) -> int:
+    """A seed of its own for every race and forecaster, whatever the order in which they run."""
+    digest = hashlib.sha256(f"{seed}/{race_id}/{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
