@@ -1,1 +1,39 @@
 """Race scenarios: complete races, lap by lap, that obey the laws of the race."""
+
+from nascar_assets.scenarios.diagnostics import Diagnostics, MarginalShift
+from nascar_assets.scenarios.generation import TooManyRejectedError, generate_scenarios
+from nascar_assets.scenarios.laws import LAWS, LawRecord, check_laws
+from nascar_assets.scenarios.narrative import PitStrategy, RaceFlowRegime, SkeletonNarrative
+from nascar_assets.scenarios.parameters import (
+    STARTING_VALUES,
+    ProcessParameters,
+    TypeParameters,
+)
+from nascar_assets.scenarios.regimes import REGIMES, classify
+from nascar_assets.scenarios.result import STATUS, Scenarios
+from nascar_assets.scenarios.setup import Entry, RaceSetup, RaceSetupError
+from nascar_assets.scenarios.summary import summarise
+
+__all__ = [
+    "LAWS",
+    "REGIMES",
+    "STARTING_VALUES",
+    "STATUS",
+    "Diagnostics",
+    "Entry",
+    "LawRecord",
+    "MarginalShift",
+    "PitStrategy",
+    "ProcessParameters",
+    "RaceFlowRegime",
+    "RaceSetup",
+    "RaceSetupError",
+    "Scenarios",
+    "SkeletonNarrative",
+    "TooManyRejectedError",
+    "TypeParameters",
+    "check_laws",
+    "classify",
+    "generate_scenarios",
+    "summarise",
+]

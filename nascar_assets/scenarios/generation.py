@@ -1,0 +1,225 @@
+"""Simulate the scenarios of a race: in parallel, repeatably, with vetoes and diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.constraints.models import ConstraintSpec
+from nascar_assets.errors import InputError
+from nascar_assets.scenarios.diagnostics import Diagnostics, MarginalShift
+from nascar_assets.scenarios.inputs import Inputs, prepare
+from nascar_assets.scenarios.kernel import Outcome, simulate
+from nascar_assets.scenarios.laws import check_laws
+from nascar_assets.scenarios.narrative import PitStrategy
+from nascar_assets.scenarios.parameters import STARTING_VALUES, ProcessParameters
+from nascar_assets.scenarios.random_numbers import NORMAL_QUANTILES, STEP_NORMALS
+from nascar_assets.scenarios.regimes import REGIMES, classify
+from nascar_assets.scenarios.result import CAR_ARRAYS, RACE_ARRAYS, Scenarios, concatenate
+from nascar_assets.scenarios.setup import RaceSetup
+from nascar_assets.scenarios.vetoes import Rule, soft_rules
+
+MAX_SCENARIOS = 1_000_000
+REJECTION_LIMIT = 0.5
+"""Share of scenarios that vetoes may reject."""
+BLOCK = 250
+"""Scenarios to a unit of work; results do not depend on it."""
+
+
+class TooManyRejectedError(InputError):
+    """The vetoes reject more scenarios than the limit allows."""
+
+
+def generate_scenarios(
+    spec: ConstraintSpec | None,
+    race_setup: RaceSetup,
+    n: int,
+    seed: int,
+    *,
+    parameters: ProcessParameters | None = None,
+    pit_strategy_mix: Mapping[PitStrategy, float] | None = None,
+    vetoes: Sequence[str] = (),
+    rejection_limit: float = REJECTION_LIMIT,
+    threads: int | None = None,
+) -> Scenarios:
+    """Simulate `n` valid races.
+
+    The same arguments give the same bytes on any number of threads and any processor. Scenario k
+    does not depend on n, so that a larger set begins with the smaller one.
+
+    Args:
+        spec: Compiled constraints that hold every entry and the track; none for neutral values.
+        race_setup: The race.
+        n: Valid scenarios wanted, from 1.
+        seed: From 0 to 2^64 - 1.
+        parameters: The race process; none for the starting values.
+        pit_strategy_mix: Weights of the pit strategies.
+        vetoes: Codes of further veto rules on the race; those of the spec and its bounds on
+            laps led always act.
+        rejection_limit: Largest share of scenarios that vetoes may reject, below 1.
+        threads: Threads to use; none for one per core (NUMBA_NUM_THREADS where it is set).
+
+    Returns:
+        The scenarios with their diagnostics.
+
+    Raises:
+        InputError: If n, the seed or another argument is out of range or the spec lacks an entry.
+        TooManyRejectedError: If the vetoes reject more than `rejection_limit`.
+    """
+    if not 1 <= n <= MAX_SCENARIOS:
+        raise InputError(f"n is {n}; 1 to {MAX_SCENARIOS:,} scenarios can be made.", field="n")
+    if not 0 <= seed < 2**64:
+        raise InputError(f"The seed is {seed}; it must lie in 0 to 2^64 - 1.", field="seed")
+    if not 0.0 <= rejection_limit < 1.0:
+        raise InputError("The rejection limit must lie in [0, 1).", field="rejection_limit")
+    parameters = STARTING_VALUES if parameters is None else parameters
+    inputs = prepare(spec, race_setup, parameters, pit_strategy_mix)
+    rules = soft_rules(spec, race_setup, vetoes)
+    workers = numba.config.NUMBA_NUM_THREADS if threads is None else threads
+    made = simulate_rows(inputs, race_setup.driver_ids, seed, 0, n, workers)
+    rejected = _apply(rules, made)
+    if rules:
+        made, rejected = _refill(
+            inputs, race_setup, seed, n, workers, rules, made, rejected, rejection_limit
+        )
+    any_rule = _any(rejected, len(made))
+    kept = made.take(np.flatnonzero(~any_rule)) if any_rule.any() else made
+    counts = np.bincount(kept.regime, minlength=len(REGIMES)) / n
+    diagnostics = Diagnostics(
+        n_generated=len(made),
+        n_valid=n,
+        rejection_rate=1.0 - n / len(made),
+        rejected_by_rule={code: int(mask.sum()) for code, mask in rejected.items()},
+        marginal_shift=_marginal_shift(made, kept),
+        conservation=check_laws(kept),
+        regime_frequencies={label: float(counts[k]) for k, label in enumerate(REGIMES)},
+        seed=seed,
+        parameters_hash=parameters.hash,
+        spec_hash=spec.hash if spec is not None else "",
+        notices=inputs.notices,
+    )
+    return replace(kept, diagnostics=diagnostics)
+
+
+def simulate_rows(
+    inputs: Inputs, driver_ids: tuple[str, ...], seed: int, first: int, count: int, threads: int
+) -> Scenarios:
+    """Simulate scenarios `first` to `first + count - 1`, whatever the vetoes say of them."""
+    size = len(driver_ids)
+    arrays: dict[str, Any] = {
+        name: np.empty((count, size), kind) for name, kind in CAR_ARRAYS.items()
+    }
+    races: dict[str, Any] = {
+        name: np.empty(count, kind) for name, kind in RACE_ARRAYS.items() if name != "regime"
+    }
+    outcome = Outcome(**arrays, **races)
+
+    def work(begin: int) -> None:
+        simulate(
+            np.uint64(seed),
+            first + begin,
+            min(BLOCK, count - begin),
+            begin,
+            inputs.scheduled_laps,
+            inputs.rates,
+            inputs.field,
+            outcome,
+            STEP_NORMALS,
+            NORMAL_QUANTILES,
+        )
+
+    blocks = range(0, count, BLOCK)
+    if threads <= 1 or len(blocks) == 1:
+        for begin in blocks:
+            work(begin)
+    else:
+        # Threads of our own over a compiled function that releases the interpreter: several
+        # requests may simulate at once, and a fork stays safe.
+        with ThreadPoolExecutor(max_workers=threads) as pool:
+            for _ in pool.map(work, blocks):
+                pass
+    rows = np.arange(count)
+    winner = np.argmin(arrays["finish"], axis=1)
+    regime = classify(
+        race_laps=races["race_laps"],
+        green_laps=races["green_laps"],
+        top_laps_led=arrays["laps_led"].max(axis=1),
+        winner_laps_led=arrays["laps_led"][rows, winner],
+        accidents=(arrays["status"] == 1).sum(axis=1),
+        field_size=size,
+    )
+    return Scenarios(driver_ids=driver_ids, regime=regime, **arrays, **races)
+
+
+def _apply(rules: Mapping[str, Rule], made: Scenarios) -> dict[str, npt.NDArray[np.bool_]]:
+    return {code: np.asarray(rule(made), np.bool_) for code, rule in rules.items()}
+
+
+def _any(rejected: Mapping[str, npt.NDArray[np.bool_]], n: int) -> npt.NDArray[np.bool_]:
+    result = np.zeros(n, np.bool_)
+    for mask in rejected.values():
+        result |= mask
+    return result
+
+
+def _refill(
+    inputs: Inputs,
+    race_setup: RaceSetup,
+    seed: int,
+    n: int,
+    workers: int,
+    rules: Mapping[str, Rule],
+    made: Scenarios,
+    rejected: dict[str, npt.NDArray[np.bool_]],
+    limit: float,
+) -> tuple[Scenarios, dict[str, npt.NDArray[np.bool_]]]:
+    """Simulate on until n scenarios are valid; at most n / (1 - limit) in all."""
+    most = int(np.ceil(n / (1.0 - limit)))
+    while True:
+        valid = ~_any(rejected, len(made))
+        if int(valid.sum()) >= n:
+            last = int(np.flatnonzero(valid)[n - 1]) + 1
+            rows = np.arange(last)
+            return made.take(rows), {code: mask[:last] for code, mask in rejected.items()}
+        if len(made) >= most:
+            share = 1.0 - valid.mean()
+            counts = ", ".join(
+                f"{code} {int(mask.sum())}"
+                for code, mask in sorted(rejected.items(), key=lambda item: -item[1].sum())
+                if mask.any()
+            )
+            raise TooManyRejectedError(
+                f"The veto rules reject {share:.0%} of {len(made):,} scenarios; at most "
+                f"{limit:.0%} may be rejected. Rejected by rule: {counts}.",
+                field="veto_rules",
+                remedy="Relax the rules named, or raise the limit.",
+            )
+        # At least doubling the valid ones still missing keeps the number of rounds small.
+        wanted = min(most - len(made), max(BLOCK, 2 * (n - int(valid.sum()))))
+        more = simulate_rows(inputs, race_setup.driver_ids, seed, len(made), wanted, workers)
+        extra = _apply(rules, more)
+        made = concatenate([made, more])
+        rejected = {code: np.concatenate([mask, extra[code]]) for code, mask in rejected.items()}
+
+
+def _marginal_shift(made: Scenarios, kept: Scenarios) -> MarginalShift:
+    if len(made) == len(kept):
+        return MarginalShift()
+    finish = kept.finish.mean(axis=0) - made.finish.mean(axis=0)
+    led = kept.laps_led.mean(axis=0) - made.laps_led.mean(axis=0)
+    win = (kept.finish == 1).mean(axis=0) - (made.finish == 1).mean(axis=0)
+    most = [int(np.argmax(np.abs(change))) for change in (finish, led, win)]
+    return MarginalShift(
+        finish=float(finish[most[0]]),
+        finish_driver=made.driver_ids[most[0]],
+        laps_led=float(led[most[1]]),
+        laps_led_driver=made.driver_ids[most[1]],
+        win_probability=float(win[most[2]]),
+        win_probability_driver=made.driver_ids[most[2]],
+    )

@@ -1,0 +1,324 @@
+"""Parameters of the race process by track type: starting values, and what a fit returns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from nascar_assets.errors import InputError
+from nascar_assets.feed.schemas import TRACK_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class TypeParameters:
+    """The race process at one track type. Times in % of the scheduled race, rates per 1% of it.
+
+    Attributes:
+        kappa: Race-day level per unit of rating.
+        start_scale: a0, weight of the starting position's normal score in the first order.
+        tau: Relaxation time of the running order.
+        omega: Stationary spread of the running order about the levels.
+        sigma_s: Race-day spread of a level.
+        delta: Level gained by leading.
+        wreck_rate: lambda_W.
+        chaos_shape: k of the race-day hazard factor Gamma(k, 1/k).
+        wreck_more: p_m, chance that a wreck takes a further car.
+        wreck_out: q, chance that a car in a wreck retires.
+        debris_rate: lambda_D, cautions without a retirement.
+        fast_weight: k_F, the fastest lap's weight is exp(k_F * level).
+        sigma_j: Spread of the restart shuffle.
+        mechanical: Mechanical retirements a race of 40 cars.
+        late: Extra hazard of wrecks and debris at the race's end, rising over its last fifth.
+        restart_factor: Hazard factor in the laps after a restart.
+        overtime_factor: Hazard factor in overtime.
+        damage: Level lost by a damaged car.
+        repair: Chance that a damaged car loses laps.
+        repair_laps: Mean laps lost, in % of the race.
+        lapping: Laps lost in a green run of 1% of the race for each unit of y behind.
+        wave_around: Chance that a lapped car gets a lap back at a caution.
+        caution_laps: Mean laps of a caution.
+        stage_laps: Mean laps of a stage-end caution.
+        fuel_miles: Miles on a full tank, where the spec names no pit window.
+        trapped: Order lost by a car that stopped just before a caution.
+        stay_out: Order gained by staying out under caution.
+        fast_leader: The leader's extra weight for the fastest lap.
+        fast_awarded: Share of green laps that award a fastest lap.
+        start_correlation: Correlation of a drawn qualifying score with the rating.
+        rating_spread: Spread of ratings in a field, the unit of a change of skill.
+    """
+
+    kappa: float
+    start_scale: float
+    tau: float
+    omega: float
+    sigma_s: float
+    delta: float
+    wreck_rate: float
+    chaos_shape: float
+    wreck_more: float
+    wreck_out: float
+    debris_rate: float
+    fast_weight: float
+    sigma_j: float
+    mechanical: float
+    late: float
+    restart_factor: float
+    overtime_factor: float
+    damage: float
+    repair: float
+    repair_laps: float
+    lapping: float
+    wave_around: float
+    caution_laps: float
+    stage_laps: float
+    fuel_miles: float
+    trapped: float
+    stay_out: float
+    fast_leader: float
+    fast_awarded: float = 0.95
+    start_correlation: float = 0.6
+    rating_spread: float = 0.55
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not math.isfinite(value):
+                raise InputError(f"The parameter {item.name} is {value}.", field=item.name)
+        for name in ("tau", "chaos_shape", "caution_laps", "stage_laps", "fuel_miles"):
+            if getattr(self, name) <= 0.0:
+                raise InputError(f"The parameter {name} must be positive.", field=name)
+        for name in ("wreck_more", "wreck_out", "repair", "wave_around", "fast_awarded"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise InputError(f"The parameter {name} must lie in [0, 1].", field=name)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessParameters:
+    """Parameters of every track type, with where they come from.
+
+    Attributes:
+        by_type: `TypeParameters` of each of `TRACK_TYPES`.
+        source: What the numbers were measured on.
+        cut_off: Nothing later than this was used (UTC).
+        data_hash: SHA-256 of the races used; empty for starting values.
+        standard_errors: By track type and parameter, where fitted.
+        diagnostics: Of the fit, by track type and name.
+    """
+
+    by_type: Mapping[str, TypeParameters]
+    source: str
+    cut_off: datetime | None = None
+    data_hash: str = ""
+    standard_errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    diagnostics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        missing = [kind for kind in TRACK_TYPES if kind not in self.by_type]
+        if missing:
+            raise InputError(
+                f"The parameters lack the track types {', '.join(missing)}.", field="by_type"
+            )
+        set_ = object.__setattr__
+        set_(self, "by_type", MappingProxyType(dict(self.by_type)))
+        for name in ("standard_errors", "diagnostics"):
+            frozen = {kind: MappingProxyType(dict(v)) for kind, v in getattr(self, name).items()}
+            set_(self, name, MappingProxyType(frozen))
+
+    def of(self, track_type: str) -> TypeParameters:
+        """The parameters of one track type.
+
+        Raises:
+            InputError: If the type is unknown.
+        """
+        try:
+            return self.by_type[track_type]
+        except KeyError:
+            raise InputError(
+                f"No track type is called {track_type!r}.",
+                remedy=f"Known types: {', '.join(TRACK_TYPES)}.",
+            ) from None
+
+    def with_type(self, track_type: str, **changes: float) -> ProcessParameters:
+        """A copy in which some parameters of one track type differ."""
+        changed = {**self.by_type, track_type: replace(self.of(track_type), **changes)}
+        return replace(self, by_type=changed)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the numbers: the same for equal parameters."""
+        content = {kind: asdict(values) for kind, values in sorted(self.by_type.items())}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON; `from_dict` gives an equal object back."""
+        return {
+            "by_type": {kind: asdict(values) for kind, values in self.by_type.items()},
+            "source": self.source,
+            "cut_off": self.cut_off.isoformat() if self.cut_off else None,
+            "data_hash": self.data_hash,
+            "standard_errors": {k: dict(v) for k, v in self.standard_errors.items()},
+            "diagnostics": {k: dict(v) for k, v in self.diagnostics.items()},
+            "hash": self.hash,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> ProcessParameters:
+        """Stored parameters.
+
+        Raises:
+            InputError: If a field is missing or the stored hash does not match the numbers.
+        """
+        try:
+            loaded = cls(
+                by_type={k: TypeParameters(**v) for k, v in stored["by_type"].items()},
+                source=stored["source"],
+                cut_off=(datetime.fromisoformat(stored["cut_off"]) if stored["cut_off"] else None),
+                data_hash=stored["data_hash"],
+                standard_errors=stored["standard_errors"],
+                diagnostics=stored["diagnostics"],
+            )
+            expected = stored["hash"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"The stored parameters are malformed: {error}.") from error
+        if loaded.hash != expected:
+            raise InputError("The stored parameters were changed after they were written.")
+        return loaded
+
+
+_STARTING_VALUES = {
+    "intermediate": TypeParameters(
+        kappa=1.72,
+        start_scale=0.98,
+        tau=6.0,
+        omega=0.83,
+        sigma_s=0.70,
+        delta=0.12,
+        wreck_rate=0.055,
+        chaos_shape=3.3,
+        wreck_more=0.19,
+        wreck_out=0.60,
+        debris_rate=0.029,
+        fast_weight=1.3,
+        sigma_j=0.25,
+        mechanical=1.0,
+        late=0.6,
+        restart_factor=1.5,
+        overtime_factor=3.0,
+        damage=0.6,
+        repair=0.3,
+        repair_laps=3.0,
+        lapping=0.012,
+        wave_around=0.5,
+        caution_laps=5.5,
+        stage_laps=6.5,
+        fuel_miles=88.0,
+        trapped=0.6,
+        stay_out=0.6,
+        fast_leader=1.0,
+    ),
+    "short": TypeParameters(
+        kappa=1.39,
+        start_scale=0.70,
+        tau=10.3,
+        omega=0.51,
+        sigma_s=0.15,
+        delta=0.15,
+        wreck_rate=0.082,
+        chaos_shape=7.9,
+        wreck_more=0.20,
+        wreck_out=0.34,
+        debris_rate=0.033,
+        fast_weight=1.9,
+        sigma_j=0.2,
+        mechanical=1.1,
+        late=0.6,
+        restart_factor=1.5,
+        overtime_factor=3.0,
+        damage=0.5,
+        repair=0.3,
+        repair_laps=3.0,
+        lapping=0.03,
+        wave_around=0.4,
+        caution_laps=8.0,
+        stage_laps=10.0,
+        fuel_miles=95.0,
+        trapped=0.6,
+        stay_out=0.5,
+        fast_leader=1.0,
+    ),
+    "road": TypeParameters(
+        kappa=0.90,
+        start_scale=0.72,
+        tau=5.7,
+        omega=0.58,
+        sigma_s=0.17,
+        delta=0.57,
+        wreck_rate=0.025,
+        chaos_shape=1.8,
+        wreck_more=0.15,
+        wreck_out=0.98,
+        debris_rate=0.004,
+        fast_weight=3.2,
+        sigma_j=0.25,
+        mechanical=1.3,
+        late=0.6,
+        restart_factor=1.5,
+        overtime_factor=3.0,
+        damage=0.5,
+        repair=0.3,
+        repair_laps=3.0,
+        lapping=0.004,
+        wave_around=0.5,
+        caution_laps=3.0,
+        stage_laps=3.5,
+        fuel_miles=75.0,
+        trapped=0.6,
+        stay_out=0.6,
+        fast_leader=1.0,
+    ),
+    "superspeedway": TypeParameters(
+        kappa=0.42,
+        start_scale=2.1,
+        tau=7.3,
+        omega=0.63,
+        sigma_s=0.08,
+        delta=0.18,
+        wreck_rate=0.032,
+        chaos_shape=3.1,
+        wreck_more=0.69,
+        wreck_out=0.98,
+        debris_rate=0.036,
+        fast_weight=0.05,
+        sigma_j=0.25,
+        mechanical=0.7,
+        late=1.0,
+        restart_factor=1.5,
+        overtime_factor=3.0,
+        damage=0.3,
+        repair=0.3,
+        repair_laps=3.0,
+        lapping=0.002,
+        wave_around=0.6,
+        caution_laps=5.0,
+        stage_laps=6.0,
+        fuel_miles=95.0,
+        trapped=0.5,
+        stay_out=0.3,
+        fast_leader=1.0,
+    ),
+}
+
+STARTING_VALUES = ProcessParameters(
+    by_type=_STARTING_VALUES,
+    source=(
+        "Cup Series races to the end of 2022 (running order, wrecks, fastest laps); caution "
+        "lengths, lost laps and pit cycles set to match the Cup results of 2022."
+    ),
+)
+"""Parameters to begin with, where no fit as of the race's date is at hand."""
