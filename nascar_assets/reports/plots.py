@@ -1,0 +1,361 @@
+"""Plots as PNG bytes, for the metadata of materialisations: small, calm, the same every time.
+
+Matplotlib is imported by the first plot, not with this module, and never through `pyplot`, so
+there is no global state and no window system. The bytes hold no date and no version.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from nascar_assets.reports.frames import require_columns
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, GRID = "#22303c", "#667481", "#dfe4e8"
+BLUE, PALE, ORANGE = "#2f6fab", "#b5cfe6", "#c9702b"
+
+_DPI = 110
+_MOST_IMAGE_BYTES = 100_000
+"""Length of an inline image's data URI that still loads well in an event log."""
+
+
+def as_markdown_image(png: bytes, title: str = "") -> str:
+    """A PNG as a Markdown image with its bytes inline.
+
+    Args:
+        png: The image.
+        title: What it shows, for readers who do not see it.
+
+    Raises:
+        ValueError: If the text would be longer than 100,000 characters: too much for metadata
+            that is stored with every materialisation.
+    """
+    encoded = base64.b64encode(png).decode("ascii")
+    if len(encoded) > _MOST_IMAGE_BYTES:
+        raise ValueError(
+            f"The image takes {len(encoded):,} characters inline; at most {_MOST_IMAGE_BYTES:,} "
+            "are stored with a materialisation. Draw fewer rows."
+        )
+    safe = title.translate(str.maketrans("[]\n", "() "))
+    return f"![{safe}](data:image/png;base64,{encoded})"
+
+
+def points_distribution(frame: pl.DataFrame, most: int = 40) -> bytes:
+    """Contest points by driver: median, central half and central 80%.
+
+    Args:
+        frame: `driver_name, mean_points, p10, p25, p50, p75, p90`.
+        most: Drivers drawn, best means first.
+    """
+    return _intervals(frame, "driver_name", "Contest points", most)
+
+
+def lineup_score_distribution(frame: pl.DataFrame, most: int = 40) -> bytes:
+    """Lineup scores: median, central half and central 80%.
+
+    Args:
+        frame: `lineup, mean_points, p10, p25, p50, p75, p90`.
+        most: Lineups drawn, best means first.
+    """
+    return _intervals(frame, "lineup", "Lineup score", most)
+
+
+def _intervals(frame: pl.DataFrame, label: str, title: str, most: int) -> bytes:
+    columns = (label, "mean_points", "p10", "p25", "p50", "p75", "p90")
+    require_columns(frame, title, columns)
+    rows = frame.sort("mean_points", descending=True).head(most)
+    figure, axes = _figure(6.8, 0.9 + 0.185 * max(rows.height, 1))
+    y = np.arange(rows.height)
+    axes.hlines(y, rows["p10"], rows["p90"], color=PALE, linewidth=2.2)
+    axes.hlines(y, rows["p25"], rows["p75"], color=BLUE, linewidth=4.2)
+    axes.plot(rows["p50"], y, "|", color="white", markersize=6, markeredgewidth=1.4)
+    axes.plot(rows["mean_points"], y, "o", color=ORANGE, markersize=2.8)
+    _label_rows(axes, [str(name) for name in rows[label]])
+    axes.set_xlabel(f"{title}: 80% and 50% of scenarios, median (white), mean (orange)")
+    return _png(figure)
+
+
+def laps_led_shares(frame: pl.DataFrame, most: int = 20) -> bytes:
+    """Expected share of the race's laps that each driver leads.
+
+    Args:
+        frame: `driver_name, mean_laps_led`.
+        most: Drivers drawn, largest shares first; the rest is one bar.
+    """
+    require_columns(frame, "Laps led", ("driver_name", "mean_laps_led"))
+    rows = frame.sort("mean_laps_led", descending=True)
+    total = float(rows["mean_laps_led"].sum())
+    shares = rows["mean_laps_led"].to_numpy() / total if total > 0 else np.zeros(rows.height)
+    names = [str(name) for name in rows["driver_name"][:most]]
+    values = list(shares[:most])
+    if rows.height > most:
+        names.append(f"{rows.height - most} others")
+        values.append(float(shares[most:].sum()))
+    figure, axes = _figure(6.8, 0.9 + 0.2 * max(len(names), 1))
+    axes.barh(np.arange(len(names)), values, color=BLUE, height=0.66)
+    _label_rows(axes, names)
+    _percent(axes, "x")
+    axes.set_xlabel("Expected share of laps led")
+    return _png(figure)
+
+
+def reliability_plot(frame: pl.DataFrame) -> bytes:
+    """How often events happened, against the probability that was forecast for them.
+
+    Args:
+        frame: `forecast` (mean forecast of a bin), `observed` (share that happened), `n`
+            (forecasts in it), and optionally `event`, one line for each.
+    """
+    require_columns(frame, "Reliability", ("forecast", "observed", "n"))
+    figure, axes = _figure(4.6, 4.4)
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    groups = _groups(frame, "event")
+    for (name, rows), colour in zip(groups, _colours(len(groups)), strict=True):
+        rows = rows.filter(pl.col("n") > 0).sort("forecast")
+        x, seen = rows["forecast"].to_numpy(), rows["observed"].to_numpy()
+        # What chance alone allows around a forecast that is right: two standard errors.
+        error = 2.0 * np.sqrt(x * (1.0 - x) / np.maximum(rows["n"].to_numpy(), 1))
+        axes.vlines(x, np.clip(x - error, 0, 1), np.clip(x + error, 0, 1), color=GRID, linewidth=5)
+        axes.plot(x, seen, "o-", color=colour, markersize=4, linewidth=1.2, label=name)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_aspect("equal")
+    _percent(axes, "both")
+    axes.set_xlabel("Forecast probability")
+    axes.set_ylabel("How often it happened")
+    if "event" in frame.columns:
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
+    return _png(figure)
+
+
+def pit_histogram(frame: pl.DataFrame, bins: int = 10) -> bytes:
+    """Probability integral transforms of outcomes: flat where the forecast keeps its word.
+
+    Args:
+        frame: `pit`, values between 0 and 1, and optionally `track_type`, a panel for each.
+        bins: Bars.
+
+    Raises:
+        ValueError: If a value lies outside 0 and 1.
+    """
+    require_columns(frame, "PIT", ("pit",))
+    values = frame["pit"].drop_nulls()
+    if values.len() and not values.is_between(0.0, 1.0).all():
+        raise ValueError("A probability integral transform lies between 0 and 1.")
+    groups = _groups(frame, "track_type")
+    figure, panels = _panels(len(groups))
+    for (name, rows), axes in zip(groups, panels, strict=True):
+        counts, edges = np.histogram(rows["pit"].drop_nulls().to_numpy(), bins, (0.0, 1.0))
+        n = max(int(counts.sum()), 1)
+        heights = counts * bins / n
+        # Two standard errors of a bar under a flat histogram of independent values.
+        error = 2.0 * np.sqrt(bins / n * (1.0 - 1.0 / bins))
+        axes.axhspan(max(0.0, 1.0 - error), 1.0 + error, color=GRID, linewidth=0)
+        axes.axhline(1.0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+        axes.bar(edges[:-1], heights, 1.0 / bins, align="edge", color=BLUE, edgecolor="white")
+        axes.set_xlim(0, 1)
+        axes.set_title(f"{name or 'all'} ({int(counts.sum()):,})", fontsize=9, color=INK)
+    panels[0].set_ylabel("Density")
+    return _png(figure)
+
+
+def coverage_plot(frame: pl.DataFrame) -> bytes:
+    """Share of outcomes inside central intervals, against what the intervals promise.
+
+    Args:
+        frame: `level` (0.5, 0.8, ...), `coverage`, `standard_error`, and optionally `track_type`.
+    """
+    require_columns(frame, "Coverage", ("level", "coverage", "standard_error"))
+    groups = _groups(frame, "track_type")
+    figure, axes = _figure(5.2, 3.4)
+    levels = sorted(set(frame["level"].to_list()))
+    axes.axhline(0.0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    step = 0.7 / max(len(groups), 1)
+    for i, ((name, rows), colour) in enumerate(zip(groups, _colours(len(groups)), strict=True)):
+        at = np.array([levels.index(level) for level in rows["level"]]) - 0.35 + step * (i + 0.5)
+        off = 100.0 * (rows["coverage"] - rows["level"]).to_numpy()
+        error = 200.0 * rows["standard_error"].fill_null(0.0).to_numpy()
+        axes.errorbar(at, off, error, fmt="o", color=colour, markersize=4, linewidth=1, label=name)
+    axes.set_xticks(range(len(levels)), [f"{level:.0%}" for level in levels])
+    axes.set_xlabel("Central interval")
+    axes.set_ylabel("Covered less promised (points of %)")
+    if "track_type" in frame.columns:
+        axes.legend(frameon=False, fontsize=8, ncols=2)
+    return _png(figure)
+
+
+def exposure_plot(frame: pl.DataFrame, most: int = 40) -> bytes:
+    """Share of lineups that each driver is in, beside that in the scenarios' best lineups.
+
+    Args:
+        frame: `driver_name, exposure`, and optionally `optimal_share`.
+        most: Drivers drawn, largest exposures first.
+    """
+    require_columns(frame, "Exposure", ("driver_name", "exposure"))
+    rows = frame.sort("exposure", descending=True).head(most)
+    figure, axes = _figure(6.8, 0.9 + 0.2 * max(rows.height, 1))
+    y = np.arange(rows.height)
+    axes.barh(y, rows["exposure"], color=PALE, height=0.66)
+    axes.set_xlabel("Share of lineups")
+    if "optimal_share" in rows.columns:
+        axes.plot(rows["optimal_share"], y, "|", color=ORANGE, markersize=9, markeredgewidth=2)
+        axes.set_xlabel("Share of lineups (bar) and of scenarios whose best lineup has the driver")
+    _label_rows(axes, [str(name) for name in rows["driver_name"]])
+    _percent(axes, "x")
+    return _png(figure)
+
+
+def overlap_plot(frame: pl.DataFrame) -> bytes:
+    """Drivers that two lineups share, for every pair.
+
+    Args:
+        frame: `lineup_a, lineup_b, shared`, each pair once or twice.
+    """
+    require_columns(frame, "Overlap", ("lineup_a", "lineup_b", "shared"))
+    lineups = sorted(set(frame["lineup_a"].to_list()) | set(frame["lineup_b"].to_list()))
+    place = {lineup: index for index, lineup in enumerate(lineups)}
+    shared = np.full((len(lineups), len(lineups)), np.nan)
+    for a, b, count in frame.select("lineup_a", "lineup_b", "shared").iter_rows():
+        shared[place[a], place[b]] = shared[place[b], place[a]] = count
+    np.fill_diagonal(shared, np.nan)
+    figure, axes = _figure(5.2, 4.6)
+    most = int(np.nanmax(shared)) if np.isfinite(shared).any() else 1
+    image = axes.imshow(shared, cmap="Blues", vmin=0, vmax=max(most, 1), interpolation="nearest")
+    axes.grid(visible=False)
+    axes.set_xlabel("Lineup")
+    axes.set_ylabel("Lineup")
+    bar = figure.colorbar(image, ax=axes, ticks=range(max(most, 1) + 1), shrink=0.8)
+    bar.set_label("Drivers shared", fontsize=8, color=MUTED)
+    bar.ax.tick_params(labelsize=8, colors=MUTED)
+    return _png(figure)
+
+
+def falloff_plot(frame: pl.DataFrame, most: int = 40) -> bytes:
+    """Time that each driver loses per lap on worn tyres, with two standard errors.
+
+    Args:
+        frame: `falloff_s_per_lap, falloff_se_s_per_lap` and `driver_name` or else `driver_id`;
+            drivers without a fitted value are left out.
+        most: Drivers drawn, the smallest losses first.
+    """
+    require_columns(frame, "Falloff", ("falloff_s_per_lap", "falloff_se_s_per_lap"))
+    label = "driver_name" if "driver_name" in frame.columns else "driver_id"
+    require_columns(frame, "Falloff", (label,))
+    rows = frame.drop_nulls("falloff_s_per_lap").sort("falloff_s_per_lap", label).head(most)
+    figure, axes = _figure(6.8, 0.9 + 0.185 * max(rows.height, 1))
+    y = np.arange(rows.height)
+    slope = rows["falloff_s_per_lap"].to_numpy()
+    error = 2.0 * rows["falloff_se_s_per_lap"].fill_null(0.0).fill_nan(0.0).to_numpy()
+    axes.axvline(0.0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    axes.hlines(y, slope - error, slope + error, color=PALE, linewidth=2.4)
+    axes.plot(slope, y, "o", color=BLUE, markersize=3.4)
+    _label_rows(axes, [str(name) for name in rows[label]])
+    axes.set_xlabel("Seconds lost per lap of a green run, with two standard errors")
+    return _png(figure)
+
+
+def regime_frequencies(frame: pl.DataFrame) -> bytes:
+    """How often the race takes each course, with the past's frequency where it is given.
+
+    Args:
+        frame: `regime, share`, and optionally `history_share`.
+    """
+    require_columns(frame, "Regimes", ("regime", "share"))
+    rows = frame.sort("share", "regime", descending=[True, False])
+    figure, axes = _figure(5.6, 0.9 + 0.3 * max(rows.height, 1))
+    y = np.arange(rows.height)
+    axes.barh(y, rows["share"], color=BLUE, height=0.6)
+    axes.set_xlabel("Share of scenarios")
+    if "history_share" in rows.columns:
+        axes.plot(rows["history_share"], y, "|", color=ORANGE, markersize=12, markeredgewidth=2)
+        axes.set_xlabel("Share of scenarios (bar) and of past races (mark)")
+    _label_rows(axes, [str(name).replace("_", " ").lower() for name in rows["regime"]])
+    _percent(axes, "x")
+    return _png(figure)
+
+
+def _groups(frame: pl.DataFrame, by: str) -> list[tuple[str, pl.DataFrame]]:
+    if by not in frame.columns:
+        return [("", frame)]
+    parts = frame.partition_by(by, maintain_order=True)
+    return sorted(((str(part[by][0]), part) for part in parts), key=lambda group: group[0])
+
+
+def _colours(n: int) -> list[str]:
+    wheel = [BLUE, ORANGE, "#4a8f5d", "#8a5fa8", "#a8973a", "#5f8a94", MUTED, INK]
+    return [wheel[i % len(wheel)] for i in range(n)]
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    _calm(axes)
+    return figure, axes
+
+
+def _panels(n: int) -> tuple[Figure, list[Axes]]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    n = max(n, 1)
+    figure = Figure(figsize=(max(3.6, 2.5 * n), 2.9), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = list(figure.subplots(1, n, sharey=True, squeeze=False)[0])
+    for one in axes:
+        _calm(one)
+    return figure, axes
+
+
+def _calm(axes: Axes) -> None:
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(GRID)
+    axes.tick_params(length=0, labelsize=8, colors=MUTED)
+    axes.xaxis.label.set(color=MUTED, fontsize=8)
+    axes.yaxis.label.set(color=MUTED, fontsize=8)
+    axes.grid(color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _label_rows(axes: Axes, names: list[str]) -> None:
+    # Names are data: a dollar sign in one must not start a formula.
+    axes.set_yticks(range(len(names)), [name.replace("$", r"\$") for name in names])
+    axes.tick_params(axis="y", labelcolor=INK)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+
+
+def _percent(axes: Axes, which: str) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    if which in ("x", "both"):
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    if which in ("y", "both"):
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+
+
+def _png(figure: Figure) -> bytes:
+    from PIL import Image
+
+    canvas = io.BytesIO()
+    figure.savefig(canvas, format="png", metadata={"Software": None})
+    # A palette of 96 colours is not seen in drawings like these and makes a third of the bytes.
+    small = io.BytesIO()
+    with Image.open(canvas) as image:
+        flat = image.convert("RGB").quantize(
+            96, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+        )
+        flat.save(small, format="png", optimize=True)
+    return small.getvalue()
