@@ -1,0 +1,231 @@
+"""A state into a graph, all of it or nothing; the embedded graph as one file per state."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nascar_assets.errors import EnvironmentFault
+from nascar_assets.ontology import queries as q
+from nascar_assets.ontology.engine import GraphEngine, GraphFault, Query, Statement
+from nascar_assets.ontology.nodes import DriverNode, TrackNode
+from nascar_assets.ontology.state import OntologyState
+from nascar_assets.ontology.vetoes import parse_veto
+
+_NO_BOUND = -1  # a column that is empty in every row has no type in an engine that wants one
+
+
+def load_state(engine: GraphEngine, state: OntologyState) -> None:
+    """Puts a state into a graph in the place of what was there, in one transaction.
+
+    Loading the same state again changes nothing. Nodes and relationships of other labels and
+    types are left alone.
+
+    Raises:
+        GraphFault: If the graph refused; it holds what it held before.
+    """
+    engine.prepare()
+    engine.write_all(load_statements(state))
+
+
+def ensure_state(engine: GraphEngine, state: OntologyState) -> bool:
+    """Loads a state unless the graph holds it already.
+
+    Returns:
+        Whether it had to be loaded.
+
+    Raises:
+        GraphFault: As for `load_state`.
+    """
+    engine.prepare()
+    if stored_hash(engine) == state.hash:
+        return False
+    engine.write_all(load_statements(state))
+    return True
+
+
+def stored_hash(engine: GraphEngine) -> str | None:
+    """The hash of the state that a prepared graph holds, none for an empty graph."""
+    rows = engine.read(q.READ_STATE)
+    return str(rows[0]["hash"]) if len(rows) == 1 else None
+
+
+def load_statements(state: OntologyState) -> list[Statement]:
+    """Everything that loading a state does, in order."""
+    nodes: list[DriverNode | TrackNode] = [*state.drivers, *state.tracks]
+    rules = sorted({code for node in nodes for code in node.vetoes})
+    teams = sorted({n.team for n in state.drivers if n.team})
+    makes = sorted({n.manufacturer for n in state.drivers if n.manufacturer})
+    notes: dict[str, list[str]] = {}
+    for entry in state.vetoes:
+        notes.setdefault(entry.name, []).append(f"{entry.subject} {entry.subject_id}: {entry.note}")
+    statements: list[Statement] = [(query, {}) for query in q.DROP_LINKS]
+
+    def put(query: Query, rows: Iterable[dict[str, Any]]) -> None:
+        listed = list(rows)
+        if listed:
+            statements.append((query, {"rows": listed}))
+
+    def put_nodes(query: Query, rows: Iterable[dict[str, Any]]) -> None:
+        put(query, ({**row, "state": state.hash} for row in rows))
+
+    put_nodes(q.MERGE_MANUFACTURERS, ({"name": name} for name in makes))
+    put_nodes(q.MERGE_TEAMS, ({"team_id": team} for team in teams))
+    put_nodes(q.MERGE_DRIVERS, map(_driver_row, state.drivers))
+    put_nodes(q.MERGE_TRACKS, map(_track_row, state.tracks))
+    put(
+        q.SET_PIT_WINDOWS,
+        (
+            {"track_id": n.track_id, "pit_window_laps": list(n.pit_window_laps)}
+            for n in state.tracks
+            if n.pit_window_laps
+        ),
+    )
+    put_nodes(
+        q.MERGE_RACES,
+        (
+            {
+                "race_id": n.race_id,
+                "race_key": n.race_key,
+                "name": n.name,
+                "series": n.series,
+                "season": n.season,
+                "start_time": n.start_time.isoformat(),
+                "scheduled_laps": n.scheduled_laps,
+            }
+            for n in state.races
+        ),
+    )
+    put_nodes(
+        q.MERGE_VETO_RULES,
+        (
+            {
+                "code": code,
+                "rule": parse_veto(code).name,
+                "subject": parse_veto(code).kind.subject,
+                "meaning": parse_veto(code).meaning,
+                "notes": sorted(notes.get(code, [])),
+            }
+            for code in rules
+        ),
+    )
+    statements += [(query, {"state": state.hash}) for query in q.DROP_STALE]
+    put(q.LINK_DRIVES_FOR, _links((n.driver_id, n.team) for n in state.drivers))
+    put(q.LINK_RUNS, _links(sorted({(n.team, n.manufacturer) for n in state.drivers}, key=str)))
+    put(q.LINK_AT, _links((n.race_id, n.track_id) for n in state.races))
+    put(q.LINK_DRIVER_VETOES, _links((n.driver_id, c) for n in state.drivers for c in n.vetoes))
+    put(q.LINK_TRACK_VETOES, _links((n.track_id, c) for n in state.tracks for c in n.vetoes))
+    through = state.data_through
+    put_nodes(
+        q.MERGE_STATE,
+        [
+            {
+                "name": "current",
+                "hash": state.hash,
+                "as_of": state.as_of.isoformat(),
+                "data_through": through.isoformat() if through else "",
+                "drivers": len(state.drivers),
+                "tracks": len(state.tracks),
+                "races": len(state.races),
+            }
+        ],
+    )
+    return statements
+
+
+def _driver_row(node: DriverNode) -> dict[str, Any]:
+    row = {name: getattr(node, name) for name in node.__slots__}
+    for name in ("team", "manufacturer", "vetoes"):
+        del row[name]
+    most = node.max_laps_led
+    return row | {
+        "max_laps_led": _NO_BOUND if most is None else most,
+        "data_through": node.data_through.isoformat() if node.data_through else "",
+        "overridden": list(node.overridden),
+        "override_notes": list(node.override_notes),
+    }
+
+
+def _track_row(node: TrackNode) -> dict[str, Any]:
+    row = {name: getattr(node, name) for name in node.__slots__}
+    for name in ("pit_window_laps", "vetoes"):
+        del row[name]
+    return row | {
+        "data_through": node.data_through.isoformat() if node.data_through else "",
+        "overridden": list(node.overridden),
+        "override_notes": list(node.override_notes),
+    }
+
+
+def _links(pairs: Iterable[tuple[str | None, str | None]]) -> list[dict[str, str]]:
+    return [
+        {"source": source, "target": target}
+        for source, target in pairs
+        if source is not None and target is not None
+    ]
+
+
+def embedded_path(folder: Path, state: OntologyState) -> Path:
+    """The file of a state's embedded graph."""
+    return folder / f"ontology-{state.hash[:16]}.lbug"
+
+
+def open_embedded(folder: Path, state: OntologyState, *, keep: int = 20) -> GraphEngine:
+    """The embedded graph of a state, read-only; built first where there is none.
+
+    It is built aside and renamed, so that no process ever sees half a graph, and processes that
+    build the same state at once each put the same content in place.
+
+    Args:
+        folder: A local folder for graphs.
+        state: The state.
+        keep: Graphs of other states to leave in the folder; the oldest beyond that are removed.
+
+    Raises:
+        GraphFault: If a graph cannot be built or opened.
+        EnvironmentFault: If the folder cannot be written.
+    """
+    from nascar_assets.ontology.ladybug_engine import LadybugEngine
+
+    path = embedded_path(folder, state)
+    try:
+        if path.exists():
+            try:
+                return _opened(path, state)
+            except GraphFault:
+                # Damaged, or removed by another process since: what it held can be built again.
+                path.unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=folder) as aside:
+            draft = Path(aside) / path.name
+            engine = LadybugEngine(draft, time_limit=120.0)
+            try:
+                load_state(engine, state)
+            finally:
+                engine.close()
+            os.replace(draft, path)
+        _prune(folder, path, keep)
+    except OSError as error:
+        raise EnvironmentFault(f"The folder of graphs cannot be used: {error}.") from error
+    return _opened(path, state)
+
+
+def _opened(path: Path, state: OntologyState) -> GraphEngine:
+    from nascar_assets.ontology.ladybug_engine import LadybugEngine
+
+    engine = LadybugEngine(path, read_only=True)
+    held = stored_hash(engine)
+    if held != state.hash:
+        engine.close()
+        raise GraphFault(engine.description, "open", (), f"It holds state {held}.")
+    return engine
+
+
+def _prune(folder: Path, current: Path, keep: int) -> None:
+    others = [(path.stat().st_mtime, path) for path in folder.glob("ontology-*.lbug")]
+    newest_first = sorted((item for item in others if item[1] != current), reverse=True)
+    for _, path in newest_first[keep:]:
+        path.unlink(missing_ok=True)
