@@ -22,6 +22,7 @@ from nascar_assets.feed.payload import (
 )
 from nascar_assets.feed.schemas import ENTRIES, RACE_COLUMNS, UTC_TIME
 from nascar_assets.feed.status import car_status
+from nascar_assets.feed.teams import team_name
 
 OFFICIAL_RESULTS: dict[str, pl.DataType | type[pl.DataType]] = {
     **ENTRIES,
@@ -204,7 +205,7 @@ def _identified(
                 "driver_id": driver_id,
                 "driver_name": name or f"Driver {driver_id}",
                 "car_number": car,
-                "team": text(row, "team_name"),
+                "team": team_name(text(row, "team_name")),
                 "manufacturer": _MAKES.get(make.casefold(), make) if make else None,
                 "crew_chief": _person(text(row, "crew_chief_fullname")),
                 "start": integer(row, "starting_position", file, where, none=(0, -1)),

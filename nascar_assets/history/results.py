@@ -54,7 +54,7 @@ def build_race_results(
     joined, led = _laps_led(joined, file)
     notices += led
     notices += _laws(joined, file)
-    return Parsed(joined.select(list(RESULTS)).cast(dict(RESULTS)), tuple(notices))
+    return Parsed(joined.select(list(RESULTS)).cast(pl.Schema(RESULTS)), tuple(notices))
 
 
 def _unmatched(official: pl.DataFrame, loop: pl.DataFrame, file: str) -> list[str]:

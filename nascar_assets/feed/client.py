@@ -1,0 +1,251 @@
+"""The feed's client: one way to read the feed's tree, from a server or from a folder like it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+from nascar_assets.errors import EnvironmentFault, InputError
+
+LIVE_FEED_URL = "https://cf.nascar.com"
+"""Base of the public feed."""
+
+MIN_INTERVAL_S = 0.25
+"""Seconds between two requests, so that the feed's server is not burdened."""
+
+_ATTEMPTS = 4
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 60.0
+_ABSENT = frozenset({403, 404, 410})  # the feed's CDN answers 403 for a file that it does not have
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class FeedReadError(EnvironmentFault):
+    """A file of the feed could not be read; whether the feed has it is not known."""
+
+
+class FeedSource(Protocol):
+    """Whatever has files at the feed's paths."""
+
+    @property
+    def location(self) -> str:
+        """Where the feed is, for people."""
+        ...
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; none where the feed does not have it.
+
+        Raises:
+            FeedReadError: If the read failed; a failed read is never taken for a missing file.
+        """
+        ...
+
+
+class DirectoryFeed:
+    """A folder that mirrors the feed's tree.
+
+    Args:
+        folder: The folder with `cacher/` and `loopstats/`.
+
+    Raises:
+        InputError: If there is no such folder.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder).expanduser()
+        if not self._folder.is_dir():
+            raise InputError(
+                f"There is no feed folder {self._folder}.",
+                remedy="Name a folder that mirrors the feed's tree, or a URL.",
+            )
+
+    @property
+    def location(self) -> str:
+        """The folder."""
+        return str(self._folder)
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; none where there is no such file."""
+        try:
+            return (self._folder / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if self._folder.is_dir():
+                return None
+            raise FeedReadError(f"The feed folder {self._folder} is gone.") from error
+        except OSError as error:
+            raise FeedReadError(f"Reading {self._folder / path} failed: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class CachedFile:
+    """A file as the server sent it last, with what tells whether it has changed since.
+
+    Attributes:
+        body: The content.
+        etag: The server's entity tag, if any.
+        last_modified: The server's time of change, if any.
+    """
+
+    body: bytes
+    etag: str | None
+    last_modified: str | None
+
+
+class FeedCache(Protocol):
+    """Where a client keeps what it read, so that unchanged files are not sent again."""
+
+    def get(self, path: str) -> CachedFile | None:
+        """What the server sent last; none where nothing usable is there."""
+        ...
+
+    def put(self, path: str, file: CachedFile) -> None:
+        """Remembers what the server sent."""
+        ...
+
+
+class MemoryCache:
+    """A cache for the life of one process."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, CachedFile] = {}
+
+    def get(self, path: str) -> CachedFile | None:
+        """What the server sent last."""
+        return self._files.get(path)
+
+    def put(self, path: str, file: CachedFile) -> None:
+        """Remembers what the server sent."""
+        self._files[path] = file
+
+
+class HttpFeed:
+    """The feed on a server, read politely.
+
+    Requests are kept apart by a minimum interval, conditional where the server's last answer had
+    an entity tag or a time of change, and repeated with growing pauses (those that the server
+    asks for, where it does) when the server is busy or the connection breaks.
+
+    Args:
+        base_url: What the feed's paths are appended to.
+        cache: What was read before; an empty one by default.
+        min_interval_s: Least seconds between two requests.
+        client: The HTTP client; one with a 30 s timeout by default.
+        sleep: Waits a number of seconds.
+        clock: A monotonic clock in seconds.
+    """
+
+    def __init__(
+        self,
+        base_url: str = LIVE_FEED_URL,
+        cache: FeedCache | None = None,
+        min_interval_s: float = MIN_INTERVAL_S,
+        client: httpx.Client | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._cache = cache if cache is not None else MemoryCache()
+        self._min_interval_s = min_interval_s
+        self._client = client or httpx.Client(timeout=30.0, follow_redirects=True)
+        self._sleep = sleep
+        self._clock = clock
+        self._last_request: float | None = None
+
+    @property
+    def location(self) -> str:
+        """The base URL."""
+        return self._base_url
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; none where the server does not have it.
+
+        Raises:
+            FeedReadError: If the server could not be reached, or did not answer in earnest, after
+                several attempts.
+        """
+        url = f"{self._base_url}/{path}"
+        cached = self._cache.get(path)
+        headers = _conditions(cached)
+        wait, reason = _FIRST_WAIT_S, ""
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                self._sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT_S)
+            self._keep_apart()
+            try:
+                answer = self._client.get(url, headers=headers)
+            except httpx.InvalidURL as error:
+                raise InputError(f"{url} is no URL: {error}") from error
+            except httpx.HTTPError as error:
+                reason = str(error) or type(error).__name__
+                continue
+            if answer.status_code == 304 and cached is not None:
+                return cached.body
+            if answer.status_code in _ABSENT:
+                return None
+            if answer.status_code == 200:
+                body = answer.content
+                self._cache.put(
+                    path,
+                    CachedFile(
+                        body, answer.headers.get("etag"), answer.headers.get("last-modified")
+                    ),
+                )
+                return body
+            reason = f"the server answered {answer.status_code}"
+            if answer.status_code not in _RETRIED:
+                break
+            wait = max(wait, _asked_wait(answer.headers.get("retry-after")))
+        raise FeedReadError(f"Reading {url} failed: {reason}.")
+
+    def _keep_apart(self) -> None:
+        now = self._clock()
+        if self._last_request is not None:
+            pause = self._last_request + self._min_interval_s - now
+            if pause > 0:
+                self._sleep(pause)
+                now += pause
+        self._last_request = now
+
+
+def open_feed(url_or_dir: str | Path, cache: FeedCache | None = None) -> FeedSource:
+    """The feed at a URL or in a folder.
+
+    Args:
+        url_or_dir: `https://...`, or a folder that mirrors the feed's tree.
+        cache: For a URL: what was read before.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    text = str(url_or_dir)
+    if text.startswith(("http://", "https://")):
+        return HttpFeed(text, cache)
+    if "://" in text and not text.startswith("file://"):
+        raise InputError(f"{text} is no feed.", remedy="Name an http or https URL, or a folder.")
+    return DirectoryFeed(text.removeprefix("file://"))
+
+
+def _conditions(cached: CachedFile | None) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if cached is not None and cached.etag:
+        headers["If-None-Match"] = cached.etag
+    if cached is not None and cached.last_modified:
+        headers["If-Modified-Since"] = cached.last_modified
+    return headers
+
+
+def _asked_wait(retry_after: str | None) -> float:
+    """Seconds that the server asks to wait; none where it gives a date instead."""
+    if retry_after is None:
+        return 0.0
+    try:
+        return min(max(float(retry_after), 0.0), _LONGEST_WAIT_S)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,392 @@
+"""The landing folder: feed files as they came, brought in once and only when they changed.
+
+Under the data root, `landing/feed/<path>` holds the files, `landing/feed-manifest.json` what was
+landed and reported, `quarantine/feed/<path>` what was refused, each with a report beside it. A file
+is written whole or not at all, and the manifest last: a sync that was killed is made good by the
+next one, which reports again what the killed one had landed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from nascar_assets.errors import InputError
+from nascar_assets.feed.client import CachedFile, FeedSource, open_feed
+from nascar_assets.feed.file_check import check_race_file
+from nascar_assets.feed.parse_schedule import parse_schedule
+from nascar_assets.feed.paths import (
+    RACE_KINDS,
+    FeedFile,
+    parse_path,
+    race_path,
+    schedule_path,
+    series_number,
+)
+from nascar_assets.feed.payload import FeedFormatError
+from nascar_assets.feed.schemas import UTC_TIME
+from nascar_assets.storage import DataRoot
+
+LANDING = "landing/feed"
+QUARANTINE = "quarantine/feed"
+MANIFEST = "landing/feed-manifest.json"
+VALIDATORS = "landing/feed-validators.json"
+
+SETTLED_AFTER = timedelta(days=14)
+"""From a server, files that are here are not asked for again so long after their race."""
+
+KNOWN_BEFORE = timedelta(days=8)
+"""From a server, a race's files are not asked for earlier than this before its start."""
+
+LANDED_FILES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "season": pl.Int32,
+    "series": pl.String,
+    "race_id": pl.String,
+    "kind": pl.String,  # one of RACE_KINDS
+    "path": pl.String,  # under the data root
+    "size": pl.Int64,  # bytes
+    "modified": UTC_TIME,
+}
+"""One row per race file of the landing folder."""
+
+Progress = Callable[[int, int, str], None]
+"""Called with files done, files in all, and the path at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A file that was refused.
+
+    Attributes:
+        path: The feed's path.
+        reason: Why, with the field where it is one.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync did.
+
+    Attributes:
+        changed: Paths whose content is new or changed since the last sync that was completed.
+        unchanged: Number of files found as they were.
+        missing: Number of files that the feed does not have (or that are a bare `null`).
+        quarantined: Files refused.
+        touched: Ids of the races with a new or changed file of their own, sorted.
+        schedules: Seasons whose schedule is new or changed.
+        seasons: Seasons with a schedule in the landing folder.
+    """
+
+    changed: tuple[str, ...]
+    unchanged: int
+    missing: int
+    quarantined: tuple[Quarantined, ...]
+    touched: tuple[str, ...]
+    schedules: tuple[int, ...]
+    seasons: tuple[int, ...]
+
+
+def sync_from(
+    location: str | Path,
+    root: DataRoot,
+    series: Collection[str],
+    seasons: Iterable[int],
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+) -> SyncReport:
+    """Brings new and changed files of the feed at a URL or in a folder into the landing folder.
+
+    From a server, only what can have changed is asked for: nothing of races that are more than 8
+    days ahead, no landed file of races more than 14 days past, and the rest on condition that it
+    has changed. A folder is read whole.
+
+    Raises:
+        InputError: If the location is no feed or has no schedule of these seasons.
+        FeedReadError: If a read failed.
+        StorageFault: If a write failed.
+    """
+    if not str(location).startswith(("http://", "https://")):
+        return sync_feed(open_feed(location), root, series, seasons, progress)
+    cache = LandingCache(root)
+    try:
+        return sync_feed(
+            open_feed(location, cache),
+            root,
+            series,
+            seasons,
+            progress,
+            settled_before=now - SETTLED_AFTER,
+            known_until=now + KNOWN_BEFORE,
+        )
+    finally:
+        cache.save()
+
+
+def sync_feed(
+    source: FeedSource,
+    root: DataRoot,
+    series: Collection[str],
+    seasons: Iterable[int],
+    progress: Progress | None = None,
+    *,
+    settled_before: datetime | None = None,
+    known_until: datetime | None = None,
+) -> SyncReport:
+    """Brings new and changed files of a feed into the landing folder.
+
+    Every file is compared by content. A file that is a bare `null` counts as missing; one that is
+    no whole JSON file, or not what its path says, goes to the quarantine with a report, and what
+    was landed before stays. Nothing is ever deleted.
+
+    Args:
+        source: The feed.
+        root: The data root.
+        series: Names of the series wanted.
+        seasons: Seasons wanted.
+        progress: Told of every file.
+        settled_before: Landed files of races that started before this are not read again.
+        known_until: Files of races that start after this are not read.
+
+    Raises:
+        InputError: If the feed has no schedule of any of these seasons.
+        FeedReadError: If a read failed.
+        StorageFault: If a write failed.
+    """
+    for name in series:
+        series_number(name)
+    landing = _Landing(source, root)
+    wanted: list[tuple[str, FeedFile, datetime]] = []
+    found: list[int] = []
+    for season in sorted(set(seasons)):
+        schedule = _land_schedule(landing, season)
+        if schedule is None:
+            continue
+        found.append(season)
+        for race_id, race_series, start in schedule.select(
+            "race_id", "series", "start_time"
+        ).iter_rows():
+            if race_series not in series or (known_until is not None and start > known_until):
+                continue
+            for kind in RACE_KINDS:
+                path = race_path(kind, season, race_series, race_id)
+                wanted.append((path, FeedFile(kind, season, race_series, race_id), start))
+    if not found:
+        years = ", ".join(str(season) for season in sorted(set(seasons)))
+        raise InputError(
+            f"The feed at {source.location} has no usable schedule of {years}.",
+            field="seasons",
+            remedy="Check the location of the feed and the seasons.",
+        )
+    for done, (path, file, start) in enumerate(wanted, start=1):
+        if settled_before is None or start >= settled_before or not landing.settled(path):
+            landing.land(path, file)
+        else:
+            landing.unchanged += 1
+        if progress is not None:
+            progress(done, len(wanted), path)
+    landing.save_manifest()
+    return landing.report(found)
+
+
+def landed_files(root: DataRoot) -> pl.DataFrame:
+    """What lies in the landing folder.
+
+    Returns:
+        A table `LANDED_FILES`, by season, series and race.
+    """
+    rows = [
+        {
+            "season": file.season,
+            "series": file.series,
+            "race_id": file.race_id,
+            "kind": file.kind,
+            "path": stored.path,
+            "size": stored.size,
+            "modified": stored.modified,
+        }
+        for stored in root.list(LANDING)
+        if (file := parse_path(stored.path.removeprefix(f"{LANDING}/"))) is not None
+        and file.race_id is not None
+    ]
+    return pl.DataFrame(rows, schema=LANDED_FILES, orient="row").sort("season", "series", "race_id")
+
+
+def landed_schedules(root: DataRoot) -> dict[int, bytes]:
+    """The schedule files of the landing folder, by season, as `parse_schedule` takes them."""
+    schedules: dict[int, bytes] = {}
+    for stored in root.list(LANDING):
+        file = parse_path(stored.path.removeprefix(f"{LANDING}/"))
+        if file is not None and file.kind == "schedule":
+            data = root.read(stored.path)
+            if data is not None:
+                schedules[file.season] = data
+    return schedules
+
+
+def read_landed(root: DataRoot, kind: str, season: int, series: str, race_id: str) -> bytes | None:
+    """One landed file of a race; none where it was not landed."""
+    return root.read(f"{LANDING}/{race_path(kind, season, series, race_id)}")
+
+
+class LandingCache:
+    """A client's cache whose bodies are the landed files themselves.
+
+    Only what tells a change (entity tag, time of change) is kept beside them, with the hash of the
+    body it belongs to; where the landed file is another one, there is nothing cached.
+
+    Args:
+        root: The data root.
+    """
+
+    def __init__(self, root: DataRoot) -> None:
+        self._root = root
+        self._validators: dict[str, dict[str, str | None]] = _read_json(root, VALIDATORS)
+        self._changed = False
+
+    def get(self, path: str) -> CachedFile | None:
+        """The landed file with the server's validators."""
+        known = self._validators.get(path)
+        body = self._root.read(f"{LANDING}/{path}") if known is not None else None
+        if known is None or body is None or _hash(body) != known.get("sha256"):
+            return None
+        return CachedFile(body, known.get("etag"), known.get("last_modified"))
+
+    def put(self, path: str, file: CachedFile) -> None:
+        """Remembers the validators of a body."""
+        self._validators[path] = {
+            "sha256": _hash(file.body),
+            "etag": file.etag,
+            "last_modified": file.last_modified,
+        }
+        self._changed = True
+
+    def save(self) -> None:
+        """Writes the validators; without this the next sync reads everything anew."""
+        if self._changed:
+            _write_json(self._root, VALIDATORS, self._validators)
+            self._changed = False
+
+
+class _Landing:
+    """One sync at work: what is landed, and the tally."""
+
+    def __init__(self, source: FeedSource, root: DataRoot) -> None:
+        self._source = source
+        self._root = root
+        self._manifest: dict[str, str] = _read_json(root, MANIFEST)
+        self._sizes = {
+            stored.path.removeprefix(f"{LANDING}/"): stored.size for stored in root.list(LANDING)
+        }
+        self._saved = dict(self._manifest)
+        self.changed: list[str] = []
+        self.unchanged = 0
+        self.missing = 0
+        self.quarantined: list[Quarantined] = []
+
+    def settled(self, path: str) -> bool:
+        """Whether the file is landed and was reported."""
+        return path in self._manifest and path in self._sizes
+
+    def land(self, path: str, file: FeedFile) -> None:
+        """Brings one file in, if the feed has it and it is new or changed."""
+        data = self._source.read(path)
+        if data is None or data.strip() == b"null":
+            self.missing += 1
+            return
+        digest = _hash(data)
+        if self._manifest.get(path) == digest and self._sizes.get(path) == len(data):
+            self.unchanged += 1
+            return
+        try:
+            if file.race_id is None:
+                parse_schedule({file.season: data})
+            else:
+                check_race_file(data, file, path)
+        except FeedFormatError as error:
+            self._refuse(path, data, digest, error)
+            return
+        self._root.write(f"{LANDING}/{path}", data)
+        self._manifest[path] = digest
+        self._sizes[path] = len(data)
+        self.changed.append(path)
+
+    def _refuse(self, path: str, data: bytes, digest: str, error: FeedFormatError) -> None:
+        self.quarantined.append(Quarantined(path, str(error)))
+        report_path = f"{QUARANTINE}/{path}.report.json"
+        if _read_json(self._root, report_path).get("sha256") == digest:
+            return
+        self._root.write(f"{QUARANTINE}/{path}", data)
+        _write_json(
+            self._root,
+            report_path,
+            {
+                "file": path,
+                "source": self._source.location,
+                "reason": error.message,
+                "field": error.field,
+                "bytes": len(data),
+                "sha256": digest,
+            },
+        )
+
+    def landed(self, path: str) -> bytes | None:
+        """The file as it was landed."""
+        return self._root.read(f"{LANDING}/{path}")
+
+    def save_manifest(self) -> None:
+        """Records what was landed and reported; the last step of a sync."""
+        if self._manifest != self._saved:
+            _write_json(self._root, MANIFEST, self._manifest)
+
+    def report(self, seasons: list[int]) -> SyncReport:
+        """The tally."""
+        files = [file for path in self.changed if (file := parse_path(path)) is not None]
+        return SyncReport(
+            changed=tuple(self.changed),
+            unchanged=self.unchanged,
+            missing=self.missing,
+            quarantined=tuple(self.quarantined),
+            touched=tuple(sorted({file.race_id for file in files if file.race_id is not None})),
+            schedules=tuple(sorted(file.season for file in files if file.kind == "schedule")),
+            seasons=tuple(seasons),
+        )
+
+
+def _land_schedule(landing: _Landing, season: int) -> pl.DataFrame | None:
+    """The races of a season by the landed schedule; none where there is no usable one."""
+    path = schedule_path(season)
+    landing.land(path, FeedFile("schedule", season, None, None))
+    data = landing.landed(path)
+    return None if data is None else parse_schedule({season: data})
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _read_json(root: DataRoot, path: str) -> dict[str, Any]:
+    """A JSON object of ours; empty where there is none or it cannot be read as such."""
+    data = root.read(path)
+    if data is None:
+        return {}
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return {}  # what it told is found out again from the files themselves
+    return value if isinstance(value, dict) else {}
+
+
+def _write_json(root: DataRoot, path: str, value: dict[str, Any]) -> None:
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
+    root.write(path, text.encode() + b"\n")
