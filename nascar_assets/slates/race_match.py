@@ -1,0 +1,229 @@
+"""The race that a salary file is for, by name, date and series; never guessed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from nascar_assets.errors import InputError
+from nascar_assets.slates.salaries import SalaryFile
+
+EASTERN = ZoneInfo("America/New_York")
+
+EXPORT_LEAD = timedelta(days=8)
+"""A race is held on the date in a salary file's name or up to so long after it."""
+
+GOOD_MATCH = 0.6
+"""Least similarity of names for a race to be taken."""
+
+CLEAR_MARGIN = 0.15
+"""How much more alike the best name must be than the next."""
+
+_LISTED = 6
+_OVER = timedelta(hours=6)
+_SPONSOR = re.compile(r"\b(?:presented|powered|available|sponsored|fueled)\s+(?:by|at|b)?\b.*$")
+_FILLERS = frozenset({"the", "a", "at", "of", "by", "race", "nascar"})
+
+
+def find_race(
+    salaries: SalaryFile, schedule: pl.DataFrame, *, race: str | None = None, now: datetime
+) -> dict[str, Any]:
+    """The race of a salary file.
+
+    Without `race`, the races of the file's series (where its name tells it), held on the date in
+    its name or up to 8 days after (where there is one; else in the year in its name, where there is
+    one), are compared by name: the same name, the same but for a sponsor at its end, a name
+    that begins the other, else by the words that both have. One must be a good match, and clearly
+    better than every other. Where a race of that name is held in several seasons and nothing else
+    decides, the next one that is not over is taken.
+
+    Args:
+        salaries: The salary file.
+        schedule: A table `SCHEDULE`.
+        race: A race id, a race key or part of a race's name, from a person; decides alone where it
+            names one race, else among the races that the file's own hints leave.
+        now: The time (UTC), for files without a date.
+
+    Returns:
+        The race's row of the schedule.
+
+    Raises:
+        InputError: If no race fits, or more than one; lists the nearest with their keys.
+    """
+    if schedule.is_empty():
+        raise InputError(
+            "The schedule is empty.", file=salaries.filename, remedy="Run nascar sync first."
+        )
+    if race is not None and race.strip():
+        return _asked(salaries, schedule, race.strip(), now)
+    if not salaries.race_name:
+        raise InputError(
+            "The file does not name its race.",
+            file=salaries.filename,
+            field="Game Info",
+            remedy=_choose(_hinted(salaries, schedule), now),
+        )
+    return _by_name(salaries, _hinted(salaries, schedule), schedule, now)
+
+
+def name_similarity(one: str, other: str) -> float:
+    """How alike two names of races are, from 0 to 1.
+
+    1 for the same words, 0.95 for the same but for a sponsor at the end, 0.9 where one name begins
+    the other (a name cut off), else at most 0.85 by the words that both have.
+    """
+    first, second = _plain(one), _plain(other)
+    if not first or not second:
+        return 0.0
+    if first == second:
+        return 1.0
+    if _without_sponsor(first) == _without_sponsor(second):
+        return 0.95
+    if min(len(first), len(second)) >= 6 and (first.startswith(second) or second.startswith(first)):
+        return 0.9
+    return 0.85 * max(_word_overlap(first, second), _word_overlap(_without_sponsor(first), second))
+
+
+def _asked(
+    salaries: SalaryFile, schedule: pl.DataFrame, race: str, now: datetime
+) -> dict[str, Any]:
+    folded = race.casefold()
+    exact = schedule.filter(
+        (pl.col("race_id") == race) | (pl.col("race_key").str.to_lowercase() == folded)
+    )
+    if exact.height == 1:
+        return exact.row(0, named=True)
+    part = _plain(race)
+    named = schedule.filter(
+        pl.Series([part in _plain(name) for name in schedule["race_name"]], dtype=pl.Boolean)
+    )
+    for found in (named, _hinted(salaries, named)):
+        if found.height == 1:
+            return found.row(0, named=True)
+    hinted = _hinted(salaries, named)
+    if named.is_empty():
+        raise InputError(
+            f"No race is called {race!r}.",
+            field="--race",
+            remedy=_choose(_nearest(race, _hinted(salaries, schedule)), now),
+        )
+    raise InputError(
+        f"{race!r} names several races.",
+        field="--race",
+        remedy=_choose(named if hinted.is_empty() else hinted, now),
+    )
+
+
+def _by_name(
+    salaries: SalaryFile, hinted: pl.DataFrame, schedule: pl.DataFrame, now: datetime
+) -> dict[str, Any]:
+    scored = sorted(
+        (
+            (name_similarity(salaries.race_name, row["race_name"]), row)
+            for row in hinted.iter_rows(named=True)
+        ),
+        key=lambda item: -item[0],
+    )
+    good = [(score, row) for score, row in scored if score >= GOOD_MATCH]
+    if not good:
+        raise InputError(
+            f"No race {_when(salaries)} is called {salaries.race_name!r} or much like it.",
+            file=salaries.filename,
+            field="Game Info",
+            remedy=_choose(
+                _nearest(salaries.race_name, hinted if not hinted.is_empty() else schedule), now
+            ),
+        )
+    best = good[0][0]
+    rivals = [row for score, row in good if score > best - CLEAR_MARGIN]
+    if len(rivals) > 1 and salaries.date is None:
+        top = [row for score, row in good if score == best]
+        ahead = [row for row in top if row["start_time"] > now - _OVER]
+        names = {(_without_sponsor(_plain(row["race_name"])), row["series"]) for row in rivals}
+        if len(names) == 1 and ahead:
+            return min(ahead, key=lambda row: row["start_time"])
+    if len(rivals) == 1:
+        return rivals[0]
+    raise InputError(
+        f"More than one race {_when(salaries)} fits {salaries.race_name!r}.",
+        file=salaries.filename,
+        field="Game Info",
+        remedy=_choose(pl.DataFrame(rivals, schema=schedule.schema, orient="row"), now),
+    )
+
+
+def _hinted(salaries: SalaryFile, schedule: pl.DataFrame) -> pl.DataFrame:
+    """The races that the file's name leaves: its series, its date or else its year."""
+    found = schedule
+    if salaries.series is not None:
+        found = found.filter(pl.col("series") == salaries.series)
+    held = pl.col("start_time").dt.convert_time_zone("America/New_York").dt.date()
+    if salaries.date is not None:
+        found = found.filter(held.is_between(salaries.date, salaries.date + EXPORT_LEAD))
+    elif salaries.season is not None:
+        found = found.filter(pl.col("season") == salaries.season)
+    return found
+
+
+def _nearest(name: str, races: pl.DataFrame) -> pl.DataFrame:
+    plain = _plain(name)
+    ratios = [
+        difflib.SequenceMatcher(None, plain, _plain(other)).ratio() for other in races["race_name"]
+    ]
+    return (
+        races.with_columns(pl.Series("_ratio", ratios, dtype=pl.Float64))
+        .sort("_ratio", "start_time", descending=True)
+        .head(_LISTED)
+        .drop("_ratio")
+    )
+
+
+def _choose(races: pl.DataFrame, now: datetime) -> str:
+    """Asks for `--race` and lists races, those nearest in time first."""
+    if races.is_empty():
+        return "Bring in the schedule with nascar sync, or name the race with --race."
+    rows = sorted(races.iter_rows(named=True), key=lambda row: abs(row["start_time"] - now))
+    listed = "; ".join(
+        f"{row['race_key']} {row['race_name']} "
+        f"({row['start_time'].astimezone(EASTERN):%Y-%m-%d}, {row['track_name']})"
+        for row in rows[:_LISTED]
+    )
+    return f"Choose one with --race: {listed}."
+
+
+def _when(salaries: SalaryFile) -> str:
+    parts = []
+    if salaries.series is not None:
+        parts.append(f"of the {salaries.series} series")
+    if salaries.date is not None:
+        parts.append(f"from {salaries.date} to {salaries.date + EXPORT_LEAD}")
+    elif salaries.season is not None:
+        parts.append(f"of {salaries.season}")
+    return " ".join(parts) or "of the schedule"
+
+
+def _plain(name: str) -> str:
+    """Small letters and digits, words parted by one blank."""
+    folded = unicodedata.normalize("NFKD", name.casefold())
+    kept = "".join(letter for letter in folded if not unicodedata.combining(letter))
+    return " ".join(re.sub(r"[^a-z0-9]+", " ", re.sub(r"['’.]", "", kept)).split())
+
+
+def _without_sponsor(plain: str) -> str:
+    return _SPONSOR.sub("", plain).strip() or plain
+
+
+def _words(plain: str) -> set[str]:
+    return {word for word in plain.split() if word not in _FILLERS} or set(plain.split())
+
+
+def _word_overlap(one: str, other: str) -> float:
+    """Words in common over all words; distances such as `400` count like any word."""
+    first, second = _words(one), _words(other)
+    return len(first & second) / len(first | second)

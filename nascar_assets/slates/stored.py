@@ -1,0 +1,76 @@
+"""Slates as tables, to be stored and read back without loss."""
+
+from __future__ import annotations
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from nascar_assets.errors import InputError
+from nascar_assets.feed.schemas import UTC_TIME
+from nascar_assets.rules import rule_set
+from nascar_assets.slates.slate import Slate, SlatePlayer
+
+SLATE: dict[str, pl.DataType | type[pl.DataType]] = {
+    "slate_id": pl.String,
+    "race_id": pl.String,
+    "race_key": pl.String,
+    "rules": pl.String,  # dk-classic
+    "lock": UTC_TIME,
+    "source": pl.String,
+    "source_hash": pl.String,
+    "notices": pl.List(pl.String),
+    "driver_id": pl.String,
+    "name": pl.String,
+    "site_id": pl.String,
+    "salary": pl.Int32,
+    "team": pl.String,
+    "average_points": pl.Float64,
+    "status": pl.String,
+}
+"""One row per player, in the salary file's order; the slate's own columns repeated."""
+
+_PLAYER = ("driver_id", "name", "site_id", "salary", "team", "average_points", "status")
+
+
+def slate_to_polars(slate: Slate) -> pl.DataFrame:
+    """A slate as a table `SLATE`."""
+    shared = {
+        "slate_id": slate.slate_id,
+        "race_id": slate.race_id,
+        "race_key": slate.race_key,
+        "rules": slate.rules.key,
+        "lock": slate.lock,
+        "source": slate.source,
+        "source_hash": slate.source_hash,
+        "notices": list(slate.notices),
+    }
+    rows = [
+        {**shared, **{column: getattr(player, column) for column in _PLAYER}}
+        for player in slate.players
+    ]
+    return pl.DataFrame(rows, schema=SLATE, orient="row")
+
+
+def slate_from_polars(frame: pl.DataFrame) -> Slate:
+    """The slate of a table `SLATE`; the rules are those of its contest on the race's date.
+
+    Raises:
+        InputError: If the table is empty or holds more than one slate.
+    """
+    if frame["slate_id"].n_unique() != 1:
+        raise InputError(f"One slate was expected, not {frame['slate_id'].n_unique()}.")
+    first = frame.row(0, named=True)
+    day: date = first["lock"].astimezone(ZoneInfo("America/New_York")).date()
+    return Slate(
+        slate_id=first["slate_id"],
+        race_id=first["race_id"],
+        race_key=first["race_key"],
+        rules=rule_set(first["rules"], day),
+        lock=first["lock"],
+        players=tuple(SlatePlayer(**row) for row in frame.select(_PLAYER).iter_rows(named=True)),
+        source=first["source"],
+        source_hash=first["source_hash"],
+        notices=tuple(first["notices"]),
+    )
