@@ -36,7 +36,7 @@ SHADOW_SPREAD = 0.10
 """The race-day spread is multiplied by exp(this * Phi^-1(shadow_risk))."""
 DIFFICULTY_SPREAD = 0.35
 """tau is multiplied by exp(this * Phi^-1(difficulty)): a harder track to pass on."""
-AGGRESSION_FACTOR_SPREAD = 0.30
+AGGRESSION_FACTOR_SPREAD = 0.40
 """The odds of p_m and q are multiplied by exp(this * Phi^-1(aggression_factor))."""
 CAUTION_RATE_SPREAD = 0.25
 """lambda_W and lambda_D are multiplied by exp(this * Phi^-1(caution_rate))."""
@@ -134,7 +134,16 @@ def prepare(
     field = Field(
         level=values.kappa * ratings,
         level_sd=spread,
-        involvement=np.array([exp_of(AGGRESSION_SPREAD * value) for value in aggression]),
+        # Uncertainty of a rating is the driver's own; the day is shared with the team.
+        team_share=values.team_share
+        * (values.sigma_s / np.maximum(spread, 1e-9)).clip(0.0, 1.0) ** 2,
+        team=_team_codes([entry.team for entry in setup.entries]),
+        involvement=np.array(
+            [
+                exp_of(AGGRESSION_SPREAD * value - values.accident_slope * float(rating))
+                for value, rating in zip(aggression, ratings, strict=True)
+            ]
+        ),
         mechanical=np.array(
             [
                 min(0.9, values.mechanical / 40.0 * exp_of(SHADOW_HAZARD_SPREAD * risk))
@@ -152,6 +161,15 @@ def prepare(
         chaos=chaos_quantiles(values.chaos_shape),
     )
     return Inputs(rates, field, setup.scheduled_laps, ratings, tuple(notices))
+
+
+def _team_codes(teams: list[str]) -> npt.NDArray[np.int64]:
+    """A code for each car: the place of its team's first car, its own place without a team."""
+    first: dict[str, int] = {}
+    return np.array(
+        [first.setdefault(team, place) if team else place for place, team in enumerate(teams)],
+        np.int64,
+    )
 
 
 def _rating(entry: Entry, driver: DriverConstraints | None, spread: float) -> float:

@@ -38,6 +38,8 @@ class Field(NamedTuple):
 
     level: Floats  # expected race-day level, kappa * mu
     level_sd: Floats  # its spread from race to race
+    team_share: Floats  # share of the race-day variance that a team's cars have in common
+    team: npt.NDArray[np.int64]  # code of the team, from 0
     involvement: Floats  # weight in accidents
     mechanical: Floats  # chance of a mechanical failure over the scheduled race
     start: npt.NDArray[np.int64]  # starting position, 0 where it is drawn
@@ -61,6 +63,7 @@ class Outcome(NamedTuple):
     laps_completed: npt.NDArray[np.int16]
     status: npt.NDArray[np.int8]
     dnf_lap: npt.NDArray[np.int16]
+    mid_position: npt.NDArray[np.int8]
     race_laps: npt.NDArray[np.int16]
     green_laps: npt.NDArray[np.int16]
     cautions: npt.NDArray[np.int8]
@@ -115,6 +118,16 @@ def _fast_lap_weights(car: Car, weights: Floats, cumulative: Floats, n: int) -> 
             total += weights[i]
         cumulative[i] = total
     return total
+
+
+@njit(cache=True)
+def _mid_positions(car: Car, out: npt.NDArray[np.int8], n: int) -> None:
+    """Running positions after half of the scheduled laps; 0 for a retired car."""
+    count = events.running_order(car, n)
+    for i in range(n):
+        out[i] = 0
+    for place in range(count):
+        out[car.order[place]] = place + 1
 
 
 @njit(cache=True)
@@ -260,8 +273,14 @@ def _race(
     )
     next_stop = NEVER
     next_break = NEVER
+    # Team days are drawn into `cumulative`, which is scratch until the green flag.
     for i in range(n):
-        car.level[i] = field.level[i] + field.level_sd[i] * normal(stream, quantiles)
+        cumulative[i] = normal(stream, quantiles)
+    for i in range(n):
+        shared = field.team_share[i]
+        day = np.sqrt(shared) * cumulative[field.team[i]]
+        day += np.sqrt(1.0 - shared) * normal(stream, quantiles)
+        car.level[i] = field.level[i] + field.level_sd[i] * day
         car.pull[i] = np.float32(car.level[i])
         car.y[i] = np.float32(rates.start_scale * field.start_score[out.start[r, i] - 1])
         car.offset[i] = 0.0
@@ -293,6 +312,8 @@ def _race(
     leader = events.leader_of(car, n)
     last_lap = scheduled_laps
     late_from = 0.8 * scheduled_laps
+    half = scheduled_laps // 2 + 1
+    running = n
     caution_left = 0
     pits_open = False
     attempts = 0
@@ -307,6 +328,8 @@ def _race(
     lap = 0
     while lap < last_lap:
         lap += 1
+        if lap == half:
+            _mid_positions(car, out.mid_position[r], n)
         if caution_left > 0:
             if pits_open:
                 events.caution_stops(
@@ -333,7 +356,7 @@ def _race(
             factor *= rates.restart_factor
         if attempts > 0:
             factor *= rates.overtime_factor
-        p_wreck = min(0.5, rates.wreck * chaos * factor)
+        p_wreck = min(0.5, rates.wreck * chaos * factor * running / n)
         u = high_unit(word)
         caution = False
         stage = False
@@ -342,7 +365,9 @@ def _race(
             stage = True
         elif u < p_wreck:
             caution = True
-            if events.wreck(stream, car, rates, field.involvement, lap, n) > 0:
+            retired = events.wreck(stream, car, rates, field.involvement, lap, n)
+            if retired > 0:
+                running -= retired
                 fast_sum = _fast_lap_weights(car, fast, cumulative, n)
         elif u < p_wreck + min(0.4, rates.debris * factor):
             caution = True
@@ -353,6 +378,7 @@ def _race(
             for i in range(n):
                 if car.breaks[i] <= lap:
                     if events.retire(car, i, lap, MECHANICAL, n):
+                        running -= 1
                         fast_sum = _fast_lap_weights(car, fast, cumulative, n)
                         if uniform(stream) < rates.mechanical_caution:
                             caution = True

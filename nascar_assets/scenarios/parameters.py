@@ -49,6 +49,8 @@ class TypeParameters:
         stay_out: Order gained by staying out under caution.
         fast_leader: The leader's extra weight for the fastest lap.
         fast_awarded: Share of green laps that award a fastest lap.
+        team_share: Share of the race-day variance that a team's cars have in common.
+        accident_slope: Involvement in accidents falls as exp(-accident_slope * rating).
         start_correlation: Correlation of a drawn qualifying score with the rating.
         rating_spread: Spread of ratings in a field, the unit of a change of skill.
     """
@@ -82,6 +84,8 @@ class TypeParameters:
     stay_out: float
     fast_leader: float
     fast_awarded: float = 0.95
+    team_share: float = 0.1
+    accident_slope: float = 0.0
     start_correlation: float = 0.6
     rating_spread: float = 0.55
 
@@ -93,7 +97,14 @@ class TypeParameters:
         for name in ("tau", "chaos_shape", "caution_laps", "stage_laps", "fuel_miles"):
             if getattr(self, name) <= 0.0:
                 raise InputError(f"The parameter {name} must be positive.", field=name)
-        for name in ("wreck_more", "wreck_out", "repair", "wave_around", "fast_awarded"):
+        for name in (
+            "wreck_more",
+            "wreck_out",
+            "repair",
+            "wave_around",
+            "fast_awarded",
+            "team_share",
+        ):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise InputError(f"The parameter {name} must lie in [0, 1].", field=name)
 

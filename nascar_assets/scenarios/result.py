@@ -28,6 +28,7 @@ CAR_ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
     "laps_completed": np.int16,
     "status": np.int8,
     "dnf_lap": np.int16,
+    "mid_position": np.int8,
 }
 """Arrays [n, N] and their types."""
 
@@ -61,6 +62,7 @@ class Scenarios:
         laps_completed: [n, N].
         status: [n, N] codes, places in `STATUS`.
         dnf_lap: [n, N] lap on which a car retired, which it did not complete; 0 for none.
+        mid_position: [n, N] running position after half of the scheduled laps; 0 if retired.
         regime: [n] codes, places in `REGIMES`.
         cautions: [n] cautions, stage ends included.
         green_laps: [n] laps not under caution.
@@ -80,6 +82,7 @@ class Scenarios:
     laps_completed: npt.NDArray[np.int16]
     status: npt.NDArray[np.int8]
     dnf_lap: npt.NDArray[np.int16]
+    mid_position: npt.NDArray[np.int8]
     regime: npt.NDArray[np.int8]
     cautions: npt.NDArray[np.int8]
     green_laps: npt.NDArray[np.int16]
@@ -158,7 +161,8 @@ class Scenarios:
 
         Returns:
             scenario (Int32), driver_id, start, finish, laps_led, fastest_laps, laps_completed,
-            status (Enum), dnf_lap (null where the car ran to the end), points columns.
+            status (Enum), dnf_lap (null where the car ran to the end), mid_position (null where
+            the car had retired), points columns.
         """
         n, size = self.finish.shape
         columns: dict[str, Any] = {
@@ -174,7 +178,7 @@ class Scenarios:
         }
         return pl.DataFrame(columns).with_columns(
             pl.col("status").replace_strict(range(len(STATUS)), STATUS, return_dtype=_STATUS_TYPE),
-            dnf_lap=pl.when(pl.col("dnf_lap") > 0).then("dnf_lap"),
+            pl.when(pl.col("dnf_lap", "mid_position") > 0).then(pl.col("dnf_lap", "mid_position")),
         )
 
     def races_to_polars(self) -> pl.DataFrame:
@@ -231,7 +235,7 @@ class Scenarios:
             pl.col("status")
             .cast(pl.String)
             .replace_strict(STATUS, range(len(STATUS)), return_dtype=pl.Int8),
-            pl.col("dnf_lap").fill_null(0),
+            pl.col("dnf_lap", "mid_position").fill_null(0),
         ).sort("scenario", "_car")
         if not (
             ordered["_car"].to_numpy().reshape(n, size) == np.arange(size)

@@ -1,0 +1,176 @@
+"""What one race looked like in numbers, for simulated and real races alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.scenarios.regimes import REGIMES, classify
+from nascar_assets.scenarios.result import Scenarios
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+CLUSTER_LAPS = 2
+"""Accident retirements within so many laps of each other count as one wreck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Races:
+    """Arrays of `n` races of one field, as `Scenarios` has them; a real race has n = 1.
+
+    Attributes:
+        start, finish, laps_led, fastest_laps, laps_completed, status: [n, N].
+        mid_position: [n, N] running position at half distance, 0 where unknown or retired.
+        race_laps, green_laps, cautions: [n].
+        scheduled_laps: Of the race.
+        level: [N] rating of each car.
+        team: [N] code of each car's team, -1 for none.
+    """
+
+    start: Array
+    finish: Array
+    laps_led: Array
+    fastest_laps: Array
+    laps_completed: Array
+    status: Array
+    mid_position: Array
+    race_laps: Array
+    green_laps: Array
+    cautions: Array
+    scheduled_laps: int
+    level: Floats
+    team: Array
+
+
+def of_scenarios(made: Scenarios, scheduled_laps: int, level: Floats, team: Array) -> Races:
+    """Simulated races as `Races`."""
+    return Races(
+        made.start,
+        made.finish,
+        made.laps_led,
+        made.fastest_laps,
+        made.laps_completed,
+        made.status,
+        made.mid_position,
+        made.race_laps,
+        made.green_laps,
+        made.cautions,
+        scheduled_laps,
+        level,
+        team,
+    )
+
+
+def _rows_correlation(a: Floats, b: Floats, valid: Array) -> Floats:
+    """[n] correlation within each row over the valid columns; NaN where fewer than five."""
+    count = valid.sum(axis=1)
+    safe = np.maximum(count, 1)[:, None]
+    a = np.where(valid, a - np.where(valid, a, 0.0).sum(axis=1, keepdims=True) / safe, 0.0)
+    b = np.where(valid, b - np.where(valid, b, 0.0).sum(axis=1, keepdims=True) / safe, 0.0)
+    norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = (a * b).sum(axis=1) / norm
+    return np.where((count >= 5) & (norm > 0.0), value, np.nan)
+
+
+def race_moments(races: Races) -> dict[str, Floats]:
+    """Statistics of each race, [n] each; NaN where a race does not have one.
+
+    Shares are of laps; correlations are between ranks within the race.
+    """
+    n, size = races.finish.shape
+    rows = np.arange(n)
+    laps = races.race_laps.astype(np.float64)
+    led = np.sort(races.laps_led, axis=1)[:, ::-1] / laps[:, None]
+    fastest = races.fastest_laps.astype(np.float64)
+    total_fast = fastest.sum(axis=1)
+    winner = np.argmin(races.finish, axis=1)
+    winner_led = races.laps_led[rows, winner]
+    accidents = (races.status == 1).sum(axis=1).astype(np.float64)
+    mechanical = (races.status == 2).sum(axis=1).astype(np.float64)
+    running = races.status == 0
+    down = races.race_laps[:, None] - races.laps_completed
+    level = np.broadcast_to(races.level, races.finish.shape)
+    finish = races.finish.astype(np.float64)
+    everyone = np.ones(races.finish.shape, np.bool_)
+    known_mid = running & (races.mid_position > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fast_top = np.where(total_fast > 0, fastest.max(axis=1) / total_fast, np.nan)
+        fast_level = np.where(total_fast > 0, (fastest * level).sum(axis=1) / total_fast, np.nan)
+        accident_level = np.where(
+            accidents > 0, (level * (races.status == 1)).sum(axis=1) / accidents, np.nan
+        )
+    values: dict[str, Floats] = {
+        "accidents": accidents,
+        "mechanical": mechanical,
+        "clustered": _clustered(races),
+        "led_first": led[:, 0],
+        "led_second": led[:, 1],
+        "leaders": (races.laps_led > 0).sum(axis=1).astype(np.float64),
+        "winner_led_most": (winner_led == races.laps_led.max(axis=1)).astype(np.float64),
+        "led_level": (races.laps_led * level).sum(axis=1) / laps,
+        "fastest_first": fast_top,
+        "fastest_level": fast_level,
+        "fastest_awarded": total_fast / np.maximum(races.green_laps, 1),
+        "start_finish": _rows_correlation(races.start.astype(np.float64), finish, everyone),
+        "level_finish": -_rows_correlation(level, finish, everyone),
+        "level_finish_running": -_rows_correlation(level, finish, running),
+        "start_mid": _rows_correlation(
+            races.start.astype(np.float64), races.mid_position.astype(np.float64), known_mid
+        ),
+        "mid_finish": _rows_correlation(races.mid_position.astype(np.float64), finish, known_mid),
+        "accident_level": accident_level,
+        "green_share": races.green_laps / laps,
+        "cautions": races.cautions.astype(np.float64),
+        "caution_laps": np.where(
+            races.cautions > 0,
+            (laps - races.green_laps) / np.maximum(races.cautions, 1),
+            np.nan,
+        ),
+        "overtime": (races.race_laps > races.scheduled_laps).astype(np.float64),
+        "lead_lap": (running & (down == 0)).sum(axis=1) / size,
+        "laps_down": np.where(running, np.minimum(down, 20), 0).sum(axis=1)
+        / np.maximum(running.sum(axis=1), 1),
+        "teammates": _teammates(races),
+    }
+    codes = classify(
+        race_laps=races.race_laps,
+        green_laps=races.green_laps,
+        top_laps_led=races.laps_led.max(axis=1),
+        winner_laps_led=winner_led,
+        accidents=accidents,
+        field_size=size,
+    )
+    for code, label in enumerate(REGIMES):
+        values[f"regime_{label}"] = (codes == code).astype(np.float64)
+    return values
+
+
+def _clustered(races: Races) -> Floats:
+    """[n] share of accident retirements that share their lap, give or take two, with another."""
+    n, size = races.finish.shape
+    far = np.where(
+        races.status == 1, races.laps_completed.astype(np.int64), -1000 * (1 + np.arange(size))
+    )
+    order = np.sort(far, axis=1)
+    near = np.diff(order, axis=1) <= CLUSTER_LAPS
+    edge = np.zeros((n, 1), np.bool_)
+    both = np.concatenate([near, edge], axis=1) | np.concatenate([edge, near], axis=1)
+    count = (order >= 0).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count > 0, (both & (order >= 0)).sum(axis=1) / count, np.nan)
+
+
+def _teammates(races: Races) -> Floats:
+    """[n] mean product of the standardised finishes of teammates."""
+    size = races.finish.shape[1]
+    first, second = np.triu_indices(size, 1)
+    same = (races.team[first] == races.team[second]) & (races.team[first] >= 0)
+    if not same.any():
+        return np.full(len(races.finish), np.nan)
+    z = (races.finish - (size + 1) / 2.0) / np.sqrt((size * size - 1) / 12.0)
+    return np.asarray((z[:, first[same]] * z[:, second[same]]).mean(axis=1), np.float64)
