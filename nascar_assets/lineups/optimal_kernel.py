@@ -57,7 +57,7 @@ def _pick_at(
     count: int,
     roster_size: int,
     best: Ints,
-) -> tuple[int, int]:
+) -> tuple[Any, Any]:
     """Points and salary of the lineup that is best when a dollar costs price / weight points."""
     filled = 0
     for position in range(count):

@@ -1,0 +1,123 @@
+"""Candidates: the lineups out of the whole legal space that a portfolio is chosen from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.lineups import space_kernel
+from nascar_assets.lineups.objectives import BestObjective, OwnObjective
+from nascar_assets.lineups.problem import CountRule, Problem, SumRule, rule_arrays
+
+Ints = npt.NDArray[np.int64]
+Masks = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What is counted over the set: words of bits, and bounds on each bit's count.
+
+    Word 0 holds the drivers, the words after it the groups.
+    """
+
+    targets: Masks
+    least: Ints
+    most: Ints
+
+    def words(self, masks: Masks) -> Masks:
+        """[M, W] feature words of lineups."""
+        groups = self.targets.shape[0]
+        words = np.zeros((masks.shape[0], 1 + -(-groups // 64)), np.uint64)
+        words[:, 0] = masks
+        for g in range(groups):
+            held = (masks & self.targets[g]) != 0
+            words[:, 1 + g // 64] |= held.astype(np.uint64) << np.uint64(g % 64)
+        return words
+
+
+def features_of(problem: Problem) -> Features:
+    """The bounds over the set as features."""
+    n = problem.salary.shape[0]
+    least = np.zeros(64, np.int64)
+    most = np.full(64, problem.lineups, np.int64)
+    groups = []
+    for exposure in problem.exposures:
+        if exposure.target.bit_count() == 1:
+            driver = exposure.target.bit_length() - 1
+            least[driver] = max(least[driver], exposure.least)
+            most[driver] = min(most[driver], exposure.most)
+        else:
+            groups.append(exposure)
+    least[n:] = 0
+    return Features(
+        targets=np.array([g.target for g in groups], np.uint64),
+        least=np.concatenate([least, np.array([g.least for g in groups], np.int64)]),
+        most=np.concatenate([most, np.array([g.most for g in groups], np.int64)]),
+    )
+
+
+def legal_space(
+    problem: Problem, count_rules: tuple[CountRule, ...], sum_rules: tuple[SumRule, ...]
+) -> Masks:
+    """Every lineup under the cap that keeps the rules, in lexicographic order."""
+    arrays = rule_arrays(count_rules, sum_rules, problem.salary.shape[0])
+    salary = np.minimum(problem.salary, problem.cap + 1)
+    masks, _ = space_kernel.enumerate_space(
+        salary, problem.cap, problem.roster_size, *arrays, False
+    )
+    return masks
+
+
+def top(scores: Ints, count: int) -> npt.NDArray[np.int64]:
+    """Indices of the largest scores; equal ones by position, so that there is one answer."""
+    if count >= scores.shape[0]:
+        return np.argsort(-scores, kind="stable")
+    threshold = np.partition(scores, scores.shape[0] - count)[scores.shape[0] - count]
+    above = np.flatnonzero(scores > threshold)
+    level = np.flatnonzero(scores == threshold)[: count - above.shape[0]]
+    chosen = np.sort(np.concatenate([above, level]))
+    return chosen[np.argsort(-scores[chosen], kind="stable")]
+
+
+def packing(masks: Masks, scores: Ints, count: int, max_shared: int, scan: int) -> Masks:
+    """The best lineups taken in turn, each sharing no more than allowed with those before."""
+    chosen: list[np.uint64] = []
+    taken = np.empty(0, np.uint64)
+    for index in top(scores, scan):
+        mask = masks[index]
+        if taken.size and int(np.bitwise_count(taken & mask).max()) > max_shared:
+            continue
+        chosen.append(mask)
+        taken = np.array(chosen, np.uint64)
+        if len(chosen) == count:
+            break
+    return taken
+
+
+def spread(problem: Problem, space: Masks, scores: Ints, count: int) -> Masks:
+    """Candidates by a score: the best, the best of each bounded feature, and a loose packing.
+
+    Bounds over the set need candidates on both sides of them; a limit on shared drivers needs
+    candidates far from one another.
+    """
+    parts = [space[top(scores, count)]]
+    share = max(count // 8, 2 * problem.lineups)
+    for exposure in problem.exposures:
+        held = (space & np.uint64(exposure.target)) != 0
+        if exposure.least > 0:
+            inside = np.flatnonzero(held)
+            parts.append(space[inside[top(scores[inside], share)]])
+        if exposure.most < problem.lineups:
+            outside = np.flatnonzero(~held)
+            parts.append(space[outside[top(scores[outside], share)]])
+    if problem.max_shared < problem.roster_size - 1:
+        scan = min(space.shape[0], 60 * count)
+        parts.append(packing(space, scores, 2 * problem.lineups, problem.max_shared, scan))
+    return np.unique(np.concatenate(parts))
+
+
+def mean_scores(objective: BestObjective | OwnObjective, space: Masks) -> Ints:
+    """Sum of points over scenarios of every lineup."""
+    return space_kernel.additive(space, objective.columns.sum(axis=1, dtype=np.int64))

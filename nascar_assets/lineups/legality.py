@@ -1,0 +1,52 @@
+"""Whether a lineup is legal, checked from nothing but the slate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.errors import InputError
+from nascar_assets.slates.slate import Slate
+
+
+class IllegalLineup(InputError):
+    """A lineup breaks the contest's rules."""
+
+
+def lineup_problems(slate: Slate, lineup: Sequence[int]) -> tuple[str, ...]:
+    """What is wrong with a lineup, in words; empty where it is legal.
+
+    Args:
+        slate: The slate.
+        lineup: Indices into `slate.players`; in a captain format the captain comes first.
+    """
+    rules = slate.rules
+    problems = []
+    unknown = [i for i in lineup if not 0 <= i < len(slate.players)]
+    if unknown:
+        return (f"driver index {unknown[0]} is not in slate {slate.slate_id}",)
+    if len(lineup) != rules.roster_size:
+        problems.append(f"it has {len(lineup)} drivers, not {rules.roster_size}")
+    twice = {i for i in lineup if list(lineup).count(i) > 1}
+    problems.extend(f"it holds {slate.players[i].name} more than once" for i in sorted(twice))
+    cost = lineup_salary(slate, lineup)
+    if cost > rules.salary_cap:
+        problems.append(f"it costs {cost:,.0f}, over the cap of {rules.salary_cap:,}")
+    return tuple(problems)
+
+
+def lineup_salary(slate: Slate, lineup: Sequence[int]) -> float:
+    """What a lineup costs in dollars, a captain at the captain's price."""
+    cost = sum(slate.players[i].salary for i in lineup)
+    extra = slate.rules.captain_multiplier_percent - 100
+    return cost + slate.players[lineup[0]].salary * extra / 100 if extra and lineup else cost
+
+
+def check_lineups(slate: Slate, lineups: npt.ArrayLike | Sequence[Sequence[int]]) -> None:
+    """Raises `IllegalLineup` at the first lineup that is not legal, naming it and what is wrong."""
+    for number, lineup in enumerate(np.asarray(lineups, np.int64).tolist(), start=1):
+        problems = lineup_problems(slate, lineup)
+        if problems:
+            raise IllegalLineup(f"lineup {number}: {'; '.join(problems)}.")

@@ -1,0 +1,317 @@
+"""A portfolio's settings resolved against its slate: masks, bounds, and each in plain words."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.errors import InputError
+from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
+from nascar_assets.slates.slate import Slate, SlatePlayer
+
+NOT_RACING = frozenset({"OUT", "O", "WD", "DNS", "DNQ", "SCR"})
+"""Marks in a salary file's status column that say a driver will not race."""
+
+OWNERSHIP_SCALE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CountRule:
+    """If a lineup holds all of `condition`, it holds `least` to `most` of `target`."""
+
+    label: str
+    condition: int
+    target: int
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class SumRule:
+    """A lineup's sum of integer weights lies between `least` and `most`."""
+
+    label: str
+    weights: tuple[int, ...]
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Between `least` and `most` lineups of the set hold one driver of `target` or more."""
+
+    name: str
+    target: int
+    least: int
+    most: int
+    least_label: str | None
+    most_label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a portfolio has to satisfy, in numbers.
+
+    Attributes:
+        slate: The slate.
+        settings: The settings as they were given.
+        salary: [N] dollars.
+        scale: [N] factors on points.
+        ownership: [N] given ownerships, NaN where none is given.
+        count_rules: Rules on each lineup that count drivers.
+        sum_rules: Rules on each lineup that add up weights.
+        exposures: Bounds over the set.
+        max_shared: Most drivers in common; roster size less one where no setting says so.
+        notices: What a person should know about the resolution.
+    """
+
+    slate: Slate
+    settings: PortfolioSettings
+    salary: npt.NDArray[np.int64]
+    scale: npt.NDArray[np.float64]
+    ownership: npt.NDArray[np.float64]
+    count_rules: tuple[CountRule, ...]
+    sum_rules: tuple[SumRule, ...]
+    exposures: tuple[Exposure, ...]
+    max_shared: int
+    notices: tuple[str, ...]
+
+    @property
+    def cap(self) -> int:
+        """Dollars that a lineup may cost."""
+        return self.slate.rules.salary_cap
+
+    @property
+    def roster_size(self) -> int:
+        """Drivers in a lineup."""
+        return self.slate.rules.roster_size
+
+    @property
+    def lineups(self) -> int:
+        """Lineups wanted."""
+        return self.settings.lineups
+
+
+def plain_name(text: str) -> str:
+    """A name without accents, case, punctuation and doubled spaces, for comparing."""
+    bare = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    kept = "".join(ch if ch.isalnum() or ch.isspace() else "" for ch in bare)
+    return " ".join(kept.casefold().split())
+
+
+def find_driver(slate: Slate, text: str, *, field: str, file: str | None = None) -> int:
+    """Index of the player that a name, site id or driver id means.
+
+    Raises:
+        SettingsError: If nobody or more than one fits.
+    """
+    wanted = text.strip()
+    by_id = [i for i, p in enumerate(slate.players) if wanted in (p.driver_id, p.site_id, p.name)]
+    found = by_id or [
+        i for i, p in enumerate(slate.players) if plain_name(p.name) == plain_name(wanted) != ""
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        options = ", ".join(_described(slate.players[i]) for i in found)
+        raise SettingsError(
+            f"{text!r} fits more than one driver: {options}.",
+            file=file,
+            field=field,
+            remedy="Use the site id.",
+        )
+    names = {plain_name(p.name): p.name for p in slate.players}
+    near = difflib.get_close_matches(plain_name(wanted), list(names), n=1, cutoff=0.0)
+    hint = f"The nearest name is {names[near[0]]!r}." if near else None
+    raise SettingsError(
+        f"no driver of slate {slate.slate_id} is called {text!r}.",
+        file=file,
+        field=field,
+        remedy=hint,
+    )
+
+
+def resolve(slate: Slate, settings: PortfolioSettings) -> Problem:
+    """Settings in numbers, every driver and team found.
+
+    Raises:
+        SettingsError: If a driver or team is unknown, ambiguous or named twice.
+    """
+    n = len(slate.players)
+    scale = np.ones(n)
+    ownership = np.full(n, np.nan)
+    rules: list[CountRule] = []
+    exposures: list[Exposure] = []
+    notices: list[str] = []
+    for i, player in enumerate(slate.players):
+        if player.status and player.status.strip().upper() in NOT_RACING:
+            label = f"{player.name} is marked {player.status.strip()} in the salary file"
+            rules.append(CountRule(label, 0, 1 << i, 0, 0))
+            notices.append(f"{label} and is left out.")
+    seen: dict[int, str] = {}
+    for key, driver in settings.drivers.items():
+        i = find_driver(slate, key, field=f"drivers.{key}")
+        if i in seen:
+            raise SettingsError(
+                f"{key!r} and {seen[i]!r} are the same driver.",
+                field=f"drivers.{key}",
+                remedy="Keep one of the two.",
+            )
+        seen[i] = key
+        name = slate.players[i].name
+        if driver.lock:
+            rules.append(CountRule(f"lock {name}", 0, 1 << i, 1, 1))
+        if driver.exclude:
+            rules.append(CountRule(f"exclude {name}", 0, 1 << i, 0, 0))
+        if driver.ownership is not None:
+            ownership[i] = driver.ownership
+            notices.append(f"Ownership of {name} is taken as {driver.ownership:.1%}.")
+        if driver.points_scale != 1.0:
+            scale[i] = driver.points_scale
+            notices.append(f"Points of {name} are scaled by {driver.points_scale:g}.")
+        exposure = _exposure(
+            name, 1 << i, driver.min_exposure, driver.max_exposure, settings.lineups
+        )
+        exposures.extend(exposure)
+    rules.extend(_team_rules(slate, settings))
+    for position, group in enumerate(settings.groups):
+        members = _mask(slate, group.drivers, f"groups.{position}.drivers")
+        names = _names(slate, members)
+        called = group.name or names
+        if group.at_least is not None:
+            label = f"at least {group.at_least} of {names}"
+            rules.append(CountRule(label, 0, members, group.at_least, n))
+        if group.at_most is not None:
+            label = f"at most {group.at_most} of {names}"
+            rules.append(CountRule(label, 0, members, 0, group.at_most))
+        exposures.extend(
+            _exposure(called, members, group.min_exposure, group.max_exposure, settings.lineups)
+        )
+    for position, rule in enumerate(settings.rules):
+        when = _mask(slate, rule.when, f"rules.{position}.if")
+        then = _mask(slate, rule.then, f"rules.{position}.then")
+        least = rule.at_least
+        if least is None:
+            least = 1 if rule.at_most is None else 0
+        most = n if rule.at_most is None else rule.at_most
+        bound = f"at most {most}" if rule.at_most is not None else f"at least {least}"
+        if rule.at_most is not None and least:
+            bound = f"{least} to {most}"
+        label = f"if {_names(slate, when)} then {bound} of {_names(slate, then)}"
+        rules.append(CountRule(label, when, then, least, most))
+    salary = np.array([player.salary for player in slate.players], np.int64)
+    sums = []
+    if settings.salary_min is not None:
+        label = f"salary of at least {settings.salary_min:,} in every lineup"
+        cap = slate.rules.salary_cap
+        sums.append(SumRule(label, tuple(salary.tolist()), settings.salary_min, cap))
+    roster = slate.rules.roster_size
+    shared = roster - 1 if settings.max_shared is None else min(settings.max_shared, roster - 1)
+    return Problem(
+        slate=slate,
+        settings=settings,
+        salary=salary,
+        scale=scale,
+        ownership=ownership,
+        count_rules=tuple(rules),
+        sum_rules=tuple(sums),
+        exposures=tuple(exposures),
+        max_shared=shared,
+        notices=tuple(notices),
+    )
+
+
+def ownership_rule(most: float, ownership: npt.NDArray[np.float64]) -> SumRule:
+    """The bound on a lineup's summed ownership as integers, a millionth of a share each."""
+    weights = tuple(int(w) for w in np.rint(ownership * OWNERSHIP_SCALE))
+    label = f"expected ownerships of a lineup add up to at most {most:.0%}"
+    return SumRule(label, weights, 0, math.floor(most * OWNERSHIP_SCALE + 1e-6))
+
+
+def rule_arrays(
+    count_rules: Iterable[CountRule], sum_rules: Iterable[SumRule], n_drivers: int
+) -> tuple[npt.NDArray[np.generic], ...]:
+    """Rules as the arrays that the compiled enumeration takes."""
+    counts = list(count_rules)
+    sums = list(sum_rules)
+    if len(counts) + len(sums) > 64:
+        raise InputError(f"{len(counts) + len(sums)} rules on a lineup; at most 64 are taken.")
+    weights = np.array([rule.weights for rule in sums], np.int64).reshape(len(sums), n_drivers)
+    return (
+        np.array([rule.condition for rule in counts], np.uint64),
+        np.array([rule.target for rule in counts], np.uint64),
+        np.array([rule.least for rule in counts], np.int64),
+        np.array([rule.most for rule in counts], np.int64),
+        weights,
+        np.array([rule.least for rule in sums], np.int64),
+        np.array([rule.most for rule in sums], np.int64),
+    )
+
+
+def _exposure(
+    name: str, target: int, low: float | None, high: float | None, lineups: int
+) -> list[Exposure]:
+    if low is None and high is None:
+        return []
+    # Shares are decimal numbers: 0.3 of 20 lineups is 6, whatever its binary form says.
+    least = 0 if low is None else math.ceil(low * lineups - 1e-9)
+    most = lineups if high is None else math.floor(high * lineups + 1e-9)
+    return [
+        Exposure(
+            name=name,
+            target=target,
+            least=least,
+            most=most,
+            least_label=None
+            if low is None
+            else f"minimum exposure of {name}: {low:.1%} ({least} of {lineups} lineups)",
+            most_label=None
+            if high is None
+            else f"maximum exposure of {name}: {high:.1%} ({most} of {lineups} lineups)",
+        )
+    ]
+
+
+def _team_rules(slate: Slate, settings: PortfolioSettings) -> list[CountRule]:
+    rules = []
+    teams: dict[str, tuple[str, int]] = {}
+    for i, player in enumerate(slate.players):
+        if player.team:
+            name, mask = teams.get(plain_name(player.team), (player.team, 0))
+            teams[plain_name(player.team)] = (name, mask | 1 << i)
+    for key, team in settings.teams.items():
+        if plain_name(key) not in teams:
+            near = difflib.get_close_matches(plain_name(key), list(teams), n=1, cutoff=0.0)
+            raise SettingsError(
+                f"no driver of slate {slate.slate_id} drives for {key!r}.",
+                field=f"teams.{key}",
+                remedy=f"The nearest team is {teams[near[0]][0]!r}." if near else None,
+            )
+        name, mask = teams[plain_name(key)]
+        if team.at_least is not None:
+            label = f"at least {team.at_least} of {name}"
+            rules.append(CountRule(label, 0, mask, team.at_least, len(slate.players)))
+        if team.at_most is not None:
+            rules.append(CountRule(f"at most {team.at_most} of {name}", 0, mask, 0, team.at_most))
+    return rules
+
+
+def _mask(slate: Slate, names: Iterable[str], field: str) -> int:
+    mask = 0
+    for name in names:
+        mask |= 1 << find_driver(slate, name, field=field)
+    return mask
+
+
+def _names(slate: Slate, mask: int) -> str:
+    return ", ".join(p.name for i, p in enumerate(slate.players) if mask >> i & 1)
+
+
+def _described(player: SlatePlayer) -> str:
+    return f"{player.name} (site id {player.site_id}, driver id {player.driver_id})"

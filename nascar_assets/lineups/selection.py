@@ -1,0 +1,154 @@
+"""Choosing a set from candidates: greedy, repair and swaps, CP-SAT where bounds are tight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from ortools.sat.python import cp_model
+
+from nascar_assets.lineups import selection_kernel
+from nascar_assets.lineups.candidates import Features
+from nascar_assets.lineups.objectives import BestObjective, OwnObjective
+from nascar_assets.lineups.problem import Problem
+
+Ints = npt.NDArray[np.int64]
+Masks = npt.NDArray[np.uint64]
+
+_PASSES = 30
+_REPAIRS = 400
+_DETERMINISTIC_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A set of candidates.
+
+    Attributes:
+        masks: [n] lineups.
+        worth: The objective as an integer sum.
+        violation: Places by which bounds over the set are missed; 0 where all hold.
+    """
+
+    masks: Masks
+    worth: int
+    violation: int
+
+
+def select(
+    problem: Problem,
+    features: Features,
+    objective: BestObjective | OwnObjective,
+    pool: Masks,
+    start: Masks | None = None,
+) -> Selection:
+    """The best set found: every bound kept first, then the objective.
+
+    Args:
+        problem: Bounds.
+        features: What is counted over the set.
+        objective: What the set is worth.
+        pool: Candidates, distinct.
+        start: A set to begin from, all of it among the candidates.
+    """
+    value = objective.value(pool)
+    own = objective.own(pool)
+    words = features.words(pool)
+    floor = objective.floor
+    gains = selection_kernel.first_gains(value, floor)
+    members = np.full(problem.lineups, -1, np.int64)
+    if start is not None:
+        members[: start.shape[0]] = np.searchsorted(pool, start)
+    selection_kernel.greedy(
+        value, own, pool, words, features.most, problem.max_shared, floor, gains, members
+    )
+    violation = -1
+    if (members >= 0).all():
+        violation = selection_kernel.repair(
+            gains + own,
+            pool,
+            words,
+            features.least,
+            features.most,
+            problem.max_shared,
+            members,
+            _REPAIRS,
+        )
+    if violation != 0:
+        found = cover_bounds(problem, features, pool, gains + own)
+        if found is None:
+            return Selection(pool[members[members >= 0]], 0, max(int(violation), 1))
+        members = found
+    worth, _ = selection_kernel.improve(
+        value,
+        own,
+        pool,
+        words,
+        features.least,
+        features.most,
+        problem.max_shared,
+        floor,
+        members,
+        _PASSES,
+    )
+    return Selection(np.sort(pool[members]), int(worth), 0)
+
+
+def cover_bounds(problem: Problem, features: Features, pool: Masks, scores: Ints) -> Ints | None:
+    """A set of candidates that keeps every bound, by CP-SAT; none where it finds none.
+
+    One worker, a fixed seed and a limit in deterministic time: the same set on any machine.
+    """
+    model = cp_model.CpModel()
+    chosen = [model.new_bool_var(f"x{i}") for i in range(pool.shape[0])]
+    model.add(sum(chosen) == problem.lineups)
+    words = features.words(pool)
+    for feature in range(features.least.shape[0]):
+        least, most = int(features.least[feature]), int(features.most[feature])
+        if least <= 0 and most >= problem.lineups:
+            continue
+        held = (words[:, feature // 64] >> np.uint64(feature % 64)) & np.uint64(1)
+        terms = [chosen[i] for i in np.flatnonzero(held)]
+        model.add_linear_constraint(sum(terms), least, most)
+    if problem.max_shared < problem.roster_size - 1:
+        for clique in shared_cliques(pool, problem.max_shared, problem.salary.shape[0]):
+            model.add_at_most_one([chosen[i] for i in clique])
+    spread = max(int(scores.max()) - int(scores.min()), 1)
+    coarse = (scores - int(scores.min())) * 10_000 // spread
+    model.maximize(sum(int(c) * x for c, x in zip(coarse, chosen, strict=True)))
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = 1
+    solver.parameters.max_deterministic_time = _DETERMINISTIC_SECONDS
+    solver.parameters.relative_gap_limit = 0.02
+    status = solver.solve(model)
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return None
+    return np.flatnonzero([solver.value(x) for x in chosen]).astype(np.int64)
+
+
+def shared_cliques(pool: Masks, max_shared: int, n_drivers: int) -> list[Ints]:
+    """Candidates that hold one same subset of `max_shared + 1` drivers: at most one can be in.
+
+    Two lineups share more than `max_shared` drivers exactly when they hold such a subset together.
+    """
+    from itertools import combinations
+
+    roster = int(np.bitwise_count(pool[0]))
+    bits = (pool[:, None] >> np.arange(n_drivers, dtype=np.uint64)) & np.uint64(1)
+    drivers = np.nonzero(bits)[1].reshape(-1, roster)
+    subsets = list(combinations(range(roster), max_shared + 1))
+    one = np.uint64(1)
+    keys = np.concatenate(
+        [
+            np.bitwise_or.reduce(one << drivers[:, subset].astype(np.uint64), axis=1)
+            for subset in subsets
+        ]
+    )
+    owner = np.tile(np.arange(pool.shape[0]), len(subsets))
+    order = np.argsort(keys, kind="stable")
+    keys, owner = keys[order], owner[order]
+    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+    groups = np.split(owner, starts[1:])
+    return [group for group in groups if group.shape[0] > 1]

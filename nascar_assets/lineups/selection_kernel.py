@@ -1,0 +1,393 @@
+"""Compiled kernels that choose a set of lineups from candidates under bounds over the whole set.
+
+The worth of a set is the sum over scenarios of its best candidate's value, plus a value of each
+candidate's own. Swaps are weighed as in FasterPAM (Schubert and Rousseeuw, 2021,
+doi:10.1016/j.is.2021.101804): one pass over the scenarios weighs a candidate against every member
+at once. All sums are integers and every kernel here runs in one order, so the answer does not
+depend on threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, prange
+
+from nascar_assets.lineups.space_kernel import count_bits
+
+Ints = npt.NDArray[np.int64]
+Ints32 = npt.NDArray[np.int32]
+Masks = npt.NDArray[np.uint64]
+
+_EMPTY = np.int32(-(2**30))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _bit(words: Masks, row: Any, feature: Any) -> Any:
+    return (words[row, feature // 64] >> np.uint64(feature % 64)) & np.uint64(1)
+
+
+@njit(cache=True, nogil=True)
+def _at_bounds(counts: Ints, least: Ints, most: Ints, low: Masks, high: Masks) -> None:
+    """Words of the features that may lose no member (`low`), and gain none (`high`)."""
+    low[:] = np.uint64(0)
+    high[:] = np.uint64(0)
+    for feature in range(counts.shape[0]):
+        one = np.uint64(1) << np.uint64(feature % 64)
+        if counts[feature] <= least[feature]:
+            low[feature // 64] |= one
+        if counts[feature] >= most[feature]:
+            high[feature // 64] |= one
+
+
+@njit(cache=True, nogil=True)
+def _count(members: Ints, features: Masks, counts: Ints) -> None:
+    counts[:] = 0
+    for position in range(members.shape[0]):
+        if members[position] >= 0:
+            for feature in range(counts.shape[0]):
+                counts[feature] += np.int64(_bit(features, members[position], feature))
+
+
+@njit(cache=True, nogil=True)
+def _rank_scenario(
+    value: Ints32, members: Ints, s: Any, first: Ints32, second: Ints32, owner: Ints, runner: Ints
+) -> None:
+    """Finds a scenario's best and second best member afresh."""
+    a = _EMPTY
+    b = _EMPTY
+    at = -1
+    bt = -1
+    for position in range(members.shape[0]):
+        if members[position] < 0:
+            continue
+        v = value[members[position], s]
+        if v > a:
+            b = a
+            bt = at
+            a = v
+            at = position
+        elif v > b:
+            b = v
+            bt = position
+    first[s] = a
+    second[s] = b
+    owner[s] = at
+    runner[s] = bt
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def first_gains(value: Ints32, floor: Ints32) -> Ints:
+    """[M] sums over scenarios of what each candidate adds above a floor."""
+    n_candidates, n_scenarios = value.shape
+    out = np.empty(n_candidates, np.int64)
+    for candidate in prange(n_candidates):
+        total = np.int64(0)
+        for low in range(0, n_scenarios, 1024):
+            part = np.int32(0)
+            for s in range(low, min(low + 1024, n_scenarios)):
+                part = np.int32(part + max(np.int32(value[candidate, s] - floor[s]), np.int32(0)))
+            total += part
+        out[candidate] = total
+    return out
+
+
+@njit(cache=True, nogil=True)
+def greedy(
+    value: Ints32,
+    own: Ints,
+    masks: Masks,
+    features: Masks,
+    most: Ints,
+    max_shared: Any,
+    floor: Ints32,
+    gains: Ints,
+    members: Ints,
+) -> None:
+    """Fills the free places of `members` (-1) with the candidates that add most, lazily.
+
+    Upper bounds on the set and shared drivers are kept where they can be; lower bounds are left to
+    `repair`. Gains only fall as the set grows, so a stale gain is an upper bound.
+    """
+    n_candidates, n_scenarios = value.shape
+    covered = floor.copy()
+    counts = np.zeros(most.shape[0], np.int64)
+    _count(members, features, counts)
+    taken = np.zeros(n_candidates, np.bool_)
+    for position in range(members.shape[0]):
+        if members[position] >= 0:
+            taken[members[position]] = True
+            for s in range(n_scenarios):
+                covered[s] = max(covered[s], value[members[position], s])
+    bound = gains + own
+    fresh = np.full(n_candidates, -1, np.int64)
+    order = np.argsort(-bound, kind="mergesort")
+    for position in range(members.shape[0]):
+        if members[position] >= 0:
+            continue
+        best = -1
+        best_gain = np.int64(-(2**62))
+        for rank in range(n_candidates):
+            candidate = order[rank]
+            if taken[candidate]:
+                continue
+            if bound[candidate] <= best_gain and best >= 0 and rank > 0:
+                # The order is of first gains, which only fall: nothing later can do better.
+                if gains[candidate] + own[candidate] <= best_gain:
+                    break
+                continue
+            allowed = True
+            for feature in range(most.shape[0]):
+                if counts[feature] >= most[feature] and _bit(features, candidate, feature):
+                    allowed = False
+                    break
+            if not allowed:
+                continue
+            for other in range(members.shape[0]):
+                if members[other] >= 0 and (
+                    count_bits(masks[members[other]] & masks[candidate]) > max_shared
+                ):
+                    allowed = False
+                    break
+            if not allowed:
+                continue
+            if fresh[candidate] != position:
+                gain = own[candidate]
+                for s in range(n_scenarios):
+                    gain += max(value[candidate, s] - covered[s], 0)
+                bound[candidate] = gain
+                fresh[candidate] = position
+            if bound[candidate] > best_gain:
+                best_gain = bound[candidate]
+                best = candidate
+        if best < 0:
+            return
+        members[position] = best
+        taken[best] = True
+        for feature in range(most.shape[0]):
+            counts[feature] += np.int64(_bit(features, best, feature))
+        for s in range(n_scenarios):
+            covered[s] = max(covered[s], value[best, s])
+
+
+@njit(cache=True, nogil=True)
+def _step_cost(count: Any, least: Any, most: Any, step: Any) -> Any:
+    """How much a feature's distance from its bounds changes by one step up or down."""
+    before = max(least - count, 0) + max(count - most, 0)
+    after = max(least - count - step, 0) + max(count + step - most, 0)
+    return after - before
+
+
+@njit(cache=True, nogil=True)
+def repair(
+    own: Ints,
+    masks: Masks,
+    features: Masks,
+    least: Ints,
+    most: Ints,
+    max_shared: Any,
+    members: Ints,
+    max_steps: Any,
+) -> Any:
+    """Swaps members until every bound over the set holds; what is left of the violation.
+
+    Each step takes the swap that mends most, and among those the one that keeps most of `own`.
+    """
+    n_candidates = masks.shape[0]
+    n = members.shape[0]
+    n_features = least.shape[0]
+    counts = np.zeros(n_features, np.int64)
+    conflicts = np.zeros(n_candidates, np.int64)
+    partner = np.full(n_candidates, -1, np.int64)
+    _count(members, features, counts)
+    violation = np.int64(0)
+    for feature in range(n_features):
+        violation += max(least[feature] - counts[feature], 0)
+        violation += max(counts[feature] - most[feature], 0)
+    for _ in range(max_steps):
+        if violation == 0:
+            return violation
+        best_change = np.int64(0)
+        best_loss = np.int64(2**62)
+        best_member = -1
+        best_candidate = -1
+        for candidate in range(n_candidates):
+            conflicts[candidate] = 0
+            for position in range(n):
+                if count_bits(masks[members[position]] & masks[candidate]) > max_shared:
+                    conflicts[candidate] += 1
+                    partner[candidate] = position
+                    if conflicts[candidate] > 1:
+                        break
+        for candidate in range(n_candidates):
+            if conflicts[candidate] > 1:
+                continue
+            for position in range(n):
+                if conflicts[candidate] == 1 and partner[candidate] != position:
+                    continue
+                member = members[position]
+                change = np.int64(0)
+                for word in range(features.shape[1]):
+                    mine = features[member, word]
+                    theirs = features[candidate, word]
+                    differ = mine ^ theirs
+                    feature = 64 * word
+                    while differ:
+                        if differ & np.uint64(1):
+                            if (mine >> np.uint64(feature % 64)) & np.uint64(1):
+                                change += _step_cost(
+                                    counts[feature], least[feature], most[feature], -1
+                                )
+                            else:
+                                change += _step_cost(
+                                    counts[feature], least[feature], most[feature], 1
+                                )
+                        differ >>= np.uint64(1)
+                        feature += 1
+                loss = own[member] - own[candidate]
+                if change < best_change or (
+                    change == best_change and change < 0 and loss < best_loss
+                ):
+                    best_change = change
+                    best_loss = loss
+                    best_member = position
+                    best_candidate = candidate
+        if best_candidate < 0:
+            return violation
+        for feature in range(n_features):
+            counts[feature] -= np.int64(_bit(features, members[best_member], feature))
+            counts[feature] += np.int64(_bit(features, best_candidate, feature))
+        members[best_member] = best_candidate
+        violation += best_change
+    return violation
+
+
+@njit(cache=True, nogil=True)
+def improve(
+    value: Ints32,
+    own: Ints,
+    masks: Masks,
+    features: Masks,
+    least: Ints,
+    most: Ints,
+    max_shared: Any,
+    floor: Ints32,
+    members: Ints,
+    max_passes: Any,
+) -> tuple[Any, Any]:
+    """Swaps members for candidates while the set's worth rises and no bound gets worse.
+
+    Args:
+        value: [M, S] value of each candidate in each scenario.
+        own: [M] value of each candidate by itself.
+        masks: [M] candidates' drivers.
+        features: [M, W] words of the features that are counted over the set.
+        least: [F] least members with each feature.
+        most: [F] most.
+        max_shared: Most drivers in common.
+        floor: [S] worth of a scenario without any lineup.
+        members: [n] candidates in the set; changed in place.
+        max_passes: Passes over the candidates.
+
+    Returns:
+        The set's worth and the number of swaps made.
+    """
+    n_candidates, n_scenarios = value.shape
+    n = members.shape[0]
+    n_words = features.shape[1]
+    first = np.empty(n_scenarios, np.int32)
+    second = np.empty(n_scenarios, np.int32)
+    owner = np.empty(n_scenarios, np.int64)
+    runner = np.empty(n_scenarios, np.int64)
+    worth = np.int64(0)
+    loss = np.empty(n, np.int64)
+    kept = np.zeros(n, np.int64)
+    counts = np.zeros(least.shape[0], np.int64)
+    low = np.zeros(n_words, np.uint64)
+    high = np.zeros(n_words, np.uint64)
+    _count(members, features, counts)
+    _at_bounds(counts, least, most, low, high)
+    loss[:] = 0
+    for s in range(n_scenarios):
+        _rank_scenario(value, members, s, first, second, owner, runner)
+        first[s] = max(first[s], floor[s])
+        second[s] = max(second[s], floor[s])
+        worth += first[s]
+        loss[owner[s]] += first[s] - second[s]
+    for position in range(n):
+        worth += own[members[position]]
+    swaps = 0
+    idle = 0
+    for _ in range(max_passes):
+        for candidate in range(n_candidates):
+            idle += 1
+            if idle > n_candidates:
+                return worth, swaps
+            conflicts = 0
+            partner = -1
+            for position in range(n):
+                if count_bits(masks[members[position]] & masks[candidate]) > max_shared:
+                    conflicts += 1
+                    partner = position
+                    if conflicts > 1:
+                        break
+            if conflicts > 1 or (conflicts == 1 and members[partner] == candidate):
+                continue
+            gain = own[candidate]
+            row = value[candidate]
+            for position in range(n):
+                kept[position] = 0
+            for s in range(n_scenarios):
+                v = row[s]
+                if v > second[s]:
+                    if v > first[s]:
+                        gain += v - first[s]
+                        kept[owner[s]] += first[s] - second[s]
+                    else:
+                        kept[owner[s]] += v - second[s]
+            best = -1
+            best_change = np.int64(0)
+            for position in range(n):
+                if conflicts == 1 and partner != position:
+                    continue
+                change = gain - own[members[position]] - loss[position] + kept[position]
+                if change <= best_change:
+                    continue
+                allowed = True
+                for word in range(n_words):
+                    mine = features[members[position], word]
+                    theirs = features[candidate, word]
+                    if (mine & ~theirs & low[word]) or (theirs & ~mine & high[word]):
+                        allowed = False
+                        break
+                if allowed:
+                    best = position
+                    best_change = change
+            if best < 0:
+                continue
+            for feature in range(least.shape[0]):
+                counts[feature] -= np.int64(_bit(features, members[best], feature))
+                counts[feature] += np.int64(_bit(features, candidate, feature))
+            _at_bounds(counts, least, most, low, high)
+            members[best] = candidate
+            worth += best_change
+            swaps += 1
+            idle = 0
+            loss[:] = 0
+            for s in range(n_scenarios):
+                if owner[s] == best or runner[s] == best:
+                    _rank_scenario(value, members, s, first, second, owner, runner)
+                    first[s] = max(first[s], floor[s])
+                    second[s] = max(second[s], floor[s])
+                elif row[s] > first[s]:
+                    second[s] = first[s]
+                    runner[s] = owner[s]
+                    first[s] = row[s]
+                    owner[s] = best
+                elif row[s] > second[s]:
+                    second[s] = row[s]
+                    runner[s] = best
+                loss[owner[s]] += first[s] - second[s]
+    return worth, swaps

@@ -1,0 +1,205 @@
+"""What a person asks of a portfolio: one model for the command line, Dagster and the API."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nascar_assets.errors import InputError
+
+Objective = Literal[
+    "mean", "quantile", "probability", "expected_max", "top_fraction", "payout", "cvar"
+]
+Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
+InnerShare = Annotated[float, Field(strict=True, gt=0.0, lt=1.0, allow_inf_nan=False)]
+Count = Annotated[int, Field(strict=True, ge=0)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class SettingsError(InputError):
+    """A portfolio setting that cannot be understood or cannot be right by itself."""
+
+
+class _Settings(BaseModel):
+    """Frozen, and closed: an unknown key is an error that names the nearest known one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys_only(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        aliases = {field.alias or name: name for name, field in cls.model_fields.items()}
+        for key in data:
+            if key not in aliases and key not in aliases.values():
+                nearest = difflib.get_close_matches(str(key), list(aliases), n=1, cutoff=0.0)[0]
+                raise ValueError(f"unknown setting {key!r}; the nearest known one is {nearest!r}")
+        return data
+
+    def _ordered(self, *pairs: tuple[str, str]) -> None:
+        for low, high in pairs:
+            least, most = getattr(self, low), getattr(self, high)
+            if least is not None and most is not None and least > most:
+                raise ValueError(f"{low} ({least:g}) is above {high} ({most:g})")
+
+
+class DriverSettings(_Settings):
+    """One driver's settings.
+
+    Attributes:
+        min_exposure: Least share of the portfolio's lineups that hold the driver.
+        max_exposure: Most.
+        lock: Whether every lineup must hold the driver.
+        exclude: Whether no lineup may.
+        ownership: Expected share of the field's lineups that hold the driver.
+        points_scale: Factor on the driver's points in every scenario, rounded to the grid.
+    """
+
+    min_exposure: Share | None = None
+    max_exposure: Share | None = None
+    lock: bool = False
+    exclude: bool = False
+    ownership: Share | None = None
+    points_scale: Annotated[float, Field(strict=True, gt=0.0, le=10.0, allow_inf_nan=False)] = 1.0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self._ordered(("min_exposure", "max_exposure"))
+        if self.lock and self.exclude:
+            raise ValueError("lock and exclude are both set; a driver can be one of the two")
+        return self
+
+
+class TeamSettings(_Settings):
+    """How many of a team's drivers one lineup may hold."""
+
+    at_least: Count | None = None
+    at_most: Count | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self._ordered(("at_least", "at_most"))
+        return self
+
+
+class GroupSettings(_Settings):
+    """A group of drivers.
+
+    Attributes:
+        drivers: Names or ids.
+        name: What to call the group; its drivers where none.
+        at_least: Least drivers of the group in each lineup.
+        at_most: Most drivers of the group in each lineup.
+        min_exposure: Least share of lineups that hold one of the group or more.
+        max_exposure: Most.
+    """
+
+    drivers: Names
+    name: str | None = None
+    at_least: Count | None = None
+    at_most: Count | None = None
+    min_exposure: Share | None = None
+    max_exposure: Share | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self._ordered(("at_least", "at_most"), ("min_exposure", "max_exposure"))
+        return self
+
+
+class RuleSettings(_Settings):
+    """If a lineup holds every driver of `if`, it holds so many of `then`.
+
+    Attributes:
+        when: The drivers of `if`.
+        then: The drivers that are counted.
+        at_least: Least of them; 1 where neither bound is given.
+        at_most: Most of them.
+    """
+
+    when: Names = Field(alias="if")
+    then: Names
+    at_least: Count | None = None
+    at_most: Count | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self._ordered(("at_least", "at_most"))
+        return self
+
+
+class PortfolioSettings(_Settings):
+    """Everything that a person can ask of a portfolio.
+
+    Attributes:
+        lineups: Distinct lineups wanted.
+        objective: What the set as a whole should be best at (see `docs/lineups.md`).
+        max_shared: Most drivers that any two lineups may have in common.
+        salary_min: Least dollars that a lineup costs.
+        quantile: Level for the objective `quantile`.
+        threshold: Contest points for the objective `probability`.
+        top_fraction: Share of the field to finish in, for the objective `top_fraction`.
+        cvar: Share of best scenarios to average over, for the objective `cvar`.
+        payout: File with the contest's payout table, for the objective `payout`.
+        ownership_max: Most that the expected ownerships of a lineup's drivers add up to.
+        teams: Limits by team name.
+        drivers: Settings by driver: name, site id or driver id.
+        groups: Groups of drivers.
+        rules: If-then rules.
+    """
+
+    lineups: Annotated[int, Field(strict=True, ge=1, le=500)] = 20
+    objective: Objective = "expected_max"
+    max_shared: Count | None = None
+    salary_min: Count | None = None
+    quantile: InnerShare = 0.9
+    threshold: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = None
+    top_fraction: InnerShare = 0.01
+    cvar: Annotated[float, Field(strict=True, gt=0.0, le=1.0)] = 0.1
+    payout: str | None = None
+    ownership_max: Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)] | None = None
+    teams: dict[str, TeamSettings] = Field(default_factory=dict)
+    drivers: dict[str, DriverSettings] = Field(default_factory=dict)
+    groups: tuple[GroupSettings, ...] = ()
+    rules: tuple[RuleSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.objective == "probability" and self.threshold is None:
+            raise ValueError("objective 'probability' needs a threshold in contest points")
+        return self
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any], *, file: str | None = None) -> Self:
+        """Settings from plain data.
+
+        Raises:
+            SettingsError: Naming the setting at fault, and the file where given.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            path = ".".join(str(part) for part in first["loc"])
+            text = first["msg"].removeprefix("Value error, ")
+            if first["type"] != "value_error":
+                text = f"{text[0].lower()}{text[1:]}, not {first['input']!r}"
+            raise SettingsError(f"{text}.", file=file, field=path or None) from error
+
+    @classmethod
+    def from_toml(cls, text: str, *, file: str | None = None) -> Self:
+        """Settings from TOML.
+
+        Raises:
+            SettingsError: If it is no TOML, or a setting is at fault.
+        """
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"not valid TOML: {error}.", file=file) from error
+        return cls.from_mapping(data, file=file)

@@ -1,0 +1,128 @@
+"""Upload files: lineups as the bytes of the site's new-lineup CSV, and back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.errors import InputError
+from nascar_assets.lineups.legality import IllegalLineup, check_lineups
+from nascar_assets.slates.slate import Slate, SlatePlayer
+
+MAX_UPLOAD = 500
+"""Lineups that one upload file may hold on DraftKings."""
+
+_IN_BRACKETS = re.compile(r"^(?P<name>.*?)\s*\((?P<id>[^()\s]+)\)(?P<locked>\s*\(LOCKED\))?$")
+# What a spreadsheet reads as the start of a formula (OWASP, CSV injection).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
+
+
+def player_cell(player: SlatePlayer, site: str) -> str:
+    """A driver as an upload file names him: name and id, or the id alone where that is safer.
+
+    A name that a spreadsheet would run as a formula, or that holds control characters or
+    brackets of its own, is left to the id, which the sites accept by itself.
+    """
+    name = player.name
+    unsafe = name.startswith(_FORMULA) or not name.isprintable() or name != name.strip()
+    if unsafe or not name or "(" in name or ")" in name:
+        return player.site_id
+    return f"{player.site_id}:{name}" if site == "fd" else f"{name} ({player.site_id})"
+
+
+def upload_header(slate: Slate) -> list[str]:
+    """Column names of the site's upload file for this contest."""
+    if slate.rules.site == "fd":
+        return ["Driver"] * slate.rules.roster_size
+    if slate.rules.captain_multiplier_percent != 100:
+        return ["CPT"] + ["D"] * (slate.rules.roster_size - 1)
+    return ["D"] * slate.rules.roster_size
+
+
+def upload_csv(slate: Slate, lineups: npt.ArrayLike | Sequence[Sequence[int]]) -> bytes:
+    """The bytes of an upload file.
+
+    Args:
+        slate: The slate.
+        lineups: [n, roster_size] indices into `slate.players`, n from 1 to 500.
+
+    Raises:
+        IllegalLineup: If a lineup breaks the contest's rules.
+        InputError: If there are no lineups or more than one file takes.
+    """
+    rows = np.asarray(lineups)
+    if rows.ndim != 2 or not 1 <= rows.shape[0] <= MAX_UPLOAD:
+        raise InputError(
+            f"{rows.shape[0] if rows.ndim == 2 else 'no table of'} lineups to upload; "
+            f"a file takes 1 to {MAX_UPLOAD}."
+        )
+    check_lineups(slate, rows)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(upload_header(slate))
+    site = slate.rules.site
+    writer.writerows([player_cell(slate.players[i], site) for i in row] for row in rows)
+    return out.getvalue().encode("utf-8")
+
+
+def read_upload(slate: Slate, content: bytes, *, file: str = "upload.csv") -> npt.NDArray[np.int32]:
+    """Lineups of an upload file: [n, roster_size] indices into `slate.players`.
+
+    Raises:
+        InputError: Naming row and field of a cell that means no driver of the slate.
+        IllegalLineup: If a lineup breaks the contest's rules.
+    """
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    header = upload_header(slate)
+    if not rows or rows[0] != header:
+        raise InputError(
+            f"the header is not {','.join(header)}.", file=file, row=1, remedy="Export it anew."
+        )
+    lineups = []
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise InputError(f"{len(row)} cells where {len(header)} belong.", file=file, row=number)
+        lineups.append(
+            [
+                player_of_cell(slate, cell, file=file, row=number, field=f"D {place}")
+                for place, cell in enumerate(row, start=1)
+            ]
+        )
+    try:
+        check_lineups(slate, lineups)
+    except IllegalLineup as error:
+        raise IllegalLineup(error.message, file=file) from error
+    return np.array(lineups, np.int32).reshape(-1, len(header))
+
+
+def split_cell(cell: str) -> tuple[str, bool]:
+    """The id that a cell names, and whether the cell is marked as locked."""
+    text = cell.strip()
+    match = _IN_BRACKETS.match(text)
+    if match:
+        return match["id"], match["locked"] is not None
+    return text.split(":", 1)[0], False
+
+
+def player_of_cell(slate: Slate, cell: str, *, file: str, row: int, field: str) -> int:
+    """Index of the player that a cell names by id.
+
+    Raises:
+        InputError: If the cell names no player of the slate.
+    """
+    site_id, _ = split_cell(cell)
+    for index, player in enumerate(slate.players):
+        if player.site_id == site_id:
+            return index
+    raise InputError(
+        f"{cell!r} names no driver of slate {slate.slate_id}.",
+        file=file,
+        row=row,
+        field=field,
+        remedy="Use 'Name (ID)' or the ID, with the IDs of this slate's salary file.",
+    )
