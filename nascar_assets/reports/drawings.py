@@ -1,0 +1,168 @@
+"""Small inline SVG drawings for the report; colours come from its style sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_BINS = 48
+
+
+class PointsScale:
+    """One horizontal scale, in contest points, that every driver's drawing shares."""
+
+    def __init__(self, lowest: float, highest: float) -> None:
+        """Rounds outwards to tens, so that the scale's ends are readable.
+
+        Args:
+            lowest: Lowest number of points that must fit.
+            highest: Highest.
+        """
+        self.lowest = 10.0 * math.floor(min(lowest, 0.0) / 10.0)
+        self.highest = max(10.0 * math.ceil(highest / 10.0), self.lowest + 10.0)
+
+    def at(self, points: float) -> float:
+        """Where a number of points lies, from 0 to 100; clipped to the scale."""
+        share = (points - self.lowest) / (self.highest - self.lowest)
+        return 100.0 * min(max(share, 0.0), 1.0)
+
+    def masses(self, levels: Floats, points: Floats) -> Floats:
+        """Share of scenarios in each of 48 equal bins, from a grid of quantiles.
+
+        Args:
+            levels: Levels of the quantiles, rising, between 0 and 1.
+            points: The quantiles.
+
+        Returns:
+            Shares; they sum to 1. Between two quantiles the points count as spread evenly.
+        """
+        # Several levels may share a value: the cumulative share there is the highest of them.
+        values, last = np.unique(points[::-1], return_index=True)
+        heights = levels[::-1][last]
+        edges = np.linspace(self.lowest, self.highest, _BINS + 1)
+        share = np.interp(edges, values, heights, left=0.0, right=1.0)
+        share[0], share[-1] = 0.0, 1.0
+        return np.asarray(np.diff(share), dtype=np.float64)
+
+
+def distribution(
+    scale: PointsScale,
+    masses: Floats,
+    tallest: float,
+    *,
+    low: float,
+    middle: float,
+    high: float,
+    label: str,
+) -> str:
+    """A driver's distribution of points as a small area, with median and central 80%.
+
+    Args:
+        scale: The shared scale.
+        masses: From `PointsScale.masses`.
+        tallest: The mass that fills the height; the same for all drivers, so areas compare.
+        low, middle, high: 10%, 50% and 90% quantiles.
+        label: What readers hear who do not see the drawing.
+    """
+    width = 100.0 / _BINS
+    heights = [22.0 * min(1.0, mass / tallest) if tallest > 0 else 0.0 for mass in masses]
+    # Straight lines through the bins' middles look calm and keep the areas.
+    line = " ".join(
+        f"L{width * (i + 0.5):.2f} {24.0 - height:.2f}" for i, height in enumerate(heights)
+    )
+    zero = scale.at(0.0)
+    return (
+        f'<svg class="dist" viewBox="0 0 100 28" preserveAspectRatio="none" role="img" '
+        f'aria-label="{escape(label)}">'
+        f'<line class="zero" x1="{zero:.2f}" y1="0" x2="{zero:.2f}" y2="25"/>'
+        f'<path class="area" d="M0 24 {line} L100 24 Z"/>'
+        f'<line class="span" x1="{scale.at(low):.2f}" y1="26" x2="{scale.at(high):.2f}" y2="26"/>'
+        f'<line class="middle" x1="{scale.at(middle):.2f}" y1="4" x2="{scale.at(middle):.2f}" '
+        f'y2="26"/></svg>'
+    )
+
+
+def bar(share: float, mark: float | None, label: str) -> str:
+    """A horizontal bar from 0 to 1, with an optional mark on the same scale."""
+    length = 100.0 * min(max(share, 0.0), 1.0)
+    ticked = ""
+    if mark is not None:
+        x = 100.0 * min(max(mark, 0.0), 1.0)
+        ticked = f'<line class="mark" x1="{x:.2f}" y1="0" x2="{x:.2f}" y2="10"/>'
+    return (
+        f'<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" '
+        f'aria-label="{escape(label)}"><rect class="track" width="100" height="10"/>'
+        f'<rect class="fill" width="{length:.2f}" height="10"/>{ticked}</svg>'
+    )
+
+
+def histogram(shares: Sequence[float], n: int, label: str) -> str:
+    """Bars of a PIT histogram with the band that chance alone allows.
+
+    Args:
+        shares: Share of the values in each bar.
+        n: How many values there were.
+        label: What readers hear who do not see the drawing.
+    """
+    bins = len(shares)
+    top = max(2.0 / bins, max(shares, default=0.0) * 1.1)
+    flat = 1.0 / bins
+    error = 2.0 * math.sqrt(flat * (1.0 - flat) / max(n, 1))
+
+    def y(share: float) -> float:
+        return 130.0 * (1.0 - min(max(share / top, 0.0), 1.0)) + 5.0
+
+    width = 240.0 / max(bins, 1)
+    bars = "".join(
+        f'<rect class="fill" x="{i * width + 1:.2f}" y="{y(share):.2f}" '
+        f'width="{width - 2:.2f}" height="{135.0 - y(share):.2f}"/>'
+        for i, share in enumerate(shares)
+    )
+    return (
+        f'<svg class="chart" viewBox="0 0 240 155" role="img" aria-label="{escape(label)}">'
+        f'<rect class="band" x="0" y="{y(flat + error):.2f}" width="240" '
+        f'height="{y(flat - error) - y(flat + error):.2f}"/>{bars}'
+        f'<line class="even" x1="0" x2="240" y1="{y(flat):.2f}" y2="{y(flat):.2f}"/>'
+        f'<text x="0" y="151">0</text><text x="120" y="151" text-anchor="middle">'
+        f"where the outcome fell in the forecast</text>"
+        f'<text x="240" y="151" text-anchor="end">1</text></svg>'
+    )
+
+
+def reliability(points: Sequence[tuple[float, float, int]], label: str) -> str:
+    """Forecast probability against observed share, with what chance alone allows.
+
+    Args:
+        points: Mean forecast, observed share and number of forecasts of each bin.
+        label: What readers hear who do not see the drawing.
+    """
+
+    def x(share: float) -> float:
+        return 24.0 + 150.0 * min(max(share, 0.0), 1.0)
+
+    def y(share: float) -> float:
+        return 156.0 - 150.0 * min(max(share, 0.0), 1.0)
+
+    parts = [f'<line class="even" x1="{x(0)}" y1="{y(0)}" x2="{x(1)}" y2="{y(1)}"/>']
+    for forecast, observed, n in points:
+        error = 2.0 * math.sqrt(forecast * (1.0 - forecast) / max(n, 1))
+        parts.append(
+            f'<line class="allow" x1="{x(forecast):.2f}" x2="{x(forecast):.2f}" '
+            f'y1="{y(forecast - error):.2f}" y2="{y(forecast + error):.2f}"/>'
+            f'<circle class="dot" cx="{x(forecast):.2f}" cy="{y(observed):.2f}" r="3.2"/>'
+        )
+    ticks = "".join(
+        f'<text x="{x(share):.1f}" y="170" text-anchor="middle">{share:.0%}</text>'
+        f'<text x="20" y="{y(share) + 3:.1f}" text-anchor="end">{share:.0%}</text>'
+        for share in (0.0, 0.5, 1.0)
+    )
+    return (
+        f'<svg class="chart" viewBox="-12 0 200 176" role="img" aria-label="{escape(label)}">'
+        f"{''.join(parts)}{ticks}</svg>"
+    )

@@ -1,0 +1,167 @@
+"""From a slate's report to the page: rows with their drawings, then the template."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from importlib import resources
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jinja2 import BaseLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from nascar_assets.reports import drawings
+from nascar_assets.reports.formatting import decimal, dollars, moment, percent
+from nascar_assets.reports.slate_report import SlateReport
+
+_LINEUPS_SHOWN = 20
+"""Lineups in sight; the rest are behind a fold."""
+
+
+def page(report: SlateReport) -> str:
+    """The whole HTML file of a report."""
+    folder = resources.files("nascar_assets.reports")
+    style = folder.joinpath("slate_report.css").read_text(encoding="utf-8")
+    script = _script(folder.joinpath("slate_report_script.html").read_text(encoding="utf-8"))
+    environment = Environment(
+        loader=BaseLoader(),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        decimal=decimal, percent=percent, dollars=dollars, moment=moment, pretty=_pretty
+    )
+    template = environment.from_string(
+        folder.joinpath("slate_report.html").read_text(encoding="utf-8")
+    )
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    drivers, scale = _forecast_rows(report)
+    lineups = report.lineups.to_dicts()
+    return template.render(
+        report=report,
+        race=report.race,
+        made=report.provenance,
+        style=Markup(style),
+        script=Markup(script),
+        script_hash=digest,
+        drivers=drivers,
+        scale=scale,
+        most_error=100.0 * 0.5 / math.sqrt(max(report.provenance.n_scenarios, 1)),
+        has_optimal=report.forecast["optimal_share"].drop_nulls().len() > 0,
+        lineups=lineups[:_LINEUPS_SHOWN],
+        folded=lineups[_LINEUPS_SHOWN:],
+        overlap=_mean_overlap(lineups),
+        exposures=_exposure_rows(report.exposures),
+        regimes=_regime_rows(report.regimes),
+        metrics=report.calibration.to_dicts(),
+        pit=_pit(report.pit),
+        reliability=_reliability(report.reliability),
+        overrides=report.overrides.to_dicts(),
+    )
+
+
+def _script(html: str) -> str:
+    """The script's own text, out of the file that wraps it."""
+    return html.split("<script>", 1)[1].rsplit("</script>", 1)[0]
+
+
+def _pretty(name: str) -> str:
+    return name.replace("_", " ").lower()
+
+
+def _forecast_rows(report: SlateReport) -> tuple[list[dict[str, Any]], drawings.PointsScale]:
+    forecast = report.forecast.sort("mean_points", "driver_id", descending=[True, False])
+    quantiles = report.quantiles.sort("driver_id", "level")
+    reach = [
+        *quantiles["points"].drop_nulls(),
+        *forecast["p10"].drop_nulls(),
+        *forecast["p90"].drop_nulls(),
+    ]
+    scale = drawings.PointsScale(min(reach, default=0.0), max(reach, default=0.0))
+    masses = {
+        str(part["driver_id"][0]): scale.masses(
+            part["level"].cast(pl.Float64).to_numpy(), part["points"].cast(pl.Float64).to_numpy()
+        )
+        for part in quantiles.drop_nulls().partition_by("driver_id", maintain_order=True)
+    }
+    # The same height for all, so that areas compare; a few spikes may be cut.
+    peaks = [float(mass.max()) for mass in masses.values()]
+    tallest = float(np.quantile(peaks, 0.9)) if peaks else 0.0
+    rows = []
+    for row in forecast.iter_rows(named=True):
+        drawing = Markup("")
+        if row["driver_id"] in masses:
+            label = (
+                f"{row['driver_name']}: 80% of scenarios between {decimal(row['p10'])} and "
+                f"{decimal(row['p90'])} points, median {decimal(row['p50'])}"
+            )
+            # The drawing escapes its label itself.
+            drawing = Markup(
+                drawings.distribution(
+                    scale,
+                    masses[row["driver_id"]],
+                    tallest,
+                    low=row["p10"],
+                    middle=row["p50"],
+                    high=row["p90"],
+                    label=label,
+                )
+            )
+        error = row["sd_points"] / math.sqrt(max(report.provenance.n_scenarios, 1))
+        rows.append({**row, "mean_se": error, "drawing": drawing})
+    return rows, scale
+
+
+def _mean_overlap(lineups: list[dict[str, Any]]) -> float | None:
+    """Mean number of drivers that two of the lineups share; none below two lineups."""
+    sets = [set(lineup["drivers"]) for lineup in lineups]
+    shared = [len(a & b) for a, b in combinations(sets, 2)]
+    return sum(shared) / len(shared) if shared else None
+
+
+def _exposure_rows(exposures: pl.DataFrame) -> list[dict[str, Any]]:
+    rows = []
+    ordered = exposures.sort("exposure", "driver_name", descending=[True, False])
+    for row in ordered.iter_rows(named=True):
+        optimal = row.get("optimal_share")
+        label = f"{row['driver_name']}: in {percent(row['exposure'])}% of the lineups"
+        drawing = Markup(drawings.bar(row["exposure"], optimal, label))
+        rows.append({**row, "optimal_share": optimal, "drawing": drawing})
+    return rows
+
+
+def _regime_rows(regimes: pl.DataFrame) -> list[dict[str, Any]]:
+    rows = []
+    for row in regimes.sort("share", "regime", descending=[True, False]).iter_rows(named=True):
+        history = row.get("history_share")
+        label = f"{_pretty(row['regime'])}: {percent(row['share'])}% of the scenarios"
+        drawing = Markup(drawings.bar(row["share"], history, label))
+        rows.append({**row, "history_share": history, "drawing": drawing})
+    return rows
+
+
+def _pit(pit: pl.DataFrame | None) -> dict[str, Any] | None:
+    if pit is None or pit.is_empty():
+        return None
+    n = int(pit["n"][0])
+    label = f"Histogram of {n} probability integral transforms"
+    drawing = drawings.histogram(pit["share"].to_list(), n, label)
+    return {"n": n, "drawing": Markup(drawing)}
+
+
+def _reliability(bins: pl.DataFrame | None) -> list[dict[str, Any]]:
+    if bins is None:
+        return []
+    charts = []
+    for part in bins.filter(pl.col("n") > 0).partition_by("event", maintain_order=True):
+        event = str(part["event"][0])
+        points = list(part.sort("forecast").select("forecast", "observed", "n").iter_rows())
+        drawing = drawings.reliability(points, f"Reliability of {event}")
+        charts.append({"event": event, "drawing": Markup(drawing)})
+    return charts

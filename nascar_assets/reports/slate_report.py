@@ -1,0 +1,184 @@
+"""The report of a slate: what it holds, and the one self-contained HTML file made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from nascar_assets.reports.frames import require_columns
+
+FORECAST_COLUMNS: tuple[str, ...] = (
+    "driver_id",
+    "driver_name",
+    "salary",
+    "start",
+    "mean_points",
+    "sd_points",
+    "p10",
+    "p50",
+    "p90",
+    "mean_finish",
+    "win",
+    "top5",
+    "top10",
+    "mean_laps_led",
+    "mean_fastest_laps",
+    "dnf",
+    "optimal_share",
+    "optimal_share_se",
+)
+QUANTILE_COLUMNS: tuple[str, ...] = ("driver_id", "level", "points")
+LINEUP_COLUMNS: tuple[str, ...] = ("lineup", "drivers", "salary", "mean_points", "p90_points")
+EXPOSURE_COLUMNS: tuple[str, ...] = ("driver_name", "lineups", "exposure")
+CALIBRATION_COLUMNS: tuple[str, ...] = (
+    "metric",
+    "value",
+    "standard_error",
+    "n_races",
+    "reference",
+    "reference_value",
+)
+OVERRIDE_COLUMNS: tuple[str, ...] = ("subject", "field", "value", "why", "who", "at")
+REGIME_COLUMNS: tuple[str, ...] = ("regime", "share")
+PIT_COLUMNS: tuple[str, ...] = ("share", "n")
+RELIABILITY_COLUMNS: tuple[str, ...] = ("event", "forecast", "observed", "n")
+
+
+@dataclass(frozen=True, slots=True)
+class RaceFacts:
+    """The race that the slate is about.
+
+    Attributes:
+        name: The race's name.
+        track: The track's name.
+        track_type: `superspeedway`, `intermediate`, `short` or `road`.
+        series: `cup`, `xfinity` or `trucks`.
+        laps: Scheduled laps.
+        start: Scheduled start (UTC).
+        lock: When lineups lock (UTC).
+        as_of: The cut-off: nothing that became known later is in the forecast (UTC).
+    """
+
+    name: str
+    track: str
+    track_type: str
+    series: str
+    laps: int
+    start: datetime
+    lock: datetime
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One input that the forecast was made from.
+
+    Attributes:
+        name: Its name.
+        sha256: Hash of its bytes.
+    """
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What it takes to make the same report again.
+
+    Attributes:
+        inputs: The inputs with their hashes.
+        code_version: Version of the code.
+        seed: Seed of the scenarios.
+        n_scenarios: How many scenarios.
+        spec_hash: Hash of the compiled constraint specification.
+        run_config_hash: Hash of the run's configuration.
+        run_id: The run that made it.
+    """
+
+    inputs: tuple[InputFile, ...]
+    code_version: str
+    seed: int
+    n_scenarios: int
+    spec_hash: str
+    run_config_hash: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class SlateReport:
+    """Everything that the report of a slate shows, as plain values and frames.
+
+    Shares and probabilities lie between 0 and 1; points are contest points; salaries dollars.
+
+    Attributes:
+        title: Heading, usually the slate's key.
+        race: The race.
+        forecast: One row per driver, `FORECAST_COLUMNS`; `start`, `optimal_share` and its
+            standard error may be null.
+        quantiles: Points quantiles for the small drawings, `QUANTILE_COLUMNS`, levels rising
+            from near 0 to near 1 for each driver.
+        lineups: `LINEUP_COLUMNS`; `drivers` is a list of names.
+        exposures: `EXPOSURE_COLUMNS`, and optionally `optimal_share`.
+        calibration: How past forecasts did, `CALIBRATION_COLUMNS`: `reference` names a baseline
+            or `nominal`; empty where there are no past forecasts to judge by.
+        regimes: How the race may go, `REGIME_COLUMNS`, and optionally `history_share`.
+        provenance: What it was made from.
+        overrides: Values that people set, `OVERRIDE_COLUMNS`; may be empty.
+        notices: What a person should know.
+        pit: Optional PIT histogram, `PIT_COLUMNS`: share of values in each of the equal bars
+            from 0 to 1, and the number of values (the same in every row).
+        reliability: Optional reliability bins, `RELIABILITY_COLUMNS`.
+        portfolio: Label and value of what is to be said of the lineups as a whole.
+    """
+
+    title: str
+    race: RaceFacts
+    forecast: pl.DataFrame
+    quantiles: pl.DataFrame
+    lineups: pl.DataFrame
+    exposures: pl.DataFrame
+    calibration: pl.DataFrame
+    regimes: pl.DataFrame
+    provenance: Provenance
+    overrides: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(schema=dict.fromkeys(OVERRIDE_COLUMNS, pl.String))
+    )
+    notices: tuple[str, ...] = ()
+    pit: pl.DataFrame | None = None
+    reliability: pl.DataFrame | None = None
+    portfolio: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses frames without their columns, before anything is rendered."""
+        expected: tuple[tuple[str, pl.DataFrame | None, Iterable[str]], ...] = (
+            ("The forecast", self.forecast, FORECAST_COLUMNS),
+            ("The quantiles", self.quantiles, QUANTILE_COLUMNS),
+            ("The lineups", self.lineups, LINEUP_COLUMNS),
+            ("The exposures", self.exposures, EXPOSURE_COLUMNS),
+            ("The calibration record", self.calibration, CALIBRATION_COLUMNS),
+            ("The regimes", self.regimes, REGIME_COLUMNS),
+            ("The overrides", self.overrides, OVERRIDE_COLUMNS),
+            ("The PIT histogram", self.pit, PIT_COLUMNS),
+            ("The reliability bins", self.reliability, RELIABILITY_COLUMNS),
+        )
+        for what, frame, columns in expected:
+            if frame is not None:
+                require_columns(frame, what, columns)
+
+
+def render_slate_report(report: SlateReport) -> str:
+    """One HTML file that opens offline: style, drawings and script are inside it.
+
+    The same report gives the same text. Every text from the report is escaped; a content
+    security policy in the file lets nothing load and only its own script run.
+
+    Args:
+        report: What to show.
+    """
+    from nascar_assets.reports.slate_page import page
+
+    return page(report)
