@@ -181,6 +181,8 @@ class RaceToForecast:
         cut_off: Nothing later than this may be used (UTC).
         entries: ENTRIES rows, one per car.
         ratings: RATINGS rows of the same drivers as of the cut-off.
+        drivers: DRIVER_VALUES as of the cut-off; empty where there is no past.
+        tracks: TRACK_VALUES as of the cut-off; empty where there is no past.
     """
 
     race_id: str
@@ -196,6 +198,8 @@ class RaceToForecast:
     cut_off: datetime
     entries: pl.DataFrame
     ratings: pl.DataFrame
+    drivers: pl.DataFrame
+    tracks: pl.DataFrame
 
     @property
     def driver_ids(self) -> tuple[str, ...]:

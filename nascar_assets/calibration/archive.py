@@ -1,0 +1,174 @@
+"""Walking forward through past races: each as it stood at its cut-off, with nothing later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import polars as pl
+
+from nascar_assets.calibration.forecasts import KnownHistory, RaceToForecast
+from nascar_assets.feed.schemas import ENTRIES, RESULTS
+from nascar_assets.history.ratings_state import RESULT_ORDER, RatingState
+from nascar_assets.history.schemas import DRIVER_VALUES, RATINGS, TRACK_VALUES
+from nascar_assets.history.values import driver_values
+from nascar_assets.history.values_tracks import track_values
+
+FEWEST_RACES_FOR_VALUES = 10
+"""Past races before ontology values are estimated; neutral ones until then."""
+
+FEWEST_LAPS = 40
+"""Scheduled laps below which a race cannot be simulated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A race ready to forecast: what was known, and the race as it stood."""
+
+    history: KnownHistory
+    race: RaceToForecast
+
+
+@dataclass
+class WalkForward:
+    """Races of one series in order, each prepared from what was known at its start.
+
+    Every table that leaves here has passed through the cut-off: results whose `results_at` is
+    later are absent, and starting positions that were not known are null.
+
+    Attributes:
+        schedule: SCHEDULE of all series.
+        results: RESULTS of all series.
+        series: The series that is forecast.
+        with_values: Whether to estimate the ontology's driver and track values too.
+    """
+
+    schedule: pl.DataFrame
+    results: pl.DataFrame
+    series: str
+    with_values: bool = True
+    _state: RatingState = field(default_factory=RatingState.empty, init=False, repr=False)
+    _rated: list[pl.DataFrame] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.results = self.results.sort(RESULT_ORDER)
+
+    def races(self, first: date, last: date) -> pl.DataFrame:
+        """Schedule rows of the series' points races between two dates, both included.
+
+        Dates are those of the scheduled start in US Eastern time.
+        """
+        day = pl.col("start_time").dt.convert_time_zone("America/New_York").dt.date()
+        return self.schedule.filter(
+            pl.col("series") == self.series,
+            pl.col("race_type") == "points",
+            day.is_between(first, last),
+        ).sort("start_time", "race_id")
+
+    def prepare(self, rows: pl.DataFrame) -> Iterator[Prepared]:
+        """Prepare some races, in order of their starts.
+
+        Ratings of all earlier races of the series are made on the way, each as of its own start,
+        so that whatever is fitted on them is fitted out of sample. Races without an entry list,
+        or too short to simulate, are passed over.
+
+        Args:
+            rows: SCHEDULE rows of the races.
+
+        Yields:
+            One preparation per race.
+        """
+        wanted = set(rows["race_id"].to_list())
+        points = self.schedule.filter(
+            pl.col("series") == self.series, pl.col("race_type") == "points"
+        ).sort("start_time", "race_id")
+        last = rows["start_time"].max()
+        for row in points.filter(pl.col("start_time") <= last).iter_rows(named=True):
+            entries = self.entries(row["race_id"], row["start_time"])
+            if entries.is_empty():
+                continue
+            self._state.extend(self.results, row["start_time"])
+            ratings = self._state.rate(entries, row["start_time"])
+            if row["race_id"] in wanted and (row["scheduled_laps"] or 0) >= FEWEST_LAPS:
+                yield self._prepared(row, entries, ratings)
+            self._rated.append(ratings)
+
+    def entries(self, race_id: str, cut_off: datetime) -> pl.DataFrame:
+        """ENTRIES of a race as they were known by a cut-off."""
+        known = pl.col("qualifying_at") <= cut_off
+        return (
+            self.results.filter(pl.col("race_id") == race_id)
+            .select(list(ENTRIES))
+            .with_columns(
+                pl.when(known).then(pl.col(name)).otherwise(None).alias(name)
+                for name in ("start", "qualifying_position", "qualifying_speed_mph")
+            )
+            .sort("driver_id")
+        )
+
+    def _prepared(
+        self, row: dict[str, object], entries: pl.DataFrame, ratings: pl.DataFrame
+    ) -> Prepared:
+        cut_off = row["start_time"]
+        assert isinstance(cut_off, datetime)
+        known = self.results.filter(pl.col("results_at") <= cut_off)
+        rated = (
+            pl.concat(self._rated).join(
+                known.select("race_id").unique(), on="race_id", how="semi", maintain_order="left"
+            )
+            if self._rated
+            else pl.DataFrame(schema=RATINGS)
+        )
+        drivers, tracks = pl.DataFrame(schema=DRIVER_VALUES), pl.DataFrame(schema=TRACK_VALUES)
+        if self.with_values and known["race_id"].n_unique() >= FEWEST_RACES_FOR_VALUES:
+            drivers = driver_values(known, cut_off, state=self._state)
+            # The schedule's own outcomes (winner, cautions) stay behind: only what was known.
+            tracks = track_values(known, self.schedule, cut_off)
+        history = KnownHistory(
+            cut_off=cut_off,
+            results=known.filter(pl.col("series") == self.series).select(list(RESULTS)),
+            ratings=rated,
+        )
+        return Prepared(history, race_to_forecast(row, entries, ratings, drivers, tracks))
+
+
+def race_to_forecast(
+    row: dict[str, object],
+    entries: pl.DataFrame,
+    ratings: pl.DataFrame,
+    drivers: pl.DataFrame,
+    tracks: pl.DataFrame,
+) -> RaceToForecast:
+    """A race as a forecaster gets it, its cut-off being its start.
+
+    Args:
+        row: The race's SCHEDULE row.
+        entries: ENTRIES as of the cut-off.
+        ratings: RATINGS as of the cut-off.
+        drivers: DRIVER_VALUES as of the cut-off.
+        tracks: TRACK_VALUES as of the cut-off.
+    """
+    laps = int(str(row["scheduled_laps"]))
+    ends = row["stage_ends"] or []
+    assert isinstance(ends, list)
+    start_time = row["start_time"]
+    assert isinstance(start_time, datetime)
+    length = row["track_length_miles"]
+    return RaceToForecast(
+        race_id=str(row["race_id"]),
+        race_key=str(row["race_key"]),
+        series=str(row["series"]),
+        season=int(str(row["season"])),
+        track_id=str(row["track_id"]),
+        track_type=str(row["track_type"]),
+        track_length_miles=float(str(length)) if length is not None else None,
+        scheduled_laps=laps,
+        stage_ends=tuple(int(end) for end in ends if 0 < int(end) < laps),
+        start_time=start_time,
+        cut_off=start_time,
+        entries=entries,
+        ratings=ratings,
+        drivers=drivers,
+        tracks=tracks,
+    )
