@@ -211,9 +211,9 @@ def _flags(table: _Table, completed: Mapping[int, int]) -> list[str | None]:
     """The flag of every row, by the rules of `laps_from_lap_times`."""
     last = int(max(table.lap.max(initial=0), 0))
     code = np.zeros(last + 2, np.int64)  # code[n]: the flag of race lap n; 0 is unknown
-    for done, state in completed.items():
+    for done, shown in completed.items():
         if 0 <= done <= last:
-            code[done + 1] = state
+            code[done + 1] = shown
     if last >= 1 and code[1] == 8:
         code[1] = 1  # the entry before the start is the warm-up; lap 1 begins with the green flag
     by_number = np.where(table.lap >= 1, code[np.clip(table.lap, 0, last)], 0)

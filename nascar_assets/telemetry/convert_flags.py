@@ -1,0 +1,128 @@
+"""Flag data of the public feed (`live-flag-data.json`): the flag under which each lap was run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+import polars as pl
+
+from nascar_assets.telemetry.feed_values import FLAG_NAMES, number, parse_json, race_start
+from nascar_assets.telemetry.laps import Frame, is_racing_lap, on_lazy
+from nascar_assets.telemetry.problems import RefusedFile, problem
+
+
+def mark_flags(
+    laps: Frame,
+    payload: Any,
+    race: Mapping[str, Any],
+    *,
+    file: str = "live-flag-data.json",
+) -> Frame:
+    """Fill the column `flag` of a race's laps from the feed's flag data.
+
+    A lap's flag is the one shown when the car began the lap, by race time, so it is right for cars
+    that are laps down too; a lap during which a red flag was shown is red. Where a lap's time is
+    unknown, the last flag before its number in the leader's count is taken.
+
+    Args:
+        laps: Canonical laps of one race.
+        payload: The body, as bytes or parsed.
+        race: The race's `start_time` (with zone).
+        file: Name used in errors.
+
+    Returns:
+        The laps with `flag` set, null on the grid; lazy where the laps are.
+
+    Raises:
+        RefusedFile: If the body is not of this shape.
+    """
+    body = parse_json(payload, file)
+    states = body.get("FlagStates") if isinstance(body, dict) else None
+    if not isinstance(states, list) or not states:
+        raise RefusedFile([problem(file, "no list `FlagStates` of flags", "FlagStates")])
+    wrong = [
+        row
+        for row, item in enumerate(states, 1)
+        if not isinstance(item, dict)
+        or any(number(item.get(key)) is None for key in ("lap_number", "flag_state"))
+        or number(item.get("elapsed_time")) is None
+    ]
+    if wrong:
+        raise RefusedFile([problem(file, "a flag without numbers", "FlagStates", wrong)])
+    shown = [
+        (float(item["elapsed_time"]), int(item["lap_number"]), int(item["flag_state"]))
+        for item in states
+    ]
+    table = (
+        pl.LazyFrame(shown, schema=["since", "after_lap", "state"], orient="row")
+        .with_row_index()
+        .sort("since", "index")
+        .with_columns(pl.col("state").replace_strict(FLAG_NAMES, default=None).alias("shown"))
+    )
+    start = race_start(race).astimezone(UTC)
+
+    def marked(frame: pl.LazyFrame) -> pl.LazyFrame:
+        columns = frame.collect_schema().names()
+        ended = (pl.col("timestamp") - pl.lit(start)).dt.total_microseconds() / 1e6
+        began = ended.shift(1).over("driver_id", order_by="lap")
+        # The first lap of a driver's own has nothing before it and begins with the race.
+        began = pl.when(pl.col("lap") == 1).then(0.0).otherwise(began)
+        placed = frame.with_row_index("row").with_columns(
+            began.alias("began"), ended.alias("ended"), (pl.col("lap") - 1).alias("done")
+        )
+        by_time = (
+            placed.filter(pl.col("began").is_not_null())
+            .sort("began")
+            .join_asof(
+                table.select("since", "shown").unique("since", keep="last", maintain_order=True),
+                left_on="began",
+                right_on="since",
+                strategy="backward",
+            )
+            .select("row", pl.col("shown").alias("by_time"))
+        )
+        by_lap = (
+            placed.sort("done")
+            .with_columns(pl.col("done").cast(pl.Int64))
+            .join_asof(
+                table.sort("after_lap", "index")
+                .select("after_lap", "shown")
+                .unique("after_lap", keep="last", maintain_order=True),
+                left_on="done",
+                right_on="after_lap",
+                strategy="backward",
+            )
+            .select("row", pl.col("shown").alias("by_lap"))
+        )
+        stopped = (
+            placed.select("row", "began", "ended")
+            .join_where(
+                _red_spans(table),
+                pl.col("red_since") < pl.col("ended"),
+                pl.col("red_until") > pl.col("began"),
+            )
+            .select("row", pl.lit("red").alias("red"))
+            .unique("row")
+        )
+        joined = (
+            placed.join(by_time, on="row", how="left")
+            .join(by_lap, on="row", how="left")
+            .join(stopped, on="row", how="left")
+            .sort("row")
+        )
+        known = pl.when(pl.col("began").is_not_null()).then("by_time").otherwise("by_lap")
+        flag = pl.when(is_racing_lap()).then(pl.coalesce("red", known)).alias("flag")
+        return joined.with_columns(flag).select(columns)
+
+    return on_lazy(laps, marked)
+
+
+def _red_spans(table: pl.LazyFrame) -> pl.LazyFrame:
+    until = pl.col("since").shift(-1).fill_null(float("inf"))
+    return (
+        table.with_columns(until.alias("until"))
+        .filter(pl.col("shown") == "red")
+        .select(pl.col("since").alias("red_since"), pl.col("until").alias("red_until"))
+    )

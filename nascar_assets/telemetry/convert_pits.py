@@ -1,0 +1,106 @@
+"""Pit data of the public feed (`live-pit-data.json`): which laps were pit laps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+import polars as pl
+
+from nascar_assets.telemetry.feed_values import number, parse_json, race_start
+from nascar_assets.telemetry.laps import Frame, is_racing_lap, on_lazy
+from nascar_assets.telemetry.problems import RefusedFile, problem
+
+
+def car_numbers(lap_times: Any, *, file: str = "lap-times.json") -> dict[str, str]:
+    """Driver id by car number, from a body of lap times: pit data know cars alone."""
+    body = parse_json(lap_times, file)
+    return {str(entry["Number"]): str(entry["NASCARDriverID"]) for entry in body["laps"]}
+
+
+def mark_pit_laps(
+    laps: Frame,
+    payload: Any,
+    driver_ids: Mapping[str, str],
+    race: Mapping[str, Any],
+    *,
+    file: str = "live-pit-data.json",
+) -> Frame:
+    """Fill the column `pit` of a race's laps from the feed's pit data.
+
+    A lap is a pit lap where the car was on the pit road during it, by race time. The pit road runs
+    past the line, so most stops touch two laps. Where a lap's time is unknown, the lap after the
+    laps completed at pit entry counts (`lap_count` + 1).
+
+    Args:
+        laps: Canonical laps of one race.
+        payload: The body, as bytes or parsed.
+        driver_ids: Driver id by car number.
+        race: The race's `start_time` (with zone).
+        file: Name used in errors.
+
+    Returns:
+        The laps with `pit` true or false for every driver whose car number is given, null on the
+        grid and for others; lazy where the laps are.
+
+    Raises:
+        RefusedFile: If the body is not of this shape.
+    """
+    body = parse_json(payload, file)
+    if not isinstance(body, list):
+        raise RefusedFile([problem(file, "no list of stops: these are no pit data")])
+    wrong: dict[str, list[int]] = {}
+    stops: list[tuple[str, int, float, float]] = []
+    for row, stop in enumerate(body, 1):
+        if not isinstance(stop, dict):
+            wrong.setdefault("stop", []).append(row)
+            continue
+        into, out = number(stop.get("pit_in_race_time")), number(stop.get("pit_out_race_time"))
+        count = number(stop.get("lap_count"))
+        for key, value in (("pit_in_race_time", into), ("lap_count", count)):
+            if value is None:
+                wrong.setdefault(key, []).append(row)
+        driver = driver_ids.get(str(stop.get("vehicle_number")))
+        if driver is not None and into is not None and count is not None and into > 0:
+            # A car that retires in the pits never leaves them.
+            stops.append((driver, int(count), into, out if out else float("inf")))
+    if wrong:
+        raise RefusedFile([problem(file, "not a number", key, rows) for key, rows in wrong.items()])
+    start = race_start(race).astimezone(UTC)
+    table = pl.LazyFrame(
+        stops,
+        schema={"driver_id": pl.String, "count": pl.Int64, "into": pl.Float64, "out": pl.Float64},
+        orient="row",
+    )
+    listed = sorted(set(driver_ids.values()))
+
+    def marked(frame: pl.LazyFrame) -> pl.LazyFrame:
+        columns = frame.collect_schema().names()
+        seconds = (pl.col("timestamp") - pl.lit(start)).dt.total_microseconds() / 1e6
+        timed = frame.select("driver_id", "lap", seconds.alias("ended")).with_columns(
+            pl.col("ended").shift(1).over("driver_id", order_by="lap").alias("began")
+        )
+        overlaps = (
+            pl.when(pl.col("began").is_not_null() & pl.col("ended").is_not_null())
+            .then((pl.col("into") < pl.col("ended")) & (pl.col("out") > pl.col("began")))
+            .otherwise(pl.col("lap") == pl.col("count") + 1)
+        )
+        pit_laps = (
+            timed.join(table, on="driver_id", how="inner")
+            .filter(overlaps)
+            .select("driver_id", "lap", pl.lit(True).alias("stopped"))
+            .unique(["driver_id", "lap"])
+        )
+        pit = (
+            pl.when(is_racing_lap() & pl.col("driver_id").is_in(listed))
+            .then(pl.col("stopped").fill_null(False))
+            .alias("pit")
+        )
+        return (
+            frame.join(pit_laps, on=["driver_id", "lap"], how="left", maintain_order="left")
+            .with_columns(pit)
+            .select(columns)
+        )
+
+    return on_lazy(laps, marked)

@@ -1,0 +1,249 @@
+"""Level three of the contract, the experiment: change what lies after the cut-off, compare bytes.
+
+If features as of a cut-off depend on nothing later, then whatever is done to later records leaves
+them byte for byte as they were. The experiment does it: it changes values, drops records and adds
+records after the cut-off, in several random ways, one source at a time and all at once, and
+compares. It needs no knowledge of how the features are made, so it catches what names and time
+stamps cannot: an average over the whole season, an encoding of the target, a rating fitted on
+later races, a correction that was published too late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from nascar_assets.errors import InputError
+from nascar_assets.telemetry.leakage_changes import CHANGES, Knowledge, alter
+
+Sources = Mapping[str, pl.DataFrame]
+"""Source tables by name."""
+
+FeatureBuilder = Callable[[Sources, Mapping[str, Any], datetime], "pl.DataFrame | pl.LazyFrame"]
+"""Builds features from source tables for a race as of a cut-off."""
+
+_WEEKEND = frozenset({"start", "qualifying_position", "qualifying_speed_mph"})
+
+KNOWLEDGE: Mapping[str, Knowledge] = {
+    "entries": Knowledge("entries_at", {"qualifying_at": _WEEKEND}),
+    "practice": Knowledge("qualifying_at"),
+    "results": Knowledge("results_at"),
+    "lap_summaries": Knowledge("results_at"),
+}
+"""When the records of the platform's own tables become known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One feature that moved when the future was changed.
+
+    Attributes:
+        feature: Name of the column; `<rows>` where rows came, went or changed their order.
+        source: The table whose later records moved it; several names where it took them all.
+        change: What was done to the records: `change`, `drop` or `add`.
+        trial: Number of the trial, to repeat it.
+        rows: Rows of the feature table that moved.
+    """
+
+    feature: str
+    source: str
+    change: str
+    trial: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeakageReport:
+    """What the experiment found.
+
+    Attributes:
+        race_id: The race.
+        cutoff: The cut-off (UTC).
+        leaks: Everything that moved, in the order found.
+        trials: Trials that were run.
+        records: Records, or values of records, after the cut-off per source.
+        untested: Sources without a record after the cut-off: their trials added records only.
+        features: Names of the columns compared.
+    """
+
+    race_id: str
+    cutoff: datetime
+    leaks: tuple[Leak, ...]
+    trials: int
+    records: Mapping[str, int]
+    untested: tuple[str, ...]
+    features: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing moved."""
+        return not self.leaks
+
+    def by_feature(self) -> dict[str, tuple[str, ...]]:
+        """The sources that moved each feature."""
+        found: dict[str, list[str]] = {}
+        for leak in self.leaks:
+            sources = found.setdefault(leak.feature, [])
+            if leak.source not in sources:
+                sources.append(leak.source)
+        return {feature: tuple(sources) for feature, sources in sorted(found.items())}
+
+    def __str__(self) -> str:
+        where = f"race {self.race_id} as of {self.cutoff.isoformat()}"
+        if self.passed:
+            return f"{where}: {len(self.features)} columns unmoved in {self.trials} trials"
+        listed = "; ".join(
+            f"{feature} moved by {', '.join(sources)}"
+            for feature, sources in self.by_feature().items()
+        )
+        return f"{where}: {listed}"
+
+
+def prove_no_leakage(
+    builder: FeatureBuilder,
+    race: Mapping[str, Any],
+    cutoff: datetime,
+    sources: Mapping[str, pl.DataFrame | pl.LazyFrame],
+    *,
+    knowledge: Mapping[str, Knowledge] = KNOWLEDGE,
+    race_facts_after: Sequence[str] = (),
+    seed: int = 0,
+    rounds: int = 2,
+) -> LeakageReport:
+    """Test by experiment that a feature builder uses nothing from after the cut-off.
+
+    Args:
+        builder: Called with source tables, the race and the cut-off; must give the same table for
+            the same input.
+        race: The race, as the builder wants it, with `race_id`.
+        cutoff: The cut-off, with a time zone.
+        sources: The source tables, whole: with their records after the cut-off.
+        knowledge: Per source, when its records become known.
+        race_facts_after: Keys of `race` that become known after the cut-off; the builder gets
+            other values of them in every trial, under the source name `race`.
+        seed: Of the random changes.
+        rounds: Random changes of each kind per source.
+
+    Returns:
+        The report; `passed` where no byte moved.
+
+    Raises:
+        InputError: If a source's knowledge is not stated or its times are missing, the cut-off has
+            no zone, or the builder does not give the same table twice for the same input.
+    """
+    if cutoff.tzinfo is None:
+        raise InputError("The cut-off names no time zone.", field="cutoff")
+    moment = cutoff.astimezone(UTC)
+    tables = {name: _collected(table) for name, table in sorted(sources.items())}
+    for name, table in tables.items():
+        if name not in knowledge:
+            raise InputError(
+                f"It is not stated when the records of {name} become known.",
+                field="knowledge",
+                remedy=f"Known: {', '.join(sorted(knowledge))}.",
+            )
+        knowledge[name].check(name, table)
+    truth = _collected(builder(tables, race, cutoff))
+    again = _collected(builder(tables, race, cutoff))
+    if moved_columns(truth, again):
+        raise InputError(
+            "The builder gives another table for the same input: "
+            f"{', '.join(moved_columns(truth, again))}.",
+            remedy="Make it deterministic first: order before grouping, no clock, no randomness.",
+        )
+    rng = np.random.default_rng(seed)
+    late = {name: knowledge[name].count_late(table, moment) for name, table in tables.items()}
+    trials = 0
+    leaks: list[Leak] = []
+
+    def tried(changed: Sources, facts: Mapping[str, Any], source: str, change: str) -> None:
+        nonlocal trials
+        trials += 1
+        features = _collected(builder(changed, facts, cutoff))
+        leaks.extend(
+            Leak(feature, source, change, trials, rows)
+            for feature, rows in moved_columns(truth, features).items()
+        )
+
+    for change in CHANGES:
+        for _ in range(rounds):
+            everything = dict(tables)
+            for name, table in tables.items():
+                if change != "add" and late[name] == 0:
+                    continue
+                everything[name] = alter(table, knowledge[name], moment, change, rng)
+                tried({**tables, name: everything[name]}, race, name, change)
+            if len(tables) > 1:
+                before = len(leaks)
+                tried(everything, race, ", ".join(tables), change)
+                # What one source alone moved is named by that source already.
+                known = {leak.feature for leak in leaks[:before]}
+                leaks[before:] = [leak for leak in leaks[before:] if leak.feature not in known]
+    for _ in range(rounds if race_facts_after else 0):
+        tried(tables, _other_facts(race, race_facts_after, rng), "race", "change")
+    return LeakageReport(
+        race_id=str(race["race_id"]),
+        cutoff=moment,
+        leaks=tuple(leaks),
+        trials=trials,
+        records=late,
+        untested=tuple(name for name, count in late.items() if count == 0),
+        features=tuple(truth.columns),
+    )
+
+
+def moved_columns(truth: pl.DataFrame, other: pl.DataFrame) -> dict[str, int]:
+    """Columns whose bytes differ between two tables, with the number of rows that differ.
+
+    Compared are types, nulls, and values bit for bit (-0.0 is not 0.0, and NaN equals the same
+    NaN), row by row as they stand. Tables of other heights or columns differ as `<rows>` or by
+    the columns that one of them lacks.
+    """
+    moved: dict[str, int] = {}
+    lacking = set(truth.columns).symmetric_difference(other.columns)
+    for name in sorted(lacking):
+        moved[name] = max(truth.height, other.height)
+    shared = [name for name in truth.columns if name not in lacking]
+    if truth.height != other.height:
+        moved["<rows>"] = abs(truth.height - other.height)
+        return moved
+    for name in shared:
+        left, right = truth[name], other[name]
+        if left.dtype != right.dtype:
+            moved[name] = truth.height
+            continue
+        differ = (_bits(left).ne_missing(_bits(right))).sum()
+        if differ:
+            moved[name] = int(differ)
+    return moved
+
+
+def _bits(column: pl.Series) -> pl.Series:
+    """A column in which equal means equal bits."""
+    for size, whole in ((pl.Float64, pl.Int64), (pl.Float32, pl.Int32)):
+        if column.dtype == size:
+            return column.reinterpret(dtype=whole)
+    return column
+
+
+def _collected(table: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    return table.collect() if isinstance(table, pl.LazyFrame) else table
+
+
+def _other_facts(
+    race: Mapping[str, Any], names: Sequence[str], rng: np.random.Generator
+) -> dict[str, Any]:
+    facts = dict(race)
+    for name in names:
+        value = facts.get(name)
+        facts[name] = (
+            value + int(rng.integers(1, 50))
+            if isinstance(value, (int, float)) and not isinstance(value, bool)
+            else f"other-{rng.integers(1, 1_000_000)}"
+        )
+    return facts

@@ -1,0 +1,176 @@
+"""Random changes to what lies after a cut-off: values, records taken away, records added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+import numpy as np
+import polars as pl
+
+from nascar_assets.errors import InputError
+
+CHANGES: tuple[str, ...] = ("change", "drop", "add")
+"""Kinds of change, in the order in which the experiment tries them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """When the records of a source become known.
+
+    Attributes:
+        time_column: The moment at which a record becomes known (with a time zone).
+        later: Columns of the record that become known later than the record itself, by the column
+            that says when.
+    """
+
+    time_column: str
+    later: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def check(self, source: str, table: pl.DataFrame) -> None:
+        """Refuse a table that does not say when its records become known.
+
+        Raises:
+            InputError: If a time column is missing, has no zone, or has gaps.
+        """
+        for name in (self.time_column, *self.later):
+            kind = table.schema.get(name)
+            if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
+                raise InputError(
+                    f"The source {source} has no column {name} of times with a zone.", field=name
+                )
+            if table[name].null_count():
+                raise InputError(
+                    f"{table[name].null_count()} records of {source} lack {name}.", field=name
+                )
+
+    def count_late(self, table: pl.DataFrame, cutoff: datetime) -> int:
+        """Records, or records with values, that become known after the cut-off."""
+        late = pl.col(self.time_column) > cutoff
+        for name, columns in self.later.items():
+            if columns.intersection(table.columns):
+                late = late | (pl.col(name) > cutoff)
+        return int(table.select(late.sum()).item())
+
+
+def alter(
+    table: pl.DataFrame,
+    knowledge: Knowledge,
+    cutoff: datetime,
+    change: str,
+    rng: np.random.Generator,
+) -> pl.DataFrame:
+    """A table as the past left it, with another future.
+
+    Args:
+        table: The source.
+        knowledge: When its records become known.
+        cutoff: The cut-off (UTC). What was known by it stays as it is, in value and order.
+        change: `change` (other values in later records, and in the later columns of records that
+            are known), `drop` (a random part of the later records, all of them every other time)
+            or `add` (copies of records, with other values, known after the cut-off).
+        rng: The source of chance.
+    """
+    late = (table[knowledge.time_column] > cutoff).to_numpy()
+    if change == "change":
+        return _changed(table, knowledge, cutoff, late, rng)
+    if change == "drop":
+        share = 1.0 if rng.random() < 0.5 else 0.5
+        gone = late & (rng.random(table.height) < share)
+        kept = table.filter(pl.Series(~gone, dtype=pl.Boolean))
+        return _changed(kept, knowledge, cutoff, np.zeros(kept.height, np.bool_), rng)
+    if change == "add":
+        return _with_more(table, knowledge, cutoff, rng)
+    raise InputError(f"{change!r} is no kind of change.", field="change")
+
+
+def _changed(
+    table: pl.DataFrame,
+    knowledge: Knowledge,
+    cutoff: datetime,
+    late: np.ndarray,
+    rng: np.random.Generator,
+) -> pl.DataFrame:
+    times = {knowledge.time_column, *knowledge.later}
+    columns: list[pl.Series] = []
+    after = {
+        name: (table[name] > cutoff).to_numpy() & ~late
+        for name in knowledge.later
+        if name in table.columns
+    }
+    for name in table.columns:
+        column = table[name]
+        mask = late.copy()
+        for time_column, names in knowledge.later.items():
+            if name in names and time_column in after:
+                mask |= after[time_column]
+        if name not in times and mask.any():
+            column = _other_values(column, mask, rng)
+        columns.append(column)
+    return pl.DataFrame(columns)
+
+
+def _with_more(
+    table: pl.DataFrame, knowledge: Knowledge, cutoff: datetime, rng: np.random.Generator
+) -> pl.DataFrame:
+    """Copies of records of all times, known after the cut-off: corrections and races to come."""
+    if table.height == 0:
+        return table
+    size = int(rng.integers(1, min(table.height, 200) + 1))
+    picked = rng.choice(table.height, size=size, replace=table.height < size)
+    delay = [timedelta(seconds=int(s)) for s in rng.integers(1, 40 * 86_400, size)]
+    copies = table[picked.tolist()]
+    known = pl.Series([cutoff + wait for wait in delay]).cast(table.schema[knowledge.time_column])
+    times = {
+        name: pl.max_horizontal(pl.col(name), known.alias(name))
+        for name in (knowledge.time_column, *knowledge.later)
+    }
+    copies = copies.with_columns(expression.alias(name) for name, expression in times.items())
+    # Ids stay (a correction of a known race); numbers and text of the copies are others.
+    ids = {name for name in table.columns if name.endswith("_id") or name in times}
+    everything = np.ones(size, np.bool_)
+    copies = pl.DataFrame(
+        [
+            copies[name] if name in ids else _other_values(copies[name], everything, rng)
+            for name in table.columns
+        ]
+    )
+    joined = pl.concat([table, copies])
+    # New records may stand anywhere among the old, whose own order stays.
+    place = np.argsort(
+        np.concatenate([np.arange(table.height), rng.uniform(0, table.height, size)]), kind="stable"
+    )
+    return joined[place.tolist()]
+
+
+def _other_values(column: pl.Series, mask: np.ndarray, rng: np.random.Generator) -> pl.Series:
+    """The column with other values under the mask; nested and exotic types keep theirs."""
+    size, kind = len(column), column.dtype
+    if kind.is_integer():
+        fresh = pl.Series(rng.integers(1, 60, size)).cast(kind)
+        # The same value drawn by chance would hide a leak.
+        fresh = fresh.zip_with(fresh.ne_missing(column), fresh + 1)
+    elif kind.is_float():
+        fresh = pl.Series(rng.uniform(1.0, 200.0, size)).cast(kind)
+    elif kind == pl.Boolean:
+        fresh = ~column.fill_null(False)
+    elif kind == pl.String:
+        fresh = _other_text(column, rng)
+    elif isinstance(kind, pl.Datetime):
+        shift = pl.Series(rng.integers(1, 20 * 86_400_000_000, size)).cast(pl.Duration("us"))
+        fresh = (column + shift).cast(kind)
+    else:
+        return column
+    return column.zip_with(~pl.Series(mask, dtype=pl.Boolean), fresh).alias(column.name)
+
+
+def _other_text(column: pl.Series, rng: np.random.Generator) -> pl.Series:
+    """Values that occur in the column, drawn anew: ids of other drivers, other statuses."""
+    pool = column.drop_nulls().unique(maintain_order=True)
+    if len(pool) < 2:
+        return pl.Series([f"other-{n}" for n in rng.integers(1, 1000, len(column))])
+    at = rng.integers(0, len(pool), len(column))
+    drawn, following = pool.gather(at), pool.gather((at + 1) % len(pool))
+    return drawn.zip_with(drawn.ne_missing(column), following)
