@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import neo4j
-from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavailable
+from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
 
 from nascar_assets.ontology.engine import GraphFault, GraphSlow, Row, Statement, query_name
 from nascar_assets.ontology.queries import COMPILE_DRIVERS, COMPILE_TRACKS
+from nascar_assets.ontology.watchdog import Watchdog
 
 T = TypeVar("T")
 
@@ -59,14 +61,15 @@ class Neo4jEngine:
         self._database = database
         self._lock = threading.Lock()
         self._closed = False
+        self._watchdog = Watchdog()
 
         def connect() -> neo4j.Driver:
             return neo4j.GraphDatabase.driver(
                 address,
                 auth=None if user is None else (user, password or ""),
-                connection_timeout=min(5.0, time_limit),
-                connection_acquisition_timeout=time_limit,
-                max_transaction_retry_time=min(2.0, time_limit / 2),
+                connection_timeout=min(5.0, time_limit / 2),
+                connection_acquisition_timeout=time_limit / 2,
+                max_transaction_retry_time=0.0,
                 keep_alive=True,
                 telemetry_disabled=True,
                 # A collect over nulls would otherwise fill the log with notifications.
@@ -128,7 +131,7 @@ class Neo4jEngine:
         with self._lock:
             driver, self._driver, self._closed = self._driver, None, True
         if driver is not None:
-            _close_aside(driver)
+            driver.close()
 
     def __repr__(self) -> str:
         return f"Neo4jEngine({self.description})"
@@ -149,7 +152,33 @@ class Neo4jEngine:
     def _limited(
         self, run: Callable[[neo4j.Driver], T], at: Callable[[], Statement], limit: float
     ) -> T:
-        """Runs something against the driver, for a limited time, with errors in plain words."""
+        """Runs something against the driver, for a limited time, with errors in plain words.
+
+        What fails because its connection was lost is tried once more on a new one: a server that
+        was restarted leaves stale connections, and everything that is run here may run twice.
+        """
+        end = time.monotonic() + limit
+        late = threading.Event()
+        for last_try in (False, True):
+            driver = self._connected(at)
+
+            def expire(driver: neo4j.Driver = driver) -> None:
+                # Closing the driver's connections is what ends a read that waits for ever.
+                late.set()
+                self._drop(driver)
+
+            try:
+                # The server ends a transaction at the limit by itself; what is later hangs.
+                with self._watchdog.limit(max(0.1, end - time.monotonic()) + 0.5, expire):
+                    return run(driver)
+            except (Neo4jError, DriverError, OSError, ValueError) as error:
+                lost = isinstance(error, (ServiceUnavailable, SessionExpired, OSError))
+                dropped = self._driver is not driver
+                if late.is_set() or last_try or not (lost or dropped):
+                    raise self._fault(error, at(), limit if late.is_set() else None) from None
+        raise AssertionError("unreachable")
+
+    def _connected(self, at: Callable[[], Statement]) -> neo4j.Driver:
         with self._lock:
             if self._closed:
                 query, parameters = at()
@@ -158,51 +187,26 @@ class Neo4jEngine:
                 )
             if self._driver is None:
                 self._driver = self._connect()
-            driver = self._driver
-        answers: list[T] = []
-        errors: list[BaseException] = []
+            return self._driver
 
-        def work() -> None:
-            try:
-                answers.append(run(driver))
-            except BaseException as error:
-                errors.append(error)
+    def _drop(self, driver: neo4j.Driver) -> None:
+        with self._lock:
+            if self._driver is driver:
+                self._driver = None
+        driver.close()
 
-        worker = threading.Thread(target=work, name="neo4j query", daemon=True)
-        worker.start()
-        # The server ends a transaction at the limit by itself; what hangs longer is a hang.
-        worker.join(limit + 1.0)
-        query, parameters = at()
-        if worker.is_alive():
-            with self._lock:
-                if self._driver is driver:
-                    self._driver = None
-            _close_aside(driver)
-            raise GraphSlow(
-                self.description,
-                query_name(query),
-                (*parameters,),
-                f"no answer within {limit:g} s.",
-                "Look whether the server is up and not overloaded.",
-            )
-        if errors:
-            raise self._fault(errors[0], query, parameters) from None
-        return answers[0]
-
-    def _fault(
-        self, error: BaseException, query: str, parameters: Mapping[str, Any]
-    ) -> BaseException:
-        if not isinstance(error, (Neo4jError, DriverError, OSError, ValueError)):
-            return error
+    def _fault(self, error: Exception, at: Statement, late: float | None) -> GraphFault:
+        query, parameters = at
         answer = self._redact(str(error).strip() or type(error).__name__)
         remedy = None
         kind = GraphFault
-        if isinstance(error, AuthError):
+        if late is not None or "TransactionTimedOut" in (getattr(error, "code", None) or ""):
+            kind, remedy = GraphSlow, "Look whether the server is up and not overloaded."
+            answer = f"no answer within {late or self.time_limit:g} s."
+        elif isinstance(error, AuthError):
             remedy = "Check NASCAR_GRAPH_USER and NASCAR_GRAPH_PASSWORD."
-        elif isinstance(error, (ServiceUnavailable, OSError)):
+        elif isinstance(error, (ServiceUnavailable, SessionExpired, OSError)):
             remedy = "Look whether the server is up and the address is right."
-        elif "TransactionTimedOut" in (getattr(error, "code", None) or ""):
-            kind, remedy = GraphSlow, "Look whether the server is overloaded."
         return kind(self.description, query_name(query), (*parameters,), answer, remedy)
 
 
@@ -210,10 +214,3 @@ def _literal(query: str) -> Any:
     # The driver asks for literal strings, so that nobody builds queries from input; ours are
     # constants of this package.
     return str(query)
-
-
-def _close_aside(driver: neo4j.Driver) -> None:
-    """Closes a driver without waiting for a server that may not answer."""
-    closer = threading.Thread(target=driver.close, name="neo4j close", daemon=True)
-    closer.start()
-    closer.join(2.0)
