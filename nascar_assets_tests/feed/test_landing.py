@@ -1,0 +1,281 @@
+"""Landing: new and changed files once, broken ones to quarantine, nothing half-done."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime
+
+import pytest
+
+from nascar_assets.errors import InputError
+from nascar_assets.feed.client import CachedFile, DirectoryFeed, FeedReadError
+from nascar_assets.feed.landing import (
+    LandingCache,
+    landed_files,
+    landed_schedules,
+    read_landed,
+    sync_feed,
+    sync_from,
+)
+from nascar_assets.feed.paths import (
+    lap_averages_path,
+    lap_times_path,
+    loop_stats_path,
+    schedule_path,
+    weekend_path,
+)
+from nascar_assets.storage import DataRoot
+from nascar_assets_tests.feed.feed_files import (
+    four_results,
+    loop_row,
+    loop_stats,
+    race,
+    ran,
+    weekend,
+    write_feed,
+)
+
+SCHEDULE = schedule_path(2026)
+WEEKEND = weekend_path(2026, "cup", 7001)
+LOOP = loop_stats_path(2026, "cup", 7001)
+AVERAGES = lap_averages_path(2026, "cup", 7001)
+LAPS = lap_times_path(2026, "cup", 7001)
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def files() -> dict[str, bytes]:
+    """A season of two Cup races and one truck race; the first has every file."""
+    listed = {
+        "series_1": [ran(), race(7002, race_date="2026-03-08T15:30:00")],
+        "series_3": [race(7003, series_id=3)],
+    }
+    return {
+        SCHEDULE: json.dumps(listed).encode(),
+        WEEKEND: json.dumps(weekend(four_results())).encode(),
+        LOOP: json.dumps(loop_stats([loop_row(11, 1)])).encode(),
+        AVERAGES: b'[{"Title": "Practice", "Items": []}]',
+        LAPS: b'{"laps": [], "flags": []}',
+    }
+
+
+@pytest.fixture
+def feed(tmp_path):
+    folder = tmp_path / "feed"
+    write_feed(folder, files())
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path):
+    return DataRoot.open(tmp_path / "data")
+
+
+def sync(feed, root, series=("cup",)):
+    return sync_from(feed, root, series, [2026], now=NOW)
+
+
+def test_every_file_is_landed_as_it_came(feed, root):
+    report = sync(feed, root)
+    assert set(report.changed) == set(files())
+    assert report.touched == ("7001",)
+    assert report.schedules == (2026,)
+    assert report.missing == 4  # the four files of race 7002
+    for path, data in files().items():
+        assert root.read(f"landing/feed/{path}") == data
+    assert landed_schedules(root) == {2026: files()[SCHEDULE]}
+    assert read_landed(root, "weekend", 2026, "cup", "7001") == files()[WEEKEND]
+    assert read_landed(root, "weekend", 2026, "cup", "7002") is None
+
+
+def test_a_second_sync_finds_nothing_and_writes_nothing(feed, root):
+    sync(feed, root)
+    before = [(item.path, item.modified) for item in root.list()]
+    report = sync(feed, root)
+    assert report.changed == ()
+    assert report.touched == ()
+    assert report.unchanged == 5
+    assert [(item.path, item.modified) for item in root.list()] == before
+
+
+def test_new_content_of_the_same_size_and_time_is_noticed(feed, root):
+    sync(feed, root)
+    target = feed / LAPS
+    stat = target.stat()
+    target.write_bytes(b'{"flags": [], "laps": []}')
+    os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert target.stat().st_size == stat.st_size
+    report = sync(feed, root)
+    assert report.changed == (LAPS,)
+    assert report.touched == ("7001",)
+
+
+def test_only_the_series_asked_for_are_landed(feed, root):
+    report = sync(feed, root, ["trucks"])
+    assert report.changed == (SCHEDULE,)
+    with pytest.raises(InputError, match="indycar"):
+        sync(feed, root, ["indycar"])
+
+
+@pytest.mark.parametrize("body", [b"null", b" null\n"])
+def test_a_bare_null_is_a_missing_file(feed, root, body):
+    (feed / LOOP).write_bytes(body)
+    report = sync(feed, root)
+    assert LOOP not in report.changed
+    assert report.quarantined == ()
+    assert report.missing == 5
+
+
+def test_a_null_does_not_undo_what_was_landed(feed, root):
+    sync(feed, root)
+    (feed / LOOP).write_bytes(b"null")
+    sync(feed, root)
+    assert root.read(f"landing/feed/{LOOP}") == files()[LOOP]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "reason"),
+    [
+        (WEEKEND, files()[WEEKEND][:200], "no whole JSON"),
+        (WEEKEND, b"", "no whole JSON"),
+        (WEEKEND, b"\xff\xfe\x00", "no whole JSON"),
+        (WEEKEND, b"[]", "object"),
+        (WEEKEND, b'{"weekend_race": []}', "no race"),
+        (WEEKEND, b'{"weekend_race": [{"race_id": 1}]}', "race 1, not 7001"),
+        (LOOP, b"[]", "One race"),
+        (LOOP, json.dumps(loop_stats([], 5)).encode(), "race 5, not 7001"),
+        (AVERAGES, b'[{"Title": "x"}]', "Items"),
+        (LAPS, b'{"laps": []}', "flags"),
+    ],
+)
+def test_a_broken_file_is_quarantined_with_a_report_and_the_rest_goes_on(
+    feed, root, path, body, reason
+):
+    (feed / path).write_bytes(body)
+    report = sync(feed, root)
+    (refused,) = report.quarantined
+    assert refused.path == path
+    assert reason in refused.reason
+    assert set(report.changed) == set(files()) - {path}
+    assert root.read(f"landing/feed/{path}") is None
+    assert root.read(f"quarantine/feed/{path}") == body
+    told = json.loads(root.read(f"quarantine/feed/{path}.report.json") or b"")
+    assert told["file"] == path
+    assert told["bytes"] == len(body)
+    before = [(item.path, item.modified) for item in root.list()]
+    again = sync(feed, root)
+    assert again.quarantined == report.quarantined
+    assert [(item.path, item.modified) for item in root.list()] == before
+
+
+def test_a_file_that_is_mended_is_landed(feed, root):
+    (feed / WEEKEND).write_bytes(b"{")
+    sync(feed, root)
+    (feed / WEEKEND).write_bytes(files()[WEEKEND])
+    assert sync(feed, root).changed == (WEEKEND,)
+
+
+def test_a_broken_schedule_leaves_the_landed_one_in_force(feed, root):
+    sync(feed, root)
+    (feed / SCHEDULE).write_bytes(b'{"series_1": [{"race_id": 1}]}')
+    (feed / LAPS).write_bytes(b'{"laps": [], "flags": [{}]}')
+    report = sync(feed, root)
+    assert [refused.path for refused in report.quarantined] == [SCHEDULE]
+    assert report.changed == (LAPS,)
+
+
+def test_a_feed_without_any_schedule_is_the_inputs_fault(tmp_path, root):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="2026") as error:
+        sync(tmp_path / "empty", root)
+    assert error.value.exit_code == 2
+
+
+def test_a_failed_read_stops_the_sync_and_the_next_one_reports_everything(feed, root):
+    class Failing(DirectoryFeed):
+        def read(self, path: str) -> bytes | None:
+            if path == LAPS:
+                raise FeedReadError("the line is down")
+            return super().read(path)
+
+    with pytest.raises(FeedReadError):
+        sync_feed(Failing(feed), root, ["cup"], [2026])
+    report = sync(feed, root)
+    assert set(report.changed) == set(files())
+    assert report.touched == ("7001",)
+
+
+def test_a_killed_sync_is_made_good_by_the_next_one(feed, root, tmp_path):
+    program = f"""
+        import os, signal
+        from nascar_assets.feed.client import DirectoryFeed
+        from nascar_assets.feed.landing import sync_feed
+        from nascar_assets.storage import DataRoot
+
+        class Killed(DirectoryFeed):
+            def read(self, path):
+                if path == {AVERAGES!r}:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return super().read(path)
+
+        sync_feed(Killed({str(feed)!r}), DataRoot.open({root.location!r}), ["cup"], [2026])
+    """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False)
+    assert killed.returncode == -9
+    assert root.read(f"landing/feed/{WEEKEND}") == files()[WEEKEND]
+    report = sync(feed, root)
+    assert set(report.changed) == set(files())
+    assert {item.path.removeprefix("landing/feed/") for item in root.list("landing/feed")} == set(
+        files()
+    )
+
+
+def test_settled_and_distant_races_are_not_asked_for(feed, root):
+    asked: list[str] = []
+
+    class Noting(DirectoryFeed):
+        def read(self, path: str) -> bytes | None:
+            asked.append(path)
+            return super().read(path)
+
+    start = datetime(2026, 3, 1, 20, 30, tzinfo=UTC)
+    limits = {"settled_before": start.replace(day=2), "known_until": start.replace(day=3)}
+    sync_feed(Noting(feed), root, ["cup"], [2026], **limits)
+    assert not [path for path in asked if "7002" in path]
+    asked.clear()
+    report = sync_feed(Noting(feed), root, ["cup"], [2026], **limits)
+    assert asked == [SCHEDULE]
+    assert report.unchanged == 5
+
+
+def test_progress_counts_to_the_end(feed, root):
+    seen: list[tuple[int, int, str]] = []
+    sync_feed(DirectoryFeed(feed), root, ["cup"], [2026], lambda *step: seen.append(step))
+    assert [done for done, _, _ in seen] == list(range(1, 9))
+    assert {total for _, total, _ in seen} == {8}
+
+
+def test_the_landing_folder_tells_which_race_has_which_file(feed, root):
+    assert landed_files(root).is_empty()
+    sync(feed, root)
+    found = landed_files(root)
+    assert set(found["race_id"]) == {"7001"}
+    assert set(found["kind"]) == {"weekend", "loop_stats", "lap_averages", "lap_times"}
+    assert found.filter(kind="lap_times")["size"].to_list() == [len(files()[LAPS])]
+
+
+def test_the_cache_holds_only_what_is_landed_unaltered(feed, root):
+    sync(feed, root)
+    cache = LandingCache(root)
+    cache.put(LAPS, CachedFile(files()[LAPS], '"v1"', None))
+    cache.put(LOOP, CachedFile(b"another body", '"v1"', None))
+    cache.save()
+    again = LandingCache(root)
+    assert again.get(LAPS) == CachedFile(files()[LAPS], '"v1"', None)
+    assert again.get(LOOP) is None
+    assert again.get(WEEKEND) is None
+    root.write(f"landing/feed/{LAPS}", b"changed by hand")
+    assert LandingCache(root).get(LAPS) is None

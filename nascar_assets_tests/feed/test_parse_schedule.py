@@ -1,0 +1,163 @@
+"""Schedules to races: keys, stages, status, and errors that name file and field."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nascar_assets.feed.parse_schedule import known_race_keys, parse_schedule
+from nascar_assets.feed.payload import FeedFormatError
+from nascar_assets.feed.schemas import SCHEDULE
+from nascar_assets_tests.feed.feed_files import race, ran, schedule_row
+
+
+def on(day: str, race_id: int, **changes: object) -> dict[str, object]:
+    when = f"2026-{day}T15:30:00"
+    return race(race_id, date_scheduled=when, race_date=when, tunein_date=when, **changes)
+
+
+def keys(races: list[dict[str, object]], known: dict[str, str] | None = None) -> dict[str, str]:
+    return known_race_keys(parse_schedule({2026: {"series_1": races}}, known))
+
+
+def test_the_table_has_the_shared_schema():
+    frame = parse_schedule({2026: {"series_1": [race()]}})
+    assert dict(frame.schema) == {name: pl.Schema(SCHEDULE)[name] for name in SCHEDULE}
+
+
+def test_bytes_an_object_and_a_bare_list_are_read_alike():
+    whole = {"series_1": [race()], "series_2": [], "series_3": None}
+    frame = parse_schedule({2026: whole})
+    assert parse_schedule({2026: json.dumps(whole).encode()}).equals(frame)
+    assert parse_schedule({2026: [race()]}).equals(frame)
+
+
+def test_keys_count_points_races_and_exhibitions_apart_by_date():
+    found = keys(
+        [
+            on("03-15", 3),
+            on("02-15", 1),
+            on("02-12", 9, race_type_id=2),
+            on("02-22", 2),
+            on("05-17", 8, race_type_id=2),
+        ]
+    )
+    assert found == {
+        "1": "2026-cup-01",
+        "2": "2026-cup-02",
+        "3": "2026-cup-03",
+        "9": "2026-cup-x01",
+        "8": "2026-cup-x02",
+    }
+
+
+def test_a_key_once_given_is_kept_when_the_race_moves():
+    known = keys([on("02-15", 1), on("02-22", 2), on("03-01", 3)])
+    moved = keys([on("05-15", 1), on("02-22", 2), on("03-01", 3)], known)
+    assert moved == known
+
+
+def test_an_added_race_gets_a_key_of_its_own_and_pushes_nobody():
+    known = keys([on("02-15", 1), on("02-22", 2)])
+    more = keys([on("02-15", 1), on("02-18", 7), on("02-22", 2), on("03-01", 3)], known)
+    assert more["1"] == known["1"]
+    assert more["2"] == known["2"]
+    assert len(set(more.values())) == 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 27), min_size=1, max_size=12, unique=True),
+    st.lists(st.integers(1, 27), min_size=1, max_size=12, unique=True),
+)
+def test_keys_are_distinct_and_stable_however_the_schedule_changes(before, after):
+    known = keys([on(f"03-{day:02d}", 100 + day) for day in before])
+    again = keys([on(f"04-{28 - day:02d}", 100 + day) for day in after], known)
+    assert len(set(again.values())) == len(again)
+    assert all(again[race_id] == known[race_id] for race_id in set(known) & set(again))
+    assert not {again[race_id] for race_id in set(again) - set(known)} & set(known.values())
+
+
+@pytest.mark.parametrize(
+    ("stages", "laps", "expected"),
+    [
+        ((30, 30, 40, None), 100, [30, 60]),
+        ((30, 30, 43, None), 100, [30, 60]),  # overtime: the last stage grew
+        ((30, 30, 10, None), 100, [30, 60]),  # cut short in the last stage
+        ((80, 185, -264, None), 450, [80, 265]),  # a negative last stage, before the race
+        ((45, 45, 44, None), 200, [45, 90]),  # a last stage that is a wrong guess
+        ((100, 100, 100, None), 400, [100, 200, 300]),  # the fourth stage is left out
+        ((100, 100, 100, 100), 400, [100, 200, 300]),
+        ((70, 160, 170, 0), 400, [70, 230]),
+        ((0, 0, 0, None), 150, []),
+    ],
+)
+def test_stage_ends(stages, laps, expected):
+    lengths = {f"stage_{number}_laps": length for number, length in enumerate(stages, start=1)}
+    assert schedule_row(race(scheduled_laps=laps, **lengths))["stage_ends"] == expected
+
+
+def test_before_the_race_nothing_of_its_outcome_is_there():
+    row = schedule_row(race(winner_driver_id=0))
+    outcome = ("actual_laps", "winner_driver_id", "cautions", "caution_laps", "leaders")
+    assert row["status"] == "scheduled"
+    assert all(row[column] is None for column in (*outcome, "lead_changes"))
+
+
+def test_after_the_race_its_outcome_is_there():
+    row = schedule_row(ran())
+    assert row["status"] == "complete"
+    assert (row["actual_laps"], row["winner_driver_id"]) == (100, "11")
+    assert (row["cautions"], row["caution_laps"], row["lead_changes"]) == (2, 9, 5)
+
+
+def test_a_race_that_was_run_but_not_counted_has_no_cautions_rather_than_zero():
+    row = schedule_row(ran(number_of_leaders=0, number_of_cautions=0, number_of_caution_laps=0))
+    assert row["status"] == "complete"
+    assert row["cautions"] is None
+    assert row["lead_changes"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"race_id": None}, "race_id"),
+        ({"series_id": 9}, "series_id"),
+        ({"race_type_id": 7}, "race_type_id"),
+        ({"scheduled_laps": "many"}, "scheduled_laps"),
+        ({"actual_laps": 3.5}, "actual_laps"),
+        ({"track_id": ""}, "track_id"),
+    ],
+)
+def test_a_broken_race_is_told_with_file_and_field(changes, field):
+    with pytest.raises(FeedFormatError) as error:
+        parse_schedule({2026: {"series_1": [race(1), {**race(2), **changes}]}})
+    assert error.value.file == "cacher/2026/race_list_basic.json"
+    assert error.value.field is not None
+    assert error.value.field.endswith(field)
+    assert "[1]" in error.value.field
+    assert error.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "payload", [b"null", b'{"series_1": [', b"{}", b'{"series_1": 5}', b'{"series_1": [5]}', b"7"]
+)
+def test_what_is_no_schedule_is_refused(payload):
+    with pytest.raises(FeedFormatError):
+        parse_schedule({2026: payload})
+
+
+def test_a_race_listed_twice_is_refused():
+    with pytest.raises(FeedFormatError, match="twice"):
+        parse_schedule({2026: [race(), race()]})
+
+
+def test_a_missing_field_is_told():
+    listed = race()
+    del listed["track_id"]
+    with pytest.raises(FeedFormatError, match=r"track_id.*missing"):
+        parse_schedule({2026: [listed]})
