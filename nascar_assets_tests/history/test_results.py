@@ -1,0 +1,122 @@
+"""Results of one race: official order and loop statistics, joined and checked."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from nascar_assets.feed.payload import FeedFormatError
+from nascar_assets.feed.schemas import RESULTS
+from nascar_assets.history.results import build_race_results
+from nascar_assets_tests.feed.feed_files import (
+    four_results,
+    loop_row,
+    loop_stats,
+    ran,
+    result,
+    schedule_row,
+    weekend,
+)
+
+ROW = schedule_row(ran())
+
+
+def four_loop_rows():
+    """On track the fourth by the official order was third."""
+    led = {11: 60, 12: 40}
+    places = {11: 1, 12: 2, 14: 3, 13: 4}
+    return [loop_row(i, place, lead_laps=led.get(i, 0)) for i, place in places.items()]
+
+
+def built(rows=None, loop=None):
+    return build_race_results(ROW, weekend(rows or four_results()), loop)
+
+
+def test_official_order_and_order_on_track_stand_side_by_side():
+    parsed = built(loop=loop_stats(four_loop_rows()))
+    assert parsed.notices == ()
+    assert parsed.frame.schema == pl.Schema(RESULTS)
+    assert parsed.frame.select("driver_id", "finish", "finish_on_track").rows() == [
+        ("11", 1, 1),
+        ("12", 2, 2),
+        ("13", 3, 4),
+        ("14", 4, 3),
+    ]
+    assert parsed.frame["fastest_laps"].to_list() == [20] * 4
+
+
+def test_without_loop_statistics_their_columns_are_null():
+    parsed = built()
+    assert parsed.notices == ()
+    assert parsed.frame.schema == pl.Schema(RESULTS)
+    assert parsed.frame["finish"].to_list() == [1, 2, 3, 4]
+    for column in ("finish_on_track", "fastest_laps", "driver_rating"):
+        assert parsed.frame[column].null_count() == 4
+
+
+def test_exhibitions_are_built_with_their_type():
+    row = schedule_row(ran(race_type_id=2))
+    parsed = build_race_results(row, weekend(four_results()))
+    assert set(parsed.frame["race_type"]) == {"exhibition"}
+
+
+def test_drivers_in_one_file_only_are_told():
+    loop = loop_stats([*four_loop_rows()[:3], loop_row(99, 4)])
+    parsed = built(loop=loop)
+    assert parsed.frame.height == 4
+    assert any("Number13 (13) has no loop statistics" in notice for notice in parsed.notices)
+    assert any("driver 99" in notice for notice in parsed.notices)
+
+
+def test_laps_led_that_add_up_are_preferred():
+    rows = four_results()
+    rows[1]["laps_led"] = 41
+    parsed = built(rows, loop_stats(four_loop_rows()))
+    assert parsed.frame["laps_led"].to_list() == [60, 40, 0, 0]
+    assert "add up to 101 of 100" in parsed.notices[0]
+
+
+def test_laps_led_that_add_up_nowhere_are_told():
+    rows = four_results()
+    rows[1]["laps_led"] = 41
+    parsed = built(rows)
+    assert parsed.frame["laps_led"].sum() == 101
+    assert "add up to 101" in parsed.notices[0]
+
+
+def test_official_laps_led_stay_where_both_add_up():
+    loop = loop_stats(
+        [loop_row(11, 1, lead_laps=50), loop_row(12, 2, lead_laps=50), *four_loop_rows()[2:]]
+    )
+    assert built(loop=loop).frame["laps_led"].to_list() == [60, 40, 0, 0]
+
+
+def test_a_gap_in_the_official_order_is_told_and_the_places_stay():
+    rows = four_results()
+    rows[2] = result(13, 3, laps_completed=0, finishing_status=None)
+    parsed = built(rows)
+    assert parsed.frame["finish"].to_list() == [1, 2, 4]
+    assert any("official places 3" in notice for notice in parsed.notices)
+
+
+def test_who_did_not_qualify_leaves_no_gap():
+    rows = [*four_results(), result(15, 5, laps_completed=0, finishing_status=None)]
+    parsed = built(rows)
+    assert parsed.frame["finish"].to_list() == [1, 2, 3, 4]
+    assert len(parsed.notices) == 1
+
+
+def test_more_laps_than_the_race_and_a_start_shared_are_told():
+    rows = four_results()
+    rows[0]["laps_completed"] = 101
+    rows[3]["starting_position"] = 1
+    notices = built(rows).notices
+    assert any("101 laps, more than the race" in notice for notice in notices)
+    assert any("same starting position" in notice for notice in notices)
+
+
+def test_a_broken_file_is_refused_with_its_name():
+    with pytest.raises(FeedFormatError, match="loopstats"):
+        built(loop=b"null")
+    with pytest.raises(FeedFormatError, match="weekend-feed"):
+        build_race_results(ROW, b'{"weekend_race"')
