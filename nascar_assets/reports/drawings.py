@@ -42,6 +42,7 @@ class PointsScale:
         Returns:
             Shares; they sum to 1. Between two quantiles the points count as spread evenly.
         """
+        levels, points = with_tails(levels, points)
         # Several levels may share a value: the cumulative share there is the highest of them.
         values, last = np.unique(points[::-1], return_index=True)
         heights = levels[::-1][last]
@@ -49,6 +50,21 @@ class PointsScale:
         share = np.interp(edges, values, heights, left=0.0, right=1.0)
         share[0], share[-1] = 0.0, 1.0
         return np.asarray(np.diff(share), dtype=np.float64)
+
+
+def with_tails(levels: Floats, points: Floats) -> tuple[Floats, Floats]:
+    """A grid of quantiles carried on to levels 0 and 1.
+
+    What lies beyond the outermost quantiles is spread as thinly as between the outer two.
+    """
+    if len(levels) < 2:
+        return levels, points
+    first = (points[1] - points[0]) / max(levels[1] - levels[0], 1e-9) * levels[0]
+    last = (points[-1] - points[-2]) / max(levels[-1] - levels[-2], 1e-9) * (1.0 - levels[-1])
+    return (
+        np.concatenate([[0.0], levels, [1.0]]),
+        np.concatenate([[points[0] - first], points, [points[-1] + last]]),
+    )
 
 
 def distribution(

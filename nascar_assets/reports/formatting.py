@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 NONE = "–"
@@ -33,13 +33,25 @@ def dollars(value: int | None) -> str:
     return NONE if value is None else f"${value:,.0f}"
 
 
-def moment(value: datetime) -> str:
-    """A time in US Eastern, where races are run, and in UTC.
+def eastern(value: datetime) -> str:
+    """A time in US Eastern, the feed's and the sites' time.
 
     Raises:
         ValueError: If the time has no zone.
     """
+    return f"{_in_zone(value, _EASTERN):%a %Y-%m-%d %H:%M %Z}"
+
+
+def utc(value: datetime) -> str:
+    """A time in UTC.
+
+    Raises:
+        ValueError: If the time has no zone.
+    """
+    return f"{_in_zone(value, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _in_zone(value: datetime, zone: tzinfo) -> datetime:
     if value.tzinfo is None:
         raise ValueError(f"{value.isoformat()} has no time zone.")
-    eastern, utc = value.astimezone(_EASTERN), value.astimezone(ZoneInfo("UTC"))
-    return f"{eastern:%a %Y-%m-%d %H:%M} {eastern:%Z} ({utc:%H:%M} UTC)"
+    return value.astimezone(zone)

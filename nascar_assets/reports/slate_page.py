@@ -15,11 +15,28 @@ from jinja2 import BaseLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from nascar_assets.reports import drawings
-from nascar_assets.reports.formatting import decimal, dollars, moment, percent
+from nascar_assets.reports.formatting import decimal, dollars, eastern, percent, utc
 from nascar_assets.reports.slate_report import SlateReport
 
 _LINEUPS_SHOWN = 20
 """Lineups in sight; the rest are behind a fold."""
+
+
+_METRICS = {
+    "crps": "CRPS (lower is better)",
+    "crps_dk_points": "CRPS of contest points (lower is better)",
+    "crps_points": "CRPS of contest points (lower is better)",
+    "crps_finish": "CRPS of the finish (lower is better)",
+    "rps_finish": "RPS of the finish (lower is better)",
+    "log_score": "Log score of the finish (lower is better)",
+    "brier_win": "Brier score of winning (lower is better)",
+    "brier_top5": "Brier score of the first five (lower is better)",
+    "brier_top10": "Brier score of the first ten (lower is better)",
+    "coverage_50": "Outcomes inside the 50% interval",
+    "coverage_80": "Outcomes inside the 80% interval",
+    "coverage_95": "Outcomes inside the 95% interval",
+}
+"""Metrics in words; others show their own names."""
 
 
 def page(report: SlateReport) -> str:
@@ -35,7 +52,7 @@ def page(report: SlateReport) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        decimal=decimal, percent=percent, dollars=dollars, moment=moment, pretty=_pretty
+        decimal=decimal, percent=percent, dollars=dollars, eastern=eastern, utc=utc, pretty=_pretty
     )
     template = environment.from_string(
         folder.joinpath("slate_report.html").read_text(encoding="utf-8")
@@ -59,7 +76,10 @@ def page(report: SlateReport) -> str:
         overlap=_mean_overlap(lineups),
         exposures=_exposure_rows(report.exposures),
         regimes=_regime_rows(report.regimes),
-        metrics=report.calibration.to_dicts(),
+        metrics=[
+            {**row, "metric": _METRICS.get(row["metric"], _pretty(row["metric"]))}
+            for row in report.calibration.to_dicts()
+        ],
         pit=_pit(report.pit),
         reliability=_reliability(report.reliability),
         overrides=report.overrides.to_dicts(),
@@ -114,7 +134,13 @@ def _forecast_rows(report: SlateReport) -> tuple[list[dict[str, Any]], drawings.
                 )
             )
         error = row["sd_points"] / math.sqrt(max(report.provenance.n_scenarios, 1))
-        rows.append({**row, "mean_se": error, "drawing": drawing})
+        # Where the quantiles' numbers stand under the drawing; kept off the edges.
+        places = {
+            "low_at": max(scale.at(row["p10"]), 11.0),
+            "middle_at": min(max(scale.at(row["p50"]), 24.0), 76.0),
+            "high_at": min(scale.at(row["p90"]), 89.0),
+        }
+        rows.append({**row, **places, "mean_se": error, "drawing": drawing})
     return rows, scale
 
 

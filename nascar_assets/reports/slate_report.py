@@ -133,6 +133,7 @@ class SlateReport:
             from 0 to 1, and the number of values (the same in every row).
         reliability: Optional reliability bins, `RELIABILITY_COLUMNS`.
         portfolio: Label and value of what is to be said of the lineups as a whole.
+        held_back: Whether the lineups' means are of scenarios that they were not chosen on.
     """
 
     title: str
@@ -151,6 +152,7 @@ class SlateReport:
     pit: pl.DataFrame | None = None
     reliability: pl.DataFrame | None = None
     portfolio: tuple[tuple[str, str], ...] = ()
+    held_back: bool = False
 
     def __post_init__(self) -> None:
         """Refuses frames without their columns, before anything is rendered."""
