@@ -7,6 +7,7 @@ from nascar_assets.calibration.assess import (
     compute_all_metrics,
     score_race,
 )
+from nascar_assets.calibration.record import walk_forward_record
 
 __all__ = [
     "CalibrationRecord",
@@ -14,4 +15,5 @@ __all__ = [
     "assess_scenario_calibration",
     "compute_all_metrics",
     "score_race",
+    "walk_forward_record",
 ]

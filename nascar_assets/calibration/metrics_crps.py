@@ -71,11 +71,8 @@ def _equal_weights(columns: Numbers, fair: bool) -> Floats:
     size = columns.shape[1]
     columns.sort(axis=1)
     rank = 2.0 * np.arange(1, size + 1) - size - 1.0
-    scores = np.empty(columns.shape[0])
-    for row, members in enumerate(columns):
-        spread = float((members * rank).sum()) / (size * (size - 1 if fair else size))
-        scores[row] = float(np.abs(members).sum(dtype=np.float64)) / size - spread
-    return scores
+    spread = np.einsum("km,m->k", columns, rank) / (size * (size - 1 if fair else size))
+    return np.asarray(np.abs(columns).sum(axis=1, dtype=np.float64) / size - spread)
 
 
 def _with_weights(columns: Numbers, weights: Floats, fair: bool) -> Floats:
