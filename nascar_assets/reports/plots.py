@@ -266,16 +266,16 @@ def regime_frequencies(frame: pl.DataFrame) -> bytes:
     """How often the race takes each course, with the past's frequency where it is given.
 
     Args:
-        frame: `regime, share`, and optionally `history_share`.
+        frame: `regime, frequency`, and optionally `history_frequency`.
     """
-    require_columns(frame, "Regimes", ("regime", "share"))
-    rows = frame.sort("share", "regime", descending=[True, False])
+    require_columns(frame, "Regimes", ("regime", "frequency"))
+    rows = frame.sort("frequency", "regime", descending=[True, False])
     figure, axes = _figure(5.6, 0.9 + 0.3 * max(rows.height, 1))
     y = np.arange(rows.height)
-    axes.barh(y, rows["share"], color=BLUE, height=0.6)
+    axes.barh(y, rows["frequency"], color=BLUE, height=0.6)
     axes.set_xlabel("Share of scenarios")
-    if "history_share" in rows.columns:
-        axes.plot(rows["history_share"], y, "|", color=ORANGE, markersize=12, markeredgewidth=2)
+    if "history_frequency" in rows.columns:
+        axes.plot(rows["history_frequency"], y, "|", color=ORANGE, markersize=12, markeredgewidth=2)
         axes.set_xlabel("Share of scenarios (bar) and of past races (mark)")
     _label_rows(axes, [str(name).replace("_", " ").lower() for name in rows["regime"]])
     _percent(axes, "x")

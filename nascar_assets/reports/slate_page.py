@@ -164,11 +164,11 @@ def _exposure_rows(exposures: pl.DataFrame) -> list[dict[str, Any]]:
 
 def _regime_rows(regimes: pl.DataFrame) -> list[dict[str, Any]]:
     rows = []
-    for row in regimes.sort("share", "regime", descending=[True, False]).iter_rows(named=True):
-        history = row.get("history_share")
-        label = f"{_pretty(row['regime'])}: {percent(row['share'])}% of the scenarios"
-        drawing = Markup(drawings.bar(row["share"], history, label))
-        rows.append({**row, "history_share": history, "drawing": drawing})
+    for row in regimes.sort("frequency", "regime", descending=[True, False]).iter_rows(named=True):
+        history = row.get("history_frequency")
+        label = f"{_pretty(row['regime'])}: {percent(row['frequency'])}% of the scenarios"
+        drawing = Markup(drawings.bar(row["frequency"], history, label))
+        rows.append({**row, "history_frequency": history, "drawing": drawing})
     return rows
 
 

@@ -42,7 +42,7 @@ CALIBRATION_COLUMNS: tuple[str, ...] = (
     "reference_value",
 )
 OVERRIDE_COLUMNS: tuple[str, ...] = ("subject", "field", "value", "why", "who", "at")
-REGIME_COLUMNS: tuple[str, ...] = ("regime", "share")
+REGIME_COLUMNS: tuple[str, ...] = ("regime", "frequency")
 PIT_COLUMNS: tuple[str, ...] = ("share", "n")
 RELIABILITY_COLUMNS: tuple[str, ...] = ("event", "forecast", "observed", "n")
 
@@ -125,7 +125,7 @@ class SlateReport:
         exposures: `EXPOSURE_COLUMNS`, and optionally `optimal_share`.
         calibration: How past forecasts did, `CALIBRATION_COLUMNS`: `reference` names a baseline
             or `nominal`; empty where there are no past forecasts to judge by.
-        regimes: How the race may go, `REGIME_COLUMNS`, and optionally `history_share`.
+        regimes: How the race may go, `REGIME_COLUMNS`, and optionally `history_frequency`.
         provenance: What it was made from.
         overrides: Values that people set, `OVERRIDE_COLUMNS`; may be empty.
         notices: What a person should know.
