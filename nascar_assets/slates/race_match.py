@@ -22,9 +22,13 @@ EXPORT_LEAD = timedelta(days=8)
 GOOD_MATCH = 0.6
 """Least similarity of names for a race to be taken."""
 
+SAME_NAME = 0.95
+"""Similarity from which two names are the same but for a sponsor at the end."""
+
 CLEAR_MARGIN = 0.15
 """How much more alike the best name must be than the next."""
 
+_CUT_OFF_FROM = 5  # letters that must be left of a name that was cut off
 _LISTED = 6
 _OVER = timedelta(hours=6)
 _SPONSOR = re.compile(r"\b(?:presented|powered|available|sponsored|fueled)\s+(?:by|at|b)?\b.*$")
@@ -41,7 +45,7 @@ def find_race(
     one), are compared by name: the same name, the same but for a sponsor at its end, a name
     that begins the other, else by the words that both have. One must be a good match, and clearly
     better than every other. Where a race of that name is held in several seasons and nothing else
-    decides, the next one that is not over is taken.
+    decides, the next one that is not over is taken, if its season has no other of the name ahead.
 
     Args:
         salaries: The salary file.
@@ -84,8 +88,9 @@ def name_similarity(one: str, other: str) -> float:
     if first == second:
         return 1.0
     if _without_sponsor(first) == _without_sponsor(second):
-        return 0.95
-    if min(len(first), len(second)) >= 6 and (first.startswith(second) or second.startswith(first)):
+        return SAME_NAME
+    shorter, longer = sorted((first, second), key=len)
+    if len(shorter) >= _CUT_OFF_FROM and longer.startswith(shorter):
         return 0.9
     return 0.85 * max(_word_overlap(first, second), _word_overlap(_without_sponsor(first), second))
 
@@ -141,13 +146,13 @@ def _by_name(
             ),
         )
     best = good[0][0]
-    rivals = [row for score, row in good if score > best - CLEAR_MARGIN]
+    # The same name is not rivalled by one that is only much like it.
+    least = SAME_NAME if best >= SAME_NAME else best - CLEAR_MARGIN
+    rivals = [row for score, row in good if score >= least]
     if len(rivals) > 1 and salaries.date is None:
-        top = [row for score, row in good if score == best]
-        ahead = [row for row in top if row["start_time"] > now - _OVER]
-        names = {(_without_sponsor(_plain(row["race_name"])), row["series"]) for row in rivals}
-        if len(names) == 1 and ahead:
-            return min(ahead, key=lambda row: row["start_time"])
+        ahead = _next_of_one_name(rivals, now)
+        if ahead is not None:
+            return ahead
     if len(rivals) == 1:
         return rivals[0]
     raise InputError(
@@ -156,6 +161,19 @@ def _by_name(
         field="Game Info",
         remedy=_choose(pl.DataFrame(rivals, schema=schedule.schema, orient="row"), now),
     )
+
+
+def _next_of_one_name(rivals: list[dict[str, Any]], now: datetime) -> dict[str, Any] | None:
+    """The next race that is not over, where all bear one name and one only is in its season."""
+    names = {(_without_sponsor(_plain(row["race_name"])), row["series"]) for row in rivals}
+    ahead = sorted(
+        (row for row in rivals if row["start_time"] > now - _OVER),
+        key=lambda row: row["start_time"],
+    )
+    if len(names) > 1 or not ahead:
+        return None
+    same_season = [row for row in ahead if row["season"] == ahead[0]["season"]]
+    return ahead[0] if len(same_season) == 1 else None
 
 
 def _hinted(salaries: SalaryFile, schedule: pl.DataFrame) -> pl.DataFrame:
@@ -209,10 +227,11 @@ def _when(salaries: SalaryFile) -> str:
 
 
 def _plain(name: str) -> str:
-    """Small letters and digits, words parted by one blank."""
+    """Small letters and digits, words parted by one blank, without `the` at the front."""
     folded = unicodedata.normalize("NFKD", name.casefold())
     kept = "".join(letter for letter in folded if not unicodedata.combining(letter))
-    return " ".join(re.sub(r"[^a-z0-9]+", " ", re.sub(r"['’.]", "", kept)).split())
+    plain = " ".join(re.sub(r"[^a-z0-9]+", " ", re.sub(r"['’.]", "", kept)).split())
+    return plain.removeprefix("the ")
 
 
 def _without_sponsor(plain: str) -> str:

@@ -115,7 +115,15 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
                 row=line,
                 remedy="Export the file again; a comma inside a field must be quoted.",
             )
-        fields = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
+        if len(cells) < len(columns):
+            raise InputError(
+                "The line breaks off before this field.",
+                file=name,
+                row=line,
+                field=columns[len(cells)],
+                remedy="Export the file again; the copy at hand is not whole.",
+            )
+        fields = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
         row = _row(site, fields, name, line)
         if row.site_id in seen:
             raise InputError(

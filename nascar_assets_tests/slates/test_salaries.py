@@ -1,0 +1,193 @@
+"""Salary files: every layout read, every fault told with file, row and field."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from nascar_assets.errors import InputError
+from nascar_assets.slates.salaries import read_salaries
+from nascar_assets_tests.feed.real_feed import real_data
+from nascar_assets_tests.slates.salary_files import DK_HEADER, FD_HEADER, dk_file, dk_line, eight
+
+
+def refused(data: bytes, filename: str = "DKSalaries.csv") -> InputError:
+    with pytest.raises(InputError) as error:
+        read_salaries(data, filename)
+    assert error.value.file == filename
+    assert error.value.exit_code == 2
+    return error.value
+
+
+def test_a_draftkings_file_is_read():
+    found = read_salaries(dk_file(eight()), "folder/2026-03-14_x_DKCup.csv")
+    assert found.site == "dk"
+    assert found.filename == "2026-03-14_x_DKCup.csv"
+    assert found.race_name == "Fictional 150"
+    assert (found.date, found.series, found.season) == (date(2026, 3, 14), "cup", 2026)
+    assert len(found.rows) == 8
+    first = found.rows[0]
+    assert (first.row, first.site_id, first.name) == (2, "111", "Driver Number11")
+    assert (first.salary, first.average_points, first.status) == (8000, 30.5, None)
+
+
+def test_the_later_columns_of_draftkings_are_read():
+    data = dk_file(eight(), late=True).replace(b"30.5,,", b"30.5,OUT,", 1)
+    found = read_salaries(data, "DKSalaries.csv")
+    assert found.rows[0].status == "OUT"
+    assert found.rows[0].out
+    assert not found.rows[1].out
+
+
+def test_a_fanduel_file_is_read():
+    lines = [
+        '123-1,D,A.J.,A.J. Allmendinger,Allmendinger,30.2,1,"9,500",Fictional 150,,,,,,,,D',
+        "123-2,D,Joey,Joey Logano,Logano,,0,$8000,Fictional 150,,,O,,,,,D",
+    ]
+    data = "\r\n".join([FD_HEADER.replace(",,,Roster", ",A,B,Roster"), *lines]).encode()
+    found = read_salaries(data, "FanDuel-NASCAR-2026-03-15-CUP.csv")
+    assert (found.site, found.race_name, found.series) == ("fd", "Fictional 150", "cup")
+    assert [row.salary for row in found.rows] == [9500, 8000]
+    assert [row.average_points for row in found.rows] == [30.2, None]
+    assert [row.out for row in found.rows] == [False, True]
+    assert found.rows[0].name == "A.J. Allmendinger"
+
+
+def test_fanduels_columns_without_a_name_are_no_fault():
+    line = "123-1,D,Joey,Joey Logano,Logano,30,1,9000,Fictional 150,,,,,,,,D"
+    found = read_salaries(f"{FD_HEADER}\n{line}\n".encode(), "fd.csv")
+    assert found.rows[0].name == "Joey Logano"
+
+
+@pytest.mark.parametrize(
+    ("filename", "day", "season", "series"),
+    [
+        ("2026-02-27_912f0d4a_DKOReilly.csv", date(2026, 2, 27), 2026, "xfinity"),
+        ("2026-02-27_912f0d4a_DKTrucks.csv", date(2026, 2, 27), 2026, "trucks"),
+        ("undated_brickyard_2026_DKCup.csv", None, 2026, "cup"),
+        ("DKSalaries.csv", None, None, None),
+        ("DKSalaries_20260315.csv", date(2026, 3, 15), 2026, None),
+        ("DKSalaries 2026-13-45.csv", None, 2026, None),
+    ],
+)
+def test_what_the_files_name_tells(filename, day, season, series):
+    found = read_salaries(dk_file(eight()), filename)
+    assert (found.date, found.season, found.series) == (day, season, series)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_names_are_intact_in_every_encoding(encoding):
+    data = dk_file([("Daniel Suárez", 1, 9000), ("Pato O’Ward", 2, 8000)]).decode()
+    found = read_salaries(data.encode(encoding), "DKSalaries.csv")
+    assert [row.name for row in found.rows] == ["Daniel Suárez", "Pato O’Ward"]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_rows_are_the_lines_that_a_person_sees(newline):
+    lines = [DK_HEADER, "", dk_line("A B", 1), "", dk_line("C D", 2, "none")]
+    error = refused(newline.join(lines).encode())
+    assert (error.row, error.field) == (5, "Salary")
+    quoted = [DK_HEADER, dk_line("A B", 1, race='"Fictional\n150"'), dk_line("C D", 2, "none")]
+    assert refused("\n".join(quoted).encode()).row == 4
+
+
+@pytest.mark.parametrize(
+    "salary", ["", "none", "-8000", "0", "8000.5", "1e4", "NaN", "٨٠٠٠", "99999999999999999999"]
+)
+def test_a_salary_that_is_no_whole_number_is_refused(salary):
+    error = refused(dk_file([*eight(), ("Bad Salary", 900, salary)]))
+    assert (error.row, error.field) == (10, "Salary")
+    assert repr(salary) in str(error)
+
+
+def test_a_wrong_header_is_refused_naming_what_is_missing():
+    error = refused(b"Name,Price\nA B,8000\n")
+    assert error.row == 1
+    assert "Salary" in str(error)
+    one_less = dk_file(eight()).replace(b"Salary,", b"Cost,", 1)
+    error = refused(one_less)
+    assert (error.row, error.field) == (1, "Salary")
+
+
+def test_an_empty_table_is_refused():
+    assert "no driver" in str(refused(DK_HEADER.encode() + b"\n"))
+    assert "empty" in str(refused(b""))
+    assert "empty" in str(refused(b" \n"))
+
+
+def test_a_duplicate_id_is_refused_naming_both_rows():
+    error = refused(dk_file([*eight(), ("Other Name", 112, 7000)]))
+    assert (error.row, error.field) == (10, "ID")
+    assert "row 3" in str(error)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
+        b"PK\x03\x04\x14\x00\x06\x00\x08\x00",
+        b'{"not": "a csv"}',
+        b"<html><body>Log in</body></html>",
+        b'a,"b\nc,d',
+    ],
+)
+def test_what_is_no_csv_file_is_refused(data):
+    refused(data)
+
+
+def test_a_nul_byte_is_told_with_its_row():
+    data = dk_file(eight()).replace(b"Number13", b"Numb\0r13")
+    error = refused(data)
+    assert error.row == 4
+    assert "NUL" in str(error)
+
+
+def test_a_line_with_too_many_fields_is_refused():
+    data = dk_file(eight()) + b"D,Smith, John (1),Smith, John,1,D,8000,Fictional 150,Nasca,1\n"
+    assert refused(data).row == 10
+
+
+@pytest.mark.parametrize(
+    ("field", "line"), [("Name", "D,,,1,D,8000,F,N,1"), ("ID", "D,,A B,,D,8000,F,N,1")]
+)
+def test_an_empty_name_or_id_is_refused(field, line):
+    error = refused(f"{DK_HEADER}\n{line}\n".encode())
+    assert (error.row, error.field) == (2, field)
+
+
+def test_a_line_that_breaks_off_is_refused():
+    whole = dk_file(eight())
+    # A salary of 8000 cut to 80 would be a number.
+    cut = whole[: whole.rindex(b",8000,") + 3]
+    error = refused(cut)
+    assert (error.row, error.field) == (9, "Game Info")
+    assert "breaks off" in str(error)
+
+
+def test_an_average_that_is_no_number_is_refused():
+    error = refused(dk_file(eight()).replace(b"30.5", b"many", 1))
+    assert (error.row, error.field) == (2, "AvgPointsPerGame")
+
+
+def test_two_races_in_one_file_are_refused():
+    data = dk_file(eight()) + dk_line("A B", 1, race="Other 300").encode()
+    error = refused(data)
+    assert (error.row, error.field) == (10, "Game Info")
+
+
+def test_equal_bytes_have_equal_hashes_whatever_the_name():
+    one, other = (read_salaries(dk_file(eight()), name) for name in ("a.csv", "b.csv"))
+    assert one.sha256 == other.sha256
+    assert one.sha256 != read_salaries(dk_file(eight(8100)), "a.csv").sha256
+
+
+@pytest.mark.real_data
+def test_every_real_file_is_read():
+    paths = sorted((real_data() / "salaries").glob("*.csv"))
+    assert len(paths) == 10
+    for path in paths:
+        found = read_salaries(path.read_bytes(), path.name)
+        assert len(found.rows) > 30
+        assert found.series is not None
+        assert found.race_name
