@@ -1,11 +1,22 @@
 """The ontology compiled into immutable values, run versioning, and the constraint contract."""
 
 from nascar_assets.constraints.checks import ConstraintValueError, MissingConstraintError
-from nascar_assets.constraints.compiler import (
-    CompileError,
-    ConstraintCompiler,
-    compile_constraints_from_neo4j,
+from nascar_assets.constraints.codes import CODES, Code
+from nascar_assets.constraints.compiler import ConstraintCompiler, compile_constraints_from_neo4j
+from nascar_assets.constraints.contract import (
+    Allow,
+    Constraint,
+    ConstraintContext,
+    ConstraintResult,
+    Deny,
+    MissingRequirementError,
+    RequirementKey,
+    StateView,
+    Unknown,
 )
+from nascar_assets.constraints.evaluate import evaluate_constraints, explain_constraints
+from nascar_assets.constraints.facts import PlayerFact, RaceFact, SlateFact, TeamFact
+from nascar_assets.constraints.lineup_check import LineupChecker, check_lineup
 from nascar_assets.constraints.models import (
     SPEC_VERSION,
     ConstraintSpec,
@@ -13,26 +24,69 @@ from nascar_assets.constraints.models import (
     TrackConstraints,
     version_from_constraints,
 )
+from nascar_assets.constraints.planner import ConstraintPlanner
+from nascar_assets.constraints.rows import CompileError
+from nascar_assets.constraints.rules import lineup_constraints, request_constraints
 from nascar_assets.constraints.run_config import (
     RunConfig,
     create_run_config,
     load_run_config,
     save_run_config,
 )
+from nascar_assets.constraints.summaries import (
+    DRIVER_SUMMARY,
+    SLATE_SUMMARY,
+    driver_summary,
+    slate_summary,
+)
+from nascar_assets.constraints.views import (
+    GraphStateView,
+    InMemoryStateView,
+    ProjectedStateView,
+)
 
 __all__ = [
+    "CODES",
+    "DRIVER_SUMMARY",
+    "SLATE_SUMMARY",
     "SPEC_VERSION",
+    "Allow",
+    "Code",
     "CompileError",
+    "Constraint",
     "ConstraintCompiler",
+    "ConstraintContext",
+    "ConstraintPlanner",
+    "ConstraintResult",
     "ConstraintSpec",
     "ConstraintValueError",
+    "Deny",
     "DriverConstraints",
+    "GraphStateView",
+    "InMemoryStateView",
+    "LineupChecker",
     "MissingConstraintError",
+    "MissingRequirementError",
+    "PlayerFact",
+    "ProjectedStateView",
+    "RaceFact",
+    "RequirementKey",
     "RunConfig",
+    "SlateFact",
+    "StateView",
+    "TeamFact",
     "TrackConstraints",
+    "Unknown",
+    "check_lineup",
     "compile_constraints_from_neo4j",
     "create_run_config",
+    "driver_summary",
+    "evaluate_constraints",
+    "explain_constraints",
+    "lineup_constraints",
     "load_run_config",
+    "request_constraints",
     "save_run_config",
+    "slate_summary",
     "version_from_constraints",
 ]

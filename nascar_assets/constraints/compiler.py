@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from nascar_assets.constraints.checks import ConstraintValueError
 from nascar_assets.constraints.models import ConstraintSpec, DriverConstraints, TrackConstraints
-from nascar_assets.errors import InputError
+from nascar_assets.constraints.rows import (
+    CompileError,
+    driver_of_row,
+    rows_by_key,
+    track_of_row,
+)
 from nascar_assets.ontology.engine import GraphEngine, Query, Row
 from nascar_assets.ontology.queries import COMPILE_DRIVERS, COMPILE_TRACKS
 from nascar_assets.ontology.state import OntologyState
-from nascar_assets.ontology.vetoes import parse_veto
 
 _log = logging.getLogger(__name__)
-
-_COMPILED_NAMES = {"psyche_aggression": "aggression"}
-_NOT_COMPILED = {"realpolitik_pos"}
-
-
-class CompileError(InputError):
-    """The graph does not hold what a spec needs; there is no partial spec."""
 
 
 class ConstraintCompiler:
@@ -76,8 +70,8 @@ class ConstraintCompiler:
         spec = ConstraintSpec(
             slate_id=slate_id,
             compiled_at=datetime.now(UTC) if now is None else now,
-            drivers=[_driver(row) for row in driver_rows.values()],
-            tracks=[_track(row) for row in track_rows.values()],
+            drivers=[driver_of_row(row) for row in driver_rows.values()],
+            tracks=[track_of_row(row) for row in track_rows.values()],
         )
         _log.info(
             "Compiled %s: %d drivers, %d tracks, hash %s, %.1f ms.",
@@ -99,7 +93,7 @@ class ConstraintCompiler:
         wanted = _distinct("driver", driver_ids)
         rows = self._rows(COMPILE_DRIVERS, "driver_id", "driver_ids", wanted)
         _refuse_missing("", (("driver", wanted, rows),))
-        return {id_: _driver(rows[id_]) for id_ in wanted}
+        return {id_: driver_of_row(rows[id_]) for id_ in wanted}
 
     def compile_track_constraints(self, track_ids: Iterable[str]) -> dict[str, TrackConstraints]:
         """Constraints of tracks by id, in one query.
@@ -111,26 +105,11 @@ class ConstraintCompiler:
         wanted = _distinct("track", track_ids)
         rows = self._rows(COMPILE_TRACKS, "track_id", "track_ids", wanted)
         _refuse_missing("", (("track", wanted, rows),))
-        return {id_: _track(rows[id_]) for id_ in wanted}
+        return {id_: track_of_row(rows[id_]) for id_ in wanted}
 
     def _rows(self, query: Query, key: str, parameter: str, ids: Sequence[str]) -> dict[str, Row]:
         rows = self._graph.read(query, **{parameter: list(ids)})
-        times = Counter(row[key] for row in rows)
-        doubles = sorted(id_ for id_, count in times.items() if count > 1)
-        if doubles:
-            raise CompileError(
-                f"The graph holds more than one node with {key} {', '.join(doubles)}.",
-                field=key,
-                remedy="Remove the others, or rebuild the ontology.",
-            )
-        if self._state is not None:
-            others = sorted({str(row.get("state")) for row in rows} - {self._state})
-            if others:
-                raise CompileError(
-                    f"The graph holds state {', '.join(others)}; this slate needs {self._state}.",
-                    remedy="Rebuild the ontology as of the slate's cut-off.",
-                )
-        return {row[key]: row for row in rows}
+        return rows_by_key(rows, key, self._state)
 
 
 def compile_constraints_from_neo4j(
@@ -196,63 +175,3 @@ def _refuse_missing(where: str, asked: Iterable[tuple[str, Sequence[str], dict[s
             f"The ontology does not know {' and '.join(parts)}{where}.",
             remedy="Check the ids, or rebuild the ontology with the slate's entry list.",
         )
-
-
-def _driver(row: Row) -> DriverConstraints:
-    what = f"driver {row['driver_id']}"
-    most = row.get("max_laps_led")
-    try:
-        return DriverConstraints(
-            driver_id=row["driver_id"],
-            skill=_present(row, "skill", what),
-            aggression=_present(row, "psyche_aggression", what),
-            shadow_risk=_present(row, "shadow_risk", what),
-            min_laps_led=row.get("min_laps_led") or 0,
-            max_laps_led=None if most is None or most < 0 else most,
-            veto_rules=_rules(row, "driver", what),
-            overridden=_overridden(row),
-        )
-    except ConstraintValueError as error:
-        raise CompileError(f"The graph's node is at fault: {error}") from error
-
-
-def _track(row: Row) -> TrackConstraints:
-    what = f"track {row['track_id']}"
-    try:
-        return TrackConstraints(
-            track_id=row["track_id"],
-            difficulty=_present(row, "difficulty", what),
-            aggression_factor=_present(row, "aggression_factor", what),
-            caution_rate=_present(row, "caution_rate", what),
-            pit_window_laps=tuple(row.get("pit_window_laps") or ()),
-            veto_rules=_rules(row, "track", what),
-            overridden=_overridden(row),
-        )
-    except ConstraintValueError as error:
-        raise CompileError(f"The graph's node is at fault: {error}") from error
-
-
-def _present(row: Row, name: str, what: str) -> Any:
-    value = row.get(name)
-    if value is None:
-        raise CompileError(
-            f"The graph's node of {what} has no property {name}.",
-            field=name,
-            remedy="Rebuild the ontology.",
-        )
-    return value
-
-
-def _rules(row: Row, subject: str, what: str) -> tuple[str, ...]:
-    codes = []
-    for code in row["veto_rules"]:
-        try:
-            codes.append(parse_veto(code, subject=subject).code)
-        except InputError as error:
-            raise CompileError(f"A veto rule of {what} cannot be used: {error}") from error
-    return tuple(codes)
-
-
-def _overridden(row: Row) -> tuple[str, ...]:
-    names = row.get("overridden") or ()
-    return tuple(_COMPILED_NAMES.get(name, name) for name in names if name not in _NOT_COMPILED)

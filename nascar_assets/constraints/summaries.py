@@ -1,0 +1,135 @@
+"""The small read model that a slate's run materialises: a slate summary and a driver summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from nascar_assets.constraints.facts import SlateFact
+from nascar_assets.constraints.models import ConstraintSpec
+from nascar_assets.feed.schemas import UTC_TIME
+from nascar_assets.slates.slate import Slate
+
+SLATE_SUMMARY: dict[str, pl.DataType | type[pl.DataType]] = {
+    "slate_id": pl.String,
+    "race_id": pl.String,
+    "race_key": pl.String,
+    "track_id": pl.String,
+    "lock": UTC_TIME,
+    "roster_size": pl.Int32,
+    "salary_cap": pl.Int32,
+    "captain_multiplier_percent": pl.Int32,
+    "scheduled_laps": pl.Int32,  # null where unknown
+    "features": pl.List(pl.String),  # known by the slate's cut-off
+    "difficulty": pl.Float64,
+    "aggression_factor": pl.Float64,
+    "caution_rate": pl.Float64,
+    "pit_window_laps": pl.List(pl.Int32),
+    "track_veto_rules": pl.List(pl.String),
+    "track_overridden": pl.List(pl.String),
+    "spec_hash": pl.String,
+}
+"""One row: the slate, its race and its track."""
+
+DRIVER_SUMMARY: dict[str, pl.DataType | type[pl.DataType]] = {
+    "slate_id": pl.String,
+    "driver_id": pl.String,
+    "name": pl.String,  # null for a driver who races and is not in the salary file
+    "in_slate": pl.Boolean,
+    "salary": pl.Int32,  # null where he is not in the slate
+    "team": pl.String,
+    "status": pl.String,
+    "skill": pl.Float64,
+    "aggression": pl.Float64,
+    "shadow_risk": pl.Float64,
+    "min_laps_led": pl.Int32,
+    "max_laps_led": pl.Int32,  # null: no bound
+    "veto_rules": pl.List(pl.String),
+    "overridden": pl.List(pl.String),
+    "compiled": pl.Boolean,  # whether the spec holds him
+}
+"""One row per driver of the slate or of the spec, ascending by id."""
+
+
+def slate_summary(
+    slate: Slate,
+    spec: ConstraintSpec,
+    *,
+    track_id: str,
+    scheduled_laps: int | None,
+    features: Iterable[str] = (),
+) -> pl.DataFrame:
+    """The summary of a slate.
+
+    Args:
+        slate: The resolved slate.
+        spec: Its compiled constraints.
+        track_id: Where it races.
+        scheduled_laps: The race's length; none where unknown.
+        features: Names of the features that its feature table holds, known by the cut-off.
+
+    Returns:
+        One row of `SLATE_SUMMARY`.
+
+    Raises:
+        MissingConstraintError: If the spec does not hold the track.
+    """
+    fact = SlateFact.of(slate)
+    track = spec.get_track_constraints(track_id)
+    row = {
+        "slate_id": slate.slate_id,
+        "race_id": slate.race_id,
+        "race_key": slate.race_key,
+        "track_id": track_id,
+        "lock": fact.lock,
+        "roster_size": fact.roster_size,
+        "salary_cap": fact.salary_cap,
+        "captain_multiplier_percent": fact.captain_multiplier_percent,
+        "scheduled_laps": scheduled_laps,
+        "features": sorted(set(features)),
+        "difficulty": track.difficulty,
+        "aggression_factor": track.aggression_factor,
+        "caution_rate": track.caution_rate,
+        "pit_window_laps": list(track.pit_window_laps),
+        "track_veto_rules": list(track.veto_rules),
+        "track_overridden": list(track.overridden),
+        "spec_hash": spec.hash,
+    }
+    return pl.DataFrame([row], schema=SLATE_SUMMARY)
+
+
+def driver_summary(slate: Slate, spec: ConstraintSpec) -> pl.DataFrame:
+    """The summary of a slate's drivers.
+
+    Args:
+        slate: The resolved slate.
+        spec: Its compiled constraints.
+
+    Returns:
+        Rows of `DRIVER_SUMMARY`.
+    """
+    players = {player.driver_id: player for player in slate.players}
+    rows = []
+    for driver_id in sorted({*players, *spec.drivers}):
+        player, driver = players.get(driver_id), spec.drivers.get(driver_id)
+        rows.append(
+            {
+                "slate_id": slate.slate_id,
+                "driver_id": driver_id,
+                "name": player.name if player else None,
+                "in_slate": player is not None,
+                "salary": player.salary if player else None,
+                "team": player.team if player else None,
+                "status": player.status if player else None,
+                "skill": driver.skill if driver else None,
+                "aggression": driver.aggression if driver else None,
+                "shadow_risk": driver.shadow_risk if driver else None,
+                "min_laps_led": driver.min_laps_led if driver else None,
+                "max_laps_led": driver.max_laps_led if driver else None,
+                "veto_rules": list(driver.veto_rules) if driver else [],
+                "overridden": list(driver.overridden) if driver else [],
+                "compiled": driver is not None,
+            }
+        )
+    return pl.DataFrame(rows, schema=DRIVER_SUMMARY)
