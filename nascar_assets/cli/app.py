@@ -6,11 +6,13 @@ import os
 import traceback
 from collections.abc import Sequence
 
-import click
 import typer
 
-from nascar_assets.cli import sync as sync_command
+from nascar_assets.cli.coverage import coverage
+from nascar_assets.cli.doctor import doctor
 from nascar_assets.cli.output import messages
+from nascar_assets.cli.sync import sync
+from nascar_assets.cli.ui import ui
 from nascar_assets.errors import EnvironmentFault, InputError
 
 app = typer.Typer(
@@ -21,18 +23,21 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-app.command("sync")(sync_command.sync)
+for command in (sync, coverage, doctor, ui):
+    app.command()(command)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code."""
     try:
         result = app(list(arguments), standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         messages.print("stopped")
         return 1
-    except click.ClickException as error:
-        error.show()
+    except typer.Exit as ended:
+        return ended.exit_code
+    except typer.TyperException as error:
+        messages.print(f"error: {error.format_message()}", style="red", markup=False)
         return 2
     except InputError as error:
         _say(error)

@@ -5,27 +5,26 @@ from __future__ import annotations
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
-KINDS = ("weekend", "loop_stats", "practice", "lap_times")
-
 
 def coverage(home: Home, as_json: Json = False) -> None:
     """Shows which races have which data, by season and series.
 
     Example: nascar coverage
     """
+    from nascar_assets.feed.paths import RACE_KINDS
     from nascar_assets.orchestration.coverage import coverage_table
 
     out = Output(as_json)
     table = coverage_table(home)
     out.table(
         "Points races that have been run, and the data that landed",
-        ["season", "series", "races", *KINDS, "missing"],
+        ["season", "series", "races", *RACE_KINDS, "missing"],
         [
             (
                 str(row["season"]),
                 row["series"],
                 row["races"],
-                *(row[kind] for kind in KINDS),
+                *(row[kind] for kind in RACE_KINDS),
                 row["missing"],
             )
             for row in table["seasons"]

@@ -6,11 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from nascar_assets.feed.paths import parse_path
+from nascar_assets.feed.paths import RACE_KINDS, parse_path
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.store import scan_table
-
-KINDS = ("weekend", "loop_stats", "practice", "lap_times")
 
 WANTED = ("weekend", "loop_stats")
 """What every race that has been run should have; the rest is a bonus of some races."""
@@ -28,7 +26,7 @@ def coverage_table(home: str) -> dict[str, Any]:
         MissingPartition: If no schedule was ever synced.
     """
     root = Platform(home=home).root
-    files: dict[str, set[str]] = {kind: set() for kind in KINDS}
+    files: dict[str, set[str]] = {kind: set() for kind in RACE_KINDS}
     for item in root.list("landing/feed"):
         parsed = parse_path(item.path.removeprefix("landing/feed/"))
         if parsed is not None and parsed.race_id is not None and parsed.kind in files:
@@ -37,14 +35,16 @@ def coverage_table(home: str) -> dict[str, Any]:
         scan_table(root, "schedule")
         .filter((pl.col("status") == "complete") & (pl.col("race_type") == "points"))
         .sort("start_time", "race_id")
-        .with_columns(pl.col("race_id").is_in(sorted(files[kind])).alias(kind) for kind in KINDS)
+        .with_columns(
+            pl.col("race_id").is_in(sorted(files[kind])).alias(kind) for kind in RACE_KINDS
+        )
         .collect()
     )
     seasons = (
         races.group_by("season", "series")
         .agg(
             pl.len().alias("races"),
-            *(pl.col(kind).sum() for kind in KINDS),
+            *(pl.col(kind).sum() for kind in RACE_KINDS),
             (~pl.all_horizontal(WANTED)).sum().alias("missing"),
         )
         .sort("season", "series")

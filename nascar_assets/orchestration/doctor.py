@@ -150,10 +150,10 @@ def _feed(feed: str) -> str:
     from nascar_assets.feed.client import open_feed
     from nascar_assets.feed.paths import schedule_path
 
+    source = open_feed(feed)
     for season in range(2026, 2014, -1):
-        with open_feed(feed) as source:
-            if source.read(schedule_path(season)) is not None:
-                return f"{feed} (schedule of {season} there)"
+        if source.read(schedule_path(season)) is not None:
+            return f"{feed} (schedule of {season} there)"
     raise EnvironmentFault(f"{feed} holds no schedule of any season.")
 
 

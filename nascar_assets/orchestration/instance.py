@@ -11,6 +11,24 @@ from nascar_assets.errors import EnvironmentFault
 
 INSTANCE_SETTINGS = """\
 # Written by nascar. Edit it to use Postgres; delete it to have it made anew.
+event_log_storage:
+  module: nascar_assets.orchestration.sqlite_storage
+  class: PooledEventLogStorage
+  config:
+    base_dir:
+      env: DAGSTER_HOME
+run_storage:
+  module: nascar_assets.orchestration.sqlite_storage
+  class: PooledRunStorage
+  config:
+    base_dir:
+      env: DAGSTER_HOME
+schedule_storage:
+  module: nascar_assets.orchestration.sqlite_storage
+  class: PooledScheduleStorage
+  config:
+    base_dir:
+      env: DAGSTER_HOME
 telemetry:
   enabled: false
 run_monitoring:
@@ -58,4 +76,6 @@ def dagster_home(home: str) -> Path:
 
 def open_instance(home: str) -> dg.DagsterInstance:
     """The Dagster instance of a data root, the same one that the UI and the daemon use."""
-    return dg.DagsterInstance.from_config(str(dagster_home(home)))
+    folder = str(dagster_home(home))
+    os.environ["DAGSTER_HOME"] = folder  # the settings name their databases by it
+    return dg.DagsterInstance.from_config(folder)

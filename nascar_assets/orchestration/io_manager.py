@@ -4,8 +4,6 @@ The contract is dagster-polars' own (frames out, frames or lazy scans in), excep
 upstream partition that is missing is an error.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

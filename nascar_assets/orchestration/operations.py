@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.feed.client import open_feed
-from nascar_assets.feed.landing import sync_feed
+from nascar_assets.feed.landing import sync_from
 from nascar_assets.orchestration.instance import open_instance
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races, run_job, run_races
@@ -67,14 +67,19 @@ def sync_races(
     outcome = SyncOutcome()
     root = Platform(home=home).root
     started = time.perf_counter()
-    with open_feed(feed) as source:
-        report = sync_feed(source, root, series, seasons, progress=progress)
+    report = sync_from(feed, root, series, seasons, now=datetime.now(UTC), progress=progress)
     outcome.changed = list(report.changed)
-    outcome.quarantined = list(report.quarantined)
-    outcome.notices = list(report.notices)
+    outcome.quarantined = [item.path for item in report.quarantined]
+    outcome.notices = [
+        f"{item.path} was refused and lies in quarantine/: {item.reason}"
+        for item in report.quarantined
+    ]
     outcome.seconds["feed"] = time.perf_counter() - started
     outcome.races, outcome.failures = materialise_races(
-        home, report.race_ids, schedule_changed=report.schedule_changed, seconds=outcome.seconds
+        home,
+        report.touched,
+        schedule_changed=bool(report.schedules),
+        seconds=outcome.seconds,
     )
     return outcome
 
@@ -96,6 +101,8 @@ def materialise_races(
     if schedule_changed or not root.exists("store/schedule.parquet"):
         run_job(definitions.resolve_job_def("schedule_job"), instance)
     seconds["schedule"] = time.perf_counter() - started
+    if not race_ids:
+        return [], {}
     touched = (
         scan_table(root, "schedule")
         .filter(pl.col("race_id").is_in(list(race_ids)))

@@ -1,7 +1,5 @@
 """Race-partitioned tables: one pure function a race, run over one race or over many in one run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,14 +9,13 @@ import polars as pl
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.metadata import table_metadata
 from nascar_assets.orchestration.partitions import RACES
+from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.store import scan_table, table_path
 from nascar_assets.storage import DataRoot
 
 Race = Mapping[str, Any]
 """One row of the schedule."""
-
-RaceTable = Callable[["RaceInputs"], "RaceOutput"]
 
 
 class RaceInputs:
@@ -59,6 +56,10 @@ class RaceOutput:
         self.notices = tuple(notices)
         self.metadata = dict(metadata or {})
         self.failures = tuple(failures)
+
+
+RaceTable = Callable[[RaceInputs], RaceOutput]
+"""From one race's inputs to its table."""
 
 
 def schedule_rows(root: DataRoot, keys: Sequence[str]) -> dict[str, Race]:
@@ -113,28 +114,24 @@ def race_table(
         automation: When it materialises by itself.
         code_version: Changes when the same input gives another table.
     """
+    with pinned_previews():
+        spec = dg.AssetCheckSpec(
+            check, asset=name, description=check_description, blocking=True, partitions_def=RACES
+        )
+        decorate = dg.asset(
+            name=name,
+            partitions_def=RACES,
+            group_name=group,
+            description=description,
+            deps=list(deps),
+            kinds=kinds or {"polars", "parquet"},
+            owners=["team:data"],
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            automation_condition=automation,
+            code_version=code_version,
+            check_specs=[spec],
+        )
 
-    @dg.asset(
-        name=name,
-        partitions_def=RACES,
-        group_name=group,
-        description=description,
-        deps=list(deps),
-        kinds=kinds or {"polars", "parquet"},
-        owners=["team:data"],
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        automation_condition=automation,
-        code_version=code_version,
-        check_specs=[
-            dg.AssetCheckSpec(
-                check,
-                asset=name,
-                description=check_description,
-                blocking=True,
-                partitions_def=RACES,
-            )
-        ],
-    )
     def table(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Any]:
         root = platform.root
         keys = list(context.partition_keys)
@@ -167,7 +164,8 @@ def race_table(
             passed=not failed, check_name=check, metadata=_check_metadata(failed)
         )
 
-    return table
+    with pinned_previews():
+        return decorate(table)
 
 
 def _check_metadata(failed: Mapping[str, Sequence[str]]) -> dict[str, Any]:

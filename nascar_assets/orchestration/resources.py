@@ -1,7 +1,5 @@
 """The platform's one resource: where its files lie and which graph it reads."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -8,7 +8,7 @@ import polars as pl
 from nascar_assets.rules import RuleSet
 from nascar_assets.scenarios.result import Scenarios
 
-QUANTILES: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
+QUANTILES: tuple[float, ...] = (0.05, 0.10, 0.25, 0.5, 0.75, 0.90, 0.95)
 
 
 def summarise(scenarios: Scenarios, rule_set: RuleSet) -> pl.DataFrame:

@@ -1,24 +1,15 @@
 """Feed: the schedule, and for each race the files that landed, its entries and its practice."""
 
-from __future__ import annotations
-
 import hashlib
-import json
-from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from nascar_assets.feed.landing import landed_schedules
 from nascar_assets.feed.parse_practice import parse_practice
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.parse_weekend import parse_entries
-from nascar_assets.feed.paths import (
-    lap_averages_path,
-    lap_times_path,
-    loop_stats_path,
-    parse_path,
-    weekend_path,
-)
+from nascar_assets.feed.paths import RACE_KINDS, race_path
 from nascar_assets.feed.schemas import PRACTICE
 from nascar_assets.orchestration.race_tables import RaceInputs, RaceOutput, race_table
 from nascar_assets.orchestration.resources import Platform
@@ -26,13 +17,6 @@ from nascar_assets.orchestration.store import scan_table, table_path
 from nascar_assets.storage import DataRoot
 
 LANDING = "landing/feed"
-
-FILE_KINDS = {
-    "weekend": weekend_path,
-    "loop_stats": loop_stats_path,
-    "practice": lap_averages_path,
-    "lap_times": lap_times_path,
-}
 
 
 @dg.asset(
@@ -44,12 +28,7 @@ FILE_KINDS = {
 def schedule(platform: Platform) -> pl.DataFrame:
     """One row per race; keys once given are kept when the schedule moves."""
     root = platform.root
-    payloads: dict[int, Any] = {}
-    for item in root.list(f"{LANDING}/cacher"):
-        parsed = parse_path(item.path.removeprefix(f"{LANDING}/"))
-        if parsed is not None and parsed.kind == "schedule":
-            payloads[parsed.season] = root.read(item.path)
-    return parse_schedule(payloads, known_keys(root))
+    return parse_schedule(landed_schedules(root), known_keys(root))
 
 
 def known_keys(root: DataRoot) -> dict[str, str]:
@@ -62,16 +41,18 @@ def known_keys(root: DataRoot) -> dict[str, str]:
 
 def race_payload(inputs: RaceInputs, kind: str) -> bytes | None:
     """One landed file of a race, none where the feed does not have it."""
+    return inputs.root.read(_landed_path(inputs, kind))
+
+
+def _landed_path(inputs: RaceInputs, kind: str) -> str:
     race = inputs.race
-    path = FILE_KINDS[kind](race["season"], race["series"], race["race_id"])
-    return inputs.root.read(f"{LANDING}/{path}")
+    return f"{LANDING}/{race_path(kind, race['season'], race['series'], race['race_id'])}"
 
 
 def _race_files(inputs: RaceInputs) -> RaceOutput:
     rows = []
-    for kind, path_of in FILE_KINDS.items():
-        race = inputs.race
-        path = f"{LANDING}/{path_of(race['season'], race['series'], race['race_id'])}"
+    for kind in RACE_KINDS:
+        path = _landed_path(inputs, kind)
         data = inputs.root.read(path)
         if data is None:
             continue
@@ -90,7 +71,7 @@ def _race_files(inputs: RaceInputs) -> RaceOutput:
     return RaceOutput(
         frame,
         failures=missing,
-        metadata={"files": dg.MetadataValue.json(json.loads(json.dumps(rows)))},
+        metadata={"files": dg.MetadataValue.json(rows)},
     )
 
 
@@ -126,7 +107,7 @@ entries = race_table(
 
 
 def _practice(inputs: RaceInputs) -> RaceOutput:
-    payload = race_payload(inputs, "practice")
+    payload = race_payload(inputs, "lap_averages")
     if payload is None:
         return RaceOutput(pl.DataFrame(schema=PRACTICE), ["The feed has no practice averages."])
     parsed = parse_practice(payload, inputs.race)

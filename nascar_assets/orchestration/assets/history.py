@@ -1,6 +1,7 @@
 """History: official results per race; ratings and track profiles as of each race's start."""
 
-from __future__ import annotations
+from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -12,6 +13,7 @@ from nascar_assets.history.track_profiles import track_profiles as profiles_as_o
 from nascar_assets.orchestration.assets.feed import race_files, race_payload
 from nascar_assets.orchestration.metadata import table_metadata
 from nascar_assets.orchestration.partitions import RACES
+from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.race_tables import (
     RaceInputs,
     RaceOutput,
@@ -27,11 +29,8 @@ def _race_results(inputs: RaceInputs) -> RaceOutput:
     if inputs.race["status"] != "complete" or weekend is None:
         return RaceOutput(pl.DataFrame(schema=RESULTS), ["The race has not been run."])
     parsed = build_race_results(inputs.race, weekend, race_payload(inputs, "loop_stats"))
-    places = parsed.frame["finish"].sort().to_list()
     failures = (
-        []
-        if places == list(range(1, len(places) + 1))
-        else [f"The finish is no permutation of 1 to {len(places)}."]
+        [] if parsed.frame["finish"].is_unique().all() else ["Two cars share a finishing position."]
     )
     return RaceOutput(parsed.frame, parsed.notices, failures=failures)
 
@@ -41,8 +40,8 @@ race_results = race_table(
     _race_results,
     group="history",
     description="Official results joined with loop statistics; empty before the race.",
-    check="finish_is_a_permutation",
-    check_description="Every place is taken by exactly one car.",
+    check="finish_is_unique",
+    check_description="No place is taken by two cars.",
     deps=[race_files],
 )
 
@@ -59,14 +58,22 @@ def all_results(platform: Platform) -> pl.DataFrame:
 ALL_RESULTS = dg.AssetDep(race_results, partition_mapping=dg.AllPartitionMapping())
 
 
-@dg.asset(
-    partitions_def=RACES,
-    group_name="history",
-    description="Each entrant's rating and level as known at the race's start, from past races.",
-    deps=[ALL_RESULTS],
-    kinds={"polars", "parquet"},
-    owners=["team:model"],
-    backfill_policy=dg.BackfillPolicy.single_run(),
+def as_of_asset(description: str) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """An asset per race that sees every earlier race's results."""
+    with pinned_previews():
+        return dg.asset(
+            partitions_def=RACES,
+            group_name="history",
+            description=description,
+            deps=[ALL_RESULTS],
+            kinds={"polars", "parquet"},
+            owners=["team:model"],
+            backfill_policy=dg.BackfillPolicy.single_run(),
+        )
+
+
+@as_of_asset(
+    "Each entrant's rating and level as known at the race's start, from past races.",
 )
 def driver_ratings(context: dg.AssetExecutionContext, platform: Platform) -> None:
     """Walk-forward: what a forecast made at the start of each race would have known."""
@@ -84,14 +91,8 @@ def driver_ratings(context: dg.AssetExecutionContext, platform: Platform) -> Non
         )
 
 
-@dg.asset(
-    partitions_def=RACES,
-    group_name="history",
-    description="What races at each track have been like, as known at this race's start.",
-    deps=[ALL_RESULTS],
-    kinds={"polars", "parquet"},
-    owners=["team:model"],
-    backfill_policy=dg.BackfillPolicy.single_run(),
+@as_of_asset(
+    "What races at each track have been like, as known at this race's start.",
 )
 def track_profiles(context: dg.AssetExecutionContext, platform: Platform) -> None:
     """One row per track that was raced before the race's start."""

@@ -1,7 +1,5 @@
 """Slate: players, the race's field, its ratings and its features, all as of the cut-off."""
 
-from __future__ import annotations
-
 import hashlib
 from datetime import UTC, datetime
 from typing import Any
@@ -18,17 +16,16 @@ from nascar_assets.history.ratings import rate_race
 from nascar_assets.orchestration.assets.feed import entries, practice, schedule
 from nascar_assets.orchestration.assets.history import race_results
 from nascar_assets.orchestration.assets.telemetry import lap_summaries
-from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.race_tables import schedule_rows
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.slate_assets import slate_asset
 from nascar_assets.orchestration.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.store import scan_all, scan_table, stored_partitions
 from nascar_assets.rules import rule_set
-from nascar_assets.slates.build import build_slate, slate_to_polars
+from nascar_assets.slates.build import build_slate
 from nascar_assets.slates.salaries import read_salaries
+from nascar_assets.slates.stored import slate_to_polars
 from nascar_assets.storage import DataRoot
-
-SLATE = {"partitions_def": SLATES, "owners": ["team:model"]}
 
 ALL_RACES = dg.AllPartitionMapping()
 
@@ -45,12 +42,11 @@ class SlateRun(dg.Config):
     settings: str = Field(default="", description="Portfolio settings as TOML; empty: defaults.")
 
 
-@dg.asset(
+@slate_asset(
     group_name="slate",
     description="The players that a lineup may hold, each resolved to the feed's driver.",
     deps=[schedule, dg.AssetDep(entries, partition_mapping=ALL_RACES)],
     kinds={"polars", "csv"},
-    **SLATE,
 )
 def slate(
     context: dg.AssetExecutionContext, config: SlateRun, platform: Platform
@@ -161,12 +157,11 @@ def results_before(root: DataRoot, as_of: datetime) -> pl.DataFrame:
     )
 
 
-@dg.asset(
+@slate_asset(
     group_name="slate",
     description="Every car of the race as known by the cut-off, picked or not.",
     deps=[schedule, dg.AssetDep(entries, partition_mapping=ALL_RACES)],
     kinds={"polars"},
-    **SLATE,
 )
 def slate_field(
     context: dg.AssetExecutionContext, platform: Platform, slate: pl.DataFrame
@@ -189,12 +184,11 @@ def slate_field(
     ).cast(dict(ENTRIES))  # type: ignore[arg-type]
 
 
-@dg.asset(
+@slate_asset(
     group_name="slate",
     description="Rating and level of every car, from races that were known by the cut-off.",
     deps=[dg.AssetDep(race_results, partition_mapping=ALL_RACES)],
     kinds={"polars", "numba"},
-    **SLATE,
 )
 def slate_ratings(
     context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
@@ -221,7 +215,7 @@ def feature_sources(root: DataRoot, slate_field: pl.DataFrame) -> dict[str, pl.D
     return sources
 
 
-@dg.asset(
+@slate_asset(
     group_name="slate",
     description="One row per entrant: every catalogued feature that was known by the cut-off.",
     deps=[
@@ -230,7 +224,6 @@ def feature_sources(root: DataRoot, slate_field: pl.DataFrame) -> dict[str, pl.D
         dg.AssetDep(lap_summaries, partition_mapping=ALL_RACES),
     ],
     kinds={"polars"},
-    **SLATE,
 )
 def slate_features(
     context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame

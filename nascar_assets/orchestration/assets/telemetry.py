@@ -1,7 +1,5 @@
 """Telemetry: the canonical laps of a race, their rolling features and their summary."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from nascar_assets.feed.schemas import LAPS

@@ -1,0 +1,172 @@
+"""Constraints: ontology values as of the cut-off, compiled into a spec, and the run's RunConfig."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from nascar_assets.constraints import (
+    ConstraintCompiler,
+    ConstraintSpec,
+    create_run_config,
+)
+from nascar_assets.history.values import driver_values as estimate_drivers
+from nascar_assets.history.values_tracks import track_values as estimate_tracks
+from nascar_assets.ontology import build_state
+from nascar_assets.orchestration.assets.history import ALL_RESULTS
+from nascar_assets.orchestration.assets.slate import results_before
+from nascar_assets.orchestration.graph import entry_store, graph_of_state
+from nascar_assets.orchestration.race_tables import schedule_rows
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.slate_plan import SlatePlan
+from nascar_assets.storage import DataRoot
+
+
+@slate_asset(
+    group_name="constraints",
+    description="Ontology values of every driver, estimated as of the slate's cut-off.",
+    deps=[ALL_RESULTS],
+    kinds={"polars"},
+)
+def slate_driver_values(context: dg.AssetExecutionContext, platform: Platform) -> pl.DataFrame:
+    """What the graph holds for this slate before anyone overrode it."""
+    plan = SlatePlan.load(platform.root, context.partition_key)
+    return estimate_drivers(results_before(platform.root, plan.as_of), plan.as_of)
+
+
+@slate_asset(
+    group_name="constraints",
+    description="Ontology values of every track, estimated as of the slate's cut-off.",
+    deps=[ALL_RESULTS],
+    kinds={"polars"},
+)
+def slate_track_values(
+    context: dg.AssetExecutionContext, platform: Platform, schedule: pl.DataFrame
+) -> pl.DataFrame:
+    """What the graph holds for this slate before anyone overrode it."""
+    plan = SlatePlan.load(platform.root, context.partition_key)
+    return estimate_tracks(results_before(platform.root, plan.as_of), schedule, plan.as_of)
+
+
+def spec_path(slate_id: str) -> str:
+    """Where a slate's compiled spec lies."""
+    return f"store/constraint_spec/{slate_id}.json"
+
+
+def load_spec(root: DataRoot, slate_id: str) -> ConstraintSpec:
+    """A slate's compiled spec; one whose hash does not match is refused."""
+    data = root.read(spec_path(slate_id))
+    assert data is not None  # downstream of the asset that writes it
+    return ConstraintSpec.from_json(data)
+
+
+@slate_asset(
+    group_name="constraints",
+    description="Constraints of every driver and of the track, compiled once and hashed.",
+    kinds={"neo4j", "json"},
+    check_specs=[
+        blocking_check(
+            "constraint_spec",
+            "spec_is_complete_and_hashed",
+            "Every car of the field and the track are in the spec, and its hash is its content's.",
+        )
+    ],
+)
+def constraint_spec(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    schedule: pl.DataFrame,
+    slate_field: pl.DataFrame,
+    slate_driver_values: pl.DataFrame,
+    slate_track_values: pl.DataFrame,
+) -> Iterator[Any]:
+    """The graph is read here, once; everything after this reads the value."""
+    root = platform.root
+    plan = SlatePlan.load(root, context.partition_key)
+    race = schedule_rows(root, [plan.race_key])[plan.race_key]
+    state = build_state(
+        slate_driver_values,
+        slate_track_values,
+        schedule,
+        entry_store(platform).entries(),
+        plan.as_of,
+        entrants=slate_field,
+    )
+    with graph_of_state(platform, state) as engine:
+        description = engine.description
+        spec = ConstraintCompiler(engine, state).compile_spec(
+            plan.slate_id,
+            slate_field["driver_id"].to_list(),
+            [race["track_id"]],
+            now=plan.as_of,
+        )
+    root.write(spec_path(plan.slate_id), spec.to_json().encode())
+    stored = load_spec(root, plan.slate_id)
+    missing = [car for car in slate_field["driver_id"] if car not in stored.drivers]
+    complete = not missing and race["track_id"] in stored.tracks and stored == spec
+    yield dg.Output(
+        None,
+        metadata={
+            "spec_hash": spec.hash,
+            "state_hash": state.hash,
+            "engine": description,
+            "drivers": len(spec.drivers),
+            "newcomers": sum(node.newcomer for node in state.drivers),
+            "overrides": dg.MetadataValue.md(
+                "\n".join(f"- {entry.note}" for entry in (*state.overrides, *state.vetoes))
+                or "none"
+            ),
+            "notices": dg.MetadataValue.md(
+                "\n".join(f"- {notice}" for notice in state.notices) or "none"
+            ),
+        },
+    )
+    yield dg.AssetCheckResult(
+        passed=complete,
+        check_name="spec_is_complete_and_hashed",
+        metadata={"missing": missing, "hash": spec.hash},
+    )
+
+
+def run_config_path(slate_id: str) -> str:
+    """Where a slate's RunConfig lies for people to take away."""
+    return f"slates/{slate_id}/run_config.json"
+
+
+@slate_asset(
+    group_name="constraints",
+    description="What repeats this run exactly: spec hash, parameters, seed.",
+    deps=[constraint_spec],
+    kinds={"json"},
+)
+def run_config(
+    context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
+) -> dg.MaterializeResult[None]:
+    """The RunConfig of the slate's run."""
+    from nascar_assets.orchestration.provenance import code_version, data_hashes
+
+    root = platform.root
+    plan = SlatePlan.load(root, context.partition_key)
+    race = schedule_rows(root, [plan.race_key])[plan.race_key]
+    config = create_run_config(
+        load_spec(root, plan.slate_id),
+        {
+            "n_scenarios": plan.n_scenarios,
+            "field_size": slate_field.height,
+            "race_length": race["scheduled_laps"],
+            "slate_id": plan.slate_id,
+            "race_id": plan.race_id,
+            "as_of": plan.as_of.isoformat(),
+            "settings": plan.settings,
+            "code_version": code_version(),
+            "data": data_hashes(root, plan.slate_id),
+        },
+        plan.seed,
+        now=plan.as_of,
+    )
+    root.write(run_config_path(plan.slate_id), config.to_json().encode())
+    return dg.MaterializeResult(
+        metadata={"run_id": config.run_id, "seed": plan.seed, "code_version": code_version()}
+    )

@@ -1,0 +1,179 @@
+"""Scenarios: the race told many times, its laws checked, and its summary per driver."""
+
+from collections.abc import Iterator
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import polars as pl
+
+from nascar_assets.calibration.forecasts import RaceToForecast
+from nascar_assets.calibration.race_forecast import race_setup
+from nascar_assets.ontology import build_state
+from nascar_assets.orchestration.assets.constraints import load_spec, run_config
+from nascar_assets.orchestration.metadata import image, table_metadata
+from nascar_assets.orchestration.race_tables import Race, schedule_rows
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.slate_plan import SlatePlan
+from nascar_assets.orchestration.store import scan_table, table_path
+from nascar_assets.reports.plots import (
+    as_markdown_image,
+    laps_led_shares,
+    points_distribution,
+    regime_frequencies,
+)
+from nascar_assets.rules import RuleSet, rule_set
+from nascar_assets.scenarios import Scenarios, check_laws, generate_scenarios, summarise
+from nascar_assets.storage import DataRoot
+
+EASTERN = ZoneInfo("America/New_York")
+
+
+@slate_asset(
+    group_name="scenarios",
+    description="Complete races, lap by lap: one row per scenario and driver.",
+    deps=[run_config],
+    kinds={"numba", "parquet"},
+    check_specs=[
+        blocking_check(
+            "scenarios",
+            "laws_of_the_race",
+            "Every scenario is a race that could happen: not one law is broken in one of them.",
+        )
+    ],
+)
+def scenarios(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    schedule: pl.DataFrame,
+    slate_field: pl.DataFrame,
+    slate_ratings: pl.DataFrame,
+    slate_driver_values: pl.DataFrame,
+    slate_track_values: pl.DataFrame,
+) -> Iterator[Any]:
+    """The joint forecast that everything after it reads."""
+    root = platform.root
+    plan = SlatePlan.load(root, context.partition_key)
+    race = schedule_rows(root, [plan.race_key])[plan.race_key]
+    state = build_state(
+        slate_driver_values, slate_track_values, schedule, (), plan.as_of, entrants=slate_field
+    )
+    estimated = pl.DataFrame(
+        {
+            "driver_id": [node.driver_id for node in state.drivers],
+            "skill": [node.skill for node in state.drivers],
+        }
+    )
+    setup = race_setup(
+        race_to_forecast(race, plan, slate_field, slate_ratings, estimated, slate_track_values)
+    )
+    made = generate_scenarios(load_spec(root, plan.slate_id), setup, plan.n_scenarios, plan.seed)
+    frame = made.to_polars([contest_rules(plan)])
+    size = root.write_frame(table_path("scenarios", plan.slate_id), frame)
+    root.write_frame(table_path("scenario_races", plan.slate_id), made.races_to_polars())
+    assert made.diagnostics is not None
+    found = made.diagnostics
+    records = check_laws(load_scenarios(root, plan.slate_id))
+    regimes = pl.DataFrame(
+        {
+            "regime": list(found.regime_frequencies),
+            "frequency": list(found.regime_frequencies.values()),
+        }
+    )
+    yield dg.Output(
+        None,
+        metadata={
+            **table_metadata(frame, size=size),
+            "n_generated": found.n_generated,
+            "n_valid": found.n_valid,
+            "rejection_rate": found.rejection_rate,
+            "rejected_by_rule": dict(found.rejected_by_rule),
+            "parameters_hash": found.parameters_hash,
+            "spec_hash": found.spec_hash,
+            "regimes": image(as_markdown_image(regime_frequencies(regimes), "Regimes")),
+            "notices": dg.MetadataValue.md(
+                "\n".join(f"- {notice}" for notice in (*setup.notices, *found.notices)) or "none"
+            ),
+        },
+    )
+    yield dg.AssetCheckResult(
+        passed=all(record.broken == 0 for record in records),
+        check_name="laws_of_the_race",
+        metadata={
+            record.law: f"{record.broken} of {record.checked} broken: {record.statement}"
+            for record in records
+        },
+    )
+
+
+def race_to_forecast(
+    race: Race,
+    plan: SlatePlan,
+    field: pl.DataFrame,
+    ratings: pl.DataFrame,
+    drivers: pl.DataFrame,
+    tracks: pl.DataFrame,
+) -> RaceToForecast:
+    """A slate's race with everything that was known of it by the cut-off."""
+    return RaceToForecast(
+        race_id=race["race_id"],
+        race_key=race["race_key"],
+        series=race["series"],
+        season=race["season"],
+        track_id=race["track_id"],
+        track_type=race["track_type"],
+        track_length_miles=race["track_length_miles"],
+        scheduled_laps=race["scheduled_laps"],
+        stage_ends=tuple(race["stage_ends"] or ()),
+        start_time=race["start_time"],
+        cut_off=plan.as_of,
+        entries=field,
+        ratings=ratings,
+        drivers=drivers,
+        tracks=tracks,
+    )
+
+
+def contest_rules(plan: SlatePlan) -> RuleSet:
+    """The rules of the slate's contest on the race's date."""
+    return rule_set(plan.contest, plan.lock.astimezone(EASTERN).date())
+
+
+def load_scenarios(root: DataRoot, slate_id: str) -> Scenarios:
+    """A slate's stored scenarios."""
+    return Scenarios.from_polars(
+        scan_table(root, "scenarios", slate_id).collect(),
+        scan_table(root, "scenario_races", slate_id).collect(),
+    )
+
+
+@slate_asset(
+    group_name="scenarios",
+    description="The forecast per driver: points, finish, chances, laps led, with their errors.",
+    deps=[scenarios],
+    kinds={"polars"},
+)
+def scenario_summary(
+    context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
+) -> dg.Output[pl.DataFrame]:
+    """One row per car of the field."""
+    plan = SlatePlan.load(platform.root, context.partition_key)
+    made = load_scenarios(platform.root, plan.slate_id)
+    names = slate_field.select("driver_id", "driver_name", "team", "start")
+    summary = names.join(
+        summarise(made, contest_rules(plan)), on="driver_id", how="inner", maintain_order="left"
+    ).sort("points_mean", descending=True)
+    drawn = summary.select(
+        "driver_name",
+        pl.col("points_mean").alias("mean_points"),
+        pl.col("laps_led_mean").alias("mean_laps_led"),
+        *(pl.col(f"points_q{share:02d}").alias(f"p{share}") for share in (10, 25, 50, 75, 90)),
+    )
+    return dg.Output(
+        summary,
+        metadata={
+            "points": image(as_markdown_image(points_distribution(drawn), "Contest points")),
+            "laps_led": image(as_markdown_image(laps_led_shares(drawn), "Laps led")),
+        },
+    )
