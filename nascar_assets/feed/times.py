@@ -8,18 +8,21 @@ The feed's dates say neither their time zone nor what exactly they date. What it
   the track's local time (Las Vegas 2022: 12:30 for a race of 15:30 Eastern).
 - A race moved forward on its day keeps the old time in one of the three (Daytona 2025 and 2026).
 - A race stopped by rain and finished the next day has the first day as its `race_date`.
+- The schedule's race event, where there is one, agrees with these dates (in 96 of 97 races of
+  2023), but a race put off to another day may keep its old event.
 
-So a race starts at the schedule's own race event, where there is one (its times are UTC).
-Otherwise at `race_date`, read as the track's local time where this makes it equal to
-`date_scheduled` or `tunein_date`, and as Eastern time if not; or at `tunein_date` where that is
-earlier on the same day. A lock that is too early by the length of a pre-race show does no harm; one
-that is too late would let the race itself leak into its own forecast.
+So a race starts at the schedule's own race event (its times are UTC), unless `race_date` and
+`tunein_date` both lie on a later day. Without an event it starts at `race_date`, read as the
+track's local time where this makes it equal to `date_scheduled` or `tunein_date`, and as Eastern
+time if not; or at `tunein_date` where that is earlier on the same day. A lock that is too early by
+the length of a pre-race show does no harm; one that is too late would let the race itself leak
+into its own forecast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -49,20 +52,35 @@ def race_start(race: Mapping[str, Any], zone: ZoneInfo, file: str) -> datetime:
     Raises:
         FeedFormatError: If no field tells the date.
     """
+    tune_in = _local(_date(race, "tunein_date", file), EASTERN)
+    dated = _dated_start(race, tune_in, zone, file)
     events = _event_times(race, file, (RACE_RUN,))
-    if events:
-        return min(events)  # a race stopped by rain may have a second event for its end
-    scheduled, tune_in = (
-        _local(_date(race, key, file), EASTERN) for key in ("date_scheduled", "tunein_date")
-    )
+    if not events:
+        if dated is None:
+            raise FeedFormatError("The race has no date.", file=file, field="race_date")
+        return dated
+    event = min(events)  # a race stopped by rain may have a second event for its end
+    if dated is not None and tune_in is not None and _day(event) < min(_day(dated), _day(tune_in)):
+        return dated
+    return event
+
+
+def _dated_start(
+    race: Mapping[str, Any], tune_in: datetime | None, zone: ZoneInfo, file: str
+) -> datetime | None:
+    """The start by the race's dates alone; none where it has none."""
+    scheduled = _local(_date(race, "date_scheduled", file), EASTERN)
     naive = _date(race, "race_date", file)
     start = _local(naive, EASTERN) or scheduled or tune_in
-    if start is None:
-        raise FeedFormatError("The race has no date.", file=file, field="race_date")
     at_track = _local(naive, zone)
     if at_track is not None and at_track in (scheduled, tune_in):
         start = at_track
-    if tune_in is not None and tune_in < start and _day(tune_in) == _day(start):
+    if (
+        start is not None
+        and tune_in is not None
+        and tune_in < start
+        and _day(tune_in) == _day(start)
+    ):
         start = tune_in
     return start
 
@@ -168,5 +186,5 @@ def _local(naive: datetime | None, zone: ZoneInfo) -> datetime | None:
     return None if naive is None else naive.replace(tzinfo=zone).astimezone(UTC)
 
 
-def _day(when: datetime) -> Any:
+def _day(when: datetime) -> date:
     return when.astimezone(EASTERN).date()

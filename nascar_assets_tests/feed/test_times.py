@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.payload import FeedFormatError
 from nascar_assets.feed.times import (
     EASTERN,
@@ -16,6 +19,7 @@ from nascar_assets.feed.times import (
     results_known,
 )
 from nascar_assets_tests.feed.feed_files import race
+from nascar_assets_tests.feed.real_feed import real_data
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 PHOENIX = ZoneInfo("America/Phoenix")
@@ -46,6 +50,14 @@ def test_the_schedules_own_race_event_goes_first_and_is_utc():
         {"event_name": "Race", "run_type": 3, "start_time_utc": "2026-03-01T21:00:00"},
     ]
     assert start(schedule=events) == datetime(2026, 3, 1, 21, 0, tzinfo=UTC)
+
+
+def test_the_event_of_a_race_put_off_to_another_day_is_stale():
+    events = [{"run_type": 3, "start_time_utc": "2026-03-01T20:30:00"}]
+    monday, sunday = "2026-03-02T12:00", "2026-03-01T15:30"
+    assert start(schedule=events, **dated(sunday, monday, monday)) == eastern(monday)
+    # Stopped on Sunday and finished on Monday: it began on Sunday.
+    assert start(schedule=events, **dated(sunday, sunday, monday)) == eastern(sunday)
 
 
 @pytest.mark.parametrize(
@@ -131,3 +143,15 @@ def test_the_last_event_before_the_race_goes_before_the_qualifying_date():
     ]
     known = qualifying_known(race(schedule=events), start(), EASTERN, "file")
     assert known == datetime(2026, 3, 1, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.real_data
+def test_dates_alone_give_the_starts_of_the_real_events():
+    payload = json.loads((real_data() / "feed-samples/race_list_basic.json").read_bytes())
+    by_event = parse_schedule({2023: payload})
+    for races in payload.values():
+        for listed in races:
+            listed["schedule"] = []
+    by_date = parse_schedule({2023: payload})
+    assert by_event.height == 97
+    assert by_event["start_time"].equals(by_date["start_time"])
