@@ -131,12 +131,14 @@ def prepare(
         ]
     )
     unit = float(np.std(ratings))
+    scale = np.array([exp_of(values.spread_slope * float(rating)) for rating in ratings])
+    noise = np.zeros(5 * ((len(drivers) + 4) // 5), np.float32)
+    noise[: len(drivers)] = values.omega * math.sqrt(1.0 - rates.keep**2) * scale
     field = Field(
         level=values.kappa * ratings,
-        level_sd=spread,
-        # Uncertainty of a rating is the driver's own; the day is shared with the team.
-        team_share=values.team_share
-        * (values.sigma_s / np.maximum(spread, 1e-9)).clip(0.0, 1.0) ** 2,
+        level_sd=spread * scale,
+        noise=noise,
+        team_share=np.full(len(drivers), values.team_share),
         team=_team_codes([entry.team for entry in setup.entries]),
         involvement=np.array(
             [
@@ -158,6 +160,12 @@ def prepare(
         earliest_stop=np.array(EARLIEST_STOP),
         stay_out=np.array(STAY_OUT),
         gamble=np.array(GAMBLE),
+        thinning=np.array(
+            [
+                exp_of(values.thinning * math.log(running / len(drivers))) if running else 0.0
+                for running in range(len(drivers) + 1)
+            ]
+        ),
         chaos=chaos_quantiles(values.chaos_shape),
     )
     return Inputs(rates, field, setup.scheduled_laps, ratings, tuple(notices))
@@ -190,7 +198,6 @@ def _rates(
     fuel = _fuel_laps(values, setup, track, notices)
     return Rates(
         keep=keep,
-        noise=values.omega * math.sqrt(1.0 - keep * keep),
         clean_air=(1.0 - keep) * values.delta,
         start_scale=values.start_scale,
         start_correlation=values.start_correlation,
@@ -203,6 +210,7 @@ def _rates(
         wreck_more=_shift_odds(values.wreck_more, aggression),
         wreck_out=_shift_odds(values.wreck_out, aggression),
         damage=values.damage,
+        trouble=values.trouble,
         repair=values.repair,
         repair_laps=max(1.0, values.repair_laps * percent),
         jump=values.sigma_j,
@@ -216,6 +224,7 @@ def _rates(
         trapped=values.trapped,
         stay_out=values.stay_out,
         fast_weight=values.fast_weight,
+        fast_spread=values.fast_spread,
         fast_leader=values.fast_leader,
         fast_awarded=values.fast_awarded,
     )

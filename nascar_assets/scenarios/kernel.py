@@ -38,6 +38,7 @@ class Field(NamedTuple):
 
     level: Floats  # expected race-day level, kappa * mu
     level_sd: Floats  # its spread from race to race
+    noise: npt.NDArray[np.float32]  # [padded] innovation of a lap, padding included
     team_share: Floats  # share of the race-day variance that a team's cars have in common
     team: npt.NDArray[np.int64]  # code of the team, from 0
     involvement: Floats  # weight in accidents
@@ -50,6 +51,7 @@ class Field(NamedTuple):
     earliest_stop: Floats  # [3] earliest green stop of a strategy, as a share of a tank
     stay_out: Floats  # [3] chance to stay out under caution
     gamble: Floats  # [3] chance to stretch the fuel to the end
+    thinning: Floats  # [N + 1] wreck hazard by the number of running cars
     chaos: Floats  # quantiles of the race-day factor G, equally spaced, mean 1
 
 
@@ -216,6 +218,7 @@ def simulate(
         np.empty(n, np.int64),
         np.empty(n, np.int64),
         np.empty(n, np.int64),
+        np.empty(n, np.int64),
     )
     stream = np.empty(2, np.uint64)
     words = np.empty(n_words, np.uint64)
@@ -273,6 +276,7 @@ def _race(
     )
     next_stop = NEVER
     next_break = NEVER
+    next_trouble = NEVER
     # Team days are drawn into `cumulative`, which is scratch until the green flag.
     for i in range(n):
         cumulative[i] = normal(stream, quantiles)
@@ -297,7 +301,14 @@ def _race(
         if u < field.mechanical[i]:
             car.breaks[i] = 1 + np.int64(u / field.mechanical[i] * scheduled_laps)
             next_break = min(next_break, car.breaks[i])
-        fast[i] = exponential_of(rates.fast_weight * car.level[i])
+        u = uniform(stream)
+        car.trouble[i] = NEVER
+        if u < rates.trouble:
+            car.trouble[i] = 1 + np.int64(u / rates.trouble * scheduled_laps)
+            next_trouble = min(next_trouble, car.trouble[i])
+        fast[i] = exponential_of(
+            rates.fast_weight * car.level[i] + rates.fast_spread * normal(stream, quantiles)
+        )
         out.laps_led[r, i] = 0
         out.fastest_laps[r, i] = 0
     for i in range(n, padded):
@@ -306,7 +317,7 @@ def _race(
         car.offset[i] = OUT
     keep = np.float32(rates.keep)
     give = np.float32(1.0 - rates.keep)
-    noise = np.float32(rates.noise)
+    noise = field.noise
     clean_air = np.float32(rates.clean_air)
     fast_sum = _fast_lap_weights(car, fast, cumulative, n)
     leader = events.leader_of(car, n)
@@ -351,12 +362,13 @@ def _race(
         word = next_word(stream)
         factor = 1.0
         if lap > late_from:
-            factor += rates.late * (lap - late_from) / (0.2 * scheduled_laps)
+            close = min(1.0, (lap - late_from) / (0.2 * scheduled_laps))
+            factor += rates.late * close * close * close
         if lap <= restart_until:
             factor *= rates.restart_factor
         if attempts > 0:
             factor *= rates.overtime_factor
-        p_wreck = min(0.5, rates.wreck * chaos * factor * running / n)
+        p_wreck = min(0.5, rates.wreck * chaos * factor * field.thinning[running])
         u = high_unit(word)
         caution = False
         stage = False
@@ -384,6 +396,14 @@ def _race(
                             caution = True
                     car.breaks[i] = NEVER
                 next_break = min(next_break, car.breaks[i])
+        if lap >= next_trouble:
+            next_trouble = NEVER
+            for i in range(n):
+                if car.trouble[i] <= lap:
+                    if car.status[i] == RUNNING:
+                        events.hurt(stream, car, rates, i, lap, n)
+                    car.trouble[i] = NEVER
+                next_trouble = min(next_trouble, car.trouble[i])
         if caution:
             cautions += 1
             if lap > late_from:
@@ -424,7 +444,7 @@ def _race(
         y = car.y
         pull = car.pull
         for i in range(padded):
-            y[i] = keep * y[i] + (give * pull[i] + noise * etas[i])
+            y[i] = keep * y[i] + (give * pull[i] + noise[i] * etas[i])
         leader = events.leader_of(car, n)
         out.laps_led[r, leader] += 1
         v = low_unit(word)

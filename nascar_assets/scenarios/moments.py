@@ -26,9 +26,9 @@ class Races:
         start, finish, laps_led, fastest_laps, laps_completed, status: [n, N].
         mid_position: [n, N] running position at half distance, 0 where unknown or retired.
         race_laps, green_laps, cautions: [n].
-        scheduled_laps: Of the race.
-        level: [N] rating of each car.
-        team: [N] code of each car's team, -1 for none.
+        scheduled_laps: Of the race, one number or [n].
+        level: Rating of each car, [N] or [n, N].
+        team: Code of each car's team below N, -1 for none; [N] or [n, N].
     """
 
     start: Array
@@ -41,7 +41,7 @@ class Races:
     race_laps: Array
     green_laps: Array
     cautions: Array
-    scheduled_laps: int
+    scheduled_laps: Array | int
     level: Floats
     team: Array
 
@@ -98,6 +98,9 @@ def race_moments(races: Races) -> dict[str, Floats]:
     finish = races.finish.astype(np.float64)
     everyone = np.ones(races.finish.shape, np.bool_)
     known_mid = running & (races.mid_position > 0)
+    share = (finish - 0.5) / size
+    place = np.argsort(np.argsort(level, axis=1), axis=1)
+    weakest, strongest = place < size // 5, place >= size - size // 5
     with np.errstate(invalid="ignore", divide="ignore"):
         fast_top = np.where(total_fast > 0, fastest.max(axis=1) / total_fast, np.nan)
         fast_level = np.where(total_fast > 0, (fastest * level).sum(axis=1) / total_fast, np.nan)
@@ -106,6 +109,7 @@ def race_moments(races: Races) -> dict[str, Floats]:
         )
     values: dict[str, Floats] = {
         "accidents": accidents,
+        "accidents_squared": accidents**2,
         "mechanical": mechanical,
         "clustered": _clustered(races),
         "led_first": led[:, 0],
@@ -124,8 +128,12 @@ def race_moments(races: Races) -> dict[str, Floats]:
         ),
         "mid_finish": _rows_correlation(races.mid_position.astype(np.float64), finish, known_mid),
         "accident_level": accident_level,
+        "weakest_finish": _group_mean(weakest, share),
+        "weakest_spread": _group_mean(weakest, (share - 0.5) ** 2),
+        "strongest_finish": _group_mean(strongest, share),
         "green_share": races.green_laps / laps,
         "cautions": races.cautions.astype(np.float64),
+        "cautions_squared": races.cautions.astype(np.float64) ** 2,
         "caution_laps": np.where(
             races.cautions > 0,
             (laps - races.green_laps) / np.maximum(races.cautions, 1),
@@ -150,6 +158,10 @@ def race_moments(races: Races) -> dict[str, Floats]:
     return values
 
 
+def _group_mean(group: Array, values: Floats) -> Floats:
+    return np.asarray((values * group).sum(axis=1) / group.sum(axis=1), np.float64)
+
+
 def _clustered(races: Races) -> Floats:
     """[n] share of accident retirements that share their lap, give or take two, with another."""
     n, size = races.finish.shape
@@ -167,10 +179,34 @@ def _clustered(races: Races) -> Floats:
 
 def _teammates(races: Races) -> Floats:
     """[n] mean product of the standardised finishes of teammates."""
-    size = races.finish.shape[1]
-    first, second = np.triu_indices(size, 1)
-    same = (races.team[first] == races.team[second]) & (races.team[first] >= 0)
-    if not same.any():
-        return np.full(len(races.finish), np.nan)
+    n, size = races.finish.shape
     z = (races.finish - (size + 1) / 2.0) / np.sqrt((size * size - 1) / 12.0)
-    return np.asarray((z[:, first[same]] * z[:, second[same]]).mean(axis=1), np.float64)
+    team = np.broadcast_to(races.team, races.finish.shape)
+    # Sum over pairs by (sum over the team)^2 minus the squares; cars without a team are alone.
+    code = np.where(team >= 0, team, size + np.arange(size)) + 2 * size * np.arange(n)[:, None]
+    code = code.reshape(-1)
+    total = np.bincount(code, z.reshape(-1), minlength=2 * size * n).reshape(n, -1)
+    count = np.bincount(code, minlength=2 * size * n).reshape(n, -1)
+    pairs = (count * (count - 1)).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = ((total * total).sum(axis=1) - (z * z).sum(axis=1)) / pairs
+    return np.where(pairs > 0, mean, np.nan)
+
+
+def stack(parts: list[Races]) -> Races:
+    """Races of several fields of the same size, one after the other."""
+    rows = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in Races.__slots__
+        if name not in ("scheduled_laps", "level", "team")
+    }
+    per_car = {
+        name: np.concatenate(
+            [np.broadcast_to(getattr(part, name), part.finish.shape) for part in parts]
+        )
+        for name in ("level", "team")
+    }
+    laps = [
+        np.broadcast_to(np.asarray(part.scheduled_laps), part.race_laps.shape) for part in parts
+    ]
+    return Races(**rows, scheduled_laps=np.concatenate(laps), **per_car)

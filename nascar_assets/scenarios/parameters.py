@@ -34,10 +34,12 @@ class TypeParameters:
         fast_weight: k_F, the fastest lap's weight is exp(k_F * level).
         sigma_j: Spread of the restart shuffle.
         mechanical: Mechanical retirements a race of 40 cars.
-        late: Extra hazard of wrecks and debris at the race's end, rising over its last fifth.
+        late: Extra hazard of wrecks and debris at the race's end, rising as a cube over its last
+            fifth.
         restart_factor: Hazard factor in the laps after a restart.
         overtime_factor: Hazard factor in overtime.
         damage: Level lost by a damaged car.
+        trouble: Chance that a car has a trouble of its own that does not end its race.
         repair: Chance that a damaged car loses laps.
         repair_laps: Mean laps lost, in % of the race.
         lapping: Laps lost in a green run of 1% of the race for each unit of y behind.
@@ -48,8 +50,13 @@ class TypeParameters:
         trapped: Order lost by a car that stopped just before a caution.
         stay_out: Order gained by staying out under caution.
         fast_leader: The leader's extra weight for the fastest lap.
+        fast_spread: Race-day spread of the log weight for the fastest lap.
         fast_awarded: Share of green laps that award a fastest lap.
-        team_share: Share of the race-day variance that a team's cars have in common.
+        spread_slope: A car's spreads grow as exp(spread_slope * rating): weak cars are the more
+            predictable ones.
+        team_share: Share of the variance of levels, race-day spread and uncertainty of ratings
+            together, that a team's cars have in common.
+        thinning: The wreck hazard falls as the share of cars still running to this power.
         accident_slope: Involvement in accidents falls as exp(-accident_slope * rating).
         start_correlation: Correlation of a drawn qualifying score with the rating.
         rating_spread: Spread of ratings in a field, the unit of a change of skill.
@@ -73,6 +80,7 @@ class TypeParameters:
     restart_factor: float
     overtime_factor: float
     damage: float
+    trouble: float
     repair: float
     repair_laps: float
     lapping: float
@@ -83,8 +91,11 @@ class TypeParameters:
     trapped: float
     stay_out: float
     fast_leader: float
+    fast_spread: float = 0.2
     fast_awarded: float = 0.95
-    team_share: float = 0.1
+    spread_slope: float = 0.15
+    team_share: float = 0.2
+    thinning: float = 1.0
     accident_slope: float = 0.0
     start_correlation: float = 0.6
     rating_spread: float = 0.55
@@ -218,10 +229,11 @@ _STARTING_VALUES = {
         fast_weight=1.3,
         sigma_j=0.25,
         mechanical=1.0,
-        late=0.6,
+        late=2.0,
         restart_factor=1.5,
         overtime_factor=3.0,
         damage=0.6,
+        trouble=0.08,
         repair=0.3,
         repair_laps=3.0,
         lapping=0.012,
@@ -248,10 +260,11 @@ _STARTING_VALUES = {
         fast_weight=1.9,
         sigma_j=0.2,
         mechanical=1.1,
-        late=0.6,
+        late=2.0,
         restart_factor=1.5,
         overtime_factor=3.0,
         damage=0.5,
+        trouble=0.08,
         repair=0.3,
         repair_laps=3.0,
         lapping=0.03,
@@ -278,10 +291,11 @@ _STARTING_VALUES = {
         fast_weight=3.2,
         sigma_j=0.25,
         mechanical=1.3,
-        late=0.6,
+        late=2.0,
         restart_factor=1.5,
         overtime_factor=3.0,
         damage=0.5,
+        trouble=0.08,
         repair=0.3,
         repair_laps=3.0,
         lapping=0.004,
@@ -308,10 +322,11 @@ _STARTING_VALUES = {
         fast_weight=0.05,
         sigma_j=0.25,
         mechanical=0.7,
-        late=1.0,
+        late=4.0,
         restart_factor=1.5,
         overtime_factor=3.0,
         damage=0.3,
+        trouble=0.08,
         repair=0.3,
         repair_laps=3.0,
         lapping=0.002,
@@ -322,6 +337,7 @@ _STARTING_VALUES = {
         trapped=0.5,
         stay_out=0.3,
         fast_leader=1.0,
+        thinning=2.0,
     ),
 }
 

@@ -46,6 +46,7 @@ class Car(NamedTuple):
     due: Counts  # lap of the next green-flag stop
     dry: Counts  # lap on which a car that stretches its fuel runs dry
     breaks: Counts  # lap of a mechanical failure
+    trouble: Counts  # lap of a trouble that does not end the race
     order: Counts  # scratch: cars in running order
 
 
@@ -53,19 +54,19 @@ class Rates(NamedTuple):
     """The race process of one race, in laps; every field a float so that one kernel serves all."""
 
     keep: float  # exp(-1 / tau): what remains of a deviation after a lap
-    noise: float  # standard deviation of a lap's innovation
     clean_air: float  # (1 - keep) * delta: a lap's gain from leading
     start_scale: float  # a0
     start_correlation: float  # of a drawn start with the level
     wreck: float  # wrecks per green lap at a race-day factor of 1
     debris: float
-    late: float  # extra hazard at the end of the race, as a share, rising over the last fifth
+    late: float  # extra hazard at the end, as a share, rising as a cube over the last fifth
     restart_factor: float  # hazard factor in the laps after a restart
     restart_laps: float
     overtime_factor: float  # hazard factor in overtime
     wreck_more: float  # p_m: chance that a wreck takes another car
     wreck_out: float  # q: chance that a car in a wreck retires
     damage: float  # loss of level of a damaged car
+    trouble: float  # chance of a trouble of one's own in the scheduled race
     repair: float  # chance that a damaged car loses laps to repairs
     repair_laps: float  # mean laps lost to repairs
     jump: float  # sigma_J: spread of the restart shuffle
@@ -79,6 +80,7 @@ class Rates(NamedTuple):
     trapped: float  # cost of having stopped just before a caution
     stay_out: float  # gain of staying out under caution
     fast_weight: float  # k_F
+    fast_spread: float  # race-day spread of the fastest lap's log weight
     fast_leader: float  # extra weight of the leader for the fastest lap, in its own weights
     fast_awarded: float  # share of green laps that award a fastest lap
 
@@ -170,6 +172,15 @@ def geometric_laps(stream: npt.NDArray[np.uint64], mean: float) -> int:
 
 
 @njit(cache=True)
+def hurt(stream: npt.NDArray[np.uint64], car: Car, rates: Rates, i: int, lap: int, n: int) -> None:
+    """Damage that does not end a car's race: it is slower, and may lose laps to repairs."""
+    car.pull[i] -= np.float32(rates.damage)
+    car.y[i] -= np.float32(rates.damage)
+    if uniform(stream) < rates.repair:
+        lose_laps(car, i, geometric_laps(stream, rates.repair_laps), lap, n)
+
+
+@njit(cache=True)
 def wreck(
     stream: npt.NDArray[np.uint64], car: Car, rates: Rates, weights: Floats, lap: int, n: int
 ) -> int:
@@ -195,10 +206,7 @@ def wreck(
             if retire(car, i, lap, ACCIDENT, n):
                 retired += 1
         else:
-            car.pull[i] -= np.float32(rates.damage)
-            car.y[i] -= np.float32(rates.damage)
-            if uniform(stream) < rates.repair:
-                lose_laps(car, i, geometric_laps(stream, rates.repair_laps), lap, n)
+            hurt(stream, car, rates, i, lap, n)
         if (ahead == 0 and behind == count - 1) or uniform(stream) >= rates.wreck_more:
             return retired
         # The next car is the nearest one ahead or behind, by its own weight.

@@ -1,0 +1,411 @@
+"""Fit the race process to past races by simulated moments, with partial pooling.
+
+For each track type the parameters are those whose simulated races have the moments of the real
+ones (`moments.py`), each race simulated with its own field, ratings known before it, starting
+order and length (method of simulated moments: McFadden 1989, Econometrica 57; Gouriéroux and
+Monfort 1996). Two priors pool: a track type's moments are shrunk towards the other series' by how
+much series differ beyond sampling, and parameters towards the starting values of the type.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nascar_assets.errors import InputError
+from nascar_assets.feed.schemas import TRACK_TYPES
+from nascar_assets.scenarios.generation import simulate_rows
+from nascar_assets.scenarios.inputs import prepare, start_scores
+from nascar_assets.scenarios.moments import Races, of_scenarios, race_moments, stack
+from nascar_assets.scenarios.parameters import (
+    STARTING_VALUES,
+    ProcessParameters,
+    TypeParameters,
+)
+from nascar_assets.scenarios.past_races import PastRace, past_races
+
+Floats = npt.NDArray[np.float64]
+
+MOMENTS: tuple[str, ...] = (
+    "accidents",
+    "accidents_squared",
+    "mechanical",
+    "clustered",
+    "led_first",
+    "led_second",
+    "leaders",
+    "winner_led_most",
+    "led_level",
+    "fastest_first",
+    "fastest_level",
+    "fastest_awarded",
+    "start_finish",
+    "level_finish",
+    "level_finish_running",
+    "start_mid",
+    "mid_finish",
+    "accident_level",
+    "weakest_finish",
+    "weakest_spread",
+    "strongest_finish",
+    "green_share",
+    "cautions",
+    "cautions_squared",
+    "caution_laps",
+    "overtime",
+    "lead_lap",
+    "laps_down",
+    "teammates",
+)
+"""What the fit matches."""
+
+FREE: dict[str, tuple[str, float]] = {
+    "kappa": ("log", 0.5),
+    "start_scale": ("log", 0.4),
+    "tau": ("log", 0.5),
+    "omega": ("log", 0.25),
+    "sigma_s": ("log", 0.5),
+    "delta": ("log", 0.5),
+    "wreck_rate": ("log", 0.5),
+    "chaos_shape": ("log", 0.8),
+    "wreck_more": ("logit", 0.8),
+    "wreck_out": ("logit", 1.0),
+    "debris_rate": ("log", 0.6),
+    "fast_weight": ("identity", 0.5),
+    "fast_spread": ("log", 0.6),
+    "mechanical": ("log", 0.4),
+    "late": ("log", 0.8),
+    "trouble": ("logit", 0.7),
+    "lapping": ("log", 0.7),
+    "repair": ("logit", 0.7),
+    "caution_laps": ("log", 0.3),
+    "fast_awarded": ("logit", 0.5),
+    "team_share": ("logit", 0.8),
+    "spread_slope": ("identity", 0.15),
+    "thinning": ("log", 0.5),
+    "accident_slope": ("identity", 0.4),
+}
+"""Fitted parameters: the scale on which they move, and the prior's standard deviation on it."""
+
+MIN_RACES = 6
+"""Fewest races of a type from which it is fitted; below, it keeps the starting values."""
+MAX_ITERATIONS = 12
+STEP = 0.15
+"""Finite-difference step on the moving scale, as a share of the prior's standard deviation's
+unit; large, because moments of a finite number of simulated races are not smooth."""
+
+
+class FitError(InputError):
+    """A fit that did not converge: no parameters come of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypeFit:
+    """The fit of one track type.
+
+    Attributes:
+        values: Fitted parameters.
+        standard_errors: By parameter, on the parameter's own scale.
+        diagnostics: races, iterations, objective at the start and the end, largest |z| of a moment.
+    """
+
+    values: TypeParameters
+    standard_errors: dict[str, float]
+    diagnostics: dict[str, float]
+
+
+def fit_parameters(
+    results: pl.DataFrame,
+    ratings: pl.DataFrame,
+    schedule: pl.DataFrame,
+    as_of: datetime,
+    *,
+    series: str = "cup",
+    start: ProcessParameters = STARTING_VALUES,
+    scenarios: int = 48,
+    seed: int = 20220220,
+    threads: int | None = None,
+) -> ProcessParameters:
+    """Fit every track type on the races known by a time.
+
+    Args:
+        results: RESULTS of all series.
+        ratings: RATINGS of those races, each as of its own start (out of sample).
+        schedule: SCHEDULE.
+        as_of: The cut-off.
+        series: The series to fit for; the others are pooled in.
+        start: Where the search begins and what the priors are centred on.
+        scenarios: Simulated races for each real one.
+        seed: Of the simulation; the same seed serves every evaluation.
+        threads: Threads; none for one per core.
+
+    Returns:
+        Parameters with cut-off, data hash, standard errors and diagnostics. A type with fewer than
+        six races keeps its starting values, and has no standard errors.
+
+    Raises:
+        FitError: If the fit of a type does not converge; names type and distance.
+        InputError: If no race is known by then.
+    """
+    races = past_races(results, ratings, schedule, as_of)
+    if not races:
+        raise InputError(f"No rated race was known by {as_of:%Y-%m-%d %H:%M}.", field="as_of")
+    workers = numba.config.NUMBA_NUM_THREADS if threads is None else threads
+    targets = pooled_targets(races, series)
+    fits: dict[str, TypeFit] = {}
+    for kind in TRACK_TYPES:
+        own = [r for r in races if r.series == series and r.setup.track_type == kind]
+        if len(own) >= MIN_RACES:
+            fits[kind] = fit_type(kind, own, targets[kind], start, scenarios, seed, workers)
+    return ProcessParameters(
+        by_type={**start.by_type, **{kind: fit.values for kind, fit in fits.items()}},
+        source=f"Simulated moments of {len(races)} races, series {series}.",
+        cut_off=as_of,
+        data_hash=data_hash(races),
+        standard_errors={kind: fit.standard_errors for kind, fit in fits.items()},
+        diagnostics={kind: fit.diagnostics for kind, fit in fits.items()},
+    )
+
+
+def data_hash(races: Sequence[PastRace]) -> str:
+    """SHA-256 over what the fit read of the races."""
+    digest = hashlib.sha256()
+    for race in races:
+        digest.update(repr((race.series, race.setup)).encode())
+        for name in Races.__slots__:
+            digest.update(np.ascontiguousarray(getattr(race.outcome, name)).tobytes())
+    return digest.hexdigest()
+
+
+def pooled_targets(races: Sequence[PastRace], series: str) -> dict[str, tuple[Floats, Floats]]:
+    """Target moments of a series by track type, shrunk towards the other series, and variances.
+
+    With m and s the mean and its variance in the series, m' and s' in the others together, and w
+    the variance between series beyond sampling (from the squared differences of all types), the
+    target weighs m by 1/s and m' by 1/(s' + w).
+    """
+    moments: dict[tuple[str, bool], Floats] = {}
+    for kind in TRACK_TYPES:
+        for own in (True, False):
+            chosen = [
+                race_moments(race.outcome)
+                for race in races
+                if race.setup.track_type == kind and (race.series == series) == own
+            ]
+            moments[kind, own] = np.array([[m[name][0] for name in MOMENTS] for m in chosen])
+    means = {key: _mean_and_variance(rows) for key, rows in moments.items()}
+    # Between-series variance relative to the sampling scale of the moment, over all types.
+    excess = np.zeros((len(TRACK_TYPES), len(MOMENTS)))
+    scale = np.ones_like(excess)
+    for row, kind in enumerate(TRACK_TYPES):
+        (m, s), (other, t) = means[kind, True], means[kind, False]
+        scale[row] = np.maximum(np.abs(m) + np.abs(other), 1e-6) / 2.0
+        excess[row] = ((m - other) ** 2 - s - t) / scale[row] ** 2
+    usable = np.isfinite(excess)
+    between = np.where(usable, excess, 0.0).sum(axis=0) / np.maximum(usable.sum(axis=0), 1)
+    between = np.maximum(between, 0.01)
+    targets = {}
+    for row, kind in enumerate(TRACK_TYPES):
+        (m, s), (other, t) = means[kind, True], means[kind, False]
+        away = t + between * scale[row] ** 2
+        weight = np.where(np.isfinite(other), s / (s + away), 0.0)
+        pooled = np.where(weight > 0.0, (1.0 - weight) * m + weight * np.nan_to_num(other), m)
+        targets[kind] = (pooled, s * (1.0 - weight))
+    return targets
+
+
+def _mean_and_variance(rows: Floats) -> tuple[Floats, Floats]:
+    """Mean of each moment over races and the mean's variance, with two pseudo-races of spread."""
+    if not len(rows):
+        return np.full(len(MOMENTS), np.nan), np.full(len(MOMENTS), np.inf)
+    count = np.isfinite(rows).sum(axis=0)
+    safe = np.maximum(count, 1)
+    mean = np.where(count > 0, np.nansum(rows, axis=0) / safe, np.nan)
+    square = np.nansum((rows - mean) ** 2, axis=0) + 2.0 * (0.25 * np.abs(mean) + 0.02) ** 2
+    variance = square / np.maximum(count + 1, 1) / safe
+    return mean, np.where(count > 0, variance, np.inf)
+
+
+def simulated_means(
+    races: Sequence[PastRace],
+    parameters: ProcessParameters,
+    scenarios: int,
+    seed: int,
+    threads: int,
+) -> Floats:
+    """Mean of each of `MOMENTS` over the simulated counterparts of real races."""
+
+    def simulated(race: PastRace) -> Races:
+        inputs = prepare(None, race.setup, parameters)
+        # The race's own id seeds it, so that it does not depend on which others are simulated.
+        own = int.from_bytes(hashlib.sha256(race.setup.race_id.encode()).digest()[:6], "big")
+        made = simulate_rows(inputs, race.setup.driver_ids, seed + own, 0, scenarios, 1)
+        return of_scenarios(made, race.setup.scheduled_laps, race.outcome.level, race.outcome.team)
+
+    with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
+        made = list(pool.map(simulated, races))
+    by_size: dict[int, list[Races]] = {}
+    for part in made:
+        by_size.setdefault(part.finish.shape[1], []).append(part)
+    rows = []
+    for size in sorted(by_size):
+        values = race_moments(stack(by_size[size]))
+        rows.append(np.column_stack([values[name] for name in MOMENTS]))
+    return np.nanmean(np.concatenate(rows), axis=0)
+
+
+def _to_scale(value: float, scale: str) -> float:
+    if scale == "log":
+        return math.log(max(value, 1e-6))
+    if scale == "logit":
+        share = min(max(value, 1e-4), 1.0 - 1e-4)
+        return math.log(share / (1.0 - share))
+    return value
+
+
+def _from_scale(value: float, scale: str) -> float:
+    if scale == "log":
+        return math.exp(min(value, 20.0))
+    if scale == "logit":
+        return 1.0 / (1.0 + math.exp(-min(max(value, -20.0), 20.0)))
+    return value
+
+
+def _slope(value: float, scale: str) -> float:
+    """Derivative of a parameter by its place on the moving scale."""
+    if scale == "log":
+        return value
+    return value * (1.0 - value) if scale == "logit" else 1.0
+
+
+def with_place(values: TypeParameters, place: Floats) -> TypeParameters:
+    """Parameters at a place on the moving scales; stage cautions keep their ratio to others."""
+    moved = {
+        name: _from_scale(float(at), scale)
+        for (name, (scale, _)), at in zip(FREE.items(), place, strict=True)
+    }
+    ratio = values.stage_laps / values.caution_laps
+    return replace(values, **moved, stage_laps=ratio * moved["caution_laps"])
+
+
+def fit_type(
+    kind: str,
+    races: Sequence[PastRace],
+    target: tuple[Floats, Floats],
+    start: ProcessParameters,
+    scenarios: int,
+    seed: int,
+    threads: int,
+) -> TypeFit:
+    """Gauss-Newton on standardised moments and prior, with common random numbers.
+
+    Raises:
+        FitError: If no step lowers the objective by then and the last one was not small.
+    """
+    initial = _direct(start.of(kind), races)
+    centre = np.array([_to_scale(getattr(initial, n), s) for n, (s, _) in FREE.items()])
+    prior = np.array([sd for _, sd in FREE.values()])
+    mean, variance = target
+    used = np.isfinite(mean) & np.isfinite(variance) & (variance > 0.0)
+    # Simulated moments carry noise of their own.
+    sd = np.sqrt(variance[used] * (1.0 + 1.0 / scenarios))
+
+    def residuals(place: Floats) -> Floats:
+        parameters = replace(start, by_type={**start.by_type, kind: with_place(initial, place)})
+        made = simulated_means(races, parameters, scenarios, seed, threads)[used]
+        return np.asarray((np.nan_to_num(made, nan=0.0) - mean[used]) / sd, np.float64)
+
+    def total(place: Floats, z: Floats) -> float:
+        return float(z @ z + (((place - centre) / prior) ** 2).sum())
+
+    place = centre.copy()
+    z = residuals(place)
+    first = current = total(place, z)
+    slopes = _jacobian(residuals, place, z, prior)
+    fresh = True
+    converged = False
+    iterations = 0
+    while iterations < MAX_ITERATIONS and not converged:
+        iterations += 1
+        gradient = slopes.T @ z + (place - centre) / prior**2
+        curvature = slopes.T @ slopes + np.diag(1.0 / prior**2)
+        step = -np.linalg.solve(curvature, gradient)
+        step *= min(1.0, 2.0 / max(float(np.abs(step / prior).max()), 1e-12))
+        expected = -float(2.0 * gradient @ step + step @ curvature @ step)
+        gain, share = 0.0, 1.0
+        for share in (1.0, 0.4, 0.15):
+            trial = place + share * step
+            z_trial = residuals(trial)
+            gain = current - total(trial, z_trial)
+            if gain > 0.0:
+                break
+        if gain > 0.0:
+            moved = share * step
+            # Broyden's update keeps the slopes current between full differences.
+            slopes = slopes + np.outer(z_trial - z - slopes @ moved, moved) / float(moved @ moved)
+            place, z, current = trial, z_trial, current - gain
+        # Moments of a finite number of simulated races leave the objective uncertain by about
+        # this much; a smaller gain, promised or reached on fresh slopes, is none.
+        noise = max(2.0, 0.04 * current)
+        if gain < noise:
+            converged = fresh or expected < noise
+            if not converged:
+                slopes = _jacobian(residuals, place, z, prior)
+                fresh = True
+                continue
+        fresh = False
+    if not converged:
+        raise FitError(
+            f"The fit of {kind} tracks did not converge in {iterations} steps: the objective went "
+            f"from {first:.1f} to {current:.1f}.",
+            remedy="Use more scenarios, or the starting values.",
+        )
+    fitted = with_place(initial, place)
+    covariance = np.linalg.inv(slopes.T @ slopes + np.diag(1.0 / prior**2))
+    errors = {
+        name: float(np.sqrt(covariance[row, row]) * abs(_slope(getattr(fitted, name), scale)))
+        for row, (name, (scale, _)) in enumerate(FREE.items())
+    }
+    diagnostics = {
+        "races": float(len(races)),
+        "iterations": float(iterations),
+        "objective_start": first,
+        "objective_end": current,
+        "largest_z": float(np.abs(z).max()),
+    }
+    return TypeFit(fitted, errors, diagnostics)
+
+
+def _jacobian(residuals, place: Floats, z: Floats, prior: Floats) -> Floats:  # type: ignore[no-untyped-def] # noqa: ANN001
+    columns = []
+    for row in range(len(place)):
+        trial = place.copy()
+        width = max(STEP, 0.3 * prior[row])
+        trial[row] += width
+        columns.append((residuals(trial) - z) / width)
+    return np.column_stack(columns)
+
+
+def _direct(values: TypeParameters, races: Sequence[PastRace]) -> TypeParameters:
+    """Parameters that are plain averages: ratings' spread, and their correlation with the start."""
+    spread = float(np.mean([np.std(race.ratings) for race in races]))
+    correlations = []
+    for race in races:
+        scores = start_scores(len(race.ratings))[race.outcome.start[0] - 1]
+        if np.std(race.ratings) > 0.0:
+            correlations.append(float(np.corrcoef(scores, race.ratings)[0, 1]))
+    mean = float(np.mean(correlations)) if correlations else values.start_correlation
+    return replace(
+        values,
+        rating_spread=spread if spread > 0.0 else values.rating_spread,
+        start_correlation=min(max(mean, 0.0), 0.95),
+    )

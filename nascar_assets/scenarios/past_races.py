@@ -1,0 +1,154 @@
+"""Real races as the simulation sees them: the setup known before, the outcome known after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nascar_assets.scenarios.moments import Races
+from nascar_assets.scenarios.setup import RACE_LAPS, Entry, RaceSetup
+
+_STATUS_CODES = {"running": 0, "accident": 1, "mechanical": 2, "disqualified": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class PastRace:
+    """One real race.
+
+    Attributes:
+        series: cup, xfinity or trucks.
+        start_time: When it started.
+        setup: What was known before it.
+        outcome: What happened, as a set of one race.
+        ratings: [N] ratings without start and qualifying (the table RATINGS' `rating`).
+    """
+
+    series: str
+    start_time: datetime
+    setup: RaceSetup
+    outcome: Races
+    ratings: npt.NDArray[np.float64]
+
+
+def past_races(
+    results: pl.DataFrame,
+    ratings: pl.DataFrame,
+    schedule: pl.DataFrame,
+    as_of: datetime,
+    *,
+    series: tuple[str, ...] | None = None,
+    full_distance: bool = True,
+) -> list[PastRace]:
+    """Points races known by a time, with their out-of-sample ratings.
+
+    Args:
+        results: RESULTS.
+        ratings: RATINGS of those races, each as of its start.
+        schedule: SCHEDULE, for the stage ends.
+        as_of: Races whose results were known later are left out.
+        series: Series wanted; all by default.
+        full_distance: Leave out races that were called before their scheduled distance.
+
+    Returns:
+        The races in order of start. Left out: exhibitions, races of other lengths or field sizes
+        than can be simulated, without a count of caution laps or without ratings.
+    """
+    known = results.filter(
+        pl.col("race_type") == "points",
+        pl.col("results_at") <= as_of,
+        pl.col("finish").is_not_null(),
+        pl.col("caution_laps").is_not_null(),
+        pl.col("cautions").is_not_null(),
+        pl.col("actual_laps").is_not_null(),
+        pl.col("scheduled_laps").is_between(*RACE_LAPS),
+    )
+    if series is not None:
+        known = known.filter(pl.col("series").is_in(series))
+    if full_distance:
+        known = known.filter(pl.col("actual_laps") >= pl.col("scheduled_laps"))
+    joined = (
+        known.join(
+            ratings.select("race_id", "driver_id", "rating", "level", "level_sd"),
+            on=["race_id", "driver_id"],
+            how="inner",
+        )
+        .join(schedule.select("race_id", "stage_ends").unique("race_id"), on="race_id", how="left")
+        .sort("start_time", "race_id", "finish", "driver_id")
+    )
+    races = joined.partition_by("race_id", maintain_order=True)
+    return [_past_race(race) for race in races if 6 <= race.height <= 50]
+
+
+def _past_race(race: pl.DataFrame) -> PastRace:
+    first: dict[str, Any] = race.row(0, named=True)
+    size = race.height
+    # Rows may be missing (a withdrawn driver's, a malformed one's): close the gaps.
+    start = _closed_ranks(race["start"].fill_null(size + 1).to_numpy())
+    laps = int(first["scheduled_laps"])
+    entries = tuple(
+        Entry(
+            driver_id=driver,
+            name=name or "",
+            team=team or "",
+            manufacturer=make or "",
+            start=int(place),
+            rating=level,
+            rating_sd=level_sd,
+        )
+        for (driver, name, team, make, level, level_sd), place in zip(
+            race.select(
+                "driver_id", "driver_name", "team", "manufacturer", "level", "level_sd"
+            ).iter_rows(),
+            start,
+            strict=True,
+        )
+    )
+    setup = RaceSetup(
+        race_id=first["race_id"],
+        track_id=first["track_id"],
+        track_type=first["track_type"],
+        scheduled_laps=laps,
+        stage_ends=tuple(end for end in first["stage_ends"] or () if 0 < end < laps),
+        entries=entries,
+        track_length=first["track_length_miles"],
+    )
+    status = race["status"].replace_strict(_STATUS_CODES, return_dtype=pl.Int8).to_numpy()
+    run = int(first["actual_laps"])
+
+    def counts(name: str) -> npt.NDArray[np.int64]:
+        return race[name].fill_null(0).cast(pl.Int64).to_numpy()[None, :]
+
+    outcome = Races(
+        start=start[None, :],
+        finish=np.arange(1, size + 1)[None, :],
+        laps_led=counts("laps_led"),
+        fastest_laps=counts("fastest_laps"),
+        laps_completed=counts("laps_completed"),
+        status=status[None, :],
+        mid_position=counts("mid_position") * (status == 0),
+        race_laps=np.array([run]),
+        green_laps=np.array([run - int(first["caution_laps"])]),
+        cautions=np.array([int(first["cautions"])]),
+        scheduled_laps=laps,
+        level=race["level"].to_numpy(),
+        team=team_codes([entry.team for entry in entries]),
+    )
+    return PastRace(first["series"], first["start_time"], setup, outcome, race["rating"].to_numpy())
+
+
+def _closed_ranks(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    order = np.argsort(values, kind="stable")
+    ranks = np.empty(len(values), np.int64)
+    ranks[order] = np.arange(1, len(values) + 1)
+    return ranks
+
+
+def team_codes(teams: list[str]) -> npt.NDArray[np.int64]:
+    """Codes of the teams from 0 in order of their first car; -1 for a car without one."""
+    first: dict[str, int] = {}
+    return np.array([first.setdefault(t, len(first)) if t else -1 for t in teams], np.int64)
