@@ -1,0 +1,300 @@
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from nascar_assets.feed.schemas import LAPS
+from nascar_assets.telemetry.check_loop_statistics import compare_with_loop_statistics
+from nascar_assets.telemetry.convert_flags import mark_flags
+from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
+from nascar_assets.telemetry.convert_live_feed import laps_from_live_feed
+from nascar_assets.telemetry.convert_pits import car_numbers, mark_pit_laps
+from nascar_assets.telemetry.problems import RefusedFile
+from nascar_assets_tests.telemetry.lap_frames import (
+    RACE,
+    START,
+    as_json,
+    clean_race,
+    driver_laps,
+    lap_times_body,
+)
+
+
+def of(frame, driver):
+    return frame.filter(pl.col("driver_id") == driver).sort("lap")
+
+
+def test_lap_times_become_canonical_laps():
+    out = laps_from_lap_times(as_json(lap_times_body(3)), RACE)
+    assert dict(out.schema) == LAPS
+    assert out.equals(laps_from_lap_times(lap_times_body(3), RACE))
+    leader = of(out, "11")
+    assert leader["lap"].to_list() == [0, 1, 2, 3]
+    assert leader["lap_time_s"].to_list() == [None, 30.1, 30.11, 30.12]
+    assert leader["lap_speed_mph"][1] == pytest.approx(5400 / 30.1, abs=1e-3)
+    assert leader["laps_led"].to_list() == [0, 1, 1, 1]
+    assert leader["flag"].to_list() == [None, "green", "green", "green"]
+    assert leader["pit"].null_count() == 4
+    assert leader["timestamp"].to_list() == [
+        START,
+        START + timedelta(seconds=30.1),
+        START + timedelta(seconds=60.21),
+        START + timedelta(seconds=90.33),
+    ]
+    assert set(out["race_id"]) == {"9100"}
+    assert set(out["track_id"]) == {"42"}
+
+
+def test_a_time_on_the_grid_moves_the_clock_alone():
+    body = lap_times_body(2)
+    body["laps"][0]["Laps"][0]["LapTime"] = 0.9
+    leader = of(laps_from_lap_times(body, RACE), "11")
+    assert leader["lap_time_s"][0] is None
+    assert leader["timestamp"][1] == START + timedelta(seconds=31.0)
+
+
+def test_a_full_clock_field_is_an_unknown_time_and_ends_the_drivers_clock():
+    body = lap_times_body(4)
+    body["laps"][0]["Laps"][2] |= {"LapTime": 9999.999, "LapSpeed": "0.540"}
+    leader = of(laps_from_lap_times(body, RACE), "11")
+    assert leader["lap_time_s"].is_null().to_list() == [True, False, True, False, False]
+    assert leader["lap_speed_mph"][2] is None
+    assert leader["timestamp"].is_null().to_list() == [False, False, True, True, True]
+
+
+def test_a_missing_lap_ends_the_drivers_clock():
+    body = lap_times_body(4)
+    del body["laps"][0]["Laps"][2]
+    leader = of(laps_from_lap_times(body, RACE), "11")
+    assert leader["lap"].to_list() == [0, 1, 3, 4]
+    assert leader["timestamp"].is_null().to_list() == [False, False, True, True]
+
+
+def test_a_lap_that_no_car_can_drive_has_no_time():
+    body = lap_times_body(4)
+    body["laps"][0]["Laps"][2] |= {"LapTime": 12.789, "LapSpeed": "422.2"}
+    assert of(laps_from_lap_times(body, RACE), "11")["lap_time_s"][2] is None
+
+
+def test_the_flag_of_a_lap_is_the_entry_of_the_lap_before():
+    body = lap_times_body(6)
+    for entry in body["flags"]:
+        if entry["LapsCompleted"] in (3, 4):
+            entry["FlagState"] = 2
+    leader = of(laps_from_lap_times(body, RACE), "11")
+    # Entries 3 and 4 are the flags of laps 4 and 5; the warm-up entry 0 is lap 1 under green.
+    assert leader["flag"].to_list() == [
+        None,
+        "green",
+        "green",
+        "green",
+        "yellow",
+        "yellow",
+        "green",
+    ]
+
+
+def test_a_lapped_car_has_the_flag_of_the_race_lap_in_which_it_drove():
+    body = lap_times_body(12)
+    for entry in body["flags"]:
+        if entry["LapsCompleted"] in (7, 8):
+            entry["FlagState"] = 2
+    for driver in body["laps"]:
+        slow = 2 if driver["NASCARDriverID"] == 13 else 0
+        rows = driver["Laps"]
+        if slow:  # two laps lost in the pits on lap 2
+            rows[2] |= {"LapTime": 92.0, "LapSpeed": "58.7"}
+            del rows[-2:]
+        for row in rows:
+            if row["Lap"] in (8 - slow, 9 - slow):
+                row |= {"LapTime": 80.0, "LapSpeed": "67.5"}
+    out = laps_from_lap_times(body, RACE)
+    assert [
+        lap for lap, flag in of(out, "11").select("lap", "flag").iter_rows() if flag == "yellow"
+    ] == [8, 9]
+    assert [
+        lap for lap, flag in of(out, "13").select("lap", "flag").iter_rows() if flag == "yellow"
+    ] == [6, 7]
+
+
+def test_a_lap_on_which_the_field_stood_still_is_red():
+    body = lap_times_body(6)
+    for driver in body["laps"]:
+        driver["Laps"][4] |= {"LapTime": 1681.0, "LapSpeed": "3.212"}
+    out = laps_from_lap_times(body, RACE)
+    assert out.filter(pl.col("flag") == "red")["lap"].to_list() == [4, 4, 4]
+    assert out.filter(pl.col("lap") == 4)["lap_time_s"].to_list() == [1681.0] * 3
+
+
+def test_one_car_in_the_garage_is_no_red_flag():
+    body = lap_times_body(6)
+    body["laps"][0]["Laps"][4] |= {"LapTime": 1681.0, "LapSpeed": "3.212"}
+    assert "red" not in laps_from_lap_times(body, RACE)["flag"].to_list()
+
+
+def snapshot(lap, elapsed, flag=1, race_id=9100, **first):
+    cars = [
+        {
+            "driver": {"driver_id": 11},
+            "laps_completed": lap,
+            "last_lap_time": 30.0,
+            "last_lap_speed": 180.0,
+            "running_position": 1,
+            "vehicle_elapsed_time": 30.0 * lap,
+            "laps_led": [{"start_lap": 1, "end_lap": 2}],
+            "pit_stops": [
+                {"pit_in_elapsed_time": 0.0, "pit_out_elapsed_time": 0.0},
+                {"pit_in_elapsed_time": 85.0, "pit_out_elapsed_time": 100.0},
+            ],
+        }
+    ]
+    cars[0] |= first
+    return {
+        "race_id": race_id,
+        "lap_number": lap,
+        "elapsed_time": elapsed,
+        "flag_state": flag,
+        "vehicles": cars,
+    }
+
+
+def test_snapshots_of_the_live_feed_become_laps():
+    shots = [
+        snapshot(0, 0),
+        snapshot(1, 31),
+        snapshot(1, 45, flag=2),
+        snapshot(2, 61, flag=2),
+        snapshot(4, 121),
+    ]
+    out = laps_from_live_feed([as_json(shot) for shot in reversed(shots)], RACE)
+    assert dict(out.schema) == LAPS
+    assert out["lap"].to_list() == [1, 2, 4]
+    # Lap 2 began at 30 s: the last snapshot before it, at 0 s, showed green; lap 4's showed yellow.
+    assert out["flag"].to_list() == ["green", "green", "yellow"]
+    assert out["laps_led"].to_list() == [1, 1, 0]
+    # On the pit road from 85 to 100 s: during lap 3 (60 to 90) and lap 4 (90 to 120).
+    assert out["pit"].to_list() == [False, False, True]
+    assert out["timestamp"][2] == START + timedelta(seconds=120)
+
+
+def test_one_snapshot_says_nothing_of_the_flag_when_its_laps_began():
+    assert laps_from_live_feed([snapshot(3, 91)], RACE)["flag"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("body", "column"),
+    [
+        (snapshot(3, 91, race_id=9101), "race_id"),
+        (snapshot(3, 91, last_lap_time="30.0"), "last_lap_time"),
+        ({**snapshot(3, 91), "lap_number": "3"}, "lap_number"),
+        ({"vehicles": None}, "vehicles"),
+        (snapshot(3, 91, driver=None), "driver"),
+    ],
+)
+def test_a_bad_live_feed_is_refused_with_its_column(body, column):
+    with pytest.raises(RefusedFile) as caught:
+        laps_from_live_feed([body], RACE)
+    assert column in [problem.column for problem in caught.value.problems]
+
+
+def pit_stop(car, laps, into, out):
+    return {
+        "vehicle_number": car,
+        "lap_count": laps,
+        "pit_in_race_time": into,
+        "pit_out_race_time": out,
+    }
+
+
+def test_pit_data_mark_the_laps_on_the_pit_road():
+    laps = laps_from_lap_times(lap_times_body(6), RACE)
+    cars = car_numbers(as_json(lap_times_body(6)))
+    assert cars == {"1": "11", "2": "12", "3": "13"}
+    # Car 1 is on the pit road from 85 to 100 s, over the line at 90.33 s: laps 3 and 4.
+    stops = as_json([pit_stop("1", 2, 85.0, 100.0), pit_stop("99", 2, 85.0, 100.0)])
+    out = mark_pit_laps(laps, stops, cars, RACE)
+    assert of(out, "11")["pit"].to_list() == [None, False, False, True, True, False, False]
+    assert of(out, "12")["pit"].to_list() == [None] + [False] * 6
+    assert out.drop("pit").equals(laps.drop("pit"))
+    lazy = mark_pit_laps(laps.lazy(), stops, cars, RACE)
+    assert isinstance(lazy, pl.LazyFrame)
+    assert lazy.collect().equals(out)
+
+
+def test_where_the_time_is_unknown_the_lap_count_marks_the_pit_lap():
+    laps = driver_laps("11", [30.0] * 5).with_columns(timestamp=pl.lit(None, LAPS["timestamp"]))
+    out = mark_pit_laps(laps, [pit_stop("1", 2, 85.0, 100.0)], {"1": "11"}, RACE)
+    assert out["pit"].to_list() == [False, False, True, False, False]
+
+
+def test_drivers_whose_car_is_unknown_have_no_pit_marks():
+    out = mark_pit_laps(clean_race(3), [pit_stop("1", 1, 35.0, 50.0)], {"1": "11"}, RACE)
+    assert of(out, "12")["pit"].null_count() == 3
+
+
+def test_a_car_that_never_leaves_the_pit_road_stays_on_it():
+    out = mark_pit_laps(
+        driver_laps("11", [30.0] * 4), [pit_stop("1", 2, 65.0, 0)], {"1": "11"}, RACE
+    )
+    assert out["pit"].to_list() == [False, False, True, True]
+
+
+def test_flag_data_give_the_flag_that_was_shown_when_the_lap_began():
+    states = [(0, 8, 0.0), (0, 1, 0.0), (2, 2, 61.0), (4, 1, 149.0)]
+    body = {
+        "FlagStates": [{"lap_number": n, "flag_state": s, "elapsed_time": t} for n, s, t in states]
+    }
+    grid = driver_laps("11", [None], first=0)
+    laps = pl.concat([grid, driver_laps("11", [30.0] * 6)]).with_columns(
+        flag=pl.lit(None, pl.String)
+    )
+    out = mark_flags(laps, as_json(body), RACE)
+    # Laps begin at 0, 30, ..., 150 s; yellow is shown from 61 to 149 s.
+    assert out["flag"].to_list() == [None, "green", "green", "green", "yellow", "yellow", "green"]
+    unknown = laps.with_columns(timestamp=pl.lit(None, LAPS["timestamp"]))
+    # By number: the last flag shown at or before lap n - 1 of the leader.
+    by_number = mark_flags(unknown, body, RACE)["flag"].to_list()
+    assert by_number == [None, "green", "green", "yellow", "yellow", "green", "green"]
+    lazy = mark_flags(laps.lazy(), body, RACE)
+    assert isinstance(lazy, pl.LazyFrame)
+    assert lazy.collect().equals(out)
+
+
+def test_a_red_flag_within_a_lap_makes_it_red():
+    states = [(0, 1, 0.0), (1, 2, 40.0), (1, 3, 55.0), (1, 2, 500.0), (3, 1, 640.0)]
+    body = {
+        "FlagStates": [{"lap_number": n, "flag_state": s, "elapsed_time": t} for n, s, t in states]
+    }
+    out = mark_flags(driver_laps("11", [30.0, 520.0, 90.0, 30.0]), body, RACE)
+    assert out["flag"].to_list() == ["green", "red", "yellow", "green"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[]", b"{}", b'{"FlagStates": []}', b'{"FlagStates": [{"lap_number": "1"}]}', b"null", b""],
+)
+def test_bad_flag_data_are_refused(body):
+    with pytest.raises(RefusedFile):
+        mark_flags(clean_race(), body, RACE)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"null", b"", b'[{"lap_count": "3"}]', b"[3]"])
+def test_bad_pit_data_are_refused(body):
+    with pytest.raises(RefusedFile):
+        mark_pit_laps(clean_race(), body, {"1": "11"}, RACE)
+
+
+def test_laps_held_against_loop_statistics():
+    laps = laps_from_lap_times(lap_times_body(10), RACE)
+    drivers = [
+        {"driver_id": 11, "laps": 10, "lead_laps": 10, "fast_laps": 10},
+        {"driver_id": 12, "laps": 7, "lead_laps": 0, "fast_laps": 0},
+        {"driver_id": 99, "laps": 10, "lead_laps": 0, "fast_laps": 0},
+    ]
+    out = compare_with_loop_statistics(laps, as_json([{"race_id": 9100, "drivers": drivers}]))
+    assert out["driver_id"].to_list() == ["11", "12", "13", "99"]
+    assert out["agrees"].to_list() == [True, False, False, False]
+    assert out["fastest_laps"].to_list() == [10, 0, 0, None]
+    assert out["laps_by_loops"].to_list() == [10, 7, None, 10]
+    with pytest.raises(RefusedFile):
+        compare_with_loop_statistics(laps, b'[{"drivers": [{"driver_id": 11}]}]')
