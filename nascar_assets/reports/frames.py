@@ -21,6 +21,6 @@ def require_columns(frame: pl.DataFrame, what: str, columns: Iterable[str]) -> N
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise ValueError(
-            f"{what} needs the columns {', '.join(missing)}; there are "
+            f"{what}: the columns {', '.join(missing)} are missing; there are "
             f"{', '.join(frame.columns) or 'none'}."
         )

@@ -131,7 +131,7 @@ def reliability_plot(frame: pl.DataFrame) -> bytes:
     _percent(axes, "both")
     axes.set_xlabel("Forecast probability")
     axes.set_ylabel("How often it happened")
-    if "event" in frame.columns:
+    if any(name for name, _ in groups):
         axes.legend(frameon=False, fontsize=8, loc="upper left")
     return _png(figure)
 
@@ -187,7 +187,7 @@ def coverage_plot(frame: pl.DataFrame) -> bytes:
     axes.set_xticks(range(len(levels)), [f"{level:.0%}" for level in levels])
     axes.set_xlabel("Central interval")
     axes.set_ylabel("Covered less promised (points of %)")
-    if "track_type" in frame.columns:
+    if any(name for name, _ in groups):
         axes.legend(frameon=False, fontsize=8, ncols=2)
     return _png(figure)
 
@@ -222,7 +222,7 @@ def overlap_plot(frame: pl.DataFrame) -> bytes:
     require_columns(frame, "Overlap", ("lineup_a", "lineup_b", "shared"))
     lineups = sorted(set(frame["lineup_a"].to_list()) | set(frame["lineup_b"].to_list()))
     place = {lineup: index for index, lineup in enumerate(lineups)}
-    shared = np.full((len(lineups), len(lineups)), np.nan)
+    shared = np.full((max(len(lineups), 1), max(len(lineups), 1)), np.nan)
     for a, b, count in frame.select("lineup_a", "lineup_b", "shared").iter_rows():
         shared[place[a], place[b]] = shared[place[b], place[a]] = count
     np.fill_diagonal(shared, np.nan)
@@ -283,7 +283,7 @@ def regime_frequencies(frame: pl.DataFrame) -> bytes:
 
 
 def _groups(frame: pl.DataFrame, by: str) -> list[tuple[str, pl.DataFrame]]:
-    if by not in frame.columns:
+    if by not in frame.columns or frame.is_empty():
         return [("", frame)]
     parts = frame.partition_by(by, maintain_order=True)
     return sorted(((str(part[by][0]), part) for part in parts), key=lambda group: group[0])
@@ -309,7 +309,6 @@ def _panels(n: int) -> tuple[Figure, list[Axes]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    n = max(n, 1)
     figure = Figure(figsize=(max(3.6, 2.5 * n), 2.9), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(1, n, sharey=True, squeeze=False)[0])
