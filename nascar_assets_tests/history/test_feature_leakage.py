@@ -1,0 +1,77 @@
+"""Level three of the contract on whole feeds: every race of the sample, every race of the real."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from nascar_assets.history.features import build_features
+from nascar_assets.sample import generate_sample
+from nascar_assets.telemetry import FeatureAvailabilityContract
+from nascar_assets.telemetry.leakage import prove_no_leakage
+from nascar_assets_tests.history.feature_sources import feed_tables
+
+
+@pytest.fixture(scope="module")
+def sample():
+    files = generate_sample(3).files
+    seasons = sorted(
+        {int(path.split("/")[1]) for path in files if path.endswith("race_list_basic.json")}
+    )
+    return feed_tables(files.get, seasons, ("cup", "xfinity", "trucks"))
+
+
+def proved(schedule, sources, rounds):
+    """Every race with entries, by turns before and after its qualifying; reports that fail."""
+    entered = set(sources["entries"]["race_id"])
+    races = [race for race in schedule.iter_rows(named=True) if race["race_id"] in entered]
+    failed, trials = [], 0
+    for number, race in enumerate(races):
+        cutoff = race["start_time"] - timedelta(days=4 if number % 2 else 0)
+        report = prove_no_leakage(build_features, race, cutoff, sources, seed=number, rounds=rounds)
+        trials += report.trials
+        if not report.passed:
+            failed.append(str(report))
+        table = build_features(sources, race, cutoff)
+        FeatureAvailabilityContract.validate_dataframe(table, cutoff)
+    return len(races), trials, failed
+
+
+def test_no_race_of_the_sample_leaks(sample):
+    schedule, sources = sample
+    races, trials, failed = proved(schedule, sources, rounds=1)
+    assert failed == []
+    assert races >= 40
+    assert trials >= 10 * races
+
+
+def test_the_samples_features_hold_something(sample):
+    schedule, sources = sample
+    race = schedule.filter(pl.col("race_id").is_in(sources["entries"]["race_id"].implode())).row(
+        -1, named=True
+    )
+    table = build_features(sources, race, race["start_time"])
+    assert table.height >= 30
+    for name in ("avg_finish_position", "track_type_falloff", "practice_speed", "qualifying_gap"):
+        assert table[name].count() > 0.5 * table.height, name
+
+
+@pytest.mark.real_data
+def test_no_race_of_the_real_feed_leaks():
+    root = Path(os.environ.get("NASCAR_REAL_DATA", ""), "feed")
+    if not os.environ.get("NASCAR_REAL_DATA") or not root.is_dir():
+        pytest.skip("NASCAR_REAL_DATA names no folder with feed/")
+
+    def read(path):
+        file = root / path
+        return (
+            file.read_bytes() if file.is_file() and file.read_bytes().strip() != b"null" else None
+        )
+
+    years = sorted(int(path.parent.name) for path in root.glob("cacher/*/race_list_basic.json"))
+    schedule, sources = feed_tables(read, years, ("cup", "xfinity", "trucks"))
+    races, _, failed = proved(schedule, sources, rounds=1)
+    assert failed == []
+    assert races >= 200
