@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import polars as pl
@@ -24,10 +24,24 @@ FEWEST_LAPS = 40
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A race ready to forecast: what was known, and the race as it stood."""
+    """A race ready to forecast.
+
+    Attributes:
+        history: What was known, of the race's series.
+        race: The race as it stood at its cut-off.
+        everything: RESULTS of all series that were known, for fits of the race process.
+        past: Earlier races of the series as they stood at their own starts, with neutral
+            ontology values, whose results were known; for fits.
+    """
 
     history: KnownHistory
     race: RaceToForecast
+    everything: pl.DataFrame
+    past: tuple[RaceToForecast, ...] = ()
+
+    def without_fit(self) -> Prepared:
+        """The same without what only fits need: less to hand to another process."""
+        return replace(self, everything=self.everything.clear(), past=())
 
 
 @dataclass
@@ -50,6 +64,7 @@ class WalkForward:
     with_values: bool = True
     _state: RatingState = field(default_factory=RatingState.empty, init=False, repr=False)
     _rated: list[pl.DataFrame] = field(default_factory=list, init=False, repr=False)
+    _stood: list[RaceToForecast] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.results = self.results.sort(RESULT_ORDER)
@@ -69,9 +84,9 @@ class WalkForward:
     def prepare(self, rows: pl.DataFrame) -> Iterator[Prepared]:
         """Prepare some races, in order of their starts.
 
-        Ratings of all earlier races of the series are made on the way, each as of its own start,
-        so that whatever is fitted on them is fitted out of sample. Races without an entry list,
-        or too short to simulate, are passed over.
+        Ratings of all earlier races of every series are made on the way, each as of its own
+        start, so that whatever is fitted on them is fitted out of sample. Races without an entry
+        list, or too short to simulate, are passed over.
 
         Args:
             rows: SCHEDULE rows of the races.
@@ -80,9 +95,7 @@ class WalkForward:
             One preparation per race.
         """
         wanted = set(rows["race_id"].to_list())
-        points = self.schedule.filter(
-            pl.col("series") == self.series, pl.col("race_type") == "points"
-        ).sort("start_time", "race_id")
+        points = self.schedule.filter(pl.col("race_type") == "points").sort("start_time", "race_id")
         last = rows["start_time"].max()
         for row in points.filter(pl.col("start_time") <= last).iter_rows(named=True):
             entries = self.entries(row["race_id"], row["start_time"])
@@ -90,9 +103,13 @@ class WalkForward:
                 continue
             self._state.extend(self.results, row["start_time"])
             ratings = self._state.rate(entries, row["start_time"])
-            if row["race_id"] in wanted and (row["scheduled_laps"] or 0) >= FEWEST_LAPS:
+            long_enough = (row["scheduled_laps"] or 0) >= FEWEST_LAPS
+            if row["race_id"] in wanted and long_enough:
                 yield self._prepared(row, entries, ratings)
             self._rated.append(ratings)
+            if row["series"] == self.series and long_enough:
+                none = pl.DataFrame(schema=DRIVER_VALUES), pl.DataFrame(schema=TRACK_VALUES)
+                self._stood.append(race_to_forecast(row, entries, ratings, *none))
 
     def entries(self, race_id: str, cut_off: datetime) -> pl.DataFrame:
         """ENTRIES of a race as they were known by a cut-off."""
@@ -130,7 +147,7 @@ class WalkForward:
             results=known.filter(pl.col("series") == self.series).select(list(RESULTS)),
             ratings=rated,
         )
-        return Prepared(history, race_to_forecast(row, entries, ratings, drivers, tracks))
+        return Prepared(history, race_to_forecast(row, entries, ratings, drivers, tracks), known)
 
 
 def race_to_forecast(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -51,6 +52,8 @@ class RaceForecast:
         points_scale: Units to the point.
         joint: Whether each scenario is a race that could happen; otherwise only each driver's
             own distribution means anything.
+        untilted: Where the scenarios were resampled: the probabilities of each event before [N],
+            and `effective_scenarios` [1], how many independent scenarios they are worth.
     """
 
     driver_ids: tuple[str, ...]
@@ -63,6 +66,7 @@ class RaceForecast:
     points: npt.NDArray[np.int32]
     points_scale: int = 20
     joint: bool = True
+    untilted: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def scenarios(self) -> int:
@@ -118,8 +122,12 @@ class RaceForecast:
             metadata: Text kept in the file beside the rows.
         """
         buffer = io.BytesIO()
+        stored = dict(metadata or {})
+        if self.untilted:
+            untilted = {name: array.tolist() for name, array in self.untilted.items()}
+            stored["untilted"] = json.dumps(untilted, sort_keys=True)
         self.to_polars().write_parquet(
-            buffer, compression="zstd", compression_level=3, metadata=dict(metadata or {})
+            buffer, compression="zstd", compression_level=3, metadata=stored
         )
         return buffer.getvalue()
 
@@ -136,6 +144,7 @@ class RaceForecast:
         """
         try:
             table = pl.read_parquet(io.BytesIO(content))
+            stored = pl.read_parquet_metadata(io.BytesIO(content))
         except (pl.exceptions.PolarsError, OSError) as error:
             raise InputError(f"The file is no Parquet file: {error}.", file=name) from error
         missing = [column for column in FORECAST_COLUMNS if column not in table.columns]
@@ -160,6 +169,10 @@ class RaceForecast:
             laps_completed=array("laps_completed", np.int16),
             status=status.to_numpy().reshape(m, n).astype(np.int8),
             points=np.rint(table["dk_points"].to_numpy().reshape(m, n) * 20).astype(np.int32),
+            untilted={
+                name: np.array(values, np.float64)
+                for name, values in json.loads(stored.get("untilted", "{}")).items()
+            },
         )
 
 
@@ -273,6 +286,7 @@ def assemble(
     fastest_laps: npt.NDArray[np.integer],
     laps_completed: npt.NDArray[np.integer],
     status: npt.NDArray[np.integer],
+    start: npt.NDArray[np.integer] | None = None,
     joint: bool = True,
 ) -> RaceForecast:
     """A forecast with its contest points.
@@ -284,9 +298,10 @@ def assemble(
         fastest_laps: Fastest laps [m, N].
         laps_completed: Laps completed [m, N].
         status: Index into `STATUSES` [m, N].
+        start: Starting positions drawn by the forecaster [m, N], where none were known.
         joint: Whether each scenario is a race that could happen.
     """
-    starts = race.starts
+    starts = race.starts if start is None else start.astype(np.int16)
     points = score(
         race.rules,
         start=starts,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -29,8 +31,26 @@ NAME = "running_order"
 """Name of the running-order process in every table."""
 
 
+class CarriesParameters:
+    """Lets objects that hold `ProcessParameters` travel between processes.
+
+    Their read-only mappings cannot; their plain form can.
+    """
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            key: (True, value.to_dict()) if isinstance(value, ProcessParameters) else (False, value)
+            for key, value in vars(self).items()
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for key, (is_parameters, value) in state.items():
+            content = ProcessParameters.from_dict(value) if is_parameters else value
+            object.__setattr__(self, key, content)
+
+
 @dataclass(frozen=True)
-class RunningOrder:
+class RunningOrder(CarriesParameters):
     """The lap-by-lap running-order process on ratings and ontology values as of the cut-off.
 
     Attributes:
@@ -38,12 +58,18 @@ class RunningOrder:
         values: Whether driver and track values of the ontology enter; neutral ones otherwise.
         name: Short name.
         threads: Threads of the simulation; results do not depend on it.
+        notes: How the parameters came about, for people; no part of the version.
     """
 
     parameters: ProcessParameters = field(default_factory=lambda: STARTING_VALUES)
     values: bool = True
     name: str = NAME
     threads: int = 1
+    notes: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def describe(self) -> dict[str, Any]:
+        """The parameters and how they came about, for JSON."""
+        return {"process": self.parameters.to_dict(), **self.notes}
 
     @property
     def version(self) -> str:
@@ -63,6 +89,7 @@ class RunningOrder:
             fastest_laps=made.fastest_laps,
             laps_completed=made.laps_completed,
             status=made.status,
+            start=None if race.entries["start"].is_not_null().any() else made.start,
         )
 
     def scenarios(self, race: RaceToForecast, n: int, seed: int) -> Scenarios:

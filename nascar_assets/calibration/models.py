@@ -1,0 +1,130 @@
+"""Where a backtest's model comes from: fixed, or fitted again at every refit on what was known."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import polars as pl
+
+from nascar_assets.calibration.archive import Prepared
+from nascar_assets.calibration.forecasts import Forecaster, RaceToForecast
+from nascar_assets.calibration.race_forecast import NAME, CarriesParameters, RunningOrder
+from nascar_assets.calibration.recalibration import LatentEmos, fit_latent_emos
+from nascar_assets.errors import InputError
+from nascar_assets.scenarios import STARTING_VALUES, ProcessParameters
+from nascar_assets.scenarios.estimation import fit_parameters
+
+PAST_RACES_FOR_RECALIBRATION = 24
+"""Past out-of-sample races of a track type on which latent EMOS is fitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownForFit:
+    """What may be used to fit a model at a refit.
+
+    Attributes:
+        next_race: The first race that the model will forecast, with all that was known by then:
+            results of every series, ratings, and past races as they stood.
+        schedule: SCHEDULE; a fit reads names, lengths and stage ends of it.
+    """
+
+    next_race: Prepared
+    schedule: pl.DataFrame
+
+
+class ModelSource(Protocol):
+    """Makes the forecaster of the races up to the next refit."""
+
+    @property
+    def name(self) -> str:
+        """Short name, the key in every table."""
+        ...
+
+    def fit(self, known: KnownForFit) -> Forecaster:
+        """The forecaster as of a refit; a pure function of what was known."""
+        ...
+
+
+@dataclass(frozen=True)
+class FixedModel:
+    """One forecaster throughout."""
+
+    forecaster: Forecaster
+
+    @property
+    def name(self) -> str:
+        """The forecaster's name."""
+        return self.forecaster.name
+
+    def fit(self, known: KnownForFit) -> Forecaster:
+        """The forecaster as it is."""
+        return self.forecaster
+
+
+@dataclass(frozen=True)
+class RunningOrderModel(CarriesParameters):
+    """The running-order process, fitted and recalibrated on past races at every refit.
+
+    Attributes:
+        fit_process: Whether the race process is fitted; its starting values otherwise.
+        recalibrate: Whether latent EMOS is fitted on past out-of-sample races, and used where
+            it helped on those held back.
+        values: Whether the ontology's values enter.
+        series: The series that is forecast.
+        name: Short name.
+        seed: Seed of fits.
+        start: Where fits begin.
+    """
+
+    fit_process: bool = True
+    recalibrate: bool = True
+    values: bool = True
+    series: str = "cup"
+    name: str = NAME
+    seed: int = 20220220
+    start: ProcessParameters = field(default_factory=lambda: STARTING_VALUES)
+
+    def fit(self, known: KnownForFit) -> RunningOrder:
+        """See `ModelSource.fit`."""
+        parameters, notes = self._process(known)
+        if self.recalibrate:
+            emos = self.recalibration(known, parameters)
+            parameters = emos.apply(parameters)
+            notes["latent_emos"] = {kind: asdict(found) for kind, found in emos.by_type.items()}
+        return RunningOrder(parameters=parameters, values=self.values, name=self.name, notes=notes)
+
+    def _process(self, known: KnownForFit) -> tuple[ProcessParameters, dict[str, Any]]:
+        if not self.fit_process:
+            return self.start, {"fit": "starting values, by setting"}
+        prepared = known.next_race
+        try:
+            fitted = fit_parameters(
+                prepared.everything,
+                prepared.history.ratings,
+                known.schedule,
+                prepared.race.cut_off,
+                series=self.series,
+                start=self.start,
+                seed=self.seed,
+                threads=1,
+            )
+        except InputError as error:
+            return self.start, {"fit": f"starting values: {error}"}
+        return fitted, {"fit": "fitted"}
+
+    def recalibration(self, known: KnownForFit, parameters: ProcessParameters) -> LatentEmos:
+        """Latent EMOS on the past races of each track type.
+
+        Args:
+            known: What was known.
+            parameters: The race process that is corrected.
+        """
+        outcomes = known.next_race.history.results.partition_by("race_id", as_dict=True)
+        by_type: dict[str, list[tuple[RaceToForecast, pl.DataFrame]]] = {}
+        for race in known.next_race.past:
+            rows = outcomes.get((race.race_id,))
+            if rows is not None:
+                by_type.setdefault(race.track_type, []).append((race, rows))
+        recent = {kind: races[-PAST_RACES_FOR_RECALIBRATION:] for kind, races in by_type.items()}
+        return fit_latent_emos(recent, parameters, seed=self.seed, values=self.values)

@@ -1,0 +1,107 @@
+"""The report of a backtest: one self-contained HTML page."""
+
+from __future__ import annotations
+
+import base64
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+
+from nascar_assets.calibration import plots
+from nascar_assets.calibration.summary import (
+    ATTRITION,
+    CLIMATOLOGY,
+    JOINT_METRICS,
+    SKILL_METRICS,
+    TABLE_METRICS,
+    BacktestSummary,
+)
+
+LABELS = {
+    "rps_finish": "RPS finish",
+    "log_score_finish": "log score",
+    "brier_win": "Brier win",
+    "brier_top_5": "Brier top 5",
+    "brier_top_10": "Brier top 10",
+    "brier_most_laps_led": "Brier most laps",
+    "rank_correlation": "rho",
+    "crps_points": "CRPS points",
+}
+"""Short names of metrics for people."""
+
+
+def pictures(summary: BacktestSummary) -> dict[str, bytes]:
+    """Every picture of the report, by name, as PNG.
+
+    Args:
+        summary: The backtest.
+    """
+    record = summary.records[summary.model]
+    found = {
+        "coverage": plots.coverage_plot(record),
+        "pit": plots.pit_plot(record),
+        "reliability": plots.reliability_plot(record),
+    }
+    for name in (CLIMATOLOGY, ATTRITION):
+        if name in summary.records and summary.model != name:
+            found[f"skill_{name}"] = plots.skill_plot(summary, name)
+    if summary.drift is not None:
+        found["drift"] = plots.drift_plot(summary.drift)
+    return found
+
+
+def backtest_page(summary: BacktestSummary) -> str:
+    """The page.
+
+    Args:
+        summary: The backtest.
+
+    Returns:
+        HTML that needs no other file and no network.
+    """
+    template = files("nascar_assets.calibration").joinpath("report_page.html").read_text("utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["number"] = number
+    images = {
+        name: "data:image/png;base64," + base64.b64encode(content).decode()
+        for name, content in pictures(summary).items()
+    }
+    return environment.from_string(template).render(
+        summary=summary,
+        table=summary.table().to_dicts(),
+        columns=[(metric, label(metric)) for metric in TABLE_METRICS],
+        joint=[(metric, label(metric)) for metric in JOINT_METRICS],
+        skills=_skills(summary),
+        images=images,
+        verdicts=summary.verdicts,
+        passed=all(criterion.passed for criterion in summary.gate),
+    )
+
+
+def label(metric: str) -> str:
+    """A metric's name for people."""
+    return LABELS.get(metric, metric.replace("_", " "))
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number for a table; a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _skills(summary: BacktestSummary) -> list[dict[str, Any]]:
+    rows = []
+    for item in summary.comparisons:
+        if item.metric not in SKILL_METRICS[:3] or item.group == "tier":
+            continue
+        if item.against in (CLIMATOLOGY, ATTRITION) or item.group == "all":
+            rows.append(
+                {
+                    "metric": label(item.metric),
+                    "against": item.against,
+                    "label": item.label,
+                    "skill": item.skill,
+                    "difference": item.difference,
+                }
+            )
+    return rows

@@ -1,0 +1,409 @@
+"""A backtest in numbers: the comparison table, skills with intervals, gate, drift, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from nascar_assets.calibration.assess import (
+    CalibrationRecord,
+    assess_scenario_calibration,
+    estimates,
+    race_means,
+)
+from nascar_assets.calibration.backtest_tasks import SALARY_TIERS, Scored
+from nascar_assets.calibration.drift import DriftChart, drift_chart
+from nascar_assets.calibration.gate import AIM, Criterion, GateValues, passes, release_gate
+from nascar_assets.calibration.metrics_skill import Estimate, mean_difference, skill
+from nascar_assets.calibration.race_scores import RaceScores
+from nascar_assets.calibration.verdicts import Verdict, judge
+
+TABLE_METRICS: tuple[str, ...] = (
+    "rps_finish",
+    "log_score_finish",
+    "brier_win",
+    "brier_top_5",
+    "brier_top_10",
+    "brier_most_laps_led",
+    "rank_correlation",
+    "crps_points",
+    "coverage_50_finish",
+    "coverage_80_finish",
+    "coverage_95_finish",
+    "coverage_50_points",
+    "coverage_80_points",
+    "coverage_95_points",
+)
+"""Columns of the comparison."""
+
+JOINT_METRICS: tuple[str, ...] = (
+    "crps_best_six",
+    "crps_most_laps_led",
+    "crps_leaders",
+    "crps_retirements",
+    "crps_teammates",
+    "energy_finish",
+    "energy_points",
+    "variogram_finish",
+    "variogram_points",
+)
+"""Scores of the joint forecast; forecasters of margins alone have none of the last five."""
+
+SKILL_METRICS: tuple[str, ...] = (
+    "rps_finish",
+    "log_score_finish",
+    "crps_points",
+    "brier_win",
+    "brier_top_5",
+    "brier_top_10",
+    "brier_most_laps_led",
+    "crps_best_six",
+    "crps_most_laps_led",
+    "crps_leaders",
+    "crps_retirements",
+)
+"""Metrics whose skill and difference are given with an interval."""
+
+CLIMATOLOGY = "start_climatology"
+ATTRITION = "attrition_plackett_luce"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The model against one baseline on the same races, in one metric.
+
+    Attributes:
+        metric: The score; lower is better.
+        against: The baseline.
+        group: `all`, `track_type`, `season` or `tier`.
+        label: Its value.
+        skill: 1 - score / baseline score.
+        difference: Score minus the baseline's.
+    """
+
+    metric: str
+    against: str
+    group: str
+    label: str
+    skill: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class BacktestSummary:
+    """Everything that a backtest's metrics file and report say.
+
+    Attributes:
+        model: The model's name.
+        settings: Settings of the run.
+        records: Calibration record of every forecaster.
+        tiers: Forecaster to tier to metric to estimate.
+        comparisons: The model against every baseline.
+        gate: Criteria of the release gate.
+        aim: Criteria of the project's aim.
+        verdicts: Verdict on every forecaster.
+        drift: Control chart of the finish RPS against start climatology; none with few races.
+        race_table: One row per race and forecaster with mean scores.
+        exclusions: Race key (or id) to the reason why it was left out.
+        gained: Races that the feed gained while the backtest ran; not in it.
+        effective: Least and mean effective share of scenarios after tilting, where tilted.
+    """
+
+    model: str
+    settings: Mapping[str, Any]
+    records: Mapping[str, CalibrationRecord]
+    tiers: Mapping[str, Mapping[str, Mapping[str, Estimate]]]
+    comparisons: Sequence[Comparison]
+    gate: tuple[Criterion, ...]
+    aim: tuple[Criterion, ...]
+    verdicts: Mapping[str, Verdict]
+    drift: DriftChart | None
+    race_table: pl.DataFrame
+    exclusions: Mapping[str, str]
+    gained: tuple[str, ...]
+    effective: tuple[float, float] | None = None
+
+    @property
+    def races(self) -> int:
+        """Number of races scored."""
+        return self.records[self.model].races
+
+    def table(self) -> pl.DataFrame:
+        """The comparison: one row per forecaster, one column per metric."""
+        rows = [
+            {"forecaster": name, "races": record.races}
+            | {metric: record.value(metric) for metric in (*TABLE_METRICS, *JOINT_METRICS)}
+            for name, record in self.records.items()
+        ]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def find(
+        self, metric: str, against: str, group: str = "all", label: str = "all"
+    ) -> Comparison | None:
+        """One comparison, where it exists."""
+        wanted = (metric, against, group, label)
+        for item in self.comparisons:
+            if (item.metric, item.against, item.group, item.label) == wanted:
+                return item
+        return None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of `metrics.json`."""
+        return {
+            "model": self.model,
+            "settings": dict(self.settings),
+            "races": self.races,
+            "exclusions": dict(self.exclusions),
+            "exclusion_counts": _counts(self.exclusions),
+            "feed_gained_while_running": list(self.gained),
+            "table": {
+                row["forecaster"]: {k: v for k, v in row.items() if k != "forecaster"}
+                for row in self.table().iter_rows(named=True)
+            },
+            "forecasters": {name: record.as_dict() for name, record in self.records.items()},
+            "tiers": {
+                name: {
+                    tier: {metric: found.as_dict() for metric, found in metrics.items()}
+                    for tier, metrics in tiers.items()
+                }
+                for name, tiers in self.tiers.items()
+            },
+            "comparisons": [
+                {
+                    "metric": item.metric,
+                    "against": item.against,
+                    "group": item.group,
+                    "label": item.label,
+                    "skill": item.skill.as_dict(),
+                    "difference": item.difference.as_dict(),
+                }
+                for item in self.comparisons
+            ],
+            "gate": {"passed": passes(self.gate), "criteria": [asdict(c) for c in self.gate]},
+            "aim": {"passed": passes(self.aim), "criteria": [asdict(c) for c in self.aim]},
+            "verdicts": {name: asdict(verdict) for name, verdict in self.verdicts.items()},
+            "drift": None
+            if self.drift is None
+            else {
+                "rolling": [float(value) for value in self.drift.rolling],
+                "lower": [float(value) for value in self.drift.lower],
+                "upper": [float(value) for value in self.drift.upper],
+                "alarms": [int(index) for index in self.drift.alarms],
+            },
+            "effective_share_after_tilting": None
+            if self.effective is None
+            else {"least": self.effective[0], "mean": self.effective[1]},
+        }
+
+
+def _counts(exclusions: Mapping[str, str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for reason in exclusions.values():
+        short = reason.split(":", 1)[0]
+        counts[short] = counts.get(short, 0) + 1
+    return counts
+
+
+def summarise_backtest(
+    scored: Sequence[Scored],
+    *,
+    model: str,
+    settings: Mapping[str, Any],
+    exclusions: Mapping[str, str],
+    gained: tuple[str, ...] = (),
+    seed: int = 1,
+) -> BacktestSummary:
+    """Put the scores of all races together.
+
+    Args:
+        scored: Scored races in order.
+        model: The model's name.
+        settings: Settings of the run.
+        exclusions: What was left out and why.
+        gained: Races that the feed gained meanwhile.
+        seed: Seed of the bootstrap.
+    """
+    names = list(scored[0].scores) if scored else [model]
+    by_name = {name: [race.scores[name] for race in scored] for name in names}
+    records = {name: assess_scenario_calibration(races) for name, races in by_name.items()}
+    tiers = {
+        name: {
+            tier: estimates([restricted(r.scores[name], r.tiers, tier) for r in scored])
+            for tier in SALARY_TIERS
+        }
+        for name in names
+        if scored
+    }
+    comparisons = _comparisons(scored, by_name, model, seed)
+    values = _gate_values(records[model], comparisons)
+    rivals = {name: _skill_of(by_name, name, seed) for name in names}
+    effective = [race.effective for race in scored if race.effective is not None]
+    return BacktestSummary(
+        model=model,
+        settings=settings,
+        records=records,
+        tiers=tiers,
+        comparisons=comparisons,
+        gate=release_gate(values),
+        aim=release_gate(values, AIM),
+        verdicts={name: judge(records[name].metrics, rivals[name]) for name in names},
+        drift=_drift(by_name, model),
+        race_table=_race_table(by_name),
+        exclusions=exclusions,
+        gained=gained,
+        effective=(min(effective), float(np.mean(effective))) if effective else None,
+    )
+
+
+def restricted(scores: RaceScores, tiers: Sequence[str], tier: str) -> RaceScores:
+    """The scores of one tier's drivers; scores of the whole race fall away."""
+    chosen = np.array([label == tier for label in tiers])
+    return replace(
+        scores,
+        driver_ids=tuple(np.array(scores.driver_ids)[chosen].tolist()),
+        per_driver={name: values[chosen] for name, values in scores.per_driver.items()},
+        pit={name: (low[chosen], high[chosen]) for name, (low, high) in scores.pit.items()},
+        events={name: (p[chosen], y[chosen]) for name, (p, y) in scores.events.items()},
+        joint={},
+        joint_pit={},
+    )
+
+
+def _comparisons(
+    scored: Sequence[Scored], by_name: Mapping[str, list[RaceScores]], model: str, seed: int
+) -> list[Comparison]:
+    result: list[Comparison] = []
+    for rival in by_name:
+        if rival == model or not scored:
+            continue
+        ours, theirs = by_name[model], by_name[rival]
+        result += _compare(ours, theirs, rival, "all", "all", seed)
+        for group in ours[0].groups:
+            for label in sorted({race.groups[group] for race in ours}):
+                chosen = [i for i, race in enumerate(ours) if race.groups[group] == label]
+                result += _compare(
+                    [ours[i] for i in chosen],
+                    [theirs[i] for i in chosen],
+                    rival,
+                    group,
+                    label,
+                    seed,
+                )
+        for tier in SALARY_TIERS:
+            result += _compare(
+                [restricted(race.scores[model], race.tiers, tier) for race in scored],
+                [restricted(race.scores[rival], race.tiers, tier) for race in scored],
+                rival,
+                "tier",
+                tier,
+                seed,
+            )
+    return result
+
+
+def _compare(
+    ours: Sequence[RaceScores],
+    theirs: Sequence[RaceScores],
+    rival: str,
+    group: str,
+    label: str,
+    seed: int,
+) -> list[Comparison]:
+    result = []
+    for metric in SKILL_METRICS:
+        a, sizes, races_a = race_means(ours, metric)
+        b, _, races_b = race_means(theirs, metric)
+        shared = sorted(set(races_a) & set(races_b))
+        if not shared:
+            continue
+        at_a, at_b = [races_a.index(i) for i in shared], [races_b.index(i) for i in shared]
+        a, b, sizes = a[at_a], b[at_b], sizes[at_a]
+        if not float(b.sum()) > 0.0:
+            continue
+        result.append(
+            Comparison(
+                metric=metric,
+                against=rival,
+                group=group,
+                label=label,
+                # The same resamples for every metric, so that they can be compared.
+                skill=skill(a, b, sizes, np.random.default_rng(seed)),
+                difference=mean_difference(a, b, sizes, np.random.default_rng(seed)),
+            )
+        )
+    return result
+
+
+def _skill_of(by_name: Mapping[str, list[RaceScores]], name: str, seed: int) -> Estimate | None:
+    if CLIMATOLOGY not in by_name or not by_name[name]:
+        return None
+    a, sizes, _ = race_means(by_name[name], "rps_finish")
+    b, _, _ = race_means(by_name[CLIMATOLOGY], "rps_finish")
+    if a.size == 0 or a.size != b.size:
+        return None
+    return skill(a, b, sizes, np.random.default_rng(seed))
+
+
+def _gate_values(record: CalibrationRecord, comparisons: Sequence[Comparison]) -> GateValues:
+    def coverage(metrics: Mapping[str, Estimate]) -> dict[str, dict[int, float]]:
+        return {
+            variable: {
+                level: metrics[f"coverage_{level}_{variable}"].value
+                for level in (50, 80, 95)
+                if f"coverage_{level}_{variable}" in metrics
+            }
+            for variable in ("finish", "points")
+        }
+
+    overall = {(item.metric, item.against): item for item in comparisons if item.group == "all"}
+    rps, points = (
+        overall.get(("rps_finish", CLIMATOLOGY)),
+        overall.get(("crps_points", CLIMATOLOGY)),
+    )
+    log = overall.get(("log_score_finish", ATTRITION))
+    return GateValues(
+        rps_skill=None if rps is None else rps.skill,
+        points_skill=None if points is None else points.skill,
+        log_score_difference=None if log is None else log.difference.value,
+        coverage=coverage(record.metrics),
+        coverage_by_type={
+            kind: coverage(metrics) for kind, metrics in record.groups.get("track_type", {}).items()
+        },
+        type_skill={
+            item.label: item.skill.value
+            for item in comparisons
+            if item.group == "track_type"
+            and item.metric == "rps_finish"
+            and item.against == CLIMATOLOGY
+        },
+    )
+
+
+def _drift(by_name: Mapping[str, list[RaceScores]], model: str) -> DriftChart | None:
+    if CLIMATOLOGY not in by_name:
+        return None
+    a, _, _ = race_means(by_name[model], "rps_finish")
+    b, _, _ = race_means(by_name[CLIMATOLOGY], "rps_finish")
+    return drift_chart(a, b) if a.size >= 4 and a.size == b.size else None
+
+
+def _race_table(by_name: Mapping[str, list[RaceScores]]) -> pl.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for name, races in by_name.items():
+        for number, race in enumerate(races):
+            row: dict[str, Any] = {
+                "race_id": race.race_id,
+                "race_number": number + 1,
+                "forecaster": name,
+                "drivers": len(race.driver_ids),
+                **race.groups,
+            }
+            for metric in (*TABLE_METRICS, *JOINT_METRICS):
+                values, _, found = race_means([race], metric)
+                row[metric] = float(values[0]) if found else None
+            rows.append(row)
+    return pl.DataFrame(rows, infer_schema_length=None)
