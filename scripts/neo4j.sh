@@ -9,6 +9,7 @@
 # NASCAR_GRAPH_PASSWORD  password of the user neo4j, at least 8 characters; set when the home is
 #                        new (needed by start)
 # NASCAR_NEO4J_HOME      home of the server's data and logs (default .cache/neo4j-home)
+# NASCAR_NEO4J_JAVA      further options of the Java machine, separated by spaces
 set -euo pipefail
 project="$(cd "$(dirname "$0")/.." && pwd)"
 pom="$project/scripts/neo4j-pom.xml"
@@ -92,7 +93,9 @@ CONF
     fi
     local log="$home/logs/neo4j.log" before=0
     [ ! -f "$log" ] || before="$(wc -c <"$log")"
-    java -Xms256m -Xmx512m -XX:+UseSerialGC \
+    local -a options
+    read -r -a options <<<"${NASCAR_NEO4J_JAVA:-}"
+    java -Xms256m -Xmx512m -XX:+UseSerialGC "${options[@]}" \
         --add-opens=java.base/java.nio=ALL-UNNAMED --add-opens=java.base/java.io=ALL-UNNAMED \
         --add-opens=java.base/sun.nio.ch=ALL-UNNAMED \
         --add-opens=java.base/java.util.concurrent=ALL-UNNAMED \

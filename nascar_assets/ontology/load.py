@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -229,3 +230,7 @@ def _prune(folder: Path, current: Path, keep: int) -> None:
     newest_first = sorted((item for item in others if item[1] != current), reverse=True)
     for _, path in newest_first[keep:]:
         path.unlink(missing_ok=True)
+    # What a process that was killed while it built left behind.
+    for path in folder.glob(".building-*"):
+        if path.stat().st_mtime < current.stat().st_mtime - 3600:
+            shutil.rmtree(path, ignore_errors=True)

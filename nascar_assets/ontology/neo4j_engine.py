@@ -197,7 +197,7 @@ class Neo4jEngine:
 
     def _fault(self, error: Exception, at: Statement, late: float | None) -> GraphFault:
         query, parameters = at
-        answer = self._redact(str(error).strip() or type(error).__name__)
+        answer = self._redact(" ".join(str(error).split()) or type(error).__name__)
         remedy = None
         kind = GraphFault
         if late is not None or "TransactionTimedOut" in (getattr(error, "code", None) or ""):
