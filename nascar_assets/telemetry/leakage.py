@@ -114,6 +114,7 @@ def prove_no_leakage(
     race_facts_after: Sequence[str] = (),
     seed: int = 0,
     rounds: int = 2,
+    thorough: bool = True,
 ) -> LeakageReport:
     """Test by experiment that a feature builder uses nothing from after the cut-off.
 
@@ -127,7 +128,9 @@ def prove_no_leakage(
         race_facts_after: Keys of `race` that become known after the cut-off; the builder gets
             other values of them in every trial, under the source name `race`.
         seed: Of the random changes.
-        rounds: Random changes of each kind per source.
+        rounds: Random changes of each kind.
+        thorough: Changes every source by itself too. Without it all sources change together, and
+            one by one only where that moved something: five times as fast, for many races.
 
     Returns:
         The report; `passed` where no byte moved.
@@ -161,31 +164,35 @@ def prove_no_leakage(
     trials = 0
     leaks: list[Leak] = []
 
-    def tried(changed: Sources, facts: Mapping[str, Any], source: str, change: str) -> None:
+    def tried(changed: Sources, facts: Mapping[str, Any], source: str, change: str) -> list[Leak]:
         nonlocal trials
         trials += 1
         features = _collected(builder(changed, facts, cutoff))
-        leaks.extend(
+        return [
             Leak(feature, source, change, trials, rows)
             for feature, rows in moved_columns(truth, features).items()
-        )
+        ]
 
     for change in CHANGES:
         for _ in range(rounds):
-            everything = dict(tables)
-            for name, table in tables.items():
-                if change != "add" and late[name] == 0:
-                    continue
-                everything[name] = alter(table, knowledge[name], moment, change, rng)
-                tried({**tables, name: everything[name]}, race, name, change)
-            if len(tables) > 1:
-                before = len(leaks)
-                tried(everything, race, ", ".join(tables), change)
-                # What one source alone moved is named by that source already.
-                known = {leak.feature for leak in leaks[:before]}
-                leaks[before:] = [leak for leak in leaks[before:] if leak.feature not in known]
+            changed = {
+                name: alter(table, knowledge[name], moment, change, rng)
+                for name, table in tables.items()
+                if change == "add" or late[name]
+            }
+            together = tried({**tables, **changed}, race, ", ".join(changed), change)
+            alone = [
+                leak
+                for name, table in changed.items()
+                if thorough or together
+                for leak in tried({**tables, name: table}, race, name, change)
+            ]
+            leaks += alone
+            # What one source moves alone is told of that source only.
+            known = {leak.feature for leak in leaks}
+            leaks += [leak for leak in together if leak.feature not in known]
     for _ in range(rounds if race_facts_after else 0):
-        tried(tables, _other_facts(race, race_facts_after, rng), "race", "change")
+        leaks += tried(tables, _other_facts(race, race_facts_after, rng), "race", "change")
     return LeakageReport(
         race_id=str(race["race_id"]),
         cutoff=moment,

@@ -216,6 +216,14 @@ def test_a_leak_that_needs_two_sources_is_found_when_all_change():
     assert sources == "entries, lap_summaries, practice, results"
 
 
+def test_all_sources_together_find_the_same_source_in_fewer_trials():
+    builder = with_column("x", leak_by_whole_season)
+    quick = prove_no_leakage(builder, RACE, RACE["start_time"], season(), thorough=False)
+    assert quick.by_feature() == {"x": ("results",)}
+    clean = prove_no_leakage(build_features, RACE, RACE["start_time"], season(), thorough=False)
+    assert (clean.passed, clean.trials) == (True, 6)
+
+
 def test_rows_that_come_and_go_are_a_leak():
     def peeks(sources, race, cutoff):
         runners = sources["results"].filter(pl.col("race_id") == race["race_id"])
