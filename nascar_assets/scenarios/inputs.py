@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -16,7 +17,7 @@ from nascar_assets.constraints.models import (
     DriverConstraints,
     TrackConstraints,
 )
-from nascar_assets.scenarios.kernel import Field
+from nascar_assets.scenarios.kernel import LANES, Field
 from nascar_assets.scenarios.narrative import (
     EARLIEST_STOP,
     GAMBLE,
@@ -72,12 +73,15 @@ def _shift_odds(share: float, log_odds: float) -> float:
     return odds / (1.0 + odds)
 
 
+@lru_cache(maxsize=64)
 def chaos_quantiles(shape: float) -> npt.NDArray[np.float64]:
     """Quantiles of Gamma(shape, 1 / shape) on an even grid, scaled to mean 1."""
     middles = (np.arange(CHAOS_CELLS + 1) / CHAOS_CELLS).clip(1e-4, 1.0 - 1e-4)
     values = gammaincinv(shape, middles) / shape
     values /= (values[:-1] + values[1:]).mean() / 2.0
-    return np.round(values, 9)
+    values = np.round(values, 9)
+    values.flags.writeable = False
+    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def prepare(
     )
     unit = float(np.std(ratings))
     scale = np.array([exp_of(values.spread_slope * float(rating)) for rating in ratings])
-    noise = np.zeros(5 * ((len(drivers) + 4) // 5), np.float32)
+    noise = np.zeros(LANES * (-(-len(drivers) // LANES)), np.float32)
     noise[: len(drivers)] = values.omega * math.sqrt(1.0 - rates.keep**2) * scale
     field = Field(
         level=values.kappa * ratings,

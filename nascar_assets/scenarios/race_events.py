@@ -85,7 +85,7 @@ class Rates(NamedTuple):
     fast_awarded: float  # share of green laps that award a fastest lap
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def leader_of(car: Car, n: int) -> int:
     """The car in front: the greatest y + offset, the lowest index on a tie."""
     best = 0
@@ -98,7 +98,7 @@ def leader_of(car: Car, n: int) -> int:
     return best
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def lead_lap_cars(car: Car, n: int) -> int:
     """How many running cars have lost no lap."""
     count = 0
@@ -108,7 +108,7 @@ def lead_lap_cars(car: Car, n: int) -> int:
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def place_offset(car: Car, i: int) -> None:
     """Recompute the offset of a car from its status, stops and lost laps."""
     if car.status[i] != RUNNING:
@@ -117,7 +117,7 @@ def place_offset(car: Car, i: int) -> None:
         car.offset[i] = -STOP * np.float32(car.stops[i]) - LAP_DOWN * np.float32(car.lost[i])
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def lose_laps(car: Car, i: int, laps: int, lap: int, n: int) -> None:
     """Take laps from a running car, never from the last car of the lead lap."""
     if laps <= 0 or (car.lost[i] == 0 and lead_lap_cars(car, n) <= 1):
@@ -126,7 +126,7 @@ def lose_laps(car: Car, i: int, laps: int, lap: int, n: int) -> None:
     place_offset(car, i)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def retire(car: Car, i: int, lap: int, status: int, n: int) -> bool:
     """Retire a running car on a lap that it does not complete; the last lead-lap car stays."""
     if car.status[i] != RUNNING:
@@ -161,7 +161,7 @@ def running_order(car: Car, n: int) -> int:
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def geometric_laps(stream: npt.NDArray[np.uint64], mean: float) -> int:
     """One plus a geometric number, with the given mean (at least 1), at most 400."""
     more = 1.0 - 1.0 / max(mean, 1.0)
@@ -245,7 +245,7 @@ def count_lost_laps(
             lose_laps(car, i, np.int64(behind + 0.5 * uniform(stream)), lap, n)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def plan_stop(
     stream: npt.NDArray[np.uint64], rates: Rates, strategy: int, lap: int, earliest: Floats
 ) -> int:
@@ -322,7 +322,7 @@ def green_stops(
     return gambles
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _triangle(stream: npt.NDArray[np.uint64]) -> float:
     """Symmetric with variance 1: the spread of a green-flag stop."""
     return (uniform(stream) - uniform(stream)) * 2.449489742783178

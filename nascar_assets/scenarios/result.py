@@ -255,8 +255,11 @@ class Scenarios:
                 list(place), list(place.values()), return_dtype=pl.Int8
             ),
         )
-        arrays: dict[str, Any] = {c: ordered[c].to_numpy().reshape(n, size) for c in CAR_ARRAYS}
-        arrays |= {c: coded[c].to_numpy() for c in RACE_ARRAYS}
+        arrays: dict[str, Any] = {}
+        for column in CAR_ARRAYS:
+            arrays[column] = ordered[column].to_numpy().reshape(n, size)
+        for column in RACE_ARRAYS:
+            arrays[column] = coded[column].to_numpy()
         return cls(driver_ids=driver_ids, diagnostics=diagnostics, **arrays)
 
 
