@@ -7,7 +7,17 @@ from typing import Any
 import dagster as dg
 
 from nascar_assets.orchestration import jobs
-from nascar_assets.orchestration.assets import feed, history, telemetry
+from nascar_assets.orchestration.assets import (
+    calibration,
+    constraints,
+    feed,
+    history,
+    lineups,
+    ontology,
+    scenarios,
+    slate,
+    telemetry,
+)
 from nascar_assets.orchestration.io_manager import ParquetTables
 from nascar_assets.orchestration.resources import Platform
 
@@ -26,8 +36,20 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
         **overrides,
     }
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([feed, telemetry, history]),
-        jobs=[jobs.schedule_job, jobs.race_job, jobs.as_of_job],
+        assets=dg.load_assets_from_modules(
+            [
+                feed,
+                telemetry,
+                history,
+                ontology,
+                slate,
+                constraints,
+                scenarios,
+                calibration,
+                lineups,
+            ]
+        ),
+        jobs=jobs.JOBS,
         resources=resources,
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
+from nascar_assets.cli import slate
 from nascar_assets.cli.coverage import coverage
 from nascar_assets.cli.doctor import doctor
 from nascar_assets.cli.output import messages
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 for command in (sync, coverage, doctor, ui):
     app.command()(command)
+app.add_typer(slate.app, name="slate")
 
 
 def run(arguments: Sequence[str]) -> int:

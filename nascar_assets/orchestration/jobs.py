@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import dagster as dg
 
-from nascar_assets.orchestration.assets import feed, history, telemetry
+from nascar_assets.orchestration.assets import (
+    calibration,
+    constraints,
+    feed,
+    history,
+    lineups,
+    ontology,
+    scenarios,
+    slate,
+    telemetry,
+)
 
 schedule_job = dg.define_asset_job(
     "schedule_job",
@@ -34,3 +44,49 @@ as_of_job = dg.define_asset_job(
     description="What was known at a race's start, made again when earlier races changed.",
     executor_def=dg.in_process_executor,
 )
+
+ontology_job = dg.define_asset_job(
+    "ontology_job",
+    selection=[
+        ontology.driver_values,
+        ontology.track_values,
+        ontology.veto_rules,
+        ontology.ontology_graph,
+    ],
+    description="The graph as of now, from history and from what people entered.",
+    executor_def=dg.in_process_executor,
+)
+
+slate_job = dg.define_asset_job(
+    "slate_job",
+    selection=[
+        slate.slate,
+        slate.slate_field,
+        slate.slate_ratings,
+        slate.slate_features,
+        constraints.slate_driver_values,
+        constraints.slate_track_values,
+        constraints.constraint_spec,
+        constraints.run_config,
+        scenarios.scenarios,
+        scenarios.scenario_summary,
+        calibration.calibration_record,
+        lineups.slate_summary,
+        lineups.driver_summary,
+        lineups.scenario_optima,
+        lineups.lineups,
+        lineups.upload_file,
+        lineups.report,
+    ],
+    description="A slate from its salary file to its upload file and report.",
+    executor_def=dg.in_process_executor,
+)
+
+portfolio_job = dg.define_asset_job(
+    "portfolio_job",
+    selection=[lineups.lineups, lineups.upload_file, lineups.report],
+    description="A slate's portfolio again, on stored scenarios.",
+    executor_def=dg.in_process_executor,
+)
+
+JOBS = [schedule_job, race_job, as_of_job, ontology_job, slate_job, portfolio_job]

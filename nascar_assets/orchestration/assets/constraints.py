@@ -11,12 +11,11 @@ from nascar_assets.constraints import (
     ConstraintSpec,
     create_run_config,
 )
-from nascar_assets.history.values import driver_values as estimate_drivers
-from nascar_assets.history.values_tracks import track_values as estimate_tracks
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.history import ALL_RESULTS
-from nascar_assets.orchestration.assets.slate import results_before
+from nascar_assets.orchestration.assets.slate import slate
 from nascar_assets.orchestration.graph import entry_store, graph_of_state
+from nascar_assets.orchestration.past import results_before
 from nascar_assets.orchestration.race_tables import schedule_rows
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.slate_assets import blocking_check, slate_asset
@@ -27,27 +26,31 @@ from nascar_assets.storage import DataRoot
 @slate_asset(
     group_name="constraints",
     description="Ontology values of every driver, estimated as of the slate's cut-off.",
-    deps=[ALL_RESULTS],
+    deps=[slate, ALL_RESULTS],
     kinds={"polars"},
 )
 def slate_driver_values(context: dg.AssetExecutionContext, platform: Platform) -> pl.DataFrame:
     """What the graph holds for this slate before anyone overrode it."""
+    from nascar_assets.history.values import driver_values
+
     plan = SlatePlan.load(platform.root, context.partition_key)
-    return estimate_drivers(results_before(platform.root, plan.as_of), plan.as_of)
+    return driver_values(results_before(platform.root, plan.as_of), plan.as_of)
 
 
 @slate_asset(
     group_name="constraints",
     description="Ontology values of every track, estimated as of the slate's cut-off.",
-    deps=[ALL_RESULTS],
+    deps=[slate, ALL_RESULTS],
     kinds={"polars"},
 )
 def slate_track_values(
     context: dg.AssetExecutionContext, platform: Platform, schedule: pl.DataFrame
 ) -> pl.DataFrame:
     """What the graph holds for this slate before anyone overrode it."""
+    from nascar_assets.history.values_tracks import track_values
+
     plan = SlatePlan.load(platform.root, context.partition_key)
-    return estimate_tracks(results_before(platform.root, plan.as_of), schedule, plan.as_of)
+    return track_values(results_before(platform.root, plan.as_of), schedule, plan.as_of)
 
 
 def spec_path(slate_id: str) -> str:

@@ -7,12 +7,12 @@ import dagster as dg
 import polars as pl
 
 from nascar_assets.feed.schemas import RESULTS
-from nascar_assets.history.ratings import rate_history
 from nascar_assets.history.results import build_race_results
 from nascar_assets.history.track_profiles import track_profiles as profiles_as_of
 from nascar_assets.orchestration.assets.feed import race_files, race_payload
 from nascar_assets.orchestration.metadata import table_metadata
 from nascar_assets.orchestration.partitions import RACES
+from nascar_assets.orchestration.past import all_results
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.race_tables import (
     RaceInputs,
@@ -21,7 +21,7 @@ from nascar_assets.orchestration.race_tables import (
     schedule_rows,
 )
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.store import scan_all, table_path
+from nascar_assets.orchestration.store import scan_table, table_path
 
 
 def _race_results(inputs: RaceInputs) -> RaceOutput:
@@ -46,15 +46,6 @@ race_results = race_table(
 )
 
 
-def all_results(platform: Platform) -> pl.DataFrame:
-    """The results of every race that has been run, in date order."""
-    return (
-        scan_all(platform.root, "race_results", RESULTS)
-        .sort("start_time", "race_id", "finish")
-        .collect()
-    )
-
-
 ALL_RESULTS = dg.AssetDep(race_results, partition_mapping=dg.AllPartitionMapping())
 
 
@@ -77,9 +68,11 @@ def as_of_asset(description: str) -> Callable[[Callable[..., Any]], dg.AssetsDef
 )
 def driver_ratings(context: dg.AssetExecutionContext, platform: Platform) -> None:
     """Walk-forward: what a forecast made at the start of each race would have known."""
+    from nascar_assets.history.ratings import rate_history
+
     rows = schedule_rows(platform.root, list(context.partition_keys))
     ids = [str(race["race_id"]) for race in rows.values()]
-    rated = rate_history(all_results(platform), ids).partition_by("race_id", as_dict=True)
+    rated = rate_history(all_results(platform.root), ids).partition_by("race_id", as_dict=True)
     for key, race in rows.items():
         frame = rated.get((str(race["race_id"]),))
         if frame is None:
@@ -96,10 +89,11 @@ def driver_ratings(context: dg.AssetExecutionContext, platform: Platform) -> Non
 )
 def track_profiles(context: dg.AssetExecutionContext, platform: Platform) -> None:
     """One row per track that was raced before the race's start."""
-    results = all_results(platform)
+    results = all_results(platform.root)
+    schedule = scan_table(platform.root, "schedule").collect()
     rows = schedule_rows(platform.root, list(context.partition_keys))
     for key, race in rows.items():
-        frame = profiles_as_of(results, race["start_time"])
+        frame = profiles_as_of(results, race["start_time"], schedule)
         size = platform.root.write_frame(table_path("track_profiles", key), frame)
         context.add_asset_metadata(
             table_metadata(frame, size=size), asset_key="track_profiles", partition_key=key

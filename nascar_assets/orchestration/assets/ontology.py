@@ -5,12 +5,10 @@ from datetime import UTC, datetime
 import dagster as dg
 import polars as pl
 
-from nascar_assets.history.values import driver_values as estimate_drivers
-from nascar_assets.history.values_tracks import track_values as estimate_tracks
 from nascar_assets.ontology import build_state, in_force
 from nascar_assets.orchestration.assets.history import ALL_RESULTS
-from nascar_assets.orchestration.assets.slate import results_before
 from nascar_assets.orchestration.graph import entry_store, graph_of_state
+from nascar_assets.orchestration.past import results_before
 from nascar_assets.orchestration.resources import Platform
 
 VETO_RULES = {
@@ -32,8 +30,10 @@ VETO_RULES = {
 )
 def driver_values(platform: Platform) -> pl.DataFrame:
     """One row per driver, each value with its standard error."""
+    from nascar_assets.history.values import driver_values as estimate
+
     now = datetime.now(UTC)
-    return estimate_drivers(results_before(platform.root, now), now)
+    return estimate(results_before(platform.root, now), now)
 
 
 @dg.asset(
@@ -45,8 +45,10 @@ def driver_values(platform: Platform) -> pl.DataFrame:
 )
 def track_values(platform: Platform, schedule: pl.DataFrame) -> pl.DataFrame:
     """One row per track, each value with its standard error."""
+    from nascar_assets.history.values_tracks import track_values as estimate
+
     now = datetime.now(UTC)
-    return estimate_tracks(results_before(platform.root, now), schedule, now)
+    return estimate(results_before(platform.root, now), schedule, now)
 
 
 @dg.asset(

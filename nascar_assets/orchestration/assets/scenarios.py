@@ -2,32 +2,24 @@
 
 from collections.abc import Iterator
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import polars as pl
 
-from nascar_assets.calibration.forecasts import RaceToForecast
-from nascar_assets.calibration.race_forecast import race_setup
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.constraints import load_spec, run_config
 from nascar_assets.orchestration.metadata import image, table_metadata
-from nascar_assets.orchestration.race_tables import Race, schedule_rows
+from nascar_assets.orchestration.race_tables import schedule_rows
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.slate_plan import SlatePlan
-from nascar_assets.orchestration.store import scan_table, table_path
+from nascar_assets.orchestration.store import table_path
 from nascar_assets.reports.plots import (
     as_markdown_image,
     laps_led_shares,
     points_distribution,
     regime_frequencies,
 )
-from nascar_assets.rules import RuleSet, rule_set
-from nascar_assets.scenarios import Scenarios, check_laws, generate_scenarios, summarise
-from nascar_assets.storage import DataRoot
-
-EASTERN = ZoneInfo("America/New_York")
 
 
 @slate_asset(
@@ -53,6 +45,14 @@ def scenarios(
     slate_track_values: pl.DataFrame,
 ) -> Iterator[Any]:
     """The joint forecast that everything after it reads."""
+    from nascar_assets.calibration.race_forecast import race_setup
+    from nascar_assets.orchestration.forecasting import (
+        contest_rules,
+        load_scenarios,
+        race_to_forecast,
+    )
+    from nascar_assets.scenarios import check_laws, generate_scenarios
+
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
     race = schedule_rows(root, [plan.race_key])[plan.race_key]
@@ -107,47 +107,6 @@ def scenarios(
     )
 
 
-def race_to_forecast(
-    race: Race,
-    plan: SlatePlan,
-    field: pl.DataFrame,
-    ratings: pl.DataFrame,
-    drivers: pl.DataFrame,
-    tracks: pl.DataFrame,
-) -> RaceToForecast:
-    """A slate's race with everything that was known of it by the cut-off."""
-    return RaceToForecast(
-        race_id=race["race_id"],
-        race_key=race["race_key"],
-        series=race["series"],
-        season=race["season"],
-        track_id=race["track_id"],
-        track_type=race["track_type"],
-        track_length_miles=race["track_length_miles"],
-        scheduled_laps=race["scheduled_laps"],
-        stage_ends=tuple(race["stage_ends"] or ()),
-        start_time=race["start_time"],
-        cut_off=plan.as_of,
-        entries=field,
-        ratings=ratings,
-        drivers=drivers,
-        tracks=tracks,
-    )
-
-
-def contest_rules(plan: SlatePlan) -> RuleSet:
-    """The rules of the slate's contest on the race's date."""
-    return rule_set(plan.contest, plan.lock.astimezone(EASTERN).date())
-
-
-def load_scenarios(root: DataRoot, slate_id: str) -> Scenarios:
-    """A slate's stored scenarios."""
-    return Scenarios.from_polars(
-        scan_table(root, "scenarios", slate_id).collect(),
-        scan_table(root, "scenario_races", slate_id).collect(),
-    )
-
-
 @slate_asset(
     group_name="scenarios",
     description="The forecast per driver: points, finish, chances, laps led, with their errors.",
@@ -158,6 +117,9 @@ def scenario_summary(
     context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
 ) -> dg.Output[pl.DataFrame]:
     """One row per car of the field."""
+    from nascar_assets.orchestration.forecasting import contest_rules, load_scenarios
+    from nascar_assets.scenarios import summarise
+
     plan = SlatePlan.load(platform.root, context.partition_key)
     made = load_scenarios(platform.root, plan.slate_id)
     names = slate_field.select("driver_id", "driver_name", "team", "start")

@@ -1,6 +1,7 @@
 """Slate: players, the race's field, its ratings and its features, all as of the cut-off."""
 
 import hashlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,16 +10,19 @@ import polars as pl
 from pydantic import Field
 
 from nascar_assets.errors import InputError
-from nascar_assets.feed.names import DriverDirectory
-from nascar_assets.feed.schemas import ENTRIES, PRACTICE, RESULTS
-from nascar_assets.history.features import build_features
-from nascar_assets.history.ratings import rate_race
+from nascar_assets.feed.schemas import ENTRIES, PRACTICE
 from nascar_assets.orchestration.assets.feed import entries, practice, schedule
-from nascar_assets.orchestration.assets.history import race_results
+from nascar_assets.orchestration.assets.history import ALL_RESULTS
 from nascar_assets.orchestration.assets.telemetry import lap_summaries
+from nascar_assets.orchestration.past import (
+    all_results,
+    driver_directory,
+    known_entries,
+    results_before,
+)
 from nascar_assets.orchestration.race_tables import schedule_rows
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.slate_assets import slate_asset
+from nascar_assets.orchestration.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.store import scan_all, scan_table, stored_partitions
 from nascar_assets.rules import rule_set
@@ -126,37 +130,6 @@ def cutoff(asked: str | None, lock: datetime, now: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def known_entries(root: DataRoot, race_key: str, as_of: datetime) -> pl.DataFrame | None:
-    """The race's entry list as far as it was known by the cut-off, none where it was not."""
-    if race_key not in stored_partitions(root, "entries"):
-        return None
-    frame = scan_table(root, "entries", race_key).filter(pl.col("entries_at") <= as_of).collect()
-    if not frame.height:
-        return None
-    qualified = pl.col("qualifying_at") <= as_of
-    return frame.with_columns(
-        pl.when(qualified).then(pl.col(name)).alias(name)
-        for name in ("start", "qualifying_position", "qualifying_speed_mph")
-    )
-
-
-def driver_directory(root: DataRoot) -> DriverDirectory:
-    """Every driver that the feed has named, by id and spelling."""
-    return DriverDirectory.from_frames(
-        scan_all(root, "entries", ENTRIES).select("driver_id", "driver_name").unique().collect()
-    )
-
-
-def results_before(root: DataRoot, as_of: datetime) -> pl.DataFrame:
-    """All results that were known by a moment, in date order."""
-    return (
-        scan_all(root, "race_results", RESULTS)
-        .filter(pl.col("results_at") <= as_of)
-        .sort("start_time", "race_id", "finish")
-        .collect()
-    )
-
-
 @slate_asset(
     group_name="slate",
     description="Every car of the race as known by the cut-off, picked or not.",
@@ -187,30 +160,33 @@ def slate_field(
 @slate_asset(
     group_name="slate",
     description="Rating and level of every car, from races that were known by the cut-off.",
-    deps=[dg.AssetDep(race_results, partition_mapping=ALL_RACES)],
+    deps=[ALL_RESULTS],
     kinds={"polars", "numba"},
 )
 def slate_ratings(
     context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
 ) -> pl.DataFrame:
     """One row per car, with the uncertainty of its level."""
+    from nascar_assets.history.ratings import rate_race
+
     plan = SlatePlan.load(platform.root, context.partition_key)
     return rate_race(results_before(platform.root, plan.as_of), slate_field, plan.as_of)
 
 
-def feature_sources(root: DataRoot, slate_field: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def feature_sources(
+    root: DataRoot, race_key: str, slate_field: pl.DataFrame
+) -> dict[str, pl.DataFrame]:
     """The tables that features are built from, unfiltered: the builder keeps the cut-off."""
-    summaries = stored_partitions(root, "lap_summaries")
-    race_key = slate_field["race_key"][0] if slate_field.height else None
-    has_practice = race_key in stored_partitions(root, "practice")
     sources = {
-        "results": scan_all(root, "race_results", RESULTS).collect(),
-        "entries": slate_field,
+        "results": all_results(root),
+        "entries": scan_table(root, "entries", race_key).collect()
+        if race_key in stored_partitions(root, "entries")
+        else slate_field,
         "practice": scan_table(root, "practice", race_key).collect()
-        if has_practice
-        else pl.DataFrame(schema=dict(PRACTICE)),
+        if race_key in stored_partitions(root, "practice")
+        else pl.DataFrame(schema=PRACTICE),
     }
-    if summaries:
+    if stored_partitions(root, "lap_summaries"):
         sources["lap_summaries"] = scan_all(root, "lap_summaries", {}).collect()
     return sources
 
@@ -219,17 +195,64 @@ def feature_sources(root: DataRoot, slate_field: pl.DataFrame) -> dict[str, pl.D
     group_name="slate",
     description="One row per entrant: every catalogued feature that was known by the cut-off.",
     deps=[
-        dg.AssetDep(race_results, partition_mapping=ALL_RACES),
+        ALL_RESULTS,
         dg.AssetDep(practice, partition_mapping=ALL_RACES),
         dg.AssetDep(lap_summaries, partition_mapping=ALL_RACES),
     ],
     kinds={"polars"},
+    check_specs=[
+        blocking_check(
+            "slate_features",
+            "names_are_available",
+            "Level 1 of the availability contract: no forbidden and no unknown feature.",
+        ),
+        blocking_check(
+            "slate_features",
+            "known_by_the_cutoff",
+            "Level 2 of the availability contract: no row became known after the cut-off.",
+        ),
+        blocking_check(
+            "slate_features",
+            "nothing_leaks",
+            "Level 3 of the availability contract: with everything after the cut-off changed, "
+            "dropped or added to, the features are the same to the byte.",
+        ),
+    ],
 )
 def slate_features(
     context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
-) -> pl.DataFrame:
+) -> Iterator[Any]:
     """The feature table that the availability contract guards."""
+    from nascar_assets.history.features import build_features
+    from nascar_assets.telemetry import FeatureAvailabilityContract, validate_features
+    from nascar_assets.telemetry.leakage import prove_no_leakage
+
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
     race = schedule_rows(root, [plan.race_key])[plan.race_key]
-    return build_features(feature_sources(root, slate_field), race, plan.as_of)
+    sources = feature_sources(root, plan.race_key, slate_field)
+    features = build_features(sources, race, plan.as_of)
+    yield dg.Output(features, metadata={"nulls": int(features.null_count().sum_horizontal()[0])})
+    keys = ("race_id", "driver_id", "available_at")
+    names = [name for name in features.columns if name not in keys]
+    yield _contract_check("names_are_available", lambda: validate_features(names) == tuple(names))
+    yield _contract_check(
+        "known_by_the_cutoff",
+        lambda: FeatureAvailabilityContract.validate_dataframe(features, plan.as_of) is not None,
+    )
+    report = prove_no_leakage(build_features, race, plan.as_of, sources, seed=plan.seed, rounds=1)
+    yield dg.AssetCheckResult(
+        passed=report.passed,
+        check_name="nothing_leaks",
+        metadata={
+            "trials": report.trials,
+            "leaks": dg.MetadataValue.md("\n".join(f"- {leak}" for leak in report.leaks) or "none"),
+        },
+    )
+
+
+def _contract_check(name: str, holds: Callable[[], bool]) -> dg.AssetCheckResult:
+    try:
+        return dg.AssetCheckResult(passed=holds(), check_name=name)
+    except InputError as error:
+        return dg.AssetCheckResult(passed=False, check_name=name, metadata={"why": str(error)})

@@ -7,14 +7,13 @@ from nascar_assets.orchestration.assets.feed import race_files, race_payload
 from nascar_assets.orchestration.metadata import image
 from nascar_assets.orchestration.race_tables import RaceInputs, RaceOutput, race_table
 from nascar_assets.reports.plots import as_markdown_image, falloff_plot
-from nascar_assets.telemetry import compute_aggregate_features, compute_falloff_metrics
-from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
-from nascar_assets.telemetry.summary import summarise_laps
 
 NO_LAPS = "The feed has no lap times of this race."
 
 
 def _laps(inputs: RaceInputs) -> RaceOutput:
+    from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
+
     payload = race_payload(inputs, "lap_times")
     if payload is None:
         return RaceOutput(pl.DataFrame(schema=LAPS), [NO_LAPS])
@@ -36,6 +35,8 @@ laps = race_table(
 
 
 def _lap_features(inputs: RaceInputs) -> RaceOutput:
+    from nascar_assets.telemetry import compute_aggregate_features, compute_falloff_metrics
+
     frame = inputs.table("laps")
     features = compute_falloff_metrics(compute_aggregate_features(frame))
     return RaceOutput(features, [] if frame.height else [NO_LAPS])
@@ -53,8 +54,10 @@ lap_features = race_table(
 
 
 def _lap_summaries(inputs: RaceInputs) -> RaceOutput:
+    from nascar_assets.telemetry.summary import summarise_laps
+
     frame = inputs.table("laps")
-    summary = summarise_laps(frame)
+    summary = summarise_laps(frame, inputs.race)
     if not frame.height:
         return RaceOutput(summary, [NO_LAPS])
     plot = image(as_markdown_image(falloff_plot(summary)))

@@ -1,0 +1,183 @@
+"""`nascar slate`: salary files registered, run and shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output
+from nascar_assets.errors import InputError
+
+app = typer.Typer(no_args_is_help=True, help="Slates: from a salary file to an upload file.")
+
+Race = Annotated[
+    str | None,
+    typer.Option("--race", help="The race: its id, its key or a part of its name."),
+]
+
+
+@app.command()
+def add(
+    salaries: Annotated[Path, typer.Argument(help="A salary file (DraftKings or FanDuel).")],
+    home: Home,
+    race: Race = None,
+    as_json: Json = False,
+) -> None:
+    """Registers a slate from a salary file and prints its key.
+
+    Example: nascar slate add DKSalaries.csv --race "Pennzoil 400"
+    """
+    from nascar_assets.orchestration.slate_operations import add_slate
+
+    out = Output(as_json)
+    registration, notices = add_slate(home, salaries, race)
+    for notice in notices:
+        out.notice(notice)
+    out.line(registration.slate_id)
+    out.result({"slate": registration.slate_id, "race": registration.race_key, "notices": notices})
+
+
+@app.command()
+def run(
+    home: Home,
+    target: Annotated[
+        str | None, typer.Argument(metavar="SLATE-OR-SALARIES.csv", help="A key or a file.")
+    ] = None,
+    race: Race = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="Cut-off as ISO time with zone. Default: now, or lock once begun."),
+    ] = None,
+    scenarios: Annotated[
+        int, typer.Option(min=10, max=200_000, help="Races to simulate.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(min=1, help="The same seed repeats the run.")] = 1,
+    settings: Annotated[Path | None, typer.Option(help="Portfolio settings (TOML).")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Repeat the run of a run_config.json.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Materialises everything that the slate needs, and prints forecast and lineups.
+
+    Example: nascar slate run DKSalaries.csv --scenarios 10000 --seed 1
+    """
+    from nascar_assets.orchestration.repeating import repeat_slate
+    from nascar_assets.orchestration.slate_operations import add_slate, run_slate
+
+    out = Output(as_json)
+    if source is not None:
+        outcome, differences = repeat_slate(home, source)
+        for difference in differences:
+            out.notice(difference)
+    else:
+        if target is None:
+            raise InputError(
+                "No slate was named.", remedy="Give a slate's key, a salary file, or --from."
+            )
+        slate_id = target
+        if target.lower().endswith(".csv") or Path(target).is_file():
+            registration, _ = add_slate(home, Path(target), race)
+            slate_id = registration.slate_id
+        outcome = run_slate(
+            home,
+            slate_id,
+            as_of=as_of,
+            n_scenarios=scenarios,
+            seed=seed,
+            settings=read_settings(settings),
+        )
+    show_result(out, outcome.result)
+    out.result(outcome.result)
+
+
+@app.command("list")
+def list_slates(home: Home, as_json: Json = False) -> None:
+    """Shows all slates and how far they have come.
+
+    Example: nascar slate list
+    """
+    from nascar_assets.orchestration.resources import Platform
+    from nascar_assets.orchestration.slate_operations import slate_states
+
+    out = Output(as_json)
+    states = slate_states(Platform(home=home).root)
+    columns = ("slate", "race", "salary_file", "state", "as_of", "lock")
+    out.table("Slates", columns, [[state[name] for name in columns] for state in states], text=6)
+    out.result({"slates": states})
+
+
+@app.command()
+def show(
+    slate: Annotated[str, typer.Argument(help="The slate's key.")],
+    home: Home,
+    as_json: Json = False,
+) -> None:
+    """Shows a slate's stored forecast and lineups.
+
+    Example: nascar slate show 2026-03-15-cup-dk-classic
+    """
+    from nascar_assets.orchestration.resources import Platform
+    from nascar_assets.orchestration.slate_operations import slate_result
+    from nascar_assets.orchestration.slate_plan import Registration, SlatePlan
+
+    out = Output(as_json)
+    root = Platform(home=home).root
+    Registration.load(root, slate)
+    result = slate_result(root, SlatePlan.load(root, slate))
+    show_result(out, result)
+    out.result(result)
+
+
+def read_settings(path: Path | None) -> str:
+    """The text of a settings file; empty without one.
+
+    Raises:
+        InputError: If the file is missing, no text, or a setting in it is at fault.
+    """
+    if path is None:
+        return ""
+    from nascar_assets.lineups.settings import PortfolioSettings
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The settings cannot be read: {error}", file=str(path)) from error
+    PortfolioSettings.from_toml(text, file=path.name)
+    return text
+
+
+def show_result(out: Output, result: dict[str, Any]) -> None:
+    """Prints a slate's lineups, checks, timings and paths for people."""
+    for notice in result["notices"]:
+        out.notice(notice)
+    out.line(f"{result['slate']}: race {result['race']}, as of {result['as_of']}")
+    out.table(
+        "Lineups",
+        ["", "drivers", "salary", "mean points"],
+        [
+            (
+                str(number),
+                ", ".join(driver["name"] for driver in lineup["drivers"]),
+                lineup["salary"],
+                lineup["mean_points"],
+            )
+            for number, lineup in enumerate(result["lineups"], start=1)
+        ],
+        text=2,
+    )
+    portfolio = result["portfolio"]
+    out.line(
+        f"{portfolio['objective']}: {portfolio['value']:.2f} points on held-back scenarios "
+        f"(standard error {portfolio['standard_error']:.2f})"
+    )
+    if "checks" in result:
+        passed = sum(check["passed"] for check in result["checks"])
+        out.line(f"checks: {passed} of {len(result['checks'])} passed")
+        steps = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
+        out.line(f"seconds: {steps}")
+    out.line(f"upload file: {result['paths']['upload']}")
+    out.line(f"report: {result['paths']['report']}")

@@ -1,0 +1,80 @@
+"""Calibration: how the same model's past forecasts kept their word, as of the slate's cut-off."""
+
+import json
+
+import dagster as dg
+import polars as pl
+
+from nascar_assets.history.schemas import RATINGS
+from nascar_assets.orchestration.assets.history import driver_ratings
+from nascar_assets.orchestration.assets.slate import ALL_RACES, slate
+from nascar_assets.orchestration.metadata import image
+from nascar_assets.orchestration.past import results_before
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.slate_assets import slate_asset
+from nascar_assets.orchestration.slate_plan import SlatePlan
+from nascar_assets.orchestration.store import scan_all
+from nascar_assets.reports.plots import as_markdown_image, coverage_plot
+
+
+def record_path(slate_id: str) -> str:
+    """Where a slate's calibration record lies as JSON."""
+    return f"store/calibration_record/{slate_id}.json"
+
+
+@slate_asset(
+    group_name="calibration",
+    description="CRPS, log score and coverage of the model on the races before the cut-off.",
+    deps=[slate, dg.AssetDep(driver_ratings, partition_mapping=ALL_RACES)],
+    kinds={"polars"},
+)
+def calibration_record(
+    context: dg.AssetExecutionContext, platform: Platform, schedule: pl.DataFrame
+) -> dg.Output[pl.DataFrame]:
+    """Walk-forward: every race is forecast from what was known at its own start."""
+    from nascar_assets.calibration.record import walk_forward_record
+
+    root = platform.root
+    plan = SlatePlan.load(root, context.partition_key)
+    series = schedule.filter(pl.col("race_key") == plan.race_key)["series"][0]
+    record = walk_forward_record(
+        results_before(root, plan.as_of),
+        scan_all(root, "driver_ratings", RATINGS).collect(),
+        plan.as_of,
+        series=series,
+        schedule=schedule,
+        seed=plan.seed,
+        threads=2,
+    )
+    root.write(
+        record_path(plan.slate_id),
+        json.dumps(record.as_dict(), indent=1, sort_keys=True, allow_nan=False).encode(),
+    )
+    frame = record.to_polars()
+    metadata: dict[str, object] = {"races": record.races}
+    headline = record.headline()
+    if headline is None:
+        metadata["reason"] = record.reason or "no history"
+    else:
+        metadata |= {name: value for name, value in headline.items() if value is not None}
+        metadata["coverage"] = image(
+            as_markdown_image(coverage_plot(coverages(frame)), "Coverage of contest points")
+        )
+    return dg.Output(frame, metadata=metadata)
+
+
+def coverages(record: pl.DataFrame) -> pl.DataFrame:
+    """Coverage of contest points by track type: level, coverage, standard error."""
+    return (
+        record.filter(
+            (pl.col("group") == "track_type")
+            & pl.col("metric").str.contains(r"^coverage_\d+_points$")
+        )
+        .with_columns(
+            level=pl.col("metric").str.extract(r"(\d+)").cast(pl.Float64) / 100,
+            coverage=pl.col("value"),
+            track_type=pl.col("label"),
+        )
+        .select("track_type", "level", "coverage", "standard_error")
+        .sort("track_type", "level")
+    )

@@ -1,0 +1,240 @@
+"""Lineups: each scenario's best lineup, the portfolio, the upload file and the report."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from nascar_assets.constraints.contract import Deny
+from nascar_assets.constraints.lineup_check import LineupChecker
+from nascar_assets.constraints.summaries import driver_summary as summarise_drivers
+from nascar_assets.constraints.summaries import slate_summary as summarise_slate
+from nascar_assets.orchestration.assets.calibration import calibration_record
+from nascar_assets.orchestration.assets.constraints import constraint_spec, load_spec, run_config
+from nascar_assets.orchestration.assets.scenarios import scenarios
+from nascar_assets.orchestration.metadata import image
+from nascar_assets.orchestration.race_tables import schedule_rows
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.slate_plan import SlatePlan
+from nascar_assets.reports import render_slate_report
+from nascar_assets.reports.plots import (
+    as_markdown_image,
+    exposure_plot,
+    lineup_score_distribution,
+    overlap_plot,
+)
+from nascar_assets.slates.stored import slate_from_polars
+
+
+@slate_asset(
+    group_name="slate",
+    description="The read model of the API's precheck: the slate, its race and its track.",
+    deps=[constraint_spec],
+    kinds={"polars"},
+)
+def slate_summary(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    slate: pl.DataFrame,
+    slate_features: pl.DataFrame,
+) -> pl.DataFrame:
+    """One row."""
+    root = platform.root
+    plan = SlatePlan.load(root, context.partition_key)
+    race = schedule_rows(root, [plan.race_key])[plan.race_key]
+    known = [name for name in slate_features.columns if slate_features[name].null_count() == 0]
+    return summarise_slate(
+        slate_from_polars(slate),
+        load_spec(root, plan.slate_id),
+        track_id=race["track_id"],
+        scheduled_laps=race["scheduled_laps"],
+        features=[name for name in known if name not in ("race_id", "driver_id", "available_at")],
+    )
+
+
+@slate_asset(
+    group_name="slate",
+    description="The read model of the API's precheck: every driver of slate and field.",
+    deps=[constraint_spec],
+    kinds={"polars"},
+)
+def driver_summary(
+    context: dg.AssetExecutionContext, platform: Platform, slate: pl.DataFrame
+) -> pl.DataFrame:
+    """One row per driver."""
+    return summarise_drivers(
+        slate_from_polars(slate), load_spec(platform.root, context.partition_key)
+    )
+
+
+@slate_asset(
+    group_name="lineups",
+    description="How often each driver is in the best lineup of a scenario, exactly.",
+    deps=[scenarios],
+    kinds={"numba"},
+)
+def scenario_optima(
+    context: dg.AssetExecutionContext, platform: Platform, slate: pl.DataFrame
+) -> pl.DataFrame:
+    """One row per player: optimal share with its Monte Carlo error."""
+    from nascar_assets.lineups import optimal_lineups
+    from nascar_assets.orchestration.forecasting import load_scenarios, player_points
+
+    pool = slate_from_polars(slate)
+    points = player_points(load_scenarios(platform.root, context.partition_key), pool)
+    best = optimal_lineups(
+        points,
+        np.array([player.salary for player in pool.players]),
+        pool.rules.salary_cap,
+        pool.rules.roster_size,
+    )
+    return pl.DataFrame(
+        {
+            "driver_id": [player.driver_id for player in pool.players],
+            "name": [player.name for player in pool.players],
+            "salary": [player.salary for player in pool.players],
+            "optimal_share": best.optimal_share,
+            "optimal_share_se": best.optimal_share_se,
+        }
+    ).sort("optimal_share", descending=True)
+
+
+@slate_asset(
+    group_name="lineups",
+    description="The portfolio: distinct legal lineups chosen together under the settings.",
+    deps=[scenarios, constraint_spec],
+    kinds={"numba"},
+    check_specs=[
+        blocking_check(
+            "lineups",
+            "lineups_are_legal",
+            "Every lineup passes every constraint of the contest, evaluated in full.",
+        )
+    ],
+)
+def lineups(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    slate: pl.DataFrame,
+    scenario_optima: pl.DataFrame,
+) -> Iterator[Any]:
+    """Chosen on three quarters of the scenarios, valued on the rest."""
+    from nascar_assets.lineups import PortfolioSettings, build_portfolio
+    from nascar_assets.orchestration.forecasting import (
+        exposures,
+        lineup_table,
+        load_scenarios,
+        overlaps,
+        player_points,
+    )
+
+    root = platform.root
+    plan = SlatePlan.load(root, context.partition_key)
+    pool = slate_from_polars(slate)
+    points = player_points(load_scenarios(root, plan.slate_id), pool)
+    made = build_portfolio(points, pool, PortfolioSettings.from_toml(plan.settings))
+    table = lineup_table(made, pool, points)
+    shares = exposures(table, scenario_optima)
+    pictures = {
+        "exposures": exposure_plot(shares),
+        "scores": lineup_score_distribution(table),
+    }
+    if table.height > 1:
+        pictures["overlap"] = overlap_plot(overlaps(table))
+    yield dg.Output(
+        table.with_columns(
+            objective=pl.lit(made.objective),
+            objective_value=pl.lit(made.value.value),
+            objective_se=pl.lit(made.value.standard_error),
+            notices=pl.lit(list(made.notices), dtype=pl.List(pl.String)),
+        ),
+        metadata={
+            "objective": made.objective,
+            "value_on_held_back_scenarios": made.value.value,
+            "standard_error": made.value.standard_error,
+            "notices": dg.MetadataValue.md(
+                "\n".join(f"- {notice}" for notice in made.notices) or "none"
+            ),
+            **{name: image(as_markdown_image(png, name)) for name, png in pictures.items()},
+        },
+    )
+    checker = LineupChecker(pool, load_spec(root, plan.slate_id))
+    refused = [
+        f"lineup {number}: {result.code} {result.reason}"
+        for number, ids in table.select("lineup", "driver_ids").iter_rows()
+        if isinstance(result := checker.check(ids), Deny)
+    ]
+    yield dg.AssetCheckResult(
+        passed=not refused,
+        check_name="lineups_are_legal",
+        metadata={"refused": refused, "lineups": table.height},
+    )
+
+
+def upload_path(slate_id: str) -> str:
+    """Where the upload file lies for people to take away."""
+    return f"slates/{slate_id}/upload.csv"
+
+
+@slate_asset(
+    group_name="lineups",
+    description="The file that the contest site takes: one lineup per row.",
+    kinds={"csv"},
+)
+def upload_file(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    slate: pl.DataFrame,
+    lineups: pl.DataFrame,
+) -> dg.MaterializeResult[None]:
+    """Read back and compared before it is called done."""
+    from nascar_assets.lineups.upload import read_upload, upload_csv
+
+    pool = slate_from_polars(slate)
+    rows = lineups["players"].to_list()
+    data = upload_csv(pool, rows)
+    read_upload(pool, data)
+    path = upload_path(context.partition_key)
+    platform.root.write(path, data)
+    return dg.MaterializeResult(
+        metadata={"path": platform.root.uri(path), "lineups": len(rows), "bytes": len(data)}
+    )
+
+
+def report_path(slate_id: str) -> str:
+    """Where the report lies for people to take away."""
+    return f"slates/{slate_id}/report.html"
+
+
+@slate_asset(
+    group_name="lineups",
+    description="One page that opens offline: forecast, lineups, calibration, provenance.",
+    deps=[run_config, upload_file, calibration_record],
+    kinds={"html"},
+)
+def report(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    slate: pl.DataFrame,
+    scenario_summary: pl.DataFrame,
+    scenario_optima: pl.DataFrame,
+    lineups: pl.DataFrame,
+) -> dg.MaterializeResult[None]:
+    """The forecast as a table for programs lies beside it."""
+    from nascar_assets.orchestration.forecasting import exposures
+    from nascar_assets.orchestration.reporting import forecast_csv, slate_report
+
+    root = platform.root
+    plan = SlatePlan.load(root, context.partition_key)
+    shown = slate_report(
+        platform, plan, slate, scenario_summary, lineups, exposures(lineups, scenario_optima)
+    )
+    page = render_slate_report(shown).encode()
+    root.write(report_path(plan.slate_id), page)
+    root.write(f"slates/{plan.slate_id}/forecast.csv", forecast_csv(shown.forecast))
+    return dg.MaterializeResult(
+        metadata={"path": root.uri(report_path(plan.slate_id)), "bytes": len(page)}
+    )
