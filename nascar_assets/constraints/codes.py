@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nascar_assets.constraints.contract import Deny
-from nascar_assets.ontology.vetoes import VETO_KINDS
+from nascar_assets.constraints.contract import Deny, Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,42 +109,19 @@ def deny(code: str, reason: str) -> Deny:
     return Deny(reason, CODES[code].code)
 
 
-def codes_markdown() -> str:
-    """The page of all codes and veto rules, as Markdown; `docs/constraint-codes.md` is this."""
-    lines = [
-        "# Constraint codes and veto rules",
-        "",
-        "Written by `python -m nascar_assets.constraints.codes`; change the tables in the code, "
-        "not this page.",
-        "",
-        "## Codes",
-        "",
-        "Every denial carries one of these codes. They are stable: programs may compare them.",
-        "",
-        "| code | meaning | remedy |",
-        "| --- | --- | --- |",
-        *(f"| `{item.code}` | {item.meaning} | {item.remedy} |" for item in CODES.values()),
-        "",
-        "## Veto rules",
-        "",
-        "The closed vocabulary of veto rules. A rule for scenarios rejects every scenario in which "
-        "it does not hold; a rule for lineups denies every lineup in which it does not hold. "
-        "Parameters follow a colon: `not-both-in-top:places=5,other=4153`. A parameter in "
-        "brackets may be left out.",
-        "",
-        "| rule | on a | rejects | parameters | what must hold |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for kind in VETO_KINDS.values():
-        names = (f"[{p.name}]" if p.optional else p.name for p in kind.parameters)
-        lines.append(
-            f"| `{kind.name}` | {kind.subject} | {kind.scope}s | {', '.join(names) or '-'} | "
-            f"{kind.meaning} |"
-        )
-    return "\n".join([*lines, ""])
+def deny_unknown_slate(result: Unknown) -> Deny | None:
+    """The denial of a request whose slate is not at hand.
 
+    A view cannot tell a slate that does not exist from one that it has not loaded; who asked the
+    storage can.
 
-if __name__ == "__main__":
-    import sys
+    Args:
+        result: A precheck's result, where the storage holds no such slate.
 
-    sys.stdout.write(codes_markdown())
+    Returns:
+        `SLATE_UNKNOWN`; none where something else is missing.
+    """
+    slates = [key.id for key in result.missing if key.kind == "slate"]
+    if not slates:
+        return None
+    return deny("SLATE_UNKNOWN", f"No slate {slates[0]!r} is registered.")

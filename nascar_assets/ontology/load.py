@@ -226,11 +226,18 @@ def _opened(path: Path, state: OntologyState) -> GraphEngine:
 
 
 def _prune(folder: Path, current: Path, keep: int) -> None:
-    others = [(path.stat().st_mtime, path) for path in folder.glob("ontology-*.lbug")]
+    others = [(_modified(path), path) for path in folder.glob("ontology-*.lbug")]
     newest_first = sorted((item for item in others if item[1] != current), reverse=True)
     for _, path in newest_first[keep:]:
         path.unlink(missing_ok=True)
     # What a process that was killed while it built left behind.
     for path in folder.glob(".building-*"):
-        if path.stat().st_mtime < current.stat().st_mtime - 3600:
+        if _modified(path) < _modified(current) - 3600:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0  # another process removed it
