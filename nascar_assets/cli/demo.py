@@ -1,0 +1,51 @@
+"""`nascar demo`: the whole graph on the generated sample, offline."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output
+
+
+def demo(
+    home: Home,
+    scenarios: Annotated[int, typer.Option(min=10, max=200_000, help="Races to simulate.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=1, help="Seed of the sample and of the run.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Invents two seasons and a race to come, and runs the whole graph on them.
+
+    Its data lie under `demo/` of the data root, apart from real ones.
+
+    Example: nascar demo
+    """
+    from nascar_assets.cli.slate import show_result
+    from nascar_assets.orchestration.operations import sync_races
+    from nascar_assets.orchestration.slate_operations import add_slate, run_slate
+    from nascar_assets.sample import generate_sample, write_sample
+
+    out = Output(as_json)
+    own = f"{home.rstrip('/')}/demo"
+    sample = generate_sample(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        write_sample(sample, Path(folder))
+        with out.progress("sample") as update:
+            synced = sync_races(
+                own, str(Path(folder) / "feed"), ["cup"], sample.seasons, progress=update
+            )
+        registration, _ = add_slate(own, Path(folder) / "salaries" / sample.slate_file)
+    out.line(f"{len(synced.races)} invented races materialised")
+    outcome = run_slate(
+        own,
+        registration.slate_id,
+        as_of=sample.as_of.isoformat(),
+        n_scenarios=scenarios,
+        seed=seed,
+    )
+    show_result(out, outcome.result)
+    out.result(outcome.result)

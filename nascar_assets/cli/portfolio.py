@@ -1,0 +1,30 @@
+"""`nascar portfolio`: solves a slate's portfolio again on its stored scenarios."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output
+from nascar_assets.cli.slate import read_settings, show_result
+
+
+def portfolio(
+    slate: Annotated[str, typer.Argument(help="The slate's key.")],
+    home: Home,
+    settings: Annotated[Path, typer.Option(help="Portfolio settings (TOML).")],
+    as_json: Json = False,
+) -> None:
+    """Solves the portfolio again on stored scenarios, without simulating.
+
+    Example: nascar portfolio 2026-03-15-cup-dk-classic --settings portfolio.toml
+    """
+    from nascar_assets.orchestration.slate_operations import run_portfolio
+
+    out = Output(as_json)
+    outcome = run_portfolio(home, slate, read_settings(settings))
+    show_result(out, outcome.result)
+    out.result(outcome.result)
