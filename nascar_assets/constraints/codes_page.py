@@ -13,8 +13,8 @@ def codes_markdown() -> str:
     lines = [
         "# Constraint codes and veto rules",
         "",
-        "Written by `python -m nascar_assets.constraints.codes_page`; change the tables in the code, "
-        "not this page.",
+        "Written by `python -m nascar_assets.constraints.codes_page`; change the tables in the "
+        "code, not this page.",
         "",
         "## Codes",
         "",
