@@ -19,10 +19,11 @@ from nascar_assets.history.levels_ranks import MIXTURES
 
 Floats = NDArray[np.float64]
 
-PRIOR_RATINGS: tuple[float, ...] = (0.25, 0.50, 0.15, 0.0)
-"""Coefficients of the four ratings before any race, start unknown."""
+PRIOR_RATINGS: tuple[float, ...] = (0.25, 0.50, 0.15, 0.0, -0.5, 0.0)
+"""Coefficients before any race, start unknown: the four ratings, their posterior standard deviation
+(whom the ratings know little is slower than their prior mean), log starts in the series."""
 
-PRIOR_KNOWN: tuple[float, ...] = (0.20, 0.42, 0.15, -0.05, 0.20, 0.0, 0.0)
+PRIOR_KNOWN: tuple[float, ...] = (0.20, 0.42, 0.15, -0.05, -0.5, 0.0, 0.20, 0.0, 0.0)
 """The same with start score, qualifying speed and its coverage."""
 
 PRIOR_RESIDUAL, PRIOR_ROWS = 0.65, 200.0
@@ -97,7 +98,7 @@ class LevelRidge:
         """Levels of a race's cars and the standard deviation of each.
 
         Args:
-            features: [n, p], the field's mean taken out; ratings in the first four columns.
+            features: [n, p], the field's mean taken out; the four ratings come first.
             track_type: The race's.
             rating_variance: [n] posterior variance of the ratings for a score of unit scale.
             scores: [4, 4] covariance between the four scores.
@@ -108,6 +109,7 @@ class LevelRidge:
         """
         coefficients, factor = self._solved()
         p = len(self.prior)
+        features = features[:, :p]
         first = p * (1 + TRACK_TYPES.index(track_type))
         total = coefficients[:p] + coefficients[first : first + p]
         levels = np.einsum("np,p->n", features, total)
@@ -132,7 +134,7 @@ class LevelRidge:
         age = max(day - self.clock, 0.0) if self.clock else 0.0
         keep = 0.5 ** (age / self.settings.half_life_days)
         weight = MIXTURES[track_type].clean_probability(finish, levels)
-        expanded = self._expanded(features, track_type)
+        expanded = self._expanded(features[:, : len(self.prior)], track_type)
         weighted = expanded * weight[:, None]
         self.products = keep * self.products + np.einsum("ni,nj->ij", weighted, expanded)
         self.response = keep * self.response + np.einsum("ni,n->i", weighted, finish)

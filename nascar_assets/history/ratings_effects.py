@@ -12,7 +12,8 @@ from nascar_assets.history.ratings_parameters import Hyperparameters
 from nascar_assets.history.teams import canonical_team
 
 DRIVER_PARTS = frozenset({"driver", "driver_series", "driver_type", "driver_track"})
-"""Parts that belong to the person; the others are team and equipment."""
+"""Parts that belong to the person; the others are team and equipment. Those at a track are kept by
+`TrackRecords`."""
 
 MAKES = {"chevy": "chevrolet"}
 """Manufacturers that the feed spells in two ways."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from nascar_assets.history import kernel
 from nascar_assets.history.ratings_effects import Effect, car_effects
 from nascar_assets.history.ratings_parameters import DEFAULT, TARGETS, Hyperparameters
+from nascar_assets.history.ratings_records import TrackRecords, local_prior
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -70,6 +71,7 @@ class RatingFilter:
         error_products: [4, 4] sum of products of whitened errors.
         errors: Rows in it.
         log_score: Sum of log predictive densities of the races seen (for choosing parameters).
+        tracks: Each driver's and team's own deviations by track.
     """
 
     parameters: Hyperparameters = DEFAULT
@@ -83,6 +85,7 @@ class RatingFilter:
     error_products: Floats = field(default_factory=lambda: PRIOR_ERRORS * PRIOR_ERROR_COVARIANCE)
     errors: float = PRIOR_ERRORS
     log_score: float = 0.0
+    tracks: TrackRecords = field(default_factory=TrackRecords)
 
     @property
     def size(self) -> int:
@@ -112,6 +115,11 @@ class RatingFilter:
             for row in car_effects(cars, self.parameters)
         ]
         _, covariance, means = self._joint(effects, day)
+        local = [
+            item for item in self.tracks.at(cars, self.parameters, day) if item.part not in without
+        ]
+        local_covariance, local_means = local_prior(local, cars.height)
+        covariance, means = covariance + local_covariance, means + local_means
         spread = np.diag(covariance) - 2.0 * covariance.mean(axis=1) + covariance.mean()
         return Prediction(means - means.mean(axis=0), np.maximum(spread, 0.0))
 
@@ -131,6 +139,9 @@ class RatingFilter:
         self._move_to(max(day, self.clock))
         self._admit(effects)
         gathered, covariance, means = self._joint(effects, self.clock)
+        local = self.tracks.at(cars, p, self.clock)
+        local_covariance, local_means = local_prior(local, cars.height)
+        covariance, means = covariance + local_covariance, means + local_means
         noise = np.array([p.noise[kind] for kind in cars["track_type"]])
         noise = noise * np.where(retired, p.retired_noise, 1.0)
         factor = kernel.cholesky(covariance + p.race + np.diag(noise))
@@ -141,6 +152,7 @@ class RatingFilter:
         self.errors += float(len(scores))
         self.means[: self.size] += np.einsum("nd,nk->dk", rows, white)
         kernel.downdate(self.covariance, rows, self.size)
+        self.tracks.learn(local, factor, white, self.clock)
 
     def _score(self, white: Floats, factor: Floats) -> None:
         """Log density of a race's scores under the matrix normal model, C as it was before it."""
@@ -164,6 +176,7 @@ class RatingFilter:
         stale = day - self.last_seen[:size] > self.parameters.forget_days
         if stale.sum() >= 64:  # in batches: dropping means copying the covariance
             self._keep(np.flatnonzero(~stale))
+            self.tracks.forget(day - self.parameters.forget_days)
 
     def _keep(self, kept: Ints) -> None:
         """Drop all effects but some; what the others know does not change (marginalisation)."""

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from nascar_assets.errors import InputError
 from nascar_assets.history.levels import PRIOR_KNOWN, PRIOR_RATINGS, LevelRidge
-from nascar_assets.history.ratings_filter import RatingFilter
-from nascar_assets.history.ratings_parameters import DEFAULT, Hyperparameters
+from nascar_assets.history.ratings_filter import Prediction, RatingFilter
+from nascar_assets.history.ratings_parameters import DEFAULT, TARGETS, Hyperparameters
+from nascar_assets.history.ratings_records import Record, TrackRecords
 from nascar_assets.history.ratings_scores import (
     finish_scores,
     qualifying_scores,
@@ -40,6 +41,7 @@ class RatingState:
         before: Ridge of the finish on ratings alone.
         known: Ridge of the finish on ratings, start and qualifying.
         races: Past races by driver, all series.
+        series_starts: Past races by series and driver.
         seen: Races taken in.
         data_through: Start of the last of them.
         known_at: When the last of them was known.
@@ -49,6 +51,7 @@ class RatingState:
     before: LevelRidge = field(default_factory=lambda: LevelRidge(PRIOR_RATINGS))
     known: LevelRidge = field(default_factory=lambda: LevelRidge(PRIOR_KNOWN))
     races: dict[str, int] = field(default_factory=dict)
+    series_starts: dict[str, dict[str, int]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     data_through: datetime | None = None
     known_at: datetime | None = None
@@ -98,16 +101,17 @@ class RatingState:
         prediction = self.filter.predict(race, day)
         scores = self.filter.score_covariance
         finish = finish_scores(race)
-        for ridge, features in (
-            (self.before, prediction.means),
-            (self.known, known_features(prediction.means, race)),
-        ):
+        features = self.features(prediction, race)
+        for ridge in (self.before, self.known):
             levels, _ = ridge.predict(features, kind, prediction.variances, scores)
             ridge.observe(features, kind, finish, levels, day)
         retired = race["status"].is_in(["accident", "mechanical"]).fill_null(False).to_numpy()
         self.filter.observe(race, target_scores(race), retired, day)
+        series = race["series"][0]
         for driver in race["driver_id"]:
             self.races[driver] = self.races.get(driver, 0) + 1
+            starts = self.series_starts.setdefault(series, {})
+            starts[driver] = starts.get(driver, 0) + 1
         self.seen.add(race_id)
         self.known_at = known_at
         self.data_through = max(started, self.data_through or started)
@@ -138,15 +142,12 @@ class RatingState:
         kind, started, qualified = place.select("track_type", "start_time", "qualifying_at").row(0)
         prediction = self.filter.predict(place, days_since_epoch(started))
         scores = self.filter.score_covariance
-        rating, rating_sd = self.before.predict(
-            prediction.means, kind, prediction.variances, scores
-        )
+        features = self.features(prediction, place)
+        rating, rating_sd = self.before.predict(features, kind, prediction.variances, scores)
         level, level_sd = rating, rating_sd
         has_start = place["start"].is_not_null().sum() * 2 >= place.height
         if qualified is not None and qualified <= as_of and has_start:
-            level, level_sd = self.known.predict(
-                known_features(prediction.means, place), kind, prediction.variances, scores
-            )
+            level, level_sd = self.known.predict(features, kind, prediction.variances, scores)
         races = [self.races.get(driver, 0) for driver in place["driver_id"]]
         table = place.select("_place", "race_id", "driver_id").with_columns(
             pl.lit(as_of).cast(RATINGS["as_of"]).alias("as_of"),
@@ -158,6 +159,27 @@ class RatingState:
             pl.Series("newcomer", [count == 0 for count in races]),
         )
         return table.sort("_place").select(list(RATINGS)).cast(pl.Schema(RATINGS))
+
+    def features(self, prediction: Prediction, cars: pl.DataFrame) -> Floats:
+        """What levels are regressed on, about the field's mean: [n, 9].
+
+        Ratings [4], their posterior standard deviation, log of one plus the driver's starts in the
+        series, start score, qualifying speed, whether there is one. A ridge reads as many of them,
+        from the first on, as it has coefficients.
+        """
+        starts = self.series_starts.get(cars["series"][0], {})
+        experience = np.log1p([float(starts.get(driver, 0)) for driver in cars["driver_id"]])
+        speed = cars["qualifying_speed_mph"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        features = np.column_stack(
+            [
+                prediction.means,
+                np.sqrt(prediction.variances),
+                experience,
+                start_scores(cars["start"].cast(pl.Float64).fill_null(np.nan).to_numpy()),
+                *qualifying_scores(speed),
+            ]
+        )
+        return features - features.mean(axis=0)
 
     def to_bytes(self) -> bytes:
         """The state as bytes (NumPy's npz); the same state gives the same bytes."""
@@ -173,12 +195,15 @@ class RatingState:
                 name: {"residual": r.residual, "rows": r.rows, "clock": r.clock}
                 for name, r in (("before", self.before), ("known", self.known))
             },
-            "races": sorted(self.races.items()),
+            "races": self.races,
+            "series_starts": self.series_starts,
+            "records": list(f.tracks.records),
             "seen": sorted(self.seen),
             "data_through": _stamp(self.data_through),
             "known_at": _stamp(self.known_at),
             "index": list(f.index),
         }
+        records = f.tracks.records.values()
         buffer = io.BytesIO()
         np.savez(
             buffer,
@@ -189,6 +214,9 @@ class RatingState:
             days=f.days[:size],
             last_seen=f.last_seen[:size],
             error_products=f.error_products,
+            record_means=np.array([r.means for r in records]).reshape(-1, len(TARGETS)),
+            record_variances=np.array([r.variance for r in records]),
+            record_days=np.array([r.day for r in records]),
             before_products=self.before.products,
             before_response=self.before.response,
             known_products=self.known.products,
@@ -229,6 +257,18 @@ class RatingState:
             error_products=parts["error_products"],
             errors=head["errors"],
             log_score=head["log_score"],
+            tracks=TrackRecords(
+                {
+                    key: Record(tuple(means), variance, day)
+                    for key, means, variance, day in zip(
+                        head["records"],
+                        parts["record_means"].tolist(),
+                        parts["record_variances"].tolist(),
+                        parts["record_days"].tolist(),
+                        strict=True,
+                    )
+                }
+            ),
         )
         ridges = {
             name: LevelRidge(
@@ -241,7 +281,8 @@ class RatingState:
         }
         return cls(
             filter=rating_filter,
-            races=dict(head["races"]),
+            races=head["races"],
+            series_starts=head["series_starts"],
             seen=set(head["seen"]),
             data_through=_time(head["data_through"]),
             known_at=_time(head["known_at"]),
@@ -279,15 +320,6 @@ def check_entries(entries: pl.DataFrame) -> None:
             field="driver_id",
             remedy="Keep one row per driver.",
         )
-
-
-def known_features(means: Floats, cars: pl.DataFrame) -> Floats:
-    """Features of a level once start and qualifying are known, about the field's mean: [n, 7]."""
-    start = cars["start"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    speed = cars["qualifying_speed_mph"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    fast, covered = qualifying_scores(speed)
-    features = np.column_stack([means, start_scores(start), fast, covered])
-    return features - features.mean(axis=0)
 
 
 def days_since_epoch(time: datetime) -> float:

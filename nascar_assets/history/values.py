@@ -1,4 +1,4 @@
-"""Values of drivers for the ontology: skill, aggression, shadow risk and equipment, all in [0, 1]."""
+"""Values of drivers for the ontology: skill, aggression, shadow risk, equipment, all in [0, 1]."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scipy.special import ndtr
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import TRACK_TYPES
 from nascar_assets.history.ratings_effects import DRIVER_PARTS
+from nascar_assets.history.ratings_parameters import TARGETS
 from nascar_assets.history.ratings_scores import finish_scores
 from nascar_assets.history.ratings_state import RatingState, days_since_epoch, known_results
 from nascar_assets.history.schemas import DRIVER_VALUES
@@ -157,10 +158,15 @@ def _over_types(
         if not share:
             continue
         prediction = state.filter.predict(
-            cars.with_columns(track_type=pl.lit(kind)), day, without=without
+            cars.with_columns(track_type=pl.lit(kind), track_id=pl.lit(None, pl.String)),
+            day,
+            without=without,
         )
+        features = state.features(prediction, cars)
+        if without:  # what is known about the person does not count
+            features[:, len(TARGETS) :] = 0.0
         rating, rating_sd = state.before.predict(
-            prediction.means, kind, prediction.variances, state.filter.score_covariance
+            features, kind, prediction.variances, state.filter.score_covariance
         )
         mean += share * rating
         sd += share * rating_sd

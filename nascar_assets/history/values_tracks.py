@@ -39,7 +39,8 @@ def track_values(results: pl.DataFrame, schedule: pl.DataFrame, as_of: datetime)
     type, shrunk by how little its races say:
 
     - difficulty: rank correlation of the running order, start with mid-race and that with the
-      finish (mean of the two Fisher z): how slowly the order changes; normal prior, variance estimated.
+      finish (mean of the two Fisher z): how slowly the order changes; normal prior, its variance
+      estimated.
     - aggression_factor: accident retirements a caution beyond the stage ends; gamma prior.
     - caution_rate: cautions beyond the stage ends a mile; gamma prior.
 

@@ -1,0 +1,286 @@
+"""Skill of the ratings, walk-forward on real Cup races: `python -m benchmarks.history`.
+
+Needs the folder of real feed files in NASCAR_REAL_DATA. Prints the tables of docs/ratings.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from nascar_assets.feed.parse_schedule import parse_schedule
+from nascar_assets.feed.paths import loop_stats_path, schedule_path, weekend_path
+from nascar_assets.feed.schemas import TRACK_TYPES
+from nascar_assets.history.levels_ranks import START_MIXTURES, RankMixture, rank_distribution
+from nascar_assets.history.levels_ranks_fit import (
+    RankedRace,
+    fit_mixtures,
+    ranked_probability_score,
+)
+from nascar_assets.history.ratings import rate_history
+from nascar_assets.history.ratings_parameters import DEFAULT
+from nascar_assets.history.ratings_state import RatingState
+from nascar_assets.history.results import build_race_results
+
+Floats = NDArray[np.float64]
+NEAREST_STARTS = 120
+FIRST_SEASON = 2023
+
+
+def read_results(feed: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Schedule and results of all finished points races in a feed folder."""
+    seasons = sorted(int(path.name) for path in (feed / "cacher").iterdir() if path.name.isdigit())
+    schedule = parse_schedule({year: (feed / schedule_path(year)).read_bytes() for year in seasons})
+    tables = []
+    for race in schedule.filter(
+        pl.col("race_type") == "points", pl.col("status") == "complete"
+    ).iter_rows(named=True):
+        key = (race["season"], race["series"], race["race_id"])
+        weekend, loop = feed / weekend_path(*key), feed / loop_stats_path(*key)
+        if weekend.exists():
+            loop_stats = loop.read_bytes() if loop.exists() else None
+            tables.append(build_race_results(race, weekend.read_bytes(), loop_stats).frame)
+    return schedule, pl.concat(tables)
+
+
+@dataclass(frozen=True)
+class Race:
+    """One Cup race with the levels that were known before it."""
+
+    track_type: str
+    season: int
+    levels: Floats
+    start: Floats
+    finish: NDArray[np.int64]
+
+    @property
+    def ranked(self) -> RankedRace:
+        return RankedRace(self.track_type, self.levels, self.finish)
+
+
+def cup_races(results: pl.DataFrame, ratings: pl.DataFrame, column: str = "level") -> list[Race]:
+    """Cup races in order of start, with a column of the ratings as level."""
+    table = results.filter(pl.col("series") == "cup").join(ratings, on=["race_id", "driver_id"])
+    table = table.sort("start_time", "race_id", "driver_id")
+    return [
+        Race(
+            race["track_type"][0],
+            race["season"][0],
+            race[column].to_numpy(),
+            race["start"].cast(pl.Float64).fill_null((race.height + 1) / 2).to_numpy(),
+            race["finish"].cast(pl.Int64).rank("ordinal").cast(pl.Int64).to_numpy(),
+        )
+        for race in table.partition_by("race_id", maintain_order=True)
+    ]
+
+
+def climatology(races: list[Race]) -> list[Floats | None]:
+    """Finish distributions from the nearest starts of the same track type in past races."""
+    past: dict[str, tuple[list[Floats], list[Floats]]] = {t: ([], []) for t in TRACK_TYPES}
+    out: list[Floats | None] = []
+    for race in races:
+        starts, finishes = past[race.track_type]
+        size = len(race.finish)
+        if race.season >= FIRST_SEASON and starts:
+            s, f = np.concatenate(starts), np.concatenate(finishes)
+            rows = []
+            for own in race.start:
+                near = f[np.argsort(np.abs(s - own), kind="stable")[:NEAREST_STARTS]]
+                rows.append([(np.minimum(near, size) <= r).mean() for r in range(1, size + 1)])
+            out.append(np.array(rows))
+        else:
+            out.append(None)
+        starts.append(race.start)
+        finishes.append(race.finish.astype(np.float64))
+    return out
+
+
+def season_mixtures(races: list[Race]) -> dict[int, Mapping[str, RankMixture]]:
+    """Mixtures fitted before each season on the races before it."""
+    seasons = sorted({race.season for race in races if race.season >= FIRST_SEASON})
+    return {
+        season: fit_mixtures([race.ranked for race in races if race.season < season])
+        for season in seasons
+    }
+
+
+def scores(
+    races: list[Race],
+    reference: list[Floats | None],
+    mixtures: Callable[[Race], Mapping[str, RankMixture]],
+) -> pl.DataFrame:
+    """Score, score of the reference and rank correlation of each race from the first season on."""
+    rows = []
+    for race, base in zip(races, reference, strict=True):
+        if base is None:
+            continue
+        own = rank_distribution(race.levels, race.track_type, mixtures=mixtures(race))
+        rows.append(
+            {
+                "track_type": race.track_type,
+                "season": race.season,
+                "crps": ranked_probability_score(own, race.finish),
+                "reference": ranked_probability_score(base, race.finish),
+                "rho": spearmanr(-race.levels, race.finish).statistic,
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def skill(table: pl.DataFrame) -> tuple[float, float]:
+    """Skill against the reference and its standard error, clustered by race (delta method)."""
+    own, base = table["crps"].to_numpy(), table["reference"].to_numpy()
+    value = 1.0 - own.mean() / base.mean()
+    influence = (own - (1.0 - value) * base) / base.mean()
+    return float(value), float(influence.std(ddof=1) / np.sqrt(len(own)))
+
+
+def line(name: str, table: pl.DataFrame) -> str:
+    """One row of the skill table."""
+    value, error = skill(table)
+    rho = table["rho"].to_numpy()
+    return (
+        f"| {name} | {table.height} | {table['crps'].mean():.3f} | {table['reference'].mean():.3f} "
+        f"| {100 * value:.2f}% ({100 * error:.2f}) "
+        f"| {rho.mean():.3f} ({rho.std(ddof=1) / np.sqrt(len(rho)):.3f}) |"
+    )
+
+
+def ablations(results: pl.DataFrame) -> dict[str, Callable[[], tuple[pl.DataFrame, str]]]:
+    """Ratings without one source each: name to (ratings, column that serves as level)."""
+    nothing = replace(
+        DEFAULT,
+        driver=0.0,
+        driver_type=0.0,
+        driver_track=0.0,
+        team=0.0,
+        team_track=0.0,
+        car=0.0,
+        make_type=0.0,
+    )
+    no_loop = results.with_columns(
+        driver_rating=pl.lit(None, pl.Float64), fastest_laps=pl.lit(None, pl.Int32)
+    )
+    cup = results.filter(pl.col("series") == "cup")
+
+    def rated(table: pl.DataFrame = results, **changes: float) -> tuple[pl.DataFrame, str]:
+        return rate_history(table, hyperparameters=replace(DEFAULT, **changes)), "level"
+
+    return {
+        "all ratings (start, qualifying and experience stay)": lambda: (
+            rate_history(results, hyperparameters=nothing),
+            "level",
+        ),
+        "start and qualifying": lambda: (rate_history(results), "rating"),
+        "loop statistics (finish and start stay)": lambda: rated(no_loop),
+        "Xfinity and Trucks": lambda: rated(cup),
+        "teams": lambda: rated(team=0.0, team_track=0.0),
+        "driver at the track type": lambda: rated(driver_type=0.0),
+        "driver at the track": lambda: rated(driver_track=0.0),
+        "team at the track": lambda: rated(team_track=0.0),
+        "car": lambda: rated(car=0.0),
+        "manufacturer": lambda: rated(make_type=0.0),
+        "no decay: drivers and teams at 1,000 days instead": lambda: rated(
+            driver_days=1000.0, team_days=1000.0
+        ),
+    }
+
+
+def ablation_table(
+    results: pl.DataFrame,
+    base: pl.DataFrame,
+    reference: list[Floats | None],
+    mixtures: Mapping[int, Mapping[str, RankMixture]],
+) -> None:
+    """Print what each source is worth: change of the score when it is left out."""
+    print("| left out | change of CRPS (standard error) | rank correlation |")
+    print("| --- | --- | --- |")
+    for name, make in ablations(results).items():
+        ratings, column = make()
+        races = cup_races(results, ratings, column)
+        table = scores(races, reference, lambda race: mixtures[race.season])
+        change = (table["crps"] - base["crps"]).to_numpy()
+        error = change.std(ddof=1) / np.sqrt(len(change))
+        print(f"| {name} | {change.mean():+.3f} ({error:.3f}) | {table['rho'].mean():.3f} |")
+
+
+def timings(results: pl.DataFrame, history_seconds: float) -> None:
+    """Print what the ratings cost."""
+    known = results["results_at"].sort()
+    last = results.filter(pl.col("results_at") == known[-1])
+    started = last["start_time"][0]
+    clock = time.perf_counter()
+    state = RatingState.empty()
+    state.extend(results, started)
+    build = time.perf_counter() - clock
+    clock = time.perf_counter()
+    data = state.to_bytes()
+    RatingState.from_bytes(data)
+    saved = time.perf_counter() - clock
+    clock = time.perf_counter()
+    state.rate(last.filter(pl.col("race_id") == last["race_id"][0]), started)
+    rate = time.perf_counter() - clock
+    clock = time.perf_counter()
+    state.extend(results, known[-1])
+    extend = time.perf_counter() - clock
+    print("| what | seconds |")
+    print("| --- | --- |")
+    print(
+        f"| walk-forward ratings of {results['race_id'].n_unique()} races | {history_seconds:.1f} |"
+    )
+    print(f"| state of the ratings from nothing | {build:.1f} |")
+    print(f"| saved and loaded ({len(data) / 1e6:.0f} MB) | {saved:.2f} |")
+    print(f"| one race's ratings from a state | {rate:.3f} |")
+    print(f"| one more race taken in | {extend:.3f} |")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="leave the ablations out")
+    arguments = parser.parse_args()
+    folder = os.environ.get("NASCAR_REAL_DATA")
+    if not folder:
+        print("NASCAR_REAL_DATA names no folder of real feed files.", file=sys.stderr)
+        return 2
+    _, results = read_results(Path(folder) / "feed")
+    rate_history(results.head(200))  # compiles the kernels
+    clock = time.perf_counter()
+    ratings = rate_history(results)
+    seconds = time.perf_counter() - clock
+    races = cup_races(results, ratings)
+    reference = climatology(races)
+    mixtures = season_mixtures(races)
+    table = scores(races, reference, lambda race: mixtures[race.season])
+    print("| races | n | CRPS | start climatology | skill | rank correlation |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    print(line("all", table))
+    print(line("2023 to 2025", table.filter(pl.col("season") <= 2025)))
+    for kind in TRACK_TYPES:
+        print(line(kind, table.filter(pl.col("track_type") == kind)))
+    for season in table["season"].unique().sort():
+        print(line(str(season), table.filter(pl.col("season") == season)))
+    fixed = scores(races, reference, lambda race: START_MIXTURES)
+    print(line("mixture not fitted", fixed))
+    print()
+    for season, mixture in mixtures.items():
+        print(season, {kind: [round(v, 2) for v in astuple(m)] for kind, m in mixture.items()})
+    print()
+    if not arguments.quick:
+        ablation_table(results, table, reference, mixtures)
+        print()
+    timings(results, seconds)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
