@@ -53,6 +53,7 @@ class BacktestSettings:
         tilt: Whether scenarios are tilted towards calibrated probabilities where maps fitted on
             earlier races of the window helped.
         workers: Processes; one per core where left out. Results do not depend on it.
+        report: Whether to draw the report.
     """
 
     first: date
@@ -63,6 +64,7 @@ class BacktestSettings:
     refit_every: int = REFIT_EVERY
     tilt: bool = False
     workers: int | None = None
+    report: bool = True
 
     def fixed(self, model: str, baselines: Sequence[Forecaster]) -> dict[str, Any]:
         """What must be the same when a folder is taken up again."""
@@ -156,7 +158,8 @@ def run_backtest(
     )
     run.folder.write_scores(summary.race_table)
     run.folder.write_metrics(summary.as_dict())
-    run.folder.write_report(backtest_page(summary))
+    if settings.report:
+        run.folder.write_report(backtest_page(summary))
     return BacktestResult(summary, run.seals, run.folder)
 
 

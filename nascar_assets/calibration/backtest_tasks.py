@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from nascar_assets.calibration.forecasts import (
     RaceToForecast,
     race_seed,
 )
+from nascar_assets.calibration.market import NotQuotedError
 from nascar_assets.calibration.models import KnownForFit, ModelSource
 from nascar_assets.calibration.race_scores import RaceScores
 
@@ -105,12 +107,12 @@ def forecast_race(
                 "seed": str(own_seed),
             }
         )
-    others = {
-        baseline.name: baseline.forecast(
-            history, race, scenarios, race_seed(seed, race.race_id, baseline.name)
-        )
-        for baseline in baselines
-    }
+    others: dict[str, RaceForecast] = {}
+    for baseline in baselines:
+        own = race_seed(seed, race.race_id, baseline.name)
+        # A market is compared on the races that it quotes.
+        with suppress(NotQuotedError):
+            others[baseline.name] = baseline.forecast(history, race, scenarios, own)
     return Forecasts(
         content=content,
         baselines=others,

@@ -9,11 +9,11 @@ from typing import Any
 import jinja2
 
 from nascar_assets.calibration import plots
+from nascar_assets.calibration.comparisons import SKILL_METRICS
 from nascar_assets.calibration.summary import (
     ATTRITION,
     CLIMATOLOGY,
     JOINT_METRICS,
-    SKILL_METRICS,
     TABLE_METRICS,
     BacktestSummary,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ from nascar_assets.calibration.assess import (
     race_means,
 )
 from nascar_assets.calibration.backtest_tasks import SALARY_TIERS, Scored
+from nascar_assets.calibration.comparisons import Comparison, compare_all, restricted
 from nascar_assets.calibration.drift import DriftChart, drift_chart
 from nascar_assets.calibration.gate import AIM, Criterion, GateValues, passes, release_gate
-from nascar_assets.calibration.metrics_skill import Estimate, mean_difference, skill
+from nascar_assets.calibration.metrics_skill import Estimate, skill
 from nascar_assets.calibration.race_scores import RaceScores
 from nascar_assets.calibration.verdicts import Verdict, judge
 
@@ -53,44 +54,8 @@ JOINT_METRICS: tuple[str, ...] = (
 )
 """Scores of the joint forecast; forecasters of margins alone have none of the last five."""
 
-SKILL_METRICS: tuple[str, ...] = (
-    "rps_finish",
-    "log_score_finish",
-    "crps_points",
-    "brier_win",
-    "brier_top_5",
-    "brier_top_10",
-    "brier_most_laps_led",
-    "crps_best_six",
-    "crps_most_laps_led",
-    "crps_leaders",
-    "crps_retirements",
-)
-"""Metrics whose skill and difference are given with an interval."""
-
 CLIMATOLOGY = "start_climatology"
 ATTRITION = "attrition_plackett_luce"
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The model against one baseline on the same races, in one metric.
-
-    Attributes:
-        metric: The score; lower is better.
-        against: The baseline.
-        group: `all`, `track_type`, `season` or `tier`.
-        label: Its value.
-        skill: 1 - score / baseline score.
-        difference: Score minus the baseline's.
-    """
-
-    metric: str
-    against: str
-    group: str
-    label: str
-    skill: Estimate
-    difference: Estimate
 
 
 @dataclass(frozen=True)
@@ -227,18 +192,22 @@ def summarise_backtest(
         gained: Races that the feed gained meanwhile.
         seed: Seed of the bootstrap.
     """
-    names = list(scored[0].scores) if scored else [model]
-    by_name = {name: [race.scores[name] for race in scored] for name in names}
+    names = list(dict.fromkeys([model, *(name for race in scored for name in race.scores)]))
+    by_name = {
+        name: [race.scores[name] for race in scored if name in race.scores] for name in names
+    }
     records = {name: assess_scenario_calibration(races) for name, races in by_name.items()}
     tiers = {
         name: {
-            tier: estimates([restricted(r.scores[name], r.tiers, tier) for r in scored])
+            tier: estimates(
+                [restricted(r.scores[name], r.tiers, tier) for r in scored if name in r.scores]
+            )
             for tier in SALARY_TIERS
         }
         for name in names
         if scored
     }
-    comparisons = _comparisons(scored, by_name, model, seed)
+    comparisons = compare_all(scored, by_name, model, seed)
     values = _gate_values(records[model], comparisons)
     rivals = {name: _skill_of(by_name, name, seed) for name in names}
     effective = [race.effective for race in scored if race.effective is not None]
@@ -259,90 +228,13 @@ def summarise_backtest(
     )
 
 
-def restricted(scores: RaceScores, tiers: Sequence[str], tier: str) -> RaceScores:
-    """The scores of one tier's drivers; scores of the whole race fall away."""
-    chosen = np.array([label == tier for label in tiers])
-    return replace(
-        scores,
-        driver_ids=tuple(np.array(scores.driver_ids)[chosen].tolist()),
-        per_driver={name: values[chosen] for name, values in scores.per_driver.items()},
-        pit={name: (low[chosen], high[chosen]) for name, (low, high) in scores.pit.items()},
-        events={name: (p[chosen], y[chosen]) for name, (p, y) in scores.events.items()},
-        joint={},
-        joint_pit={},
-    )
-
-
-def _comparisons(
-    scored: Sequence[Scored], by_name: Mapping[str, list[RaceScores]], model: str, seed: int
-) -> list[Comparison]:
-    result: list[Comparison] = []
-    for rival in by_name:
-        if rival == model or not scored:
-            continue
-        ours, theirs = by_name[model], by_name[rival]
-        result += _compare(ours, theirs, rival, "all", "all", seed)
-        for group in ours[0].groups:
-            for label in sorted({race.groups[group] for race in ours}):
-                chosen = [i for i, race in enumerate(ours) if race.groups[group] == label]
-                result += _compare(
-                    [ours[i] for i in chosen],
-                    [theirs[i] for i in chosen],
-                    rival,
-                    group,
-                    label,
-                    seed,
-                )
-        for tier in SALARY_TIERS:
-            result += _compare(
-                [restricted(race.scores[model], race.tiers, tier) for race in scored],
-                [restricted(race.scores[rival], race.tiers, tier) for race in scored],
-                rival,
-                "tier",
-                tier,
-                seed,
-            )
-    return result
-
-
-def _compare(
-    ours: Sequence[RaceScores],
-    theirs: Sequence[RaceScores],
-    rival: str,
-    group: str,
-    label: str,
-    seed: int,
-) -> list[Comparison]:
-    result = []
-    for metric in SKILL_METRICS:
-        a, sizes, races_a = race_means(ours, metric)
-        b, _, races_b = race_means(theirs, metric)
-        shared = sorted(set(races_a) & set(races_b))
-        if not shared:
-            continue
-        at_a, at_b = [races_a.index(i) for i in shared], [races_b.index(i) for i in shared]
-        a, b, sizes = a[at_a], b[at_b], sizes[at_a]
-        if not float(b.sum()) > 0.0:
-            continue
-        result.append(
-            Comparison(
-                metric=metric,
-                against=rival,
-                group=group,
-                label=label,
-                # The same resamples for every metric, so that they can be compared.
-                skill=skill(a, b, sizes, np.random.default_rng(seed)),
-                difference=mean_difference(a, b, sizes, np.random.default_rng(seed)),
-            )
-        )
-    return result
-
-
 def _skill_of(by_name: Mapping[str, list[RaceScores]], name: str, seed: int) -> Estimate | None:
     if CLIMATOLOGY not in by_name or not by_name[name]:
         return None
+    quoted = {race.race_id for race in by_name[name]}
+    theirs = [race for race in by_name[CLIMATOLOGY] if race.race_id in quoted]
     a, sizes, _ = race_means(by_name[name], "rps_finish")
-    b, _, _ = race_means(by_name[CLIMATOLOGY], "rps_finish")
+    b, _, _ = race_means(theirs, "rps_finish")
     if a.size == 0 or a.size != b.size:
         return None
     return skill(a, b, sizes, np.random.default_rng(seed))

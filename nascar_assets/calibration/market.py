@@ -1,0 +1,224 @@
+"""A market as a baseline: win odds with their time, the overround taken out, Plackett-Luce orders.
+
+Odds come from a CSV with the columns `race_id`, `driver_id`, `odds` (decimal, above 1) and
+`quoted_at` (ISO time with its zone). Only quotes up to a race's cut-off are used, the latest of
+each driver.
+
+The overround is taken out by the power method, p_i = (1 / odds_i)^k with k such that the
+probabilities sum to one (Clarke, Kovalchik and Ingram 2017), which takes more from long shots; by
+Shin's method (Shin 1993, doi:10.2307/2234241), or in proportion.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy.optimize import brentq
+
+from nascar_assets.calibration.borrowed import borrow, past_races
+from nascar_assets.calibration.forecasts import (
+    KnownHistory,
+    RaceForecast,
+    RaceToForecast,
+    assemble,
+)
+from nascar_assets.calibration.metrics_input import Floats
+from nascar_assets.calibration.plackett_luce import sample_orders
+from nascar_assets.errors import InputError
+from nascar_assets.feed.schemas import UTC_TIME
+
+ODDS_COLUMNS = ("race_id", "driver_id", "odds", "quoted_at")
+UNQUOTED_SHARE = 0.5
+"""A driver without odds gets this share of the smallest quoted probability."""
+LEAST_QUOTED = 0.5
+"""Share of the field that must be quoted."""
+
+
+class NotQuotedError(InputError):
+    """The market has no usable odds for a race; it is compared on the other races."""
+
+
+def read_odds(content: bytes, *, file: str = "odds.csv") -> pl.DataFrame:
+    """Odds from a CSV.
+
+    Args:
+        content: The file's bytes.
+        file: Its name, for messages.
+
+    Returns:
+        `race_id`, `driver_id`, `odds`, `quoted_at` (UTC), in order of time.
+
+    Raises:
+        InputError: If a column is missing or a value is no odds, no time, or has no zone; names
+            row and field.
+    """
+    try:
+        table = pl.read_csv(io.BytesIO(content), infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"The file is no CSV: {error}.", file=file) from error
+    missing = [name for name in ODDS_COLUMNS if name not in table.columns]
+    if missing:
+        raise InputError(
+            "The column is missing.",
+            file=file,
+            field=missing[0],
+            remedy=f"Expected: {', '.join(ODDS_COLUMNS)}.",
+        )
+    read = table.select(
+        "race_id",
+        "driver_id",
+        pl.col("odds").cast(pl.Float64, strict=False),
+        pl.col("quoted_at").str.to_datetime(time_zone="UTC", strict=False).cast(UTC_TIME),
+    )
+    zoned = table["quoted_at"].str.contains(r"(Z|[+-]\d{2}:?\d{2})$").fill_null(False)
+    for name, bad, expected in (
+        ("odds", ~(read["odds"] > 1.0).fill_null(False), "decimal odds above 1"),
+        ("quoted_at", read["quoted_at"].is_null() | ~zoned, "an ISO time with its zone"),
+        ("driver_id", read["driver_id"].is_null(), "a driver's id"),
+        ("race_id", read["race_id"].is_null(), "a race's id"),
+    ):
+        rows = bad.arg_true()
+        if len(rows):
+            row = int(rows[0])
+            raise InputError(
+                f"Expected {expected}, found {table[name][row]!r}.",
+                file=file,
+                row=row + 2,
+                field=name,
+            )
+    return read.sort("quoted_at", "race_id", "driver_id", maintain_order=True)
+
+
+def power_probabilities(odds: Floats) -> Floats:
+    """Probabilities (1 / odds)^k that sum to one.
+
+    Args:
+        odds: Decimal odds above 1 [N].
+    """
+    log = -np.log(np.asarray(odds, np.float64))
+    if log.size == 1:
+        return np.ones(1)
+
+    def excess(power: float) -> float:
+        return float(np.exp(power * log).sum()) - 1.0
+
+    high = 1.0
+    while excess(high) > 0.0:
+        high *= 2.0
+    power = brentq(excess, 0.0, high, xtol=1e-12)
+    raw = np.exp(power * log)
+    return np.asarray(raw / raw.sum(), np.float64)
+
+
+def shin_probabilities(odds: Floats) -> Floats:
+    """Shin's probabilities: a share z of the money is taken to know the outcome.
+
+    p_i = (sqrt(z^2 + 4 (1 - z) q_i^2 / Q) - z) / (2 (1 - z)), q_i = 1 / odds_i, Q their sum, with z
+    such that the probabilities sum to one. A book without an overround is scaled in proportion.
+
+    Args:
+        odds: Decimal odds above 1 [N].
+    """
+    inverse = 1.0 / np.asarray(odds, np.float64)
+    total = float(inverse.sum())
+    if total <= 1.0:
+        return np.asarray(inverse / total, np.float64)
+
+    def probabilities(z: float) -> Floats:
+        root = np.sqrt(z * z + 4.0 * (1.0 - z) * inverse**2 / total)
+        return np.asarray((root - z) / (2.0 * (1.0 - z)), np.float64)
+
+    z = brentq(lambda at: float(probabilities(at).sum()) - 1.0, 0.0, 0.99, xtol=1e-12)
+    found = probabilities(z)
+    return np.asarray(found / found.sum(), np.float64)
+
+
+def proportional_probabilities(odds: Floats) -> Floats:
+    """Probabilities in proportion to 1 / odds."""
+    inverse = 1.0 / np.asarray(odds, np.float64)
+    return np.asarray(inverse / inverse.sum(), np.float64)
+
+
+METHODS: dict[str, Callable[[Floats], Floats]] = {
+    "power": power_probabilities,
+    "shin": shin_probabilities,
+    "proportional": proportional_probabilities,
+}
+"""Ways to take the overround out."""
+
+
+@dataclass(frozen=True)
+class Market:
+    """The market's forecast: win probabilities from odds, orders by Plackett-Luce.
+
+    Attributes:
+        odds: Quotes as `read_odds` gives them.
+        method: Key of `METHODS`.
+    """
+
+    odds: pl.DataFrame
+    method: str = "power"
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(
+                f"No method is called {self.method!r}.",
+                field="method",
+                remedy=f"Known: {', '.join(METHODS)}.",
+            )
+
+    @property
+    def name(self) -> str:
+        """Short name with the method."""
+        return f"market_{self.method}"
+
+    @property
+    def version(self) -> str:
+        """Changes with the method and the quotes."""
+        return f"1-{self.odds.hash_rows(seed=1).sum()}"
+
+    def win_probabilities(self, race: RaceToForecast) -> Floats:
+        """Win probability of every entrant [N], from quotes up to the cut-off.
+
+        Raises:
+            NotQuotedError: If less than half of the field is quoted by then.
+        """
+        quotes = (
+            self.odds.filter(pl.col("race_id") == race.race_id, pl.col("quoted_at") <= race.cut_off)
+            .group_by("driver_id", maintain_order=True)
+            .last()
+        )
+        quoted = dict(zip(quotes["driver_id"], quotes["odds"], strict=True))
+        known = np.array([driver in quoted for driver in race.driver_ids])
+        if known.mean() < LEAST_QUOTED:
+            raise NotQuotedError(
+                f"{int(known.sum())} of {known.size} drivers of race {race.race_key} have odds "
+                f"by {race.cut_off:%Y-%m-%d %H:%M} UTC.",
+                field="race_id",
+            )
+        prices = np.array([quoted[driver] for driver in race.driver_ids if driver in quoted])
+        found = np.zeros(known.size)
+        found[known] = METHODS[self.method](prices)
+        found[~known] = UNQUOTED_SHARE * float(found[known].min())
+        return np.asarray(found / found.sum(), np.float64)
+
+    def forecast(
+        self, history: KnownHistory, race: RaceToForecast, n: int, seed: int
+    ) -> RaceForecast:
+        """See `Forecaster.forecast`; NotQuotedError where there are no odds."""
+        rng = np.random.default_rng(seed)
+        finish = sample_orders(np.log(self.win_probabilities(race)), n, rng)
+        past = past_races(history.results, race.track_type)
+        laps = borrow(past, finish, race.scheduled_laps, rng)
+        return assemble(
+            race,
+            finish=finish,
+            laps_led=laps["laps_led"],
+            fastest_laps=laps["fastest_laps"],
+            laps_completed=laps["laps_completed"],
+            status=laps["status"],
+        )
