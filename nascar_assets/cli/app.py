@@ -8,10 +8,13 @@ from collections.abc import Sequence
 
 import typer
 
-from nascar_assets.cli import slate
+from nascar_assets.cli import constraints, ontology, slate
+from nascar_assets.cli.backtest import backtest
 from nascar_assets.cli.coverage import coverage
+from nascar_assets.cli.demo import demo
 from nascar_assets.cli.doctor import doctor
 from nascar_assets.cli.output import messages
+from nascar_assets.cli.portfolio import portfolio
 from nascar_assets.cli.sync import sync
 from nascar_assets.cli.ui import ui
 from nascar_assets.errors import EnvironmentFault, InputError
@@ -24,9 +27,11 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for command in (sync, coverage, doctor, ui):
+for command in (sync, portfolio, backtest, coverage, doctor, ui, demo):
     app.command()(command)
 app.add_typer(slate.app, name="slate")
+app.add_typer(ontology.app, name="ontology")
+app.add_typer(constraints.app, name="constraints")
 
 
 def run(arguments: Sequence[str]) -> int:

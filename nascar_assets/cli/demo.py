@@ -14,7 +14,9 @@ from nascar_assets.cli.output import Output
 
 def demo(
     home: Home,
-    scenarios: Annotated[int, typer.Option(min=10, max=200_000, help="Races to simulate.")] = 10_000,
+    scenarios: Annotated[
+        int, typer.Option(min=10, max=200_000, help="Races to simulate.")
+    ] = 10_000,
     seed: Annotated[int, typer.Option(min=1, help="Seed of the sample and of the run.")] = 1,
     as_json: Json = False,
 ) -> None:
@@ -28,6 +30,7 @@ def demo(
     from nascar_assets.orchestration.operations import sync_races
     from nascar_assets.orchestration.slate_operations import add_slate, run_slate
     from nascar_assets.sample import generate_sample, write_sample
+    from nascar_assets.sample.generate import SEASONS
 
     out = Output(as_json)
     own = f"{home.rstrip('/')}/demo"
@@ -36,7 +39,7 @@ def demo(
         write_sample(sample, Path(folder))
         with out.progress("sample") as update:
             synced = sync_races(
-                own, str(Path(folder) / "feed"), ["cup"], sample.seasons, progress=update
+                own, str(Path(folder) / "feed"), ["cup"], SEASONS, progress=update
             )
         registration, _ = add_slate(own, Path(folder) / "salaries" / sample.slate_file)
     out.line(f"{len(synced.races)} invented races materialised")

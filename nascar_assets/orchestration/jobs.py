@@ -82,6 +82,17 @@ slate_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
+constraints_job = dg.define_asset_job(
+    "constraints_job",
+    selection=[
+        constraints.slate_driver_values,
+        constraints.slate_track_values,
+        constraints.constraint_spec,
+    ],
+    description="A slate's constraints again, as of its run's cut-off.",
+    executor_def=dg.in_process_executor,
+)
+
 portfolio_job = dg.define_asset_job(
     "portfolio_job",
     selection=[lineups.lineups, lineups.upload_file, lineups.report],
@@ -89,4 +100,12 @@ portfolio_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-JOBS = [schedule_job, race_job, as_of_job, ontology_job, slate_job, portfolio_job]
+JOBS = [
+    schedule_job,
+    race_job,
+    as_of_job,
+    ontology_job,
+    slate_job,
+    constraints_job,
+    portfolio_job,
+]

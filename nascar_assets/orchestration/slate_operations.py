@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from nascar_assets.constraints import ConstraintSpec
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.instance import open_instance
 from nascar_assets.orchestration.past import driver_directory, known_entries
@@ -141,6 +142,22 @@ def run_portfolio(home: str, slate_id: str, settings: str) -> SlateOutcome:
     seconds = step_seconds(run)
     seconds["total"] = time.perf_counter() - started
     return _outcome(root, slate_id, run, seconds)
+
+
+def compile_constraints(home: str, slate_id: str, graph: str | None) -> ConstraintSpec:
+    """Compiles a slate's constraints again from the graph, as of its run's cut-off.
+
+    Raises:
+        InputError: If the slate was never run.
+    """
+    from nascar_assets.definitions import build_definitions
+    from nascar_assets.orchestration.assets.constraints import load_spec
+
+    platform = Platform(home=home, graph=graph)
+    SlatePlan.load(platform.root, slate_id)
+    definitions = build_definitions(platform=platform)
+    run_job(definitions.resolve_job_def("constraints_job"), open_instance(home), partition=slate_id)
+    return load_spec(platform.root, slate_id)
 
 
 def step_seconds(run: dg.ExecuteInProcessResult) -> dict[str, float]:

@@ -1,0 +1,54 @@
+"""`nascar constraints`: a slate's compiled spec."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output
+
+app = typer.Typer(no_args_is_help=True, help="Constraints, compiled from the graph.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `compile` a command of its own group."""
+
+
+@app.command("compile")
+def compile_slate(
+    slate: Annotated[str, typer.Argument(help="The slate's key.")],
+    home: Home,
+    graph: Annotated[
+        str | None, typer.Option(help="bolt://... of a Neo4j server. Default: NASCAR_GRAPH.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compiles the constraints of a slate that was run, and prints the spec's hash.
+
+    Example: nascar constraints compile 2026-03-15-cup-dk-classic
+    """
+    from nascar_assets.orchestration.slate_operations import compile_constraints
+
+    out = Output(as_json)
+    spec = compile_constraints(home, slate, graph)
+    out.table(
+        f"Constraints of {slate}",
+        ["driver", "skill", "aggression", "shadow risk", "laps led", "vetoes", "overridden"],
+        [
+            (
+                driver.driver_id,
+                driver.skill,
+                driver.aggression,
+                driver.shadow_risk,
+                f"{driver.min_laps_led} to {driver.max_laps_led or 'all'}",
+                ", ".join(driver.veto_rules),
+                ", ".join(driver.overridden),
+            )
+            for driver in spec.drivers.values()
+        ],
+    )
+    out.line(f"hash: {spec.hash}")
+    out.result(spec.to_dict())
