@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -37,7 +37,7 @@ Floats = npt.NDArray[np.float64]
 
 MOMENTS: tuple[str, ...] = (
     "accidents",
-    "accidents_squared",
+    "accidents_spread",
     "mechanical",
     "clustered",
     "led_first",
@@ -59,7 +59,7 @@ MOMENTS: tuple[str, ...] = (
     "strongest_finish",
     "green_share",
     "cautions",
-    "cautions_squared",
+    "cautions_spread",
     "caution_laps",
     "overtime",
     "lead_lap",
@@ -67,6 +67,10 @@ MOMENTS: tuple[str, ...] = (
     "teammates",
 )
 """What the fit matches."""
+
+SPREADS: dict[str, str] = {"accidents_spread": "accidents", "cautions_spread": "cautions"}
+"""Moments that are squared distances from the real mean of another, so that the fit tells a
+variance from a mean."""
 
 FREE: dict[str, tuple[str, float]] = {
     "kappa": ("log", 0.5),
@@ -90,6 +94,7 @@ FREE: dict[str, tuple[str, float]] = {
     "caution_laps": ("log", 0.3),
     "fast_awarded": ("logit", 0.5),
     "team_share": ("logit", 0.8),
+    "bend": ("identity", 0.15),
     "spread_slope": ("identity", 0.15),
     "thinning": ("log", 0.5),
     "accident_slope": ("identity", 0.4),
@@ -98,7 +103,7 @@ FREE: dict[str, tuple[str, float]] = {
 
 MIN_RACES = 6
 """Fewest races of a type from which it is fitted; below, it keeps the starting values."""
-MAX_ITERATIONS = 12
+MAX_ITERATIONS = 16
 STEP = 0.15
 """Finite-difference step on the moving scale, as a share of the prior's standard deviation's
 unit; large, because moments of a finite number of simulated races are not smooth."""
@@ -131,7 +136,7 @@ def fit_parameters(
     *,
     series: str = "cup",
     start: ProcessParameters = STARTING_VALUES,
-    scenarios: int = 48,
+    scenarios: int = 64,
     seed: int = 20220220,
     threads: int | None = None,
 ) -> ProcessParameters:
@@ -195,13 +200,14 @@ def pooled_targets(races: Sequence[PastRace], series: str) -> dict[str, tuple[Fl
     """
     moments: dict[tuple[str, bool], Floats] = {}
     for kind in TRACK_TYPES:
+        centres = real_centres([r for r in races if r.series == series], kind)
         for own in (True, False):
             chosen = [
-                race_moments(race.outcome)
+                moment_rows(race.outcome, centres)
                 for race in races
                 if race.setup.track_type == kind and (race.series == series) == own
             ]
-            moments[kind, own] = np.array([[m[name][0] for name in MOMENTS] for m in chosen])
+            moments[kind, own] = np.concatenate([np.empty((0, len(MOMENTS))), *chosen])
     means = {key: _mean_and_variance(rows) for key, rows in moments.items()}
     # Between-series variance relative to the sampling scale of the moment, over all types.
     excess = np.zeros((len(TRACK_TYPES), len(MOMENTS)))
@@ -223,6 +229,23 @@ def pooled_targets(races: Sequence[PastRace], series: str) -> dict[str, tuple[Fl
     return targets
 
 
+def real_centres(races: Sequence[PastRace], kind: str) -> dict[str, float]:
+    """Real means about which `SPREADS` are taken; 0 where there is no race."""
+    chosen = [race_moments(race.outcome) for race in races if race.setup.track_type == kind]
+    return {
+        name: float(np.mean([m[name][0] for m in chosen])) if chosen else 0.0
+        for name in SPREADS.values()
+    }
+
+
+def moment_rows(races: Races, centres: Mapping[str, float]) -> Floats:
+    """[n, moments] `MOMENTS` of each race."""
+    values = race_moments(races)
+    for spread, name in SPREADS.items():
+        values[spread] = (values[name] - centres[name]) ** 2
+    return np.column_stack([values[name] for name in MOMENTS])
+
+
 def _mean_and_variance(rows: Floats) -> tuple[Floats, Floats]:
     """Mean of each moment over races and the mean's variance, with two pseudo-races of spread."""
     if not len(rows):
@@ -238,6 +261,7 @@ def _mean_and_variance(rows: Floats) -> tuple[Floats, Floats]:
 def simulated_means(
     races: Sequence[PastRace],
     parameters: ProcessParameters,
+    centres: Mapping[str, float],
     scenarios: int,
     seed: int,
     threads: int,
@@ -256,10 +280,7 @@ def simulated_means(
     by_size: dict[int, list[Races]] = {}
     for part in made:
         by_size.setdefault(part.finish.shape[1], []).append(part)
-    rows = []
-    for size in sorted(by_size):
-        values = race_moments(stack(by_size[size]))
-        rows.append(np.column_stack([values[name] for name in MOMENTS]))
+    rows = [moment_rows(stack(by_size[size]), centres) for size in sorted(by_size)]
     return np.nanmean(np.concatenate(rows), axis=0)
 
 
@@ -319,9 +340,11 @@ def fit_type(
     # Simulated moments carry noise of their own.
     sd = np.sqrt(variance[used] * (1.0 + 1.0 / scenarios))
 
+    centres = real_centres(races, kind)
+
     def residuals(place: Floats) -> Floats:
         parameters = replace(start, by_type={**start.by_type, kind: with_place(initial, place)})
-        made = simulated_means(races, parameters, scenarios, seed, threads)[used]
+        made = simulated_means(races, parameters, centres, scenarios, seed, threads)[used]
         return np.asarray((np.nan_to_num(made, nan=0.0) - mean[used]) / sd, np.float64)
 
     def total(place: Floats, z: Floats) -> float:
@@ -355,7 +378,7 @@ def fit_type(
             place, z, current = trial, z_trial, current - gain
         # Moments of a finite number of simulated races leave the objective uncertain by about
         # this much; a smaller gain, promised or reached on fresh slopes, is none.
-        noise = max(2.0, 0.04 * current)
+        noise = max(1.0, 0.02 * current)
         if gain < noise:
             converged = fresh or expected < noise
             if not converged:
@@ -385,7 +408,9 @@ def fit_type(
     return TypeFit(fitted, errors, diagnostics)
 
 
-def _jacobian(residuals, place: Floats, z: Floats, prior: Floats) -> Floats:  # type: ignore[no-untyped-def] # noqa: ANN001
+def _jacobian(
+    residuals: Callable[[Floats], Floats], place: Floats, z: Floats, prior: Floats
+) -> Floats:
     columns = []
     for row in range(len(place)):
         trial = place.copy()

@@ -135,11 +135,13 @@ def prepare(
         ]
     )
     unit = float(np.std(ratings))
+    # The parabola is followed as far as ratings reach in practice, and no further.
+    bent = ratings - values.bend * ratings.clip(-2.0, 2.0) ** 2
     scale = np.array([exp_of(values.spread_slope * float(rating)) for rating in ratings])
     noise = np.zeros(LANES * (-(-len(drivers) // LANES)), np.float32)
     noise[: len(drivers)] = values.omega * math.sqrt(1.0 - rates.keep**2) * scale
     field = Field(
-        level=values.kappa * ratings,
+        level=values.kappa * (bent - bent.mean()),
         level_sd=spread * scale,
         noise=noise,
         team_share=np.full(len(drivers), values.team_share),

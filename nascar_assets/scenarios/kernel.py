@@ -163,7 +163,7 @@ def _green_lap(
     leader = np.int32(size)
     for i in range(size):
         leader = min(leader, np.int32(i) if _ordered(keys[i]) == top else np.int32(size))
-    return np.int64(leader)
+    return int(leader)
 
 
 @njit(cache=True)

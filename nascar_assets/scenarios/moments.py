@@ -109,7 +109,6 @@ def race_moments(races: Races) -> dict[str, Floats]:
         )
     values: dict[str, Floats] = {
         "accidents": accidents,
-        "accidents_squared": accidents**2,
         "mechanical": mechanical,
         "clustered": _clustered(races),
         "led_first": led[:, 0],
@@ -133,7 +132,6 @@ def race_moments(races: Races) -> dict[str, Floats]:
         "strongest_finish": _group_mean(strongest, share),
         "green_share": races.green_laps / laps,
         "cautions": races.cautions.astype(np.float64),
-        "cautions_squared": races.cautions.astype(np.float64) ** 2,
         "caution_laps": np.where(
             races.cautions > 0,
             (laps - races.green_laps) / np.maximum(races.cautions, 1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -260,11 +260,13 @@ class Scenarios:
             arrays[column] = ordered[column].to_numpy().reshape(n, size)
         for column in RACE_ARRAYS:
             arrays[column] = coded[column].to_numpy()
-        return cls(driver_ids=driver_ids, diagnostics=diagnostics, **arrays)
+        return replace(cls(driver_ids=driver_ids, **arrays), diagnostics=diagnostics)
 
 
 def concatenate(parts: Sequence[Scenarios]) -> Scenarios:
     """Scenarios of several sets of the same field, one after the other."""
     names = [item.name for item in fields(Scenarios) if item.name in CAR_ARRAYS | RACE_ARRAYS]
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    arrays: dict[str, Any] = {}
+    for name in names:
+        arrays[name] = np.concatenate([getattr(part, name) for part in parts])
     return Scenarios(driver_ids=parts[0].driver_ids, **arrays)
