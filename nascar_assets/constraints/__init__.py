@@ -2,7 +2,11 @@
 
 from nascar_assets.constraints.checks import ConstraintValueError, MissingConstraintError
 from nascar_assets.constraints.codes import CODES, Code
-from nascar_assets.constraints.compiler import ConstraintCompiler, compile_constraints_from_neo4j
+from nascar_assets.constraints.compiler import (
+    ConstraintCompiler,
+    compile_constraints_from_neo4j,
+    compile_for_state,
+)
 from nascar_assets.constraints.contract import (
     Allow,
     Constraint,
@@ -79,6 +83,7 @@ __all__ = [
     "Unknown",
     "check_lineup",
     "compile_constraints_from_neo4j",
+    "compile_for_state",
     "create_run_config",
     "driver_summary",
     "evaluate_constraints",

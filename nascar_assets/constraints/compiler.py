@@ -15,10 +15,13 @@ from nascar_assets.constraints.rows import (
     track_of_row,
 )
 from nascar_assets.ontology.engine import GraphEngine, Query, Row
+from nascar_assets.ontology.load import ensure_state, stored_hash
 from nascar_assets.ontology.queries import COMPILE_DRIVERS, COMPILE_TRACKS
 from nascar_assets.ontology.state import OntologyState
 
 _log = logging.getLogger(__name__)
+
+_ATTEMPTS = 10
 
 
 class ConstraintCompiler:
@@ -110,6 +113,45 @@ class ConstraintCompiler:
     def _rows(self, query: Query, key: str, parameter: str, ids: Sequence[str]) -> dict[str, Row]:
         rows = self._graph.read(query, **{parameter: list(ids)})
         return rows_by_key(rows, key, self._state)
+
+
+def compile_for_state(
+    graph: GraphEngine,
+    state: OntologyState,
+    slate_id: str,
+    driver_ids: Iterable[str],
+    track_ids: Iterable[str],
+    *,
+    now: datetime | None = None,
+) -> ConstraintSpec:
+    """The spec of a slate from a server that several slates share.
+
+    A server holds one state at a time. The state is loaded if it is not there, and once more if
+    another slate's run loaded its own between the loading and the queries.
+
+    Args:
+        graph: A graph that may be written.
+        state: The slate's state.
+        slate_id: The slate.
+        driver_ids: Drivers that race.
+        track_ids: Tracks.
+        now: When the spec is compiled.
+
+    Raises:
+        CompileError: As for `ConstraintCompiler.compile_spec`; also if other runs replaced the
+            state at every one of several attempts.
+        GraphFault: If the graph does not answer.
+    """
+    drivers, tracks = list(driver_ids), list(track_ids)
+    compiler = ConstraintCompiler(graph, state)
+    for attempt in range(_ATTEMPTS):
+        ensure_state(graph, state)
+        try:
+            return compiler.compile_spec(slate_id, drivers, tracks, now=now)
+        except CompileError:
+            if stored_hash(graph) == state.hash or attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
 def compile_constraints_from_neo4j(

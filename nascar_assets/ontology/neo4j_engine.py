@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +10,14 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import neo4j
-from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
+from neo4j.exceptions import (
+    AuthError,
+    DriverError,
+    Neo4jError,
+    ServiceUnavailable,
+    SessionExpired,
+    TransientError,
+)
 
 from nascar_assets.ontology.engine import GraphFault, GraphSlow, Row, Statement, query_name
 from nascar_assets.ontology.queries import COMPILE_DRIVERS, COMPILE_TRACKS
@@ -155,11 +163,13 @@ class Neo4jEngine:
         """Runs something against the driver, for a limited time, with errors in plain words.
 
         What fails because its connection was lost is tried once more on a new one: a server that
-        was restarted leaves stale connections, and everything that is run here may run twice.
+        was restarted leaves stale connections. What the server gave up for another transaction's
+        sake (a deadlock) is tried again until the time is up. Everything that is run here may run
+        twice.
         """
         end = time.monotonic() + limit
         late = threading.Event()
-        for last_try in (False, True):
+        for attempt in itertools.count():
             driver = self._connected(at)
 
             def expire(driver: neo4j.Driver = driver) -> None:
@@ -173,9 +183,11 @@ class Neo4jEngine:
                     return run(driver)
             except (Neo4jError, DriverError, OSError, ValueError) as error:
                 lost = isinstance(error, (ServiceUnavailable, SessionExpired, OSError))
-                dropped = self._driver is not driver
-                if late.is_set() or last_try or not (lost or dropped):
+                lost = lost or self._driver is not driver
+                yielded = isinstance(error, TransientError) and time.monotonic() < end
+                if late.is_set() or not (yielded or (lost and attempt == 0)):
                     raise self._fault(error, at(), limit if late.is_set() else None) from None
+            time.sleep(min(0.02 * attempt, 0.5))
         raise AssertionError("unreachable")
 
     def _connected(self, at: Callable[[], Statement]) -> neo4j.Driver:

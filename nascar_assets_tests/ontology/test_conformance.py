@@ -12,6 +12,7 @@ from nascar_assets.constraints import (
     DriverConstraints,
     GraphStateView,
     TrackConstraints,
+    compile_for_state,
 )
 from nascar_assets.constraints.contract import RequirementKey
 from nascar_assets.ontology import (
@@ -300,6 +301,29 @@ def test_readers_at_the_same_time_agree(graph, state):
     assert errors == []
     assert len(hashes) == 60
     assert len(set(hashes)) == 1
+
+
+def test_slates_that_share_a_graph_each_get_their_own_state(graph, state):
+    later = build_state(
+        driver_values(skill=[0.5] * 8), track_values(), schedule(), (), AS_OF + timedelta(days=7)
+    )
+    found, errors = {state.hash: set(), later.hash: set()}, []
+
+    def compile_often(wanted):
+        try:
+            for _ in range(4):
+                spec = compile_for_state(graph.engine, wanted, "s", ["101"], ["1"], now=AS_OF)
+                found[wanted.hash].add(spec.drivers["101"].skill)
+        except Exception as error:
+            errors.append(error)
+
+    runs = [threading.Thread(target=compile_often, args=(one,)) for one in (state, later)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert errors == []
+    assert found == {state.hash: {0.9}, later.hash: {0.5}}
 
 
 def test_two_reads_compile_a_spec(graph, state):
