@@ -10,11 +10,9 @@ from nascar_assets.constraints import (
     ConstraintCompiler,
     ConstraintSpec,
     DriverConstraints,
-    GraphStateView,
     TrackConstraints,
     compile_for_state,
 )
-from nascar_assets.constraints.contract import RequirementKey
 from nascar_assets.ontology import (
     Entry,
     GraphFault,
@@ -351,21 +349,6 @@ def test_data_survive_a_restart(graph, state):
     graph.restart()
     assert contents(graph.engine) == before
     assert ensure_state(graph.engine, state) is False
-
-
-def test_the_graph_view_fetches_what_was_asked_for(graph, state):
-    load_state(graph.engine, state)
-    view = GraphStateView(graph.engine, state=state.hash)
-    asked = [
-        RequirementKey.parse(text)
-        for text in ("driver:101", "driver:999", "track:1", "team:Team 1", "race:5001", "race:1")
-    ]
-    view.load(asked)
-    assert [view.has(key) for key in asked] == [True, False, True, True, True, False]
-    assert view.get(asked[0]).skill == 0.9
-    assert view.get(asked[3]).driver_ids == ("101", "104", "107")
-    assert (view.get(asked[4]).track_id, view.get(asked[4]).scheduled_laps) == ("2", 200)
-    assert not view.has(RequirementKey("driver", "102"))
 
 
 def test_a_failed_query_names_itself_its_parameters_and_the_answer(graph):
