@@ -58,19 +58,29 @@ def lap_features(
         .tail(TRACK_TYPE_RACES)
     )
     fitted = pl.col("falloff_s_per_lap").is_not_null()
-    return last.group_by("driver_id", maintain_order=True).agg(
-        pl.col("relative_falloff_s_per_lap").mean().alias("track_type_falloff"),
-        pl.when(fitted.any())
-        .then(pl.col("falloff_se_s_per_lap").filter(fitted).pow(2).sum().sqrt() / fitted.sum())
-        .alias("track_type_falloff_se"),
-        pl.col("relative_long_run_speed_mph").mean().alias("track_type_long_run_speed"),
-        _ratio(pl.col("restart_gained") - pl.col("restart_lost"), pl.col("restarts")).alias(
-            "track_type_restart_gain"
-        ),
-        pl.col("green_speed_share").mean().alias("track_type_green_speed_rank"),
-        _ratio(pl.col("slow_laps"), pl.col("green_laps")).alias("track_type_slow_lap_rate"),
-        pl.len().alias("track_type_lap_races"),
-        pl.col("results_at").max().alias("known_laps"),
+    means = {
+        "track_type_falloff": "relative_falloff_s_per_lap",
+        "track_type_long_run_speed": "relative_long_run_speed_mph",
+        "track_type_green_speed_rank": "green_speed_share",
+    }
+    squares = pl.col("track_type_falloff_se")
+    return (
+        last.group_by("driver_id", maintain_order=True)
+        .agg(
+            *(pl.col(source).drop_nulls().alias(name) for name, source in means.items()),
+            pl.col("falloff_se_s_per_lap").filter(fitted).pow(2).alias("track_type_falloff_se"),
+            _ratio(pl.col("restart_gained") - pl.col("restart_lost"), pl.col("restarts")).alias(
+                "track_type_restart_gain"
+            ),
+            _ratio(pl.col("slow_laps"), pl.col("green_laps")).alias("track_type_slow_lap_rate"),
+            pl.len().alias("track_type_lap_races"),
+            pl.col("results_at").max().alias("known_laps"),
+        )
+        # Lists keep the races' order, so sums come out the same whatever the number of threads.
+        .with_columns(
+            pl.col(list(means)).list.mean(),
+            pl.when(squares.list.len() > 0).then(squares.list.sum().sqrt() / squares.list.len()),
+        )
     )
 
 

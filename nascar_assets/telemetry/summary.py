@@ -94,15 +94,17 @@ def _summary(laps: pl.LazyFrame) -> pl.LazyFrame:
             in_run.sum().alias("green_laps"),
             pl.col("green_run").max().fill_null(0).alias("green_runs"),
             pl.col("slow_lap").sum().alias("slow_laps"),
-            speed.filter(long_run).mean().alias("long_run_speed_mph"),
+            speed.filter(long_run).alias("long_run_speed_mph"),
             speed.filter(long_run).count().alias("long_run_laps"),
-            speed.filter(in_run).mean().alias("green_speed_mph"),
+            speed.filter(in_run).alias("green_speed_mph"),
             pl.col("restart_gained").count().alias("restarts"),
             pl.col("restart_gained").sum(),
             pl.col("restart_lost").sum(),
             (racing & pl.col("lap_time_s").is_null()).sum().alias("missing_times"),
             time.count().alias("timed"),
         )
+        # Lists keep the laps' order, so sums come out the same whatever the number of threads.
+        .with_columns(pl.col("long_run_speed_mph", "green_speed_mph").list.mean())
         .with_columns(
             pl.col("green_speed_mph")
             .rank("min", descending=True)
@@ -136,15 +138,16 @@ def _pooled_falloff(laps: pl.LazyFrame, keys: list[str]) -> pl.LazyFrame:
         .with_columns((n * (n * n - 1.0)).alias("weight"))
         .group_by(keys, maintain_order=True)
         .agg(
-            (pl.col("weight") * pl.col("falloff_s_per_lap")).sum().alias("total"),
-            (pl.col("weight") * pl.col("falloff_se_s_per_lap")).pow(2).sum().sqrt().alias("error"),
-            pl.col("weight").sum(),
+            (pl.col("weight") * pl.col("falloff_s_per_lap")).alias("total"),
+            (pl.col("weight") * pl.col("falloff_se_s_per_lap")).pow(2).alias("error"),
+            pl.col("weight"),
             pl.len().alias("falloff_runs"),
         )
+        .with_columns(pl.col("total", "error", "weight").list.sum())
         .select(
             *keys,
             "falloff_runs",
             (pl.col("total") / pl.col("weight")).alias("falloff_s_per_lap"),
-            (pl.col("error") / pl.col("weight")).alias("falloff_se_s_per_lap"),
+            (pl.col("error").sqrt() / pl.col("weight")).alias("falloff_se_s_per_lap"),
         )
     )

@@ -7,6 +7,7 @@ from scipy import stats
 
 from nascar_assets.telemetry import compute_falloff_metrics, summarise_laps
 from nascar_assets.telemetry.falloff import FALLOFF_COLUMNS
+from nascar_assets.telemetry.leakage import moved_columns
 from nascar_assets_tests.telemetry.lap_frames import RACE, clean_race, driver_laps
 
 
@@ -215,3 +216,21 @@ def test_summary_ranks_green_speed_within_the_race_and_carries_the_race():
     lazy = summarise_laps(clean_race(20).lazy())
     assert isinstance(lazy, pl.LazyFrame)
     assert lazy.collect().equals(summarise_laps(clean_race(20)))
+
+
+def test_summaries_are_the_same_bytes_every_time():
+    """Sums of floats depend on their order, which threads must not choose."""
+    rng = np.random.default_rng(0)
+    # A caution every 25 laps makes eight runs of each of 600 cars.
+    flag = pl.when(pl.col("lap") % 25 < 5).then(pl.lit("yellow")).otherwise(pl.lit("green"))
+    race = clean_race(200).with_columns(flag=flag)
+    races = [
+        race.with_columns(
+            race_id=pl.lit(str(number)), lap_time_s=pl.Series(rng.normal(30, 0.2, 600))
+        )
+        for number in range(200)
+    ]
+    laps = pl.concat(races).sample(fraction=1.0, shuffle=True, seed=1)
+    first = summarise_laps(laps)
+    for again in (summarise_laps(laps), summarise_laps(laps.lazy()).collect(engine="streaming")):
+        assert moved_columns(first, again) == {}
