@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from nascar_assets.cli.location import code_location
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
@@ -33,7 +34,7 @@ def compile_slate(
     from nascar_assets.orchestration.slate_operations import compile_constraints
 
     out = Output(as_json)
-    spec = compile_constraints(home, slate, graph)
+    spec = compile_constraints(home, slate, code_location(home, graph))
     out.table(
         f"Constraints of {slate}",
         ["driver", "skill", "aggression", "shadow risk", "laps led", "vetoes", "overridden"],

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nascar_assets.cli.location import code_location
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
@@ -39,13 +40,19 @@ def demo(
         write_sample(sample, Path(folder))
         with out.progress("sample") as update:
             synced = sync_races(
-                own, str(Path(folder) / "feed"), ["cup"], SEASONS, progress=update
+                own,
+                str(Path(folder) / "feed"),
+                ["cup"],
+                SEASONS,
+                location=code_location(own),
+                progress=update,
             )
         registration, _ = add_slate(own, Path(folder) / "salaries" / sample.slate_file)
     out.line(f"{len(synced.races)} invented races materialised")
     outcome = run_slate(
         own,
         registration.slate_id,
+        location=code_location(own),
         as_of=sample.as_of.isoformat(),
         n_scenarios=scenarios,
         seed=seed,

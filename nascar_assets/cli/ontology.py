@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nascar_assets.cli.location import code_location
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
@@ -23,7 +24,7 @@ def load(home: Home, as_json: Json = False) -> None:
     from nascar_assets.orchestration.ontology_operations import load_ontology
 
     out = Output(as_json)
-    result = load_ontology(home)
+    result = load_ontology(home, code_location(home))
     out.table("Ontology", ["what", "value"], list(result.items()), text=2)
     out.result(result)
 
@@ -41,7 +42,7 @@ def show(
     from nascar_assets.orchestration.ontology_operations import show_subject
 
     out = Output(as_json)
-    result = show_subject(home, subject_id)
+    result = show_subject(home, subject_id, code_location(home))
     out.table(
         str(result["name"]),
         ["field", "value"],

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nascar_assets.cli.location import code_location
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 from nascar_assets.cli.slate import read_settings, show_result
@@ -25,6 +26,6 @@ def portfolio(
     from nascar_assets.orchestration.slate_operations import run_portfolio
 
     out = Output(as_json)
-    outcome = run_portfolio(home, slate, read_settings(settings))
+    outcome = run_portfolio(home, slate, read_settings(settings), code_location(home))
     show_result(out, outcome.result)
     out.result(outcome.result)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nascar_assets.cli.location import code_location
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 from nascar_assets.errors import InputError
@@ -70,7 +71,7 @@ def run(
 
     out = Output(as_json)
     if source is not None:
-        outcome, differences = repeat_slate(home, source)
+        outcome, differences = repeat_slate(home, source, code_location(home))
         for difference in differences:
             out.notice(difference)
     else:
@@ -85,6 +86,7 @@ def run(
         outcome = run_slate(
             home,
             slate_id,
+            location=code_location(home),
             as_of=as_of,
             n_scenarios=scenarios,
             seed=seed,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from nascar_assets.cli.location import code_location
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 from nascar_assets.errors import InputError
@@ -34,7 +35,14 @@ def sync(
 
     out = Output(as_json)
     with out.progress("feed files") as update:
-        report = sync_races(home, feed, series or ["cup"], parse_seasons(seasons), progress=update)
+        report = sync_races(
+            home,
+            feed,
+            series or ["cup"],
+            parse_seasons(seasons),
+            location=code_location(home),
+            progress=update,
+        )
     for notice in report.notices:
         out.notice(notice)
     out.table(

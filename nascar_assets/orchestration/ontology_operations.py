@@ -12,23 +12,21 @@ from nascar_assets.errors import InputError
 from nascar_assets.ontology import Entry
 from nascar_assets.orchestration.graph import entry_store
 from nascar_assets.orchestration.instance import open_instance
+from nascar_assets.orchestration.operations import Location
 from nascar_assets.orchestration.past import driver_directory
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import run_job
 from nascar_assets.orchestration.store import scan_table, table_path
 
 
-def load_ontology(home: str) -> dict[str, Any]:
+def load_ontology(home: str, location: Location) -> dict[str, Any]:
     """Materialises the graph as of now; returns what its materialisation says."""
-    from nascar_assets.definitions import build_definitions
-
-    definitions = build_definitions(platform=Platform(home=home))
-    run = run_job(definitions.resolve_job_def("ontology_job"), open_instance(home))
+    run = run_job(location().resolve_job_def("ontology_job"), open_instance(home))
     event = next(iter(run.asset_materializations_for_node("ontology_graph")))
     return {name: value.value for name, value in event.metadata.items()}
 
 
-def show_subject(home: str, subject_id: str) -> dict[str, Any]:
+def show_subject(home: str, subject_id: str, location: Location) -> dict[str, Any]:
     """A driver's or track's estimates and what people entered for it.
 
     Raises:
@@ -37,7 +35,7 @@ def show_subject(home: str, subject_id: str) -> dict[str, Any]:
     platform = Platform(home=home)
     for asset, key in (("driver_values", "driver_id"), ("track_values", "track_id")):
         if not platform.root.exists(table_path(asset)):
-            load_ontology(home)
+            load_ontology(home, location)
         rows = scan_table(platform.root, asset).filter(pl.col(key) == subject_id).collect()
         if rows.height:
             row = rows.row(0, named=True)

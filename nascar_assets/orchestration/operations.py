@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import dagster as dg
 import polars as pl
 
 from nascar_assets.errors import EnvironmentFault, InputError
@@ -15,9 +16,12 @@ from nascar_assets.feed.landing import sync_from
 from nascar_assets.orchestration.instance import open_instance
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races, run_job, run_races
-from nascar_assets.orchestration.store import scan_table, stored_partitions
+from nascar_assets.orchestration.store import scan_table, stored_partitions, table_path
 
 Progress = Callable[..., None]
+
+Location = Callable[[], dg.Definitions]
+"""Loads the definitions of the code location; called when something has to be run."""
 
 
 @dataclass
@@ -49,6 +53,7 @@ def sync_races(
     series: Sequence[str],
     seasons: Sequence[int],
     *,
+    location: Location,
     progress: Progress | None = None,
 ) -> SyncOutcome:
     """Brings feed files into the landing folder and materialises the races that they touch.
@@ -58,6 +63,7 @@ def sync_races(
         feed: The feed's base URL or a folder that mirrors it.
         series: Series names.
         seasons: Seasons.
+        location: Loads the definitions whose jobs are run.
         progress: Called with files done, files in all, and the file at hand.
 
     Raises:
@@ -78,6 +84,7 @@ def sync_races(
     outcome.races, outcome.failures = materialise_races(
         home,
         report.touched,
+        location=location,
         schedule_changed=bool(report.schedules),
         seconds=outcome.seconds,
     )
@@ -88,17 +95,18 @@ def materialise_races(
     home: str,
     race_ids: Sequence[str],
     *,
+    location: Location,
     schedule_changed: bool,
     seconds: dict[str, float],
 ) -> tuple[list[str], dict[str, str]]:
     """Materialises races by id, and what depends on them; returns keys done and failures."""
-    from nascar_assets.definitions import build_definitions
-
     root = Platform(home=home).root
-    definitions = build_definitions(platform=Platform(home=home))
+    if not race_ids and not schedule_changed and root.exists(table_path("schedule")):
+        return [], {}
+    definitions = location()
     instance = open_instance(home)
     started = time.perf_counter()
-    if schedule_changed or not root.exists("store/schedule.parquet"):
+    if schedule_changed or not root.exists(table_path("schedule")):
         run_job(definitions.resolve_job_def("schedule_job"), instance)
     seconds["schedule"] = time.perf_counter() - started
     if not race_ids:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from nascar_assets.constraints import RunConfig, load_run_config
 from nascar_assets.errors import InputError
+from nascar_assets.orchestration.operations import Location
 from nascar_assets.orchestration.provenance import code_version, data_hashes
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.slate_operations import SlateOutcome, run_slate
 
 
-def repeat_slate(home: str, path: Path) -> tuple[SlateOutcome, list[str]]:
+def repeat_slate(home: str, path: Path, location: Location) -> tuple[SlateOutcome, list[str]]:
     """Runs a slate again as a RunConfig says.
 
     Returns:
@@ -35,6 +36,7 @@ def repeat_slate(home: str, path: Path) -> tuple[SlateOutcome, list[str]]:
     outcome = run_slate(
         home,
         str(params["slate_id"]),
+        location=location,
         as_of=str(params["as_of"]),
         n_scenarios=int(params["n_scenarios"]),
         seed=config.random_seed,

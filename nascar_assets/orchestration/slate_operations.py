@@ -14,6 +14,7 @@ import dagster as dg
 from nascar_assets.constraints import ConstraintSpec
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.instance import open_instance
+from nascar_assets.orchestration.operations import Location
 from nascar_assets.orchestration.past import driver_directory, known_entries
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_slates, run_job
@@ -85,6 +86,7 @@ def run_slate(
     home: str,
     slate_id: str,
     *,
+    location: Location,
     as_of: str | None = None,
     n_scenarios: int = 10_000,
     seed: int = 1,
@@ -96,12 +98,11 @@ def run_slate(
         InputError: If the input is at fault.
         CheckFailed: If a blocking check failed.
     """
-    from nascar_assets.definitions import build_definitions
 
     root = Platform(home=home).root
     Registration.load(root, slate_id)
     started = time.perf_counter()
-    definitions = build_definitions(platform=Platform(home=home))
+    definitions = location()
     instance = open_instance(home)
     register_slates(instance, [slate_id])
     config = {"n_scenarios": n_scenarios, "seed": seed, "settings": settings}
@@ -120,7 +121,7 @@ def run_slate(
     return _outcome(root, slate_id, run, seconds)
 
 
-def run_portfolio(home: str, slate_id: str, settings: str) -> SlateOutcome:
+def run_portfolio(home: str, slate_id: str, settings: str, location: Location) -> SlateOutcome:
     """Solves a slate's portfolio again on its stored scenarios.
 
     Raises:
@@ -128,14 +129,13 @@ def run_portfolio(home: str, slate_id: str, settings: str) -> SlateOutcome:
     """
     from dataclasses import replace
 
-    from nascar_assets.definitions import build_definitions
     from nascar_assets.lineups import PortfolioSettings
 
     root = Platform(home=home).root
     plan = SlatePlan.load(root, slate_id)
     PortfolioSettings.from_toml(settings)
     started = time.perf_counter()
-    definitions = build_definitions(platform=Platform(home=home))
+    definitions = location()
     instance = open_instance(home)
     replace(plan, settings=settings).save(root)
     run = run_job(definitions.resolve_job_def("portfolio_job"), instance, partition=slate_id)
@@ -144,20 +144,19 @@ def run_portfolio(home: str, slate_id: str, settings: str) -> SlateOutcome:
     return _outcome(root, slate_id, run, seconds)
 
 
-def compile_constraints(home: str, slate_id: str, graph: str | None) -> ConstraintSpec:
+def compile_constraints(home: str, slate_id: str, location: Location) -> ConstraintSpec:
     """Compiles a slate's constraints again from the graph, as of its run's cut-off.
 
     Raises:
         InputError: If the slate was never run.
     """
-    from nascar_assets.definitions import build_definitions
     from nascar_assets.orchestration.assets.constraints import load_spec
 
-    platform = Platform(home=home, graph=graph)
-    SlatePlan.load(platform.root, slate_id)
-    definitions = build_definitions(platform=platform)
+    root = Platform(home=home).root
+    SlatePlan.load(root, slate_id)
+    definitions = location()
     run_job(definitions.resolve_job_def("constraints_job"), open_instance(home), partition=slate_id)
-    return load_spec(platform.root, slate_id)
+    return load_spec(root, slate_id)
 
 
 def step_seconds(run: dg.ExecuteInProcessResult) -> dict[str, float]:

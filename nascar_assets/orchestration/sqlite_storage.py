@@ -89,7 +89,7 @@ class PooledScheduleStorage(SqliteScheduleStorage):
     """Ticks of sensors and schedules over kept connections."""
 
     @classmethod
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> PooledScheduleStorage:
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> SqliteScheduleStorage:
         """Made by Dagster from the instance's settings."""
         return cls.from_local(inst_data=inst_data, **config_value)
 

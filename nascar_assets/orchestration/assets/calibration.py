@@ -1,6 +1,7 @@
 """Calibration: how the same model's past forecasts kept their word, as of the slate's cut-off."""
 
 import json
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -51,7 +52,7 @@ def calibration_record(
         json.dumps(record.as_dict(), indent=1, sort_keys=True, allow_nan=False).encode(),
     )
     frame = record.to_polars()
-    metadata: dict[str, object] = {"races": record.races}
+    metadata: dict[str, Any] = {"races": record.races}
     headline = record.headline()
     if headline is None:
         metadata["reason"] = record.reason or "no history"

@@ -11,7 +11,7 @@ from nascar_assets.orchestration.graph import entry_store, graph_of_state
 from nascar_assets.orchestration.past import results_before
 from nascar_assets.orchestration.resources import Platform
 
-VETO_RULES = {
+VETO_RULES: dict[str, pl.DataType | type[pl.DataType]] = {
     "subject": pl.String,
     "subject_id": pl.String,
     "code": pl.String,

@@ -1,0 +1,118 @@
+"""What lies in the landing folder and in the store by content: hashes kept between two looks.
+
+A look at ten thousand races must not read ten thousand files, so a file whose size and time of
+change are those of the last look keeps the hash that it had. The index is a cache: without it, or
+with an unreadable one, the next look reads every file and finds the same hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from nascar_assets.storage import DataRoot, StoredFile
+
+INDEX: dict[str, pl.DataType | type[pl.DataType]] = {
+    "path": pl.String,
+    "size": pl.Int64,
+    "modified": pl.Datetime("us", "UTC"),
+    "sha256": pl.String,
+    "since": pl.Datetime("us", "UTC"),  # since when the file has this content
+}
+"""One row per file."""
+
+SETTLE = timedelta(seconds=5)
+"""A file that changed less than this ago may still have a writer."""
+
+Hasher = Callable[[bytes], str]
+"""From a file's bytes to what its content is known by."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a folder.
+
+    Attributes:
+        files: A table `INDEX` of the files that are settled.
+        unsettled: Paths that changed a moment ago and are left for the next look.
+    """
+
+    files: pl.DataFrame
+    unsettled: tuple[str, ...]
+
+
+def sha256(data: bytes) -> str:
+    """The hash of whole files."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def look(
+    root: DataRoot, folders: Sequence[str], index: str, now: datetime, *, settle: timedelta = SETTLE
+) -> Look:
+    """Hashes of all files under some folders, read only where they changed.
+
+    Args:
+        root: The data root.
+        folders: Folders under the root.
+        index: Path of the index that remembers the last look.
+        now: The time of this look by the machine's own clock.
+        settle: How long a file must have stayed as it is. A file of a time to come, copied from a
+            machine whose clock is ahead, counts as settled.
+
+    Raises:
+        StorageFault: If a folder cannot be listed or a file not read; a failed read is never an
+            empty folder.
+    """
+    listed: list[StoredFile] = [file for folder in folders for file in root.list(folder)]
+    before = read_index(root, index)
+    table = pl.DataFrame(
+        {
+            "path": [file.path for file in listed],
+            "size": [file.size for file in listed],
+            "modified": [file.modified for file in listed],
+        },
+        schema={name: INDEX[name] for name in ("path", "size", "modified")},
+    )
+    known = table.join(before, on=["path", "size", "modified"], how="left")
+    fresh = known.filter(pl.col("sha256").is_null()).select("path", "size", "modified")
+    contents = dict(before.select("path", "sha256").iter_rows())
+    since = dict(before.select("path", "since").iter_rows())
+    rows = []
+    unsettled = []
+    for path, size, modified in fresh.iter_rows():
+        if timedelta(0) <= now - modified < settle:
+            unsettled.append(path)
+            continue
+        data = root.read(path)
+        if data is None or len(data) != size:  # gone or replaced since it was listed
+            unsettled.append(path)
+            continue
+        digest = sha256(data)
+        same = contents.get(path) == digest
+        rows.append((path, size, modified, digest, since[path] if same else modified))
+    hashed = pl.DataFrame(rows, schema=INDEX, orient="row")
+    files = pl.concat([known.filter(pl.col("sha256").is_not_null()), hashed]).sort("path")
+    # An unsettled file keeps its last row, so that its old content is remembered.
+    kept = before.filter(pl.col("path").is_in(unsettled))
+    remembered = pl.concat([files, kept]).unique("path", keep="first").sort("path")
+    if not remembered.equals(before):
+        root.write_frame(index, remembered)
+    return Look(files, tuple(unsettled))
+
+
+def read_index(root: DataRoot, path: str) -> pl.DataFrame:
+    """The remembered rows; none where there are none that can be read."""
+    data = root.read(path)
+    if data is None:
+        return pl.DataFrame(schema=INDEX)
+    try:
+        frame = pl.read_parquet(io.BytesIO(data))
+    except PolarsError:
+        return pl.DataFrame(schema=INDEX)
+    return frame if frame.schema == pl.Schema(INDEX) else pl.DataFrame(schema=INDEX)
