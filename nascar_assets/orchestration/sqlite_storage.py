@@ -89,9 +89,11 @@ class PooledScheduleStorage(SqliteScheduleStorage):
     """Ticks of sensors and schedules over kept connections."""
 
     @classmethod
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> SqliteScheduleStorage:
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> PooledScheduleStorage:
         """Made by Dagster from the instance's settings."""
-        return cls.from_local(inst_data=inst_data, **config_value)
+        storage = cls.from_local(inst_data=inst_data, **config_value)
+        assert isinstance(storage, cls)
+        return storage
 
     @contextmanager
     def connect(self) -> Iterator[db.Connection]:

@@ -6,11 +6,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from nascar_assets.constraints import (
-    ConstraintCompiler,
-    ConstraintSpec,
-    create_run_config,
-)
+from nascar_assets.constraints import ConstraintSpec, create_run_config
+from nascar_assets.constraints.compiler import compile_for_state
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.history import ALL_RESULTS
 from nascar_assets.orchestration.assets.slate import slate
@@ -99,7 +96,9 @@ def constraint_spec(
     )
     with graph_of_state(platform, state) as engine:
         description = engine.description
-        spec = ConstraintCompiler(engine, state).compile_spec(
+        spec = compile_for_state(
+            engine,
+            state,
             plan.slate_id,
             slate_field["driver_id"].to_list(),
             [race["track_id"]],
