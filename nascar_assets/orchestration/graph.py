@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
+from nascar_assets.constraints import ConstraintCompiler, ConstraintSpec
+from nascar_assets.constraints.compiler import compile_for_state
 from nascar_assets.ontology import EntryStore, GraphEngine, OntologyState, ensure_state, open_graph
 from nascar_assets.ontology.load import open_embedded
 from nascar_assets.orchestration.resources import Platform
@@ -50,3 +53,27 @@ def graph_of_state(platform: Platform, state: OntologyState) -> Iterator[GraphEn
     with open_platform_graph(platform) as engine:
         ensure_state(engine, state)
         yield engine
+
+
+def compile_spec(
+    platform: Platform,
+    state: OntologyState,
+    slate_id: str,
+    driver_ids: Iterable[str],
+    track_ids: Iterable[str],
+    now: datetime,
+) -> tuple[ConstraintSpec, str]:
+    """A slate's spec, compiled from the graph that the settings name; and that graph's name.
+
+    An embedded graph is a file of this state alone. A server is shared: its state is checked, and
+    loaded again where another slate's run replaced it meanwhile.
+    """
+    if platform.graph_setting is None:
+        with graph_of_state(platform, state) as engine:
+            compiler = ConstraintCompiler(engine, state)
+            return compiler.compile_spec(
+                slate_id, driver_ids, track_ids, now=now
+            ), engine.description
+    with open_platform_graph(platform) as engine:
+        spec = compile_for_state(engine, state, slate_id, driver_ids, track_ids, now=now)
+        return spec, engine.description

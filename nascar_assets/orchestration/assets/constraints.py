@@ -7,11 +7,10 @@ import dagster as dg
 import polars as pl
 
 from nascar_assets.constraints import ConstraintSpec, create_run_config
-from nascar_assets.constraints.compiler import compile_for_state
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.history import ALL_RESULTS
 from nascar_assets.orchestration.assets.slate import slate
-from nascar_assets.orchestration.graph import entry_store, graph_of_state
+from nascar_assets.orchestration.graph import compile_spec, entry_store
 from nascar_assets.orchestration.past import results_before
 from nascar_assets.orchestration.race_tables import schedule_rows
 from nascar_assets.orchestration.resources import Platform
@@ -94,16 +93,9 @@ def constraint_spec(
         plan.as_of,
         entrants=slate_field,
     )
-    with graph_of_state(platform, state) as engine:
-        description = engine.description
-        spec = compile_for_state(
-            engine,
-            state,
-            plan.slate_id,
-            slate_field["driver_id"].to_list(),
-            [race["track_id"]],
-            now=plan.as_of,
-        )
+    spec, description = compile_spec(
+        platform, state, plan.slate_id, slate_field["driver_id"], [race["track_id"]], plan.as_of
+    )
     root.write(spec_path(plan.slate_id), spec.to_json().encode())
     stored = load_spec(root, plan.slate_id)
     missing = [car for car in slate_field["driver_id"] if car not in stored.drivers]
