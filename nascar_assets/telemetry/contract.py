@@ -42,7 +42,17 @@ class LateRow(InputError):
     """Rows of a feature table that became known after its cut-off."""
 
 
-class FeatureAvailabilityContract:
+class _Fixed(type):
+    """A class whose attributes cannot be set or deleted: the contract's sets stay what they are."""
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        raise AttributeError(f"{cls.__name__}.{name} cannot be changed.")
+
+    def __delattr__(cls, name: str) -> None:
+        raise AttributeError(f"{cls.__name__}.{name} cannot be taken away.")
+
+
+class FeatureAvailabilityContract(metaclass=_Fixed):
     """Which features a forecast may use, and from when.
 
     The sets are the contract's core and cannot be changed; the feature catalogue

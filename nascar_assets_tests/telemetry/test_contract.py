@@ -45,6 +45,10 @@ def test_the_contracts_sets():
         assert isinstance(getattr(contract, name), frozenset)
         with pytest.raises(AttributeError):
             setattr(contract(), name, frozenset())
+        with pytest.raises(AttributeError, match=name):
+            setattr(contract, name, frozenset())
+        with pytest.raises(AttributeError, match=name):
+            delattr(contract, name)
 
 
 def test_forbidden_names_are_all_listed():
