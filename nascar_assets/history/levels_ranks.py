@@ -171,8 +171,15 @@ def rank_distribution(
 def mixture_distribution(levels: Floats, parameters: Floats) -> Floats:
     """`rank_distribution` for the parameters of `RankMixture` in the order of its fields, [7]."""
     k, s, pi, skew, t_mean, t_share, t_sd = parameters
-    n, grid = len(levels), 57
-    low, step = -4.2, 0.15
+    n, grid = len(levels), 65
+    low, high = math.inf, -math.inf  # scores that any car can have, to four standard deviations
+    for i in range(n):
+        center = k * levels[i]
+        spread = s * math.exp(skew * levels[i])
+        trouble = t_mean + t_share * center
+        low = min(low, center - 4.0 * spread, trouble - 4.0 * t_sd)
+        high = max(high, center + 4.0 * spread, trouble + 4.0 * t_sd)
+    step = (high - low) / (grid - 1)
     ahead = np.empty((n, grid))  # P(score of i above the grid point)
     weight = np.empty((n, grid))
     for i in range(n):

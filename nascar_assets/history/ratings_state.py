@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -237,7 +238,7 @@ class RatingState:
             head = json.loads(bytes(parts["head"]))
             if head["format"] != _FORMAT:
                 raise ValueError(f"format {head['format']}")
-        except (ValueError, KeyError, OSError, EOFError) as error:
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"this is no saved state of ratings ({error})",
                 remedy="Build the ratings anew from the results.",
