@@ -147,7 +147,13 @@ class WalkForward:
             results=known.filter(pl.col("series") == self.series).select(list(RESULTS)),
             ratings=rated,
         )
-        return Prepared(history, race_to_forecast(row, entries, ratings, drivers, tracks), known)
+        over = set(history.results["race_id"].unique().to_list())
+        return Prepared(
+            history=history,
+            race=race_to_forecast(row, entries, ratings, drivers, tracks),
+            everything=known,
+            past=tuple(race for race in self._stood if race.race_id in over),
+        )
 
 
 def race_to_forecast(

@@ -13,10 +13,13 @@ from nascar_assets.calibration.race_forecast import NAME, CarriesParameters, Run
 from nascar_assets.calibration.recalibration import LatentEmos, fit_latent_emos
 from nascar_assets.errors import InputError
 from nascar_assets.scenarios import STARTING_VALUES, ProcessParameters
-from nascar_assets.scenarios.estimation import fit_parameters
+from nascar_assets.scenarios.estimation import FitError, fit_parameters
 
 PAST_RACES_FOR_RECALIBRATION = 24
 """Past out-of-sample races of a track type on which latent EMOS is fitted."""
+
+FIT_SCENARIOS = (48, 128)
+"""Simulated races per real one in a fit; the second where the first does not converge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +101,27 @@ class RunningOrderModel(CarriesParameters):
         if not self.fit_process:
             return self.start, {"fit": "starting values, by setting"}
         prepared = known.next_race
-        try:
-            fitted = fit_parameters(
-                prepared.everything,
-                prepared.history.ratings,
-                known.schedule,
-                prepared.race.cut_off,
-                series=self.series,
-                start=self.start,
-                seed=self.seed,
-                threads=1,
-            )
-        except InputError as error:
-            return self.start, {"fit": f"starting values: {error}"}
-        return fitted, {"fit": "fitted"}
+        reason = ""
+        for scenarios in FIT_SCENARIOS:
+            try:
+                fitted = fit_parameters(
+                    prepared.everything,
+                    prepared.history.ratings,
+                    known.schedule,
+                    prepared.race.cut_off,
+                    series=self.series,
+                    start=self.start,
+                    seed=self.seed,
+                    scenarios=scenarios,
+                    threads=1,
+                )
+            except FitError as error:
+                reason = str(error)
+            except InputError as error:
+                return self.start, {"fit": f"starting values: {error}"}
+            else:
+                return fitted, {"fit": f"fitted with {scenarios} scenarios a race"}
+        return self.start, {"fit": f"starting values: {reason}"}
 
     def recalibration(self, known: KnownForFit, parameters: ProcessParameters) -> LatentEmos:
         """Latent EMOS on the past races of each track type.

@@ -137,7 +137,7 @@ def tilting_weights(
         return np.full(m, 1.0 / m)
     events = np.concatenate([finish <= TOPS[name] for name in targets], axis=1).astype(np.float64)
     raw = events.mean(axis=0)
-    wanted = np.concatenate([_conserved(targets[name], TOPS[name]) for name in targets])
+    wanted = np.concatenate([conserved(targets[name], TOPS[name]) for name in targets])
     step, best = 1.0, np.full(m, 1.0 / m)
     for _ in range(8):
         weights = _solve(events, raw + step * (wanted - raw))
@@ -147,7 +147,7 @@ def tilting_weights(
     return best
 
 
-def _conserved(probability: Floats, total: int) -> Floats:
+def conserved(probability: Floats, total: int) -> Floats:
     """Probabilities shifted on the logit scale so that they sum to the places there are."""
     if total >= probability.size:
         return np.ones_like(probability)

@@ -1,0 +1,184 @@
+"""A market as a baseline, and the replay of a race."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nascar_assets.calibration.archive import WalkForward
+from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
+from nascar_assets.calibration.baselines import StartClimatology
+from nascar_assets.calibration.market import (
+    METHODS,
+    Market,
+    NotQuotedError,
+    power_probabilities,
+    read_odds,
+    shin_probabilities,
+)
+from nascar_assets.calibration.models import FixedModel
+from nascar_assets.calibration.replay import replay, surprise
+from nascar_assets.errors import InputError
+from nascar_assets.storage import DataRoot
+
+from .world import Planted, levels, world
+
+ODDS = st.lists(st.floats(1.05, 500), min_size=2, max_size=40)
+
+
+@given(ODDS, st.sampled_from(sorted(METHODS)))
+def test_probabilities_sum_to_one_and_keep_the_order_of_the_odds(odds, method):
+    found = METHODS[method](np.array(odds))
+    assert found.sum() == pytest.approx(1.0)
+    assert (found > 0).all()
+    order = np.argsort(odds)
+    assert (np.diff(found[order]) <= 1e-9).all()
+
+
+def test_methods_by_hand():
+    # 1/odds = .6, .3, .3: squares .36, .09, .09 sum to .54, so the power lies between 1 and 2
+    odds = np.array([1 / 0.6, 1 / 0.3, 1 / 0.3])
+    power = power_probabilities(odds)
+    k = np.log(power[0]) / np.log(0.6)
+    assert 1 < k < 2
+    np.testing.assert_allclose(power, [0.6**k, 0.3**k, 0.3**k])
+    shin = shin_probabilities(odds)
+    assert shin[0] > 0.5  # more than in proportion: long shots are shaded
+    # Shin's own equation: z from p_1, then q_i^2 / Q = p_i (p_i (1 - z) + z)
+    q = np.array([0.6, 0.3, 0.3])
+    ratio = q**2 / q.sum()
+    z = (ratio[0] - shin[0] ** 2) / (shin[0] - shin[0] ** 2)
+    np.testing.assert_allclose(ratio, shin * (shin * (1 - z) + z))
+    np.testing.assert_allclose(shin_probabilities(np.array([2.0, 4.0, 4.0])), [0.5, 0.25, 0.25])
+
+
+def book(tables, hours_before=24, drop=()):
+    rows = ["race_id,driver_id,odds,quoted_at"]
+    strength = np.exp(1.5 * levels())
+    p = strength / strength.sum()
+    for race_id, start in tables.schedule.select("race_id", "start_time").iter_rows():
+        at = (start - timedelta(hours=hours_before)).isoformat()
+        rows += [
+            f"{race_id},{100 + car},{1 / (1.2 * p[car]) + 1e-6 + 1:.3f},{at}"
+            for car in range(20)
+            if car not in drop
+        ]
+    return "\n".join(rows).encode()
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return world()
+
+
+@pytest.fixture(scope="module")
+def prepared(tables):
+    walker = WalkForward(tables.schedule, tables.results, "cup", with_values=False)
+    return list(walker.prepare(walker.races(date(2024, 5, 1), date(2024, 5, 20))))[-1]
+
+
+def test_the_forecast_wins_as_often_as_the_market_says(tables, prepared):
+    market = Market(read_odds(book(tables, drop=(7,))))
+    p = market.win_probabilities(prepared.race)
+    made = market.forecast(prepared.history, prepared.race, 20_000, 1)
+    np.testing.assert_allclose((made.finish == 1).mean(axis=0), p, atol=0.017)
+    unquoted = prepared.race.driver_ids.index("107")
+    assert p[unquoted] == pytest.approx(0.5 * np.delete(p, unquoted).min())
+
+
+def test_only_quotes_up_to_the_cut_off_count_and_the_latest_wins(tables, prepared):
+    late = read_odds(book(tables, hours_before=-1))
+    with pytest.raises(NotQuotedError, match="0 of 20"):
+        Market(late).win_probabilities(prepared.race)
+    early = read_odds(book(tables, hours_before=30))
+    one = early.with_columns(
+        odds=pl.when(pl.col("driver_id") == "119").then(1.5).otherwise("odds"),
+        quoted_at=pl.col("quoted_at") + timedelta(hours=5),
+    )
+    both = pl.concat([one, early]).sort("quoted_at")
+    np.testing.assert_allclose(
+        Market(both).win_probabilities(prepared.race), Market(one).win_probabilities(prepared.race)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (b"race_id,driver_id,odds\n1,2,3", "quoted_at"),
+        (b"race_id,driver_id,odds,quoted_at\n1,2,0.9,2024-01-01T00:00:00Z", "row 2, field odds"),
+        (b"race_id,driver_id,odds,quoted_at\n1,2,evens,2024-01-01T00:00:00Z", "decimal odds"),
+        (b"race_id,driver_id,odds,quoted_at\n1,2,3.5,2024-01-01 00:00:00", "with its zone"),
+        (b"", "no CSV"),
+    ],
+)
+def test_bad_odds_are_refused_with_row_and_field(text, part):
+    with pytest.raises(InputError, match=part):
+        read_odds(text)
+
+
+def test_an_unknown_method_is_refused(tables):
+    with pytest.raises(InputError, match="magic"):
+        Market(read_odds(book(tables)), method="magic")
+
+
+def test_the_market_is_compared_on_the_races_it_quotes(tables, tmp_path):
+    odds = read_odds(book(tables)).filter(pl.col("race_id").is_in(["24002", "24004", "24005"]))
+    result = run_backtest(
+        lambda: tables,
+        DataRoot(tmp_path),
+        BacktestSettings(
+            date(2024, 1, 1), date(2024, 3, 20), scenarios=60, workers=1, report=False
+        ),
+        model=FixedModel(Planted()),
+        baselines=(StartClimatology(), Market(odds)),
+    )
+    assert result.summary.races == 6
+    assert result.summary.records["market_power"].races == 3
+    assert result.summary.find("rps_finish", "market_power").skill.races == 3
+
+
+def forecast():
+    rng = np.random.default_rng(0)
+    ids = [str(100 + i) for i in range(8)]
+    points = np.round(rng.normal(30, 10, (999, 8)), 2)
+    points[:, 0] = np.arange(999)
+    return {"driver_ids": ids, "points": points}, {
+        "driver_ids": ids,
+        "points": np.array([499.0, 30, 30, 30, 30, 30, 30, 90]),
+    }
+
+
+def test_surprise_by_hand():
+    # the median: tail 2 * .5 = 1, 0 bits; one in 32 on either side: 5 bits
+    np.testing.assert_allclose(
+        surprise(np.array([0.5, 1 - 1 / 64]), np.array([0.5, 1.0])), [0.0, 5.0]
+    )
+
+
+def test_replay_of_drivers_and_lineups():
+    scenarios, outcome = forecast()
+    lineups = [("100", "101", "102"), ("105", "106", "107"), ("101", "102", "103")]
+    found = replay(
+        scenarios, outcome, lineups=lineups, optimum=("100", "107"), names={"107": "Winner"}
+    )
+    assert found.drivers["driver_id"][0] == "107"
+    assert found.drivers["name"][0] == "Winner"
+    first = found.drivers.filter(pl.col("driver_id") == "100").row(0, named=True)
+    assert first["percentile"] == pytest.approx(50.0, abs=0.2)
+    assert first["surprise"] == pytest.approx(0.0, abs=0.01)
+    assert (first["low_80"], first["high_80"]) == (99.0, 899.0)
+    assert found.lineups["points"].to_list() == [559.0, 150.0, 90.0]
+    assert found.lineups["rank"].to_list() == [1, 2, 3]
+    assert found.best["lineup"] == 1
+    assert found.best["forecast_rank"] == 1
+    assert found.optimum["points"] == 589.0
+    with pytest.raises(InputError, match="Lineup 1 holds driver 9"):
+        replay(scenarios, outcome, lineups=[("9",)])
+    with pytest.raises(InputError, match="contest points"):
+        replay(
+            {"driver_ids": ["1", "2"], "finish": [[1, 2]]},
+            {"driver_ids": ["1", "2"], "finish": [1, 2]},
+        )
