@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.lineups import space_kernel
-from nascar_assets.lineups.objectives import BestObjective, OwnObjective
+from nascar_assets.lineups.objectives import Objective
 from nascar_assets.lineups.problem import CountRule, Problem, SumRule, rule_arrays
 
 Ints = npt.NDArray[np.int64]
@@ -103,7 +103,7 @@ def spread(problem: Problem, space: Masks, scores: Ints, count: int) -> Masks:
     candidates far from one another.
     """
     parts = [space[top(scores, count)]]
-    share = max(count // 8, 2 * problem.lineups)
+    share = max(count // 24, problem.lineups // 4)
     for exposure in problem.exposures:
         held = (space & np.uint64(exposure.target)) != 0
         if exposure.least > 0:
@@ -118,6 +118,6 @@ def spread(problem: Problem, space: Masks, scores: Ints, count: int) -> Masks:
     return np.unique(np.concatenate(parts))
 
 
-def mean_scores(objective: BestObjective | OwnObjective, space: Masks) -> Ints:
+def mean_scores(objective: Objective, space: Masks) -> Ints:
     """Sum of points over scenarios of every lineup."""
     return space_kernel.additive(space, objective.columns.sum(axis=1, dtype=np.int64))

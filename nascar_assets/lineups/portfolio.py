@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,19 +11,37 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import space_kernel
-from nascar_assets.lineups.candidates import features_of, legal_space, mean_scores, spread
-from nascar_assets.lineups.objectives import BestObjective, Estimate, OwnObjective, check_points
-from nascar_assets.lineups.problem import Problem, resolve
-from nascar_assets.lineups.selection import Selection, select
-from nascar_assets.lineups.settings import PortfolioSettings
+from nascar_assets.lineups import prize_kernel, space_kernel
+from nascar_assets.lineups.candidates import features_of, legal_space
+from nascar_assets.lineups.conflict import Conflict, find_conflict, unproven
+from nascar_assets.lineups.legality import check_lineups
+from nascar_assets.lineups.objectives import (
+    REACHED,
+    BestObjective,
+    Estimate,
+    Objective,
+    OwnObjective,
+    PayoutObjective,
+    check_points,
+)
+from nascar_assets.lineups.optimise import Solution, optimise
+from nascar_assets.lineups.ownership import expected_field
+from nascar_assets.lineups.problem import Problem, SumRule, ownership_rule, resolve
+from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.slates.slate import Slate
 
 Ints32 = npt.NDArray[np.int32]
 Masks = npt.NDArray[np.uint64]
+Floats = npt.NDArray[np.float64]
 
 HELD_BACK_EVERY = 4
 """Every fourth scenario is held back from optimising and used to report."""
+
+FIELD_ENTRIES = 5_000
+"""Rivals drawn where no field is given; the draw is fixed, so the same inputs give the same."""
+
+_FIELD_SEED = 20_150_801
+_FEW_LINEUPS = 0.05
 
 
 class InfeasiblePortfolio(InputError):
@@ -30,13 +49,20 @@ class InfeasiblePortfolio(InputError):
 
     Attributes:
         conflict: The user's settings that cannot hold together, in plain words.
-        proven: Whether no portfolio exists, or none was found.
+        reason: Why, in one sentence.
+        proven: Whether no portfolio exists, or merely none was found.
     """
 
-    def __init__(self, message: str, conflict: tuple[str, ...], *, proven: bool = True) -> None:
-        super().__init__(message, field="settings", remedy="Loosen one of them.")
-        self.conflict = list(conflict)
-        self.proven = proven
+    def __init__(self, conflict: Conflict) -> None:
+        listed = "; ".join(conflict.settings)
+        super().__init__(
+            f"{conflict.reason}: {listed}.",
+            field="settings",
+            remedy="Loosen one of them.",
+        )
+        self.conflict = list(conflict.settings)
+        self.reason = conflict.reason
+        self.proven = conflict.proven
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +76,19 @@ class Portfolio:
             lineup of most mean points first.
         driver_ids: The same by driver id.
         salaries: [n] dollars.
-        mean_points: [n] contest points, over all scenarios.
+        mean_points: [n] contest points, over all scenarios, a user's own adjustments applied.
         objective: Name of the objective.
         value: The objective on held-back scenarios, with its standard error.
         optimised_value: The objective on the scenarios that were optimised on.
-        exposures: Share of lineups with each driver of the slate.
-        notices: What was applied on top of the scenarios, and what a person should know.
+        bound: The most that any portfolio could reach on those; none where none was proven.
+        bound_statement: What the bound says, or that there is none.
+        exposures: Share of lineups with each driver of the slate, by driver id.
+        group_exposures: Share of lineups with each group of the settings.
+        overlap: Pairs of lineups by the number of drivers that they share, 0 to roster size.
+        effective_lineups: How many independent lineups would spread the score as much: the
+            participation ratio of the correlations of the lineups' scores.
+        warnings: What should make a person look twice.
+        notices: What was applied on top of the scenarios.
     """
 
     slate_id: str
@@ -63,11 +96,17 @@ class Portfolio:
     drivers: Ints32
     driver_ids: tuple[tuple[str, ...], ...]
     salaries: npt.NDArray[np.int64]
-    mean_points: npt.NDArray[np.float64]
+    mean_points: Floats
     objective: str
     value: Estimate
     optimised_value: float
+    bound: float | None
+    bound_statement: str
     exposures: Mapping[str, float]
+    group_exposures: Mapping[str, float]
+    overlap: tuple[int, ...]
+    effective_lineups: float
+    warnings: tuple[str, ...]
     notices: tuple[str, ...]
 
 
@@ -75,14 +114,23 @@ def build_portfolio(
     scenario_points_x20: npt.NDArray[np.integer],
     slate: Slate,
     settings: PortfolioSettings | Mapping[str, Any] | None = None,
+    *,
+    field: npt.NDArray[np.integer] | None = None,
+    prizes_cents: npt.NDArray[np.integer] | None = None,
 ) -> Portfolio:
     """The best portfolio found for the settings, all of them kept at once.
+
+    Three of four scenarios are optimised on; the value reported is of the fourth. The same inputs
+    give the same portfolio on any number of threads.
 
     Args:
         scenario_points_x20: [S, N] contest points in units of 1 / `slate.rules.points_scale`,
             columns in the order of `slate.players`.
         slate: The slate.
         settings: What is asked of the portfolio; the defaults where none.
+        field: [F, roster_size] rivals' lineups for the objectives `top_fraction` and `payout`;
+            where none are given, 5,000 are drawn from the expected ownerships.
+        prizes_cents: Prize of each place, first place first, for the objective `payout`.
 
     Raises:
         InfeasiblePortfolio: If the settings cannot hold together; `.conflict` says which.
@@ -96,62 +144,99 @@ def build_portfolio(
     check_points(points, len(slate.players))
     problem = resolve(slate, settings)
     scaled = np.rint(points * problem.scale).astype(np.int32)
+    sum_rules = problem.sum_rules
+    ownership: Floats | None = None
+    if settings.ownership_max is not None:
+        ownership = _expected(problem, scaled).ownership
+        sum_rules += (ownership_rule(settings.ownership_max, ownership),)
+    space = legal_space(problem, problem.count_rules, sum_rules)
+    features = features_of(problem)
+    if space.shape[0] < problem.lineups or bool((features.least > features.most).any()):
+        raise InfeasiblePortfolio(_conflict(problem, sum_rules))
+    if settings.objective in ("top_fraction", "payout") and field is None:
+        rng = np.random.Generator(np.random.Philox(_FIELD_SEED))
+        field = _expected(problem, scaled).sample(FIELD_ENTRIES, rng)
     held_back = np.arange(points.shape[0]) % HELD_BACK_EVERY == HELD_BACK_EVERY - 1
     if not held_back.any():
         held_back[-1] = True
-    train = _objective(problem, np.ascontiguousarray(scaled[~held_back].T))
-    held = _objective(problem, np.ascontiguousarray(scaled[held_back].T))
-    space = legal_space(problem, problem.count_rules, problem.sum_rules)
-    if space.shape[0] < problem.lineups:
-        raise InfeasiblePortfolio(
-            f"{problem.lineups} lineups are wanted but only {space.shape[0]} exist.",
-            (f"lineups = {problem.lineups}",),
-        )
-    selection = _solve(problem, train, space)
-    return _portfolio(problem, selection, train, held, scaled)
+    train = _objective(problem, scaled[~held_back], field, prizes_cents)
+    held = _objective(problem, scaled[held_back], field, prizes_cents)
+    solution = optimise(problem, features, train, space)
+    if solution.selection.violation:
+        raise InfeasiblePortfolio(_conflict(problem, sum_rules))
+    return _portfolio(problem, solution, train, held, scaled)
 
 
-def _objective(problem: Problem, columns: Ints32) -> BestObjective | OwnObjective:
+def _expected(problem: Problem, scaled: Ints32) -> Any:
+    out = [r.target for r in problem.count_rules if r.label.endswith("in the salary file")]
+    racing = np.array([not any(t >> i & 1 for t in out) for i in range(scaled.shape[1])])
+    return expected_field(
+        scaled.mean(axis=0) / problem.slate.rules.points_scale,
+        problem.salary,
+        problem.cap,
+        problem.roster_size,
+        given=problem.ownership,
+        racing=racing,
+    )
+
+
+def _conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict:
+    return find_conflict(problem, sum_rules) or unproven(problem)
+
+
+def _objective(
+    problem: Problem,
+    points: Ints32,
+    field: npt.NDArray[np.integer] | None,
+    prizes_cents: npt.NDArray[np.integer] | None,
+) -> Objective:
     settings = problem.settings
     scale = problem.slate.rules.points_scale
     roster = problem.roster_size
+    columns = np.ascontiguousarray(points.T)
     if settings.objective == "mean":
         return OwnObjective(columns, roster, scale, "mean")
+    if settings.objective == "quantile":
+        return OwnObjective(columns, roster, scale, "quantile", settings.quantile)
+    if settings.objective == "cvar":
+        return OwnObjective(columns, roster, scale, "cvar", settings.cvar)
     if settings.objective == "expected_max":
         return BestObjective(columns, roster, scale)
-    raise InputError(f"objective {settings.objective!r} is not known.", field="objective")
-
-
-def _solve(problem: Problem, objective: BestObjective | OwnObjective, space: Masks) -> Selection:
-    count = max(1_500, 10 * problem.lineups)
-    features = features_of(problem)
-    pool = spread(problem, space, mean_scores(objective, space), count)
-    if isinstance(objective, BestObjective):
-        # What beats the best of the highest means in some scenarios adds to the set.
-        prices = objective.value(pool).max(axis=0)
-        for _ in range(2):
-            excess = objective.excess(space, prices)
-            pool = np.union1d(pool, spread(problem, space, excess, count))
-            selection = select(problem, features, objective, pool)
-            prices = objective.value(selection.masks).max(axis=0)
-        return selection
-    return select(problem, features, objective, pool)
+    if settings.objective == "probability":
+        assert settings.threshold is not None
+        level = np.full(points.shape[0], math.ceil(settings.threshold * scale - 1e-9), np.int32)
+        return BestObjective(columns, roster, REACHED, level)
+    assert field is not None
+    if settings.objective == "top_fraction":
+        place = max(int(settings.top_fraction * field.shape[0]), 1)
+        codes = prize_kernel.pair_codes(field, columns.shape[0])
+        level = prize_kernel.cut_offs(np.ascontiguousarray(points), codes, place)
+        return BestObjective(columns, roster, REACHED, level)
+    if prizes_cents is None:
+        raise SettingsError(
+            "objective 'payout' needs a payout table.",
+            field="payout",
+            remedy="Name the contest's payout file in the setting payout.",
+        )
+    return PayoutObjective(
+        columns, roster, np.asarray(field, np.int32), np.asarray(prizes_cents, np.int64)
+    )
 
 
 def _portfolio(
-    problem: Problem,
-    selection: Selection,
-    train: BestObjective | OwnObjective,
-    held: BestObjective | OwnObjective,
-    scaled: Ints32,
+    problem: Problem, solution: Solution, train: Objective, held: Objective, scaled: Ints32
 ) -> Portfolio:
     slate = problem.slate
     roster = problem.roster_size
-    totals = space_kernel.additive(selection.masks, scaled.sum(axis=0, dtype=np.int64))
-    drivers = space_kernel.unpack(selection.masks, roster)
+    masks = solution.selection.masks
+    totals = space_kernel.additive(masks, scaled.sum(axis=0, dtype=np.int64))
+    drivers = space_kernel.unpack(masks, roster)
     order = np.lexsort((*drivers.T[::-1], -totals))
-    drivers, totals = drivers[order], totals[order]
+    masks, drivers, totals = masks[order], drivers[order], totals[order]
+    check_lineups(slate, drivers)
     share = np.bincount(drivers.ravel(), minlength=len(slate.players)) / problem.lineups
+    optimised = train.natural(solution.selection.worth, problem.lineups)
+    effective = effective_lineups(masks, scaled, roster)
     return Portfolio(
         slate_id=slate.slate_id,
         settings=problem.settings,
@@ -160,8 +245,66 @@ def _portfolio(
         salaries=problem.salary[drivers].sum(axis=1),
         mean_points=totals / (scaled.shape[0] * slate.rules.points_scale),
         objective=problem.settings.objective,
-        value=held.estimate(selection.masks),
-        optimised_value=train.natural(selection.worth, problem.lineups),
+        value=held.estimate(masks),
+        optimised_value=optimised,
+        bound=None if solution.bound is None else train.natural(solution.bound, problem.lineups),
+        bound_statement=_statement(problem, solution, train),
         exposures={p.driver_id: float(share[i]) for i, p in enumerate(slate.players)},
+        group_exposures={
+            group.name or ", ".join(group.drivers): float(
+                np.mean((masks & _group_mask(problem, position)) != 0)
+            )
+            for position, group in enumerate(problem.settings.groups)
+        },
+        overlap=_overlap(masks, roster),
+        effective_lineups=effective,
+        warnings=_warnings(problem, effective),
         notices=problem.notices,
     )
+
+
+def _group_mask(problem: Problem, position: int) -> np.uint64:
+    return np.uint64(problem.group_masks[position])
+
+
+def effective_lineups(masks: Masks, points: Ints32, roster_size: int) -> float:
+    """Participation ratio n**2 / sum of squared correlations of the lineups' scores."""
+    if masks.shape[0] == 1:
+        return 1.0
+    scores = space_kernel.scores(masks, np.ascontiguousarray(points.T), roster_size)
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    spread = np.sqrt((centred * centred).sum(axis=1))
+    if not bool((spread > 0).all()):
+        return 1.0
+    unit = centred / spread[:, None]
+    return float(masks.shape[0] ** 2 / np.square(unit @ unit.T).sum())
+
+
+def _overlap(masks: Masks, roster_size: int) -> tuple[int, ...]:
+    shared = np.bitwise_count(masks[:, None] & masks[None, :])
+    upper = shared[np.triu_indices(masks.shape[0], k=1)]
+    return tuple(int(c) for c in np.bincount(upper, minlength=roster_size + 1))
+
+
+def _statement(problem: Problem, solution: Solution, objective: Objective) -> str:
+    if solution.bound is None:
+        return "No bound was proven on how far this is from the best."
+    bound = objective.natural(solution.bound, problem.lineups)
+    reached = objective.natural(solution.selection.worth, problem.lineups)
+    gap = (bound - reached) / abs(reached) if reached else math.inf
+    over = "all" if objective.kind == "best" or isinstance(objective, OwnObjective) else "the"
+    return (
+        f"Proven over {over} {solution.searched:,} lineups searched, on the scenarios optimised "
+        f"on: no portfolio under these settings is worth more than {bound:.4g}; this one is worth "
+        f"{reached:.4g}, {gap:.2%} less."
+    )
+
+
+def _warnings(problem: Problem, effective: float) -> tuple[str, ...]:
+    n = problem.lineups
+    if n >= 3 and effective < max(1.5, _FEW_LINEUPS * n):
+        return (
+            f"The {n} lineups vary together like {effective:.1f} independent ones: most of them "
+            "win or lose at once. A lower max_shared or tighter exposures spread them.",
+        )
+    return ()

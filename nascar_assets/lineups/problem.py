@@ -67,6 +67,7 @@ class Problem:
         count_rules: Rules on each lineup that count drivers.
         sum_rules: Rules on each lineup that add up weights.
         exposures: Bounds over the set.
+        group_masks: Drivers of each group of the settings.
         max_shared: Most drivers in common; roster size less one where no setting says so.
         notices: What a person should know about the resolution.
     """
@@ -79,6 +80,7 @@ class Problem:
     count_rules: tuple[CountRule, ...]
     sum_rules: tuple[SumRule, ...]
     exposures: tuple[Exposure, ...]
+    group_masks: tuple[int, ...]
     max_shared: int
     notices: tuple[str, ...]
 
@@ -180,8 +182,10 @@ def resolve(slate: Slate, settings: PortfolioSettings) -> Problem:
         )
         exposures.extend(exposure)
     rules.extend(_team_rules(slate, settings))
+    groups = []
     for position, group in enumerate(settings.groups):
         members = _mask(slate, group.drivers, f"groups.{position}.drivers")
+        groups.append(members)
         names = _names(slate, members)
         called = group.name or names
         if group.at_least is not None:
@@ -222,6 +226,7 @@ def resolve(slate: Slate, settings: PortfolioSettings) -> Problem:
         count_rules=tuple(rules),
         sum_rules=tuple(sums),
         exposures=tuple(exposures),
+        group_masks=tuple(groups),
         max_shared=shared,
         notices=tuple(notices),
     )

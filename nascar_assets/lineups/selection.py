@@ -10,7 +10,7 @@ from ortools.sat.python import cp_model
 
 from nascar_assets.lineups import selection_kernel
 from nascar_assets.lineups.candidates import Features
-from nascar_assets.lineups.objectives import BestObjective, OwnObjective
+from nascar_assets.lineups.objectives import Objective
 from nascar_assets.lineups.problem import Problem
 
 Ints = npt.NDArray[np.int64]
@@ -36,39 +36,74 @@ class Selection:
     violation: int
 
 
+class Candidates:
+    """Candidates with their worth worked out once.
+
+    Attributes:
+        pool: [M] lineups, ascending and distinct.
+        value: [M, S] worth in each scenario.
+        own: [M] worth by themselves.
+        words: [M, W] features.
+        features: What is counted over the set.
+        alone: [M] summed worth over scenarios and by itself.
+    """
+
+    def __init__(self, features: Features, objective: Objective, pool: Masks) -> None:
+        self.pool = pool
+        self.features = features
+        self.value = objective.value(pool)
+        self.own = objective.own(pool)
+        self.words = features.words(pool)
+        nothing = np.zeros(self.value.shape[1], np.int32)
+        self.alone = selection_kernel.gains_above(self.value, nothing) + self.own
+
+
 def select(
     problem: Problem,
-    features: Features,
-    objective: BestObjective | OwnObjective,
-    pool: Masks,
-    start: Masks | None = None,
+    candidates: Candidates,
+    bias: Ints,
+    start: Selection | None,
+    *,
+    afresh: bool = True,
 ) -> Selection:
     """The best set found: every bound kept first, then the objective.
 
     Args:
         problem: Bounds.
-        features: What is counted over the set.
-        objective: What the set is worth.
-        pool: Candidates, distinct.
-        start: A set to begin from, all of it among the candidates.
+        candidates: What to choose from.
+        bias: [M] what speaks for a candidate besides its worth where bounds have to be met:
+            its worth net of the prices of the bounds over the set.
+        start: A set to better as well, all of it among the candidates.
+        afresh: Whether to build a set from nothing even where there is one to start from.
     """
-    value = objective.value(pool)
-    own = objective.own(pool)
-    words = features.words(pool)
-    floor = objective.floor
-    gains = selection_kernel.first_gains(value, floor)
+    found = []
+    if afresh or start is None or start.violation:
+        found.append(_from_scratch(problem, candidates, bias))
+    if start is not None and not start.violation:
+        found.append(_improved(problem, candidates, np.searchsorted(candidates.pool, start.masks)))
+    return min(found, key=lambda s: (s.violation, -s.worth, s.masks.tolist()))
+
+
+def _from_scratch(problem: Problem, candidates: Candidates, bias: Ints) -> Selection:
+    pool, features = candidates.pool, candidates.features
     members = np.full(problem.lineups, -1, np.int64)
-    if start is not None:
-        members[: start.shape[0]] = np.searchsorted(pool, start)
     selection_kernel.greedy(
-        value, own, pool, words, features.most, problem.max_shared, floor, gains, members
+        candidates.value,
+        candidates.own,
+        pool,
+        candidates.words,
+        features.most,
+        problem.max_shared,
+        candidates.alone,
+        members,
     )
+    scores = bias
     violation = -1
     if (members >= 0).all():
         violation = selection_kernel.repair(
-            gains + own,
+            scores,
             pool,
-            words,
+            candidates.words,
             features.least,
             features.most,
             problem.max_shared,
@@ -76,23 +111,26 @@ def select(
             _REPAIRS,
         )
     if violation != 0:
-        found = cover_bounds(problem, features, pool, gains + own)
-        if found is None:
+        covered = cover_bounds(problem, features, pool, scores)
+        if covered is None:
             return Selection(pool[members[members >= 0]], 0, max(int(violation), 1))
-        members = found
+        members = covered
+    return _improved(problem, candidates, members)
+
+
+def _improved(problem: Problem, candidates: Candidates, members: Ints) -> Selection:
     worth, _ = selection_kernel.improve(
-        value,
-        own,
-        pool,
-        words,
-        features.least,
-        features.most,
+        candidates.value,
+        candidates.own,
+        candidates.pool,
+        candidates.words,
+        candidates.features.least,
+        candidates.features.most,
         problem.max_shared,
-        floor,
         members,
         _PASSES,
     )
-    return Selection(np.sort(pool[members]), int(worth), 0)
+    return Selection(np.sort(candidates.pool[members]), int(worth), 0)
 
 
 def cover_bounds(problem: Problem, features: Features, pool: Masks, scores: Ints) -> Ints | None:

@@ -19,9 +19,8 @@ from nascar_assets.lineups.space_kernel import count_bits
 
 Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
+Ints16or32 = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 Masks = npt.NDArray[np.uint64]
-
-_EMPTY = np.int32(-(2**30))
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -53,23 +52,29 @@ def _count(members: Ints, features: Masks, counts: Ints) -> None:
 
 @njit(cache=True, nogil=True)
 def _rank_scenario(
-    value: Ints32, members: Ints, s: Any, first: Ints32, second: Ints32, owner: Ints, runner: Ints
+    value: Ints16or32,
+    members: Ints,
+    s: Any,
+    first: Ints32,
+    second: Ints32,
+    owner: Ints,
+    runner: Ints,
 ) -> None:
-    """Finds a scenario's best and second best member afresh."""
-    a = _EMPTY
-    b = _EMPTY
+    """Finds a scenario's best and second best member afresh; a place that is empty is worth 0."""
+    a = np.int32(0)
+    b = np.int32(0)
     at = -1
     bt = -1
     for position in range(members.shape[0]):
         if members[position] < 0:
             continue
-        v = value[members[position], s]
-        if v > a:
+        v = np.int32(value[members[position], s])
+        if v > a or at < 0:
             b = a
             bt = at
             a = v
             at = position
-        elif v > b:
+        elif v > b or bt < 0:
             b = v
             bt = position
     first[s] = a
@@ -79,8 +84,8 @@ def _rank_scenario(
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def first_gains(value: Ints32, floor: Ints32) -> Ints:
-    """[M] sums over scenarios of what each candidate adds above a floor."""
+def gains_above(value: Ints16or32, price: Ints32) -> Ints:
+    """[M] sums over scenarios of what each candidate is worth above the scenario's price."""
     n_candidates, n_scenarios = value.shape
     out = np.empty(n_candidates, np.int64)
     for candidate in prange(n_candidates):
@@ -88,7 +93,7 @@ def first_gains(value: Ints32, floor: Ints32) -> Ints:
         for low in range(0, n_scenarios, 1024):
             part = np.int32(0)
             for s in range(low, min(low + 1024, n_scenarios)):
-                part = np.int32(part + max(np.int32(value[candidate, s] - floor[s]), np.int32(0)))
+                part = np.int32(part + max(np.int32(value[candidate, s] - price[s]), np.int32(0)))
             total += part
         out[candidate] = total
     return out
@@ -96,13 +101,12 @@ def first_gains(value: Ints32, floor: Ints32) -> Ints:
 
 @njit(cache=True, nogil=True)
 def greedy(
-    value: Ints32,
+    value: Ints16or32,
     own: Ints,
     masks: Masks,
     features: Masks,
     most: Ints,
     max_shared: Any,
-    floor: Ints32,
     gains: Ints,
     members: Ints,
 ) -> None:
@@ -112,7 +116,7 @@ def greedy(
     `repair`. Gains only fall as the set grows, so a stale gain is an upper bound.
     """
     n_candidates, n_scenarios = value.shape
-    covered = floor.copy()
+    covered = np.zeros(n_scenarios, np.int32)
     counts = np.zeros(most.shape[0], np.int64)
     _count(members, features, counts)
     taken = np.zeros(n_candidates, np.bool_)
@@ -201,6 +205,8 @@ def repair(
     counts = np.zeros(n_features, np.int64)
     conflicts = np.zeros(n_candidates, np.int64)
     partner = np.full(n_candidates, -1, np.int64)
+    wanted = np.zeros(features.shape[1], np.uint64)
+    excess = np.zeros(features.shape[1], np.uint64)
     _count(members, features, counts)
     violation = np.int64(0)
     for feature in range(n_features):
@@ -221,6 +227,15 @@ def repair(
                     partner[candidate] = position
                     if conflicts[candidate] > 1:
                         break
+        for feature in range(n_features):
+            one = np.uint64(1) << np.uint64(feature % 64)
+            if feature % 64 == 0:
+                wanted[feature // 64] = np.uint64(0)
+                excess[feature // 64] = np.uint64(0)
+            if counts[feature] < least[feature]:
+                wanted[feature // 64] |= one
+            if counts[feature] > most[feature]:
+                excess[feature // 64] |= one
         for candidate in range(n_candidates):
             if conflicts[candidate] > 1:
                 continue
@@ -228,6 +243,14 @@ def repair(
                 if conflicts[candidate] == 1 and partner[candidate] != position:
                     continue
                 member = members[position]
+                mends = False
+                for word in range(features.shape[1]):
+                    mine = features[member, word]
+                    theirs = features[candidate, word]
+                    if (theirs & ~mine & wanted[word]) or (mine & ~theirs & excess[word]):
+                        mends = True
+                if not mends:
+                    continue
                 change = np.int64(0)
                 for word in range(features.shape[1]):
                     mine = features[member, word]
@@ -266,28 +289,26 @@ def repair(
 
 @njit(cache=True, nogil=True)
 def improve(
-    value: Ints32,
+    value: Ints16or32,
     own: Ints,
     masks: Masks,
     features: Masks,
     least: Ints,
     most: Ints,
     max_shared: Any,
-    floor: Ints32,
     members: Ints,
     max_passes: Any,
 ) -> tuple[Any, Any]:
     """Swaps members for candidates while the set's worth rises and no bound gets worse.
 
     Args:
-        value: [M, S] value of each candidate in each scenario.
+        value: [M, S] value of each candidate in each scenario, not negative.
         own: [M] value of each candidate by itself.
         masks: [M] candidates' drivers.
         features: [M, W] words of the features that are counted over the set.
         least: [F] least members with each feature.
         most: [F] most.
         max_shared: Most drivers in common.
-        floor: [S] worth of a scenario without any lineup.
         members: [n] candidates in the set; changed in place.
         max_passes: Passes over the candidates.
 
@@ -312,8 +333,6 @@ def improve(
     loss[:] = 0
     for s in range(n_scenarios):
         _rank_scenario(value, members, s, first, second, owner, runner)
-        first[s] = max(first[s], floor[s])
-        second[s] = max(second[s], floor[s])
         worth += first[s]
         loss[owner[s]] += first[s] - second[s]
     for position in range(n):
@@ -379,8 +398,6 @@ def improve(
             for s in range(n_scenarios):
                 if owner[s] == best or runner[s] == best:
                     _rank_scenario(value, members, s, first, second, owner, runner)
-                    first[s] = max(first[s], floor[s])
-                    second[s] = max(second[s], floor[s])
                 elif row[s] > first[s]:
                     second[s] = first[s]
                     runner[s] = owner[s]

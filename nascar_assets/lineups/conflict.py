@@ -1,0 +1,253 @@
+"""Why settings cannot hold together: the smallest conflicting set, in the user's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.lineups import space_kernel
+from nascar_assets.lineups.candidates import features_of
+from nascar_assets.lineups.mix import certified, feasible_mix
+from nascar_assets.lineups.problem import Exposure, Problem, SumRule, rule_arrays
+
+Masks = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Settings that cannot hold together.
+
+    Attributes:
+        reason: Why, in one sentence.
+        settings: The settings, in plain words; without any one of them the proof fails.
+        proven: False where no portfolio was found but none was proven impossible.
+    """
+
+    reason: str
+    settings: tuple[str, ...]
+    proven: bool = True
+
+
+def find_conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict | None:
+    """The smallest conflicting set that can be proven; none where no proof is found.
+
+    Args:
+        problem: The settings.
+        sum_rules: Rules on each lineup that add up weights, that on ownership among them.
+    """
+    arrays = rule_arrays(problem.count_rules, sum_rules, problem.salary.shape[0])
+    masks, broken = space_kernel.enumerate_space(
+        np.minimum(problem.salary, problem.cap + 1),
+        problem.cap,
+        problem.roster_size,
+        *arrays,
+        True,
+    )
+    labels = [rule.label for rule in problem.count_rules]
+    labels += [rule.label for rule in sum_rules]
+    legal = masks[broken == 0]
+    wanted = f"lineups = {problem.lineups}"
+    if legal.shape[0] == 0:
+        kept = _needed(range(len(labels)), lambda rules: not _some_keep(broken, rules))
+        reason = (
+            f"no lineup of {problem.roster_size} under the salary cap of {problem.cap:,} keeps "
+            "these settings"
+        )
+        return Conflict(reason, tuple(labels[r] for r in kept))
+    if legal.shape[0] < problem.lineups:
+        kept = _needed(
+            range(len(labels)),
+            lambda rules: int((broken & _bits(rules) == 0).sum()) < problem.lineups,
+        )
+        count = int((broken & _bits(kept) == 0).sum())
+        reason = f"only {count:,} lineups keep these settings; {problem.lineups:,} are wanted"
+        return Conflict(reason, (wanted, *(labels[r] for r in kept)))
+    return (
+        _rounding(problem)
+        or _places(problem, wanted)
+        or _sharing(problem, legal, wanted)
+        or _mixing(problem, masks, broken, labels, wanted)
+    )
+
+
+def unproven(problem: Problem) -> Conflict:
+    """What to say where the search found no portfolio and no proof either."""
+    labels = [label for e in problem.exposures for label in (e.least_label, e.most_label) if label]
+    if problem.settings.max_shared is not None:
+        labels.append(_shared_label(problem))
+    reason = "no portfolio was found that keeps these settings, though none was proven impossible"
+    return Conflict(reason, (f"lineups = {problem.lineups}", *labels), proven=False)
+
+
+def _shared_label(problem: Problem) -> str:
+    return f"no two lineups share more than {problem.max_shared} drivers"
+
+
+def _bits(rules: Sequence[int]) -> np.uint64:
+    word = 0
+    for rule in rules:
+        word |= 1 << rule
+    return np.uint64(word)
+
+
+def _some_keep(broken: Masks, rules: Sequence[int]) -> bool:
+    return bool((broken & _bits(rules) == 0).any())
+
+
+def _needed(items: Sequence[int], conflicting: Callable[[list[int]], bool]) -> list[int]:
+    """Deletion filter: items without any one of which the rest no longer conflict."""
+    kept = list(items)
+    for item in list(items):
+        rest = [other for other in kept if other != item]
+        if conflicting(rest):
+            kept = rest
+    return kept
+
+
+def _rounding(problem: Problem) -> Conflict | None:
+    """Bounds between which no whole number of lineups lies."""
+    for exposure in problem.exposures:
+        if exposure.least > exposure.most:
+            labels = tuple(x for x in (exposure.least_label, exposure.most_label) if x)
+            reason = (
+                f"no whole number of {problem.lineups} lineups lies between the exposures of "
+                f"{exposure.name}"
+            )
+            return Conflict(reason, (f"lineups = {problem.lineups}", *labels))
+    return None
+
+
+def _places(problem: Problem, wanted: str) -> Conflict | None:
+    """More places asked for than the lineups have, or fewer allowed."""
+    places = problem.lineups * problem.roster_size
+    single = [e for e in problem.exposures if e.target.bit_count() == 1]
+    single.sort(key=lambda e: (-e.least, e.target))
+    total = 0
+    for count, exposure in enumerate(single, start=1):
+        total += exposure.least
+        if total > places:
+            labels = [e.least_label for e in single[:count] if e.least_label]
+            over = total - places
+            reason = (
+                f"minimum exposures of {count} drivers add up to {over:,} lineup places more than "
+                f"{problem.lineups} lineups of {problem.roster_size} have"
+            )
+            return Conflict(reason, (wanted, *labels))
+    allowed = {e.target: e for e in single if e.most_label}
+    most = sum(
+        allowed[1 << i].most if 1 << i in allowed else problem.lineups
+        for i in range(problem.salary.shape[0])
+    )
+    if most < places:
+        labels = [e.most_label for e in allowed.values() if e.most_label]
+        reason = (
+            f"maximum exposures leave {places - most:,} lineup places empty of the {places:,} "
+            f"that {problem.lineups} lineups of {problem.roster_size} have"
+        )
+        return Conflict(reason, (wanted, *labels))
+    return None
+
+
+def _sharing(problem: Problem, legal: Masks, wanted: str) -> Conflict | None:
+    """More lineups than can differ from each other as much as wanted (Johnson's bound)."""
+    if problem.settings.max_shared is None or problem.lineups < 2:
+        return None
+    common = int(np.bitwise_and.reduce(legal))
+    used = int(np.bitwise_or.reduce(legal))
+    core = common.bit_count()
+    locks = tuple(
+        rule.label
+        for rule in problem.count_rules
+        if rule.least > 0 and not rule.condition and rule.target & common
+    )
+    shared = problem.max_shared - core
+    if shared < 0:
+        reason = f"every legal lineup holds the same {core} drivers"
+        return Conflict(reason, (_shared_label(problem), *locks))
+    n, k = used.bit_count() - core, problem.roster_size - core
+    limit = 1
+    for step in range(shared, -1, -1):
+        limit = limit * (n - step) // (k - step)
+    if limit >= problem.lineups:
+        return None
+    rules = tuple(rule.label for rule in problem.count_rules if rule.most == 0)
+    reason = (
+        f"of the {used.bit_count()} drivers that may be picked at most {limit:,} lineups can be "
+        f"made that share no more than {problem.max_shared} drivers two by two"
+    )
+    return Conflict(reason, (wanted, _shared_label(problem), *locks, *rules))
+
+
+def _mixing(
+    problem: Problem, masks: Masks, broken: Masks, labels: list[str], wanted: str
+) -> Conflict | None:
+    """Bounds over the set that no mix of legal lineups meets, by linear programming duality."""
+    exposures = list(problem.exposures)
+    if not exposures:
+        return None
+    bounds = [(e, "least") for e in exposures if e.least > 0]
+    bounds += [(e, "most") for e in exposures if e.most < problem.lineups]
+    start = np.empty(0, np.uint64)
+
+    def certificate(rules: list[int], sides: list[int]) -> bool:
+        nonlocal start
+        space = masks[broken & _bits(rules) == 0]
+        chosen = [bounds[side] for side in sides]
+        features = features_of(replace(problem, exposures=_restricted(exposures, chosen, problem)))
+        if not chosen:
+            return False
+        known = start[np.isin(start, space)]
+        mix = feasible_mix(features, space, problem.lineups, known)
+        start = np.union1d(start, mix.columns)
+        return mix.certificate is not None and certified(
+            features, mix.certificate, space, problem.lineups
+        )
+
+    rules = list(range(len(labels)))
+    sides = list(range(len(bounds)))
+    if not certificate(rules, sides):
+        return None
+    if certificate([], sides):
+        rules = []
+    sides = _quickly_needed(sides, lambda kept: certificate(rules, kept))
+    rules = _quickly_needed(rules, lambda kept: certificate(kept, sides))
+    words = []
+    for side in sides:
+        exposure, which = bounds[side]
+        label = exposure.least_label if which == "least" else exposure.most_label
+        words.append(label or exposure.name)
+    reason = "no mix of legal lineups meets these exposures"
+    return Conflict(reason, (wanted, *words, *(labels[r] for r in rules)))
+
+
+def _restricted(
+    exposures: list[Exposure], chosen: list[tuple[Exposure, str]], problem: Problem
+) -> tuple[Exposure, ...]:
+    out = []
+    for exposure in exposures:
+        least = exposure.least if (exposure, "least") in chosen else 0
+        most = exposure.most if (exposure, "most") in chosen else problem.lineups
+        out.append(replace(exposure, least=least, most=most))
+    return tuple(out)
+
+
+def _quickly_needed(items: list[int], conflicting: Callable[[list[int]], bool]) -> list[int]:
+    """Deletion filter by halves (QuickXplain; Junker, 2004): few tests where few are needed."""
+
+    def explain(fixed: list[int], candidates: list[int], changed: bool) -> list[int]:
+        if changed and conflicting(fixed):
+            return []
+        if len(candidates) == 1:
+            return candidates
+        half = len(candidates) // 2
+        left, right = candidates[:half], candidates[half:]
+        second = explain(fixed + left, right, True)
+        first = explain(fixed + second, left, bool(second))
+        return first + second
+
+    if not items or conflicting([]):
+        return []
+    return sorted(explain([], items, False))

@@ -1,0 +1,145 @@
+"""The search for a portfolio: candidates, a set, prices from its bound, better candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.lineups.bounds import Prices, bound_from, reduced_worth, search_prices
+from nascar_assets.lineups.candidates import Features, mean_scores, spread, top
+from nascar_assets.lineups.mix import feasible_mix
+from nascar_assets.lineups.objectives import BestObjective, Objective, PayoutObjective
+from nascar_assets.lineups.problem import Problem
+from nascar_assets.lineups.selection import Candidates, Selection, select
+
+Ints = npt.NDArray[np.int64]
+Masks = npt.NDArray[np.uint64]
+
+_ROUNDS = 5
+_CLOSE = 0.01
+_ROUGH = 4
+_FIRST_STEPS = 20
+_STEPS = 60
+_PRICED = 25_000
+_EXACT = 6_000
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A set and the most that any set could be worth.
+
+    Attributes:
+        selection: The set; its violation is not 0 where no set was found that keeps the bounds.
+        bound: Integer worth that no set of the searched lineups can exceed; none without a set.
+        searched: Lineups that the bound covers.
+    """
+
+    selection: Selection
+    bound: int | None
+    searched: int
+
+
+def optimise(problem: Problem, features: Features, objective: Objective, space: Masks) -> Solution:
+    """The best set found among all legal lineups, and the bound proven for it.
+
+    Every round solves the set over the candidates, searches for prices that make the set look
+    optimal, and evaluates them over the whole space: that gives a bound, and the lineups that
+    those prices find missing become candidates.
+
+    Args:
+        problem: Bounds.
+        features: What is counted over the set.
+        objective: What a set is worth on the scenarios to optimise on.
+        space: Every legal lineup.
+    """
+    count = max(1_200, 8 * problem.lineups)
+    space, own, pool = _first_pool(problem, objective, space, count)
+    if problem.exposures:
+        pool = np.union1d(pool, feasible_mix(features, space, problem.lineups).columns)
+    best: Selection | None = None
+    bound: int | None = None
+    prices: Prices | None = None
+    for turn in range(_ROUNDS):
+        candidates = Candidates(features, objective, pool)
+        bias = candidates.alone
+        if prices is not None:
+            bias = reduced_worth(problem, features, objective, pool, prices)
+        afresh = turn < 2 or bool(problem.exposures)
+        selection = select(problem, candidates, bias, best, afresh=afresh)
+        if best is None or _better(selection, best):
+            best = selection
+        if best.violation:
+            return Solution(best, None, space.shape[0])
+        prices = search_prices(
+            problem,
+            features,
+            pool,
+            candidates.value,
+            candidates.own,
+            np.searchsorted(pool, best.masks),
+            best.worth,
+            steps=_STEPS if turn else _FIRST_STEPS,
+            start=prices,
+        )
+        if turn == 0 and isinstance(objective, BestObjective):
+            # Only a search for candidates yet: a part of the scenarios will do.
+            reduced = _rough_worth(problem, features, objective, space, prices)
+        else:
+            reduced = reduced_worth(problem, features, objective, space, prices, own)
+            proven = bound_from(features, prices, reduced, problem.lineups)
+            tighter = bound is None or proven < bound
+            bound = min(proven, bound) if bound is not None else proven
+            reached = objective.natural(best.worth, problem.lineups)
+            if objective.natural(bound, problem.lineups) - reached <= _CLOSE * abs(reached):
+                break
+            if turn >= 2 and selection is not best and not tighter:
+                break
+        keep = pool[top(reduced_worth(problem, features, objective, pool, prices), 2 * count)]
+        pool = np.unique(np.concatenate([best.masks, keep, spread(problem, space, reduced, count)]))
+    assert best is not None
+    return Solution(best, bound, space.shape[0])
+
+
+def _better(one: Selection, other: Selection) -> bool:
+    return (one.violation, -one.worth) < (other.violation, -other.worth)
+
+
+def _rough_worth(
+    problem: Problem, features: Features, objective: BestObjective, space: Masks, prices: Prices
+) -> Ints:
+    part = objective.every(_ROUGH)
+    fewer = Prices(
+        np.ascontiguousarray(prices.scenario[::_ROUGH]),
+        prices.feature // _ROUGH,
+        prices.subset,
+        prices.subset_price // _ROUGH,
+    )
+    return reduced_worth(problem, features, part, space, fewer)
+
+
+def _first_pool(
+    problem: Problem, objective: Objective, space: Masks, count: int
+) -> tuple[Masks, Ints | None, Masks]:
+    """The lineups to search, what each is worth by itself at most, and the first candidates."""
+    if isinstance(objective, BestObjective):
+        pool = spread(problem, space, mean_scores(objective, space), count)
+        # What beats the best of the highest means in some scenarios adds to the set; a part of
+        # the scenarios is enough to find candidates.
+        rough = objective.every(_ROUGH)
+        prices = rough.value(pool).max(axis=0).astype(np.int32)
+        excess = rough.excess(space, prices)
+        return space, None, np.union1d(pool, spread(problem, space, excess, count))
+    if isinstance(objective, PayoutObjective):
+        # Prizes have to be worked out lineup by lineup: for those that stand out by their tail.
+        tail = objective.tail_guide()
+        guide = tail.most(space)
+        space = spread(problem, space, guide, _PRICED)
+        own = objective.own(space)
+        return space, own, spread(problem, space, own, count)
+    own = objective.most(space)
+    if objective.how == "cvar":
+        exact = top(own, _EXACT)
+        own[exact] = objective.own(space[exact])
+    return space, own, spread(problem, space, own, count)
