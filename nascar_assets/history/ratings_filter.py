@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from nascar_assets.history import kernel
 from nascar_assets.history.ratings_effects import Effect, car_effects
 from nascar_assets.history.ratings_parameters import DEFAULT, TARGETS, Hyperparameters
-from nascar_assets.history.ratings_records import TrackRecords, local_prior
+from nascar_assets.history.ratings_records import Local, TrackRecords, local_prior
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -110,22 +110,17 @@ class RatingFilter:
         Returns:
             Means and variances about the field's mean.
         """
-        effects = [
-            [effect for effect in row if effect.part not in without]
-            for row in car_effects(cars, self.parameters)
-        ]
-        _, covariance, means = self._joint(effects, day)
-        local = [
-            item for item in self.tracks.at(cars, self.parameters, day) if item.part not in without
-        ]
-        local_covariance, local_means = local_prior(local, cars.height)
-        covariance, means = covariance + local_covariance, means + local_means
-        spread = np.diag(covariance) - 2.0 * covariance.mean(axis=1) + covariance.mean()
-        return Prediction(means - means.mean(axis=0), np.maximum(spread, 0.0))
+        effects = car_effects(cars, self.parameters)
+        local = self.tracks.at(cars, self.parameters, day)
+        if without:
+            effects = [[e for e in row if e.part not in without] for row in effects]
+            local = [item for item in local if item.part not in without]
+        _, covariance, means = self._joint(effects, local, day)
+        return _about_the_mean(covariance, means)
 
     def observe(
         self, cars: pl.DataFrame, scores: Floats, retired: NDArray[np.bool_], day: float
-    ) -> None:
+    ) -> Prediction:
         """Take in one race.
 
         Args:
@@ -133,15 +128,16 @@ class RatingFilter:
             scores: [n, 4] normal scores (`target_scores`).
             retired: [n] whether the car did not run to the end: its scores are noisier.
             day: When the race started, in days since 1970.
+
+        Returns:
+            What was expected of the race before it.
         """
         p = self.parameters
         effects = car_effects(cars, p)
         self._move_to(max(day, self.clock))
         self._admit(effects)
-        gathered, covariance, means = self._joint(effects, self.clock)
         local = self.tracks.at(cars, p, self.clock)
-        local_covariance, local_means = local_prior(local, cars.height)
-        covariance, means = covariance + local_covariance, means + local_means
+        gathered, covariance, means = self._joint(effects, local, self.clock)
         noise = np.array([p.noise[kind] for kind in cars["track_type"]])
         noise = noise * np.where(retired, p.retired_noise, 1.0)
         factor = kernel.cholesky(covariance + p.race + np.diag(noise))
@@ -153,6 +149,7 @@ class RatingFilter:
         self.means[: self.size] += np.einsum("nd,nk->dk", rows, white)
         kernel.downdate(self.covariance, rows, self.size)
         self.tracks.learn(local, factor, white, self.clock)
+        return _about_the_mean(covariance, means)
 
     def _score(self, white: Floats, factor: Floats) -> None:
         """Log density of a race's scores under the matrix normal model, C as it was before it."""
@@ -212,7 +209,9 @@ class RatingFilter:
         for name in ("variance", "days", "last_seen"):
             setattr(self, name, np.pad(getattr(self, name), (0, more)))
 
-    def _joint(self, effects: list[list[Effect]], day: float) -> tuple[Floats, Floats, Floats]:
+    def _joint(
+        self, effects: list[list[Effect]], local: list[Local], day: float
+    ) -> tuple[Floats, Floats, Floats]:
         """Joint prior of the cars' effects on a day.
 
         Returns:
@@ -240,4 +239,12 @@ class RatingFilter:
         known = np.where(slots >= 0, weights, 0.0)
         safe = np.maximum(slots, 0)
         moved = self.means[:size] * shrink[:, None] if size else np.zeros((1, len(TARGETS)))
-        return gathered, covariance, np.einsum("nq,nqk->nk", known, moved[safe])
+        local_covariance, local_means = local_prior(local, n)
+        means = np.einsum("nq,nqk->nk", known, moved[safe]) + local_means
+        return gathered, covariance + local_covariance, means
+
+
+def _about_the_mean(covariance: Floats, means: Floats) -> Prediction:
+    """A prediction with what the whole field shares taken out."""
+    spread = np.diag(covariance) - 2.0 * covariance.mean(axis=1) + covariance.mean()
+    return Prediction(means - means.mean(axis=0), np.maximum(spread, 0.0))

@@ -126,6 +126,8 @@ def local_prior(local: list[Local], cars: int) -> tuple[Floats, Floats]:
     """What deviations add to the cars' joint prior: covariance [n, n] and means [n, 4]."""
     covariance, means = np.zeros((cars, cars)), np.zeros((cars, len(TARGETS)))
     for item in local:
-        covariance[np.ix_(item.rows, item.rows)] += item.variance
-        means[item.rows] += item.means
+        for i in item.rows:
+            means[i] += item.means
+            for j in item.rows:
+                covariance[i, j] += item.variance
     return covariance, means

@@ -99,15 +99,13 @@ class RatingState:
                 remedy="Keep one row per race and driver.",
             )
         kind, day = race["track_type"][0], days_since_epoch(started)
-        prediction = self.filter.predict(race, day)
+        retired = race["status"].is_in(["accident", "mechanical"]).fill_null(False).to_numpy()
         scores = self.filter.score_covariance
-        finish = finish_scores(race)
-        features = self.features(prediction, race)
+        prediction = self.filter.observe(race, target_scores(race), retired, day)
+        features, finish = self.features(prediction, race), finish_scores(race)
         for ridge in (self.before, self.known):
             levels, _ = ridge.predict(features, kind, prediction.variances, scores)
             ridge.observe(features, kind, finish, levels, day)
-        retired = race["status"].is_in(["accident", "mechanical"]).fill_null(False).to_numpy()
-        self.filter.observe(race, target_scores(race), retired, day)
         series = race["series"][0]
         for driver in race["driver_id"]:
             self.races[driver] = self.races.get(driver, 0) + 1
