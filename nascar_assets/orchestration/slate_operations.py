@@ -46,10 +46,6 @@ def add_slate(home: str, salaries: Path, race: str | None = None) -> tuple[Regis
         InputError: If the file or the race is at fault.
         EnvironmentFault: If the file cannot be read or the root not written.
     """
-    from nascar_assets.slates.build import build_slate, slate_key
-    from nascar_assets.slates.race_match import find_race
-    from nascar_assets.slates.salaries import read_salaries
-
     try:
         data = salaries.read_bytes()
     except FileNotFoundError as error:
@@ -59,9 +55,44 @@ def add_slate(home: str, salaries: Path, race: str | None = None) -> tuple[Regis
     except OSError as error:
         raise EnvironmentFault(f"{salaries} cannot be read: {error}") from error
     root = Platform(home=home).root
-    now = datetime.now(UTC)
-    read = read_salaries(data, salaries.name)
-    found = find_race(read, scan_table(root, "schedule").collect(), race=race, now=now)
+    registration, notices = read_slate(root, data, salaries.name, race, datetime.now(UTC))
+    root.write(registration.salary_path, data)
+    registration.save(root)
+    register_slates(open_instance(home), [registration.slate_id])
+    return registration, notices
+
+
+class RaceNotFound(InputError):
+    """A salary file is sound, and no race of the schedule is its own, or more than one is."""
+
+
+def read_slate(
+    root: DataRoot, data: bytes, filename: str, race: str | None, now: datetime
+) -> tuple[Registration, list[str]]:
+    """What a salary file would register, with nothing written.
+
+    Args:
+        root: The data root with the schedule.
+        data: The salary file.
+        filename: Its name, which tells series and date.
+        race: The race, where a person named one.
+        now: The time of the decision.
+
+    Raises:
+        RaceNotFound: If no race fits, or more than one.
+        InputError: If the file is at fault.
+    """
+    from nascar_assets.slates.build import build_slate, slate_key
+    from nascar_assets.slates.race_match import find_race
+    from nascar_assets.slates.salaries import read_salaries
+
+    read = read_salaries(data, filename)
+    try:
+        found = find_race(read, scan_table(root, "schedule").collect(), race=race, now=now)
+    except InputError as error:
+        raise RaceNotFound(
+            error.message, file=error.file, row=error.row, field=error.field, remedy=error.remedy
+        ) from error
     contest = f"{read.site}-classic"
     rules = rule_set(contest, found["start_time"].date())
     as_of = min(now, found["start_time"])
@@ -70,15 +101,12 @@ def add_slate(home: str, salaries: Path, race: str | None = None) -> tuple[Regis
     )
     registration = Registration(
         slate_id=slate_key(found, rules),
-        salary_path=f"{SALARIES}/{salaries.name}",
+        salary_path=f"{SALARIES}/{filename}",
         salary_sha256=read.sha256,
         race_id=found["race_id"],
         race_key=found["race_key"],
         contest=contest,
     )
-    root.write(registration.salary_path, data)
-    registration.save(root)
-    register_slates(open_instance(home), [registration.slate_id])
     return registration, list(built.notices)
 
 
