@@ -70,6 +70,7 @@ slate_job = dg.define_asset_job(
         constraints.run_config,
         scenarios.scenarios,
         scenarios.scenario_summary,
+        calibration.model_parameters,
         calibration.calibration_record,
         lineups.slate_summary,
         lineups.driver_summary,
@@ -79,6 +80,13 @@ slate_job = dg.define_asset_job(
         lineups.report,
     ],
     description="A slate from its salary file to its upload file and report.",
+    executor_def=dg.in_process_executor,
+)
+
+fit_job = dg.define_asset_job(
+    "fit_job",
+    selection=[calibration.process_fit],
+    description="The race process fitted anew, for slates from then on.",
     executor_def=dg.in_process_executor,
 )
 
@@ -105,6 +113,7 @@ JOBS = [
     race_job,
     as_of_job,
     ontology_job,
+    fit_job,
     slate_job,
     constraints_job,
     portfolio_job,

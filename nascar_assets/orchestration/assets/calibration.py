@@ -1,10 +1,12 @@
 """Calibration: how the same model's past forecasts kept their word, as of the slate's cut-off."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from nascar_assets.history.schemas import RATINGS
 from nascar_assets.orchestration.assets.history import driver_ratings
@@ -23,6 +25,90 @@ def record_path(slate_id: str) -> str:
     return f"store/calibration_record/{slate_id}.json"
 
 
+class ProcessFit(dg.Config):
+    """What the race process is fitted on."""
+
+    series: str = Field(default="cup", description="The series to fit for; others are pooled in.")
+    as_of: str | None = Field(
+        default=None, description="The cut-off as ISO time with zone; unset: now."
+    )
+
+
+@dg.asset(
+    group_name="calibration",
+    description="The race process fitted on all races known by a moment, with standard errors.",
+    deps=[dg.AssetDep(driver_ratings, partition_mapping=ALL_RACES)],
+    kinds={"numba"},
+    owners=["team:model"],
+)
+def process_fit(
+    config: ProcessFit, platform: Platform, schedule: pl.DataFrame
+) -> dg.MaterializeResult[None]:
+    """Slates whose cut-off is not earlier use it; a fit that does not converge is an error."""
+    from nascar_assets.orchestration.process_parameters import save_fit
+    from nascar_assets.scenarios.estimation import fit_parameters
+
+    root = platform.root
+    as_of = datetime.fromisoformat(config.as_of) if config.as_of else datetime.now(UTC)
+    fitted = fit_parameters(
+        results_before(root, as_of),
+        scan_all(root, "driver_ratings", RATINGS).collect(),
+        schedule,
+        as_of,
+        series=config.series,
+    )
+    path = save_fit(root, config.series, fitted)
+    return dg.MaterializeResult(
+        metadata={
+            "path": root.uri(path),
+            "cut_off": as_of.isoformat(),
+            "parameters_hash": fitted.hash,
+            "data_hash": fitted.data_hash,
+        }
+    )
+
+
+@slate_asset(
+    group_name="calibration",
+    description="The race process that this slate uses: the newest fit as of its cut-off.",
+    deps=[slate],
+    kinds={"polars"},
+)
+def model_parameters(
+    context: dg.AssetExecutionContext, platform: Platform, schedule: pl.DataFrame
+) -> dg.Output[pl.DataFrame]:
+    """One row per track type and parameter, with the standard error where it was fitted."""
+    from dataclasses import asdict
+
+    from nascar_assets.orchestration.process_parameters import parameters_as_of
+
+    plan = SlatePlan.load(platform.root, context.partition_key)
+    series = schedule.filter(pl.col("race_key") == plan.race_key)["series"][0]
+    used = parameters_as_of(platform.root, series, plan.as_of)
+    rows = [
+        (kind, name, value, used.standard_errors.get(kind, {}).get(name))
+        for kind, values in used.by_type.items()
+        for name, value in asdict(values).items()
+    ]
+    return dg.Output(
+        pl.DataFrame(
+            rows,
+            schema={
+                "track_type": pl.String,
+                "parameter": pl.String,
+                "value": pl.Float64,
+                "standard_error": pl.Float64,
+            },
+            orient="row",
+        ),
+        metadata={
+            "source": used.source,
+            "cut_off": used.cut_off.isoformat() if used.cut_off else "starting values",
+            "parameters_hash": used.hash,
+        },
+    )
+
+
 @slate_asset(
     group_name="calibration",
     description="CRPS, log score and coverage of the model on the races before the cut-off.",
@@ -34,6 +120,7 @@ def calibration_record(
 ) -> dg.Output[pl.DataFrame]:
     """Walk-forward: every race is forecast from what was known at its own start."""
     from nascar_assets.calibration.record import walk_forward_record
+    from nascar_assets.orchestration.process_parameters import stored_fits
 
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
@@ -44,6 +131,7 @@ def calibration_record(
         plan.as_of,
         series=series,
         schedule=schedule,
+        parameters=stored_fits(root, series),
         seed=plan.seed,
         threads=2,
     )

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from nascar_assets.ontology import build_state
+from nascar_assets.orchestration.assets.calibration import model_parameters
 from nascar_assets.orchestration.assets.constraints import load_spec, run_config
 from nascar_assets.orchestration.metadata import image, table_metadata
 from nascar_assets.orchestration.race_tables import schedule_rows
@@ -25,7 +26,7 @@ from nascar_assets.reports.plots import (
 @slate_asset(
     group_name="scenarios",
     description="Complete races, lap by lap: one row per scenario and driver.",
-    deps=[run_config],
+    deps=[run_config, model_parameters],
     kinds={"numba", "parquet"},
     check_specs=[
         blocking_check(
@@ -51,6 +52,7 @@ def scenarios(
         load_scenarios,
         race_to_forecast,
     )
+    from nascar_assets.orchestration.process_parameters import parameters_as_of
     from nascar_assets.scenarios import check_laws, generate_scenarios
 
     root = platform.root
@@ -68,7 +70,13 @@ def scenarios(
     setup = race_setup(
         race_to_forecast(race, plan, slate_field, slate_ratings, estimated, slate_track_values)
     )
-    made = generate_scenarios(load_spec(root, plan.slate_id), setup, plan.n_scenarios, plan.seed)
+    made = generate_scenarios(
+        load_spec(root, plan.slate_id),
+        setup,
+        plan.n_scenarios,
+        plan.seed,
+        parameters=parameters_as_of(root, race["series"], plan.as_of),
+    )
     frame = made.to_polars([contest_rules(plan)])
     size = root.write_frame(table_path("scenarios", plan.slate_id), frame)
     root.write_frame(table_path("scenario_races", plan.slate_id), made.races_to_polars())
