@@ -20,6 +20,7 @@ from nascar_assets.orchestration.assets import (
 )
 from nascar_assets.orchestration.io_manager import ParquetTables
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.service import jobs as api
 
 
 def build_definitions(**overrides: Any) -> dg.Definitions:
@@ -33,6 +34,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
     resources = {
         "platform": platform,
         "io_manager": ParquetTables(platform=platform),
+        **api.API_RESOURCES,
         **overrides,
     }
     return dg.Definitions(
@@ -47,9 +49,10 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
                 scenarios,
                 calibration,
                 lineups,
+                api,
             ]
         ),
-        jobs=jobs.JOBS,
+        jobs=[*jobs.JOBS, api.api_job],
         resources=resources,
     )
 

@@ -15,6 +15,7 @@ from nascar_assets.cli.demo import demo
 from nascar_assets.cli.doctor import doctor
 from nascar_assets.cli.output import messages
 from nascar_assets.cli.portfolio import portfolio
+from nascar_assets.cli.serve import serve
 from nascar_assets.cli.sync import sync
 from nascar_assets.cli.ui import ui
 from nascar_assets.errors import EnvironmentFault, InputError
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for command in (sync, portfolio, backtest, coverage, doctor, ui, demo):
+for command in (sync, portfolio, backtest, coverage, doctor, ui, demo, serve):
     app.command()(command)
 app.add_typer(slate.app, name="slate")
 app.add_typer(ontology.app, name="ontology")

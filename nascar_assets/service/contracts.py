@@ -11,14 +11,49 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.scenarios import PitStrategy
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-"""An id or a name from outside: never empty, never long."""
+__all__ = [
+    "CalibrationMetrics",
+    "DriverConstraintsRequest",
+    "DriverSelection",
+    "Health",
+    "JobList",
+    "JobStatus",
+    "LawRecord",
+    "LineupSelection",
+    "OptimizationStatus",
+    "OptimizeRequest",
+    "OptimizeResponse",
+    "PitStrategy",
+    "Problem",
+    "Readiness",
+    "RunConfigModel",
+    "ScenarioConfig",
+    "ScenarioDiagnostics",
+]
+
+Text = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=200,
+        # No control characters; something that is not blank.
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$",
+    ),
+]
+"""An id or a name from outside: never empty, never long, no control characters."""
+
+LARGEST_SEED = 2**63 - 1
 
 
 class Contract(BaseModel):
     """A contract: immutable, and a field that it does not know is refused by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Unit = Annotated[float, Field(ge=0, le=1, strict=True)]
+Laps = Annotated[int, Field(ge=0, le=1_000, strict=True)]
 
 
 class DriverConstraintsRequest(Contract):
@@ -30,24 +65,17 @@ class DriverConstraintsRequest(Contract):
         examples=["4030"],
     )
     name: Text | None = Field(default=None, description="The name shown in the answer.")
-    salary: int | None = Field(
-        default=None, ge=0, le=100_000, description="Dollars; left out: the slate's."
+    salary: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = Field(
+        default=None, description="Dollars; left out: the slate's."
     )
-    skill: float = Field(ge=0, le=1, description="Strength within the field; 0.5 is neutral.")
-    aggression: float = Field(
-        ge=0, le=1, description="How often he is part of accidents; 0.5 is neutral."
+    skill: Unit = Field(description="Strength within the field; 0.5 is neutral.")
+    aggression: Unit = Field(description="How often he is part of accidents; 0.5 is neutral.")
+    shadow_risk: Unit = Field(description="Hidden risk: failures and spread; 0.5 is neutral.")
+    min_laps_led: Laps = Field(
+        default=0, description="Races in which he leads fewer laps are left out."
     )
-    shadow_risk: float = Field(
-        ge=0, le=1, description="Hidden risk: failures and spread; 0.5 is neutral."
-    )
-    min_laps_led: int = Field(
-        default=0, ge=0, le=1_000, description="Races in which he leads fewer laps are left out."
-    )
-    max_laps_led: int | None = Field(
-        default=None,
-        ge=0,
-        le=1_000,
-        description="Races in which he leads more laps are left out; none: no bound.",
+    max_laps_led: Laps | None = Field(
+        default=None, description="Races in which he leads more laps are left out; none: no bound."
     )
 
     @model_validator(mode="after")
@@ -64,30 +92,33 @@ class ScenarioConfig(Contract):
     """Which races to simulate, and how many."""
 
     n_scenarios: int = Field(
-        default=1_000, ge=10, le=10_000, multiple_of=10, description="Races, in tens."
+        default=1_000, ge=10, le=10_000, multiple_of=10, strict=True, description="Races, in tens."
     )
     track_id: Text = Field(
         description="The feed's id of the track, its name or a known short form.",
         examples=["42", "Las Vegas Motor Speedway", "daytona"],
     )
-    race_length: int | None = Field(
+    race_length: Annotated[int, Field(ge=50, le=500, strict=True)] | None = Field(
         default=None,
-        ge=50,
-        le=500,
         description="Laps; left out: the race's own length, 200 where no race is known.",
     )
     field_size: int = Field(
         default=40,
         ge=6,
         le=50,
-        description="Cars; a field that is not known is filled up with average ones.",
+        strict=True,
+        description="Cars, at least as many as drivers. Where no slate is known, the field is "
+        "filled up to it with average cars; a known slate brings its own field.",
     )
     calibration_enabled: bool = Field(
-        default=True, description="Whether the answer carries the measured calibration."
+        default=True,
+        strict=True,
+        description="Whether the answer carries the measured calibration.",
     )
-    pit_strategy_mix: dict[PitStrategy, Annotated[float, Field(ge=0, le=1)]] | None = Field(
+    pit_strategy_mix: dict[PitStrategy, Unit] | None = Field(
         default=None,
-        description="Share of races by pit strategy, adding up to 1; left out: as estimated.",
+        description="Share of races by pit strategy, adding up to 1; left out: a quarter "
+        "aggressive, half standard, a quarter conservative.",
         examples=[{"AGGRESSIVE": 0.25, "STANDARD": 0.5, "CONSERVATIVE": 0.25}],
     )
 
@@ -99,27 +130,46 @@ class ScenarioConfig(Contract):
         return self
 
 
+class RunConfigModel(Contract):
+    """What repeats a run exactly: the hash of its constraints, its parameters and its seed."""
+
+    run_id: Text
+    constraint_spec_hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    sim_params: dict[str, Any] = Field(description="n_scenarios, race_length, field_size, ...")
+    created_at: datetime
+    random_seed: int = Field(ge=1, le=LARGEST_SEED, strict=True)
+    checksum: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="Over the rest of it; where it is given it is checked."
+    )
+
+
 class OptimizeRequest(Contract):
     """Drivers, constraints and settings of one optimisation."""
 
     slate_id: Text = Field(description="The slate's key, or a name of your own for a new one.")
-    drivers: tuple[DriverConstraintsRequest, ...] = Field(min_length=6, max_length=50)
+    drivers: tuple[DriverConstraintsRequest, ...] = Field(
+        min_length=6, max_length=50, description="The drivers that a lineup may hold."
+    )
     scenario_config: ScenarioConfig
-    salary_cap: int = Field(default=50_000, ge=10_000, le=100_000, description="Dollars.")
-    random_seed: int | None = Field(
+    salary_cap: int = Field(
+        default=50_000, ge=10_000, le=100_000, strict=True, description="Dollars."
+    )
+    random_seed: Annotated[int, Field(ge=0, le=LARGEST_SEED, strict=True)] | None = Field(
         default=None,
-        ge=0,
-        le=2**63 - 1,
         description="The same request with the same seed gives the same lineups; none: one is "
         "drawn. 0 is stored as 2^32, since stored seeds are positive.",
     )
-    run_config: Text | dict[str, Any] | None = Field(
-        default=None, description="A RunConfig, or the run_id of one, to repeat exactly."
+    run_config: RunConfigModel | Text | None = Field(
+        default=None,
+        description="A RunConfig, or the run_id of one, to repeat exactly. Its seed, number of "
+        "scenarios, length, field and pit strategies then hold, whatever else the request says.",
     )
     portfolio: PortfolioSettings | None = Field(
-        default=None, description="Settings of the set of lineups; left out: one lineup."
+        default=None,
+        description="Settings of the set of lineups; left out: the one lineup with the most "
+        "projected points.",
     )
-    webhook_url: Annotated[str, StringConstraints(max_length=2_000)] | None = Field(
+    webhook_url: Annotated[str, StringConstraints(min_length=1, max_length=2_000)] | None = Field(
         default=None, description="Called once the job has ended, completed or failed."
     )
 
@@ -155,9 +205,18 @@ class OptimizationStatus(Contract):
     status: JobStatus
     progress: float = Field(ge=0, le=1, description="Share of the work done.")
     stage: str | None = Field(default=None, description="What is being done.")
-    error: str | None = None
+    error: str | None = Field(default=None, description="Why it failed or was cancelled.")
     slate_id: str | None = None
     created_at: datetime | None = None
+
+
+class JobList(Contract):
+    """A page of jobs, the newest first."""
+
+    jobs: tuple[OptimizationStatus, ...]
+    next_cursor: str | None = Field(
+        default=None, description="Give it as `cursor` to get the next page; none: the last page."
+    )
 
 
 class DriverSelection(Contract):
@@ -167,7 +226,7 @@ class DriverSelection(Contract):
     name: str
     salary: int
     projected_points: float = Field(description="Mean contest points over the scenarios.")
-    position: str = Field(description="The roster slot, D for every driver of a classic lineup.")
+    position: str = Field(description="The roster slot: D for every driver of a classic lineup.")
 
 
 class LineupSelection(Contract):
@@ -181,11 +240,11 @@ class LineupSelection(Contract):
 class CalibrationMetrics(Contract):
     """How past forecasts of the same model kept their word, measured walk-forward."""
 
-    crps: float
-    log_score: float
-    coverage_50: float
-    coverage_80: float
-    coverage_95: float
+    crps: float | None
+    log_score: float | None
+    coverage_50: float | None
+    coverage_80: float | None
+    coverage_95: float | None
     races: int = Field(description="Past races that were measured.")
 
 
@@ -193,6 +252,7 @@ class LawRecord(Contract):
     """One law of the race, and how many scenarios were checked and broke it."""
 
     law: str
+    statement: str
     checked: int
     broken: int
 
@@ -204,7 +264,9 @@ class ScenarioDiagnostics(Contract):
     n_valid: int
     rejection_rate: float
     avg_laps_led: float = Field(description="Mean over the lineup's drivers.")
-    avg_position_differential: float = Field(description="Mean over the lineup's drivers.")
+    avg_position_differential: float = Field(
+        description="Start minus finish, mean over the lineup's drivers."
+    )
     calibration_metrics: CalibrationMetrics | None
     calibration_reason: str | None = Field(
         default=None, description="Why there are no calibration metrics."
@@ -224,14 +286,30 @@ class OptimizeResponse(Contract):
     lineups: tuple[LineupSelection, ...] = Field(description="All lineups, the first one first.")
     scenario_diagnostics: ScenarioDiagnostics
     constraint_spec_hash: str
-    run_config: dict[str, Any]
-    notices: tuple[str, ...] = ()
+    run_config: RunConfigModel
+    notices: tuple[str, ...] = Field(default=(), description="What was assumed on the way.")
 
 
 class Problem(Contract):
     """Why a request was not taken or not answered."""
 
-    code: str
+    code: str = Field(description="A stable code that programs may compare.")
     message: str
-    field: str | None = None
-    remedy: str | None = None
+    field: str | None = Field(default=None, description="The request's field at fault.")
+    remedy: str | None = Field(default=None, description="What to do about it.")
+    run_id: str | None = Field(default=None, description="The job in question, where there is one.")
+
+
+class Health(Contract):
+    """The process lives."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Contract):
+    """Whether everything that a job needs answers."""
+
+    ready: bool
+    graph: str = Field(description="`ok`, or what is wrong.")
+    storage: str = Field(description="`ok`, or what is wrong.")
+    workers: str = Field(description="`ok`, or what is wrong.")

@@ -1,0 +1,372 @@
+"""The FastAPI application: routes, answers to errors, start-up and shut-down."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import sqlalchemy.exc
+import structlog
+from fastapi import Body, FastAPI, Header, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.orchestration.instance import open_instance
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.service.clients import ApiKeys
+from nascar_assets.service.compiled import CompiledRequest
+from nascar_assets.service.contracts import (
+    Health,
+    JobList,
+    JobStatus,
+    OptimizationStatus,
+    OptimizeRequest,
+    OptimizeResponse,
+    Problem,
+    Readiness,
+)
+from nascar_assets.service.examples import REQUEST_EXAMPLES
+from nascar_assets.service.gate import Gate
+from nascar_assets.service.jobs import request_path, resolved_job
+from nascar_assets.service.metrics import ServiceMetrics
+from nascar_assets.service.optimizer import Optimizer
+from nascar_assets.service.problems import RequestRefused, of_input_error, plain
+from nascar_assets.service.run_store import RunStore
+from nascar_assets.service.settings import ServiceSettings
+from nascar_assets.service.supervisor import Supervisor
+from nascar_assets.service.webhooks import Webhooks
+
+_log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = 5
+TAG = "optimization"
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer besides its own answer."""
+    meanings = {
+        400: "The request is malformed.",
+        401: "A key is needed.",
+        404: "No job has this id.",
+        405: "The route has no such method.",
+        409: "The job has ended otherwise, or has not ended.",
+        410: "The result is no longer there.",
+        413: "The body is too large.",
+        422: "The request is at fault: code and field say where.",
+        429: "Too many requests; Retry-After says when to come back.",
+        503: "A part that is needed does not answer; Retry-After says when to come back.",
+    }
+    return {status: {"model": Problem, "description": meanings[status]} for status in statuses}
+
+
+RunId = Annotated[str, Path(description="The job's id.", max_length=200)]
+
+
+class Service:
+    """The parts of a running service, in the order in which they start.
+
+    Args:
+        home: The data root.
+        settings: The service's settings.
+    """
+
+    def __init__(self, home: str, settings: ServiceSettings) -> None:
+        self.settings = settings
+        self.metrics = ServiceMetrics()
+        self.platform = Platform(home=home)
+        self.store = RunStore(open_instance(home))
+        self.store.register(resolved_job(self.platform))
+        self.webhooks = Webhooks(
+            self.store, self._response, self._webhook_url, settings, self.metrics
+        )
+        self.supervisor = Supervisor(
+            self.store, home, settings, self.metrics, self.webhooks.job_ended
+        )
+        self.optimizer = Optimizer(
+            self.store,
+            self.platform,
+            settings,
+            wake=self.supervisor.wake,
+            stop_job=self.supervisor.cancelled,
+            ended=self.webhooks.job_ended,
+        )
+
+    def _response(self, run_id: str) -> OptimizeResponse:
+        return self.optimizer.response(run_id)
+
+    def _webhook_url(self, run_id: str) -> str | None:
+        data = self.platform.root.read(request_path(run_id))
+        return None if data is None else CompiledRequest.from_json(data).request.webhook_url
+
+    def start(self) -> None:
+        """Starts workers and deliveries, and says what does not answer."""
+        self.supervisor.start()
+        self.webhooks.start()
+        found = self.readiness()
+        _log.info("service started", graph=found.graph, storage=found.storage)
+
+    def stop(self) -> None:
+        """Ends everything; jobs in hand go back into the queue."""
+        self.webhooks.stop()
+        self.supervisor.stop()
+        self.optimizer.graph.close()
+
+    def readiness(self) -> Readiness:
+        """Whether graph, storage and workers answer."""
+        graph = self.optimizer.graph.state()
+        try:
+            self.optimizer.storage_answers()
+            storage = "ok"
+        except Exception as error:  # whatever it is, the storage does not answer
+            storage = f"The storage does not answer ({type(error).__name__})."
+        workers = "ok" if self.supervisor.ready_workers else "No worker is ready yet."
+        return Readiness(
+            ready=graph == storage == workers == "ok", graph=graph, storage=storage, workers=workers
+        )
+
+
+def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
+    """The application on a data root.
+
+    Args:
+        home: The data root.
+        settings: The service's settings; the environment's where none are given.
+
+    Raises:
+        InputError: If a setting is at fault.
+        EnvironmentFault: If the storage or the file of keys cannot be opened.
+    """
+    settings = settings or ServiceSettings.from_environment()
+    keys = ApiKeys.read(settings.keys_file) if settings.keys_file else None
+    service = Service(home, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        try:
+            yield
+        finally:
+            service.stop()
+
+    app = FastAPI(
+        title="nascar_assets",
+        version="1",
+        summary="Lineups for NASCAR daily fantasy contests from simulated races.",
+        description="Send drivers and constraints, get a job; ask for its status and its result.",
+        openapi_tags=[{"name": TAG, "description": "Requests, jobs and results."}],
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        strict_content_type=False,
+    )
+    app.state.service = service
+    _add_routes(app, service)
+    _add_operations(app, service)
+    _add_error_answers(app, service.metrics)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Content-Type", "X-API-Key", "Idempotency-Key"],
+            expose_headers=["Location", "Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(Gate, settings=settings, keys=keys, metrics=service.metrics)
+    return app
+
+
+def _add_routes(app: FastAPI, service: Service) -> None:
+    optimizer = service.optimizer
+
+    @app.post(
+        "/api/v1/optimize",
+        tags=[TAG],
+        summary="Optimise lineups",
+        response_description="The job, pending; Location says where its status is.",
+        responses=_problems(400, 401, 413, 422, 429, 503),
+    )
+    def optimize(
+        request: Request,
+        response: Response,
+        body: Annotated[OptimizeRequest, Body(openapi_examples=REQUEST_EXAMPLES)],
+        idempotency_key: Annotated[
+            str | None,
+            Header(
+                min_length=1,
+                max_length=200,
+                description="The same key and body give the same job; the same key with another "
+                "body is refused.",
+            ),
+        ] = None,
+    ) -> OptimizationStatus:
+        """Validates, prechecks and stores the request, and answers at once."""
+        client = request.state.client
+        status = optimizer.submit(body, client=client, key=idempotency_key)
+        response.headers["Location"] = f"/api/v1/optimize/{status.run_id}/status"
+        return status
+
+    @app.get(
+        "/api/v1/optimize",
+        tags=[TAG],
+        summary="List jobs",
+        responses=_problems(401, 422, 429, 503),
+    )
+    def list_jobs(
+        slate_id: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+        status: Annotated[JobStatus | None, Query()] = None,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        cursor: Annotated[
+            str | None, Query(max_length=200, description="`next_cursor` of the page before.")
+        ] = None,
+    ) -> JobList:
+        """The jobs of a slate, of a status, or all, the newest first."""
+        return optimizer.list_jobs(slate_id=slate_id, status=status, limit=limit, cursor=cursor)
+
+    @app.get(
+        "/api/v1/optimize/{run_id}/status",
+        tags=[TAG],
+        summary="A job's status",
+        responses=_problems(401, 404, 422, 429, 503),
+    )
+    def status(run_id: RunId) -> OptimizationStatus:
+        """Where the job stands and how much of it is done."""
+        return optimizer.status(run_id)
+
+    @app.get(
+        "/api/v1/optimize/{run_id}/result",
+        tags=[TAG],
+        summary="A job's result",
+        response_model=OptimizeResponse,
+        responses={
+            202: {"model": OptimizationStatus, "description": "The job has not ended."},
+            **_problems(401, 404, 409, 410, 422, 429, 503),
+        },
+    )
+    def result(run_id: RunId) -> Response:
+        """The lineups and what the simulation did."""
+        found = optimizer.result(run_id)
+        if isinstance(found, bytes):
+            return Response(found, media_type="application/json")
+        return JSONResponse(found.model_dump(mode="json"), 202, {"Retry-After": "1"})
+
+    @app.delete(
+        "/api/v1/optimize/{run_id}",
+        tags=[TAG],
+        summary="Cancel a job",
+        responses=_problems(401, 404, 409, 422, 429, 503),
+    )
+    def cancel(run_id: RunId) -> OptimizationStatus:
+        """Stops the job: at once where it waits, within seconds where it runs."""
+        return optimizer.cancel(run_id)
+
+
+def _add_operations(app: FastAPI, service: Service) -> None:
+    @app.get("/health", tags=["operations"], summary="Whether the process lives")
+    async def health() -> Health:
+        """Always ok."""
+        return Health()
+
+    @app.get(
+        "/ready",
+        tags=["operations"],
+        summary="Whether graph, storage and workers answer",
+        response_model=Readiness,
+        responses={503: {"model": Readiness, "description": "A part does not answer."}},
+    )
+    def ready() -> JSONResponse:
+        """503 with the part that does not answer."""
+        found = service.readiness()
+        headers = None if found.ready else {"Retry-After": str(RETRY_SECONDS)}
+        return JSONResponse(found.model_dump(), 200 if found.ready else 503, headers)
+
+    @app.get("/metrics", tags=["operations"], summary="Metrics for Prometheus")
+    def metrics() -> Response:
+        """Requests, latency, queue and time of jobs by stage."""
+        text = service.metrics.text(service.optimizer.queued, service.supervisor.ready_workers)
+        return Response(text, media_type=service.metrics.content_type)
+
+    @app.get("/api/v1/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(openapi_url="/openapi.json", title="nascar_assets")
+
+
+def _add_error_answers(app: FastAPI, metrics: ServiceMetrics) -> None:
+    def answer(status: int, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+        metrics.refused.labels(problem.code).inc()
+        return JSONResponse(problem.model_dump(exclude_none=False), status, headers)
+
+    def unavailable(message: str) -> Response:
+        problem = Problem(
+            code="STORAGE_UNAVAILABLE",
+            message=plain(message),
+            remedy="Try again later; /ready says what does not answer.",
+        )
+        return answer(503, problem, {"Retry-After": str(RETRY_SECONDS)})
+
+    def refused(_: Request, error: RequestRefused) -> Response:
+        after = error.retry_after
+        return answer(
+            error.status, error.problem, {"Retry-After": str(after)} if after is not None else None
+        )
+
+    def malformed(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+        if where and where[0] == "header":
+            where = [where[-1]]
+        if first["type"] == "json_invalid":
+            return answer(
+                422,
+                Problem(code="NOT_JSON", message="The body is no JSON.", field="body"),
+            )
+        return answer(422, _problem_of(first, where))
+
+    def of_http(_: Request, error: HTTPException) -> Response:
+        code = {400: "MALFORMED", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(
+            error.status_code, "REFUSED"
+        )
+        headers = dict(error.headers) if error.headers else None
+        return answer(
+            error.status_code, Problem(code=code, message=plain(str(error.detail))), headers
+        )
+
+    def of_input(request: Request, error: InputError) -> Response:
+        return refused(request, of_input_error(error))
+
+    def of_environment(_: Request, error: Exception) -> Response:
+        _log.warning("storage fault", error=plain(f"{type(error).__name__}: {error}"))
+        return unavailable("The storage does not answer.")
+
+    def unexpected(_: Request, error: Exception) -> Response:
+        _log.error("defect", error=plain(f"{type(error).__name__}: {error}"), exc_info=error)
+        problem = Problem(code="DEFECT", message="The service failed; its log says how.")
+        return answer(500, problem)
+
+    handlers: list[tuple[type[Exception], Callable[..., Response]]] = [
+        (RequestRefused, refused),
+        (RequestValidationError, malformed),
+        (HTTPException, of_http),
+        (InputError, of_input),
+        (EnvironmentFault, of_environment),
+        (sqlalchemy.exc.SQLAlchemyError, of_environment),
+        (OSError, of_environment),
+        (Exception, unexpected),
+    ]
+    for kind, handler in handlers:
+        app.add_exception_handler(kind, handler)
+
+
+def _problem_of(first: Any, where: list[str]) -> Problem:
+    """The first thing that is wrong with a request, in words, without repeating what was sent."""
+    message = plain(str(first["msg"]).removeprefix("Value error, "), 500)
+    codes = {
+        "extra_forbidden": ("UNKNOWN_FIELD", "This field is not known."),
+        "missing": ("FIELD_MISSING", "This field is needed."),
+    }
+    code, text = codes.get(first["type"], ("INVALID_VALUE", message))
+    return Problem(code=code, message=text, field=plain(".".join(where), 500) or None)

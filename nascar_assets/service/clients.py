@@ -1,0 +1,156 @@
+"""Who is calling: the address behind trusted proxies, the API key, and how often."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import math
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from nascar_assets.errors import EnvironmentFault, InputError
+
+_KEY_LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})\s+([0-9a-f]{64})")
+
+
+class ApiKeys:
+    """Keys by their SHA-256; the keys themselves are nowhere.
+
+    A key has 256 random bits, so a plain hash cannot be searched.
+
+    Args:
+        hashes: Name by hash.
+    """
+
+    def __init__(self, hashes: dict[str, str]) -> None:
+        self._hashes = dict(hashes)
+
+    @classmethod
+    def read(cls, path: str) -> ApiKeys:
+        """The keys of a file with lines `name sha256`; empty lines and `#` lines are left out.
+
+        Raises:
+            InputError: If a line is malformed, or a name occurs twice.
+            EnvironmentFault: If the file cannot be read.
+        """
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise EnvironmentFault(
+                f"The file of API keys {path} cannot be read: {error}"
+            ) from error
+        hashes: dict[str, str] = {}
+        for row, line in enumerate(lines, 1):
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            found = _KEY_LINE.fullmatch(line.strip())
+            if found is None or found[1] in hashes.values():
+                raise InputError(
+                    "A line of the file of API keys is a name, once, and a SHA-256 in hex.",
+                    file=path,
+                    row=row,
+                    remedy="nascar serve --new-key NAME prints such a line.",
+                )
+            hashes[found[2]] = found[1]
+        return cls(hashes)
+
+    def name_of(self, key: str) -> str | None:
+        """The name of a key, none for one that is not known."""
+        asked = hash_key(key)
+        name = None
+        for known, owner in self._hashes.items():
+            if hmac.compare_digest(known, asked):
+                name = owner
+        return name
+
+
+def hash_key(key: str) -> str:
+    """What is stored of a key."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def new_key() -> str:
+    """A fresh key."""
+    return f"nascar_{secrets.token_urlsafe(32)}"
+
+
+class TrustedProxies:
+    """The address of the client behind proxies that are believed.
+
+    Args:
+        networks: Addresses or networks of the proxies.
+    """
+
+    def __init__(self, networks: Sequence[str]) -> None:
+        self._networks = [ipaddress.ip_network(item, strict=False) for item in networks]
+
+    def client(self, peer: str, forwarded: Sequence[str]) -> str:
+        """The client's address: the last one of X-Forwarded-For that is no trusted proxy.
+
+        Args:
+            peer: Who opened the connection.
+            forwarded: Values of the X-Forwarded-For headers, in their order.
+        """
+        if not self._networks or not self._trusted(peer):
+            return peer
+        hops = [hop.strip() for value in forwarded for hop in value.split(",")]
+        last = peer
+        for hop in reversed(hops):
+            if _address(hop) is None:
+                return last
+            last = hop
+            if not self._trusted(hop):
+                return hop
+        return last
+
+    def _trusted(self, text: str) -> bool:
+        address = _address(text)
+        return address is not None and any(address in network for network in self._networks)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def client_of(address: str) -> str:
+    """The client that an address stands for: an IPv6 client holds a whole /64."""
+    parsed = _address(address)
+    if parsed is None:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+class RateLimit:
+    """So many requests for each client in a moving window.
+
+    Args:
+        limit: Such as `10/minute`; empty for none.
+    """
+
+    def __init__(self, limit: str) -> None:
+        self._item: RateLimitItem | None = parse(limit) if limit else None
+        self._storage = MemoryStorage()
+        self._window = MovingWindowRateLimiter(self._storage)
+
+    def take(self, client: str) -> int | None:
+        """Counts a request; returns the seconds to wait where it is one too many."""
+        if self._item is None or self._window.hit(self._item, client):
+            return None
+        reset = self._window.get_window_stats(self._item, client).reset_time
+        return max(1, math.ceil(reset - time.time()))

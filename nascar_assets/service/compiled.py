@@ -1,0 +1,157 @@
+"""A request compiled: everything that its job computes from, as one value that is stored whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from nascar_assets.constraints import ConstraintSpec, RunConfig
+from nascar_assets.constraints.frozen import freeze
+from nascar_assets.errors import InputError
+from nascar_assets.lineups import PortfolioSettings
+from nascar_assets.ontology.canonical import content_hash
+from nascar_assets.rules import rule_set
+from nascar_assets.scenarios import Entry, PitStrategy, RaceSetup
+from nascar_assets.service.contracts import CalibrationMetrics, OptimizeRequest
+from nascar_assets.slates.slate import Slate, SlatePlayer
+
+FORMAT = 1
+"""Changes when the same content would be stored differently."""
+
+
+@dataclass(frozen=True)
+class CompiledRequest:
+    """What one job computes from. Nothing else is read while it runs.
+
+    Attributes:
+        request: As it came in.
+        slate: The pool of drivers that a lineup may hold, under the request's cap.
+        spec: Constraints of every car and of the track.
+        setup: The race.
+        run_config: What repeats the job: its parameters and its seed.
+        pit_strategy_mix: Weights of the pit strategies; none for the usual ones.
+        calibration: Measured metrics as of the slate's cut-off.
+        calibration_reason: Why there are none.
+        notices: What was assumed on the way.
+    """
+
+    request: OptimizeRequest
+    slate: Slate
+    spec: ConstraintSpec
+    setup: RaceSetup
+    run_config: RunConfig
+    pit_strategy_mix: Mapping[PitStrategy, float] | None = None
+    calibration: CalibrationMetrics | None = None
+    calibration_reason: str | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def n_scenarios(self) -> int:
+        """Scenarios wanted."""
+        return int(self.run_config.sim_params["n_scenarios"])
+
+    @property
+    def portfolio(self) -> PortfolioSettings | None:
+        """Settings of the set of lineups; none for the one best lineup by its mean."""
+        return self.request.portfolio
+
+    def as_run(self, run_id: str, now: datetime) -> CompiledRequest:
+        """The same work under another run's name."""
+        return replace(self, run_config=replace(self.run_config, run_id=run_id, created_at=now))
+
+    def to_json(self) -> bytes:
+        """The whole of it; `from_json` gives an equal value back."""
+        rules = self.slate.rules
+        content = {
+            "format": FORMAT,
+            "request": self.request.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            "slate": {
+                "slate_id": self.slate.slate_id,
+                "race_id": self.slate.race_id,
+                "race_key": self.slate.race_key,
+                "rules": rules.key,
+                "rules_from": rules.valid_from.isoformat(),
+                "salary_cap": rules.salary_cap,
+                "lock": self.slate.lock.isoformat(),
+                "players": [asdict(player) for player in self.slate.players],
+                "source": self.slate.source,
+                "source_hash": self.slate.source_hash,
+            },
+            "spec": self.spec.to_dict(),
+            "setup": setup_to_dict(self.setup),
+            "run_config": json.loads(self.run_config.to_json()),
+            "pit_strategy_mix": dict(self.pit_strategy_mix) if self.pit_strategy_mix else None,
+            "calibration": self.calibration.model_dump() if self.calibration else None,
+            "calibration_reason": self.calibration_reason,
+            "notices": list(self.notices),
+        }
+        return json.dumps(content, ensure_ascii=True, sort_keys=True, allow_nan=False).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> CompiledRequest:
+        """A stored compiled request; hashes in it that do not match are refused.
+
+        Raises:
+            InputError: If it is of another format or was changed since it was written.
+        """
+        stored = json.loads(data)
+        if stored.get("format") != FORMAT:
+            raise InputError(
+                f"The stored request has format {stored.get('format')!r}; this program reads "
+                f"{FORMAT}.",
+                remedy="Send the request again.",
+            )
+        mix = stored["pit_strategy_mix"]
+        calibration = stored["calibration"]
+        return cls(
+            request=OptimizeRequest.model_validate(stored["request"]),
+            slate=_slate(stored["slate"]),
+            spec=ConstraintSpec.from_dict(stored["spec"]),
+            setup=setup_from_dict(stored["setup"]),
+            run_config=RunConfig.from_json(json.dumps(stored["run_config"])),
+            pit_strategy_mix={PitStrategy(k): v for k, v in mix.items()} if mix else None,
+            calibration=CalibrationMetrics(**calibration) if calibration else None,
+            calibration_reason=stored["calibration_reason"],
+            notices=tuple(stored["notices"]),
+        )
+
+
+def setup_to_dict(setup: RaceSetup) -> dict[str, Any]:
+    """A race as plain values, its notices included."""
+    return asdict(setup)
+
+
+def setup_from_dict(stored: Mapping[str, Any]) -> RaceSetup:
+    """The race that `setup_to_dict` gave."""
+    return RaceSetup(
+        **{
+            **stored,
+            "entries": tuple(Entry(**entry) for entry in stored["entries"]),
+            "stage_ends": tuple(stored["stage_ends"]),
+            "notices": tuple(stored["notices"]),
+        }
+    )
+
+
+def race_hash(setup: RaceSetup) -> str:
+    """SHA-256 of the race: the same for the same entries, ratings, laps and stages."""
+    content = setup_to_dict(setup)
+    content.pop("notices")
+    return content_hash(freeze(content))
+
+
+def _slate(stored: Mapping[str, Any]) -> Slate:
+    rules = rule_set(stored["rules"], date.fromisoformat(stored["rules_from"]))
+    return Slate(
+        slate_id=stored["slate_id"],
+        race_id=stored["race_id"],
+        race_key=stored["race_key"],
+        rules=replace(rules, salary_cap=stored["salary_cap"]),
+        lock=datetime.fromisoformat(stored["lock"]),
+        players=tuple(SlatePlayer(**player) for player in stored["players"]),
+        source=stored["source"],
+        source_hash=stored["source_hash"],
+    )

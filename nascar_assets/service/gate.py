@@ -1,0 +1,184 @@
+"""What every request passes before a route sees it: client, key, rate, size; and what is noted."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nascar_assets.service.clients import ApiKeys, RateLimit, TrustedProxies, client_of
+from nascar_assets.service.contracts import Problem
+from nascar_assets.service.metrics import ServiceMetrics
+from nascar_assets.service.settings import ServiceSettings
+
+_log = structlog.get_logger(__name__)
+API = "/api/v1/"
+_OPEN = ("/api/v1/docs",)
+_NOTED_ELSEWHERE = ("/health", "/ready", "/metrics")
+KNOWN_METHODS = ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH")
+
+
+class _TooLarge(Exception):
+    """The body is larger than it may be."""
+
+
+class Gate:
+    """ASGI middleware around the whole service.
+
+    Args:
+        app: The service.
+        settings: Its settings.
+        keys: API keys; none where no key is needed.
+        metrics: Where requests are counted.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: ServiceSettings,
+        keys: ApiKeys | None,
+        metrics: ServiceMetrics,
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._keys = keys
+        self._metrics = metrics
+        self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._work = RateLimit(settings.rate_limit)
+        self._polls = RateLimit(settings.poll_limit)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        request_id = uuid.uuid4().hex
+        status = 500
+        state = scope.setdefault("state", {})
+
+        async def send_noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        problem = self._refusal(scope, state)
+        try:
+            if problem is not None:
+                await problem(scope, receive, send_noted)
+            else:
+                await self._within_limit(scope, receive, send_noted)
+        finally:
+            self._note(scope, state, status, time.perf_counter() - begun, request_id)
+
+    def _refusal(self, scope: Scope, state: dict[str, object]) -> JSONResponse | None:
+        headers = Headers(scope=scope)
+        peer = scope["client"][0] if scope.get("client") else ""
+        address = self._proxies.client(peer, headers.getlist("x-forwarded-for"))
+        client = client_of(address)
+        state["client"] = client
+        path: str = scope["path"]
+        if not path.startswith(API) or path.startswith(_OPEN):
+            return None
+        if scope["method"] == "OPTIONS":
+            return None
+        if self._keys is not None:
+            name = self._keys.name_of(headers.get("x-api-key", ""))
+            if name is None:
+                wait = self._polls.take(client)  # guessing costs, too
+                if wait is not None:
+                    return self._too_many(wait)
+                return self._problem(
+                    401,
+                    "KEY_NEEDED",
+                    "This service needs a known key in the header X-API-Key.",
+                    {"WWW-Authenticate": "ApiKey"},
+                )
+            client = state["client"] = f"key:{name}"
+        submits = scope["method"] == "POST" and path == "/api/v1/optimize"
+        wait = (self._work if submits else self._polls).take(client)
+        if wait is not None:
+            return self._too_many(wait)
+        length = headers.get("content-length")
+        if length is not None and length.isdigit() and int(length) > self._settings.max_body_bytes:
+            return self._too_large()
+        return None
+
+    def _too_many(self, wait: int) -> JSONResponse:
+        return self._problem(
+            429,
+            "RATE_LIMITED",
+            f"Too many requests from this client; try again in {wait} seconds.",
+            {"Retry-After": str(wait)},
+        )
+
+    def _too_large(self) -> JSONResponse:
+        return self._problem(
+            413,
+            "BODY_TOO_LARGE",
+            f"The body is larger than {self._settings.max_body_bytes} bytes.",
+            {"Connection": "close"},
+        )
+
+    def _problem(
+        self, status: int, code: str, message: str, headers: dict[str, str]
+    ) -> JSONResponse:
+        self._metrics.refused.labels(code).inc()
+        content = Problem(code=code, message=message).model_dump()
+        return JSONResponse(content, status, headers)
+
+    async def _within_limit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on; a body that grows past the limit ends it."""
+        taken = 0
+        started = False
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            if message["type"] == "http.request":
+                taken += len(message.get("body", b""))
+                if taken > self._settings.max_body_bytes:
+                    raise _TooLarge
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, counted, watched)
+        except _TooLarge:
+            if not started:
+                await self._too_large()(scope, receive, send)
+
+    def _note(
+        self, scope: Scope, state: dict[str, object], status: int, seconds: float, request_id: str
+    ) -> None:
+        route = scope.get("route")
+        path = getattr(route, "path", "other")
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
+        self._metrics.requests.labels(method, path, str(status)).inc()
+        self._metrics.latency.labels(method, path).observe(seconds)
+        if scope["path"] in _NOTED_ELSEWHERE and status < 400:
+            return
+        # Polls are many and say little.
+        note = _log.debug if scope["method"] == "GET" and status < 400 else _log.info
+        note(
+            "request",
+            request_id=request_id,
+            method=method,
+            path=scope["path"][:200],
+            status=status,
+            milliseconds=round(1000 * seconds, 2),
+            client=state.get("client"),
+        )

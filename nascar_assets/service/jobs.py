@@ -1,0 +1,204 @@
+"""The API's job in Dagster: a request's compiled race, its scenarios, its lineups, its result."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.orchestration.resources import Platform
+
+MEMORY = "api_memory"
+"""The IO manager of these assets: values go from step to step in memory, since a job runs in one
+process and its RunConfig repeats it."""
+
+
+def job_folder(run_id: str) -> str:
+    """Where a job's files lie under the data root, apart from every slate's own."""
+    return f"api/{run_id}"
+
+
+def request_path(run_id: str) -> str:
+    """Where a job's compiled request lies."""
+    return f"{job_folder(run_id)}/request.json"
+
+
+def result_path(run_id: str) -> str:
+    """Where a job's result lies."""
+    return f"{job_folder(run_id)}/result.json"
+
+
+@contextmanager
+def _stage(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Stops before a stage where the job was cancelled; puts what fails into plain words."""
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run is not None and run.status == dg.DagsterRunStatus.CANCELING:
+        raise dg.DagsterExecutionInterruptedError()
+    try:
+        yield
+    except (InputError, EnvironmentFault) as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    except (MemoryError, OSError) as error:
+        text = f"{type(error).__name__}: {error}"
+        raise dg.Failure(description=text, allow_retries=False) from error
+
+
+def _notices(notices: tuple[str, ...]) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md("\n".join(f"- {notice}" for notice in notices) or "none")
+
+
+@dg.asset(
+    group_name="api",
+    description="A request to the API, compiled: race, constraints, player pool, RunConfig.",
+    kinds={"json"},
+    owners=["team:model"],
+    io_manager_key=MEMORY,
+)
+def api_request(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
+    """Compiled once, when the request came in; read back here."""
+    from nascar_assets.service.compiled import CompiledRequest
+
+    with _stage(context):
+        path = request_path(context.run.run_id)
+        data = platform.root.read(path)
+        if data is None:
+            raise InputError(
+                "There is no request for this run.",
+                file=path,
+                remedy="Runs of this job are made by POST /api/v1/optimize.",
+            )
+        job = CompiledRequest.from_json(data)
+    return dg.Output(
+        job,
+        metadata={
+            "path": platform.root.uri(path),
+            "spec_hash": job.spec.hash,
+            "seed": str(job.run_config.random_seed),
+            "n_scenarios": job.n_scenarios,
+            "drivers": len(job.slate.players),
+            "cars": len(job.setup.entries),
+            "laps": job.setup.scheduled_laps,
+            "notices": _notices(job.notices),
+        },
+    )
+
+
+@dg.asset(
+    group_name="api",
+    description="The request's race, told as many times as it asks for.",
+    kinds={"numba"},
+    owners=["team:model"],
+    io_manager_key=MEMORY,
+    ins={"api_request": dg.AssetIn(dagster_type=dg.Any)},
+)
+def api_scenarios(context: dg.AssetExecutionContext, api_request: Any) -> dg.Output[Any]:
+    """Complete races under the request's constraints."""
+    from nascar_assets.service.run_request import simulate
+
+    with _stage(context):
+        made = simulate(api_request)
+        found = made.diagnostics
+        assert found is not None
+        broken = {record.law: record.broken for record in found.conservation if record.broken}
+        if broken:
+            raise EnvironmentFault(f"Scenarios break laws of the race: {broken}.")
+    return dg.Output(
+        made,
+        metadata={
+            "n_generated": found.n_generated,
+            "n_valid": found.n_valid,
+            "rejection_rate": found.rejection_rate,
+            "parameters_hash": found.parameters_hash,
+            "regimes": dict(found.regime_frequencies),
+        },
+    )
+
+
+@dg.asset(
+    group_name="api",
+    description="The lineups that the request asks for, checked in full.",
+    kinds={"numba"},
+    owners=["team:model"],
+    io_manager_key=MEMORY,
+    ins={
+        "api_request": dg.AssetIn(dagster_type=dg.Any),
+        "api_scenarios": dg.AssetIn(dagster_type=dg.Any),
+    },
+)
+def api_lineups(
+    context: dg.AssetExecutionContext, api_request: Any, api_scenarios: Any
+) -> dg.Output[Any]:
+    """The one best by its mean, or a portfolio."""
+    from nascar_assets.service.run_request import choose
+
+    with _stage(context):
+        chosen = choose(api_request, api_scenarios)
+    return dg.Output(
+        chosen,
+        metadata={"lineups": len(chosen.drivers), "notices": _notices(chosen.notices)},
+    )
+
+
+@dg.asset(
+    group_name="api",
+    description="The answer to the request, as the API gives it.",
+    kinds={"json"},
+    owners=["team:model"],
+    io_manager_key=MEMORY,
+    ins={
+        "api_request": dg.AssetIn(dagster_type=dg.Any),
+        "api_scenarios": dg.AssetIn(dagster_type=dg.Any),
+        "api_lineups": dg.AssetIn(dagster_type=dg.Any),
+    },
+)
+def api_result(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    api_request: Any,
+    api_scenarios: Any,
+    api_lineups: Any,
+) -> dg.Output[Any]:
+    """Written under the run's own id; the materialisation says where, and its hash."""
+    from nascar_assets.service.run_request import respond
+
+    run_id = context.run.run_id
+    with _stage(context):
+        response = respond(run_id, api_request, api_scenarios, api_lineups)
+        data = response.model_dump_json().encode()
+        path = result_path(run_id)
+        platform.root.write(path, data)
+    first = ", ".join(driver.name for driver in response.lineup)
+    return dg.Output(
+        None,
+        metadata={
+            "path": path,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "lineup": first,
+            "total_projected_points": response.total_projected_points,
+            "run_config": dg.MetadataValue.json(json.loads(api_request.run_config.to_json())),
+        },
+    )
+
+
+API_RESOURCES = {MEMORY: dg.mem_io_manager}
+"""What these assets need beyond the platform."""
+
+API_ASSETS = [api_request, api_scenarios, api_lineups, api_result]
+
+api_job = dg.define_asset_job(
+    "api_optimize",
+    selection=API_ASSETS,
+    description="One request to POST /api/v1/optimize.",
+    executor_def=dg.in_process_executor,
+)
+
+
+def resolved_job(platform: Platform) -> dg.JobDefinition:
+    """The job on its own, ready to be executed against a platform."""
+    definitions = dg.Definitions(
+        assets=API_ASSETS, jobs=[api_job], resources={"platform": platform, **API_RESOURCES}
+    )
+    return definitions.resolve_job_def("api_optimize")

@@ -1,0 +1,353 @@
+"""What the API does, without HTTP: takes requests, stores them as jobs, tells of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Lock
+
+import structlog
+
+from nascar_assets.constraints import RunConfig
+from nascar_assets.errors import EnvironmentFault
+from nascar_assets.feed.times import EASTERN
+from nascar_assets.ontology.canonical import content_hash
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.service.compiled import CompiledRequest, race_hash
+from nascar_assets.service.contracts import (
+    JobList,
+    JobStatus,
+    OptimizationStatus,
+    OptimizeRequest,
+    OptimizeResponse,
+)
+from nascar_assets.service.jobs import request_path
+from nascar_assets.service.known_graph import GraphReader
+from nascar_assets.service.precheck import precheck
+from nascar_assets.service.problems import RequestRefused, invalid
+from nascar_assets.service.request_race import Parameters, compile_request, parameters_of
+from nascar_assets.service.run_configs import parameters_of_run, read_run_config
+from nascar_assets.service.run_store import (
+    CLIENT,
+    REQUEST_HASH,
+    SLATE,
+    WEBHOOK,
+    AlreadySubmitted,
+    Job,
+    RunStore,
+)
+from nascar_assets.service.settings import ServiceSettings
+from nascar_assets.service.stored_slates import StoredSlates
+from nascar_assets.service.track_names import catalogue
+from nascar_assets.service.webhook_targets import check_webhook_url
+
+_RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_IDEMPOTENT = uuid.UUID("6f3a4bb1-5d0c-4a3e-9b57-2c1f8f4c9a10")
+_DRAWN_SEEDS = 2**53 - 1
+"""Drawn seeds are below this, so that every JSON reader holds them exactly."""
+_FINISHED_KEPT = 4_096
+
+_log = structlog.get_logger(__name__)
+
+
+class Optimizer:
+    """Takes requests and tells of jobs.
+
+    Args:
+        store: The run storage.
+        platform: The data root and the graph's setting.
+        settings: The service's settings.
+        wake: Called when there is a new job.
+        stop_job: Called with the id of a job that was asked to stop.
+        ended: Called with the id of a job that was cancelled before it began.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        platform: Platform,
+        settings: ServiceSettings,
+        *,
+        wake: Callable[[], None],
+        stop_job: Callable[[str], None],
+        ended: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._platform = platform
+        self._root = platform.root
+        self._settings = settings
+        self._wake = wake
+        self._stop_job = stop_job
+        self._ended = ended
+        self.slates = StoredSlates(self._root)
+        self.graph = GraphReader(platform)
+        self._finished: OrderedDict[str, OptimizationStatus] = OrderedDict()
+        self._lock = Lock()
+
+    def submit(
+        self, request: OptimizeRequest, *, client: str, key: str | None = None
+    ) -> OptimizationStatus:
+        """Validates, prechecks and stores a request; its job begins when a worker is free.
+
+        Args:
+            request: The request.
+            client: Who sent it.
+            key: The client's Idempotency-Key: the same key and body give the same job.
+
+        Raises:
+            RequestRefused: With the code, the field and the HTTP status.
+        """
+        now = datetime.now(UTC)
+        body_hash = content_hash(request.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        run_id = str(uuid.uuid4())
+        if key is not None:
+            run_id = str(uuid.uuid5(_IDEMPOTENT, f"{client}\n{key}"))
+            earlier = self._store.find(run_id)
+            if earlier is not None:
+                return self._repeated(earlier, body_hash)
+        if request.webhook_url is not None:
+            check_webhook_url(request.webhook_url, self._settings)
+        job = self._compiled(request, run_id, now)
+        unfinished = self._store.count(
+            statuses=[JobStatus.PENDING, JobStatus.RUNNING], tags={CLIENT: client}
+        )
+        if unfinished >= self._settings.max_queued:
+            raise RequestRefused(
+                429,
+                "QUEUE_FULL",
+                f"{unfinished} jobs of this client are not finished; "
+                f"{self._settings.max_queued} may be.",
+                remedy="Wait for some of them.",
+                retry_after=5,
+            )
+        tags = {SLATE: request.slate_id, CLIENT: client, REQUEST_HASH: body_hash}
+        if request.webhook_url is not None:
+            tags[WEBHOOK] = "pending"
+        path = request_path(run_id)
+        self._root.write(path, job.to_json())
+        try:
+            self._store.submit(run_id, tags)
+        except AlreadySubmitted:  # the same key, at the same moment
+            earlier = self._store.find(run_id)
+            assert earlier is not None
+            return self._repeated(earlier, body_hash)
+        stored = self._store.find(run_id)
+        self._wake()
+        _log.info("job accepted", run_id=run_id, slate_id=request.slate_id, client=client)
+        return OptimizationStatus(
+            run_id=run_id,
+            status=JobStatus.PENDING,
+            progress=0.0,
+            slate_id=request.slate_id,
+            created_at=stored.created_at if stored is not None else now,
+        )
+
+    def _repeated(self, earlier: Job, body_hash: str) -> OptimizationStatus:
+        if earlier.tag(REQUEST_HASH) != body_hash:
+            raise invalid(
+                "IDEMPOTENCY_KEY_REUSED",
+                "This Idempotency-Key came with another request before.",
+                field="Idempotency-Key",
+                remedy="Use a new key for a new request.",
+            )
+        return self._store.describe(earlier)
+
+    def _compiled(self, request: OptimizeRequest, run_id: str, now: datetime) -> CompiledRequest:
+        config: RunConfig | None = None
+        if request.run_config is not None:
+            config, earlier = read_run_config(request.run_config, self._root, self.slates)
+            if earlier is not None:
+                return self._again(request, earlier, run_id, now)
+        if config is not None:
+            parameters = parameters_of_run(config)
+        else:
+            seed = request.random_seed
+            drawn = 1 + secrets.randbelow(_DRAWN_SEEDS)
+            parameters = parameters_of(request, drawn if seed is None else seed)
+        job = self._compile(request, parameters, run_id, now)
+        if config is not None:
+            _same_constraints(config, job)
+        return job
+
+    def _compile(
+        self, request: OptimizeRequest, parameters: Parameters, run_id: str, now: datetime
+    ) -> CompiledRequest:
+        slate = self.slates.get(request.slate_id)
+        tracks = [*self.slates.scheduled_tracks(), *catalogue(now.astimezone(EASTERN).year)]
+        graph = None
+        if slate is None:
+            graph = self.graph.lookup(request, tracks)
+        job = compile_request(
+            request, parameters, run_id=run_id, now=now, slate=slate, tracks=tracks, graph=graph
+        )
+        precheck(job, slate)
+        return job
+
+    @staticmethod
+    def _again(
+        request: OptimizeRequest, earlier: CompiledRequest, run_id: str, now: datetime
+    ) -> CompiledRequest:
+        """The work of an earlier job once more; what the slate's run did since does not matter."""
+        before = earlier.request
+        for name in ("slate_id", "drivers", "salary_cap", "portfolio"):
+            if getattr(before, name) != getattr(request, name):
+                raise invalid(
+                    "RUN_CONFIG_MISMATCH",
+                    f"The request's {name} differs from the one of run "
+                    f"{earlier.run_config.run_id}: it would not be the same run.",
+                    field=name,
+                    remedy="Send the run's own request, or leave run_config out.",
+                )
+        return replace(earlier.as_run(run_id, now), request=request)
+
+    def status(self, run_id: str) -> OptimizationStatus:
+        """Where a job stands.
+
+        Raises:
+            RequestRefused: 404 for an id that no job has.
+        """
+        with self._lock:
+            if run_id in self._finished:
+                return self._finished[run_id]
+        job = self._job(run_id)
+        status = self._store.describe(job)
+        if job.finished:  # it will never change again
+            with self._lock:
+                self._finished[run_id] = status
+                while len(self._finished) > _FINISHED_KEPT:
+                    self._finished.popitem(last=False)
+        return status
+
+    def result(self, run_id: str) -> bytes | OptimizationStatus:
+        """A completed job's result as JSON; its status while there is none yet.
+
+        Raises:
+            RequestRefused: 404 for an unknown job, 409 for one that failed or was cancelled.
+        """
+        status = self.status(run_id)
+        if status.status in (JobStatus.PENDING, JobStatus.RUNNING):
+            return status
+        if status.status is not JobStatus.COMPLETED:
+            failed = status.status is JobStatus.FAILED
+            raise RequestRefused(
+                409,
+                "JOB_FAILED" if failed else "JOB_CANCELLED",
+                status.error or f"The job was {status.status}.",
+                run_id=run_id,
+            )
+        made = self._store.materialisation(run_id, "api_result")
+        data = None if made is None else self._root.read(str(made["path"]))
+        if made is None or data is None:
+            raise RequestRefused(
+                410,
+                "RESULT_GONE",
+                "The job completed and its result is no longer there.",
+                remedy="Send the request again with the run's run_config.",
+                run_id=run_id,
+            )
+        if hashlib.sha256(data).hexdigest() != made["sha256"]:
+            raise EnvironmentFault(f"The result of job {run_id} was changed after it was written.")
+        return data
+
+    def response(self, run_id: str) -> OptimizeResponse:
+        """A completed job's result as a value.
+
+        Raises:
+            RequestRefused: As for `result`; 409 where the job has not ended.
+        """
+        found = self.result(run_id)
+        if isinstance(found, OptimizationStatus):
+            raise RequestRefused(409, "JOB_NOT_FINISHED", "The job has not ended.", run_id=run_id)
+        return OptimizeResponse.model_validate_json(found)
+
+    def cancel(self, run_id: str) -> OptimizationStatus:
+        """Stops a job; one that has ended stays as it is.
+
+        Raises:
+            RequestRefused: 404 for an unknown job, 409 for one that has completed or failed.
+        """
+        job = self._job(run_id)
+        if job.finished and job.status is not JobStatus.CANCELLED:
+            raise RequestRefused(
+                409, "JOB_FINISHED", f"The job has {job.status} already.", run_id=run_id
+            )
+        if not job.finished:
+            after = self._store.cancel(job)
+            if after is JobStatus.RUNNING:
+                self._stop_job(run_id)
+            else:
+                self._ended(run_id)
+        return self.status(run_id)
+
+    def list_jobs(
+        self,
+        *,
+        slate_id: str | None,
+        status: JobStatus | None,
+        limit: int,
+        cursor: str | None,
+    ) -> JobList:
+        """A page of jobs, the newest first.
+
+        Raises:
+            RequestRefused: 422 for a cursor that no page gave.
+        """
+        if cursor is not None and (not _RUN_ID.fullmatch(cursor) or not self._store.find(cursor)):
+            raise invalid("CURSOR_UNKNOWN", "No page gave this cursor.", field="cursor")
+        found = self._store.jobs(
+            statuses=[status] if status else (),
+            tags={SLATE: slate_id} if slate_id else None,
+            limit=limit + 1,
+            cursor=cursor,
+        )
+        page = found[:limit]
+        return JobList(
+            jobs=tuple(self._described(job) for job in page),
+            next_cursor=page[-1].run_id if len(found) > limit else None,
+        )
+
+    def _described(self, job: Job) -> OptimizationStatus:
+        with self._lock:
+            held = self._finished.get(job.run_id)
+        return held if held is not None else self._store.describe(job)
+
+    def _job(self, run_id: str) -> Job:
+        job = self._store.find(run_id) if _RUN_ID.fullmatch(run_id) else None
+        if job is None:
+            raise RequestRefused(404, "JOB_UNKNOWN", "No job has this id.", field="run_id")
+        return job
+
+    def storage_answers(self) -> None:
+        """Asks the run storage and the data root; raises where one of them does not answer."""
+        self._store.ping()
+        self._root.exists(f"api/.ready-{int(time.time()) // 60}")
+
+    def queued(self) -> int:
+        """Jobs that wait for a worker."""
+        return self._store.count(statuses=[JobStatus.PENDING])
+
+
+def _same_constraints(config: RunConfig, job: CompiledRequest) -> None:
+    if job.spec.hash != config.constraint_spec_hash:
+        raise invalid(
+            "RUN_CONFIG_MISMATCH",
+            f"The request compiles to constraints {job.spec.hash[:12]}; the run config was made "
+            f"of {config.constraint_spec_hash[:12]}.",
+            field="run_config.constraint_spec_hash",
+            remedy="Send the run's own drivers and slate, or leave run_config out.",
+        )
+    wanted = config.sim_params.get("race_hash")
+    if wanted is not None and wanted != race_hash(job.setup):
+        raise invalid(
+            "RUN_CONFIG_MISMATCH",
+            "The slate's field, ratings or race have changed since the run config was made.",
+            field="run_config.sim_params.race_hash",
+            remedy="Leave run_config out to compute with what is known now.",
+        )

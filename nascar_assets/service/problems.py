@@ -1,0 +1,60 @@
+"""Why a request was not taken: an HTTP status, a stable code, and words for people."""
+
+from __future__ import annotations
+
+from nascar_assets.constraints import CODES
+from nascar_assets.errors import InputError
+from nascar_assets.service.contracts import Problem
+
+
+class RequestRefused(Exception):
+    """A request that is answered with a problem.
+
+    Args:
+        status: HTTP status.
+        code: Stable code.
+        message: What is wrong.
+        field: The request's field at fault, as `drivers.3.salary`.
+        remedy: What to do about it; the code's own where the table of codes has one.
+        retry_after: Seconds after which trying again makes sense.
+        run_id: The job in question.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        field: str | None = None,
+        remedy: str | None = None,
+        retry_after: int | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        if remedy is None and code in CODES:
+            remedy = CODES[code].remedy
+        self.status = status
+        self.retry_after = retry_after
+        self.problem = Problem(
+            code=code, message=plain(message), field=field, remedy=remedy, run_id=run_id
+        )
+
+
+def invalid(
+    code: str, message: str, *, field: str | None = None, remedy: str | None = None
+) -> RequestRefused:
+    """A request whose content is at fault: 422."""
+    return RequestRefused(422, code, message, field=field, remedy=remedy)
+
+
+def of_input_error(error: InputError, code: str = "INVALID_VALUE") -> RequestRefused:
+    """The domain's own refusal of an input as an answer: 422."""
+    message = error.message if error.file is None else f"{error.file}: {error.message}"
+    return invalid(code, message, field=error.field, remedy=error.remedy)
+
+
+def plain(text: str, limit: int = 2_000) -> str:
+    """Text that every encoding and every log can hold: no lone surrogates, not too long."""
+    clean = text.encode("utf-8", "replace").decode()
+    return clean if len(clean) <= limit else f"{clean[:limit]}..."

@@ -1,0 +1,210 @@
+"""A compiled request to its result: scenarios, lineups, diagnostics. Plain Python, no Dagster."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nascar_assets.constraints import Deny, LineupChecker
+from nascar_assets.errors import InputError
+from nascar_assets.lineups import PortfolioSettings, best_lineups, build_portfolio
+from nascar_assets.lineups.problem import NOT_RACING
+from nascar_assets.lineups.settings import GroupSettings
+from nascar_assets.ontology.vetoes import parse_veto
+from nascar_assets.scenarios import Scenarios, generate_scenarios, summarise
+from nascar_assets.service.compiled import CompiledRequest
+from nascar_assets.service.contracts import (
+    DriverSelection,
+    LawRecord,
+    LineupSelection,
+    OptimizeResponse,
+    RunConfigModel,
+    ScenarioDiagnostics,
+)
+from nascar_assets.slates.slate import Slate
+
+_TRIES = (1, 64, 4_096)
+"""How many of the best lineups are looked at until the constraints allow one."""
+
+
+class NoAllowedLineup(InputError):
+    """No lineup of the pool meets every constraint."""
+
+
+@dataclass(frozen=True)
+class ChosenLineups:
+    """Lineups as indices into the pool's players, the first one first, and what to know of them."""
+
+    pool: Slate
+    drivers: npt.NDArray[np.int32]
+    notices: tuple[str, ...] = ()
+
+
+def simulate(job: CompiledRequest, *, threads: int | None = None) -> Scenarios:
+    """The race told as many times as the request wants.
+
+    Args:
+        job: The compiled request.
+        threads: Threads of the simulation; the scenarios do not depend on it.
+
+    Raises:
+        InputError: If the constraints reject too many scenarios.
+    """
+    return generate_scenarios(
+        job.spec,
+        job.setup,
+        job.n_scenarios,
+        job.run_config.random_seed,
+        pit_strategy_mix=job.pit_strategy_mix,
+        threads=threads,
+    )
+
+
+def forecast(job: CompiledRequest, scenarios: Scenarios) -> pl.DataFrame:
+    """The forecast per car, its Monte Carlo errors with it."""
+    return summarise(scenarios, job.slate.rules)
+
+
+def choose(job: CompiledRequest, scenarios: Scenarios) -> ChosenLineups:
+    """The lineups that the request asks for, every one allowed by every constraint.
+
+    Raises:
+        InputError: If there is none, or the portfolio's settings cannot hold together.
+    """
+    pool = _open_pool(job)
+    place = {driver: index for index, driver in enumerate(scenarios.driver_ids)}
+    columns = [place[player.driver_id] for player in pool.players]
+    points = np.ascontiguousarray(scenarios.points(pool.rules)[:, columns])
+    checker = LineupChecker(pool, job.spec, track_id=job.setup.track_id)
+    if job.portfolio is None:
+        return ChosenLineups(pool, _best(pool, points, checker))
+    made = build_portfolio(points, pool, _with_vetoes(job, pool, job.portfolio))
+    for number, row in enumerate(made.drivers, 1):
+        result = checker.check([pool.players[i].driver_id for i in row])
+        if isinstance(result, Deny):
+            raise NoAllowedLineup(
+                f"Lineup {number} of the portfolio is denied: {result.code} {result.reason}",
+                field="portfolio",
+                remedy="Exclude one of the drivers named, or lift the veto.",
+            )
+    return ChosenLineups(pool, made.drivers, made.notices)
+
+
+def _open_pool(job: CompiledRequest) -> Slate:
+    """The pool without those who do not race or whom a veto keeps out of every lineup."""
+    players = tuple(
+        player
+        for player in job.slate.players
+        if (player.status or "").strip().upper() not in NOT_RACING
+        and "not-in-lineups" not in job.spec.get_driver_constraints(player.driver_id).veto_rules
+    )
+    return replace(job.slate, players=players)
+
+
+def _best(
+    pool: Slate, points: npt.NDArray[np.int32], checker: LineupChecker
+) -> npt.NDArray[np.int32]:
+    """The allowed lineup with the most points over all scenarios; ties by ascending places."""
+    totals = points.sum(axis=0, dtype=np.int64)
+    salaries = np.array([player.salary for player in pool.players], np.int64)
+    seen, reason = 0, ""
+    for count in _TRIES:
+        ranked = best_lineups(
+            totals, salaries, pool.rules.salary_cap, pool.rules.roster_size, count
+        )
+        for row in ranked.drivers[seen:]:
+            result = checker.check([pool.players[i].driver_id for i in row])
+            if not isinstance(result, Deny):
+                return row[None, :]
+            reason = f"{result.code} {result.reason}"
+        if len(ranked.drivers) < count:
+            break
+        seen = count
+    raise NoAllowedLineup(
+        f"None of the {len(ranked.drivers):,} best lineups meets every constraint; the last one: "
+        f"{reason}",
+        remedy="Allow more drivers, or lift vetoes.",
+    )
+
+
+def _with_vetoes(
+    job: CompiledRequest, pool: Slate, settings: PortfolioSettings
+) -> PortfolioSettings:
+    """The settings, with vetoes on pairs of drivers as groups of which a lineup holds one."""
+    ids = {player.driver_id for player in pool.players}
+    pairs: dict[tuple[str, str], GroupSettings] = {}
+    for driver_id in sorted(ids):
+        for code in job.spec.get_driver_constraints(driver_id).veto_rules:
+            rule = parse_veto(code, subject="driver")
+            other = rule.text("other") if rule.name == "not-together-in-lineups" else None
+            if other is not None and other in ids:
+                pair = (min(driver_id, other), max(driver_id, other))
+                pairs[pair] = GroupSettings(drivers=pair, at_most=1, name=f"veto {code}")
+    if not pairs:
+        return settings
+    return settings.model_copy(update={"groups": (*settings.groups, *pairs.values())})
+
+
+def respond(
+    run_id: str, job: CompiledRequest, scenarios: Scenarios, chosen: ChosenLineups
+) -> OptimizeResponse:
+    """The result as the API gives it."""
+    table = forecast(job, scenarios)
+    means = dict(zip(table["driver_id"], table["points_mean"], strict=True))
+    lineups = tuple(_selection(chosen.pool, row, means) for row in chosen.drivers)
+    place = {driver: index for index, driver in enumerate(scenarios.driver_ids)}
+    cars = [place[driver.driver_id] for driver in lineups[0].drivers]
+    gained = scenarios.start[:, cars].astype(np.int64) - scenarios.finish[:, cars]
+    found = scenarios.diagnostics
+    assert found is not None  # simulated just now
+    return OptimizeResponse(
+        run_id=run_id,
+        lineup=lineups[0].drivers,
+        total_projected_points=lineups[0].total_projected_points,
+        total_salary=lineups[0].total_salary,
+        lineups=lineups,
+        scenario_diagnostics=ScenarioDiagnostics(
+            n_scenarios_generated=found.n_generated,
+            n_valid=found.n_valid,
+            rejection_rate=found.rejection_rate,
+            avg_laps_led=float(scenarios.laps_led[:, cars].mean()),
+            avg_position_differential=float(gained.mean()),
+            calibration_metrics=job.calibration,
+            calibration_reason=job.calibration_reason,
+            regime_frequencies=dict(found.regime_frequencies),
+            conservation=tuple(
+                LawRecord(
+                    law=record.law,
+                    statement=record.statement,
+                    checked=record.checked,
+                    broken=record.broken,
+                )
+                for record in found.conservation
+            ),
+        ),
+        constraint_spec_hash=job.spec.hash,
+        run_config=RunConfigModel.model_validate(json.loads(job.run_config.to_json())),
+        notices=(*job.notices, *found.notices, *chosen.notices),
+    )
+
+
+def _selection(pool: Slate, row: npt.NDArray[np.int32], means: dict[str, float]) -> LineupSelection:
+    drivers = tuple(
+        DriverSelection(
+            driver_id=player.driver_id,
+            name=player.name,
+            salary=player.salary,
+            projected_points=round(means[player.driver_id], 6),
+            position="D",
+        )
+        for player in (pool.players[i] for i in row)
+    )
+    return LineupSelection(
+        drivers=drivers,
+        total_projected_points=round(sum(means[driver.driver_id] for driver in drivers), 6),
+        total_salary=sum(driver.salary for driver in drivers),
+    )

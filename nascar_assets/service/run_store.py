@@ -1,0 +1,404 @@
+"""Jobs as runs in Dagster's run storage. What is not public in Dagster stays in this file.
+
+A job is a run of the job `api_optimize`, added to the run storage as it is (milliseconds, where
+`create_run_for_job` takes a tenth of a second) and claimed by one worker with one conditional
+update. `nascar_assets_tests/service/test_run_store.py` holds everything that is relied on here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import sqlalchemy as db
+from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.errors import DagsterRunAlreadyExists
+from dagster._core.execution.api import execute_run
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
+from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
+from dagster._serdes import serialize_value
+
+from nascar_assets.service.contracts import JobStatus, OptimizationStatus
+
+JOB_NAME = "api_optimize"
+
+SLATE, CLIENT, REQUEST_HASH = "slate_id", "client", "request_hash"
+SERVER, ATTEMPTS, WEBHOOK = "api_server", "api_attempts", "api_webhook"
+
+STAGES: Mapping[str, tuple[float, float]] = {
+    "api_request": (0.0, 0.05),
+    "api_scenarios": (0.05, 0.75),
+    "api_lineups": (0.75, 0.95),
+    "api_result": (0.95, 1.0),
+}
+"""Share of the work that is done when a step begins and when it has ended."""
+
+_WAITING = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED)
+_IN_FLIGHT = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
+_STATUS: Mapping[DagsterRunStatus, JobStatus] = {
+    **dict.fromkeys(_WAITING, JobStatus.PENDING),
+    **dict.fromkeys(_IN_FLIGHT, JobStatus.RUNNING),
+    DagsterRunStatus.SUCCESS: JobStatus.COMPLETED,
+    DagsterRunStatus.FAILURE: JobStatus.FAILED,
+    DagsterRunStatus.CANCELED: JobStatus.CANCELLED,
+}
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class AlreadySubmitted(Exception):
+    """A job of this id is there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as the run storage holds it.
+
+    Attributes:
+        run: Dagster's run.
+        created_at: When it was accepted.
+    """
+
+    run: dg.DagsterRun
+    created_at: datetime
+
+    @property
+    def run_id(self) -> str:
+        """The job's id."""
+        return self.run.run_id
+
+    @property
+    def status(self) -> JobStatus:
+        """Where it stands."""
+        return _STATUS.get(self.run.status, JobStatus.PENDING)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, however."""
+        return self.run.is_finished
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether it was asked to stop and has not stopped yet."""
+        return self.run.status == DagsterRunStatus.CANCELING
+
+    @property
+    def attempts(self) -> int:
+        """How often a worker took it up."""
+        return int(self.run.tags.get(ATTEMPTS, "0"))
+
+    def tag(self, name: str) -> str | None:
+        """One of its tags."""
+        value = self.run.tags.get(name)
+        return None if value is None else str(value)
+
+
+class RunStore:
+    """Everything that the service does with Dagster's run storage and event log.
+
+    Args:
+        instance: The instance, the same one that the UI shows.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        storage = instance.run_storage
+        assert isinstance(storage, SqlRunStorage), "runs are claimed by a conditional update"
+        self._storage: SqlRunStorage = storage
+        self._snapshot: str | None = None
+
+    # --- what the server does ---
+
+    def ping(self) -> None:
+        """Asks the run storage something small; raises where it does not answer."""
+        self._storage.get_cursor_values({"nascar_api_ping"})
+
+    def register(self, job: dg.JobDefinition) -> None:
+        """Stores what the UI draws of the job, so that every run can point to it."""
+        snapshot = job.get_job_snapshot()
+        if not self._storage.has_job_snapshot(snapshot.snapshot_id):
+            self._storage.add_job_snapshot(snapshot)
+        self._snapshot = snapshot.snapshot_id
+
+    def submit(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Stores a job that no worker has taken up yet.
+
+        Raises:
+            AlreadySubmitted: If there is a job of this id.
+        """
+        run = dg.DagsterRun(
+            job_name=JOB_NAME,
+            run_id=run_id,
+            run_config=_QUIET,
+            tags=dict(tags),
+            job_snapshot_id=self._snapshot,
+        )
+        try:
+            self.instance.add_run(run)
+        except DagsterRunAlreadyExists as error:
+            raise AlreadySubmitted(run_id) from error
+
+    def find(self, run_id: str) -> Job | None:
+        """A job of the service by its id; other runs of the platform are not its jobs."""
+        record = self.instance.get_run_record_by_id(run_id)
+        if record is None or record.dagster_run.job_name != JOB_NAME:
+            return None
+        return _job(record)
+
+    def jobs(
+        self,
+        *,
+        statuses: Sequence[JobStatus] = (),
+        tags: Mapping[str, str] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        ascending: bool = False,
+    ) -> list[Job]:
+        """Jobs in the order in which they were accepted, the newest first."""
+        found = self.instance.get_run_records(
+            self._filter(statuses, tags), limit=limit, cursor=cursor, ascending=ascending
+        )
+        return [_job(record) for record in found]
+
+    def count(
+        self, *, statuses: Sequence[JobStatus] = (), tags: Mapping[str, str] | None = None
+    ) -> int:
+        """How many jobs there are."""
+        return self.instance.get_runs_count(self._filter(statuses, tags))
+
+    @staticmethod
+    def _filter(statuses: Sequence[JobStatus], tags: Mapping[str, str] | None) -> RunsFilter:
+        wanted = [own for own, status in _STATUS.items() if status in statuses]
+        return RunsFilter(job_name=JOB_NAME, statuses=wanted or None, tags=dict(tags or {}))
+
+    def describe(self, job: Job) -> OptimizationStatus:
+        """The job's status with its progress, from the steps that began and ended."""
+        progress, stage, error = 0.0, None, None
+        if job.status is JobStatus.COMPLETED:
+            progress = 1.0
+        elif job.status is not JobStatus.PENDING:
+            progress, stage = self._progress(job.run_id)
+            if job.finished:
+                stage = None
+                error = self._reason(job)
+        return OptimizationStatus(
+            run_id=job.run_id,
+            status=job.status,
+            progress=progress,
+            stage="cancelling" if job.cancelling else stage,
+            error=error,
+            slate_id=job.tag(SLATE),
+            created_at=job.created_at,
+        )
+
+    def _progress(self, run_id: str) -> tuple[float, str | None]:
+        records = self.instance.get_records_for_run(
+            run_id,
+            of_type={DagsterEventType.STEP_START, DagsterEventType.STEP_SUCCESS},
+            ascending=False,
+            limit=1,
+        ).records
+        if not records or records[0].event_log_entry.dagster_event is None:
+            return 0.0, None
+        event = records[0].event_log_entry.dagster_event
+        step = str(event.step_key)
+        begun, ended = STAGES.get(step, (0.0, 0.0))
+        # A job is at 1.0 when it has completed, and only then.
+        done = ended if event.event_type == DagsterEventType.STEP_SUCCESS else begun
+        return min(done, 0.99), step.removeprefix("api_")
+
+    def _reason(self, job: Job) -> str:
+        """Why a job failed or was cancelled."""
+        records = self.instance.get_records_for_run(
+            job.run_id,
+            of_type={
+                DagsterEventType.STEP_FAILURE,
+                DagsterEventType.RUN_FAILURE,
+                DagsterEventType.RUN_CANCELED,
+            },
+        ).records
+        messages = []
+        for record in records:
+            event = record.event_log_entry.dagster_event
+            if event is None:
+                continue
+            if job.status is JobStatus.CANCELLED:
+                if event.event_type == DagsterEventType.RUN_CANCELED:
+                    messages.append(event.message or "")
+                continue
+            if event.event_type == DagsterEventType.STEP_FAILURE:
+                told = event.step_failure_data.user_failure_data
+                if told is not None and told.description:
+                    return str(told.description)
+            elif event.message:
+                messages.append(event.message)
+        if job.status is JobStatus.CANCELLED:
+            return messages[-1] if messages and messages[-1] else "Cancelled on request."
+        return messages[-1] if messages else "The job failed."
+
+    def cancel(self, job: Job) -> JobStatus:
+        """Stops a job: at once where no worker has it, else the worker is asked to."""
+        message = "Cancelled on request."
+        if self._move(job.run, _WAITING, DagsterRunStatus.CANCELED):
+            self.instance.report_run_canceled(job.run, message=message)
+            return JobStatus.CANCELLED
+        current = self.find(job.run_id)
+        assert current is not None  # runs are never deleted
+        if not current.finished and not current.cancelling:
+            self.instance.report_run_canceling(current.run)
+            # What ended in the meantime keeps the end that it had.
+            after = self.find(job.run_id)
+            current = after or current
+        return current.status
+
+    def note(self, run_id: str, **tags: str) -> None:
+        """Adds tags to a job."""
+        self.instance.add_run_tags(run_id, tags)
+
+    def materialisation(self, run_id: str, asset: str) -> dict[str, Any] | None:
+        """The metadata of what a job materialised, by name; none where it did not."""
+        records = self.instance.get_records_for_run(
+            run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION, ascending=False
+        ).records
+        for record in records:
+            made = record.event_log_entry.asset_materialization
+            if made is not None and made.asset_key == dg.AssetKey(asset):
+                return {name: value.value for name, value in made.metadata.items()}
+        return None
+
+    # --- what workers do ---
+
+    def claim(self, server_id: str) -> Job | None:
+        """The job that waits longest, now this worker's own; none where none waits.
+
+        One conditional update: of many workers that ask at once, one gets the job.
+        """
+        while True:
+            with self._storage.connect() as connection:
+                row = connection.execute(
+                    db.select(RunsTable.c.run_id)
+                    .where(
+                        RunsTable.c.pipeline_name == JOB_NAME,
+                        RunsTable.c.status == DagsterRunStatus.NOT_STARTED.value,
+                    )
+                    .order_by(RunsTable.c.id)
+                    .limit(1)
+                ).first()
+            if row is None:
+                return None
+            job = self.find(str(row[0]))
+            assert job is not None
+            tags = {SERVER: server_id, ATTEMPTS: str(job.attempts + 1)}
+            if self._move(job.run, _WAITING, DagsterRunStatus.STARTING, tags):
+                return self.find(job.run_id)
+
+    def execute(self, definition: dg.JobDefinition, job: Job) -> bool:
+        """Executes a claimed job in this process; returns whether it completed.
+
+        What fails inside is recorded in the run and not raised.
+        """
+        return execute_run(InMemoryJob(definition), job.run, self.instance).success
+
+    def stage_seconds(self, run_id: str) -> dict[str, float]:
+        """How long each stage of a job took."""
+        begun: dict[str, float] = {}
+        taken: dict[str, float] = {}
+        records = self.instance.get_records_for_run(
+            run_id, of_type={DagsterEventType.STEP_START, DagsterEventType.STEP_SUCCESS}
+        ).records
+        for record in records:
+            entry = record.event_log_entry
+            event = entry.dagster_event
+            if event is None:
+                continue
+            step = str(event.step_key)
+            if event.event_type == DagsterEventType.STEP_START:
+                begun[step] = entry.timestamp
+            elif step in begun:
+                taken[step.removeprefix("api_")] = entry.timestamp - begun[step]
+        return taken
+
+    def without_compute_logs(self) -> None:
+        """Leaves standard output and error of steps where they are, in this process."""
+        self.instance._compute_log_manager = NoOpComputeLogManager()
+
+    # --- what the supervisor does ---
+
+    def in_flight(self) -> list[Job]:
+        """Jobs that a worker has, or had when it died."""
+        return self.jobs(statuses=[JobStatus.RUNNING], ascending=True)
+
+    def requeue(self, job: Job, why: str) -> bool:
+        """Puts a job whose worker died back into the queue, at its old place."""
+        moved = self._move(job.run, _IN_FLIGHT[:2], DagsterRunStatus.NOT_STARTED)
+        if moved:
+            self.instance.report_engine_event(why, job.run)
+        return moved
+
+    def fail(self, job: Job, why: str) -> None:
+        """Ends a job as failed with a reason."""
+        self.instance.report_run_failed(job.run, message=why)
+
+    def end_cancelled(self, job: Job) -> None:
+        """Ends a job that was asked to stop and whose worker is gone."""
+        self.instance.report_run_canceled(job.run, message="Cancelled on request.")
+
+    def beat(self, server_id: str, content: Mapping[str, Any]) -> None:
+        """Says that a server lives."""
+        self._storage.set_cursor_values({_beat_key(server_id): json.dumps(dict(content))})
+
+    def last_beat(self, server_id: str) -> dict[str, Any] | None:
+        """What a server said last; none where it never said anything."""
+        key = _beat_key(server_id)
+        text = self._storage.get_cursor_values({key}).get(key)
+        return None if text is None else dict(json.loads(text))
+
+    def _move(
+        self,
+        run: dg.DagsterRun,
+        before: Sequence[DagsterRunStatus],
+        after: DagsterRunStatus,
+        tags: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Changes a run's status if it still is what it was; returns whether it was."""
+        moved = run.with_status(after).with_tags({**run.tags, **(tags or {})})
+        with self._storage.connect() as connection:
+            changed = connection.execute(
+                RunsTable.update()
+                .where(
+                    RunsTable.c.run_id == run.run_id,
+                    RunsTable.c.status.in_([status.value for status in before]),
+                )
+                .values(
+                    status=after.value,
+                    run_body=serialize_value(moved),
+                    update_timestamp=datetime.now(UTC).replace(tzinfo=None),
+                )
+            ).rowcount
+            if changed and tags:
+                connection.execute(
+                    RunTagsTable.delete().where(
+                        RunTagsTable.c.run_id == run.run_id, RunTagsTable.c.key.in_(list(tags))
+                    )
+                )
+                connection.execute(
+                    RunTagsTable.insert(),
+                    [{"run_id": run.run_id, "key": k, "value": v} for k, v in tags.items()],
+                )
+        return bool(changed)
+
+
+def _beat_key(server_id: str) -> str:
+    return f"nascar_api_server/{server_id}"
+
+
+def _job(record: dg.RunRecord) -> Job:
+    created = record.create_timestamp
+    if created.tzinfo is None:
+        created = created.replace(tzinfo=UTC)
+    return Job(record.dagster_run, created.astimezone(UTC))

@@ -1,0 +1,143 @@
+"""Every setting of the service, from the environment (`NASCAR_API_*`)."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from nascar_assets.errors import InputError
+
+PREFIX = "NASCAR_API_"
+
+
+def _listed(value: Any) -> Any:
+    """A text with commas as a tuple."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class ServiceSettings(BaseModel):
+    """How the service behaves. Each field is `NASCAR_API_` and its name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    workers: int = Field(default=2, ge=1, le=64, description="Resident worker processes.")
+    job_seconds: float = Field(
+        default=300.0, gt=0, description="Time limit of one job; past it the job fails."
+    )
+    max_attempts: int = Field(
+        default=3, ge=1, le=20, description="How often a job whose worker dies is taken up."
+    )
+    max_queued: int = Field(
+        default=200, ge=1, description="Unfinished jobs that one client may have."
+    )
+    max_body_bytes: int = Field(default=1_000_000, ge=1_000, description="Largest request body.")
+    rate_limit: str = Field(
+        default="10/minute",
+        description="Requests to POST /api/v1/optimize for each client; empty: no limit.",
+    )
+    poll_limit: str = Field(
+        default="1200/minute",
+        description="Other requests under /api/v1 for each client; empty: no limit.",
+    )
+    trusted_proxies: Listed = Field(
+        default=(),
+        description="Addresses or networks of proxies whose X-Forwarded-For is believed.",
+    )
+    cors_origins: Listed = Field(
+        default=(), description="Origins of pages that may call the service; none by default."
+    )
+    keys_file: str | None = Field(
+        default=None,
+        description="File with lines `name sha256` of API keys; where it is set a key is needed.",
+    )
+    webhook_secret: str | None = Field(
+        default=None,
+        min_length=16,
+        repr=False,
+        description="Secret that signs webhooks; without it webhooks are refused.",
+    )
+    webhook_private: bool = Field(
+        default=False, description="Whether webhooks may go to loopback and private addresses."
+    )
+    webhook_attempts: int = Field(
+        default=8, ge=1, le=50, description="How often one delivery is tried."
+    )
+    webhook_backoff: float = Field(
+        default=1.0, gt=0, description="Seconds before the second try; doubled for each further."
+    )
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("rate_limit", "poll_limit")
+    @classmethod
+    def _is_a_limit(cls, value: str) -> str:
+        from limits import parse
+
+        if value:
+            try:
+                parse(value)
+            except ValueError as error:
+                raise ValueError(f"{value!r} is no limit; write it as 10/minute") from error
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for item in value:
+            ipaddress.ip_network(item, strict=False)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for item in value:
+            if item != "*" and not item.startswith(("http://", "https://")):
+                raise ValueError(f"{item!r} is no origin; write it as https://example.org")
+        return value
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str] | None = None, **overrides: Any
+    ) -> ServiceSettings:
+        """The settings of an environment.
+
+        Args:
+            environment: Where to read; the process's own where none is given.
+            overrides: Settings that count more than the environment; none values do not.
+
+        Raises:
+            InputError: If a setting is unknown or malformed; its name says which.
+        """
+        given = os.environ if environment is None else environment
+        values: dict[str, Any] = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in given.items()
+            if name.startswith(PREFIX)
+        }
+        values |= {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = str(first["loc"][0]).upper() if first["loc"] else "?"
+            raise InputError(
+                f"{first['msg'].removeprefix('Value error, ')}.", field=f"{PREFIX}{name}"
+            ) from error
+
+
+def settings_markdown() -> str:
+    """The table of all settings, as Markdown."""
+    lines = ["| setting | default | what it does |", "| --- | --- | --- |"]
+    for name, field in ServiceSettings.model_fields.items():
+        default = field.default
+        shown = "none" if default in (None, ()) else f"`{default}`"
+        lines.append(f"| `{PREFIX}{name.upper()}` | {shown} | {field.description or ''} |")
+    return "\n".join([*lines, ""])

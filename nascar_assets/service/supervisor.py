@@ -1,0 +1,355 @@
+"""Keeps worker processes alive and every job accounted for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from nascar_assets.service.metrics import ServiceMetrics
+from nascar_assets.service.run_store import SERVER, Job, RunStore
+from nascar_assets.service.settings import ServiceSettings
+
+TICK_SECONDS = 0.1
+BEAT_SECONDS = 2.0
+LEASE_SECONDS = 15.0
+"""A server on another machine that has said nothing for so long is gone."""
+CANCEL_SECONDS = 3.0
+"""How long a worker may take to stop by itself."""
+LOST_SECONDS = 3.0
+"""A job of this server that no worker of it has for so long is lost."""
+START_SECONDS = 180.0
+"""How long a worker may take to become ready (its kernels are compiled at the first start)."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """One worker process as its server sees it."""
+
+    def __init__(self, number: int, command: list[str], environment: Mapping[str, str]) -> None:
+        self.number = number
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=dict(environment),
+            text=True,
+            bufsize=1,
+        )
+        self.born = time.monotonic()
+        self.ready = False
+        self.run_id: str | None = None
+        self.since = 0.0
+        self.killed_for: str | None = None
+
+    def wake(self) -> None:
+        """Tells it that there may be a job."""
+        try:
+            assert self.process.stdin is not None
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+        except (OSError, ValueError):
+            pass  # it died; the next tick sees it
+
+    def kill(self, why: str) -> None:
+        """Ends it at once."""
+        self.killed_for = why
+        self.process.kill()
+
+    def close(self) -> None:
+        """Lets it go: the end of its input ends it."""
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+
+class Supervisor:
+    """Starts workers, replaces the dead, and takes up again what they left behind.
+
+    Args:
+        store: The run storage.
+        home: The data root.
+        settings: The service's settings.
+        metrics: Where jobs are counted.
+        on_end: Called with the id of a job that has ended, however.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        home: str,
+        settings: ServiceSettings,
+        metrics: ServiceMetrics,
+        on_end: Callable[[str], None],
+    ) -> None:
+        self.server_id = uuid.uuid4().hex
+        self._store = store
+        self._home = home
+        self._settings = settings
+        self._metrics = metrics
+        self._on_end = on_end
+        self._workers: dict[int, Worker] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._cancelled: dict[str, float] = {}
+        self._unaccounted: dict[str, float] = {}
+        self._to_account: list[tuple[str, str | None]] = []
+        self._failures = 0
+        self._next_start = 0.0
+        self._next_beat = 0.0
+        self._identity = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "born": _born(os.getpid()),
+        }
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Starts the workers and the thread that watches them."""
+        for number in range(self._settings.workers):
+            self._spawn(number)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the workers; what they had in hand goes back into the queue."""
+        self._stopping.set()
+        self._thread.join(timeout=10)
+        with self._lock:
+            workers = list(self._workers.values())
+        for worker in workers:
+            worker.kill("the server stopped")
+        for worker in workers:
+            worker.process.wait(timeout=10)
+            worker.close()
+            if worker.run_id is not None:
+                self._to_account.append((worker.run_id, "the server was stopped"))
+        self._guarded(self._account_all)
+
+    @property
+    def ready_workers(self) -> int:
+        """Workers that are ready for jobs."""
+        with self._lock:
+            return sum(w.ready and w.process.poll() is None for w in self._workers.values())
+
+    def wake(self) -> None:
+        """Tells the idle workers that there is a job."""
+        with self._lock:
+            idle = [worker for worker in self._workers.values() if worker.run_id is None]
+        for worker in idle:
+            worker.wake()
+
+    def cancelled(self, run_id: str) -> None:
+        """Sees to it that a job that was asked to stop does stop."""
+        with self._lock:
+            self._cancelled[run_id] = time.monotonic()
+
+    def _spawn(self, number: int) -> None:
+        command = [sys.executable, "-m", "nascar_assets.service.worker"]
+        command += ["--home", self._home, "--server", self.server_id]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        worker = Worker(number, command, environment)
+        with self._lock:
+            self._workers[number] = worker
+        threading.Thread(
+            target=self._listen, args=(worker,), name=f"worker-{number}", daemon=True
+        ).start()
+
+    def _listen(self, worker: Worker) -> None:
+        """Reads what a worker reports until it ends."""
+        assert worker.process.stdout is not None
+        try:
+            for line in worker.process.stdout:
+                try:
+                    self._heard(worker, json.loads(line))
+                except (ValueError, KeyError) as error:
+                    _log.warning("worker said something odd", line=line[:200], error=str(error))
+        except (OSError, ValueError):
+            pass  # closed
+
+    def _heard(self, worker: Worker, said: dict[str, Any]) -> None:
+        event = said["event"]
+        if event == "ready":
+            worker.ready = True
+            self._failures = 0
+            seconds = round(time.monotonic() - worker.born, 2)
+            _log.info("worker ready", worker=worker.number, seconds=seconds)
+        elif event == "start":
+            with self._lock:
+                worker.run_id, worker.since = said["run_id"], time.monotonic()
+            _log.info("job started", run_id=said["run_id"], worker=worker.number)
+        elif event == "end":
+            with self._lock:
+                worker.run_id = None
+                self._cancelled.pop(said["run_id"], None)
+            self._metrics.job_seconds.observe(said["seconds"])
+            for stage, seconds in said["stages"].items():
+                self._metrics.stage_seconds.labels(stage).observe(seconds)
+            self._metrics.jobs.labels("completed" if said["success"] else "not_completed").inc()
+            _log.info(
+                "job ended",
+                run_id=said["run_id"],
+                success=said["success"],
+                seconds=round(said["seconds"], 4),
+            )
+            self._on_end(said["run_id"])
+        elif event == "fault":
+            with self._lock:
+                lost, worker.run_id = worker.run_id, None
+            if lost is not None:
+                self._to_account.append((lost, None))
+            _log.warning("worker fault", worker=worker.number, message=said["message"])
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._replace_the_dead()
+            self._enforce_limits()
+            self._guarded(self._account_all)
+            if time.monotonic() >= self._next_beat:
+                self._next_beat = time.monotonic() + BEAT_SECONDS
+                self._guarded(self._beat)
+                self._guarded(self._recover)
+            self._stopping.wait(TICK_SECONDS)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """The storage may be away for a while; what was not done is done at a later tick."""
+        try:
+            work()
+        except Exception as error:
+            _log.warning(
+                "storage fault", during=work.__name__, error=f"{type(error).__name__}: {error}"
+            )
+
+    def _replace_the_dead(self) -> None:
+        with self._lock:
+            dead = [w for w in self._workers.values() if w.process.poll() is not None]
+        for worker in dead:
+            if worker.number not in self._workers or self._workers[worker.number] is not worker:
+                continue
+            if time.monotonic() < self._next_start:
+                continue
+            self._metrics.worker_deaths.inc()
+            _log.warning(
+                "worker died",
+                worker=worker.number,
+                code=worker.process.returncode,
+                run_id=worker.run_id,
+            )
+            if worker.run_id is not None:
+                self._to_account.append((worker.run_id, worker.killed_for))
+            if not worker.ready:
+                self._failures += 1
+                self._next_start = time.monotonic() + min(30.0, 0.5 * 2.0**self._failures)
+            worker.close()
+            self._spawn(worker.number)
+
+    def _enforce_limits(self) -> None:
+        now = time.monotonic()
+        limit = self._settings.job_seconds
+        with self._lock:
+            workers = list(self._workers.values())
+            cancelled = dict(self._cancelled)
+        for worker in workers:
+            run_id = worker.run_id
+            if not worker.ready and now - worker.born > START_SECONDS:
+                worker.kill("it did not become ready")
+            elif run_id is not None and now - worker.since > limit:
+                worker.kill(f"it took longer than the limit of {limit:g} seconds")
+            elif run_id in cancelled and now - cancelled[str(run_id)] > CANCEL_SECONDS:
+                worker.kill("it was cancelled")
+
+    def _beat(self) -> None:
+        self._store.beat(self.server_id, {**self._identity, "beat": time.time()})
+
+    def _account_all(self) -> None:
+        while self._to_account:
+            run_id, why = self._to_account[0]
+            job = self._store.find(run_id)
+            if job is not None and not job.finished:
+                self._account(job, why)
+            self._to_account.pop(0)
+
+    def _account(self, job: Job, why: str | None) -> None:
+        """Decides what becomes of a job whose worker is gone: again, failed, or cancelled."""
+        with self._lock:
+            self._cancelled.pop(job.run_id, None)
+        if job.cancelling:
+            self._store.end_cancelled(job)
+            _log.info("job cancelled", run_id=job.run_id)
+        elif why is not None and "limit" in why:
+            self._store.fail(job, f"The job was ended: {why}.")
+            _log.warning("job failed", run_id=job.run_id, why=why)
+        elif job.attempts >= self._settings.max_attempts:
+            reason = f"Its worker died {job.attempts} times while it ran; it was given up."
+            self._store.fail(job, reason)
+            _log.warning("job failed", run_id=job.run_id, why=reason)
+        else:
+            self._store.requeue(job, "Taken up again: the worker that had it is gone.")
+            _log.info("job taken up again", run_id=job.run_id, attempt=job.attempts)
+            self.wake()
+            return
+        self._metrics.jobs.labels("not_completed").inc()
+        self._on_end(job.run_id)
+
+    def _recover(self) -> None:
+        """Takes up what servers that are gone, or lost messages of our own, left in flight."""
+        with self._lock:
+            held = {worker.run_id for worker in self._workers.values()}
+        now = time.monotonic()
+        seen: dict[str, float] = {}
+        alive: dict[str, bool] = {}
+        for job in self._store.in_flight():
+            owner = job.tag(SERVER) or ""
+            if owner == self.server_id:
+                if job.run_id in held:
+                    continue
+                seen[job.run_id] = self._unaccounted.get(job.run_id, now)
+                if now - seen[job.run_id] > LOST_SECONDS:
+                    self._account(job, None)
+                continue
+            if owner not in alive:
+                alive[owner] = self._lives(owner)
+            if not alive[owner]:
+                self._account(job, None)
+        self._unaccounted = seen
+        self.wake()
+
+    def _lives(self, server_id: str) -> bool:
+        """Whether another server that shares this storage still runs."""
+        said = self._store.last_beat(server_id)
+        if said is None:
+            return False
+        if said["host"] == self._identity["host"]:
+            born = _born(int(said["pid"]))
+            return born is not None and born == said["born"]
+        return time.time() - float(said["beat"]) < LEASE_SECONDS
+
+
+def _born(pid: int) -> str | None:
+    """When a process of this machine was started, none where there is no such process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return None if fields[0] in "ZX" else fields[19]  # a zombie does nothing any more
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return None
+    if Path("/proc/self/stat").exists():
+        return None
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return None
+    return "unknown"
