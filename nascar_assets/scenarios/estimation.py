@@ -103,7 +103,10 @@ FREE: dict[str, tuple[str, float]] = {
 
 MIN_RACES = 6
 """Fewest races of a type from which it is fitted; below, it keeps the starting values."""
+MIN_SIMULATED = 2000
+"""Fewest simulated races of a type in one evaluation."""
 MAX_ITERATIONS = 16
+"""Steps after which a fit that still moves has failed."""
 STEP = 0.15
 """Finite-difference step on the moving scale, as a share of the prior's standard deviation's
 unit; large, because moments of a finite number of simulated races are not smooth."""
@@ -136,9 +139,10 @@ def fit_parameters(
     *,
     series: str = "cup",
     start: ProcessParameters = STARTING_VALUES,
-    scenarios: int = 64,
+    scenarios: int = 48,
     seed: int = 20220220,
     threads: int | None = None,
+    max_iterations: int = MAX_ITERATIONS,
 ) -> ProcessParameters:
     """Fit every track type on the races known by a time.
 
@@ -149,9 +153,10 @@ def fit_parameters(
         as_of: The cut-off.
         series: The series to fit for; the others are pooled in.
         start: Where the search begins and what the priors are centred on.
-        scenarios: Simulated races for each real one.
+        scenarios: Simulated races for each real one, at least.
         seed: Of the simulation; the same seed serves every evaluation.
         threads: Threads; none for one per core.
+        max_iterations: Steps after which a fit that still moves has failed.
 
     Returns:
         Parameters with cut-off, data hash, standard errors and diagnostics. A type with fewer than
@@ -170,7 +175,9 @@ def fit_parameters(
     for kind in TRACK_TYPES:
         own = [r for r in races if r.series == series and r.setup.track_type == kind]
         if len(own) >= MIN_RACES:
-            fits[kind] = fit_type(kind, own, targets[kind], start, scenarios, seed, workers)
+            fits[kind] = fit_type(
+                kind, own, targets[kind], start, scenarios, seed, workers, max_iterations
+            )
     return ProcessParameters(
         by_type={**start.by_type, **{kind: fit.values for kind, fit in fits.items()}},
         source=f"Simulated moments of {len(races)} races, series {series}.",
@@ -326,6 +333,7 @@ def fit_type(
     scenarios: int,
     seed: int,
     threads: int,
+    max_iterations: int = MAX_ITERATIONS,
 ) -> TypeFit:
     """Gauss-Newton on standardised moments and prior, with common random numbers.
 
@@ -341,6 +349,8 @@ def fit_type(
     sd = np.sqrt(variance[used] * (1.0 + 1.0 / scenarios))
 
     centres = real_centres(races, kind)
+    # Few races get more scenarios each, so that the simulated means are as steady.
+    scenarios = max(scenarios, math.ceil(MIN_SIMULATED / len(races)))
 
     def residuals(place: Floats) -> Floats:
         parameters = replace(start, by_type={**start.by_type, kind: with_place(initial, place)})
@@ -357,7 +367,7 @@ def fit_type(
     fresh = True
     converged = False
     iterations = 0
-    while iterations < MAX_ITERATIONS and not converged:
+    while iterations < max_iterations and not converged:
         iterations += 1
         gradient = slopes.T @ z + (place - centre) / prior**2
         curvature = slopes.T @ slopes + np.diag(1.0 / prior**2)
@@ -378,14 +388,13 @@ def fit_type(
             place, z, current = trial, z_trial, current - gain
         # Moments of a finite number of simulated races leave the objective uncertain by about
         # this much; a smaller gain, promised or reached on fresh slopes, is none.
-        noise = max(1.0, 0.02 * current)
-        if gain < noise:
-            converged = fresh or expected < noise
-            if not converged:
-                slopes = _jacobian(residuals, place, z, prior)
-                fresh = True
-                continue
-        fresh = False
+        noise = max(2.0, 0.05 * current)
+        converged = (gain < noise and fresh) or expected < noise
+        if not converged and not fresh and gain < 0.3 * expected:
+            slopes = _jacobian(residuals, place, z, prior)
+            fresh = True
+        else:
+            fresh = False
     if not converged:
         raise FitError(
             f"The fit of {kind} tracks did not converge in {iterations} steps: the objective went "

@@ -383,8 +383,8 @@ STARTING_VALUES = ProcessParameters(
     by_type=_STARTING_VALUES,
     source=(
         "Simulated moments of the 36 Cup races of 2022, with priors centred on a running-order "
-        "process fitted to the Cup races up to 2022; fuel ranges, restarts, overtime hazard, repair "
-        "times and the worth of track position are set, not fitted."
+        "process fitted to the Cup races up to 2022; fuel ranges, restarts, overtime hazard, "
+        "repair times and the worth of track position are set, not fitted."
     ),
     cut_off=datetime(2023, 1, 1, tzinfo=UTC),
 )

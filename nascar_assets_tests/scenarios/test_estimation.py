@@ -1,0 +1,154 @@
+"""A fit finds the parameters that made the races, knows what it may see, and fails aloud."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from nascar_assets.feed.schemas import RESULTS, SCHEDULE
+from nascar_assets.history.schemas import RATINGS
+from nascar_assets.scenarios import STARTING_VALUES, STATUS, generate_scenarios
+from nascar_assets.scenarios.estimation import FitError, fit_parameters, pooled_targets
+from nascar_assets.scenarios.past_races import past_races
+from nascar_assets_tests.scenarios.fields import setup_of
+
+TRUTH = STARTING_VALUES.with_type(
+    "short", wreck_rate=0.03, mechanical=2.2, caution_laps=9.0, stage_laps=11.2, lapping=0.04
+)
+FIRST = datetime(2023, 2, 5, 20, tzinfo=UTC)
+
+
+def frames(races: int = 20) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """RESULTS, RATINGS and SCHEDULE of invented short-track races made by `TRUTH`."""
+    results, ratings, schedule = [], [], []
+    for number in range(races):
+        setup = setup_of(34, 150, "short", seed=number, length=0.75)
+        made = generate_scenarios(None, setup, 1, 1000 + number, parameters=TRUTH)
+        start = FIRST + timedelta(days=7 * number)
+        race = {
+            "race_id": str(number),
+            "race_key": f"2023-cup-{number:02d}",
+            "series": "cup",
+            "season": 2023,
+            "race_type": "points",
+            "track_id": "t",
+            "track_type": "short",
+            "track_length_miles": 0.75,
+            "start_time": start,
+            "scheduled_laps": 150,
+            "actual_laps": int(made.race_laps[0]),
+            "cautions": int(made.cautions[0]),
+            "caution_laps": int(made.race_laps[0] - made.green_laps[0]),
+            "results_at": start + timedelta(hours=8),
+        }
+        schedule.append({**race, "stage_ends": list(setup.stage_ends)})
+        for car, entry in enumerate(setup.entries):
+            results.append(
+                {
+                    **race,
+                    "driver_id": entry.driver_id,
+                    "driver_name": entry.name,
+                    "team": entry.team,
+                    "start": entry.start,
+                    "status": STATUS[made.status[0, car]],
+                    **{
+                        name: int(getattr(made, name)[0, car])
+                        for name in (
+                            "finish",
+                            "laps_led",
+                            "fastest_laps",
+                            "laps_completed",
+                            "mid_position",
+                        )
+                    },
+                }
+            )
+            ratings.append(
+                {
+                    "race_id": str(number),
+                    "driver_id": entry.driver_id,
+                    "as_of": start,
+                    "rating": entry.rating,
+                    "level": entry.rating,
+                    "level_sd": entry.rating_sd,
+                }
+            )
+
+    def frame(rows, schema):
+        return pl.DataFrame(
+            [{name: row.get(name) for name in schema} for row in rows], schema=schema
+        )
+
+    return frame(results, RESULTS), frame(ratings, RATINGS), frame(schedule, SCHEDULE)
+
+
+LATER = FIRST + timedelta(days=400)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return frames()
+
+
+@pytest.fixture(scope="module")
+def fitted(tables):
+    return fit_parameters(*tables, LATER, scenarios=32)
+
+
+def test_a_fit_moves_from_the_start_to_the_truth(fitted):
+    values, errors = fitted.of("short"), fitted.standard_errors["short"]
+    truth = TRUTH.of("short")
+    for name in ("wreck_rate", "mechanical", "caution_laps", "lapping", "kappa", "fast_awarded"):
+        # Four posterior standard errors; a right fit misses one of six once in 2,600 times.
+        assert getattr(values, name) == pytest.approx(getattr(truth, name), abs=4 * errors[name])
+    assert abs(values.caution_laps - 9.0) < abs(STARTING_VALUES.of("short").caution_laps - 9.0)
+    assert abs(values.mechanical - 2.2) < abs(STARTING_VALUES.of("short").mechanical - 2.2)
+
+
+def test_a_fit_says_what_it_saw(fitted):
+    assert fitted.cut_off == LATER
+    assert len(fitted.data_hash) == 64
+    assert fitted.diagnostics["short"]["races"] == 20.0
+    assert (
+        fitted.diagnostics["short"]["objective_end"]
+        < fitted.diagnostics["short"]["objective_start"]
+    )
+    # Types without races keep their starting values and have no standard errors.
+    assert fitted.of("road") == STARTING_VALUES.of("road")
+    assert set(fitted.standard_errors) == {"short"}
+
+
+def test_races_known_later_are_not_seen(tables):
+    results, ratings, schedule = tables
+    as_of = FIRST + timedelta(days=7 * 9)
+    seen = past_races(results, ratings, schedule, as_of)
+    assert [race.setup.race_id for race in seen] == [str(k) for k in range(9)]
+    spoiled = results.with_columns(
+        pl.when(pl.col("results_at") > as_of).then(999).otherwise("laps_led").alias("laps_led")
+    )
+    first, second = (
+        pooled_targets(past_races(table, ratings, schedule, as_of), "cup")["short"]
+        for table in (results, spoiled)
+    )
+    assert np.array_equal(first[0], second[0], equal_nan=True)
+
+
+def test_a_fit_that_still_moves_is_an_error(tables):
+    with pytest.raises(FitError, match="short"):
+        fit_parameters(*tables, LATER, scenarios=16, max_iterations=1)
+
+
+def test_without_a_race_there_is_no_fit(tables):
+    with pytest.raises(ValueError, match="No rated race"):
+        fit_parameters(*tables, FIRST)
+
+
+def test_a_race_called_early_and_a_gap_in_the_grid(tables):
+    results, ratings, schedule = tables
+    called = results.with_columns(
+        pl.when(pl.col("race_id") == "0").then(100).otherwise("actual_laps").alias("actual_laps")
+    ).filter(~((pl.col("race_id") == "1") & (pl.col("start") == 3)))
+    races = past_races(called, ratings, schedule, LATER)
+    assert races[0].setup.race_id == "1"
+    assert sorted(entry.start for entry in races[0].setup.entries) == list(range(1, 34))
