@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.orchestration.instance import open_instance
+from nascar_assets.orchestration.instance import dagster_home, open_instance
+from nascar_assets.orchestration.postgres_storage import use_postgres_where_set
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.service.clients import ApiKeys
 from nascar_assets.service.compiled import CompiledRequest
@@ -79,6 +80,7 @@ class Service:
         self.settings = settings
         self.metrics = ServiceMetrics()
         self.platform = Platform(home=home)
+        use_postgres_where_set(dagster_home(home))
         self.store = RunStore(open_instance(home))
         self.store.register(resolved_job(self.platform))
         self.webhooks = Webhooks(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import threading
 import time
@@ -16,6 +14,7 @@ from nascar_assets.service.contracts import JobStatus, OptimizeResponse
 from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.run_store import WEBHOOK, Job, RunStore
 from nascar_assets.service.settings import ServiceSettings
+from nascar_assets.service.signatures import signature
 from nascar_assets.service.webhook_targets import ForbiddenTarget, parse_target, resolve
 
 _log = structlog.get_logger(__name__)
@@ -23,21 +22,6 @@ TICK_SECONDS = 0.25
 SEARCH_SECONDS = 5.0
 LONGEST_WAIT = 600.0
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
-
-
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """What the header X-Signature-256 holds: `sha256=` and the HMAC of `{timestamp}.{body}`."""
-    signed = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
-    return f"sha256={signed.hexdigest()}"
-
-
-def verify(secret: str, timestamp: str, body: bytes, given: str, *, now: float) -> bool:
-    """Whether a delivery is ours and not older than five minutes, for those who receive them."""
-    try:
-        fresh = abs(now - int(timestamp)) <= 300
-    except ValueError:
-        return False
-    return fresh and hmac.compare_digest(signature(secret, timestamp, body), given)
 
 
 class Webhooks:

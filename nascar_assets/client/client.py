@@ -1,0 +1,231 @@
+"""Sends requests, waits for jobs, and gives results as values of the contracts."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+from pydantic import ValidationError
+
+from nascar_assets.service.contracts import (
+    JobList,
+    JobStatus,
+    OptimizationStatus,
+    OptimizeRequest,
+    OptimizeResponse,
+    Problem,
+    Readiness,
+)
+
+_FIRST_WAIT = 0.05
+_LONGEST_WAIT = 1.0
+_ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+class Refused(Exception):
+    """The service refused a request.
+
+    Attributes:
+        status: HTTP status.
+        problem: Code, message, field and remedy.
+        retry_after: Seconds after which trying again makes sense, where the service said so.
+    """
+
+    def __init__(self, status: int, problem: Problem, retry_after: float | None = None) -> None:
+        super().__init__(f"{status} {problem.code}: {problem.message}")
+        self.status = status
+        self.problem = problem
+        self.retry_after = retry_after
+
+
+class Unavailable(Refused):
+    """A part of the service, or the service itself, does not answer; trying again may help."""
+
+
+class JobFailed(Exception):
+    """A job ended without a result.
+
+    Attributes:
+        status: The job's last status.
+    """
+
+    def __init__(self, status: OptimizationStatus) -> None:
+        super().__init__(f"job {status.run_id} {status.status}: {status.error}")
+        self.status = status
+
+
+class Client:
+    """One service. Use it as a context manager, or close it.
+
+    Example:
+        with Client("http://127.0.0.1:8000") as client:
+            job = client.submit(request)
+            result = client.result(client.wait(job.run_id).run_id)
+
+    Args:
+        url: Where the service is.
+        api_key: The key that the service wants, if it wants one.
+        timeout: Seconds that one answer may take.
+        retries: How often an answer of 429 or 503, or a connection that failed, is tried again.
+            Submitting is tried again only where it has an idempotency key.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 5,
+    ) -> None:
+        headers = {"X-API-Key": api_key} if api_key else {}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
+        self._retries = retries
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def submit(
+        self, request: OptimizeRequest, *, idempotency_key: str | None = None
+    ) -> OptimizationStatus:
+        """Sends a request; the job is pending when this returns.
+
+        Args:
+            request: The request.
+            idempotency_key: The same key and request give the same job, however often it is sent.
+
+        Raises:
+            Refused: If the service does not take it.
+        """
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        answer = self._send(
+            "POST",
+            "/api/v1/optimize",
+            again=idempotency_key is not None,
+            content=request.model_dump_json(by_alias=True, exclude_unset=True),
+            headers={"Content-Type": "application/json", **headers},
+        )
+        return OptimizationStatus.model_validate_json(answer.content)
+
+    def status(self, run_id: str) -> OptimizationStatus:
+        """Where a job stands.
+
+        Raises:
+            Refused: If no job has this id.
+        """
+        answer = self._send("GET", f"{_job(run_id)}/status")
+        return OptimizationStatus.model_validate_json(answer.content)
+
+    def wait(self, run_id: str, *, timeout: float = 300.0) -> OptimizationStatus:
+        """Waits until a job has completed.
+
+        Args:
+            run_id: The job.
+            timeout: Seconds to wait at most.
+
+        Raises:
+            JobFailed: If it failed or was cancelled.
+            TimeoutError: If it has not ended by then; it goes on.
+        """
+        end = time.monotonic() + timeout
+        wait = _FIRST_WAIT
+        while True:
+            status = self.status(run_id)
+            if status.status is JobStatus.COMPLETED:
+                return status
+            if status.status in _ENDED:
+                raise JobFailed(status)
+            if time.monotonic() + wait > end:
+                raise TimeoutError(f"Job {run_id} is {status.status} after {timeout:g} seconds.")
+            time.sleep(wait)
+            wait = min(_LONGEST_WAIT, 1.5 * wait)
+
+    def result(self, run_id: str) -> OptimizeResponse:
+        """A completed job's result.
+
+        Raises:
+            Refused: 404 for an unknown job, 409 for one that failed, was cancelled or still runs.
+        """
+        answer = self._send("GET", f"{_job(run_id)}/result")
+        if answer.status_code == 202:
+            problem = Problem(code="JOB_NOT_FINISHED", message="The job has not ended.")
+            raise Refused(202, problem, 1.0)
+        return OptimizeResponse.model_validate_json(answer.content)
+
+    def cancel(self, run_id: str) -> OptimizationStatus:
+        """Stops a job.
+
+        Raises:
+            Refused: 404 for an unknown job, 409 for one that has ended already.
+        """
+        answer = self._send("DELETE", _job(run_id))
+        return OptimizationStatus.model_validate_json(answer.content)
+
+    def jobs(
+        self,
+        *,
+        slate_id: str | None = None,
+        status: JobStatus | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> JobList:
+        """A page of jobs, the newest first."""
+        wanted = {"slate_id": slate_id, "status": status, "limit": limit, "cursor": cursor}
+        query = {name: str(value) for name, value in wanted.items() if value is not None}
+        answer = self._send("GET", "/api/v1/optimize", params=query)
+        return JobList.model_validate_json(answer.content)
+
+    def ready(self) -> Readiness:
+        """Whether graph, storage and workers answer."""
+        answer = self._http.get("/ready")
+        return Readiness.model_validate_json(answer.content)
+
+    def _send(
+        self, method: str, path: str, *, again: bool = True, **content: Any
+    ) -> httpx.Response:
+        tries = 1 + (self._retries if again else 0)
+        for number in range(1, tries + 1):
+            try:
+                answer = self._http.request(method, path, **content)
+            except httpx.TransportError as error:
+                if number < tries:
+                    time.sleep(min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**number))
+                    continue
+                problem = Problem(code="UNREACHABLE", message=f"The service: {error}.")
+                raise Unavailable(0, problem) from error
+            if answer.status_code < 400:
+                return answer
+            refused = _refused(answer)
+            if answer.status_code not in (429, 503) or number == tries:
+                raise refused
+            time.sleep(min(60.0, refused.retry_after or _LONGEST_WAIT))
+        raise AssertionError("every try returns or raises")
+
+
+def _job(run_id: str) -> str:
+    return f"/api/v1/optimize/{quote(run_id, safe='')}"
+
+
+def _refused(answer: httpx.Response) -> Refused:
+    try:
+        problem = Problem.model_validate_json(answer.content)
+    except ValidationError:
+        problem = Problem(code="NO_PROBLEM", message=f"Status {answer.status_code}.")
+    after = answer.headers.get("Retry-After", "")
+    kind = Unavailable if answer.status_code in (502, 503, 504) else Refused
+    return kind(answer.status_code, problem, float(after) if after.isdigit() else None)

@@ -1,0 +1,210 @@
+"""Real servers in processes of their own, with real workers, for the tests of the service."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+START_SECONDS = 240.0
+SECRET = "a secret of these tests alone"
+
+
+class Server:
+    """`nascar serve` on a data root."""
+
+    def __init__(self, home: Path, workers: int = 1, **settings: str) -> None:
+        self.home = home
+        self.workers = workers
+        self.settings = {"RATE_LIMIT": "", "POLL_LIMIT": "", **settings}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = home.parent / f"{home.name}.log"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.http = httpx.Client(base_url=self.url, timeout=30)
+
+    def start(self, *, ready: bool = True) -> Server:
+        own = {name: value for name, value in self.settings.items() if name.startswith("NASCAR_")}
+        api = {f"NASCAR_API_{k}": v for k, v in self.settings.items() if k not in own}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("NASCAR_API_")}
+        code = "import sys; from nascar_assets.cli.app import run; sys.exit(run(sys.argv[1:]))"
+        command = [sys.executable, "-c", code, "serve", "--home", str(self.home)]
+        command += ["--port", str(self.port), "--workers", str(self.workers)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=PROJECT, env={**inherited, **own, **api}, stdout=log, stderr=log
+            )
+        self.until_answers()
+        if ready:
+            self.until_ready()
+        return self
+
+    def until_answers(self) -> None:
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            assert self.process is not None
+            assert self.process.poll() is None, self.log.read_text()[-3000:]
+            try:
+                if self.http.get("/health").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(self.log.read_text()[-3000:])
+
+    def until_ready(self) -> None:
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            if self.http.get("/ready").status_code == 200:
+                return
+            time.sleep(0.1)
+        raise AssertionError(self.log.read_text()[-3000:])
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(timeout=30)
+        self.http.close()
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(timeout=30)
+
+    def worker_pids(self) -> list[int]:
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task")
+        pids: list[int] = []
+        for task in children.iterdir():
+            pids += [int(pid) for pid in (task / "children").read_text().split()]
+        return pids
+
+    def post(self, body: dict[str, Any], **headers: str) -> httpx.Response:
+        return self.http.post("/api/v1/optimize", json=body, headers=headers)
+
+    def submit(self, body: dict[str, Any], **headers: str) -> str:
+        answer = self.post(body, **headers)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["run_id"])
+
+    def status(self, run_id: str) -> dict[str, Any]:
+        answer = self.http.get(f"/api/v1/optimize/{run_id}/status")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def ended(self, run_id: str, timeout: float = 120.0) -> dict[str, Any]:
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            status = self.status(run_id)
+            if status["status"] not in ("pending", "running"):
+                return status
+            time.sleep(0.02)
+        raise AssertionError(f"{self.status(run_id)}\n{self.log.read_text()[-3000:]}")
+
+    def result(self, run_id: str) -> dict[str, Any]:
+        status = self.ended(run_id)
+        assert status["status"] == "completed", status
+        answer = self.http.get(f"/api/v1/optimize/{run_id}/result")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+
+def request_body(
+    drivers: int = 10, n_scenarios: int = 100, seed: int | None = 7, **changes: Any
+) -> dict[str, Any]:
+    """A complete request for a slate that nobody knows; 10 laps of work."""
+    body: dict[str, Any] = {
+        "slate_id": "unheard-of",
+        "drivers": [
+            {
+                "driver_id": f"driver-{i}",
+                "name": f"Driver {i}",
+                "salary": 5_000 + 500 * i,
+                "skill": round(0.95 - 0.9 * i / drivers, 3),
+                "aggression": 0.5,
+                "shadow_risk": 0.5,
+            }
+            for i in range(drivers)
+        ],
+        "scenario_config": {
+            "track_id": "daytona",
+            "n_scenarios": n_scenarios,
+            "race_length": 60,
+            "field_size": max(12, drivers),
+        },
+    }
+    if seed is not None:
+        body["random_seed"] = seed
+    return json.loads(json.dumps(body | changes))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One server for all tests that only talk to it."""
+    made = Server(
+        tmp_path_factory.mktemp("api") / "home",
+        workers=1,
+        WEBHOOK_SECRET=SECRET,
+        WEBHOOK_PRIVATE="true",
+        WEBHOOK_BACKOFF="0.1",
+        MAX_QUEUED="10000",
+    )
+    yield made.start()
+    made.stop()
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Any:
+    """Makes servers of a test's own, stopped when it ends."""
+    made: list[Server] = []
+
+    def make(name: str = "home", **settings: Any) -> Server:
+        made.append(Server(tmp_path / name, **settings))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A real PostgreSQL server; skipped where it is not installed."""
+    script = PROJECT / "scripts" / "postgres.sh"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    # Outside pytest's own folder, which other users may not enter.
+    home = Path(f"/var/tmp/nascar-postgres-test-{os.getpid()}")
+    environment = {**os.environ, "NASCAR_POSTGRES_HOME": str(home)}
+
+    def call(*arguments: str) -> str:
+        done = subprocess.run(
+            ["bash", str(script), *arguments], env=environment, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return done.stdout.strip()
+
+    try:
+        url = call("start", port)
+    except RuntimeError as error:
+        shutil.rmtree(home, ignore_errors=True)
+        if "not installed" in str(error):
+            pytest.skip("PostgreSQL is not installed (scripts/system-packages.sh installs it)")
+        raise
+    call.url = url  # type: ignore[attr-defined]
+    yield call
+    call("stop")
