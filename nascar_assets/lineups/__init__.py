@@ -1,6 +1,16 @@
 """Lineups and portfolios: exact optima over scenarios and the files that carry them."""
 
+from nascar_assets.lineups.entries import (
+    Entry,
+    LockedEntry,
+    fill_entries,
+    read_entries,
+    write_entries,
+)
+from nascar_assets.lineups.field import FieldModel, fit_field
+from nascar_assets.lineups.late_swap import Change, Swap, late_swap
 from nascar_assets.lineups.legality import IllegalLineup, check_lineups, lineup_problems
+from nascar_assets.lineups.objectives import Estimate
 from nascar_assets.lineups.optimal import (
     BestLineups,
     NoLegalLineup,
@@ -8,24 +18,37 @@ from nascar_assets.lineups.optimal import (
     best_lineups,
     optimal_lineups,
 )
+from nascar_assets.lineups.ownership import expected_field
 from nascar_assets.lineups.portfolio import InfeasiblePortfolio, Portfolio, build_portfolio
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.lineups.upload import read_upload, upload_csv
 
 __all__ = [
     "BestLineups",
+    "Change",
+    "Entry",
+    "Estimate",
+    "FieldModel",
     "IllegalLineup",
     "InfeasiblePortfolio",
+    "LockedEntry",
     "NoLegalLineup",
     "OptimalLineups",
     "Portfolio",
     "PortfolioSettings",
     "SettingsError",
+    "Swap",
     "best_lineups",
     "build_portfolio",
     "check_lineups",
+    "expected_field",
+    "fill_entries",
+    "fit_field",
+    "late_swap",
     "lineup_problems",
     "optimal_lineups",
+    "read_entries",
     "read_upload",
     "upload_csv",
+    "write_entries",
 ]

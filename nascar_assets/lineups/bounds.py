@@ -24,7 +24,7 @@ import numpy.typing as npt
 from numba import njit, prange
 
 from nascar_assets.lineups import selection_kernel, space_kernel
-from nascar_assets.lineups.candidates import Features
+from nascar_assets.lineups.candidates import Features, shared_subsets
 from nascar_assets.lineups.objectives import Ints16or32, Objective
 from nascar_assets.lineups.problem import Problem
 
@@ -49,19 +49,6 @@ class Prices:
     feature: Ints
     subset: Masks
     subset_price: Ints
-
-
-def shared_subsets(masks: Masks, size: int, roster_size: int) -> Masks:
-    """[M, C] masks of every subset of `size` drivers of each lineup."""
-    drivers = space_kernel.unpack(masks, roster_size).astype(np.uint64)
-    bits = np.uint64(1) << drivers
-    return np.stack(
-        [
-            np.bitwise_or.reduce(bits[:, subset], axis=1)
-            for subset in combinations(range(roster_size), size)
-        ],
-        axis=1,
-    )
 
 
 @njit(cache=True, nogil=True, parallel=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -116,6 +117,19 @@ def spread(problem: Problem, space: Masks, scores: Ints, count: int) -> Masks:
         scan = min(space.shape[0], 60 * count)
         parts.append(packing(space, scores, 2 * problem.lineups, problem.max_shared, scan))
     return np.unique(np.concatenate(parts))
+
+
+def shared_subsets(masks: Masks, size: int, roster_size: int) -> Masks:
+    """[M, C] masks of every subset of `size` drivers of each lineup."""
+    drivers = space_kernel.unpack(masks, roster_size).astype(np.uint64)
+    bits = np.uint64(1) << drivers
+    return np.stack(
+        [
+            np.bitwise_or.reduce(bits[:, subset], axis=1)
+            for subset in combinations(range(roster_size), size)
+        ],
+        axis=1,
+    )
 
 
 def mean_scores(objective: Objective, space: Masks) -> Ints:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nascar_assets.lineups import space_kernel
 from nascar_assets.lineups.candidates import features_of
-from nascar_assets.lineups.mix import certified, feasible_mix
+from nascar_assets.lineups.mix import feasible_mix, kinds_of
 from nascar_assets.lineups.problem import Exposure, Problem, SumRule, rule_arrays
 
 Masks = npt.NDArray[np.uint64]
@@ -68,7 +68,7 @@ def find_conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict 
     return (
         _rounding(problem)
         or _places(problem, wanted)
-        or _sharing(problem, legal, wanted)
+        or sharing_conflict(problem, legal)
         or _mixing(problem, masks, broken, labels, wanted)
     )
 
@@ -151,7 +151,7 @@ def _places(problem: Problem, wanted: str) -> Conflict | None:
     return None
 
 
-def _sharing(problem: Problem, legal: Masks, wanted: str) -> Conflict | None:
+def sharing_conflict(problem: Problem, legal: Masks) -> Conflict | None:
     """More lineups than can differ from each other as much as wanted (Johnson's bound)."""
     if problem.settings.max_shared is None or problem.lineups < 2:
         return None
@@ -178,7 +178,9 @@ def _sharing(problem: Problem, legal: Masks, wanted: str) -> Conflict | None:
         f"of the {used.bit_count()} drivers that may be picked at most {limit:,} lineups can be "
         f"made that share no more than {problem.max_shared} drivers two by two"
     )
-    return Conflict(reason, (wanted, _shared_label(problem), *locks, *rules))
+    return Conflict(
+        reason, (f"lineups = {problem.lineups}", _shared_label(problem), *locks, *rules)
+    )
 
 
 def _mixing(
@@ -190,21 +192,20 @@ def _mixing(
         return None
     bounds = [(e, "least") for e in exposures if e.least > 0]
     bounds += [(e, "most") for e in exposures if e.most < problem.lineups]
+    kinds = kinds_of(features_of(problem), problem.lineups, masks, broken)
     start = np.empty(0, np.uint64)
 
     def certificate(rules: list[int], sides: list[int]) -> bool:
         nonlocal start
-        space = masks[broken & _bits(rules) == 0]
         chosen = [bounds[side] for side in sides]
-        features = features_of(replace(problem, exposures=_restricted(exposures, chosen, problem)))
         if not chosen:
             return False
-        known = start[np.isin(start, space)]
-        mix = feasible_mix(features, space, problem.lineups, known)
+        legal = kinds.keeping(_bits(rules))
+        features = features_of(replace(problem, exposures=_restricted(exposures, chosen, problem)))
+        known = start[np.isin(start, legal.masks)]
+        mix = feasible_mix(features, legal, problem.lineups, known)
         start = np.union1d(start, mix.columns)
-        return mix.certificate is not None and certified(
-            features, mix.certificate, space, problem.lineups
-        )
+        return mix.certificate is not None
 
     rules = list(range(len(labels)))
     sides = list(range(len(bounds)))

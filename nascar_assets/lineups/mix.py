@@ -21,6 +21,26 @@ _PRICE_SCALE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Kinds:
+    """Lineups that are alike in what is bounded, one for each kind.
+
+    Attributes:
+        masks: One lineup of each kind.
+        counts: Lineups of that kind.
+        broken: Rules that the kind breaks, as bits.
+    """
+
+    masks: Masks
+    counts: Ints
+    broken: Masks
+
+    def keeping(self, rules: np.uint64) -> Kinds:
+        """The kinds that break none of some rules."""
+        kept = (self.broken & rules) == 0
+        return Kinds(self.masks[kept], self.counts[kept], self.broken[kept])
+
+
+@dataclass(frozen=True, slots=True)
 class Mix:
     """The answer of the linear programme.
 
@@ -34,45 +54,73 @@ class Mix:
     certificate: Ints | None
 
 
-def certified(features: Features, prices: Ints, space: Masks, lineups: int) -> bool:
-    """Whether prices prove that no set of distinct lineups of the space meets the bounds.
+def bounded(features: Features, lineups: int) -> Ints:
+    """Positions of the features whose bounds can bind."""
+    return np.flatnonzero((features.least > 0) | (features.most < lineups))
+
+
+def kinds_of(features: Features, lineups: int, masks: Masks, broken: Masks | None = None) -> Kinds:
+    """Groups lineups by the bounded features that they have and the rules that they break."""
+    broken = np.zeros(masks.shape[0], np.uint64) if broken is None else broken
+    rules = int(np.bitwise_or.reduce(broken)).bit_length() if broken.size else 0
+    bound = bounded(features, lineups)
+    if rules + bound.size > 64:
+        return Kinds(masks, np.ones(masks.shape[0], np.int64), broken)
+    key = broken.copy()
+    for place, feature in enumerate(bound, start=rules):
+        key |= has_feature(features, masks, int(feature)).astype(np.uint64) << np.uint64(place)
+    _, first, counts = np.unique(key, return_index=True, return_counts=True)
+    return Kinds(masks[first], counts.astype(np.int64), broken[first])
+
+
+def has_feature(features: Features, masks: Masks, feature: int) -> npt.NDArray[np.bool_]:
+    """[M] whether each lineup has a feature: a driver, or one of a group."""
+    target = np.uint64(1) << np.uint64(feature) if feature < 64 else features.targets[feature - 64]
+    return np.asarray((masks & target) != 0)
+
+
+def certified(features: Features, prices: Ints, kinds: Kinds, lineups: int) -> bool:
+    """Whether prices prove that no set of distinct lineups of these kinds meets the bounds.
 
     A set that meets them is worth at least sum_f min(price least, price most) at these prices; if
     the n dearest lineups together are worth less, there is none. All in exact integers.
     """
-    if space.shape[0] < lineups:
+    if int(kinds.counts.sum()) < lineups:
         return True
-    worth = feature_cost(features, prices, space)
-    dearest = np.partition(worth, worth.shape[0] - lineups)[worth.shape[0] - lineups :]
+    worth = feature_cost(features, prices, kinds.masks)
+    best = top(worth, lineups)
+    taken = np.minimum(kinds.counts[best], lineups)
+    before = np.concatenate([[0], np.cumsum(taken)[:-1]])
+    taken = np.clip(lineups - before, 0, taken)
     needed = np.minimum(prices * features.least, prices * features.most)
-    return int(needed.sum()) > int(dearest.sum())
+    return int(needed.sum()) > int((worth[best] * taken).sum())
 
 
-def feasible_mix(features: Features, space: Masks, lineups: int, start: Masks | None = None) -> Mix:
+def feasible_mix(features: Features, kinds: Kinds, lineups: int, start: Masks | None = None) -> Mix:
     """A mix of lineups that meets the bounds over the set, or the proof that there is none.
 
     Args:
         features: Bounds.
-        space: Every legal lineup.
+        kinds: Every legal lineup, by kind.
         lineups: Lineups of the set.
         start: Columns to begin with.
     """
-    bound = np.flatnonzero((features.least > 0) | (features.most < lineups))
-    columns = space[:1] if start is None or start.shape[0] == 0 else start
+    if kinds.masks.shape[0] == 0:
+        return Mix(kinds.masks, np.zeros(features.least.shape[0], np.int64))
+    bound = bounded(features, lineups)
+    columns = kinds.masks[:1] if start is None or start.shape[0] == 0 else start
     for _ in range(_ROUNDS):
-        words = features.words(columns)
-        rows = np.stack(
-            [(words[:, f // 64] >> np.uint64(f % 64)) & np.uint64(1) for f in bound]
-        ).astype(np.float64)
+        rows = np.array([has_feature(features, columns, int(f)) for f in bound], np.float64)
+        rows = rows.reshape(bound.size, columns.shape[0])
         short, prices = _master(rows, features.least[bound], features.most[bound], lineups)
         if short <= 1e-7:
             return Mix(columns, None)
         price = np.zeros(features.least.shape[0], np.int64)
         price[bound] = np.rint(prices * _PRICE_SCALE)
-        if certified(features, price, space, lineups):
+        if certified(features, price, kinds, lineups):
             return Mix(columns, price)
-        worth = feature_cost(features, price, space)
-        better = np.setdiff1d(space[top(worth, _COLUMNS)], columns)
+        worth = feature_cost(features, price, kinds.masks)
+        better = np.setdiff1d(kinds.masks[top(worth, _COLUMNS)], columns)
         if better.shape[0] == 0:
             return Mix(columns, None)
         columns = np.concatenate([columns, better])

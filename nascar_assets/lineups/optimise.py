@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from nascar_assets.lineups.bounds import Prices, bound_from, reduced_worth, search_prices
 from nascar_assets.lineups.candidates import Features, mean_scores, spread, top
-from nascar_assets.lineups.mix import feasible_mix
+from nascar_assets.lineups.mix import feasible_mix, kinds_of
 from nascar_assets.lineups.objectives import BestObjective, Objective, PayoutObjective
+from nascar_assets.lineups.ownership import expected_field
 from nascar_assets.lineups.problem import Problem
 from nascar_assets.lineups.selection import Candidates, Selection, select
 
@@ -24,6 +25,9 @@ _FIRST_STEPS = 20
 _STEPS = 60
 _PRICED = 25_000
 _EXACT = 6_000
+_SAMPLE = 2_000
+_SAMPLE_SEED = 43
+_LOOSE_SALARY = 1_500.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,7 @@ def optimise(problem: Problem, features: Features, objective: Objective, space: 
     """
     count = max(1_200, 8 * problem.lineups)
     space, own, pool = _first_pool(problem, objective, space, count)
-    if problem.exposures:
-        pool = np.union1d(pool, feasible_mix(features, space, problem.lineups).columns)
+    pool = np.union1d(pool, _scattered(problem, features, objective, space))
     best: Selection | None = None
     bound: int | None = None
     prices: Prices | None = None
@@ -66,7 +69,7 @@ def optimise(problem: Problem, features: Features, objective: Objective, space: 
         bias = candidates.alone
         if prices is not None:
             bias = reduced_worth(problem, features, objective, pool, prices)
-        afresh = turn < 2 or bool(problem.exposures)
+        afresh = turn < 2
         selection = select(problem, candidates, bias, best, afresh=afresh)
         if best is None or _better(selection, best):
             best = selection
@@ -100,6 +103,42 @@ def optimise(problem: Problem, features: Features, objective: Objective, space: 
         pool = np.unique(np.concatenate([best.masks, keep, spread(problem, space, reduced, count)]))
     assert best is not None
     return Solution(best, bound, space.shape[0])
+
+
+def _scattered(problem: Problem, features: Features, objective: Objective, space: Masks) -> Masks:
+    """Lineups for bounds over the set: a mix that meets them, and a sample around that mix.
+
+    The sample is of the distribution of largest entropy that has the least exposures, so it is
+    as varied as they allow; its random numbers are fixed.
+    """
+    spread_out = problem.max_shared < problem.roster_size - 1
+    if not problem.exposures and not spread_out:
+        return np.empty(0, np.uint64)
+    mix = np.empty(0, np.uint64)
+    given = np.full(problem.salary.shape[0], np.nan)
+    if problem.exposures:
+        kinds = kinds_of(features, problem.lineups, space)
+        mix = feasible_mix(features, kinds, problem.lineups).columns
+        least = features.least[: given.shape[0]] / problem.lineups
+        given[least > 0] = np.minimum(least[least > 0] + 0.01, 1.0)
+    if np.nansum(given) > problem.roster_size - 1e-6:
+        return mix
+    mean = objective.columns.mean(axis=1) / problem.slate.rules.points_scale
+    racing = np.array([bool((space & np.uint64(1 << i)).any()) for i in range(mean.shape[0])])
+    given[~racing] = np.nan
+    model = expected_field(
+        mean,
+        problem.salary,
+        problem.cap,
+        problem.roster_size,
+        given=given,
+        racing=racing,
+        salary_left=_LOOSE_SALARY,
+    )
+    rng = np.random.Generator(np.random.Philox(_SAMPLE_SEED))
+    drawn = model.sample(_SAMPLE, rng).astype(np.uint64)
+    sample = np.unique(np.bitwise_or.reduce(np.uint64(1) << drawn, axis=1))
+    return np.union1d(mix, sample[np.isin(sample, space)])
 
 
 def _better(one: Selection, other: Selection) -> bool:

@@ -12,9 +12,16 @@ import numpy.typing as npt
 
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import prize_kernel, space_kernel
-from nascar_assets.lineups.candidates import features_of, legal_space
-from nascar_assets.lineups.conflict import Conflict, find_conflict, unproven
+from nascar_assets.lineups.candidates import Features, features_of, legal_space
+from nascar_assets.lineups.conflict import (
+    Conflict,
+    find_conflict,
+    sharing_conflict,
+    unproven,
+)
+from nascar_assets.lineups.field import FieldModel
 from nascar_assets.lineups.legality import check_lineups
+from nascar_assets.lineups.mix import feasible_mix, kinds_of
 from nascar_assets.lineups.objectives import (
     REACHED,
     BestObjective,
@@ -145,13 +152,12 @@ def build_portfolio(
     problem = resolve(slate, settings)
     scaled = np.rint(points * problem.scale).astype(np.int32)
     sum_rules = problem.sum_rules
-    ownership: Floats | None = None
     if settings.ownership_max is not None:
-        ownership = _expected(problem, scaled).ownership
+        ownership = expected_ownership(problem, scaled)
         sum_rules += (ownership_rule(settings.ownership_max, ownership),)
     space = legal_space(problem, problem.count_rules, sum_rules)
     features = features_of(problem)
-    if space.shape[0] < problem.lineups or bool((features.least > features.most).any()):
+    if not _possible(problem, features, space):
         raise InfeasiblePortfolio(_conflict(problem, sum_rules))
     if settings.objective in ("top_fraction", "payout") and field is None:
         rng = np.random.Generator(np.random.Philox(_FIELD_SEED))
@@ -167,7 +173,12 @@ def build_portfolio(
     return _portfolio(problem, solution, train, held, scaled)
 
 
-def _expected(problem: Problem, scaled: Ints32) -> Any:
+def expected_ownership(problem: Problem, scaled: Ints32) -> Floats:
+    """[N] ownerships that a lineup's sum is bounded on: those given, the model's for the rest."""
+    return _expected(problem, scaled).ownership
+
+
+def _expected(problem: Problem, scaled: Ints32) -> FieldModel:
     out = [r.target for r in problem.count_rules if r.label.endswith("in the salary file")]
     racing = np.array([not any(t >> i & 1 for t in out) for i in range(scaled.shape[1])])
     return expected_field(
@@ -178,6 +189,18 @@ def _expected(problem: Problem, scaled: Ints32) -> Any:
         given=problem.ownership,
         racing=racing,
     )
+
+
+def _possible(problem: Problem, features: Features, space: Masks) -> bool:
+    """False where the bounds are known not to hold together before any search."""
+    if space.shape[0] < problem.lineups or bool((features.least > features.most).any()):
+        return False
+    if sharing_conflict(problem, space) is not None:
+        return False
+    if not problem.exposures:
+        return True
+    kinds = kinds_of(features, problem.lineups, space)
+    return feasible_mix(features, kinds, problem.lineups).certificate is None
 
 
 def _conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict:

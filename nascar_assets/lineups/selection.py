@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from nascar_assets.lineups import selection_kernel
-from nascar_assets.lineups.candidates import Features
+from nascar_assets.lineups.candidates import Features, shared_subsets
 from nascar_assets.lineups.objectives import Objective
 from nascar_assets.lineups.problem import Problem
 
@@ -78,13 +78,14 @@ def select(
     """
     found = []
     if afresh or start is None or start.violation:
-        found.append(_from_scratch(problem, candidates, bias))
+        known = start is not None and not start.violation
+        found.append(_from_scratch(problem, candidates, bias, known))
     if start is not None and not start.violation:
         found.append(_improved(problem, candidates, np.searchsorted(candidates.pool, start.masks)))
     return min(found, key=lambda s: (s.violation, -s.worth, s.masks.tolist()))
 
 
-def _from_scratch(problem: Problem, candidates: Candidates, bias: Ints) -> Selection:
+def _from_scratch(problem: Problem, candidates: Candidates, bias: Ints, known: bool) -> Selection:
     pool, features = candidates.pool, candidates.features
     members = np.full(problem.lineups, -1, np.int64)
     selection_kernel.greedy(
@@ -111,6 +112,9 @@ def _from_scratch(problem: Problem, candidates: Candidates, bias: Ints) -> Selec
             _REPAIRS,
         )
     if violation != 0:
+        if known:
+            # There is a set that keeps the bounds already: it will do to go on from.
+            return Selection(pool[members[members >= 0]], 0, max(int(violation), 1))
         covered = cover_bounds(problem, features, pool, scores)
         if covered is None:
             return Selection(pool[members[members >= 0]], 0, max(int(violation), 1))
@@ -150,7 +154,7 @@ def cover_bounds(problem: Problem, features: Features, pool: Masks, scores: Ints
         terms = [chosen[i] for i in np.flatnonzero(held)]
         model.add_linear_constraint(sum(terms), least, most)
     if problem.max_shared < problem.roster_size - 1:
-        for clique in shared_cliques(pool, problem.max_shared, problem.salary.shape[0]):
+        for clique in shared_cliques(pool, problem.max_shared, problem.roster_size):
             model.add_at_most_one([chosen[i] for i in clique])
     spread = max(int(scores.max()) - int(scores.min()), 1)
     coarse = (scores - int(scores.min())) * 10_000 // spread
@@ -166,27 +170,15 @@ def cover_bounds(problem: Problem, features: Features, pool: Masks, scores: Ints
     return np.flatnonzero([solver.value(x) for x in chosen]).astype(np.int64)
 
 
-def shared_cliques(pool: Masks, max_shared: int, n_drivers: int) -> list[Ints]:
+def shared_cliques(pool: Masks, max_shared: int, roster_size: int) -> list[Ints]:
     """Candidates that hold one same subset of `max_shared + 1` drivers: at most one can be in.
 
     Two lineups share more than `max_shared` drivers exactly when they hold such a subset together.
     """
-    from itertools import combinations
-
-    roster = int(np.bitwise_count(pool[0]))
-    bits = (pool[:, None] >> np.arange(n_drivers, dtype=np.uint64)) & np.uint64(1)
-    drivers = np.nonzero(bits)[1].reshape(-1, roster)
-    subsets = list(combinations(range(roster), max_shared + 1))
-    one = np.uint64(1)
-    keys = np.concatenate(
-        [
-            np.bitwise_or.reduce(one << drivers[:, subset].astype(np.uint64), axis=1)
-            for subset in subsets
-        ]
-    )
-    owner = np.tile(np.arange(pool.shape[0]), len(subsets))
-    order = np.argsort(keys, kind="stable")
-    keys, owner = keys[order], owner[order]
-    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
-    groups = np.split(owner, starts[1:])
+    keys = shared_subsets(pool, max_shared + 1, roster_size)
+    owner = np.repeat(np.arange(keys.shape[0]), keys.shape[1])
+    flat = keys.ravel()
+    order = np.argsort(flat, kind="stable")
+    flat, owner = flat[order], owner[order]
+    groups = np.split(owner, np.flatnonzero(flat[1:] != flat[:-1]) + 1)
     return [group for group in groups if group.shape[0] > 1]

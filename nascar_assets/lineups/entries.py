@@ -1,0 +1,266 @@
+"""Entries files (`DKEntries.csv`): read, filled and mended with every other byte kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.errors import InputError
+from nascar_assets.lineups.legality import check_lineups, lineup_problems
+from nascar_assets.lineups.raw_csv import RawCsv, read_raw
+from nascar_assets.lineups.upload import player_cell, player_of_cell, split_cell, upload_header
+from nascar_assets.slates.slate import Slate
+
+_LEAD = ("Entry ID", "Contest Name", "Contest ID", "Entry Fee")
+_FIRST = len(_LEAD)
+
+
+class LockedEntry(InputError):
+    """An entry that may no longer be changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a contest.
+
+    Attributes:
+        row: One-based row of the file.
+        entry_id: The site's id of the entry.
+        contest_id: The site's id of the contest.
+        contest_name: The contest's name.
+        entry_fee: As the file writes it.
+        lineup: Indices into the slate's players in the file's order; none where it is not filled.
+        locked: Whether any of its drivers is marked as locked.
+    """
+
+    row: int
+    entry_id: str
+    contest_id: str
+    contest_name: str
+    entry_fee: str
+    lineup: tuple[int, ...] | None
+    locked: bool
+
+
+def read_entries(content: bytes, slate: Slate, *, file: str = "DKEntries.csv") -> tuple[Entry, ...]:
+    """The entries of a file.
+
+    Raises:
+        InputError: If the file is no entries file, is of another slate, or a lineup in it is half
+            filled or illegal; naming row and field.
+    """
+    return _entries(_checked(content, slate, file), slate, file)
+
+
+def fill_entries(
+    content: bytes,
+    slate: Slate,
+    lineups: npt.ArrayLike | Sequence[Sequence[int]],
+    *,
+    contest_id: str | None = None,
+    file: str = "DKEntries.csv",
+) -> bytes:
+    """The file with lineups put into its entries, contest by contest in the file's order.
+
+    Every contest's entries get the lineups from the first on. All other bytes are kept.
+
+    Args:
+        content: The file.
+        slate: The slate.
+        lineups: [n, roster_size] indices into `slate.players`.
+        contest_id: Fill this contest only.
+        file: The file's name, for messages.
+
+    Raises:
+        LockedEntry: If an entry to be filled is locked.
+        InputError: If the file is of another slate, holds no such contest, or a contest has more
+            entries than there are lineups.
+    """
+    rows = np.asarray(lineups, np.int64)
+    check_lineups(slate, rows)
+    entries = read_entries(content, slate, file=file)
+    contests: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if contest_id is None or entry.contest_id == contest_id:
+            contests.setdefault(entry.contest_id, []).append(entry)
+    if not contests:
+        what = "entries" if contest_id is None else f"entries of contest {contest_id}"
+        raise InputError(f"the file holds no {what}.", file=file, field="Contest ID")
+    chosen: dict[str, Sequence[int]] = {}
+    for contest, members in contests.items():
+        if len(members) > rows.shape[0]:
+            raise InputError(
+                f"contest {contest} ({members[0].contest_name}) has {len(members)} entries but "
+                f"the portfolio has {rows.shape[0]} lineups.",
+                file=file,
+                row=members[rows.shape[0]].row,
+                field="Entry ID",
+                remedy="Build a portfolio of as many lineups, or fill one contest at a time.",
+            )
+        for entry, lineup in zip(members, rows.tolist(), strict=False):
+            chosen[entry.entry_id] = lineup
+    return write_entries(content, slate, chosen, file=file)
+
+
+def write_entries(
+    content: bytes,
+    slate: Slate,
+    lineups: Mapping[str, Sequence[int]],
+    *,
+    file: str = "DKEntries.csv",
+) -> bytes:
+    """The file with the lineups of some entries changed, and nothing else.
+
+    Drivers who stay keep their cells; only the cells of those who go are written.
+
+    Args:
+        content: The file.
+        slate: The slate.
+        lineups: Lineup by entry id.
+        file: The file's name, for messages.
+
+    Raises:
+        LockedEntry: If a locked entry would change.
+        InputError: If an entry is not in the file or a lineup is illegal.
+    """
+    raw = _checked(content, slate, file)
+    entries = {entry.entry_id: entry for entry in _entries(raw, slate, file)}
+    for entry_id, lineup in lineups.items():
+        if entry_id not in entries:
+            raise InputError(
+                f"there is no entry {entry_id} in the file.", file=file, field="Entry ID"
+            )
+        entry = entries[entry_id]
+        wanted = [int(i) for i in lineup]
+        problems = lineup_problems(slate, wanted)
+        if problems:
+            raise InputError(
+                f"the lineup for entry {entry_id} is illegal: {'; '.join(problems)}.", file=file
+            )
+        now = list(entry.lineup) if entry.lineup is not None else []
+        if sorted(now) == sorted(wanted):
+            continue
+        if entry.locked:
+            raise LockedEntry(
+                f"entry {entry_id} is locked; its lineup can no longer change.",
+                file=file,
+                row=entry.row,
+                field="D",
+                remedy="Lineups lock at the race's start. Fill a file exported before.",
+            )
+        places = _places(slate, now, wanted)
+        row = raw.rows[entry.row - 1]
+        for place, driver in places.items():
+            cell = player_cell(slate.players[driver], slate.rules.site)
+            if not raw.writable(cell):
+                cell = slate.players[driver].site_id
+            row.replace(_FIRST + place, cell)
+    return raw.to_bytes()
+
+
+def _places(slate: Slate, now: list[int], wanted: list[int]) -> dict[int, int]:
+    """What to write where so that drivers who stay keep their places."""
+    if not now or slate.rules.captain_multiplier_percent != 100:
+        return dict(enumerate(wanted))
+    coming = [driver for driver in wanted if driver not in now]
+    going = [place for place, driver in enumerate(now) if driver not in wanted]
+    return dict(zip(going, coming, strict=True))
+
+
+def _checked(content: bytes, slate: Slate, file: str) -> RawCsv:
+    raw = read_raw(content, file=file)
+    header = [raw.rows[0].value(i).strip() for i in range(len(raw.rows[0].cells))]
+    wanted = [*_LEAD, *upload_header(slate)]
+    if header[: len(wanted)] != wanted:
+        raise InputError(
+            f"the header does not begin with {','.join(wanted)}.",
+            file=file,
+            row=1,
+            field=next(
+                (w for w, h in zip(wanted, [*header, *[""] * len(wanted)], strict=False) if w != h),
+                None,
+            ),
+            remedy="Use the entries file that the site exports for this contest.",
+        )
+    _check_pool(raw, slate, file, len(wanted))
+    return raw
+
+
+def _check_pool(raw: RawCsv, slate: Slate, file: str, first: int) -> None:
+    """Refuses a file whose player pool is another slate's."""
+    column = start = None
+    for number, row in enumerate(raw.rows):
+        values = [row.value(i).strip() for i in range(first, len(row.cells))]
+        if "Name + ID" in values and "ID" in values:
+            column, start = first + values.index("ID"), number
+            break
+    if column is None or start is None:
+        return
+    known = {player.site_id for player in slate.players}
+    pool = [
+        (number, raw.rows[number].value(column).strip())
+        for number in range(start + 1, len(raw.rows))
+        if raw.rows[number].value(column).strip()
+    ]
+    strangers = [(number, site_id) for number, site_id in pool if site_id not in known]
+    if pool and len(strangers) == len(pool):
+        raise InputError(
+            f"the player pool is not that of slate {slate.slate_id}: "
+            f"no driver of it has the ID {strangers[0][1]}.",
+            file=file,
+            row=strangers[0][0] + 1,
+            field="ID",
+            remedy="Use the entries file of the same slate as the salary file.",
+        )
+
+
+def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[Entry, ...]:
+    entries = []
+    seen: dict[str, int] = {}
+    for number, row in enumerate(raw.rows[1:], start=2):
+        entry_id = row.value(0).strip()
+        if not entry_id:
+            continue
+        if not entry_id.isdigit():
+            raise InputError(
+                f"{entry_id!r} is no entry id.", file=file, row=number, field="Entry ID"
+            )
+        if entry_id in seen:
+            raise InputError(
+                f"entry {entry_id} is in row {seen[entry_id]} already.",
+                file=file,
+                row=number,
+                field="Entry ID",
+            )
+        seen[entry_id] = number
+        cells = [row.value(_FIRST + i).strip() for i in range(slate.rules.roster_size)]
+        filled = [cell for cell in cells if cell]
+        lineup = None
+        if filled:
+            if len(filled) < len(cells):
+                empty = cells.index("")
+                raise InputError(
+                    f"entry {entry_id} is half filled: {len(filled)} of {len(cells)} drivers.",
+                    file=file,
+                    row=number,
+                    field=f"D {empty + 1}",
+                )
+            lineup = tuple(
+                player_of_cell(slate, cell, file=file, row=number, field=f"D {place}")
+                for place, cell in enumerate(cells, start=1)
+            )
+        entries.append(
+            Entry(
+                row=number,
+                entry_id=entry_id,
+                contest_id=row.value(2).strip(),
+                contest_name=row.value(1).strip(),
+                entry_fee=row.value(3).strip(),
+                lineup=lineup,
+                locked=any(split_cell(cell)[1] for cell in filled),
+            )
+        )
+    return tuple(entries)

@@ -1,0 +1,213 @@
+"""After a scratch: the fewest changed drivers after which a portfolio keeps every setting again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ortools.sat.python import cp_model
+
+from nascar_assets.lineups import space_kernel
+from nascar_assets.lineups.candidates import features_of, legal_space, top
+from nascar_assets.lineups.conflict import find_conflict, unproven
+from nascar_assets.lineups.legality import check_lineups
+from nascar_assets.lineups.mix import has_feature
+from nascar_assets.lineups.objectives import check_points
+from nascar_assets.lineups.portfolio import InfeasiblePortfolio, expected_ownership
+from nascar_assets.lineups.problem import CountRule, Problem, find_driver, ownership_rule, resolve
+from nascar_assets.lineups.selection import shared_cliques
+from nascar_assets.lineups.settings import PortfolioSettings
+from nascar_assets.slates.slate import Slate
+
+Ints = npt.NDArray[np.int64]
+Masks = npt.NDArray[np.uint64]
+
+_OPTIONS = 60
+_DETERMINISTIC_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One driver replaced in one lineup.
+
+    Attributes:
+        lineup: Number of the lineup, from 1.
+        out: Who goes, by name.
+        into: Who comes, by name.
+    """
+
+    lineup: int
+    out: str
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """A mended portfolio.
+
+    Attributes:
+        drivers: [n, roster_size] indices into the slate's players, in the old order of lineups.
+        changes: Every driver replaced.
+        notices: Settings that no longer apply because they are about a scratched driver.
+    """
+
+    drivers: npt.NDArray[np.int32]
+    changes: tuple[Change, ...]
+    notices: tuple[str, ...]
+
+
+def late_swap(
+    scenario_points_x20: npt.NDArray[np.integer],
+    slate: Slate,
+    settings: PortfolioSettings | Mapping[str, Any] | None,
+    lineups: npt.ArrayLike | Sequence[Sequence[int]],
+    scratched: Sequence[str],
+) -> Swap:
+    """The smallest change to a portfolio after drivers were scratched.
+
+    Replaces as few drivers as possible, in the lineups that hold a scratched driver alone where
+    that is enough; among the smallest changes it takes the one with the most mean points.
+
+    Args:
+        scenario_points_x20: [S, N] contest points, as for `build_portfolio`.
+        slate: The slate, the scratched drivers still in it.
+        settings: The settings of the portfolio.
+        lineups: [n, roster_size] the portfolio, indices into `slate.players`.
+        scratched: Names, site ids or driver ids of the drivers who will not race.
+
+    Raises:
+        InfeasiblePortfolio: If no change keeps every setting.
+        InputError: If a driver is unknown or the lineups are illegal.
+    """
+    if settings is None:
+        settings = PortfolioSettings()
+    elif not isinstance(settings, PortfolioSettings):
+        settings = PortfolioSettings.from_mapping(settings)
+    points = np.asarray(scenario_points_x20)
+    check_points(points, len(slate.players))
+    rows = np.asarray(lineups, np.int64)
+    check_lineups(slate, rows)
+    out = sorted({find_driver(slate, text, field="scratched") for text in scratched})
+    problem, notices = _without(slate, settings, rows.shape[0], out)
+    scaled = np.rint(points * problem.scale).astype(np.int32)
+    sum_rules = problem.sum_rules
+    if settings.ownership_max is not None:
+        ownership = expected_ownership(problem, scaled)
+        sum_rules += (ownership_rule(settings.ownership_max, ownership),)
+    space = legal_space(problem, problem.count_rules, sum_rules)
+    one = np.uint64(1)
+    now = np.bitwise_or.reduce(one << rows.astype(np.uint64), axis=1)
+    worth = space_kernel.additive(space, scaled.sum(axis=0, dtype=np.int64))
+    gone = np.uint64(sum(1 << i for i in out))
+    chosen = None
+    if space.shape[0] >= problem.lineups:
+        for everybody in (False, True):
+            movable = np.ones(now.shape[0], np.bool_) if everybody else (now & gone) != 0
+            chosen = _choose(problem, space, worth, now, movable)
+            if chosen is not None:
+                break
+    if chosen is None:
+        raise InfeasiblePortfolio(find_conflict(problem, sum_rules) or unproven(problem))
+    drivers = space_kernel.unpack(chosen, problem.roster_size)
+    check_lineups(slate, drivers)
+    changes = []
+    for number, (before, after) in enumerate(zip(now, chosen, strict=True), start=1):
+        leaving = _drivers(int(before & ~after))
+        coming = _drivers(int(after & ~before))
+        changes += [
+            Change(number, slate.players[a].name, slate.players[b].name)
+            for a, b in zip(leaving, coming, strict=True)
+        ]
+    return Swap(drivers, tuple(changes), (*problem.notices, *notices))
+
+
+def _without(
+    slate: Slate, settings: PortfolioSettings, lineups: int, out: list[int]
+) -> tuple[Problem, list[str]]:
+    """The problem with scratched drivers left out, and the settings that this sets aside."""
+    if lineups != settings.lineups:
+        settings = settings.model_copy(update={"lineups": lineups})
+    problem = resolve(slate, settings)
+    gone = sum(1 << i for i in out)
+    notices = []
+    rules = []
+    for rule in problem.count_rules:
+        if rule.least > 0 and not rule.condition and not rule.target & ~gone:
+            notices.append(f"{rule.label}: set aside, the driver does not race.")
+        else:
+            rules.append(rule)
+    rules += [CountRule(f"{slate.players[i].name} is scratched", 0, 1 << i, 0, 0) for i in out]
+    exposures = []
+    for exposure in problem.exposures:
+        if exposure.least > 0 and not exposure.target & ~gone:
+            notices.append(f"{exposure.least_label}: set aside, the driver does not race.")
+            exposure = replace(exposure, least=0)
+        exposures.append(exposure)
+    return replace(problem, count_rules=tuple(rules), exposures=tuple(exposures)), notices
+
+
+def _choose(
+    problem: Problem, space: Masks, worth: Ints, now: Masks, movable: npt.NDArray[np.bool_]
+) -> Masks | None:
+    """One lineup for each place, by CP-SAT: fewest changed drivers first, then mean points."""
+    features = features_of(problem)
+    known = np.sort(space)
+    options: list[Masks] = []
+    changed: list[Ints] = []
+    gains: list[Ints] = []
+    for mask, moves in zip(now, movable, strict=True):
+        at = np.searchsorted(known, mask)
+        stays = at < known.shape[0] and known[at] == mask
+        if not moves:
+            if not stays:
+                return None
+            options.append(np.array([mask], np.uint64))
+            changed.append(np.zeros(1, np.int64))
+            gains.append(np.zeros(1, np.int64))
+            continue
+        distance = problem.roster_size - np.bitwise_count(space & mask).astype(np.int64)
+        picks = []
+        for step in range(problem.roster_size + 1):
+            near = np.flatnonzero(distance == step)
+            picks.append(near[top(worth[near], _OPTIONS)])
+        pick = np.concatenate(picks)
+        options.append(space[pick])
+        changed.append(distance[pick])
+        gains.append(worth[pick])
+    model = cp_model.CpModel()
+    masks = np.concatenate(options)
+    variables = [model.new_bool_var(f"x{i}") for i in range(masks.shape[0])]
+    start = 0
+    for option in options:
+        model.add_exactly_one(variables[start : start + option.shape[0]])
+        start += option.shape[0]
+    for feature in range(features.least.shape[0]):
+        least, most = int(features.least[feature]), int(features.most[feature])
+        if least <= 0 and most >= problem.lineups:
+            continue
+        held = np.flatnonzero(has_feature(features, masks, feature))
+        model.add_linear_constraint(sum(variables[i] for i in held), least, most)
+    # Lineups must differ, and share no more drivers than allowed: no subset is held twice.
+    for clique in shared_cliques(masks, problem.max_shared, problem.roster_size):
+        model.add_at_most_one(variables[i] for i in clique)
+    gain = np.concatenate(gains)
+    low, high = int(gain.min()), int(gain.max())
+    fine = (gain - low) * 1_000 // max(high - low, 1)
+    step = 1_000 * len(options) + 1
+    cost = np.concatenate(changed) * step - fine
+    model.minimize(sum(int(c) * x for c, x in zip(cost, variables, strict=True)))
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = 1
+    solver.parameters.max_deterministic_time = _DETERMINISTIC_SECONDS
+    if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return None
+    taken = np.flatnonzero([solver.value(x) for x in variables])
+    return masks[taken]
+
+
+def _drivers(mask: int) -> list[int]:
+    return [i for i in range(64) if mask >> i & 1]
