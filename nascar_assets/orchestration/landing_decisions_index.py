@@ -22,7 +22,7 @@ INDEX: dict[str, pl.DataType | type[pl.DataType]] = {
     "path": pl.String,
     "size": pl.Int64,
     "modified": pl.Datetime("us", "UTC"),
-    "sha256": pl.String,
+    "value": pl.String,  # what the content is known by, its hash by default
     "since": pl.Datetime("us", "UTC"),  # since when the file has this content
 }
 """One row per file."""
@@ -30,7 +30,7 @@ INDEX: dict[str, pl.DataType | type[pl.DataType]] = {
 SETTLE = timedelta(seconds=5)
 """A file that changed less than this ago may still have a writer."""
 
-Hasher = Callable[[bytes], str]
+Valuer = Callable[[bytes], str]
 """From a file's bytes to what its content is known by."""
 
 
@@ -53,7 +53,13 @@ def sha256(data: bytes) -> str:
 
 
 def look(
-    root: DataRoot, folders: Sequence[str], index: str, now: datetime, *, settle: timedelta = SETTLE
+    root: DataRoot,
+    folders: Sequence[str],
+    index: str,
+    now: datetime,
+    *,
+    settle: timedelta = SETTLE,
+    value: Valuer = sha256,
 ) -> Look:
     """Hashes of all files under some folders, read only where they changed.
 
@@ -64,6 +70,7 @@ def look(
         now: The time of this look by the machine's own clock.
         settle: How long a file must have stayed as it is. A file of a time to come, copied from a
             machine whose clock is ahead, counts as settled.
+        value: What a file's content is known by.
 
     Raises:
         StorageFault: If a folder cannot be listed or a file not read; a failed read is never an
@@ -80,8 +87,8 @@ def look(
         schema={name: INDEX[name] for name in ("path", "size", "modified")},
     )
     known = table.join(before, on=["path", "size", "modified"], how="left")
-    fresh = known.filter(pl.col("sha256").is_null()).select("path", "size", "modified")
-    contents = dict(before.select("path", "sha256").iter_rows())
+    fresh = known.filter(pl.col("value").is_null()).select("path", "size", "modified")
+    contents = dict(before.select("path", "value").iter_rows())
     since = dict(before.select("path", "since").iter_rows())
     rows = []
     unsettled = []
@@ -93,11 +100,11 @@ def look(
         if data is None or len(data) != size:  # gone or replaced since it was listed
             unsettled.append(path)
             continue
-        digest = sha256(data)
+        digest = value(data)
         same = contents.get(path) == digest
         rows.append((path, size, modified, digest, since[path] if same else modified))
     hashed = pl.DataFrame(rows, schema=INDEX, orient="row")
-    files = pl.concat([known.filter(pl.col("sha256").is_not_null()), hashed]).sort("path")
+    files = pl.concat([known.filter(pl.col("value").is_not_null()), hashed]).sort("path")
     # An unsettled file keeps its last row, so that its old content is remembered.
     kept = before.filter(pl.col("path").is_in(unsettled))
     remembered = pl.concat([files, kept]).unique("path", keep="first").sort("path")

@@ -1,0 +1,186 @@
+"""Tells people what went wrong: in the log, to a web address, by mail, as the environment says.
+
+`NASCAR_NOTIFY_WEBHOOK` is a URL that gets the message as JSON (`text`, `subject`, `link`).
+`NASCAR_NOTIFY_MAIL_TO` are addresses, with `NASCAR_NOTIFY_MAIL_SERVER` as
+`smtp://user:password@host:587` (or `smtps://`) and `NASCAR_NOTIFY_MAIL_FROM`. What is set is used;
+the log is always used. Passwords come from the environment alone and appear in no message.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import smtplib
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+TIMEOUT_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person should know.
+
+    Attributes:
+        subject: One line: what happened to what.
+        text: Why, and what to do.
+        run_id: The run that it is about, if any.
+    """
+
+    subject: str
+    text: str
+    run_id: str | None = None
+
+
+class Notifier(Protocol):
+    """A way to tell people."""
+
+    def notify(self, notice: Notice) -> None:
+        """Tells; raises where it cannot."""
+
+
+class LogNotifier:
+    """Writes notices to a log.
+
+    Args:
+        log: A logger; the module's own by default.
+    """
+
+    def __init__(self, log: Any = log) -> None:
+        self._log = log
+
+    def notify(self, notice: Notice) -> None:
+        """Writes one line at the level of a warning."""
+        self._log.warning("%s: %s", notice.subject, notice.text)
+
+
+class WebhookNotifier:
+    """Posts notices as JSON to a URL, as Slack, Mattermost, Teams and ntfy take them.
+
+    Args:
+        url: Where to.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def notify(self, notice: Notice) -> None:
+        """Posts one JSON object.
+
+        Raises:
+            httpx.HTTPError: If the server cannot be reached or does not take it.
+        """
+        import httpx
+
+        body = {
+            "text": f"{notice.subject}\n{notice.text}",
+            "subject": notice.subject,
+            "run_id": notice.run_id,
+        }
+        httpx.post(self._url, json=body, timeout=TIMEOUT_SECONDS).raise_for_status()
+
+
+class MailNotifier:
+    """Sends notices by mail.
+
+    Args:
+        server: `smtp://[user:password@]host[:port]` (STARTTLS where the server offers it) or
+            `smtps://...`.
+        sender: The sender's address.
+        to: Addresses.
+    """
+
+    def __init__(self, server: str, sender: str, to: Sequence[str]) -> None:
+        self._server = urlsplit(server)
+        self._sender = sender
+        self._to = tuple(to)
+
+    def notify(self, notice: Notice) -> None:
+        """Sends one mail.
+
+        Raises:
+            OSError: If the server cannot be reached.
+            smtplib.SMTPException: If it does not take the mail.
+        """
+        mail = EmailMessage()
+        mail["Subject"] = notice.subject.replace("\n", " ")
+        mail["From"] = self._sender
+        mail["To"] = ", ".join(self._to)
+        mail.set_content(notice.text)
+        server = self._server
+        host = server.hostname or "localhost"
+        with _smtp(server.scheme, host, server.port) as connection:
+            if server.scheme == "smtp" and connection.has_extn("starttls"):
+                connection.starttls(context=ssl.create_default_context())
+                connection.ehlo()
+            if server.username:
+                connection.login(unquote(server.username), unquote(server.password or ""))
+            connection.send_message(mail)
+
+
+def _smtp(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
+    if scheme == "smtps":
+        return smtplib.SMTP_SSL(
+            host, port or 465, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
+        )
+    connection = smtplib.SMTP(host, port or 25, timeout=TIMEOUT_SECONDS)
+    connection.ehlo()
+    return connection
+
+
+def notifiers(environment: Mapping[str, str] = os.environ, own_log: Any = log) -> list[Notifier]:
+    """The ways that the environment asks for; the log first."""
+    found: list[Notifier] = [LogNotifier(own_log)]
+    if url := environment.get("NASCAR_NOTIFY_WEBHOOK"):
+        found.append(WebhookNotifier(url))
+    if to := environment.get("NASCAR_NOTIFY_MAIL_TO"):
+        addresses = [address.strip() for address in to.split(",") if address.strip()]
+        found.append(
+            MailNotifier(
+                environment.get("NASCAR_NOTIFY_MAIL_SERVER", "smtp://localhost"),
+                environment.get("NASCAR_NOTIFY_MAIL_FROM", addresses[0]),
+                addresses,
+            )
+        )
+    return found
+
+
+def notify_all(ways: Sequence[Notifier], notice: Notice) -> list[str]:
+    """Tells by every way; one that fails keeps no other from telling.
+
+    Returns:
+        What failed, without addresses or passwords.
+    """
+    failed = []
+    for way in ways:
+        try:
+            way.notify(notice)
+        except Exception as error:
+            failed.append(f"{type(way).__name__}: {type(error).__name__}")
+            log.error("A notice could not be sent by %s: %s", type(way).__name__, type(error))
+    return failed
+
+
+def tell(
+    own_log: Any, who: str, before: Mapping[str, str], notices: Mapping[str, str]
+) -> dict[str, str]:
+    """Tells notices that are new, and returns what has been told by now.
+
+    Args:
+        own_log: The sensor's log.
+        who: Name of the sensor.
+        before: Notices that were told at earlier looks and stood at the last one.
+        notices: Notices of this look, by what they are about.
+    """
+    fresh = {what: text for what, text in notices.items() if before.get(what) != text}
+    if fresh:
+        ways = notifiers(own_log=own_log)
+        for what, text in fresh.items():
+            notify_all(ways, Notice(f"{who}: {what}", text))
+    return dict(notices)

@@ -1,0 +1,110 @@
+"""What the instance says of earlier runs: asked by sensors and schedules before they start more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+import dagster as dg
+
+RUN_KEY = "dagster/run_key"
+PARTITION = "dagster/partition"
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+AT = "nascar/at"
+"""Tag: the time of the decision that started a run, by the sensors' own clock."""
+
+SALARIES = "nascar/salaries"
+"""Tag: hash of the salary file for which a slate's run was started."""
+
+SLATE = "nascar/slate"
+"""Tag: the slate of a run."""
+
+LOST = "nascar/lost"
+"""Tag: the run's process was found dead; it is run again and is no failure of the input."""
+
+IN_FLIGHT = (
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+
+
+class RunState(Enum):
+    """How far the run of a run key has come."""
+
+    NONE = "none"
+    IN_FLIGHT = "in flight"
+    DONE = "done"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class SlateRun:
+    """A slate's newest run.
+
+    Attributes:
+        created: When it was created, by the machine's clock (UTC).
+        at: When it was decided, by the sensors' clock (UTC).
+        salaries: Hash of the salary file that it was started for, where a sensor or schedule
+            started it.
+        in_flight: Whether it has not ended.
+    """
+
+    created: datetime
+    at: datetime
+    salaries: str | None
+    in_flight: bool
+
+
+def run_state(instance: dg.DagsterInstance, run_key: str) -> RunState:
+    """The state of the newest run of a run key."""
+    runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY: run_key}), limit=1)
+    return _state(runs[0]) if runs else RunState.NONE
+
+
+def any_in_flight(instance: dg.DagsterInstance, jobs: Iterable[str]) -> bool:
+    """Whether a run of one of some jobs has not ended."""
+    return any(
+        instance.get_runs(dg.RunsFilter(job_name=job, statuses=list(IN_FLIGHT)), limit=1)
+        for job in jobs
+    )
+
+
+def newest_slate_run(instance: dg.DagsterInstance, slate_id: str) -> SlateRun | None:
+    """A slate's newest run that was not lost; none where there is none."""
+    found = instance.get_run_records(
+        dg.RunsFilter(job_name="slate_job", tags={PARTITION: slate_id}), limit=5
+    )
+    for record in found:
+        run = record.dagster_run
+        if LOST in run.tags:
+            continue
+        created = record.create_timestamp.astimezone(UTC)
+        at = run.tags.get(AT)
+        return SlateRun(
+            created=created,
+            at=datetime.fromisoformat(at) if at else created,
+            salaries=run.tags.get(SALARIES),
+            in_flight=not run.is_finished,
+        )
+    return None
+
+
+def range_tags(keys: Sequence[str]) -> dict[str, str]:
+    """Tags of a run over neighbouring partitions."""
+    return {RANGE_START: keys[0], RANGE_END: keys[-1]}
+
+
+def _state(run: dg.DagsterRun) -> RunState:
+    if not run.is_finished:
+        return RunState.IN_FLIGHT
+    if run.is_success:
+        return RunState.DONE
+    return RunState.LOST if LOST in run.tags else RunState.FAILED
