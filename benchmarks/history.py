@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
@@ -214,34 +215,58 @@ def ablation_table(
         print(f"| {name} | {change.mean():+.3f} ({error:.3f}) | {table['rho'].mean():.3f} |")
 
 
-def timings(results: pl.DataFrame, history_seconds: float) -> None:
-    """Print what the ratings cost."""
+def timings(results: pl.DataFrame) -> Iterator[tuple[str, float, float | None]]:
+    """What the ratings cost: name, seconds, target."""
+    rate_history(results.head(200))  # compiles the kernels
     known = results["results_at"].sort()
     last = results.filter(pl.col("results_at") == known[-1])
+    last = last.filter(pl.col("race_id") == last["race_id"][0])
     started = last["start_time"][0]
-    clock = time.perf_counter()
     state = RatingState.empty()
-    state.extend(results, started)
-    build = time.perf_counter() - clock
-    clock = time.perf_counter()
-    data = state.to_bytes()
-    RatingState.from_bytes(data)
-    saved = time.perf_counter() - clock
-    clock = time.perf_counter()
-    state.rate(last.filter(pl.col("race_id") == last["race_id"][0]), started)
-    rate = time.perf_counter() - clock
-    clock = time.perf_counter()
-    state.extend(results, known[-1])
-    extend = time.perf_counter() - clock
-    print("| what | seconds |")
-    print("| --- | --- |")
-    print(
-        f"| walk-forward ratings of {results['race_id'].n_unique()} races | {history_seconds:.1f} |"
+
+    def timed(work: Callable[[], object]) -> float:
+        clock = time.perf_counter()
+        work()
+        return time.perf_counter() - clock
+
+    races = results["race_id"].n_unique()
+    yield f"walk-forward ratings of {races} races", timed(lambda: rate_history(results)), 60.0
+    yield (
+        f"state after {races} races, from nothing",
+        timed(lambda: state.extend(results, started)),
+        None,
     )
-    print(f"| state of the ratings from nothing | {build:.1f} |")
-    print(f"| saved and loaded ({len(data) / 1e6:.0f} MB) | {saved:.2f} |")
-    print(f"| one race's ratings from a state | {rate:.3f} |")
-    print(f"| one more race taken in | {extend:.3f} |")
+    data = state.to_bytes()
+    yield (
+        f"state loaded ({len(data) / 1e6:.0f} MB)",
+        timed(lambda: RatingState.from_bytes(data)),
+        None,
+    )
+    yield "one race rated from a state", timed(lambda: state.rate(last, started)), None
+    yield "one more race taken in", timed(lambda: state.extend(results, known[-1])), 0.5
+
+
+def rows() -> Iterator[dict[str, object]]:
+    """Rows of `make bench`; none without real data."""
+    folder = os.environ.get("NASCAR_REAL_DATA")
+    if not folder:
+        print("history: NASCAR_REAL_DATA names no folder of real feed files", file=sys.stderr)
+        return
+    _, results = read_results(Path(folder) / "feed")
+    for name, seconds, target in timings(results):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        yield {"name": name, "value": seconds, "unit": "s", "target": target, "peak_mb": peak}
+    races = cup_races(results, rate_history(results))
+    table = scores(races, climatology(races), lambda race: START_MIXTURES)
+    value, error = skill(table)
+    note = f"{table.height} Cup races since {FIRST_SEASON}, standard error {100 * error:.2f}"
+    yield {
+        "name": "skill of the finish against start climatology",
+        "value": 100 * value,
+        "unit": "%",
+        "target": 6.5,
+        "note": note,
+    }
 
 
 def main() -> int:
@@ -253,10 +278,7 @@ def main() -> int:
         print("NASCAR_REAL_DATA names no folder of real feed files.", file=sys.stderr)
         return 2
     _, results = read_results(Path(folder) / "feed")
-    rate_history(results.head(200))  # compiles the kernels
-    clock = time.perf_counter()
     ratings = rate_history(results)
-    seconds = time.perf_counter() - clock
     races = cup_races(results, ratings)
     reference = climatology(races)
     mixtures = season_mixtures(races)
@@ -278,7 +300,10 @@ def main() -> int:
     if not arguments.quick:
         ablation_table(results, table, reference, mixtures)
         print()
-    timings(results, seconds)
+    print("| what | seconds |")
+    print("| --- | --- |")
+    for name, seconds, _ in timings(results):
+        print(f"| {name} | {seconds:.3f} |")
     return 0
 
 

@@ -78,13 +78,13 @@ START_MIXTURES: Mapping[str, RankMixture] = MappingProxyType(
 
 MIXTURES: Mapping[str, RankMixture] = MappingProxyType(
     {
-        "superspeedway": RankMixture(0.85, 0.76, 0.25, 0.2, -1.65, 0.0, 0.65),
-        "short": RankMixture(1.35, 0.84, 0.13, 0.2, -1.65, 0.0, 0.65),
-        "intermediate": RankMixture(1.40, 0.79, 0.25, 0.2, -1.65, 0.0, 0.65),
-        "road": RankMixture(0.95, 0.52, 0.21, 0.2, -1.65, 0.0, 0.65),
+        "superspeedway": RankMixture(0.81, 0.78, 0.26, 0.21, -1.70, 0.0, 0.65),
+        "short": RankMixture(1.16, 0.70, 0.09, 0.21, -1.70, 0.0, 0.65),
+        "intermediate": RankMixture(1.43, 0.73, 0.27, 0.21, -1.70, 0.0, 0.65),
+        "road": RankMixture(1.06, 0.60, 0.18, 0.21, -1.70, 0.0, 0.65),
     }
 )
-"""Fitted by `fit_mixtures` to levels of the Cup races of 2023 to early 2026; a backtest fits its
+"""Fitted by `fit_mixtures` to the levels of the Cup races of 2022 to June 2025; a backtest fits its
 own from the races before each season."""
 
 

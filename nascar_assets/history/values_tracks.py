@@ -19,11 +19,13 @@ from nascar_assets.history.values_rates import cell_rates, log_ratio
 Floats = NDArray[np.float64]
 
 FUEL_RANGE_MILES: Mapping[str, float] = MappingProxyType(
-    {"superspeedway": 110.0, "intermediate": 90.0, "short": 80.0, "road": 80.0}
+    {"superspeedway": 105.0, "intermediate": 93.0, "short": 90.0, "road": 80.0}
 )
-"""Green-flag miles on a full tank: an assumption, not an estimate. A Cup car holds 20 gallons and
-burns one on about 4 to 5 miles; drafting saves fuel, braking and accelerating costs it. The feed
-has no fuel readings, and cautions end most tanks early."""
+"""Green-flag miles on a full tank: an assumption, not an estimate, since the feed has no fuel
+readings and cautions end most tanks early. Race broadcasts give a Cup car 100 to 110 miles at
+Daytona, 90 to 96 at Las Vegas and 92 to 98 at Phoenix (dailydownforce.com, "How Much Fuel Does a
+NASCAR Stock Car Burn During a Race?"); the shorter ovals and the road courses burn more a mile by a
+rule of thumb."""
 
 DISPERSION = 2.5
 """Variance over mean of accident retirements and of cautions a race: wrecks come in clusters."""

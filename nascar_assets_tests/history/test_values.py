@@ -244,10 +244,10 @@ def test_a_track_counts_with_races_of_its_present_type_only():
 
 
 def test_pit_windows_by_hand():
-    # An intermediate track of 1.5 miles: 90 / 1.5 = 60 laps a tank, 200 laps in the race.
-    assert FUEL_RANGE_MILES["intermediate"] == 90.0
+    # An intermediate track of 1.5 miles: 93 / 1.5 = 62 laps a tank, 200 laps in the race.
+    assert FUEL_RANGE_MILES["intermediate"] == 93.0
     race = make_race(0, range(8), range(1, 9)).with_columns(track_type=pl.lit("intermediate"))
     table = track_values(race, schedule_of(race), race["results_at"].max())
-    assert table["pit_window_laps"].to_list() == [[60, 120, 180]]
+    assert table["pit_window_laps"].to_list() == [[62, 124, 186]]
     unknown = schedule_of(race).with_columns(track_length_miles=pl.lit(None, pl.Float64))
     assert track_values(race, unknown, AS_OF)["pit_window_laps"].to_list() == [[]]
