@@ -62,6 +62,7 @@ slate_job = dg.define_asset_job(
     selection=[
         slate.slate,
         slate.slate_field,
+        slate.slate_rating_state,
         slate.slate_ratings,
         slate.slate_features,
         constraints.slate_driver_values,

@@ -9,7 +9,7 @@ import polars as pl
 from nascar_assets.constraints import ConstraintSpec, create_run_config
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.history import ALL_RESULTS
-from nascar_assets.orchestration.assets.slate import slate
+from nascar_assets.orchestration.assets.slate import slate, slate_rating_state
 from nascar_assets.orchestration.graph import compile_spec, entry_store
 from nascar_assets.orchestration.past import results_before
 from nascar_assets.orchestration.race_tables import schedule_rows
@@ -22,15 +22,20 @@ from nascar_assets.storage import DataRoot
 @slate_asset(
     group_name="constraints",
     description="Ontology values of every driver, estimated as of the slate's cut-off.",
-    deps=[slate, ALL_RESULTS],
+    deps=[slate_rating_state],
     kinds={"polars"},
 )
 def slate_driver_values(context: dg.AssetExecutionContext, platform: Platform) -> pl.DataFrame:
     """What the graph holds for this slate before anyone overrode it."""
     from nascar_assets.history.values import driver_values
+    from nascar_assets.orchestration.rating_states import load_rating_state
 
     plan = SlatePlan.load(platform.root, context.partition_key)
-    return driver_values(results_before(platform.root, plan.as_of), plan.as_of)
+    return driver_values(
+        results_before(platform.root, plan.as_of),
+        plan.as_of,
+        state=load_rating_state(platform.root, plan),
+    )
 
 
 @slate_asset(

@@ -18,7 +18,6 @@ from nascar_assets.orchestration.past import (
     all_results,
     driver_directory,
     known_entries,
-    results_before,
 )
 from nascar_assets.orchestration.race_tables import schedule_rows
 from nascar_assets.orchestration.resources import Platform
@@ -159,18 +158,41 @@ def slate_field(
 
 @slate_asset(
     group_name="slate",
+    description="What every race known by the cut-off says of drivers, teams and cars.",
+    deps=[slate, ALL_RESULTS],
+    kinds={"numba"},
+)
+def slate_rating_state(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> dg.MaterializeResult[None]:
+    """Built once; ratings and ontology values both come from it."""
+    from nascar_assets.orchestration.rating_states import build_rating_state
+
+    plan = SlatePlan.load(platform.root, context.partition_key)
+    state = build_rating_state(platform.root, plan)
+    through = state.data_through
+    return dg.MaterializeResult(
+        metadata={
+            "data_through": through.isoformat() if through else "no races",
+            "drivers": len(state.races),
+        }
+    )
+
+
+@slate_asset(
+    group_name="slate",
     description="Rating and level of every car, from races that were known by the cut-off.",
-    deps=[ALL_RESULTS],
+    deps=[slate_rating_state],
     kinds={"polars", "numba"},
 )
 def slate_ratings(
     context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
 ) -> pl.DataFrame:
     """One row per car, with the uncertainty of its level."""
-    from nascar_assets.history.ratings import rate_race
+    from nascar_assets.orchestration.rating_states import load_rating_state
 
     plan = SlatePlan.load(platform.root, context.partition_key)
-    return rate_race(results_before(platform.root, plan.as_of), slate_field, plan.as_of)
+    return load_rating_state(platform.root, plan).rate(slate_field, plan.as_of)
 
 
 def feature_sources(
