@@ -1,1 +1,44 @@
 """Contests: ownership, field, duplicates and settlement to the cent."""
+
+from nascar_assets.contest.payouts import PayoutError, PayoutTable, payout_table, read_payouts
+from nascar_assets.contest.presets import Contest, preset
+from nascar_assets.contest.review import ContestReview, fit_choice_scale, review_contest
+from nascar_assets.contest.settlement import (
+    ContestResult,
+    Rate,
+    Settlement,
+    settle,
+    settle_scores,
+    summarise,
+)
+from nascar_assets.contest.simulate import ContestForecast, contest_portfolio, forecast_contest
+from nascar_assets.contest.standings import Standings, StandingsError, read_standings
+from nascar_assets.lineups.field import FieldModel, fit_field
+from nascar_assets.lineups.ownership import expected_field
+
+__all__ = [
+    "Contest",
+    "ContestForecast",
+    "ContestResult",
+    "ContestReview",
+    "FieldModel",
+    "PayoutError",
+    "PayoutTable",
+    "Rate",
+    "Settlement",
+    "Standings",
+    "StandingsError",
+    "contest_portfolio",
+    "expected_field",
+    "fit_choice_scale",
+    "fit_field",
+    "forecast_contest",
+    "payout_table",
+    "preset",
+    "read_payouts",
+    "read_standings",
+    "review_contest",
+    "settle",
+    "settle_scores",
+    "summarise",
+]

@@ -1,0 +1,154 @@
+"""After the race: forecast against outcome, ownership error, and which driver cost what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.optimize import minimize_scalar
+
+from nascar_assets.contest.presets import Contest
+from nascar_assets.contest.settlement import ContestResult, settle_scores
+from nascar_assets.contest.standings import Standings
+from nascar_assets.errors import InputError
+from nascar_assets.lineups import expected_field
+from nascar_assets.slates.slate import Slate
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ContestReview:
+    """A finished contest beside its forecast.
+
+    Attributes:
+        simulated: The forecast.
+        realised_roi: Profit per dollar of entry fees, settled from the standings.
+        realised_cents: [n] what each own lineup won.
+        realised_place: [n] its place, the best one where it is shared.
+        roi_in_errors: Distance of the realised ROI from the forecast mean in standard deviations
+            of a single contest's ROI.
+        ownership_mae: Mean absolute error of expected ownership.
+        drivers: One row per driver: `driver_id, name, expected_ownership, realised_ownership,
+            exposure, projected_points, realised_points, cost_points, leverage_points`.
+    """
+
+    simulated: ContestResult
+    realised_roi: float
+    realised_cents: npt.NDArray[np.int64]
+    realised_place: npt.NDArray[np.int64]
+    roi_in_errors: float
+    ownership_mae: float
+    drivers: pl.DataFrame
+
+
+def review_contest(
+    slate: Slate,
+    standings: Standings,
+    lineups: npt.NDArray[np.integer],
+    contest: Contest,
+    simulated: ContestResult,
+    expected_ownership: Floats,
+    projected_points: Floats,
+    scenarios: int,
+) -> ContestReview:
+    """Compares a finished contest with what was forecast.
+
+    `cost_points` is exposure x (realised - projected): points per lineup that the driver brought
+    or cost. `leverage_points` is (exposure - realised ownership) x (realised - mean of the field's
+    drivers): points per lineup won on or lost to the field by having more or less of him.
+
+    Args:
+        slate: The slate.
+        standings: The finished contest.
+        lineups: [n, K] own lineups, each of which has to be in the standings.
+        contest: The contest.
+        simulated: The forecast.
+        expected_ownership: [N] ownership that was expected.
+        projected_points: [N] mean contest points that were forecast.
+        scenarios: Scenarios of the forecast, to turn its standard error into a deviation.
+
+    Raises:
+        InputError: If an own lineup is not in the standings.
+    """
+    keys = {
+        tuple(sorted(lineup)): position
+        for position, lineup in reversed(list(enumerate(standings.lineups.tolist())))
+    }
+    rows = []
+    for number, lineup in enumerate(np.asarray(lineups).tolist(), start=1):
+        key = tuple(sorted(lineup))
+        if key not in keys:
+            names = ", ".join(slate.players[i].name for i in key)
+            raise InputError(
+                f"lineup {number} ({names}) is not in the standings.",
+                remedy="Was it entered in this contest?",
+            )
+        rows.append(keys[key])
+    scale = slate.rules.points_scale
+    scores = np.rint(standings.points * scale).astype(np.int64)
+    won = settle_scores(scores, contest.payouts)[rows]
+    place = np.array([int((scores > scores[row]).sum()) + 1 for row in rows], np.int64)
+    spent = contest.entry_fee_cents * len(rows)
+    roi = (int(won.sum()) - spent) / spent
+    deviation = simulated.roi.standard_error * np.sqrt(scenarios)
+    realised = np.nan_to_num(standings.ownership, nan=0.0)
+    points = standings.driver_points
+    n = len(slate.players)
+    exposure = np.bincount(np.asarray(lineups).ravel(), minlength=n) / len(rows)
+    scored = np.nan_to_num(points, nan=0.0)
+    field_mean = float((realised * scored).sum() / max(realised.sum(), 1e-12))
+    table = pl.DataFrame(
+        {
+            "driver_id": [player.driver_id for player in slate.players],
+            "name": [player.name for player in slate.players],
+            "expected_ownership": expected_ownership,
+            "realised_ownership": realised,
+            "exposure": exposure,
+            "projected_points": projected_points,
+            "realised_points": points,
+            "cost_points": exposure * (scored - projected_points),
+            "leverage_points": (exposure - realised) * (scored - field_mean),
+        }
+    )
+    return ContestReview(
+        simulated=simulated,
+        realised_roi=roi,
+        realised_cents=won,
+        realised_place=place,
+        roi_in_errors=float((roi - simulated.roi.value) / deviation) if deviation > 0 else np.nan,
+        ownership_mae=float(np.abs(expected_ownership - realised).mean()),
+        drivers=table.sort("cost_points"),
+    )
+
+
+def fit_choice_scale(
+    mean_points: Floats,
+    salaries: npt.NDArray[np.integer],
+    cap: int,
+    roster_size: int,
+    realised_ownership: Floats,
+) -> float:
+    """The ownership model's one coefficient that comes nearest to a contest's ownership.
+
+    Args:
+        mean_points: [N] projections in contest points.
+        salaries: [N] dollars.
+        cap: Dollars.
+        roster_size: Drivers in a lineup.
+        realised_ownership: [N] shares, 0 for drivers nobody picked.
+
+    Returns:
+        Contest points, by least squares between 3 and 200.
+    """
+
+    def miss(log_scale: float) -> float:
+        field = expected_field(
+            mean_points, salaries, cap, roster_size, choice_scale=float(np.exp(log_scale))
+        )
+        return float(np.square(field.ownership - realised_ownership).sum())
+
+    result = minimize_scalar(miss, bounds=(np.log(3.0), np.log(200.0)), method="bounded")
+    return float(np.exp(result.x))

@@ -1,0 +1,151 @@
+"""Exact settlement: places, ties and prizes in whole cents, and what own entries earn."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.contest import settlement_kernel
+from nascar_assets.contest.payouts import PayoutTable
+from nascar_assets.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A mean over scenarios with its standard error (NaN below two scenarios)."""
+
+    value: float
+    standard_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What own entries win in every scenario.
+
+    Attributes:
+        cents: [S, n] prizes.
+        place: [S, n] place, the best one where it is shared.
+        level: [S, n] entries that share the place.
+        entries: Entries in the contest, own ones included.
+    """
+
+    cents: npt.NDArray[np.int64]
+    place: npt.NDArray[np.int32]
+    level: npt.NDArray[np.int32]
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContestResult:
+    """What a portfolio earns in a contest.
+
+    Standard errors are over scenarios: entries of one scenario win and lose together.
+
+    Attributes:
+        roi: Profit per dollar of entry fees.
+        profit_dollars: Profit of the whole portfolio.
+        cash_rate: Share of own entries that win a prize.
+        win_rate: Share of scenarios in which an own entry is first, alone or tied.
+        top_rate: Share of own entries in the first hundredth of the contest.
+        any_top_rate: Share of scenarios in which an own entry is there.
+        entries: Entries in the contest.
+    """
+
+    roi: Rate
+    profit_dollars: Rate
+    cash_rate: Rate
+    win_rate: Rate
+    top_rate: Rate
+    any_top_rate: Rate
+    entries: int
+
+
+def settle_scores(scores: Integers, payouts: PayoutTable) -> npt.NDArray[np.int64]:
+    """[E] cents that every entry of one finished contest wins.
+
+    Args:
+        scores: [E] points in any exact unit.
+        payouts: Prizes; places beyond the entries are not paid.
+    """
+    values = np.asarray(scores, np.int64)
+    return settlement_kernel.share_out(values, _pool_to(payouts, values.shape[0]))
+
+
+def settle(
+    points_x20: Integers, own: Integers, rivals: Integers, payouts: PayoutTable
+) -> Settlement:
+    """Settles a contest of own entries and rivals in every scenario.
+
+    Own entries take places from the rivals and from each other; lineups of equal score share the
+    prizes of their places whether or not they are the same lineup.
+
+    Args:
+        points_x20: [S, N] points as integers.
+        own: [n, K] own lineups, driver indices.
+        rivals: [F, K] the others' lineups.
+        payouts: Prizes.
+
+    Raises:
+        InputError: If there are no own lineups, or more entries than the contest takes.
+    """
+    mine = np.ascontiguousarray(own, dtype=np.int32)
+    theirs = np.ascontiguousarray(rivals, dtype=np.int32).reshape(-1, mine.shape[1])
+    entries = mine.shape[0] + theirs.shape[0]
+    if mine.shape[0] == 0:
+        raise InputError("there are no own lineups to settle.")
+    if payouts.entries is not None and entries > payouts.entries:
+        raise InputError(
+            f"{entries} entries, but the contest takes {payouts.entries}.", field="entries"
+        )
+    cents, place, level = settlement_kernel.settle(
+        np.ascontiguousarray(points_x20, dtype=np.int32), theirs, mine, _pool_to(payouts, entries)
+    )
+    return Settlement(cents, place, level, entries)
+
+
+def summarise(settlement: Settlement, entry_fee_cents: int) -> ContestResult:
+    """Rates and returns of a settlement.
+
+    Args:
+        settlement: Own entries' prizes and places.
+        entry_fee_cents: Price of an entry.
+
+    Raises:
+        InputError: If the fee is not positive.
+    """
+    if entry_fee_cents <= 0:
+        raise InputError(f"the entry fee is {entry_fee_cents} cents.", field="entry_fee")
+    n = settlement.cents.shape[1]
+    spent = n * entry_fee_cents
+    profit = settlement.cents.sum(axis=1) - spent
+    top = max(settlement.entries // 100, 1)
+    in_top = settlement.place <= top
+    return ContestResult(
+        roi=_rate(profit / spent),
+        profit_dollars=_rate(profit / 100),
+        cash_rate=_rate((settlement.cents > 0).mean(axis=1)),
+        win_rate=_rate((settlement.place == 1).any(axis=1).astype(np.float64)),
+        top_rate=_rate(in_top.mean(axis=1)),
+        any_top_rate=_rate(in_top.any(axis=1).astype(np.float64)),
+        entries=settlement.entries,
+    )
+
+
+def _rate(values: npt.ArrayLike) -> Rate:
+    sample = np.asarray(values, np.float64)
+    n = sample.shape[0]
+    error = float(sample.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+    return Rate(float(sample.mean()), error)
+
+
+def _pool_to(payouts: PayoutTable, entries: int) -> npt.NDArray[np.int64]:
+    prizes = np.zeros(entries, np.int64)
+    paid = min(entries, payouts.prizes_cents.shape[0])
+    prizes[:paid] = payouts.prizes_cents[:paid]
+    return settlement_kernel.reach(prizes)

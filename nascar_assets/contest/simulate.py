@@ -1,0 +1,115 @@
+"""A portfolio in a contest: rivals drawn from the field, settled in every scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.contest.presets import Contest
+from nascar_assets.contest.settlement import ContestResult, Settlement, settle, summarise
+from nascar_assets.errors import InputError
+from nascar_assets.lineups import FieldModel, Portfolio, PortfolioSettings, build_portfolio
+from nascar_assets.slates.slate import Slate
+
+Integers = npt.NDArray[np.integer]
+
+FIELD_DRAWS = 4
+"""Fields drawn; every scenario is settled against one of them, so that errors include the draw."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContestForecast:
+    """What a portfolio is expected to do in a contest.
+
+    Attributes:
+        result: Returns and rates.
+        expected_duplicates: [n] rivals expected to enter exactly each own lineup.
+        ownership_error: Largest miss of the field's ownership marginals.
+    """
+
+    result: ContestResult
+    expected_duplicates: npt.NDArray[np.float64]
+    ownership_error: float
+
+
+def forecast_contest(
+    points_x20: Integers,
+    lineups: Integers,
+    contest: Contest,
+    field: FieldModel,
+    rng: np.random.Generator,
+) -> ContestForecast:
+    """Settles a portfolio against the rest of the contest's entries.
+
+    Args:
+        points_x20: [S, N] points as integers.
+        lineups: [n, K] own lineups.
+        contest: The contest.
+        field: Distribution of the rivals' lineups.
+        rng: Source of the rivals drawn.
+
+    Raises:
+        InputError: If there are more own lineups than the contest allows a person.
+    """
+    own = np.asarray(lineups, np.int32)
+    if own.shape[0] > contest.max_entries:
+        raise InputError(
+            f"{own.shape[0]} lineups, but {contest.name} takes {contest.max_entries} entries of "
+            "one person.",
+            field="max_entries",
+        )
+    rivals = contest.entries - own.shape[0]
+    points = np.asarray(points_x20, np.int32)
+    draws = min(FIELD_DRAWS, points.shape[0])
+    parts = [
+        settle(points[draw::draws], own, field.sample(rivals, rng), contest.payouts)
+        for draw in range(draws)
+    ]
+    whole = Settlement(
+        np.concatenate([part.cents for part in parts]),
+        np.concatenate([part.place for part in parts]),
+        np.concatenate([part.level for part in parts]),
+        contest.entries,
+    )
+    return ContestForecast(
+        result=summarise(whole, contest.entry_fee_cents),
+        expected_duplicates=field.expected_duplicates(own, rivals),
+        ownership_error=field.error,
+    )
+
+
+def contest_portfolio(
+    points_x20: Integers,
+    slate: Slate,
+    settings: PortfolioSettings | Mapping[str, Any] | None,
+    contest: Contest,
+    field: FieldModel,
+    rng: np.random.Generator,
+) -> Portfolio:
+    """The portfolio that wins most in a contest, under its settings.
+
+    The objective is `payout` whatever the settings say; as many lineups are built as they say, or
+    as the contest allows where those are fewer.
+
+    Args:
+        points_x20: [S, N] points as integers.
+        slate: The slate.
+        settings: The settings.
+        contest: The contest.
+        field: Distribution of the rivals' lineups.
+        rng: Source of the rivals drawn.
+    """
+    if settings is None:
+        settings = PortfolioSettings()
+    elif not isinstance(settings, PortfolioSettings):
+        settings = PortfolioSettings.from_mapping(settings)
+    count = min(settings.lineups, contest.max_entries)
+    settings = settings.model_copy(update={"objective": "payout", "lineups": count})
+    rivals = field.sample(contest.entries - count, rng)
+    return build_portfolio(
+        points_x20, slate, settings, field=rivals, prizes_cents=contest.payouts.prizes_cents
+    )
