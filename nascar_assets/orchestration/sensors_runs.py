@@ -8,6 +8,7 @@ import dagster as dg
 
 from nascar_assets.orchestration import jobs
 from nascar_assets.orchestration.notify import Notice, notifiers, notify_all
+from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.sensors_run_state import IN_FLIGHT, LOST, PARTITION, SLATE
 from nascar_assets.storage import DataRoot
@@ -159,17 +160,6 @@ def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | 
     )
 
 
-@dg.run_failure_sensor(
-    name="failed_runs",
-    minimum_interval_seconds=INTERVAL_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tells of failed runs: in the log, by webhook or by mail (docs/operations.md).",
-)
-def failed_runs(context: dg.RunFailureSensorContext) -> None:
-    """One notice for each failed run."""
-    notify_all(notifiers(own_log=context.log), failure_notice(context))
-
-
 def failure_notice(context: dg.RunFailureSensorContext) -> Notice:
     """What is told of a failed run: job, partition, step, the input's own message."""
     run = context.dagster_run
@@ -184,3 +174,17 @@ def failure_notice(context: dg.RunFailureSensorContext) -> Notice:
     lines.append(f"Run {run.run_id}; remedies: docs/operations.md.")
     subject = f"{run.job_name} failed{f' for {where}' if where else ''}"
     return Notice(subject, "\n".join(line for line in lines if line), run.run_id)
+
+
+def _tell_failure(context: dg.RunFailureSensorContext) -> None:
+    """One notice for each failed run."""
+    notify_all(notifiers(own_log=context.log), failure_notice(context))
+
+
+with pinned_previews():
+    failed_runs = dg.run_failure_sensor(
+        name="failed_runs",
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells of failed runs: in the log, by webhook or mail (docs/operations.md).",
+    )(_tell_failure)

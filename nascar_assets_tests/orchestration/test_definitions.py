@@ -1,0 +1,167 @@
+"""The code location loads, and its assets, checks, jobs, sensors and schedules are those known."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from nascar_assets.definitions import build_definitions
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets_tests.orchestration.asset_specs import asset_specs
+from nascar_assets_tests.orchestration.processes import environment
+
+SNAPSHOT = Path(__file__).with_name("asset_specs.json")
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return build_definitions()
+
+
+def test_definitions_are_loadable(definitions: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_dagster_validates_the_code_location(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate"],
+        cwd=ROOT,
+        env=environment(home) | {"DAGSTER_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_asset_specs_are_those_of_the_snapshot(definitions: dg.Definitions) -> None:
+    """`NASCAR_UPDATE_SNAPSHOT=1` writes the snapshot anew; the change then shows in the review."""
+    found = asset_specs(definitions)
+    if os.environ.get("NASCAR_UPDATE_SNAPSHOT"):
+        SNAPSHOT.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    assert found == json.loads(SNAPSHOT.read_text())
+
+
+def test_every_asset_is_described_and_owned_and_in_a_known_group(
+    definitions: dg.Definitions,
+) -> None:
+    groups = {
+        "feed",
+        "telemetry",
+        "history",
+        "ontology",
+        "constraints",
+        "slate",
+        "scenarios",
+        "calibration",
+        "lineups",
+        "api",
+    }
+    for name, spec in asset_specs(definitions).items():
+        assert spec["described"], name
+        assert spec["owners"], name
+        assert spec["group"] in groups, name
+        assert spec["kinds"], name
+        for check, said in spec["checks"].items():
+            assert said["described"], f"{name}.{check}"
+            # An unpartitioned check on a partitioned asset would load every partition.
+            assert said["partitions"] == spec["partitions"], f"{name}.{check}"
+
+
+def test_slate_tables_follow_no_condition_of_their_own(definitions: dg.Definitions) -> None:
+    specs = asset_specs(definitions)
+    assert {name for name, spec in specs.items() if spec["automation"]} == {
+        "entries",
+        "practice",
+        "laps",
+        "lap_features",
+        "lap_summaries",
+        "race_results",
+        "driver_values",
+        "track_values",
+        "veto_rules",
+        "ontology_graph",
+    }
+
+
+def test_sensors_and_schedules_run_from_the_start(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    sensors = {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs}
+    assert sensors == dict.fromkeys(
+        [
+            "landing_feed",
+            "landing_telemetry",
+            "landing_salaries",
+            "feed_poll",
+            "locked_slates",
+            "lost_runs",
+            "failed_runs",
+            "followers",
+        ],
+        "RUNNING",
+    )
+    (week,) = repository.schedule_defs
+    assert (week.name, week.execution_timezone) == ("race_week", "America/New_York")
+    assert week.default_status.value == "RUNNING"
+
+
+def test_resources_may_be_replaced(tmp_path: Path) -> None:
+    other = build_definitions(platform=Platform(home=str(tmp_path)))
+    assert other.resources is not None
+    assert other.resources["platform"].home == str(tmp_path)
+
+
+def test_nothing_is_opened_at_import(tmp_path: Path) -> None:
+    code = "import nascar_assets.definitions, os; print(os.listdir('.'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment(tmp_path) | {"NASCAR_GRAPH": "bolt://203.0.113.1:7687"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "library",
+    ["dagster_polars", "pandas", "ortools", "matplotlib", "scipy", "numba", "ladybug", "neo4j"],
+)
+def test_heavy_libraries_are_left_until_they_are_used(
+    library: str, loaded_modules: frozenset[str]
+) -> None:
+    assert library not in loaded_modules
+
+
+@pytest.fixture(scope="module")
+def loaded_modules(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
+    code = "import nascar_assets.definitions, sys; print(' '.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(tmp_path_factory.mktemp("import")),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return frozenset(done.stdout.split())
+
+
+def test_layers_hold() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
