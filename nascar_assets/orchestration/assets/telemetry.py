@@ -1,9 +1,11 @@
 """Telemetry: the canonical laps of a race, their rolling features and their summary."""
 
+import json
+
 import polars as pl
 
 from nascar_assets.feed.schemas import LAPS
-from nascar_assets.orchestration.assets.feed import race_files, race_payload
+from nascar_assets.orchestration.assets.feed import entries, race_files, race_payload
 from nascar_assets.orchestration.metadata import image
 from nascar_assets.orchestration.race_tables import RaceInputs, RaceOutput, race_table
 from nascar_assets.reports.plots import as_markdown_image, falloff_plot
@@ -12,15 +14,24 @@ NO_LAPS = "The feed has no lap times of this race."
 
 
 def _laps(inputs: RaceInputs) -> RaceOutput:
-    from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
+    from nascar_assets.telemetry.validate import validate_landed
 
-    payload = race_payload(inputs, "lap_times")
+    dropped = inputs.root.read(f"landing/laps/{inputs.key}.parquet")
+    payload = race_payload(inputs, "lap_times") if dropped is None else dropped
     if payload is None:
         return RaceOutput(pl.DataFrame(schema=LAPS), [NO_LAPS])
-    frame = laps_from_lap_times(payload, inputs.race)
-    duplicates = frame.height - frame.select("driver_id", "lap").n_unique()
-    failures = [f"{duplicates} laps stand twice."] if duplicates else []
-    return RaceOutput(frame, failures=failures)
+    name = f"{inputs.key}-laps.parquet" if dropped is not None else f"{inputs.key}-lap-times.json"
+    drivers = inputs.table("entries")["driver_id"].to_list()
+    found = validate_landed(payload, name, {**inputs.race, "driver_ids": drivers})
+    if found.laps is None:
+        report = json.dumps(found.report(), indent=1, ensure_ascii=False, sort_keys=True)
+        inputs.root.write(f"quarantine/laps/{name}", payload)
+        inputs.root.write(f"quarantine/laps/{name}.report.json", report.encode())
+        return RaceOutput(
+            pl.DataFrame(schema=LAPS), failures=[str(problem) for problem in found.problems]
+        )
+    frame = found.laps.collect().select(list(LAPS)).cast(dict(LAPS))  # type: ignore[arg-type]
+    return RaceOutput(frame, [str(note) for note in found.notes])
 
 
 laps = race_table(
@@ -28,9 +39,10 @@ laps = race_table(
     _laps,
     group="telemetry",
     description="Lap by lap: position, time, speed, flag, and who led. Empty where no laps landed.",
-    check="one_row_per_lap",
-    check_description="No driver has the same lap twice.",
-    deps=[race_files],
+    check="laps_are_possible",
+    check_description="Schema, order, duplicates and times of the lap file are those of a race; "
+    "a file that is refused lies in quarantine/laps with its report.",
+    deps=[race_files, entries],
 )
 
 
