@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 import typer
 
-from nascar_assets.cli import constraints, ontology, slate
+from nascar_assets.cli import constraints, entries, ontology, slate
 from nascar_assets.cli.backtest import backtest
 from nascar_assets.cli.coverage import coverage
 from nascar_assets.cli.demo import demo
 from nascar_assets.cli.doctor import doctor
 from nascar_assets.cli.output import messages
 from nascar_assets.cli.portfolio import portfolio
+from nascar_assets.cli.replay import replay
 from nascar_assets.cli.serve import serve
 from nascar_assets.cli.sync import sync
 from nascar_assets.cli.ui import ui
@@ -28,11 +29,12 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for command in (sync, portfolio, backtest, coverage, doctor, ui, demo, serve):
+for command in (sync, portfolio, backtest, replay, coverage, doctor, ui, demo, serve):
     app.command()(command)
 app.add_typer(slate.app, name="slate")
 app.add_typer(ontology.app, name="ontology")
 app.add_typer(constraints.app, name="constraints")
+app.add_typer(entries.app, name="entries")
 
 
 def run(arguments: Sequence[str]) -> int:

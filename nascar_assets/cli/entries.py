@@ -1,0 +1,65 @@
+"""`nascar entries`: the portfolio put into an entries file, and mended there after a scratch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output
+
+app = typer.Typer(no_args_is_help=True, help="DKEntries.csv filled and swapped, losslessly.")
+
+
+@app.command()
+def fill(
+    slate: Annotated[str, typer.Argument(help="The slate's key.")],
+    entries: Annotated[Path, typer.Argument(metavar="DKEntries.csv")],
+    home: Home,
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    as_json: Json = False,
+) -> None:
+    """Writes the portfolio into an entries file; everything else in it is kept.
+
+    Example: nascar entries fill 2026-03-15-cup-dk-classic DKEntries.csv --out filled.csv
+    """
+    from nascar_assets.orchestration import entries_operations
+
+    output = Output(as_json)
+    done = entries_operations.fill(home, slate, entries, out)
+    output.line(f"{done.entries} entries filled: {out}")
+    output.result({"slate": slate, "entries": done.entries, "path": str(out)})
+
+
+@app.command()
+def swap(
+    slate: Annotated[str, typer.Argument(help="The slate's key.")],
+    entries: Annotated[Path, typer.Argument(metavar="DKEntries.csv")],
+    home: Home,
+    scratched: Annotated[list[str], typer.Option("--out-driver", help="Who will not race.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    as_json: Json = False,
+) -> None:
+    """Replaces scratched drivers in a filled entries file with the fewest changes.
+
+    Example: nascar entries swap SLATE DKEntries.csv --out-driver "Kyle Larson" --out mended.csv
+    """
+    from nascar_assets.orchestration import entries_operations
+
+    output = Output(as_json)
+    done = entries_operations.swap(home, slate, entries, scratched, out)
+    for notice in done.notices:
+        output.notice(notice)
+    for change in done.changes:
+        output.line(change)
+    output.line(f"{done.entries} entries written: {out}")
+    output.result(
+        {
+            "slate": slate,
+            "entries": done.entries,
+            "changes": list(done.changes),
+            "path": str(out),
+        }
+    )

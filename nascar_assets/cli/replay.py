@@ -1,0 +1,69 @@
+"""`nascar replay`: after the race, what was forecast against what happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output
+
+
+def replay(
+    slate: Annotated[str, typer.Argument(help="The slate's key.")],
+    home: Home,
+    standings: Annotated[
+        Path | None, typer.Option(help="The contest's standings file, zipped or not.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compares a slate's stored forecast and lineups with the race's outcome.
+
+    Example: nascar replay 2026-03-15-cup-dk-classic
+    """
+    from nascar_assets.orchestration.replay_operations import replay_slate
+
+    out = Output(as_json)
+    found = replay_slate(home, slate, standings)
+    out.table(
+        f"{slate}: drivers, the most surprising first",
+        ["driver", "expected points", "points", "percentile", "surprise (bits)"],
+        [
+            (
+                row["name"],
+                row["expected_points"],
+                row["points"],
+                row["percentile"],
+                row["surprise"],
+            )
+            for row in found["drivers"]
+        ],
+    )
+    out.table(
+        "Lineups",
+        ["lineup", "expected points", "points", "percentile", "forecast rank", "rank"],
+        [
+            (
+                str(row["lineup"]),
+                row["expected_points"],
+                row["points"],
+                row["percentile"],
+                row["forecast_rank"],
+                row["rank"],
+            )
+            for row in found["lineups"]
+        ],
+    )
+    if found["best"]:
+        best = found["best"]
+        out.line(
+            f"best lineup: {best['lineup']:.0f} with {best['points']:.2f} points, rank "
+            f"{best['forecast_rank']:.0f} in the forecast"
+        )
+    if found["optimum"]:
+        out.line(f"best legal lineup in hindsight: {found['optimum']['points']:.2f} points")
+    for place in found.get("contest", {}).get("lineups", []):
+        out.line(f"lineup {place['lineup']}: rank {place['rank']} in the contest")
+    out.result(found)
