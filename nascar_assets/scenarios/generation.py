@@ -15,7 +15,8 @@ from nascar_assets.constraints.models import ConstraintSpec
 from nascar_assets.errors import InputError
 from nascar_assets.scenarios.diagnostics import Diagnostics, MarginalShift
 from nascar_assets.scenarios.inputs import Inputs, prepare
-from nascar_assets.scenarios.kernel import Outcome, simulate
+from nascar_assets.scenarios.kernel import simulate
+from nascar_assets.scenarios.kernel_arrays import Outcome
 from nascar_assets.scenarios.laws import check_laws
 from nascar_assets.scenarios.narrative import PitStrategy
 from nascar_assets.scenarios.parameters import STARTING_VALUES, ProcessParameters

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from nascar_assets.scenarios import race_events as events
+from nascar_assets.scenarios.kernel_arrays import Field, Outcome
+from nascar_assets.scenarios.race_orders import (
+    classify,
+    draw_grid,
+    mid_positions,
+    ordered_bits,
+)
 from nascar_assets.scenarios.random_numbers import (
     exponential_of,
     from_quantiles,
@@ -36,88 +41,6 @@ OVERTIME_ATTEMPTS = 6
 """After so many attempts the race ends under caution; keeps every race finite."""
 
 
-_RANK_LIMIT = 2047
-"""Greatest retirement lap or number of stops that the finishing order can tell apart."""
-
-
-class Field(NamedTuple):
-    """What the kernel knows of the cars and the race; arrays over cars unless said otherwise."""
-
-    level: Floats  # expected race-day level, kappa * mu
-    level_sd: Floats  # its spread from race to race
-    noise: npt.NDArray[np.float32]  # [padded] innovation of a lap, padding included
-    team_share: Floats  # share of the race-day variance that a team's cars have in common
-    team: npt.NDArray[np.int64]  # code of the team, from 0
-    involvement: Floats  # weight in accidents
-    mechanical: Floats  # chance of a mechanical failure over the scheduled race
-    start: npt.NDArray[np.int64]  # starting position, 0 where it is drawn
-    start_score: Floats  # normal score of starting position p, at [p - 1]
-    rating_score: Floats  # standardised mu, the mean of a drawn start
-    stage_ends: npt.NDArray[np.int64]  # [stages - 1] ascending laps
-    strategies: Floats  # [3] cumulative chances of the pit strategies
-    earliest_stop: Floats  # [3] earliest green stop of a strategy, as a share of a tank
-    stay_out: Floats  # [3] chance to stay out under caution
-    gamble: Floats  # [3] chance to stretch the fuel to the end
-    thinning: Floats  # [N + 1] wreck hazard by the number of running cars
-    chaos: Floats  # quantiles of the race-day factor G, equally spaced, mean 1
-
-
-class Outcome(NamedTuple):
-    """Where the kernel writes: [n, N] per car, then [n] per scenario."""
-
-    start: npt.NDArray[np.int8]
-    finish: npt.NDArray[np.int8]
-    laps_led: npt.NDArray[np.int16]
-    fastest_laps: npt.NDArray[np.int16]
-    laps_completed: npt.NDArray[np.int16]
-    status: npt.NDArray[np.int8]
-    dnf_lap: npt.NDArray[np.int16]
-    mid_position: npt.NDArray[np.int8]
-    race_laps: npt.NDArray[np.int16]
-    green_laps: npt.NDArray[np.int16]
-    cautions: npt.NDArray[np.int8]
-    late_cautions: npt.NDArray[np.int8]
-    strategy: npt.NDArray[np.int8]
-    fuel_gambles: npt.NDArray[np.int8]
-    last_leader: npt.NDArray[np.int8]
-
-
-@njit(cache=True, forceinline=True)
-def _draw_grid(
-    stream: npt.NDArray[np.uint64],
-    field: Field,
-    correlation: float,
-    quantiles: Floats,
-    scores: Floats,
-    taken: npt.NDArray[np.int64],
-    out: npt.NDArray[np.int8],
-    n: int,
-) -> None:
-    """Fill the open starting positions by a drawn qualifying score, the best car first."""
-    taken[:n] = 0
-    open_places = 0
-    spread = np.sqrt(max(0.0, 1.0 - correlation * correlation))
-    for i in range(n):
-        out[i] = field.start[i]
-        if field.start[i] > 0:
-            taken[field.start[i] - 1] = 1
-        else:
-            open_places += 1
-    if open_places == 0:
-        return
-    for i in range(n):
-        if field.start[i] == 0:
-            scores[i] = correlation * field.rating_score[i] + spread * normal(stream, quantiles)
-    for place in range(n):
-        if taken[place] == 1:
-            continue
-        best = -1
-        for i in range(n):
-            if out[i] == 0 and (best < 0 or scores[i] > scores[best]):
-                best = i
-        out[best] = place + 1
-
-
 @njit(cache=True, forceinline=True)
 def _fast_lap_weights(car: Car, weights: Floats, cumulative: Floats, n: int) -> float:
     """Cumulative weights of the running cars for the fastest lap; returns their sum."""
@@ -127,12 +50,6 @@ def _fast_lap_weights(car: Car, weights: Floats, cumulative: Floats, n: int) -> 
             total += weights[i]
         cumulative[i] = total
     return total
-
-
-@njit(cache=True, forceinline=True)
-def _ordered(bits: np.int32) -> np.int32:
-    """The bits of a float as an integer of the same order."""
-    return bits ^ ((bits >> np.int32(31)) & np.int32(2147483647))
 
 
 @njit(cache=True, forceinline=True)
@@ -159,62 +76,11 @@ def _green_lap(
         scores[i] = value + offset[i]
     top = np.int32(-2147483648)
     for i in range(size):
-        top = max(top, _ordered(keys[i]))
+        top = max(top, ordered_bits(keys[i]))
     leader = np.int32(size)
     for i in range(size):
-        leader = min(leader, np.int32(i) if _ordered(keys[i]) == top else np.int32(size))
+        leader = min(leader, np.int32(i) if ordered_bits(keys[i]) == top else np.int32(size))
     return int(leader)
-
-
-@njit(cache=True)
-def _mid_positions(car: Car, out: npt.NDArray[np.int8], n: int) -> None:
-    """Running positions after half of the scheduled laps; 0 for a retired car."""
-    count = events.running_order(car, n)
-    for i in range(n):
-        out[i] = 0
-    for place in range(count):
-        out[car.order[place]] = place + 1
-
-
-@njit(cache=True)
-def _classify(
-    car: Car,
-    race_laps: int,
-    leader: int,
-    laps_led: npt.NDArray[np.int16],
-    fastest_laps: npt.NDArray[np.int16],
-    laps_completed: npt.NDArray[np.int16],
-    finish: npt.NDArray[np.int8],
-    scores: Singles,
-    keys: npt.NDArray[np.int32],
-    ranks: npt.NDArray[np.int64],
-    n: int,
-) -> None:
-    """Laps completed and the finishing order: by laps, then who got there first, then order.
-
-    Everything that decides is packed into one integer per car, most significant first: laps
-    completed; whether the car retired (it completed as many laps earlier than one that still
-    runs); its retirement lap or its stops, the fewer the better; the latent order.
-    """
-    for i in range(n):
-        out = car.status[i] != RUNNING
-        laps = (car.out_lap[i] - 1 if out else race_laps) - car.lost[i]
-        # Lost laps are charged when they are decided; a lap led or run fastest was completed.
-        laps_completed[i] = max(laps, laps_led[i], fastest_laps[i], 0)
-        scores[i] = car.y[i]
-        second = _RANK_LIMIT - min(car.out_lap[i] if out else car.stops[i], _RANK_LIMIT)
-        rank = np.int64(laps_completed[i]) * 2 + (1 if out else 0)
-        ranks[i] = (rank * (_RANK_LIMIT + 1) + second) * (1 << 32) + _ordered(keys[i])
-    ranks[leader] = np.int64(1) << np.int64(62)
-    for i in range(n):
-        rank = ranks[i]
-        place = i
-        while place > 0 and ranks[car.order[place - 1]] < rank:
-            car.order[place] = car.order[place - 1]
-            place -= 1
-        car.order[place] = i
-    for place in range(n):
-        finish[car.order[place]] = place + 1
 
 
 @njit(cache=True, nogil=True)
@@ -310,8 +176,16 @@ def _race(
     while strategy < 2 and u >= field.strategies[strategy]:
         strategy += 1
     chaos = from_quantiles(stream, field.chaos)
-    _draw_grid(
-        stream, field, rates.start_correlation, quantiles, cumulative, taken, out.start[r], n
+    draw_grid(
+        stream,
+        field.start,
+        field.rating_score,
+        rates.start_correlation,
+        quantiles,
+        cumulative,
+        taken,
+        out.start[r],
+        n,
     )
     next_stop = NEVER
     next_break = NEVER
@@ -379,7 +253,7 @@ def _race(
     while lap < last_lap:
         lap += 1
         if lap == half:
-            _mid_positions(car, out.mid_position[r], n)
+            mid_positions(car, out.mid_position[r], n)
         if caution_left > 0:
             if pits_open:
                 events.caution_stops(
@@ -495,7 +369,7 @@ def _race(
                 out.fastest_laps[r, place] += 1
     if caution_left == 0:
         events.count_lost_laps(stream, car, rates, last_lap - run_start, last_lap, leader, n)
-    _classify(
+    classify(
         car,
         last_lap,
         leader,

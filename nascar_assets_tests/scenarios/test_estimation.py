@@ -9,7 +9,8 @@ import pytest
 from nascar_assets.feed.schemas import RESULTS, SCHEDULE
 from nascar_assets.history.schemas import RATINGS
 from nascar_assets.scenarios import STARTING_VALUES, STATUS, generate_scenarios
-from nascar_assets.scenarios.estimation import FitError, fit_parameters, pooled_targets
+from nascar_assets.scenarios.estimation import FitError, fit_parameters
+from nascar_assets.scenarios.fit_targets import pooled_targets
 from nascar_assets.scenarios.past_races import past_races
 from nascar_assets_tests.scenarios.fields import setup_of
 

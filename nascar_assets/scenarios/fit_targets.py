@@ -1,0 +1,118 @@
+"""What a fit of the race process matches: real moments by track type, pooled across series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.feed.schemas import TRACK_TYPES
+from nascar_assets.scenarios.moments import Races, race_moments
+from nascar_assets.scenarios.past_races import PastRace
+
+Floats = npt.NDArray[np.float64]
+
+MOMENTS: tuple[str, ...] = (
+    "accidents",
+    "accidents_spread",
+    "mechanical",
+    "clustered",
+    "led_first",
+    "led_second",
+    "leaders",
+    "winner_led_most",
+    "led_level",
+    "fastest_first",
+    "fastest_level",
+    "fastest_awarded",
+    "start_finish",
+    "level_finish",
+    "level_finish_running",
+    "start_mid",
+    "mid_finish",
+    "accident_level",
+    "weakest_finish",
+    "weakest_spread",
+    "strongest_finish",
+    "green_share",
+    "cautions",
+    "cautions_spread",
+    "caution_laps",
+    "overtime",
+    "lead_lap",
+    "laps_down",
+    "teammates",
+)
+"""What the fit matches."""
+
+SPREADS: dict[str, str] = {"accidents_spread": "accidents", "cautions_spread": "cautions"}
+"""Moments that are squared distances from the real mean of another, so that the fit tells a
+variance from a mean."""
+
+
+def pooled_targets(races: Sequence[PastRace], series: str) -> dict[str, tuple[Floats, Floats]]:
+    """Target moments of a series by track type, shrunk towards the other series, and variances.
+
+    With m and s the mean and its variance in the series, m' and s' in the others together, and w
+    the variance between series beyond sampling (from the squared differences of all types), the
+    target weighs m by 1/s and m' by 1/(s' + w).
+    """
+    moments: dict[tuple[str, bool], Floats] = {}
+    for kind in TRACK_TYPES:
+        centres = real_centres([r for r in races if r.series == series], kind)
+        for own in (True, False):
+            chosen = [
+                moment_rows(race.outcome, centres)
+                for race in races
+                if race.setup.track_type == kind and (race.series == series) == own
+            ]
+            moments[kind, own] = np.concatenate([np.empty((0, len(MOMENTS))), *chosen])
+    means = {key: _mean_and_variance(rows) for key, rows in moments.items()}
+    # Between-series variance relative to the sampling scale of the moment, over all types.
+    excess = np.zeros((len(TRACK_TYPES), len(MOMENTS)))
+    scale = np.ones_like(excess)
+    for row, kind in enumerate(TRACK_TYPES):
+        (m, s), (other, t) = means[kind, True], means[kind, False]
+        scale[row] = np.maximum(np.abs(m) + np.abs(other), 1e-6) / 2.0
+        excess[row] = ((m - other) ** 2 - s - t) / scale[row] ** 2
+    usable = np.isfinite(excess)
+    between = np.where(usable, excess, 0.0).sum(axis=0) / np.maximum(usable.sum(axis=0), 1)
+    between = np.maximum(between, 0.01)
+    targets = {}
+    for row, kind in enumerate(TRACK_TYPES):
+        (m, s), (other, t) = means[kind, True], means[kind, False]
+        away = t + between * scale[row] ** 2
+        weight = np.where(np.isfinite(other), s / (s + away), 0.0)
+        pooled = np.where(weight > 0.0, (1.0 - weight) * m + weight * np.nan_to_num(other), m)
+        targets[kind] = (pooled, s * (1.0 - weight))
+    return targets
+
+
+def real_centres(races: Sequence[PastRace], kind: str) -> dict[str, float]:
+    """Real means about which `SPREADS` are taken; 0 where there is no race."""
+    chosen = [race_moments(race.outcome) for race in races if race.setup.track_type == kind]
+    return {
+        name: float(np.mean([m[name][0] for m in chosen])) if chosen else 0.0
+        for name in SPREADS.values()
+    }
+
+
+def moment_rows(races: Races, centres: Mapping[str, float]) -> Floats:
+    """[n, moments] `MOMENTS` of each race."""
+    values = race_moments(races)
+    for spread, name in SPREADS.items():
+        values[spread] = (values[name] - centres[name]) ** 2
+    return np.column_stack([values[name] for name in MOMENTS])
+
+
+def _mean_and_variance(rows: Floats) -> tuple[Floats, Floats]:
+    """Mean of each moment over races and the mean's variance, with two pseudo-races of spread."""
+    if not len(rows):
+        return np.full(len(MOMENTS), np.nan), np.full(len(MOMENTS), np.inf)
+    count = np.isfinite(rows).sum(axis=0)
+    safe = np.maximum(count, 1)
+    mean = np.where(count > 0, np.nansum(rows, axis=0) / safe, np.nan)
+    square = np.nansum((rows - mean) ** 2, axis=0) + 2.0 * (0.25 * np.abs(mean) + 0.02) ** 2
+    variance = square / np.maximum(count + 1, 1) / safe
+    return mean, np.where(count > 0, variance, np.inf)

@@ -1,0 +1,52 @@
+"""What the compiled race reads of one race, and where it writes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+class Field(NamedTuple):
+    """What the kernel knows of the cars and the race; arrays over cars unless said otherwise."""
+
+    level: Floats  # expected race-day level, kappa * mu
+    level_sd: Floats  # its spread from race to race
+    noise: npt.NDArray[np.float32]  # [padded] innovation of a lap, padding included
+    team_share: Floats  # share of the race-day variance that a team's cars have in common
+    team: npt.NDArray[np.int64]  # code of the team, from 0
+    involvement: Floats  # weight in accidents
+    mechanical: Floats  # chance of a mechanical failure over the scheduled race
+    start: npt.NDArray[np.int64]  # starting position, 0 where it is drawn
+    start_score: Floats  # normal score of starting position p, at [p - 1]
+    rating_score: Floats  # standardised mu, the mean of a drawn start
+    stage_ends: npt.NDArray[np.int64]  # [stages - 1] ascending laps
+    strategies: Floats  # [3] cumulative chances of the pit strategies
+    earliest_stop: Floats  # [3] earliest green stop of a strategy, as a share of a tank
+    stay_out: Floats  # [3] chance to stay out under caution
+    gamble: Floats  # [3] chance to stretch the fuel to the end
+    thinning: Floats  # [N + 1] wreck hazard by the number of running cars
+    chaos: Floats  # quantiles of the race-day factor G, equally spaced, mean 1
+
+
+class Outcome(NamedTuple):
+    """Where the kernel writes: [n, N] per car, then [n] per scenario."""
+
+    start: npt.NDArray[np.int8]
+    finish: npt.NDArray[np.int8]
+    laps_led: npt.NDArray[np.int16]
+    fastest_laps: npt.NDArray[np.int16]
+    laps_completed: npt.NDArray[np.int16]
+    status: npt.NDArray[np.int8]
+    dnf_lap: npt.NDArray[np.int16]
+    mid_position: npt.NDArray[np.int8]
+    race_laps: npt.NDArray[np.int16]
+    green_laps: npt.NDArray[np.int16]
+    cautions: npt.NDArray[np.int8]
+    late_cautions: npt.NDArray[np.int8]
+    strategy: npt.NDArray[np.int8]
+    fuel_gambles: npt.NDArray[np.int8]
+    last_leader: npt.NDArray[np.int8]
