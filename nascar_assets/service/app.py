@@ -329,9 +329,9 @@ def _add_error_answers(app: FastAPI, metrics: ServiceMetrics) -> None:
         return answer(422, _problem_of(first, where))
 
     def of_http(_: Request, error: HTTPException) -> Response:
-        code = {400: "MALFORMED", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(
-            error.status_code, "REFUSED"
-        )
+        codes = {400: "MALFORMED", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+        codes[413] = "BODY_TOO_LARGE"
+        code = codes.get(error.status_code, "REFUSED")
         headers = dict(error.headers) if error.headers else None
         return answer(
             error.status_code, Problem(code=code, message=plain(str(error.detail))), headers

@@ -14,7 +14,13 @@ from nascar_assets.errors import InputError
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.ontology.canonical import content_hash
 from nascar_assets.rules import rule_set
-from nascar_assets.scenarios import Entry, PitStrategy, RaceSetup
+from nascar_assets.scenarios import (
+    STARTING_VALUES,
+    Entry,
+    PitStrategy,
+    ProcessParameters,
+    RaceSetup,
+)
 from nascar_assets.service.contracts import CalibrationMetrics, OptimizeRequest
 from nascar_assets.slates.slate import Slate, SlatePlayer
 
@@ -32,6 +38,7 @@ class CompiledRequest:
         spec: Constraints of every car and of the track.
         setup: The race.
         run_config: What repeats the job: its parameters and its seed.
+        parameters: The race process of every track type.
         pit_strategy_mix: Weights of the pit strategies; none for the usual ones.
         calibration: Measured metrics as of the slate's cut-off.
         calibration_reason: Why there are none.
@@ -43,6 +50,7 @@ class CompiledRequest:
     spec: ConstraintSpec
     setup: RaceSetup
     run_config: RunConfig
+    parameters: ProcessParameters = STARTING_VALUES
     pit_strategy_mix: Mapping[PitStrategy, float] | None = None
     calibration: CalibrationMetrics | None = None
     calibration_reason: str | None = None
@@ -83,6 +91,8 @@ class CompiledRequest:
             "spec": self.spec.to_dict(),
             "setup": setup_to_dict(self.setup),
             "run_config": json.loads(self.run_config.to_json()),
+            "parameters": None if self.parameters == STARTING_VALUES else self.parameters.to_dict(),
+            "parameters_hash": self.parameters.hash,
             "pit_strategy_mix": dict(self.pit_strategy_mix) if self.pit_strategy_mix else None,
             "calibration": self.calibration.model_dump() if self.calibration else None,
             "calibration_reason": self.calibration_reason,
@@ -106,12 +116,21 @@ class CompiledRequest:
             )
         mix = stored["pit_strategy_mix"]
         calibration = stored["calibration"]
+        fitted = stored["parameters"]
+        parameters = ProcessParameters.from_dict(fitted) if fitted else STARTING_VALUES
+        if parameters.hash != stored["parameters_hash"]:
+            raise InputError(
+                "The request was compiled with other starting values of the race process than "
+                "this program has.",
+                remedy="Send the request again.",
+            )
         return cls(
             request=OptimizeRequest.model_validate(stored["request"]),
             slate=_slate(stored["slate"]),
             spec=ConstraintSpec.from_dict(stored["spec"]),
             setup=setup_from_dict(stored["setup"]),
             run_config=RunConfig.from_json(json.dumps(stored["run_config"])),
+            parameters=parameters,
             pit_strategy_mix={PitStrategy(k): v for k, v in mix.items()} if mix else None,
             calibration=CalibrationMetrics(**calibration) if calibration else None,
             calibration_reason=stored["calibration_reason"],

@@ -6,6 +6,7 @@ import time
 import uuid
 
 import structlog
+from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,10 +21,6 @@ API = "/api/v1/"
 _OPEN = ("/api/v1/docs",)
 _NOTED_ELSEWHERE = ("/health", "/ready", "/metrics")
 KNOWN_METHODS = ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH")
-
-
-class _TooLarge(Exception):
-    """The body is larger than it may be."""
 
 
 class Gate:
@@ -122,12 +119,10 @@ class Gate:
         )
 
     def _too_large(self) -> JSONResponse:
-        return self._problem(
-            413,
-            "BODY_TOO_LARGE",
-            f"The body is larger than {self._settings.max_body_bytes} bytes.",
-            {"Connection": "close"},
-        )
+        return self._problem(413, "BODY_TOO_LARGE", self._size_message(), {"Connection": "close"})
+
+    def _size_message(self) -> str:
+        return f"The body is larger than {self._settings.max_body_bytes} bytes."
 
     def _problem(
         self, status: int, code: str, message: str, headers: dict[str, str]
@@ -139,7 +134,6 @@ class Gate:
     async def _within_limit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on; a body that grows past the limit ends it."""
         taken = 0
-        started = False
 
         async def counted() -> Message:
             nonlocal taken
@@ -147,19 +141,11 @@ class Gate:
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
                 if taken > self._settings.max_body_bytes:
-                    raise _TooLarge
+                    # FastAPI lets this one kind of error through while it reads a body.
+                    raise HTTPException(413, self._size_message(), {"Connection": "close"})
             return message
 
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
-        try:
-            await self._app(scope, counted, watched)
-        except _TooLarge:
-            if not started:
-                await self._too_large()(scope, receive, send)
+        await self._app(scope, counted, send)
 
     def _note(
         self, scope: Scope, state: dict[str, object], status: int, seconds: float, request_id: str

@@ -166,7 +166,9 @@ class Optimizer:
             if earlier is not None:
                 return self._again(request, earlier, run_id, now)
         if config is not None:
-            parameters = parameters_of_run(config)
+            slate = self.slates.get(request.slate_id)
+            of_slate = slate is not None and slate.spec.hash == config.constraint_spec_hash
+            parameters = replace(parameters_of_run(config), graph_values=of_slate)
         else:
             seed = request.random_seed
             drawn = 1 + secrets.randbelow(_DRAWN_SEEDS)

@@ -20,8 +20,13 @@ from nascar_assets.feed.names import DriverDirectory
 from nascar_assets.feed.times import EASTERN
 from nascar_assets.lineups.problem import NOT_RACING
 from nascar_assets.rules import RuleSet, rule_set
-from nascar_assets.scenarios import Entry, PitStrategy, RaceSetup
-from nascar_assets.scenarios.parameters import STARTING_VALUES
+from nascar_assets.scenarios import (
+    STARTING_VALUES,
+    Entry,
+    PitStrategy,
+    ProcessParameters,
+    RaceSetup,
+)
 from nascar_assets.service.compiled import CompiledRequest, race_hash
 from nascar_assets.service.contracts import (
     CalibrationMetrics,
@@ -52,6 +57,8 @@ class Parameters:
         field_size: Cars, where the field is not known.
         seed: Positive.
         pit_strategy_mix: Weights; none for the usual ones.
+        graph_values: Whether the graph's own values hold for every driver, as in the slate's own
+            run, instead of the request's.
     """
 
     n_scenarios: int
@@ -59,6 +66,7 @@ class Parameters:
     field_size: int
     seed: int
     pit_strategy_mix: Mapping[PitStrategy, float] | None = None
+    graph_values: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,7 @@ def compile_request(
     Raises:
         RequestRefused: 422 with a code and the field at fault.
     """
+    process = STARTING_VALUES if slate is None else slate.parameters
     try:
         if slate is not None:
             made = _of_known_slate(request, parameters, slate, tracks)
@@ -124,7 +133,7 @@ def compile_request(
         spec = ConstraintSpec(request.slate_id, now, drivers, [track])
         config = create_run_config(
             spec,
-            _sim_params(request, parameters, setup, pool),
+            _sim_params(request, parameters, setup, pool, process),
             parameters.seed,
             now=now,
             run_id=run_id,
@@ -140,6 +149,7 @@ def compile_request(
         spec=spec,
         setup=setup,
         run_config=config,
+        parameters=process,
         pit_strategy_mix=parameters.pit_strategy_mix,
         calibration=metrics,
         calibration_reason=reason,
@@ -216,11 +226,12 @@ def _of_known_slate(
         rules=replace(stored.rules, salary_cap=request.salary_cap),
         notices=(),
     )
+    asked_for = {} if parameters.graph_values else by_id
     constraints = [
-        _merged(by_id.get(entry.driver_id), stored.spec.get_driver_constraints(entry.driver_id))
+        _merged(asked_for.get(entry.driver_id), stored.spec.get_driver_constraints(entry.driver_id))
         for entry in setup.entries
     ]
-    left_out = len(setup.entries) - len(by_id)
+    left_out = len(setup.entries) - len(asked_for)
     if left_out:
         notices.append(f"{left_out} cars of the field race with the graph's own values.")
     track = stored.spec.get_track_constraints(stored.track.track_id)
@@ -397,7 +408,11 @@ def _free_ids(count: int, taken: Sequence[str]) -> list[str]:
 
 
 def _sim_params(
-    request: OptimizeRequest, parameters: Parameters, setup: RaceSetup, pool: Slate
+    request: OptimizeRequest,
+    parameters: Parameters,
+    setup: RaceSetup,
+    pool: Slate,
+    process: ProcessParameters,
 ) -> dict[str, object]:
     mix = parameters.pit_strategy_mix
     portfolio = request.portfolio
@@ -409,7 +424,7 @@ def _sim_params(
         "slate_id": request.slate_id,
         "track_id": setup.track_id,
         "race_hash": race_hash(setup),
-        "parameters_hash": STARTING_VALUES.hash,
+        "parameters_hash": process.hash,
         "rules": pool.rules.key,
         "salary_cap": pool.rules.salary_cap,
         "portfolio": portfolio.model_dump(mode="json", by_alias=True) if portfolio else None,

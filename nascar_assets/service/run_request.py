@@ -59,6 +59,7 @@ def simulate(job: CompiledRequest, *, threads: int | None = None) -> Scenarios:
         job.setup,
         job.n_scenarios,
         job.run_config.random_seed,
+        parameters=job.parameters,
         pit_strategy_mix=job.pit_strategy_mix,
         threads=threads,
     )

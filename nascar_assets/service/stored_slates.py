@@ -20,11 +20,12 @@ from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.calibration import record_path
 from nascar_assets.orchestration.assets.constraints import run_config_path, spec_path
 from nascar_assets.orchestration.forecasting import contest_rules, race_to_forecast
+from nascar_assets.orchestration.process_parameters import parameters_as_of
 from nascar_assets.orchestration.race_tables import schedule_rows
 from nascar_assets.orchestration.slate_plan import SlatePlan, plan_path
 from nascar_assets.orchestration.store import scan_table, table_path
 from nascar_assets.rules import RuleSet
-from nascar_assets.scenarios import RaceSetup
+from nascar_assets.scenarios import ProcessParameters, RaceSetup
 from nascar_assets.service.track_names import NamedTrack
 from nascar_assets.slates.slate import Slate
 from nascar_assets.slates.stored import slate_from_polars
@@ -57,6 +58,7 @@ class StoredSlate:
         summary: One row: the read model of the precheck.
         drivers: The read model's drivers.
         calibration: The calibration record as of the cut-off; none where there is none.
+        parameters: The race process as of the cut-off.
         run_config: The run's RunConfig as stored; none where there is none.
     """
 
@@ -69,6 +71,7 @@ class StoredSlate:
     summary: pl.DataFrame
     drivers: pl.DataFrame
     calibration: Mapping[str, Any] | None
+    parameters: ProcessParameters
     run_config: bytes | None
 
 
@@ -171,6 +174,7 @@ class StoredSlates:
             summary=tables["slate_summary"],
             drivers=tables["driver_summary"],
             calibration=json.loads(record) if record is not None else None,
+            parameters=parameters_as_of(root, race["series"], plan.as_of),
             run_config=root.read(run_config_path(slate_id)),
         )
 

@@ -39,7 +39,12 @@ class Server:
     def start(self, *, ready: bool = True) -> Server:
         own = {name: value for name, value in self.settings.items() if name.startswith("NASCAR_")}
         api = {f"NASCAR_API_{k}": v for k, v in self.settings.items() if k not in own}
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("NASCAR_API_")}
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            # Compiling every module anew would take most of the time that a start takes.
+            if not name.startswith("NASCAR_API_") and name != "PYTHONDONTWRITEBYTECODE"
+        }
         code = "import sys; from nascar_assets.cli.app import run; sys.exit(run(sys.argv[1:]))"
         command = [sys.executable, "-c", code, "serve", "--home", str(self.home)]
         command += ["--port", str(self.port), "--workers", str(self.workers)]

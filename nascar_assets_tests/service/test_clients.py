@@ -1,0 +1,149 @@
+"""Who is calling, how often, with which key, from which page."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.service.clients import (
+    ApiKeys,
+    RateLimit,
+    TrustedProxies,
+    client_of,
+    hash_key,
+    new_key,
+)
+from nascar_assets.service.settings import ServiceSettings
+from nascar_assets_tests.service.conftest import request_body
+
+
+def test_limits_keys_cors_and_queue_on_a_server(make_server, tmp_path):
+    key = new_key()
+    keys = tmp_path / "keys"
+    keys.write_text(f"# who calls\nmodeller {hash_key(key)}\n")
+    server = make_server(
+        RATE_LIMIT="10/minute",
+        KEYS_FILE=str(keys),
+        CORS_ORIGINS="https://page.example",
+        TRUSTED_PROXIES="127.0.0.1",
+        MAX_QUEUED="2",
+    ).start()
+    answer = server.post(request_body())
+    assert (answer.status_code, answer.json()["code"]) == (401, "KEY_NEEDED")
+    assert server.post(request_body(), **{"X-API-Key": "wrong"}).status_code == 401
+    assert server.http.get("/api/v1/optimize").status_code == 401
+    assert server.http.get("/health").status_code == 200
+    server.http.headers["X-API-Key"] = key
+    long = request_body(drivers=50, n_scenarios=10_000)
+    answers = [server.post(long) for _ in range(10)]
+    codes = [answer.status_code for answer in answers]
+    assert codes[:2] == [200, 200]
+    full = next(answer for answer in answers if answer.status_code == 429)
+    assert full.json()["code"] == "QUEUE_FULL"
+    assert int(full.headers["Retry-After"]) >= 1
+    # The eleventh request of the minute, whatever address the proxy says it comes from.
+    last = server.post(long, **{"X-Forwarded-For": "203.0.113.9"})
+    assert (last.status_code, last.json()["code"]) == (429, "RATE_LIMITED")
+    assert 1 <= int(last.headers["Retry-After"]) <= 60
+    # Polling has its own limit.
+    run_id = answers[0].json()["run_id"]
+    assert server.http.get(f"/api/v1/optimize/{run_id}/status").status_code == 200
+    page = {"Origin": "https://page.example"}
+    allowed = server.http.get(f"/api/v1/optimize/{run_id}/status", headers=page)
+    assert allowed.headers["Access-Control-Allow-Origin"] == "https://page.example"
+    asked = server.http.options(
+        "/api/v1/optimize", headers={**page, "Access-Control-Request-Method": "POST"}
+    )
+    assert asked.status_code == 200
+    other = server.http.get(
+        f"/api/v1/optimize/{run_id}/status", headers={"Origin": "https://other.example"}
+    )
+    assert "Access-Control-Allow-Origin" not in other.headers
+    assert key not in server.log.read_text()
+
+
+def test_no_origin_is_allowed_by_default(server):
+    answer = server.http.get("/health", headers={"Origin": "https://page.example"})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("198.51.100.1", ["203.0.113.9"], "198.51.100.1"),  # no proxy of ours: not believed
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.9"], "203.0.113.9"),
+        # What stands before the first address that is no proxy may be forged.
+        ("10.0.0.1", ["1.2.3.4, 203.0.113.9"], "203.0.113.9"),
+        ("10.0.0.1", ["1.2.3.4", "203.0.113.9, 10.0.0.2"], "203.0.113.9"),
+        ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        ("10.0.0.1", ["203.0.113.9, rubbish"], "10.0.0.1"),
+        ("::ffff:10.0.0.1", ["2001:db8::7"], "2001:db8::7"),
+    ],
+)
+def test_only_trusted_proxies_are_believed(peer, forwarded, client):
+    assert TrustedProxies(["10.0.0.0/24"]).client(peer, forwarded) == client
+
+
+def test_an_ipv6_client_is_its_network():
+    assert client_of("2001:db8:1:2:3::4") == client_of("2001:db8:1:2::9") == "2001:db8:1:2::/64"
+    assert client_of("::ffff:192.0.2.1") == "192.0.2.1"
+    assert client_of("nonsense") == "unknown"
+
+
+def test_a_limit_counts_each_client_by_itself():
+    limit = RateLimit("3/minute")
+    assert [limit.take("a") for _ in range(3)] == [None] * 3
+    wait = limit.take("a")
+    assert wait is not None
+    assert 1 <= wait <= 60
+    assert limit.take("b") is None
+    assert [RateLimit("").take("a") for _ in range(100)] == [None] * 100
+
+
+@given(st.text())
+def test_only_the_key_itself_opens(text):
+    key = new_key()
+    keys = ApiKeys({hash_key(key): "me"})
+    assert keys.name_of(key) == "me"
+    assert keys.name_of(text) is None
+
+
+@pytest.mark.parametrize("line", ["name", f"name {'A' * 64}", f"two words {'0' * 64}"])
+def test_a_malformed_line_of_keys_is_refused(tmp_path, line):
+    path = tmp_path / "keys"
+    path.write_text(f"good {'0' * 64}\n{line}\n")
+    with pytest.raises(InputError, match="row 2"):
+        ApiKeys.read(str(path))
+    with pytest.raises(EnvironmentFault):
+        ApiKeys.read(str(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RATE_LIMIT", "ten a minute"),
+        ("WORKERS", "0"),
+        ("WORKERS", "two"),
+        ("TRUSTED_PROXIES", "proxy.example"),
+        ("CORS_ORIGINS", "page.example"),
+        ("WEBHOOK_SECRET", "short"),
+        ("NO_SUCH_SETTING", "1"),
+    ],
+)
+def test_a_setting_at_fault_is_named(name, value):
+    with pytest.raises(InputError, match=f"NASCAR_API_{name}"):
+        ServiceSettings.from_environment({f"NASCAR_API_{name}": value})
+
+
+def test_settings_come_from_the_environment():
+    settings = ServiceSettings.from_environment(
+        {"NASCAR_API_WORKERS": "3", "NASCAR_API_TRUSTED_PROXIES": "10.0.0.1, 10.1.0.0/16"},
+        workers=None,
+    )
+    assert settings.workers == 3
+    assert settings.trusted_proxies == ("10.0.0.1", "10.1.0.0/16")
+    assert settings.rate_limit == "10/minute"
+    assert settings.cors_origins == ()

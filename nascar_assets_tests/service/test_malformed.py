@@ -1,0 +1,291 @@
+"""Bad requests: thousands of them, none of which is more than a 4xx that names its field."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import string
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nascar_assets_tests.service.conftest import request_body
+
+ROUNDS = int(os.environ.get("NASCAR_FAULT_ROUNDS", "0"))
+POST = "/api/v1/optimize"
+HEADERS = {"Content-Type": "application/json"}
+_local = threading.local()
+
+NASTY = [
+    None, True, False, "", " ", "x" * 5_000, "\u0000", "\ud800", "🏁", "../../etc/passwd", "1",
+    "0.5", "NaN", -1, 0.5, 1e308, 10**400, -(10**30), [], {}, [[]], {"a": {}}, float("nan"),
+    float("inf"),
+    "<script>alert(1)</script>", "'; DROP TABLE runs; --", "{\"env\": \"HOME\"}", {"env": "HOME"},
+]  # fmt: skip
+
+
+def _client(server) -> httpx.Client:
+    if getattr(_local, "url", None) != server.url:
+        _local.client, _local.url = httpx.Client(base_url=server.url, timeout=60), server.url
+    return _local.client
+
+
+def _send(server, content: bytes) -> httpx.Response:
+    return _client(server).post(POST, content=content, headers=HEADERS)
+
+
+def _assert_refused(answer: httpx.Response, what: object) -> dict:
+    assert 400 <= answer.status_code < 500, (what, answer.status_code, answer.text[:500])
+    problem = answer.json()
+    assert set(problem) == {"code", "message", "field", "remedy", "run_id"}, what
+    assert problem["code"]
+    assert problem["message"]
+    return problem
+
+
+def _paths(value: object, path: tuple = ()) -> list[tuple]:
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    found = []
+    for key, item in items:
+        found.append((*path, key))
+        if isinstance(item, (dict, list)) and item:
+            found += _paths(item, (*path, key))
+    return found
+
+
+def _with(path: tuple, value: object) -> dict:
+    body = request_body(
+        drivers=6, portfolio={"lineups": 2, "drivers": {"Driver 1": {"lock": True}}}
+    )
+    target = body
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = value
+    return body
+
+
+def _acceptable(path: tuple, value: object) -> bool:
+    """Whether a mutation leaves a request that may well be taken."""
+    name = path[-1]
+    if value is None:
+        # Null says no more than leaving an optional field out does.
+        return name in ("name", "max_laps_led", "race_length", "random_seed", "portfolio")
+    if isinstance(value, str) and name in ("driver_id", "name", "slate_id"):
+        return value.strip() != "" and len(value) <= 200 and value.isprintable()
+    if name in ("skill", "aggression", "shadow_risk"):
+        return isinstance(value, float) and 0 <= value <= 1
+    if name == "lock":
+        return isinstance(value, bool) or value == "1"
+    return value == {} and name in ("portfolio", "drivers", "Driver 1")
+
+
+def test_every_field_refuses_every_nasty_value_and_is_named(server):
+    """Every field of a whole request in turn takes every value that it should not."""
+    template = _with(("slate_id",), "x")
+    cases = [
+        (path, value)
+        for path in _paths(template)
+        for value in NASTY
+        if not _acceptable(path, value)
+    ]
+    # The six drivers are alike: one of them is enough outside the long run.
+    if not ROUNDS:
+        cases = [c for c in cases if c[0][:2] != ("drivers", 3) or len(c[0]) == 2]
+        cases = [c for c in cases if not (len(c[0]) > 2 and c[0][0] == "drivers" and c[0][1] != 1)]
+
+    def check(case):
+        path, value = case
+        body = json.dumps(_with(path, value)).encode()
+        problem = _assert_refused(_send(server, body), case)
+        assert "Traceback" not in problem["message"]
+        return problem
+
+    with ThreadPoolExecutor(6) as pool:
+        problems = list(pool.map(check, cases))
+    assert len(problems) > 600
+    named = [p for p in problems if p["field"]]
+    assert len(named) > 0.95 * len(problems)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "code"),
+    [
+        ({"slate": "x"}, "slate", "UNKNOWN_FIELD"),
+        ({"salary_cap": 9_999}, "salary_cap", "INVALID_VALUE"),
+        ({"salary_cap": 100_001}, "salary_cap", "INVALID_VALUE"),
+        ({"slate_id": "   "}, "slate_id", "INVALID_VALUE"),
+        ({"random_seed": -1}, "random_seed", "INVALID_VALUE"),
+        ({"drivers": []}, "drivers", "INVALID_VALUE"),
+        ({"webhook_url": ""}, "webhook_url", "INVALID_VALUE"),
+        ({"webhook_url": "ftp://example.org/"}, "webhook_url", "WEBHOOK_FORBIDDEN"),
+        ({"portfolio": {"lineups": 0}}, "portfolio.lineups", "INVALID_VALUE"),
+        ({"portfolio": {"drivers": {"Nobody": {"lock": True}}}}, "portfolio.drivers.Nobody", None),
+        ({"portfolio": {"linups": 3}}, "portfolio", "INVALID_VALUE"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_field(server, change, field, code):
+    problem = _assert_refused(server.post(request_body() | change), change)
+    assert problem["field"] == field
+    assert code in (None, problem["code"])
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"n_scenarios": 15}, "n_scenarios"),
+        ({"n_scenarios": 0}, "n_scenarios"),
+        ({"n_scenarios": 10_010}, "n_scenarios"),
+        ({"track_id": ""}, "track_id"),
+        ({"race_length": 49}, "race_length"),
+        ({"race_length": 501}, "race_length"),
+        ({"field_size": 5}, "field_size"),
+        ({"field_size": 51}, "field_size"),
+        ({"calibration_enabled": "yes"}, "calibration_enabled"),
+        ({"pit_strategy_mix": {"AGGRESSIVE": 0.5}}, None),
+        ({"pit_strategy_mix": {"WILD": 1.0}}, "pit_strategy_mix.WILD.[key]"),
+    ],
+)
+def test_the_bounds_of_scenarios_hold(server, change, field):
+    body = request_body()
+    body["scenario_config"] |= change
+    problem = _assert_refused(server.post(body), change)
+    wanted = "scenario_config" if field is None else f"scenario_config.{field}"
+    assert problem["field"] == wanted
+
+
+def test_what_the_contract_denies_carries_its_code(server):
+    body = request_body()
+    for driver in body["drivers"]:
+        driver["salary"] = 9_000
+    assert server.post(body).json()["code"] == "LINEUP_INFEASIBLE"
+    body = request_body()
+    for driver in body["drivers"]:
+        driver["min_laps_led"] = 10
+    assert server.post(body).json()["code"] == "LAPS_LED_INFEASIBLE"
+    body = request_body()
+    del body["drivers"][3]["salary"]
+    problem = server.post(body).json()
+    assert (problem["code"], problem["field"]) == ("SALARY_MISSING", "drivers.3.salary")
+    for driver in body["drivers"]:
+        driver.pop("salary", None)
+    problem = server.post(body).json()
+    assert problem["code"] == "SLATE_UNKNOWN"
+    assert problem["remedy"]
+    body = request_body()
+    body["scenario_config"]["track_id"] = "daytoona"
+    problem = server.post(body).json()
+    assert (problem["code"], problem["field"]) == ("TRACK_UNKNOWN", "scenario_config.track_id")
+    body = request_body()
+    body["drivers"][1]["driver_id"] = "driver-0"
+    assert server.post(body).status_code == 422
+    body = request_body()
+    body["drivers"][2] |= {"min_laps_led": 5, "max_laps_led": 4}
+    assert server.post(body).json()["field"] == "drivers.2"
+    settings = {"lineups": 2, "drivers": {"Driver 0": {"min_exposure": 0.6, "max_exposure": 0.9}}}
+    assert server.post(request_body(portfolio=settings)).json()["code"] == "EXPOSURE_INFEASIBLE"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"\xff\xfe",
+        b"\x00" * 100,
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b'{"slate_id": ' + b"9" * 10_000 + b"}",
+        b'{"slate_id": NaN}',
+        b"a=b&c=d",
+        b'{"__proto__": {}, "constructor": 1}',
+    ],
+)
+def test_a_body_that_is_no_request_is_refused(server, content):
+    _assert_refused(_send(server, content), content[:50])
+
+
+def test_a_body_of_more_than_a_megabyte_is_refused_before_it_is_parsed(server):
+    large = json.dumps(request_body(slate_id="x" * 1_000_001)).encode()
+    answer = _send(server, large)
+    assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
+
+    def drops():
+        for _ in range(120):
+            yield b"x" * 10_000
+
+    # Without a length that could be believed, the bytes are counted as they come.
+    answer = httpx.post(server.url + POST, content=drops(), headers=HEADERS)
+    assert answer.status_code == 413
+    assert server.http.get("/health").status_code == 200
+
+
+_text = st.text(max_size=30) | st.sampled_from(["", "daytona", "driver-0", "skill", "../x", "\x00"])
+_leaf = st.none() | st.booleans() | st.integers() | st.floats() | _text
+_any_json = st.recursive(
+    _leaf,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_text, inner, max_size=4),
+    max_leaves=12,
+)
+EXAMPLES = 10_000 if ROUNDS else 400
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+)
+@given(body=_any_json)
+def test_no_json_whatever_makes_more_than_a_4xx(server, body):
+    _assert_refused(_send(server, json.dumps(body).encode("utf-8", "surrogatepass")), body)
+
+
+def test_random_changes_to_a_whole_request_give_an_answer_of_the_document(server):
+    """Up to three changes to a good request: taken, or refused; never a fault of the server."""
+    source = random.Random(20_260_221)
+    count = 20_000 if ROUNDS else 1_000
+    paths = _paths(request_body(drivers=6))
+
+    def mutated() -> bytes:
+        body = request_body(drivers=6, n_scenarios=10)
+        for _ in range(source.randint(1, 3)):
+            target = body
+            path = source.choice(paths)
+            try:
+                for key in path[:-1]:
+                    target = target[key]
+                if source.random() < 0.2:
+                    del target[path[-1]]
+                else:
+                    letters = "".join(source.choices(string.printable, k=source.randint(0, 30)))
+                    number = source.choice([source.randint(-5, 5), 10 ** source.randint(1, 30)])
+                    target[path[-1]] = source.choice([*NASTY, letters, number, source.random()])
+            except (KeyError, IndexError, TypeError):
+                continue
+        text = json.dumps(body)
+        if source.random() < 0.1:
+            cut = source.randrange(len(text))
+            text = text[:cut] + source.choice(["", "}", "\\", '"', "🏁"]) + text[cut + 1 :]
+        return text.encode("utf-8", "surrogatepass")
+
+    bodies = [mutated() for _ in range(count)]
+
+    def check(content: bytes) -> int:
+        answer = _send(server, content)
+        if answer.status_code == 200:
+            _client(server).delete(f"{POST}/{answer.json()['run_id']}")
+        else:
+            _assert_refused(answer, content[:300])
+        return answer.status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = list(pool.map(check, bodies))
+    assert statuses.count(200) < 0.5 * count
