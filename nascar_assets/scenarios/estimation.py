@@ -23,7 +23,13 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import TRACK_TYPES
-from nascar_assets.scenarios.fit_targets import moment_rows, pooled_targets, real_centres
+from nascar_assets.scenarios.fit_targets import (
+    moment_rows,
+    pooled_targets,
+    race_weights,
+    real_centres,
+    weighted_means,
+)
 from nascar_assets.scenarios.generation import simulate_rows
 from nascar_assets.scenarios.inputs import prepare, start_scores
 from nascar_assets.scenarios.moments import Races, of_scenarios, stack
@@ -134,13 +140,13 @@ def fit_parameters(
     if not races:
         raise InputError(f"No rated race was known by {as_of:%Y-%m-%d %H:%M}.", field="as_of")
     workers = numba.config.NUMBA_NUM_THREADS if threads is None else threads
-    targets = pooled_targets(races, series)
+    targets = pooled_targets(races, series, as_of)
     fits: dict[str, TypeFit] = {}
     for kind in TRACK_TYPES:
         own = [r for r in races if r.series == series and r.setup.track_type == kind]
         if len(own) >= MIN_RACES:
             fits[kind] = fit_type(
-                kind, own, targets[kind], start, scenarios, seed, workers, max_iterations
+                kind, own, targets[kind], start, as_of, scenarios, seed, workers, max_iterations
             )
     return ProcessParameters(
         by_type={**start.by_type, **{kind: fit.values for kind, fit in fits.items()}},
@@ -164,6 +170,7 @@ def data_hash(races: Sequence[PastRace]) -> str:
 
 def simulated_means(
     races: Sequence[PastRace],
+    weights: Floats,
     parameters: ProcessParameters,
     centres: Mapping[str, float],
     scenarios: int,
@@ -181,11 +188,14 @@ def simulated_means(
 
     with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
         made = list(pool.map(simulated, races))
-    by_size: dict[int, list[Races]] = {}
-    for part in made:
-        by_size.setdefault(part.finish.shape[1], []).append(part)
-    rows = [moment_rows(stack(by_size[size]), centres) for size in sorted(by_size)]
-    return np.nanmean(np.concatenate(rows), axis=0)
+    by_size: dict[int, list[int]] = {}
+    for place, part in enumerate(made):
+        by_size.setdefault(part.finish.shape[1], []).append(place)
+    rows, row_weights = [], []
+    for size in sorted(by_size):
+        rows.append(moment_rows(stack([made[place] for place in by_size[size]]), centres))
+        row_weights.append(np.repeat(weights[by_size[size]], scenarios))
+    return weighted_means(np.concatenate(rows), np.concatenate(row_weights))
 
 
 def _to_scale(value: float, scale: str) -> float:
@@ -227,6 +237,7 @@ def fit_type(
     races: Sequence[PastRace],
     target: tuple[Floats, Floats],
     start: ProcessParameters,
+    as_of: datetime,
     scenarios: int,
     seed: int,
     threads: int,
@@ -245,13 +256,14 @@ def fit_type(
     # Simulated moments carry noise of their own.
     sd = np.sqrt(variance[used] * (1.0 + 1.0 / scenarios))
 
-    centres = real_centres(races, kind)
+    centres = real_centres(races, as_of)
+    weights = race_weights(races, as_of)
     # Few races get more scenarios each, so that the simulated means are as steady.
     scenarios = max(scenarios, math.ceil(MIN_SIMULATED / len(races)))
 
     def residuals(place: Floats) -> Floats:
         parameters = replace(start, by_type={**start.by_type, kind: with_place(initial, place)})
-        made = simulated_means(races, parameters, centres, scenarios, seed, threads)[used]
+        made = simulated_means(races, weights, parameters, centres, scenarios, seed, threads)[used]
         return np.asarray((np.nan_to_num(made, nan=0.0) - mean[used]) / sd, np.float64)
 
     def total(place: Floats, z: Floats) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -51,24 +52,39 @@ SPREADS: dict[str, str] = {"accidents_spread": "accidents", "cautions_spread": "
 variance from a mean."""
 
 
-def pooled_targets(races: Sequence[PastRace], series: str) -> dict[str, tuple[Floats, Floats]]:
+HALF_LIFE_DAYS = 730.0
+"""Age at which a race counts half: rules packages, cars and cautions change over the years."""
+
+
+def race_weights(races: Sequence[PastRace], as_of: datetime) -> Floats:
+    """[races] weight of each race by its age."""
+    days = np.array([(as_of - race.start_time).total_seconds() / 86_400.0 for race in races])
+    return np.asarray(0.5 ** (days / HALF_LIFE_DAYS), np.float64)
+
+
+def pooled_targets(
+    races: Sequence[PastRace], series: str, as_of: datetime
+) -> dict[str, tuple[Floats, Floats]]:
     """Target moments of a series by track type, shrunk towards the other series, and variances.
 
     With m and s the mean and its variance in the series, m' and s' in the others together, and w
     the variance between series beyond sampling (from the squared differences of all types), the
     target weighs m by 1/s and m' by 1/(s' + w).
     """
-    moments: dict[tuple[str, bool], Floats] = {}
+    means: dict[tuple[str, bool], tuple[Floats, Floats]] = {}
     for kind in TRACK_TYPES:
-        centres = real_centres([r for r in races if r.series == series], kind)
+        of_series = [r for r in races if r.series == series and r.setup.track_type == kind]
+        centres = real_centres(of_series, as_of)
         for own in (True, False):
             chosen = [
-                moment_rows(race.outcome, centres)
+                race
                 for race in races
                 if race.setup.track_type == kind and (race.series == series) == own
             ]
-            moments[kind, own] = np.concatenate([np.empty((0, len(MOMENTS))), *chosen])
-    means = {key: _mean_and_variance(rows) for key, rows in moments.items()}
+            rows = [moment_rows(race.outcome, centres) for race in chosen]
+            means[kind, own] = _mean_and_variance(
+                np.concatenate([np.empty((0, len(MOMENTS))), *rows]), race_weights(chosen, as_of)
+            )
     # Between-series variance relative to the sampling scale of the moment, over all types.
     excess = np.zeros((len(TRACK_TYPES), len(MOMENTS)))
     scale = np.ones_like(excess)
@@ -89,11 +105,12 @@ def pooled_targets(races: Sequence[PastRace], series: str) -> dict[str, tuple[Fl
     return targets
 
 
-def real_centres(races: Sequence[PastRace], kind: str) -> dict[str, float]:
+def real_centres(races: Sequence[PastRace], as_of: datetime) -> dict[str, float]:
     """Real means about which `SPREADS` are taken; 0 where there is no race."""
-    chosen = [race_moments(race.outcome) for race in races if race.setup.track_type == kind]
+    weights = race_weights(races, as_of)
+    chosen = [race_moments(race.outcome) for race in races]
     return {
-        name: float(np.mean([m[name][0] for m in chosen])) if chosen else 0.0
+        name: float(np.average([m[name][0] for m in chosen], weights=weights)) if chosen else 0.0
         for name in SPREADS.values()
     }
 
@@ -106,13 +123,28 @@ def moment_rows(races: Races, centres: Mapping[str, float]) -> Floats:
     return np.column_stack([values[name] for name in MOMENTS])
 
 
-def _mean_and_variance(rows: Floats) -> tuple[Floats, Floats]:
-    """Mean of each moment over races and the mean's variance, with two pseudo-races of spread."""
+def weighted_means(rows: Floats, weights: Floats) -> Floats:
+    """[moments] weighted mean over races of each column; NaN where no race has the moment."""
+    held = np.isfinite(rows) * weights[:, None]
+    total = held.sum(axis=0)
+    summed = np.where(np.isfinite(rows), rows, 0.0) * weights[:, None]
+    return np.where(total > 0.0, summed.sum(axis=0) / np.maximum(total, 1e-12), np.nan)
+
+
+def _mean_and_variance(rows: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Mean of each moment over races and the mean's variance, with two pseudo-races of spread.
+
+    The variance is that of as many equal races as the weights amount to, (sum w)^2 / sum w^2.
+    """
     if not len(rows):
         return np.full(len(MOMENTS), np.nan), np.full(len(MOMENTS), np.inf)
-    count = np.isfinite(rows).sum(axis=0)
-    safe = np.maximum(count, 1)
-    mean = np.where(count > 0, np.nansum(rows, axis=0) / safe, np.nan)
-    square = np.nansum((rows - mean) ** 2, axis=0) + 2.0 * (0.25 * np.abs(mean) + 0.02) ** 2
-    variance = square / np.maximum(count + 1, 1) / safe
-    return mean, np.where(count > 0, variance, np.inf)
+    held = np.isfinite(rows) * weights[:, None]
+    total = held.sum(axis=0)
+    count = total**2 / np.maximum((held**2).sum(axis=0), 1e-12)
+    mean = weighted_means(rows, weights)
+    apart = np.where(np.isfinite(rows), (rows - mean) ** 2, 0.0) * weights[:, None]
+    spread = apart.sum(axis=0) / np.maximum(total, 1e-12)
+    pseudo = (0.25 * np.abs(mean) + 0.02) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = (count * spread + 2.0 * pseudo) / (count + 1.0) / count
+    return mean, np.where(count > 0.0, variance, np.inf)

@@ -10,7 +10,7 @@ from nascar_assets.feed.schemas import RESULTS, SCHEDULE
 from nascar_assets.history.schemas import RATINGS
 from nascar_assets.scenarios import STARTING_VALUES, STATUS, generate_scenarios
 from nascar_assets.scenarios.estimation import FitError, fit_parameters
-from nascar_assets.scenarios.fit_targets import pooled_targets
+from nascar_assets.scenarios.fit_targets import pooled_targets, weighted_means
 from nascar_assets.scenarios.past_races import past_races
 from nascar_assets_tests.scenarios.fields import setup_of
 
@@ -129,10 +129,17 @@ def test_races_known_later_are_not_seen(tables):
         pl.when(pl.col("results_at") > as_of).then(999).otherwise("laps_led").alias("laps_led")
     )
     first, second = (
-        pooled_targets(past_races(table, ratings, schedule, as_of), "cup")["short"]
+        pooled_targets(past_races(table, ratings, schedule, as_of), "cup", as_of)["short"]
         for table in (results, spoiled)
     )
     assert np.array_equal(first[0], second[0], equal_nan=True)
+
+
+def test_targets_by_hand():
+    rows = np.array([[1.0, np.nan], [3.0, 5.0], [5.0, 7.0]])
+    weights = np.array([0.5, 1.0, 1.0])
+    # (.5 + 3 + 5) / 2.5 = 3.4; the second column has two races of equal weight.
+    assert weighted_means(rows, weights).tolist() == pytest.approx([3.4, 6.0])
 
 
 def test_a_fit_that_still_moves_is_an_error(tables):
