@@ -121,11 +121,20 @@ def _scattered(problem: Problem, features: Features, objective: Objective, space
         mix = feasible_mix(features, kinds, problem.lineups).columns
         least = features.least[: given.shape[0]] / problem.lineups
         given[least > 0] = np.minimum(least[least > 0] + 0.01, 1.0)
-    if np.nansum(given) > problem.roster_size - 1e-6:
-        return mix
     mean = objective.columns.mean(axis=1) / problem.slate.rules.points_scale
     racing = np.array([bool((space & np.uint64(1 << i)).any()) for i in range(mean.shape[0])])
     given[~racing] = np.nan
+    rest = problem.roster_size - float(np.nansum(given))
+    free = racing & np.isnan(given)
+    if rest < 1e-6:
+        return mix
+    if rest > 0.95 * int(free.sum()):
+        # Nearly all have a minimum: what is left goes to where there is room below the maximum.
+        most = np.minimum(features.most[: given.shape[0]] / problem.lineups, 1.0)
+        room = np.where(racing, most - np.nan_to_num(given), 0.0)
+        if rest > room.sum() - 1e-9:
+            return mix
+        given = np.where(racing, np.nan_to_num(given) + rest * room / room.sum(), np.nan)
     model = expected_field(
         mean,
         problem.salary,

@@ -15,7 +15,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.slates.slate import Slate, SlatePlayer
 
-NOT_RACING = frozenset({"OUT", "O", "WD", "DNS", "DNQ", "SCR"})
+NOT_RACING = frozenset({"OUT", "O", "IR", "WD", "SUSP", "SCR", "SCRATCHED", "DNS", "DNQ"})
 """Marks in a salary file's status column that say a driver will not race."""
 
 OWNERSHIP_SCALE = 1_000_000

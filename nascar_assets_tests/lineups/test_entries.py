@@ -1,0 +1,135 @@
+"""Entries files: filled and mended with every other byte kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nascar_assets.errors import InputError
+from nascar_assets.lineups import LockedEntry, fill_entries, read_entries, write_entries
+from nascar_assets.lineups.raw_csv import read_raw
+from nascar_assets_tests.lineups.slates import made_slate
+
+SLATE = made_slate([8000] * 9)
+HEADER = "Entry ID,Contest Name,Contest ID,Entry Fee,D,D,D,D,D,D,,Instructions"
+LINEUPS = np.array([[0, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6], [3, 4, 5, 6, 7, 8]])
+CELLS = ",".join(f"Driver A{c} (900{i})" for i, c in enumerate("ABCDEF"))
+
+
+def entries_file(rows=3, contests=("77",), end="\r\n", pool=True, first=""):
+    lines = [HEADER]
+    for number in range(rows):
+        contest = contests[number % len(contests)]
+        cells = first if number == 0 and first else ",,,,,"
+        lines.append(f'{5000 + number},"NASCAR ""5K"", one",{contest},$1.00,{cells},,1. Do it')
+    if pool:
+        lines.append("," * 11 + "Position,Name + ID,Name,ID,Roster Position,Salary")
+        lines += ["," * 11 + f"D,{p.name} ({p.site_id}),{p.name},{p.site_id},D,8000"
+                  for p in SLATE.players]  # fmt: skip
+    return (end.join(lines) + end).encode()
+
+
+def test_filling_then_reading_is_the_identity():
+    filled = fill_entries(entries_file(), SLATE, LINEUPS)
+    assert [entry.lineup for entry in read_entries(filled, SLATE)] == [
+        tuple(row) for row in LINEUPS.tolist()
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    end=st.sampled_from(["\n", "\r\n"]),
+    bom=st.booleans(),
+    rows=st.integers(1, 3),
+    pool=st.booleans(),
+    name=st.sampled_from(['"A, ""quoted"" name"', "plain", "M\u00fcller", '"two\nlines"', "  x "]),
+)
+def test_only_the_drivers_cells_change(end, bom, rows, pool, name):
+    content = entries_file(rows, end=end, pool=pool).decode()
+    content = content.replace('"NASCAR ""5K"", one"', name)
+    data = (b"\xef\xbb\xbf" if bom else b"") + content.encode()
+    assert read_raw(data, file="x").to_bytes() == data
+    assert write_entries(data, SLATE, {}) == data
+    filled = fill_entries(data, SLATE, LINEUPS)
+    emptied = filled.decode("utf-8-sig")
+    for lineup in LINEUPS[:rows].tolist():
+        cells = ",".join(f"{SLATE.players[i].name} ({SLATE.players[i].site_id})" for i in lineup)
+        emptied = emptied.replace(cells, ",,,,,", 1)
+    assert emptied == content
+    assert filled.startswith(b"\xef\xbb\xbf") == bom
+
+
+def test_windows_1252_stays_windows_1252():
+    content = entries_file(1).replace(b"NASCAR", "Caf\u00e9".encode("cp1252"))
+    filled = fill_entries(content, SLATE, LINEUPS[:1])
+    assert "Caf\u00e9".encode("cp1252") in filled
+
+
+def test_each_contest_gets_the_lineups_from_the_first_on():
+    filled = fill_entries(entries_file(3, contests=("77", "88")), SLATE, LINEUPS)
+    lineups = [entry.lineup for entry in read_entries(filled, SLATE)]
+    assert lineups == [tuple(LINEUPS[0]), tuple(LINEUPS[0]), tuple(LINEUPS[1])]
+
+
+def test_one_contest_can_be_filled_alone():
+    filled = fill_entries(entries_file(3, contests=("77", "88")), SLATE, LINEUPS, contest_id="88")
+    lineups = [entry.lineup for entry in read_entries(filled, SLATE)]
+    assert lineups == [None, tuple(LINEUPS[0]), None]
+
+
+def test_a_changed_lineup_rewrites_only_the_cells_of_those_who_go():
+    filled = fill_entries(entries_file(1), SLATE, LINEUPS[:1])
+    mended = write_entries(filled, SLATE, {"5000": [5, 4, 8, 2, 1, 0]})
+    # Driver 3 goes, driver 8 takes his cell.
+    assert mended == filled.replace(b"Driver AD (9003),", b"Driver AI (9008),", 1)
+
+
+def test_locked_entries_are_read_and_not_changed():
+    locked = CELLS.replace(")", ") (LOCKED)")
+    content = entries_file(1, first=locked)
+    entry = read_entries(content, SLATE)[0]
+    assert entry.locked
+    assert entry.lineup == (0, 1, 2, 3, 4, 5)
+    assert write_entries(content, SLATE, {"5000": [0, 1, 2, 3, 4, 5]}) == content
+    with pytest.raises(LockedEntry, match=r"DKEntries.csv, row 2.*locked"):
+        fill_entries(content, SLATE, LINEUPS[1:2])
+
+
+def swap(content, old, new):
+    return content.replace(old.encode(), new.encode())
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (swap(entries_file(), "Entry ID,", "Entry,"), "row 1, field Entry ID"),
+        (swap(entries_file(), ",D,D,D,D,D,D,", ",G,G,G,G,G,G,"), "row 1, field D"),
+        (swap(swap(entries_file(), ",90", ",80"), "(90", "(80"), "not that of slate"),
+        (entries_file(1, first=CELLS.replace("9003", "1111")), "row 2, field D 4"),
+        (entries_file(1, first=CELLS.replace("Driver AF (9005)", "")), "row 2, field D 6"),
+        (swap(entries_file(), "5001,", "5000,"), "row 3, field Entry ID"),
+        (swap(entries_file(), "5001,", "x1,"), "row 3, field Entry ID"),
+        (entries_file()[:40] + b'"cut', "cut off"),
+        (b"", "empty"),
+        (b"PK\x03\x04\x00\x00", "zero bytes"),
+    ],
+    ids=[
+        "header", "sport", "other-slate", "other-id", "half-filled", "twice", "no-id", "cut",
+        "empty", "binary",
+    ],
+)  # fmt: skip
+def test_a_file_that_does_not_fit_is_refused_by_row_and_field(content, words):
+    with pytest.raises(InputError, match=words):
+        read_entries(content, SLATE)
+
+
+def test_more_entries_than_lineups_is_an_error():
+    with pytest.raises(InputError, match=r"row 3, field Entry ID: contest 77.*3 entries.*1 lineup"):
+        fill_entries(entries_file(3), SLATE, LINEUPS[:1])
+
+
+def test_an_unknown_contest_is_an_error():
+    with pytest.raises(InputError, match="contest 99"):
+        fill_entries(entries_file(), SLATE, LINEUPS, contest_id="99")

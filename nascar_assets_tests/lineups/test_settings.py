@@ -1,0 +1,153 @@
+"""Settings: everything of the format is taken, everything else is refused by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from nascar_assets.errors import InputError
+from nascar_assets.lineups import PortfolioSettings, SettingsError
+from nascar_assets.lineups.problem import find_driver, resolve
+from nascar_assets_tests.lineups.slates import made_slate
+
+WHOLE = """
+lineups = 20
+objective = "expected_max"
+max_shared = 4
+salary_min = 49000
+quantile = 0.9
+ownership_max = 1.8
+[teams."Team 1"]
+at_most = 3
+[drivers."Driver AA"]
+min_exposure = 0.30
+max_exposure = 0.60
+[drivers."Driver AB"]
+exclude = true
+[drivers."9002"]
+points_scale = 1.05
+ownership = 0.25
+[[groups]]
+drivers = ["Driver AA", "Driver AC"]
+at_most = 1
+min_exposure = 0.1
+[[rules]]
+if = ["Driver AA"]
+then = ["Driver AD", "Driver AE"]
+at_least = 1
+"""
+
+SLATE = made_slate([9000, 8000, 7000, 6000, 6000, 6000, 6000, 5000])
+
+
+def test_the_whole_format_is_understood():
+    settings = PortfolioSettings.from_toml(WHOLE)
+    assert settings.rules[0].when == ("Driver AA",)
+    problem = resolve(SLATE, settings)
+    assert problem.exposures[0].least == 6
+    assert problem.exposures[0].most == 12
+    assert problem.scale.tolist() == [1, 1, 1.05, 1, 1, 1, 1, 1]
+    labels = [rule.label for rule in problem.count_rules]
+    assert "exclude Driver AB" in labels
+    assert "at most 3 of Team 1" in labels
+    assert "if Driver AA then at least 1 of Driver AD, Driver AE" in labels
+
+
+def test_defaults_ask_for_twenty_lineups_of_the_highest_expected_maximum():
+    settings = PortfolioSettings()
+    assert (settings.lineups, settings.objective) == (20, "expected_max")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("lineup = 3", ["'lineup'", "'lineups'"]),
+        ("objectiv = 'mean'", ["'objectiv'", "'objective'"]),
+        ('[drivers."Driver AA"]\nmin_exposur = 0.1', ["drivers.Driver AA", "'min_exposure'"]),
+        ('[[rules]]\nfi = ["a"]\nthen = ["b"]', ["rules.0", "'fi'", "'if'"]),
+        ("[[groups]]\ndriver = ['a']", ["groups.0", "'drivers'"]),
+        ("[teams.x]\natmost = 1", ["teams.x", "'at_most'"]),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_known_one(text, words):
+    with pytest.raises(SettingsError) as error:
+        PortfolioSettings.from_toml(text, file="portfolio.toml")
+    assert str(error.value).startswith("portfolio.toml")
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[drivers."A"]\nmin_exposure = 0.6\nmax_exposure = 0.5', "min_exposure (0.6) is above"),
+        ('[drivers."A"]\nlock = true\nexclude = true', "lock and exclude"),
+        ("[[groups]]\ndrivers = ['a']\nat_least = 2\nat_most = 1", "at_least (2) is above"),
+        ("lineups = 0", "lineups"),
+        ("lineups = 501", "lineups"),
+        ("lineups = true", "lineups"),
+        ("lineups = '20'", "lineups"),
+        ("objective = 'most'", "objective"),
+        ("objective = 'probability'", "threshold"),
+        ("quantile = 1.0", "quantile"),
+        ("max_shared = -1", "max_shared"),
+        ('[drivers."A"]\nmin_exposure = 30', "min_exposure"),
+        ('[drivers."A"]\nmin_exposure = nan', "min_exposure"),
+        ("lineups = [", "not valid TOML"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_by_itself_is_refused(text, words):
+    with pytest.raises(SettingsError) as error:
+        PortfolioSettings.from_toml(text)
+    assert words in str(error.value)
+
+
+def test_drivers_are_found_by_name_site_id_or_driver_id():
+    slate = made_slate([1] * 3, names=["José Álvarez", "Mc Dowell Jr.", "Plain Name"])
+    assert find_driver(slate, "jose alvarez", field="x") == 0
+    assert find_driver(slate, "9001", field="x") == 1
+    assert find_driver(slate, "102", field="x") == 2
+    assert find_driver(slate, "mc dowell jr", field="x") == 1
+
+
+def test_unknown_and_ambiguous_drivers_are_errors():
+    slate = made_slate([1] * 3, names=["Sam Twin", "Sam Twin", "Other One"])
+    with pytest.raises(SettingsError, match=r"more than one driver.*9000.*9001"):
+        find_driver(slate, "Sam Twin", field="drivers.Sam Twin")
+    with pytest.raises(SettingsError, match=r"nearest name is 'Other One'"):
+        find_driver(slate, "Othr Onne", field="drivers.x")
+
+
+def test_one_driver_under_two_keys_is_an_error():
+    settings = PortfolioSettings.from_mapping(
+        {"drivers": {"Driver AA": {"lock": True}, "9000": {"lock": True}}}
+    )
+    with pytest.raises(InputError, match="same driver"):
+        resolve(SLATE, settings)
+
+
+def test_an_unknown_team_names_the_nearest():
+    settings = PortfolioSettings.from_mapping({"teams": {"Teem 3": {"at_most": 1}}})
+    with pytest.raises(SettingsError, match="nearest team is 'Team 3'"):
+        resolve(SLATE, settings)
+
+
+def test_shares_round_as_decimals_do():
+    # 0.29 * 100 is 28.999999999999996 in binary and 29 for a person.
+    settings = PortfolioSettings.from_mapping(
+        {
+            "lineups": 100,
+            "drivers": {
+                "Driver AA": {"max_exposure": 0.29},
+                "Driver AB": {"min_exposure": 0.07},
+            },
+        }
+    )
+    exposures = resolve(SLATE, settings).exposures
+    assert (exposures[0].most, exposures[1].least) == (29, 7)
+
+
+def test_drivers_marked_as_out_are_left_out_with_a_notice():
+    slate = made_slate([6000] * 8, statuses=[None, "OUT", *[None] * 6])
+    problem = resolve(slate, PortfolioSettings())
+    assert problem.count_rules[0].target == 0b10
+    assert "marked OUT" in problem.notices[0]
