@@ -193,7 +193,12 @@ class _Run:
     def __post_init__(self) -> None:
         self.fixed = self.settings.fixed(self.source.name, self.baselines)
         self.seals = self.folder.seals(self.fixed)
-        self.walker = WalkForward(self.tables.schedule, self.tables.results, self.settings.series)
+        self.walker = WalkForward(
+            self.tables.schedule,
+            self.tables.results,
+            self.settings.series,
+            with_values=self.source.values,
+        )
         self.vault = OutcomeVault(self.tables.results)
         self.window = self.walker.races(self.settings.first, self.settings.last)
         self.blocks = self._blocks()

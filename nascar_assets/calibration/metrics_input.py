@@ -87,6 +87,16 @@ def normalised_weights(weights: npt.ArrayLike | None, size: int) -> Floats | Non
     return scaled
 
 
+def dot(values: Numbers, weights: Floats) -> Floats:
+    """Weighted sums over the last axis, in an order that no number of threads changes."""
+    return np.asarray(np.einsum("...i,i->...", values, weights), np.float64)
+
+
+def mix(weights: Floats, values: Numbers) -> Floats:
+    """Weighted sums over the first axis, likewise."""
+    return np.asarray(np.einsum("i,i...->...", weights, values), np.float64)
+
+
 def effective_size(weights: Floats | None, size: int) -> float:
     """Kish's effective number of scenarios, 1 / sum of squared weights; m for equal weights."""
     return float(size) if weights is None else float(1.0 / np.square(weights).sum())

@@ -18,6 +18,7 @@ from nascar_assets.calibration.metrics_input import (
     Numbers,
     checked,
     effective_size,
+    mix,
     normalised_weights,
 )
 from nascar_assets.errors import InputError
@@ -53,8 +54,8 @@ def pit_bounds(
         below = (values < truth).mean(axis=0)
         at = (values <= truth).mean(axis=0)
     else:
-        below = np.einsum("i,i...->...", scaled, values < truth)
-        at = np.einsum("i,i...->...", scaled, values <= truth)
+        below = mix(scaled, values < truth)
+        at = mix(scaled, values <= truth)
     own = 1.0 / effective_size(scaled, size) if exchangeable else 0.0
     lower = np.clip(below / (1.0 + own), 0.0, 1.0)
     upper = np.clip((at + own) / (1.0 + own), lower, 1.0)
@@ -98,7 +99,7 @@ def pit_histogram(
     share = normalised_weights(None if weights is None else np.ravel(weights), low.size)
     edges = np.linspace(0.0, 1.0, bins + 1)
     reached = inside_share(low[:, None], high[:, None], 0.0, edges[None, 1:])
-    mean = reached.mean(axis=0) if share is None else share @ reached
+    mean = reached.mean(axis=0) if share is None else mix(share, reached)
     return np.diff(mean, prepend=0.0)
 
 

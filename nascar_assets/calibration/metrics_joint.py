@@ -13,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from nascar_assets.calibration.metrics_input import Floats, Numbers, checked, normalised_weights
+from nascar_assets.calibration.metrics_input import (
+    Floats,
+    Numbers,
+    checked,
+    dot,
+    normalised_weights,
+)
 from nascar_assets.errors import InputError
 
 
@@ -95,7 +101,7 @@ def variogram_score(
     for i in range(1, rows.shape[0]):
         spread = np.abs(rows[:i] - rows[i])
         powered = np.sqrt(spread) if order == 0.5 else spread**order
-        expected = powered.mean(axis=1) if scaled is None else powered @ scaled
+        expected = powered.mean(axis=1) if scaled is None else dot(powered, scaled)
         total += float(np.square(np.abs(truth[:i] - truth[i]) ** order - expected).sum())
     return 2.0 * total
 

@@ -10,6 +10,7 @@ from nascar_assets.calibration.metrics_input import (
     Floats,
     checked,
     effective_size,
+    mix,
     normalised_weights,
 )
 from nascar_assets.errors import InputError
@@ -48,7 +49,7 @@ def rank_log_score(
     size = values.shape[0]
     scaled = normalised_weights(weights, size)
     hit = values == truth
-    share = hit.mean(axis=0) if scaled is None else np.einsum("i,i...->...", scaled, hit)
+    share = hit.mean(axis=0) if scaled is None else mix(scaled, hit)
     effective = effective_size(scaled, size)
     return np.asarray(-np.log((share * effective + 0.5) / (effective + places / 2.0)))
 
@@ -74,8 +75,8 @@ def kernel_log_score(
     scaled = normalised_weights(weights, size)
     w = np.full(size, 1.0 / size) if scaled is None else scaled
     effective = effective_size(scaled, size)
-    centre = np.einsum("i,i...->...", w, values)
-    variance = np.einsum("i,i...->...", w, np.square(values - centre))
+    centre = mix(w, values)
+    variance = mix(w, np.square(values - centre))
     spread = np.sqrt(variance * effective / max(effective - 1.0, 1.0))
     width = 1.06 * spread * effective**-0.2
     with np.errstate(divide="ignore", invalid="ignore"):

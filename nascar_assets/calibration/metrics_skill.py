@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nascar_assets.calibration.metrics_input import Floats
+from nascar_assets.calibration.metrics_input import Floats, dot
 from nascar_assets.errors import InputError
 
 
@@ -96,7 +96,7 @@ def skill(
 
     def of(counts: Floats) -> Floats:
         weight = counts * n
-        return np.asarray(1.0 - (weight @ a) / (weight @ b))
+        return np.asarray(1.0 - dot(weight, a) / dot(weight, b))
 
     return _bootstrap(of, a.size, rng, resamples, level)
 
@@ -119,7 +119,7 @@ def mean_difference(
 
     def of(counts: Floats) -> Floats:
         weight = counts * n
-        return np.asarray((weight @ (a - b)) / weight.sum(axis=-1))
+        return np.asarray(dot(weight, a - b) / weight.sum(axis=-1))
 
     return _bootstrap(of, a.size, rng, resamples, level)
 

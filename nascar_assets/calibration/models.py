@@ -44,6 +44,11 @@ class ModelSource(Protocol):
         """Short name, the key in every table."""
         ...
 
+    @property
+    def values(self) -> bool:
+        """Whether its forecasts need the ontology's driver and track values."""
+        ...
+
     def fit(self, known: KnownForFit) -> Forecaster:
         """The forecaster as of a refit; a pure function of what was known."""
         ...
@@ -59,6 +64,11 @@ class FixedModel:
     def name(self) -> str:
         """The forecaster's name."""
         return self.forecaster.name
+
+    @property
+    def values(self) -> bool:
+        """Whether the forecaster says that it needs them."""
+        return bool(getattr(self.forecaster, "values", False))
 
     def fit(self, known: KnownForFit) -> Forecaster:
         """The forecaster as it is."""

@@ -18,7 +18,9 @@ from nascar_assets.calibration.metrics_input import (
     Floats,
     Numbers,
     checked,
+    dot,
     effective_size,
+    mix,
     normalised_weights,
 )
 from nascar_assets.calibration.metrics_intervals import (
@@ -164,7 +166,7 @@ def _shape(pairs: Mapping[str, tuple[Numbers, Numbers]]) -> tuple[int, int]:
 
 
 def _mean(values: Numbers, weights: Floats | None) -> Floats:
-    mean = values.mean(axis=0) if weights is None else weights @ values
+    mean = values.mean(axis=0) if weights is None else mix(weights, values)
     return np.clip(np.asarray(mean, np.float64), 0.0, 1.0)
 
 
@@ -202,7 +204,7 @@ def _score_finish(
     for name, top in (("win", 1), ("top_5", 5), ("top_10", 10)):
         probability = np.minimum(probabilities[:, :top].sum(axis=1), 1.0)
         events[name] = (probability, (truth <= top).astype(np.float64))
-    expected = probabilities @ np.arange(1.0, places + 1.0)
+    expected = dot(probabilities, np.arange(1.0, places + 1.0))
     whole["rank_correlation"] = rank_correlation(expected, truth)
 
 
@@ -220,7 +222,7 @@ def _most_laps_led(laps: tuple[Numbers, Numbers], weights: Floats | None) -> tup
     """Probability and truth of leading the most laps, shared where drivers tie."""
     values, truth = laps
     share = _leading_share(values)
-    probability = share.mean(axis=0) if weights is None else weights @ share
+    probability = share.mean(axis=0) if weights is None else mix(weights, share)
     return np.clip(probability, 0.0, 1.0), _leading_share(truth[None])[0]
 
 

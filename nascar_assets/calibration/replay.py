@@ -11,7 +11,7 @@ import polars as pl
 
 from nascar_assets.calibration.assess import Metrics, compute_all_metrics
 from nascar_assets.calibration.inputs import pair
-from nascar_assets.calibration.metrics_input import Floats
+from nascar_assets.calibration.metrics_input import Floats, dot
 from nascar_assets.calibration.metrics_intervals import ensemble_quantiles, pit_bounds
 from nascar_assets.errors import InputError
 from nascar_assets.rules import RuleSet
@@ -176,7 +176,7 @@ def _lineups(
         weight = np.ones(len(lineup))
         weight[0] = captain
         chosen = [place[driver] for driver in lineup]
-        forecast, real = points[:, chosen] @ weight, float(truth[chosen] @ weight)
+        forecast, real = dot(points[:, chosen], weight), float(dot(truth[chosen], weight))
         lower, upper = pit_bounds(np.round(forecast, 6), np.round(real, 6))
         rows.append(
             {

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 from scipy.optimize import minimize
-from scipy.special import expit, logit, logsumexp
+from scipy.special import expit, logit
 
 from nascar_assets.calibration.forecasts import (
     Forecaster,
@@ -32,6 +33,8 @@ EFFECTIVE_FLOOR = 0.5
 """Least effective share of scenarios after tilting."""
 RIDGE = 1e-3
 """Softness of the constraints: the variance allowed to each expectation."""
+SWEEPS = 100
+"""Most rounds of the solver over all events."""
 FEWEST_RACES = 20
 """Scored races below which no map is fitted."""
 PRIOR_SPREAD = (0.3, 0.2)
@@ -111,7 +114,7 @@ def _fit_map(races: Sequence[tuple[Floats, Floats]]) -> ProbabilityMap:
         centred = (at - np.array([0.0, 1.0])) / np.array(PRIOR_SPREAD)
         gradient = np.array([residual.sum(), (residual * x).sum()])
         return (
-            value + 0.5 * float(centred @ centred),
+            value + 0.5 * float(np.square(centred).sum()),
             gradient + centred / np.array(PRIOR_SPREAD),
         )
 
@@ -135,12 +138,12 @@ def tilting_weights(
     m = finish.shape[0]
     if not targets:
         return np.full(m, 1.0 / m)
-    events = np.concatenate([finish <= TOPS[name] for name in targets], axis=1).astype(np.float64)
+    events = np.concatenate([finish <= TOPS[name] for name in targets], axis=1)
     raw = events.mean(axis=0)
     wanted = np.concatenate([conserved(targets[name], TOPS[name]) for name in targets])
     step, best = 1.0, np.full(m, 1.0 / m)
     for _ in range(8):
-        weights = _solve(events, raw + step * (wanted - raw))
+        weights = _solve(events, raw + step * (wanted - raw), RIDGE, SWEEPS)
         if effective_size(weights, m) >= floor * m:
             return weights
         step *= 0.6
@@ -162,22 +165,51 @@ def conserved(probability: Floats, total: int) -> Floats:
     return np.asarray(expit(x + 0.5 * (low + high)), np.float64)
 
 
-def _solve(events: Floats, target: Floats) -> Floats:
-    """Minimise the convex dual log mean exp(lambda . (g - target)) + ridge / 2 |lambda|^2."""
-    centred = events - target
+@njit(cache=True, nogil=True)
+def _solve(
+    events: npt.NDArray[np.bool_], target: Floats, ridge: float, sweeps: int
+) -> Floats:  # pragma: no cover - compiled
+    """Weights at the minimum of log mean exp(lambda . (g - target)) + ridge / 2 |lambda|^2.
 
-    def dual(at: Floats) -> tuple[float, Floats]:
-        energy = centred @ at
-        total = float(logsumexp(energy))
-        weights = np.exp(energy - total)
-        return total + 0.5 * RIDGE * float(at @ at), weights @ centred + RIDGE * at
-
-    found = minimize(
-        dual, np.zeros(events.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 200}
-    )
-    energy = centred @ found.x
-    weights = np.exp(energy - logsumexp(energy))
-    return np.asarray(weights / weights.sum(), np.float64)
+    Coordinate descent, one event after another; each step solves its one-dimensional problem
+    p e^d / (1 - p + p e^d) - target + ridge (lambda + d) = 0 by Newton's method. Without the
+    ridge this is iterative proportional fitting (Csiszar 1975, doi:10.1214/aop/1176996454).
+    """
+    scenarios, count = events.shape
+    weights = np.full(scenarios, 1.0 / scenarios)
+    multiplier = np.zeros(count)
+    for _ in range(sweeps):
+        largest = 0.0
+        for event in range(count):
+            p = 0.0
+            for k in range(scenarios):
+                if events[k, event]:
+                    p += weights[k]
+            p = min(max(p, 0.0), 1.0)
+            step = 0.0
+            for _ in range(30):
+                grown = p * np.exp(step)
+                share = grown / (1.0 - p + grown)
+                slope = share - target[event] + ridge * (multiplier[event] + step)
+                move = slope / (share * (1.0 - share) + ridge)
+                # Beyond one unit the curvature at hand says little.
+                move = min(max(move, -1.0), 1.0)
+                step -= move
+                if abs(move) < 1e-10:
+                    break
+            multiplier[event] += step
+            largest = max(largest, abs(step))
+            factor = np.exp(step)
+            total = 0.0
+            for k in range(scenarios):
+                if events[k, event]:
+                    weights[k] *= factor
+                total += weights[k]
+            for k in range(scenarios):
+                weights[k] /= total
+        if largest < 1e-6:
+            break
+    return weights
 
 
 def systematic_resampling(

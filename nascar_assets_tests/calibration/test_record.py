@@ -93,7 +93,7 @@ def test_tilting_maps_follow_the_races_scored_before(tables, tmp_path):
     settings = BacktestSettings(
         date(2023, 1, 1),
         date(2024, 12, 31),
-        scenarios=100,
+        scenarios=60,
         workers=1,
         tilt=True,
         report=False,
