@@ -16,6 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
+from nascar_assets.storage import DataRoot
+from nascar_assets_tests.service.stored import write_slate
+
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 240.0
 SECRET = "a secret of these tests alone"
@@ -166,6 +169,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
         WEBHOOK_BACKOFF="0.1",
         MAX_QUEUED="10000",
     )
+    write_slate(DataRoot(made.home))
     yield made.start()
     made.stop()
 

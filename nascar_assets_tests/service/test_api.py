@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from nascar_assets.service.stored_slates import StoredSlates
+from nascar_assets.storage import DataRoot
 from nascar_assets_tests.service.conftest import request_body
+from nascar_assets_tests.service.stored import CALIBRATION, CARS, SLATE_ID, slate_request
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -82,6 +86,23 @@ def test_a_run_config_of_other_drivers_or_a_changed_one_is_refused(server):
     for unknown in ("run-0123456789abcdef", UNKNOWN, "../../etc/passwd"):
         answer = server.post(request_body(run_config=unknown))
         assert (answer.status_code, answer.json()["code"]) == (422, "RUN_CONFIG_UNKNOWN")
+
+
+def test_a_known_slate_is_computed_with_what_its_own_run_left(server):
+    result = server.result(server.submit(slate_request()))
+    found = result["scenario_diagnostics"]
+    assert found["calibration_metrics"] == CALIBRATION | {"races": 30}
+    assert result["run_config"]["sim_params"]["field_size"] == CARS
+    # The RunConfig of the slate's own run: the graph's values, its seed, its scenarios.
+    own = StoredSlates(DataRoot(server.home)).get(SLATE_ID)
+    stored = json.loads(own.run_config)
+    body = slate_request(random_seed=77)
+    for driver in body["drivers"]:
+        driver["skill"] = 0.5
+    again = server.result(server.submit(body | {"run_config": stored}))
+    assert again["lineups"] == result["lineups"]
+    body["run_config"] = stored | {"random_seed": 6}
+    assert server.post(body).json()["code"] == "RUN_CONFIG_CHANGED"
 
 
 def test_a_seed_of_zero_is_stored_as_two_to_the_thirty_second(server):

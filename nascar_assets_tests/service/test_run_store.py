@@ -1,0 +1,130 @@
+"""What the service relies on in Dagster's storage beyond its public interface."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import dagster as dg
+import pytest
+
+from nascar_assets.orchestration.instance import open_instance
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.service.contracts import JobStatus
+from nascar_assets.service.jobs import API_ASSETS, resolved_job
+from nascar_assets.service.run_store import ATTEMPTS, SERVER, STAGES, AlreadySubmitted, RunStore
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = RunStore(open_instance(str(tmp_path)))
+    made.without_compute_logs()
+    made.register(resolved_job(Platform(home=str(tmp_path))))
+    return made
+
+
+def _submit(store, **tags):
+    run_id = str(uuid.uuid4())
+    store.submit(run_id, {"slate_id": "s", "client": "c"} | tags)
+    return run_id
+
+
+def test_a_submitted_job_is_a_run_that_the_ui_can_draw(store):
+    run_id = _submit(store)
+    run = store.instance.get_run_by_id(run_id)
+    assert (run.status, run.job_name) == (dg.DagsterRunStatus.NOT_STARTED, "api_optimize")
+    assert run.tags["slate_id"] == "s"
+    snapshot = store.instance.get_job_snapshot(run.job_snapshot_id)
+    assert set(snapshot.node_names) == set(STAGES)
+    assert {asset.key.path[-1] for asset in API_ASSETS} == set(STAGES)
+
+
+def test_an_id_is_taken_once(store):
+    run_id = _submit(store)
+    with pytest.raises(AlreadySubmitted):
+        store.submit(run_id, {})
+
+
+def test_many_workers_claim_each_job_once_the_oldest_first(store):
+    ids = [_submit(store) for _ in range(20)]
+    with ThreadPoolExecutor(6) as pool:
+        claimed = list(pool.map(lambda i: store.claim(f"server-{i}").run_id, range(20)))
+    assert sorted(claimed) == sorted(ids)
+    assert store.claim("server") is None
+    more = [_submit(store) for _ in range(5)]
+    assert [store.claim("server").run_id for _ in range(5)] == more
+
+
+def test_a_claim_and_a_return_to_the_queue_are_in_the_runs_tags(store):
+    run_id = _submit(store)
+    job = store.claim("server-a")
+    assert (job.status, job.tag(SERVER), job.tag(ATTEMPTS)) == (JobStatus.RUNNING, "server-a", "1")
+    assert [found.run_id for found in store.in_flight()] == [run_id]
+    later = _submit(store)
+    assert store.requeue(job, "its worker is gone")
+    assert not store.requeue(job, "a second time")
+    again = store.claim("server-b")
+    assert again.run_id == run_id  # at its old place, before what came later
+    assert (again.tag(SERVER), again.attempts) == ("server-b", 2)
+    found = store.instance.get_runs(dg.RunsFilter(tags={SERVER: "server-b"}))
+    assert [run.run_id for run in found] == [run_id]
+    assert store.claim("server-b").run_id == later
+
+
+def test_what_fails_inside_a_job_is_its_reason_in_plain_words(store, tmp_path):
+    run_id = _submit(store)
+    job = store.claim("server")
+    assert not store.execute(resolved_job(Platform(home=str(tmp_path))), job)
+    status = store.describe(store.find(run_id))
+    assert status.status is JobStatus.FAILED
+    assert status.error.startswith(f"api/{run_id}/request.json: There is no request for this run.")
+
+
+def test_a_waiting_job_is_cancelled_and_never_claimed(store):
+    run_id = _submit(store)
+    assert store.cancel(store.find(run_id)) is JobStatus.CANCELLED
+    assert store.claim("server") is None
+    status = store.describe(store.find(run_id))
+    assert (status.status, status.error) == (JobStatus.CANCELLED, "Cancelled on request.")
+
+
+def test_a_job_that_is_cancelled_while_it_runs_stops_before_its_next_stage(store, tmp_path):
+    run_id = _submit(store)
+    job = store.claim("server")
+    assert store.cancel(job) is JobStatus.RUNNING
+    assert store.find(run_id).cancelling
+    store.end_cancelled(store.find(run_id))
+    assert store.find(run_id).status is JobStatus.CANCELLED
+
+
+def test_a_job_ended_by_the_supervisor_says_why(store):
+    run_id = _submit(store)
+    store.fail(store.claim("server"), "it took too long")
+    status = store.describe(store.find(run_id))
+    assert (status.status, status.error) == (JobStatus.FAILED, "it took too long")
+
+
+def test_jobs_are_counted_by_client_and_status(store):
+    for client in ("a", "a", "b"):
+        _submit(store, client=client)
+    store.claim("server")
+    waiting = [JobStatus.PENDING]
+    assert store.count(statuses=waiting) == 2
+    assert store.count(statuses=[*waiting, JobStatus.RUNNING], tags={"client": "a"}) == 2
+    assert store.count(statuses=waiting, tags={"client": "a"}) == 1
+
+
+def test_other_runs_of_the_platform_are_no_jobs(store):
+    run_id = str(uuid.uuid4())
+    store.instance.add_run(dg.DagsterRun(job_name="slate_job", run_id=run_id))
+    assert store.find(run_id) is None
+    assert store.claim("server") is None
+    assert store.jobs() == []
+
+
+def test_a_server_says_that_it_lives(store):
+    assert store.last_beat("server") is None
+    store.beat("server", {"beat": 1.0})
+    store.beat("server", {"beat": 2.0})
+    assert store.last_beat("server") == {"beat": 2.0}
+    store.ping()
