@@ -14,6 +14,7 @@ from nascar_assets.lineups import PortfolioSettings, fill_entries, late_swap, wr
 from nascar_assets.lineups.entries import read_entries
 from nascar_assets.orchestration.forecasting import load_scenarios, player_points
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.slate_lineups import lineup_rows, load_lineups
 from nascar_assets.orchestration.slate_plan import SlatePlan
 from nascar_assets.orchestration.store import scan_table
 from nascar_assets.slates.stored import slate_from_polars
@@ -36,9 +37,9 @@ def fill(home: str, slate_id: str, source: Path, out: Path) -> EntriesOutcome:
         EnvironmentFault: If a file cannot be read or written.
     """
     root = Platform(home=home).root
-    SlatePlan.load(root, slate_id)
+    plan = SlatePlan.load(root, slate_id)
     slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
-    rows = scan_table(root, "lineups", slate_id).select("players").collect()["players"].to_list()
+    rows = lineup_rows(load_lineups(root, plan), slate)
     content = read_file(source)
     filled = fill_entries(content, slate, rows, file=source.name)
     write_file(out, filled)
@@ -103,6 +104,9 @@ def write_file(path: Path, data: bytes) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
+            mask = os.umask(0)
+            os.umask(mask)
+            Path(draft).chmod(0o666 & ~mask)
             Path(draft).replace(path)
         except BaseException:
             Path(draft).unlink(missing_ok=True)

@@ -80,7 +80,6 @@ def lineup_table(made: Portfolio, slate: Slate, points: npt.NDArray[np.int32]) -
             "lineup": np.arange(1, len(made.drivers) + 1, dtype=np.int32),
             "driver_ids": [list(ids) for ids in made.driver_ids],
             "drivers": [[slate.players[i].name for i in row] for row in made.drivers.tolist()],
-            "players": made.drivers.tolist(),
             "salary": made.salaries,
             "mean_points": scores.mean(axis=0),
             **{f"p{round(100 * q)}": grid[k] for k, q in enumerate(shares)},

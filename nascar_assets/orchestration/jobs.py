@@ -104,8 +104,15 @@ constraints_job = dg.define_asset_job(
 
 portfolio_job = dg.define_asset_job(
     "portfolio_job",
-    selection=[lineups.lineups, lineups.upload_file, lineups.report],
+    selection=[lineups.lineups, lineups.upload_file],
     description="A slate's portfolio again, on stored scenarios.",
+    executor_def=dg.in_process_executor,
+)
+
+takeaway_job = dg.define_asset_job(
+    "takeaway_job",
+    selection=[constraints.run_config, lineups.report],
+    description="A slate's RunConfig and report again, after its portfolio changed.",
     executor_def=dg.in_process_executor,
 )
 
@@ -118,4 +125,5 @@ JOBS = [
     slate_job,
     constraints_job,
     portfolio_job,
+    takeaway_job,
 ]

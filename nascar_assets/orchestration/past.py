@@ -14,10 +14,13 @@ from nascar_assets.storage import DataRoot
 _QUALIFYING = ("start", "qualifying_position", "qualifying_speed_mph")
 
 
-def driver_directory(root: DataRoot) -> DriverDirectory:
-    """Every driver that the feed has named, by id and spelling."""
+def driver_directory(root: DataRoot, as_of: datetime | None = None) -> DriverDirectory:
+    """Every driver that the feed had named by a moment, by id and spelling; by now without one."""
+    entries = scan_all(root, "entries", ENTRIES)
+    if as_of is not None:
+        entries = entries.filter(pl.col("entries_at") <= as_of)
     return DriverDirectory.from_frames(
-        scan_all(root, "entries", ENTRIES).select("driver_id", "driver_name").unique().collect()
+        entries.select("driver_id", "driver_name").unique().collect().sort(pl.all())
     )
 
 
@@ -31,7 +34,10 @@ def all_results(root: DataRoot) -> pl.DataFrame:
 
 def results_before(root: DataRoot, as_of: datetime) -> pl.DataFrame:
     """All results that were known by a moment, in date order."""
-    return all_results(root).filter(pl.col("results_at") <= as_of)
+    known = scan_all(root, "race_results", RESULTS).filter(pl.col("results_at") <= as_of).collect()
+    return with_canonical_ids(known, driver_directory(root, as_of)).sort(
+        "start_time", "race_id", "finish"
+    )
 
 
 def known_entries(root: DataRoot, race_key: str, as_of: datetime) -> pl.DataFrame | None:
@@ -42,6 +48,6 @@ def known_entries(root: DataRoot, race_key: str, as_of: datetime) -> pl.DataFram
     if not frame.height:
         return None
     qualified = pl.col("qualifying_at") <= as_of
-    return with_canonical_ids(frame, driver_directory(root)).with_columns(
+    return with_canonical_ids(frame, driver_directory(root, as_of)).with_columns(
         pl.when(qualified).then(pl.col(name)).alias(name) for name in _QUALIFYING
     )

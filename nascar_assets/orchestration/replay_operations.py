@@ -16,6 +16,7 @@ from nascar_assets.orchestration.entries_operations import read_file
 from nascar_assets.orchestration.forecasting import load_scenarios
 from nascar_assets.orchestration.past import all_results
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.slate_lineups import lineup_rows, load_lineups
 from nascar_assets.orchestration.slate_plan import SlatePlan
 from nascar_assets.orchestration.store import scan_table
 from nascar_assets.rules import score
@@ -43,7 +44,7 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
             remedy="Sync the feed after the race (nascar sync).",
         )
     slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
-    lineups = scan_table(root, "lineups", slate_id).collect()
+    lineups = load_lineups(root, plan)
     found = replay(
         load_scenarios(root, slate_id),
         results,
@@ -94,7 +95,7 @@ def _contest(slate: Slate, lineups: pl.DataFrame, standings: Path) -> dict[str, 
     read = read_standings(read_file(standings), slate, file=standings.name)
     keys = [tuple(sorted(lineup)) for lineup in read.lineups.tolist()]
     ranks = []
-    for number, players in lineups.select("lineup", "players").iter_rows():
+    for number, players in enumerate(lineup_rows(lineups, slate), start=1):
         wanted = tuple(sorted(players))
         places = [position for position, key in enumerate(keys) if key == wanted]
         if places:

@@ -107,7 +107,7 @@ def register_landed(
     )
     for slate, path in decision.register.items():
         if path in made:
-            made[path].save(root)
+            _keep(root, path, made[path])
         elif slate in registered:  # a file read at an earlier look counts again
             _again(root, path, slate)
     notices = {
@@ -143,13 +143,20 @@ def _read(root: DataRoot, path: str, now: datetime, made: dict[str, Registration
     return Outcome("slate", registration.slate_id)
 
 
+def _keep(root: DataRoot, path: str, registration: Registration) -> None:
+    data = root.read(path)
+    # A file that was replaced since it was read waits for the next look.
+    if data is not None and sha256(data) == registration.salary_sha256:
+        registration.save(root, data)
+
+
 def _again(root: DataRoot, path: str, slate: str) -> None:
     from dataclasses import replace
 
     data = root.read(path)
     if data is not None:
         before = Registration.load(root, slate)
-        replace(before, salary_path=path, salary_sha256=sha256(data)).save(root)
+        replace(before, salary_path=path, salary_sha256=sha256(data)).save(root, data)
 
 
 def _quarantine(root: DataRoot, path: str, reason: str) -> None:

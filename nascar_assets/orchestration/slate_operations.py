@@ -18,6 +18,7 @@ from nascar_assets.orchestration.operations import Location
 from nascar_assets.orchestration.past import driver_directory, known_entries
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_slates, run_job
+from nascar_assets.orchestration.slate_lineups import has_lineups, load_lineups
 from nascar_assets.orchestration.slate_plan import Registration, SlatePlan, registered_slates
 from nascar_assets.orchestration.store import scan_table
 from nascar_assets.rules import rule_set
@@ -57,7 +58,7 @@ def add_slate(home: str, salaries: Path, race: str | None = None) -> tuple[Regis
     root = Platform(home=home).root
     registration, notices = read_slate(root, data, salaries.name, race, datetime.now(UTC))
     root.write(registration.salary_path, data)
-    registration.save(root)
+    registration.save(root, data)
     register_slates(open_instance(home), [registration.slate_id])
     return registration, notices
 
@@ -96,9 +97,8 @@ def read_slate(
     contest = f"{read.site}-classic"
     rules = rule_set(contest, found["start_time"].date())
     as_of = min(now, found["start_time"])
-    built = build_slate(
-        read, found, known_entries(root, found["race_key"], as_of), driver_directory(root), rules
-    )
+    entries = known_entries(root, found["race_key"], as_of)
+    built = build_slate(read, found, entries, driver_directory(root, as_of), rules)
     registration = Registration(
         slate_id=slate_key(found, rules),
         salary_path=f"{SALARIES}/{filename}",
@@ -124,9 +124,8 @@ def run_slate(
 
     Raises:
         InputError: If the input is at fault.
-        CheckFailed: If a blocking check failed.
+        dagster.DagsterAssetCheckFailedError: If a blocking check failed.
     """
-
     root = Platform(home=home).root
     Registration.load(root, slate_id)
     started = time.perf_counter()
@@ -152,6 +151,8 @@ def run_slate(
 def run_portfolio(home: str, slate_id: str, settings: str, location: Location) -> SlateOutcome:
     """Solves a slate's portfolio again on its stored scenarios.
 
+    The plan takes the new settings over only once the portfolio is solved.
+
     Raises:
         InputError: If the slate was never run, or the settings are at fault.
     """
@@ -161,13 +162,20 @@ def run_portfolio(home: str, slate_id: str, settings: str, location: Location) -
 
     root = Platform(home=home).root
     plan = SlatePlan.load(root, slate_id)
+    load_lineups(root, plan)
     PortfolioSettings.from_toml(settings)
     started = time.perf_counter()
     definitions = location()
     instance = open_instance(home)
+    run = run_job(
+        definitions.resolve_job_def("portfolio_job"),
+        instance,
+        partition=slate_id,
+        run_config={"ops": {"lineups": {"config": {"settings": settings}}}},
+    )
     replace(plan, settings=settings).save(root)
-    run = run_job(definitions.resolve_job_def("portfolio_job"), instance, partition=slate_id)
-    seconds = step_seconds(run)
+    takeaway = run_job(definitions.resolve_job_def("takeaway_job"), instance, partition=slate_id)
+    seconds = step_seconds(run) | step_seconds(takeaway)
     seconds["total"] = time.perf_counter() - started
     return _outcome(root, slate_id, run, seconds)
 
@@ -223,7 +231,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
     """
     slate_id = plan.slate_id
     data = root.read(f"slates/{slate_id}/run_config.json")
-    lineups = scan_table(root, "lineups", slate_id).collect()
+    lineups = load_lineups(root, plan)
     summary = scan_table(root, "scenario_summary", slate_id).collect()
     players = {
         row["driver_id"]: row
@@ -263,6 +271,21 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
             }
             for row in lineups.iter_rows(named=True)
         ],
+        "forecast": [
+            {
+                "driver_id": row["driver_id"],
+                "name": row["driver_name"],
+                "start": row["start"],
+                "mean_points": round(row["points_mean"], 4),
+                "standard_error": round(row["points_mean_se"], 4),
+                "p10": row["points_q10"],
+                "p90": row["points_q90"],
+                "mean_finish": round(row["finish_mean"], 3),
+                "win": row["win"],
+                "mean_laps_led": round(row["laps_led_mean"], 3),
+            }
+            for row in summary.iter_rows(named=True)
+        ],
         "portfolio": {
             "objective": lineups["objective"][0],
             "value": lineups["objective_value"][0],
@@ -277,14 +300,14 @@ def slate_states(root: DataRoot) -> list[dict[str, Any]]:
     states = []
     for slate_id in registered_slates(root):
         registration = Registration.load(root, slate_id)
-        uploaded = root.exists(f"slates/{slate_id}/upload.csv")
-        plan = SlatePlan.load(root, slate_id) if uploaded else None
+        plan = SlatePlan.find(root, slate_id)
+        ready = plan is not None and has_lineups(root, plan)
         states.append(
             {
                 "slate": slate_id,
                 "race": registration.race_key,
                 "salary_file": registration.salary_path.rsplit("/", 1)[-1],
-                "state": "ready" if uploaded else "added",
+                "state": "ready" if ready else "added" if plan is None else "not finished",
                 "as_of": plan.as_of.isoformat() if plan else None,
                 "lock": plan.lock.isoformat() if plan else None,
             }

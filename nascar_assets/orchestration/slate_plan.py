@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -21,9 +22,43 @@ class Registration:
     race_key: str
     contest: str
 
-    def save(self, root: DataRoot) -> None:
-        """Writes the registration; the slate's next run uses it."""
+    def save(self, root: DataRoot, salaries: bytes) -> None:
+        """Writes the registration and its salary file; the slate's next run uses both.
+
+        The slate keeps a copy of its own: contest sites give every export the same name.
+
+        Raises:
+            InputError: If the bytes are not the file that was registered.
+        """
+        self._check(salaries)
+        root.write(salaries_path(self.slate_id), salaries)
         root.write(registration_path(self.slate_id), _json(asdict(self)))
+
+    def salaries(self, root: DataRoot) -> bytes:
+        """The salary file that was registered.
+
+        Raises:
+            InputError: If it is gone or was changed since.
+        """
+        data = root.read(salaries_path(self.slate_id))
+        if data is None:
+            raise InputError(
+                "The slate's salary file is gone.",
+                file=salaries_path(self.slate_id),
+                remedy="Add the slate again (nascar slate add).",
+            )
+        self._check(data)
+        return data
+
+    def _check(self, salaries: bytes) -> None:
+        found = hashlib.sha256(salaries).hexdigest()
+        if found != self.salary_sha256:
+            raise InputError(
+                f"The salary file's hash is {found[:12]}, registered was "
+                f"{self.salary_sha256[:12]}.",
+                file=self.salary_path,
+                remedy="Add the slate again (nascar slate add).",
+            )
 
     @classmethod
     def load(cls, root: DataRoot, slate_id: str) -> Registration:
@@ -79,12 +114,20 @@ class SlatePlan:
         Raises:
             InputError: If the slate was never run.
         """
-        data = root.read(plan_path(slate_id))
-        if data is None:
+        found = cls.find(root, slate_id)
+        if found is None:
             raise InputError(
                 f"The slate {slate_id} has not been run.",
                 remedy=f"Run it with nascar slate run {slate_id}.",
             )
+        return found
+
+    @classmethod
+    def find(cls, root: DataRoot, slate_id: str) -> SlatePlan | None:
+        """The plan of a slate's newest run; none where it was never run."""
+        data = root.read(plan_path(slate_id))
+        if data is None:
+            return None
         content = json.loads(data)
         for name in ("as_of", "lock"):
             content[name] = datetime.fromisoformat(content[name])
@@ -94,6 +137,11 @@ class SlatePlan:
 def registration_path(slate_id: str) -> str:
     """Where a slate's registration lies."""
     return f"slates/{slate_id}/registration.json"
+
+
+def salaries_path(slate_id: str) -> str:
+    """Where a slate's own copy of its salary file lies."""
+    return f"slates/{slate_id}/salaries.csv"
 
 
 def plan_path(slate_id: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from nascar_assets.constraints.contract import Deny
 from nascar_assets.constraints.lineup_check import LineupChecker
@@ -18,6 +19,7 @@ from nascar_assets.orchestration.metadata import image
 from nascar_assets.orchestration.race_tables import schedule_rows
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.slate_lineups import lineup_rows
 from nascar_assets.orchestration.slate_plan import SlatePlan
 from nascar_assets.reports import render_slate_report
 from nascar_assets.reports.plots import (
@@ -102,6 +104,14 @@ def scenario_optima(
     ).sort("optimal_share", descending=True)
 
 
+class LineupsRun(dg.Config):
+    """What a person may set for the portfolio alone."""
+
+    settings: str | None = Field(
+        default=None, description="Portfolio settings as TOML; unset: those of the slate's run."
+    )
+
+
 @slate_asset(
     group_name="lineups",
     description="The portfolio: distinct legal lineups chosen together under the settings.",
@@ -117,6 +127,7 @@ def scenario_optima(
 )
 def lineups(
     context: dg.AssetExecutionContext,
+    config: LineupsRun,
     platform: Platform,
     slate: pl.DataFrame,
     scenario_optima: pl.DataFrame,
@@ -135,7 +146,8 @@ def lineups(
     plan = SlatePlan.load(root, context.partition_key)
     pool = slate_from_polars(slate)
     points = player_points(load_scenarios(root, plan.slate_id), pool)
-    made = build_portfolio(points, pool, PortfolioSettings.from_toml(plan.settings))
+    settings = plan.settings if config.settings is None else config.settings
+    made = build_portfolio(points, pool, PortfolioSettings.from_toml(settings))
     table = lineup_table(made, pool, points)
     shares = exposures(table, scenario_optima)
     pictures = {
@@ -146,6 +158,7 @@ def lineups(
         pictures["overlap"] = overlap_plot(overlaps(table))
     yield dg.Output(
         table.with_columns(
+            run_id=pl.lit(plan.run_id),
             objective=pl.lit(made.objective),
             objective_value=pl.lit(made.value.value),
             objective_se=pl.lit(made.value.standard_error),
@@ -194,7 +207,7 @@ def upload_file(
     from nascar_assets.lineups.upload import read_upload, upload_csv
 
     pool = slate_from_polars(slate)
-    rows = lineups["players"].to_list()
+    rows = lineup_rows(lineups, pool)
     data = upload_csv(pool, rows)
     read_upload(pool, data)
     path = upload_path(context.partition_key)

@@ -1,6 +1,5 @@
 """Slate: players, the race's field, its ratings and its features, all as of the cut-off."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -59,18 +58,12 @@ def slate(
     registration = Registration.load(root, context.partition_key)
     race = schedule_rows(root, [registration.race_key])[registration.race_key]
     as_of = cutoff(config.as_of, race["start_time"], datetime.now(UTC))
-    data = root.read(registration.salary_path)
-    if data is None:
-        raise InputError(
-            "The salary file is gone.",
-            file=registration.salary_path,
-            remedy="Add the slate again (nascar slate add).",
-        )
+    data = registration.salaries(root)
     built = build_slate(
         read_salaries(data, registration.salary_path.rsplit("/", 1)[-1]),
         race,
         known_entries(root, registration.race_key, as_of),
-        driver_directory(root),
+        driver_directory(root, as_of),
         rule_set(registration.contest, race["start_time"].date()),
     )
     SlatePlan(
@@ -84,7 +77,7 @@ def slate(
         seed=config.seed,
         settings=config.settings,
         salary_path=registration.salary_path,
-        salary_sha256=hashlib.sha256(data).hexdigest(),
+        salary_sha256=registration.salary_sha256,
         run_id=context.run.run_id,
     ).save(root)
     metadata: dict[str, Any] = {
