@@ -20,6 +20,7 @@ from nascar_assets.lineups.optimal import (
 )
 from nascar_assets.lineups.ownership import expected_field
 from nascar_assets.lineups.portfolio import InfeasiblePortfolio, Portfolio, build_portfolio
+from nascar_assets.lineups.ranking import RankedLineups, rank_lineups
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.lineups.upload import read_upload, upload_csv
 
@@ -36,6 +37,7 @@ __all__ = [
     "OptimalLineups",
     "Portfolio",
     "PortfolioSettings",
+    "RankedLineups",
     "SettingsError",
     "Swap",
     "best_lineups",
@@ -47,6 +49,7 @@ __all__ = [
     "late_swap",
     "lineup_problems",
     "optimal_lineups",
+    "rank_lineups",
     "read_entries",
     "read_upload",
     "upload_csv",

@@ -68,8 +68,8 @@ def late_swap(
 ) -> Swap:
     """The smallest change to a portfolio after drivers were scratched.
 
-    Replaces as few drivers as possible, in the lineups that hold a scratched driver alone where
-    that is enough; among the smallest changes it takes the one with the most mean points.
+    Replaces as few drivers as possible, in lineups without a scratched driver too where that takes
+    fewer; among the smallest changes it takes the one with the most mean points.
 
     Args:
         scenario_points_x20: [S, N] contest points, as for `build_portfolio`.
@@ -104,11 +104,16 @@ def late_swap(
     gone = np.uint64(sum(1 << i for i in out))
     chosen = None
     if space.shape[0] >= problem.lineups:
-        for everybody in (False, True):
-            movable = np.ones(now.shape[0], np.bool_) if everybody else (now & gone) != 0
-            chosen = _choose(problem, space, worth, now, movable)
-            if chosen is not None:
-                break
+        affected = (now & gone) != 0
+        chosen = _choose(problem, space, worth, now, affected)
+        needed = int(np.bitwise_count(now & gone).sum())
+        if chosen is None or _changed(now, chosen) > needed:
+            # Lineups without a scratched driver may have to give way.
+            other = _choose(problem, space, worth, now, np.ones(now.shape[0], np.bool_))
+            if other is not None and (
+                chosen is None or _changed(now, other) < _changed(now, chosen)
+            ):
+                chosen = other
     if chosen is None:
         raise InfeasiblePortfolio(find_conflict(problem, sum_rules) or unproven(problem))
     drivers = space_kernel.unpack(chosen, problem.roster_size)
@@ -122,6 +127,10 @@ def late_swap(
             for a, b in zip(leaving, coming, strict=True)
         ]
     return Swap(drivers, tuple(changes), (*problem.notices, *notices))
+
+
+def _changed(now: Masks, then: Masks) -> int:
+    return int(np.bitwise_count(now & ~then).sum())
 
 
 def _without(
@@ -170,9 +179,10 @@ def _choose(
             continue
         distance = problem.roster_size - np.bitwise_count(space & mask).astype(np.int64)
         picks = []
-        for step in range(problem.roster_size + 1):
+        far, wide = (problem.roster_size, _OPTIONS) if not stays else (2, _OPTIONS // 3)
+        for step in range(far + 1):
             near = np.flatnonzero(distance == step)
-            picks.append(near[top(worth[near], _OPTIONS)])
+            picks.append(near[top(worth[near], wide)])
         pick = np.concatenate(picks)
         options.append(space[pick])
         changed.append(distance[pick])

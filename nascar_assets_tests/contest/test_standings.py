@@ -1,0 +1,98 @@
+"""Standings: read whole, zipped or not, and refused where they were cut off."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from nascar_assets.contest import StandingsError, read_standings
+from nascar_assets_tests.lineups.slates import made_slate
+
+SLATE = made_slate([8_000] * 9, names=[*"ABCDEFG", "D. Dee", "José Núñez"])
+LINEUPS = [[0, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6], [3, 4, 5, 6, 7, 8], [3, 4, 5, 6, 7, 8]]
+HEADER = "Rank,EntryId,EntryName,TimeRemaining,Points,Lineup,,Player,Roster Position,%Drafted,FPTS"
+
+
+def standings_file(lineups=LINEUPS):
+    left = []
+    for place, lineup in enumerate(lineups, start=1):
+        words = " ".join(f"D {SLATE.players[i].name}" for i in lineup)
+        left.append(f"{place},{700 + place},some one ({place}/4),0,{300.25 - place},{words}")
+    count = np.bincount(np.ravel(lineups), minlength=9) / len(lineups)
+    right = [f"{p.name},D,{count[i]:.2%},{40 + i}.5" for i, p in enumerate(SLATE.players)]
+    rows = [HEADER]
+    for number in range(max(len(left), len(right))):
+        mine = left[number] if number < len(left) else ",,,,,"
+        theirs = right[number] if number < len(right) else ""
+        rows.append(f"{mine},,{theirs}" if theirs else mine)
+    return ("\r\n".join(rows) + "\r\n").encode()
+
+
+def zipped(content, name="contest-standings-77.csv"):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("wrap", [bytes, zipped], ids=["plain", "zipped"])
+def test_entries_lineups_shares_and_points_are_read(wrap):
+    standings = read_standings(wrap(standings_file()), SLATE)
+    assert standings.rank.tolist() == [1, 2, 3, 4]
+    assert standings.entry_ids == ("701", "702", "703", "704")
+    assert standings.points.tolist() == [299.25, 298.25, 297.25, 296.25]
+    assert standings.lineups.tolist() == LINEUPS
+    # Driver 0 is in one of four lineups, driver 3 in all.
+    assert standings.ownership[[0, 3]].tolist() == [0.25, 1.0]
+    assert standings.driver_points[8] == 48.5
+
+
+def test_an_empty_entry_is_kept_as_empty():
+    content = standings_file([*LINEUPS, LINEUPS[0]])
+    words = " ".join(f"D {SLATE.players[i].name}" for i in LINEUPS[0])
+    with pytest.raises(StandingsError, match="printed shares"):
+        # Its drivers are still in the printed shares, so it is missed.
+        read_standings(content.replace(words.encode(), b"", 1), SLATE)
+    content = standings_file().replace(b"299.25", b"0")
+    assert read_standings(content, SLATE).points[0] == 0
+
+
+def test_a_file_cut_off_anywhere_among_its_entries_is_refused():
+    content = standings_file(LINEUPS * 10)
+    start = content.index(b"some one (30/4)") - 10
+    for end in range(start, start + 120):
+        with pytest.raises(StandingsError):
+            read_standings(content[:end], SLATE)
+
+
+def test_a_zip_file_cut_off_anywhere_is_refused():
+    content = zipped(standings_file(LINEUPS * 10))
+    for end in range(10, len(content) - 1, 37):
+        with pytest.raises(StandingsError, match="cut off"):
+            read_standings(content[:end], SLATE, file="s.zip")
+
+
+def swap(old, new):
+    return standings_file().replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (swap(b"Rank,", b"Place,"), "row 1"),
+        (swap(b"%Drafted", b"Owned"), "row 1, field Player"),
+        (swap(b"\n2,702", b"\nx,702"), "row 3, field Rank: 'x'"),
+        (swap(b"298.25", b"many"), "row 3, field Points"),
+        (swap(b"D B D C D D D E", b"D Zed D C D D D E"), "row 2, field Lineup: 'Zed'"),
+        (swap(b" D F,", b","), "row 2, field Lineup: the lineup has 5 drivers"),
+        (swap(b"25.00%", b"much"), "row 2, field %Drafted"),
+        (HEADER.encode(), "no entries"),
+        (zipped(b"x", "readme.txt"), "0 CSV files"),
+    ],
+)
+def test_what_is_wrong_is_named_by_row_and_field(content, words):
+    with pytest.raises(StandingsError, match=words):
+        read_standings(content, SLATE)

@@ -1,0 +1,83 @@
+"""Late scratch: as few drivers replaced as possible, every setting kept, the change listed."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from nascar_assets.lineups import InfeasiblePortfolio, build_portfolio, late_swap
+from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
+
+SALARIES = made_salaries(18, 7)
+SLATE = made_slate(SALARIES)
+POINTS = made_points(SALARIES, 200, 7)
+NAMES = [player.name for player in SLATE.players]
+ASKED = {
+    "lineups": 12,
+    "objective": "mean",
+    "max_shared": 4,
+    "drivers": {NAMES[3]: {"max_exposure": 0.5}, NAMES[9]: {"min_exposure": 0.25}},
+}
+
+
+def portfolio():
+    return build_portfolio(POINTS, SLATE, ASKED).drivers
+
+
+def test_one_driver_a_lineup_is_replaced_where_that_is_enough():
+    before = portfolio()
+    gone = int(np.bincount(before.ravel()).argmax())
+    swap = late_swap(POINTS, SLATE, ASKED, before, [NAMES[gone]])
+    affected = [i for i, row in enumerate(before.tolist()) if gone in row]
+    assert sorted(change.lineup - 1 for change in swap.changes) == affected
+    assert all(change.out == NAMES[gone] for change in swap.changes)
+    for number, (old, new) in enumerate(zip(before.tolist(), swap.drivers.tolist(), strict=True)):
+        coming = [NAMES[i] for i in new if i not in old]
+        assert coming == [c.into for c in swap.changes if c.lineup == number + 1]
+        assert gone not in new
+        assert sum(SALARIES[i] for i in new) <= 50_000
+    rows = [set(row) for row in swap.drivers.tolist()]
+    assert max(len(a & b) for a, b in combinations(rows, 2)) <= 4
+    assert sum(3 in row for row in rows) <= 6
+    assert sum(9 in row for row in rows) >= 3
+
+
+def test_settings_about_the_scratched_driver_are_set_aside_and_told():
+    before = portfolio()
+    swap = late_swap(POINTS, SLATE, ASKED, before, [SLATE.players[9].site_id])
+    assert not (swap.drivers == 9).any()
+    assert any("minimum exposure of" in n and "set aside" in n for n in swap.notices)
+
+
+def test_a_lineup_without_the_driver_gives_way_where_that_takes_fewer_changes():
+    salaries = [*[8_000] * 5, 10_000, 2_000, 2_000, *[9_600] * 5]
+    slate = made_slate(salaries)
+    points = made_points(salaries, 40, 1)
+    # The second lineup, 48,000 for five, can take nobody but the cheap driver 6, who may be in
+    # one lineup only: the first lineup takes driver 5 for him. By itself it would change five.
+    asked = {"lineups": 2, "drivers": {slate.players[6].name: {"max_exposure": 0.5}}}
+    before = [[0, 1, 2, 3, 4, 6], [7, 8, 9, 10, 11, 12]]
+    swap = late_swap(points, slate, asked, before, [slate.players[7].name])
+    assert swap.drivers.tolist() == [[0, 1, 2, 3, 4, 5], [6, 8, 9, 10, 11, 12]]
+    assert [change.lineup for change in swap.changes] == [1, 2]
+
+
+def test_a_scratch_that_no_change_mends_names_the_conflict():
+    slate = made_slate([8_000] * 8)
+    points = made_points([8_000] * 8, 40, 1)
+    name = [player.name for player in slate.players]
+    asked = {"lineups": 2, "drivers": {name[7]: {"exclude": True}}}
+    with pytest.raises(InfeasiblePortfolio) as error:
+        late_swap(points, slate, asked, [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 6]], [name[6]])
+    # Six drivers are left, who make one lineup.
+    assert f"exclude {name[7]}" in error.value.conflict
+    assert f"{name[6]} is scratched" in error.value.conflict
+
+
+def test_no_scratch_changes_nothing():
+    before = portfolio()
+    swap = late_swap(POINTS, SLATE, ASKED, before, [])
+    assert swap.changes == ()
+    assert (swap.drivers == before).all()
