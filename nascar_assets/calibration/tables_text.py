@@ -1,0 +1,132 @@
+"""A backtest's tables as Markdown, for a terminal, an asset's metadata and the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nascar_assets.calibration.gate import Criterion
+from nascar_assets.calibration.metrics_skill import Estimate
+from nascar_assets.calibration.report import label, number
+from nascar_assets.calibration.summary import (
+    ATTRITION,
+    CLIMATOLOGY,
+    JOINT_METRICS,
+    BacktestSummary,
+)
+
+MAIN_METRICS = (
+    "rps_finish",
+    "log_score_finish",
+    "brier_win",
+    "brier_top_10",
+    "brier_most_laps_led",
+    "rank_correlation",
+    "crps_points",
+)
+COVERAGES = tuple(
+    f"coverage_{level}_{variable}" for variable in ("finish", "points") for level in (50, 80, 95)
+)
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others numbers."""
+    lines = ["| " + " | ".join(header) + " |", "| --- |" + " ---: |" * (len(header) - 1)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def comparison_table(summary: BacktestSummary, metrics: Sequence[str] = MAIN_METRICS) -> str:
+    """Forecasters against each other on the same races."""
+    digits = {name: 4 if "brier" in name else 3 for name in metrics}
+    rows = [
+        [name, *(number(record.value(metric), digits[metric]) for metric in metrics)]
+        for name, record in summary.records.items()
+    ]
+    return markdown_table(["", *(label(metric) for metric in metrics)], rows)
+
+
+def joint_table(summary: BacktestSummary) -> str:
+    """Scores of the joint forecast."""
+    return comparison_table(summary, JOINT_METRICS[:5])
+
+
+def skill_table(summary: BacktestSummary) -> str:
+    """Skill of the model by track type, season and tier, with race-clustered 95% intervals."""
+    rows = []
+    for item in summary.comparisons:
+        if item.against != CLIMATOLOGY or item.metric != "rps_finish":
+            continue
+        cells = [item.label, str(item.skill.races)]
+        for metric, rival in (
+            ("rps_finish", CLIMATOLOGY),
+            ("crps_points", CLIMATOLOGY),
+            ("rps_finish", ATTRITION),
+        ):
+            found = summary.find(metric, rival, item.group, item.label)
+            cells.append("–" if found is None else _percent(found.skill))
+        log = summary.find("log_score_finish", ATTRITION, item.group, item.label)
+        cells.append("–" if log is None else number(log.difference.value, 3))
+        rows.append(cells)
+    header = [
+        "",
+        "races",
+        "RPS skill over climatology",
+        "points skill over climatology",
+        "RPS skill over attrition Plackett-Luce",
+        "log score minus attrition Plackett-Luce",
+    ]
+    return markdown_table(header, rows)
+
+
+def _percent(skill: Estimate) -> str:
+    value = f"{100 * skill.value:.1f}%"
+    if skill.lower is None or skill.upper is None:
+        return value
+    return f"{value} ({100 * skill.lower:.1f} to {100 * skill.upper:.1f})"
+
+
+def coverage_table(summary: BacktestSummary) -> str:
+    """Coverage of the model's intervals in percent, with standard errors, by track type."""
+    record = summary.records[summary.model]
+    groups = {"all": record.metrics, **record.groups.get("track_type", {})}
+    rows = []
+    for name, metrics in groups.items():
+        cells = [name]
+        for metric in COVERAGES:
+            found = metrics.get(metric)
+            if found is None:
+                cells.append("–")
+                continue
+            error = found.standard_error
+            text = f"{100 * found.value:.1f}"
+            cells.append(text if error is None else f"{text} ± {100 * error:.1f}")
+        rows.append(cells)
+    header = [name.replace("coverage_", "").replace("_", "% ") for name in COVERAGES]
+    return markdown_table(["", *header], rows)
+
+
+def gate_table(criteria: Sequence[Criterion]) -> str:
+    """Criteria of a gate with their verdicts."""
+    rows = [
+        [item.name, number(item.value), item.bound, "holds" if item.passed else "does not hold"]
+        for item in criteria
+    ]
+    return markdown_table(["criterion", "found", "asked", ""], rows)
+
+
+def verdict_table(summaries: Sequence[BacktestSummary]) -> str:
+    """What each planted forecaster was found to be."""
+    rows = []
+    for summary in summaries:
+        record, verdict = summary.records[summary.model], summary.verdicts[summary.model]
+        skill = summary.find("rps_finish", CLIMATOLOGY)
+        rows.append(
+            [
+                summary.model,
+                *(f"{100 * (record.value(name) or 0.0):.1f}" for name in COVERAGES[:3]),
+                "–" if skill is None else _percent(skill.skill),
+                verdict.dispersion,
+                "yes" if verdict.leak_suspected else "no",
+            ]
+        )
+    header = ["", "50% finish", "80% finish", "95% finish", "RPS skill", "found", "leak suspected"]
+    return markdown_table(header, rows)
