@@ -52,14 +52,14 @@ def world(
     sample, folder = sample_folder
     home = tmp_path_factory.mktemp("world") / "home"
     synced = sync_races(
-        str(home), str(folder / "feed"), ["cup"], SEASONS, location=code_location
+        str(home), str(folder / "feed"), ["cup"], SEASONS, location=code_location(str(home))
     )
     assert not synced.failures
     registration, _ = add_slate(str(home), folder / "salaries" / sample.slate_file)
     outcome = run_slate(
         str(home),
         registration.slate_id,
-        location=code_location,
+        location=code_location(str(home)),
         as_of=sample.as_of.isoformat(),
         n_scenarios=SCENARIOS,
     )

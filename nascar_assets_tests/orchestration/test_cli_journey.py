@@ -1,0 +1,369 @@
+"""Journeys on the command line over the sample: what a person types, prints and gets back."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nascar_assets.cli.app import run
+from nascar_assets_tests.orchestration.conftest import SCENARIOS, World
+from nascar_assets_tests.orchestration.processes import environment, wait_for
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        lines = self.out.splitlines()
+        assert len(lines) == 1, self.out  # one object, nothing else on standard output
+        value = json.loads(lines[0])
+        assert isinstance(value, dict)
+        return value
+
+
+Nascar = Callable[..., Said]
+
+MAIN = "from nascar_assets.cli import main; main()"
+
+
+@pytest.fixture
+def nascar(capfd: pytest.CaptureFixture[str]) -> Nascar:
+    def command(home: Path, *arguments: object) -> Said:
+        capfd.readouterr()
+        words = [str(word) for word in arguments]
+        cut = 2 if words[0] in ("slate", "constraints", "ontology") else 1
+        code = run([*words[:cut], "--home", str(home), *words[cut:]])
+        said = capfd.readouterr()
+        return Said(code, said.out, said.err)
+
+    return command
+
+
+def tree(home: Path) -> dict[str, str]:
+    """Hash of every file but Dagster's own, by path: what a command left behind."""
+    return {
+        path.relative_to(home).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(home.rglob("*"))
+        if path.is_file() and path.relative_to(home).parts[0] != "dagster"
+    }
+
+
+def test_a_slate_from_salary_file_to_upload(nascar: Nascar, world: World) -> None:
+    shown = nascar(world.home, "slate", "show", world.slate, "--json")
+    assert shown.code == 0
+    result = shown.json
+    assert result["slate"] == world.slate
+    assert result["n_scenarios"] == SCENARIOS
+    assert len(result["lineups"]) == 20
+    for lineup in result["lineups"]:
+        assert len({driver["driver_id"] for driver in lineup["drivers"]}) == 6
+        assert sum(driver["salary"] for driver in lineup["drivers"]) == lineup["salary"] <= 50_000
+    listed = nascar(world.home, "slate", "list", "--json").json["slates"]
+    assert [(item["slate"], item["state"]) for item in listed] == [(world.slate, "ready")]
+    upload = list(csv.reader(Path(result["paths"]["upload"]).open(newline="")))
+    wanted = {
+        tuple(sorted(f"{d['name']} ({d['dk_id']})" for d in lineup["drivers"]))
+        for lineup in result["lineups"]
+    }
+    assert {tuple(sorted(row[:6])) for row in upload[1:]} == wanted
+    assert "<html" in Path(result["paths"]["report"]).read_text()[:500]
+
+
+def test_all_checks_of_a_run_are_reported_and_pass(world: World) -> None:
+    checks = {item["name"]: item["passed"] for item in world.result["checks"]}
+    assert "slate_features.nothing_leaks" in checks
+    assert "slate.knows_what_was_known" in checks
+    assert all(checks.values()), checks
+    assert set(world.result["seconds"]) >= {"slate", "scenarios", "lineups", "upload_file", "total"}
+
+
+def test_a_second_sync_changes_nothing(nascar: Nascar, world: World, home: Path) -> None:
+    before = tree(home)
+    said = nascar(home, "sync", "--feed", world.feed, "--seasons", "2024-2026", "--json")
+    assert said.code == 0
+    assert said.json["changed"] == []
+    assert said.json["races"] == []
+    assert tree(home) == before
+
+
+def test_a_corrected_file_runs_its_race_and_no_other(
+    nascar: Nascar, world: World, home: Path, tmp_path: Path
+) -> None:
+    feed = tmp_path / "feed"
+    shutil.copytree(world.feed, feed)
+    path = sorted(feed.glob("cacher/2025/1/*/weekend-feed.json"))[-1]
+    path.write_text(path.read_text().replace('"crew_chief_fullname":"', '"crew_chief_fullname":"New ', 1))
+    tables = sorted((home / "store" / "entries").glob("*.parquet"))
+    before = {table: table.stat().st_mtime_ns for table in tables}
+    said = nascar(home, "sync", "--feed", feed, "--seasons", "2024-2026", "--json").json
+    assert [item.rsplit("/", 2)[-2] for item in said["changed"]] == [path.parent.name]
+    assert len(said["races"]) == 1
+    again = [table.stem for table in tables if table.stat().st_mtime_ns != before[table]]
+    assert again == said["races"]
+
+
+def test_coverage_says_what_is_missing(nascar: Nascar, home: Path) -> None:
+    whole = nascar(home, "coverage", "--json").json
+    assert whole["missing"] == []
+    assert [(row["season"], row["races"], row["missing"]) for row in whole["seasons"]] == [
+        (2024, 20, 0),
+        (2025, 20, 0),
+    ]
+    gone = sorted((home / "landing/feed/loopstats/prod/2024/1").glob("*.json"))[0]
+    gone.unlink()
+    (lacking,) = nascar(home, "coverage", "--json").json["missing"]
+    assert lacking["lacks"] == ["loop_stats"]
+
+
+def test_doctor_finds_all_in_order(nascar: Nascar, world: World, home: Path) -> None:
+    said = nascar(home, "doctor", "--json")
+    checks = said.json["checks"]
+    assert {item["name"] for item in checks} >= {"python", "graph", "upload folder"}
+    # How full the disk is, is the machine's matter.
+    assert all(item["ok"] for item in checks if item["name"] != "disk space"), checks
+
+
+def test_doctor_finds_what_is_not(nascar: Nascar, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    said = nascar(blocked, "doctor", "--json")
+    assert said.code == 1
+    faults = [item for item in said.json["checks"] if not item["ok"]]
+    assert faults
+    assert all(item["remedy"] for item in faults)
+
+
+def test_people_get_tables_and_programs_get_json(nascar: Nascar, world: World) -> None:
+    plain = nascar(world.home, "slate", "list")
+    assert "2026-02-15" in plain.out
+    assert not plain.out.lstrip().startswith("{")
+    assert nascar(world.home, "slate", "list", "--json").out.count("\n") == 1
+
+
+def _salaries(world: World, change: Callable[[list[list[str]]], list[list[str]]]) -> bytes:
+    rows = list(csv.reader(io.StringIO(world.salaries.read_text(encoding="utf-8"))))
+    out = io.StringIO()
+    csv.writer(out).writerows(change(rows))
+    return out.getvalue().encode()
+
+
+def _with(row: int, column: str, value: str) -> Callable[[list[list[str]]], list[list[str]]]:
+    def change(rows: list[list[str]]) -> list[list[str]]:
+        rows[row][rows[0].index(column)] = value
+        return rows
+
+    return change
+
+
+BAD: dict[str, tuple[Callable[[list[list[str]]], list[list[str]]], list[str]]] = {
+    "a wrong header": (lambda rows: [["Pos", *rows[0][1:]], *rows[1:]], ["row 1"]),
+    "a salary that is no number": (_with(3, "Salary", "lots"), ["row 4", "field Salary", "lots"]),
+    "an empty table": (lambda rows: rows[:1], ["lists no driver"]),
+    "a duplicate ID": (_with(3, "ID", "99100001"), ["row 4", "field ID", "99100001", "row 2"]),
+    "no legal lineup": (
+        lambda rows: [rows[0], *[[*r[:5], "50000", *r[6:]] for r in rows[1:]]],
+        ["field Salary", "no legal lineup"],
+    ),
+    "too few drivers": (lambda rows: rows[:4], ["a lineup has 6"]),
+    "a line that breaks off": (lambda rows: [*rows[:-1], rows[-1][:4]], ["breaks off"]),
+    "another race": (
+        lambda rows: [rows[0], *[[*r[:6], "Nowhere 500", *r[7:]] for r in rows[1:]]],
+        ["Nowhere 500", "--race"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_salary_file_is_refused_and_nothing_is_written(
+    what: str, nascar: Nascar, world: World, home: Path, tmp_path: Path
+) -> None:
+    change, told = BAD[what]
+    file = tmp_path / world.salaries.name
+    file.write_bytes(_salaries(world, change))
+    before = tree(home)
+    for command in (("slate", "add"), ("slate", "run")):
+        said = nascar(home, *command, file, "--json")
+        assert said.code == 2
+        assert said.out == ""
+        assert all(part in said.err for part in told), said.err
+    assert tree(home) == before
+
+
+def test_a_file_that_is_no_csv_is_refused(nascar: Nascar, home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "DKSalaries.csv"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+    assert nascar(home, "slate", "add", file).code == 2
+    assert nascar(home, "slate", "add", tmp_path / "not-there.csv").code == 2
+    assert nascar(home, "slate", "add", tmp_path).code == 2
+
+
+def test_windows_1252_keeps_names_intact(
+    nascar: Nascar, world: World, home: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / world.salaries.name
+    text = _salaries(world, _with(37, "Name", "José Peña")).decode()
+    file.write_bytes(text.encode("cp1252"))
+    said = nascar(home, "slate", "add", file, "--json")
+    assert said.code == 0
+    assert any("José Peña" in notice for notice in said.json["notices"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("slate", "run", "2026-01-01-cup-dk-classic"), "No slate is called"),
+        (("slate", "show", "2026-01-01-cup-dk-classic"), "No slate is called"),
+        (("slate", "run"), "No slate was named"),
+        (("sync", "--feed", "not-there"), ""),
+        (("sync", "--feed", ".", "--seasons", "soon"), "names no seasons"),
+        (("slate", "run", "--from", "not-there.json"), ""),
+        (("slate", "fly"), ""),
+    ],
+)
+def test_input_at_fault_ends_with_2(
+    arguments: tuple[str, ...], told: str, nascar: Nascar, world: World
+) -> None:
+    said = nascar(world.home, *arguments)
+    assert said.code == 2
+    assert told in said.err
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    "as_of", ["tomorrow", "2026-02-15T14:00:00", "2027-01-01T00:00:00Z"]
+)
+def test_a_cut_off_that_cannot_be_is_refused(
+    as_of: str, nascar: Nascar, world: World, home: Path
+) -> None:
+    before = tree(home)
+    said = nascar(home, "slate", "run", world.slate, "--as-of", as_of)
+    assert said.code == 2
+    assert "--as-of" in said.err
+    assert tree(home) == before
+
+
+def test_a_sick_machine_ends_with_1(nascar: Nascar, world: World, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    said = nascar(blocked, "sync", "--feed", world.feed, "--seasons", "2026")
+    assert said.code == 1
+    assert "error:" in said.err
+
+
+def test_truncated_and_null_files_of_a_feed_are_refused_and_the_rest_goes_on(
+    nascar: Nascar, world: World, tmp_path: Path
+) -> None:
+    feed = tmp_path / "feed"
+    shutil.copytree(world.feed, feed, ignore=lambda _, names: [n for n in names if n == "2024"])
+    weekends = sorted(feed.glob("cacher/2025/1/*/weekend-feed.json"))
+    cut, null = weekends[0], weekends[1]
+    cut.write_bytes(cut.read_bytes()[:5000])
+    null.write_bytes(b"null")
+    home = tmp_path / "home"
+    said = nascar(home, "sync", "--feed", feed, "--seasons", "2025", "--json")
+    assert said.code == 1  # two races cannot be made
+    result = said.json
+    assert result["quarantined"] == [cut.relative_to(feed).as_posix()]
+    assert len(result["failures"]) == 2
+    assert len(result["races"]) == 18
+    report = home / "quarantine" / "feed" / f"{cut.relative_to(feed)}.report.json"
+    assert json.loads(report.read_text())["bytes"] == 5000
+
+
+def test_the_same_seed_gives_the_same_bytes_with_one_and_with_two_threads(
+    world: World, tmp_path: Path
+) -> None:
+    uploads = []
+    for threads in ("1", "2"):
+        home = tmp_path / threads
+        shutil.copytree(world.home, home)
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                MAIN,
+                "slate",
+                "run",
+                world.slate,
+                "--as-of",
+                world.sample.as_of.isoformat(),
+                "--scenarios",
+                str(SCENARIOS),
+                "--json",
+            ],
+            env=environment(home, NUMBA_NUM_THREADS=threads, POLARS_MAX_THREADS=threads),
+            check=True,
+            capture_output=True,
+        )
+        uploads.append((home / "slates" / world.slate / "upload.csv").read_bytes())
+    first = (world.home / "slates" / world.slate / "upload.csv").read_bytes()
+    assert uploads == [first, first]
+
+
+def test_a_run_is_repeated_from_its_run_config(nascar: Nascar, world: World, home: Path) -> None:
+    folder = home / "slates" / world.slate
+    upload, config = (folder / "upload.csv").read_bytes(), folder / "run_config.json"
+    kept = home / "kept.json"
+    shutil.copy(config, kept)
+    (folder / "upload.csv").unlink()
+    said = nascar(home, "slate", "run", "--from", kept)
+    assert said.code == 0, said.err
+    assert (folder / "upload.csv").read_bytes() == upload
+    changed = json.loads(kept.read_text())
+    changed["random_seed"] = changed["random_seed"] + 1
+    kept.write_text(json.dumps(changed))
+    assert nascar(home, "slate", "run", "--from", kept).code == 2
+
+
+def test_a_killed_sync_leaves_whole_files_and_the_next_one_ends_it(
+    nascar: Nascar, world: World, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAIN, "sync", "--feed", str(world.feed)]
+        + ["--seasons", "2024-2026"],
+        env=environment(home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    tables = home / "store" / "race_files"
+    wait_for("the first tables", lambda: len(list(tables.glob("*.parquet"))) >= 3, every=0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(0.1)
+    before = {name: digest for name, digest in tree(home).items() if name.startswith("store/")}
+    whole = tree(world.home)
+    for name, digest in before.items():
+        assert whole[name] == digest, name  # what is there is what a whole sync makes
+    said = nascar(home, "sync", "--feed", world.feed, "--seasons", "2024-2026", "--json")
+    assert said.code == 0, said.err
+
+
+def test_the_demo_goes_from_nothing_to_two_paths(nascar: Nascar, tmp_path: Path) -> None:
+    said = nascar(tmp_path / "home", "demo", "--scenarios", SCENARIOS, "--json")
+    assert said.code == 0, said.err
+    paths = said.json["paths"]
+    assert Path(paths["upload"]).stat().st_size > 500
+    assert Path(paths["report"]).stat().st_size > 10_000
+    assert all(check["passed"] for check in said.json["checks"])
