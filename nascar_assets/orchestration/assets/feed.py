@@ -49,6 +49,11 @@ def _landed_path(inputs: RaceInputs, kind: str) -> str:
     return f"{LANDING}/{race_path(kind, race['season'], race['series'], race['race_id'])}"
 
 
+def dropped_laps_path(inputs: RaceInputs) -> str:
+    """Where canonical laps of a race lie that were dropped in `landing/telemetry`."""
+    return f"landing/laps/{inputs.key}.parquet"
+
+
 def _race_files(inputs: RaceInputs) -> RaceOutput:
     rows = []
     for kind in RACE_KINDS:
@@ -62,6 +67,16 @@ def _race_files(inputs: RaceInputs) -> RaceOutput:
                 "path": path,
                 "bytes": len(data),
                 "sha256": hashlib.sha256(data).hexdigest(),
+            }
+        )
+    dropped = inputs.root.read(dropped_laps_path(inputs))
+    if dropped is not None:
+        rows.append(
+            {
+                "kind": "laps",
+                "path": dropped_laps_path(inputs),
+                "bytes": len(dropped),
+                "sha256": hashlib.sha256(dropped).hexdigest(),
             }
         )
     frame = pl.DataFrame(

@@ -2,6 +2,8 @@
 
 import json
 
+import io
+
 import polars as pl
 
 from nascar_assets.feed.schemas import LAPS
