@@ -19,6 +19,15 @@ _STORAGES = {
 }
 
 
+def connection_faults() -> tuple[type[Exception], ...]:
+    """What Dagster raises of its own where the server is away, besides the driver's errors."""
+    if not os.environ.get(SETTING):
+        return ()
+    from dagster_postgres.utils import DagsterPostgresException
+
+    return (DagsterPostgresException,)
+
+
 def use_postgres_where_set(folder: Path) -> bool:
     """Points an instance's settings to the PostgreSQL server that `NASCAR_STORAGE` names.
 

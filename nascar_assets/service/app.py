@@ -11,13 +11,16 @@ import structlog
 from fastapi import Body, FastAPI, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.instance import dagster_home, open_instance
-from nascar_assets.orchestration.postgres_storage import use_postgres_where_set
+from nascar_assets.orchestration.postgres_storage import (
+    connection_faults,
+    use_postgres_where_set,
+)
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.service.clients import ApiKeys
 from nascar_assets.service.compiled import CompiledRequest
@@ -286,7 +289,12 @@ def _add_operations(app: FastAPI, service: Service) -> None:
         headers = None if found.ready else {"Retry-After": str(RETRY_SECONDS)}
         return JSONResponse(found.model_dump(), 200 if found.ready else 503, headers)
 
-    @app.get("/metrics", tags=["operations"], summary="Metrics for Prometheus")
+    @app.get(
+        "/metrics",
+        tags=["operations"],
+        summary="Metrics for Prometheus",
+        response_class=PlainTextResponse,
+    )
     def metrics() -> Response:
         """Requests, latency, queue and time of jobs by stage."""
         text = service.metrics.text(service.optimizer.queued, service.supervisor.ready_workers)
@@ -358,6 +366,7 @@ def _add_error_answers(app: FastAPI, metrics: ServiceMetrics) -> None:
         (sqlalchemy.exc.SQLAlchemyError, of_environment),
         (OSError, of_environment),
         (Exception, unexpected),
+        *((kind, of_environment) for kind in connection_faults()),
     ]
     for kind, handler in handlers:
         app.add_exception_handler(kind, handler)

@@ -71,11 +71,13 @@ def test_a_job_that_always_kills_its_worker_fails_with_the_reason(make_server):
 
 
 def test_a_job_past_its_time_limit_fails_and_the_next_one_runs(make_server):
-    server = make_server(workers=1, JOB_SECONDS="0.3").start()
-    run_id = server.submit(request_body(drivers=50, n_scenarios=10_000) | {"salary_cap": 100_000})
+    server = make_server(workers=1, JOB_SECONDS="2").start()
+    long = request_body(drivers=50, n_scenarios=10_000, portfolio={"lineups": 150})
+    long["scenario_config"]["race_length"] = 500
+    run_id = server.submit(long)
     status = server.ended(run_id)
     assert status["status"] == "failed"
-    assert "limit of 0.3 seconds" in status["error"]
+    assert "limit of 2 seconds" in status["error"]
     assert server.ended(server.submit(request_body(n_scenarios=10)))["status"] == "completed"
 
 
