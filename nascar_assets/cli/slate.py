@@ -57,6 +57,9 @@ def run(
     ] = 10_000,
     seed: Annotated[int, typer.Option(min=1, help="The same seed repeats the run.")] = 1,
     settings: Annotated[Path | None, typer.Option(help="Portfolio settings (TOML).")] = None,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Search until a bound on the portfolio is proven.")
+    ] = False,
     source: Annotated[
         Path | None, typer.Option("--from", help="Repeat the run of a run_config.json.")
     ] = None,
@@ -91,6 +94,7 @@ def run(
             n_scenarios=scenarios,
             seed=seed,
             settings=read_settings(settings),
+            prove=prove,
         )
     show_result(out, outcome.result)
     out.result(outcome.result)
@@ -123,13 +127,20 @@ def show(
     Example: nascar slate show 2026-03-15-cup-dk-classic
     """
     from nascar_assets.orchestration.resources import Platform
-    from nascar_assets.orchestration.slate_operations import slate_result
+    from nascar_assets.orchestration.slate_lineups import has_lineups
+    from nascar_assets.orchestration.slate_operations import slate_result, slate_states
     from nascar_assets.orchestration.slate_plan import Registration, SlatePlan
 
     out = Output(as_json)
     root = Platform(home=home).root
     Registration.load(root, slate)
-    result = slate_result(root, SlatePlan.load(root, slate))
+    plan = SlatePlan.find(root, slate)
+    if plan is None or not has_lineups(root, plan):
+        state = next(item for item in slate_states(root) if item["slate"] == slate)
+        out.line(f"{slate}: {state['state']}; run it with nascar slate run {slate}")
+        out.result(state)
+        return
+    result = slate_result(root, plan)
     show_result(out, result)
     out.result(result)
 
@@ -157,6 +168,23 @@ def show_result(out: Output, result: dict[str, Any]) -> None:
     for notice in result["notices"]:
         out.notice(notice)
     out.line(f"{result['slate']}: race {result['race']}, as of {result['as_of']}")
+    out.table(
+        "Forecast",
+        ["driver", "start", "mean points", "10%", "90%", "mean finish", "win %", "laps led"],
+        [
+            (
+                row["name"],
+                row["start"],
+                row["mean_points"],
+                row["p10"],
+                row["p90"],
+                row["mean_finish"],
+                100 * row["win"],
+                row["mean_laps_led"],
+            )
+            for row in result["forecast"]
+        ],
+    )
     out.table(
         "Lineups",
         ["", "drivers", "salary", "mean points"],

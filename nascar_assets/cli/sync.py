@@ -59,6 +59,8 @@ def sync(
         out.notice(f"{key}: {reason}")
     out.line(", ".join(f"{name} {value:.1f} s" for name, value in report.seconds.items()))
     out.result(report.to_json())
+    if report.input_at_fault:
+        raise typer.Exit(2)
     if report.failures:
         raise typer.Exit(1)
 

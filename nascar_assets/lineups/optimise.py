@@ -45,7 +45,9 @@ class Solution:
     searched: int
 
 
-def optimise(problem: Problem, features: Features, objective: Objective, space: Masks) -> Solution:
+def optimise(
+    problem: Problem, features: Features, objective: Objective, space: Masks, *, prove: bool = True
+) -> Solution:
     """The best set found among all legal lineups, and the bound proven for it.
 
     Every round solves the set over the candidates, searches for prices that make the set look
@@ -57,6 +59,7 @@ def optimise(problem: Problem, features: Features, objective: Objective, space: 
         features: What is counted over the set.
         objective: What a set is worth on the scenarios to optimise on.
         space: Every legal lineup.
+        prove: Whether to go on until a bound is proven; the first set found otherwise.
     """
     count = max(1_200, 8 * problem.lineups)
     space, own, pool = _first_pool(problem, objective, space, count)
@@ -73,7 +76,7 @@ def optimise(problem: Problem, features: Features, objective: Objective, space: 
         selection = select(problem, candidates, bias, best, afresh=afresh)
         if best is None or _better(selection, best):
             best = selection
-        if best.violation:
+        if best.violation or not prove:
             return Solution(best, None, space.shape[0])
         prices = search_prices(
             problem,

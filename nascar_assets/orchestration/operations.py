@@ -6,17 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.feed.landing import sync_from
+from nascar_assets.feed.landing import LANDING, sync_from
+from nascar_assets.feed.paths import parse_path
 from nascar_assets.orchestration.instance import open_instance
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races, run_job, run_races
-from nascar_assets.orchestration.store import scan_table, stored_partitions, table_path
+from nascar_assets.orchestration.store import scan_all, scan_table, stored_partitions, table_path
+from nascar_assets.storage import DataRoot
 
 Progress = Callable[..., None]
 
@@ -34,6 +37,7 @@ class SyncOutcome:
     failures: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    input_at_fault: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -80,15 +84,49 @@ def sync_races(
         f"{item.path} was refused and lies in quarantine/: {item.reason}"
         for item in report.quarantined
     ]
+    outcome.input_at_fault = bool(report.quarantined)
     outcome.seconds["feed"] = time.perf_counter() - started
-    outcome.races, outcome.failures = materialise_races(
+    behind = races_behind(root)
+    outcome.races, outcome.failures, faults = materialise_races(
         home,
-        report.touched,
+        sorted({*report.touched, *behind}),
         location=location,
         schedule_changed=bool(report.schedules),
         seconds=outcome.seconds,
     )
+    outcome.input_at_fault |= faults
     return outcome
+
+
+def races_behind(root: DataRoot) -> list[str]:
+    """Races whose tables were not made from the files that lie in the landing folder.
+
+    So a sync that was stopped half-way is taken up by the next one.
+
+    Returns:
+        Race ids, sorted.
+    """
+    made = {}
+    if stored_partitions(root, "race_files"):
+        stored = scan_all(root, "race_files", {}).select("path", "sha256").collect()
+        made = dict(stored.iter_rows())
+    results = set(stored_partitions(root, "race_results"))
+    rated = set(stored_partitions(root, "track_profiles"))
+    keys = {}
+    if root.exists(table_path("schedule")):
+        schedule = scan_table(root, "schedule").select("race_id", "race_key").collect()
+        keys = dict(schedule.iter_rows())
+    behind = set()
+    for item in root.list(LANDING):
+        parsed = parse_path(item.path.removeprefix(f"{LANDING}/"))
+        if parsed is None or parsed.race_id is None:
+            continue
+        data = root.read(item.path)
+        key = keys.get(parsed.race_id)
+        whole = key in results and key in rated
+        if not whole or (data is not None and made.get(item.path) != sha256(data).hexdigest()):
+            behind.add(parsed.race_id)
+    return sorted(behind)
 
 
 def materialise_races(
@@ -98,11 +136,15 @@ def materialise_races(
     location: Location,
     schedule_changed: bool,
     seconds: dict[str, float],
-) -> tuple[list[str], dict[str, str]]:
-    """Materialises races by id, and what depends on them; returns keys done and failures."""
+) -> tuple[list[str], dict[str, str], bool]:
+    """Materialises races by id, and what depends on them.
+
+    Returns:
+        Keys done, what failed and why, and whether the input is at fault for a failure.
+    """
     root = Platform(home=home).root
     if not race_ids and not schedule_changed and root.exists(table_path("schedule")):
-        return [], {}
+        return [], {}, False
     definitions = location()
     instance = open_instance(home)
     started = time.perf_counter()
@@ -110,7 +152,7 @@ def materialise_races(
         run_job(definitions.resolve_job_def("schedule_job"), instance)
     seconds["schedule"] = time.perf_counter() - started
     if not race_ids:
-        return [], {}
+        return [], {}, False
     touched = (
         scan_table(root, "schedule")
         .filter(pl.col("race_id").is_in(list(race_ids)))
@@ -129,7 +171,8 @@ def materialise_races(
         failures |= run_races(definitions.resolve_job_def("as_of_job"), instance, later)
     seconds["ratings"] = time.perf_counter() - started
     done = [key for key in keys if key not in failures]
-    return done, {key: reason(error) for key, error in failures.items()}
+    reasons = {key: reason(error) for key, error in failures.items()}
+    return done, reasons, any(is_input_fault(error) for error in failures.values())
 
 
 def _races_from(root: Any, moment: Any) -> list[str]:
@@ -146,10 +189,21 @@ def _races_from(root: Any, moment: Any) -> list[str]:
 
 def reason(error: BaseException) -> str:
     """What a person is told of a failure: the innermost error that speaks of the input."""
+    found = _root_fault(error)
+    return str(found) or type(found).__name__
+
+
+def is_input_fault(error: BaseException) -> bool:
+    """Whether a failure is the input's fault: a bad file, or a check that refused its table."""
+    fault = _root_fault(error)
+    return isinstance(fault, InputError | dg.DagsterAssetCheckFailedError)
+
+
+def _root_fault(error: BaseException) -> BaseException:
     found: BaseException = error
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, InputError | EnvironmentFault):
             found = cause
         cause = cause.__cause__ or cause.__context__
-    return str(found) or type(found).__name__
+    return found

@@ -41,6 +41,7 @@ def repeat_slate(home: str, path: Path, location: Location) -> tuple[SlateOutcom
         n_scenarios=int(params["n_scenarios"]),
         seed=config.random_seed,
         settings=str(params.get("settings", "")),
+        prove=bool(params.get("prove", False)),
     )
     return outcome, differences(home, config, outcome)
 

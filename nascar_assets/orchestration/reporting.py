@@ -12,6 +12,7 @@ import polars as pl
 
 from nascar_assets.constraints import RunConfig
 from nascar_assets.ontology import in_force
+from nascar_assets.orchestration.forecasting import contest_rules
 from nascar_assets.orchestration.graph import entry_store
 from nascar_assets.orchestration.provenance import code_version
 from nascar_assets.orchestration.resources import Platform
@@ -155,7 +156,7 @@ def _safe(value: Any) -> Any:
 
 def _quantiles(root: DataRoot, plan: SlatePlan, slate: pl.DataFrame) -> pl.DataFrame:
     column = f"points_{plan.contest.replace('-', '_')}"
-    scale = 20 if plan.contest != "dk-captain" else 40
+    scale = contest_rules(plan).points_scale
     wide = (
         scan_table(root, "scenarios", plan.slate_id)
         .filter(pl.col("driver_id").is_in(slate["driver_id"].to_list()))

@@ -119,6 +119,7 @@ def run_slate(
     n_scenarios: int = 10_000,
     seed: int = 1,
     settings: str = "",
+    prove: bool = False,
 ) -> SlateOutcome:
     """Materialises everything that a slate needs, in this process.
 
@@ -132,7 +133,7 @@ def run_slate(
     definitions = location()
     instance = open_instance(home)
     register_slates(instance, [slate_id])
-    config = {"n_scenarios": n_scenarios, "seed": seed, "settings": settings}
+    config = {"n_scenarios": n_scenarios, "seed": seed, "settings": settings, "prove": prove}
     if as_of is not None:
         config["as_of"] = as_of
     ready = time.perf_counter()
@@ -171,9 +172,9 @@ def run_portfolio(home: str, slate_id: str, settings: str, location: Location) -
         definitions.resolve_job_def("portfolio_job"),
         instance,
         partition=slate_id,
-        run_config={"ops": {"lineups": {"config": {"settings": settings}}}},
+        run_config={"ops": {"lineups": {"config": {"settings": settings, "prove": True}}}},
     )
-    replace(plan, settings=settings).save(root)
+    replace(plan, settings=settings, prove=True).save(root)
     takeaway = run_job(definitions.resolve_job_def("takeaway_job"), instance, partition=slate_id)
     seconds = step_seconds(run) | step_seconds(takeaway)
     seconds["total"] = time.perf_counter() - started

@@ -85,6 +85,7 @@ class SlatePlan:
         as_of: The cut-off: nothing that became known later is used.
         lock: When lineups lock, the race's start.
         settings: The portfolio's settings as TOML.
+        prove: Whether the portfolio's search goes on until a bound is proven.
         salary_sha256: Hash of the salary file.
         run_id: Dagster's id of the run.
     """
@@ -101,6 +102,7 @@ class SlatePlan:
     salary_path: str
     salary_sha256: str
     run_id: str
+    prove: bool = False
 
     def save(self, root: DataRoot) -> None:
         """Writes the plan as JSON."""

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nascar_assets.history.schemas import RATINGS
 from nascar_assets.orchestration.assets.history import driver_ratings
-from nascar_assets.orchestration.assets.slate import ALL_RACES, slate
+from nascar_assets.orchestration.assets.slate import ALL_RACES, cutoff, slate
 from nascar_assets.orchestration.metadata import image
 from nascar_assets.orchestration.past import results_before
 from nascar_assets.orchestration.resources import Platform
@@ -49,7 +49,8 @@ def process_fit(
     from nascar_assets.scenarios.estimation import fit_parameters
 
     root = platform.root
-    as_of = datetime.fromisoformat(config.as_of) if config.as_of else datetime.now(UTC)
+    now = datetime.now(UTC)
+    as_of = cutoff(config.as_of, now, now)
     fitted = fit_parameters(
         results_before(root, as_of),
         scan_all(root, "driver_ratings", RATINGS).collect(),

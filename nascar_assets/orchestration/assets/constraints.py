@@ -159,6 +159,7 @@ def run_config(
             "race_id": plan.race_id,
             "as_of": plan.as_of.isoformat(),
             "settings": plan.settings,
+            "prove": plan.prove,
             "code_version": code_version(),
             "data": data_hashes(root, plan.slate_id),
         },

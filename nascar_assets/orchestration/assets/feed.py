@@ -126,7 +126,12 @@ def _practice(inputs: RaceInputs) -> RaceOutput:
     if payload is None:
         return RaceOutput(pl.DataFrame(schema=PRACTICE), ["The feed has no practice averages."])
     parsed = parse_practice(payload, inputs.race)
-    return RaceOutput(parsed.frame, parsed.notices)
+    doubles = parsed.frame.height - parsed.frame.select("session", "driver_id").n_unique()
+    return RaceOutput(
+        parsed.frame,
+        parsed.notices,
+        failures=[f"{doubles} drivers stand twice in a session."] if doubles else [],
+    )
 
 
 practice = race_table(
@@ -134,7 +139,7 @@ practice = race_table(
     _practice,
     group="feed",
     description="Practice averages per session and driver; empty where there was no practice.",
-    check="practice_readable",
-    check_description="The practice averages could be read.",
+    check="one_row_per_session_and_driver",
+    check_description="No driver stands twice in one session.",
     deps=[race_files],
 )

@@ -110,6 +110,9 @@ class LineupsRun(dg.Config):
     settings: str | None = Field(
         default=None, description="Portfolio settings as TOML; unset: those of the slate's run."
     )
+    prove: bool = Field(
+        default=False, description="Search on until a bound is proven, as the slate's run may too."
+    )
 
 
 @slate_asset(
@@ -147,7 +150,12 @@ def lineups(
     pool = slate_from_polars(slate)
     points = player_points(load_scenarios(root, plan.slate_id), pool)
     settings = plan.settings if config.settings is None else config.settings
-    made = build_portfolio(points, pool, PortfolioSettings.from_toml(settings))
+    made = build_portfolio(
+        points, pool, PortfolioSettings.from_toml(settings), prove=config.prove or plan.prove
+    )
+    notices = [*made.notices, *made.warnings]
+    if made.bound is not None:
+        notices.append(made.bound_statement)
     table = lineup_table(made, pool, points)
     shares = exposures(table, scenario_optima)
     pictures = {
@@ -162,14 +170,15 @@ def lineups(
             objective=pl.lit(made.objective),
             objective_value=pl.lit(made.value.value),
             objective_se=pl.lit(made.value.standard_error),
-            notices=pl.lit(list(made.notices), dtype=pl.List(pl.String)),
+            notices=pl.lit(notices, dtype=pl.List(pl.String)),
         ),
         metadata={
             "objective": made.objective,
             "value_on_held_back_scenarios": made.value.value,
             "standard_error": made.value.standard_error,
+            "bound": "not searched for" if made.bound is None else made.bound,
             "notices": dg.MetadataValue.md(
-                "\n".join(f"- {notice}" for notice in made.notices) or "none"
+                "\n".join(f"- {notice}" for notice in notices) or "none"
             ),
             **{name: image(as_markdown_image(png, name)) for name, png in pictures.items()},
         },

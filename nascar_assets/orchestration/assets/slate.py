@@ -42,6 +42,10 @@ class SlateRun(dg.Config):
     n_scenarios: int = Field(default=10_000, ge=10, le=200_000, description="Races to simulate.")
     seed: int = Field(default=1, ge=1, description="Seed of the run; the same seed repeats it.")
     settings: str = Field(default="", description="Portfolio settings as TOML; empty: defaults.")
+    prove: bool = Field(
+        default=False,
+        description="Search the portfolio on until a bound says how far from the best it can be.",
+    )
 
 
 @slate_asset(
@@ -79,6 +83,7 @@ def slate(
         salary_path=registration.salary_path,
         salary_sha256=registration.salary_sha256,
         run_id=context.run.run_id,
+        prove=config.prove,
     ).save(root)
     metadata: dict[str, Any] = {
         "race": f"{race['race_name']} ({registration.race_key})",

@@ -2,8 +2,6 @@
 
 import json
 
-import io
-
 import polars as pl
 
 from nascar_assets.feed.schemas import LAPS
@@ -53,7 +51,13 @@ def _lap_features(inputs: RaceInputs) -> RaceOutput:
 
     frame = inputs.table("laps")
     features = compute_falloff_metrics(compute_aggregate_features(frame))
-    return RaceOutput(features, [] if frame.height else [NO_LAPS])
+    if not frame.height:
+        return RaceOutput(features, [NO_LAPS])
+    behind = pl.col("n_laps_in_window") > pl.int_range(1, pl.len() + 1).over("driver_id")
+    wrong = features.sort("driver_id", "lap").filter(behind).height
+    return RaceOutput(
+        features, failures=[f"{wrong} rows claim more laps than lie behind them."] if wrong else []
+    )
 
 
 lap_features = race_table(
@@ -74,8 +78,13 @@ def _lap_summaries(inputs: RaceInputs) -> RaceOutput:
     summary = summarise_laps(frame, inputs.race)
     if not frame.height:
         return RaceOutput(summary, [NO_LAPS])
+    doubles = summary.height - summary["driver_id"].n_unique()
     plot = image(as_markdown_image(falloff_plot(summary)))
-    return RaceOutput(summary, metadata={"falloff": plot})
+    return RaceOutput(
+        summary,
+        metadata={"falloff": plot},
+        failures=[f"{doubles} drivers have two summaries."] if doubles else [],
+    )
 
 
 lap_summaries = race_table(
