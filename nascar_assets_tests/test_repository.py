@@ -1,0 +1,40 @@
+"""The repository keeps its own word: pages that are linked exist, settings are said once."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from nascar_assets.orchestration.instance import INSTANCE_SETTINGS
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_every_page_that_is_named_exists():
+    texts = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("nascar_assets/**/*.py")]
+    named = {
+        found
+        for text in texts
+        for found in re.findall(r"docs/[\w./-]+\.(?:md|png)", text.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert sorted(page for page in named if not (ROOT / page).is_file()) == []
+
+
+def test_links_between_pages_lead_somewhere():
+    broken = [
+        f"{page.name}: {target}"
+        for page in ROOT.glob("docs/*.md")
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_the_instance_settings_of_the_repository_are_those_that_nascar_writes():
+    assert yaml.safe_load((ROOT / "dagster.yaml").read_text()) == yaml.safe_load(INSTANCE_SETTINGS)
+
+
+def test_the_code_location_is_the_one_that_the_workspace_names():
+    workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text())
+    assert workspace["load_from"][0]["python_module"]["module_name"] == "nascar_assets.definitions"
