@@ -17,7 +17,7 @@ from nascar_assets.calibration.baselines import StartClimatology
 from nascar_assets.calibration.feed_tables import FeedTables, read_feed_tables
 from nascar_assets.calibration.forecasts import Forecaster
 from nascar_assets.calibration.models import FixedModel, RunningOrderModel
-from nascar_assets.calibration.planted import Peeking, Pulled
+from nascar_assets.calibration.planted import Peeking, Pulled, Stretched
 from nascar_assets.calibration.plots import coverage_plot, pit_plot
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.calibration.report import pictures
@@ -42,8 +42,8 @@ def planted_forecasters(tables: FeedTables) -> tuple[Forecaster, ...]:
     honest = RunningOrder(values=False, name="honest")
     return (
         honest,
-        Pulled(honest, 0.5, "over-confident"),
-        Pulled(honest, -1.0, "under-confident"),
+        Pulled(honest),
+        Stretched(honest),
         Peeking(honest, tables.results),
     )
 

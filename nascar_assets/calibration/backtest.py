@@ -143,6 +143,13 @@ def run_backtest(
     with executor(workers) as pool:
         run = _Run(tables, BacktestFolder(out), settings, source, rivals, salaries or {}, pool)
         run.walk(progress or (lambda done, total, text: None), 4 * workers)
+    if not run.scored:
+        reasons = "; ".join(f"{race}: {why}" for race, why in list(run.exclusions.items())[:3])
+        raise InputError(
+            f"No race could be scored. {reasons}",
+            file=str(out.location),
+            remedy="Name another folder for a new run.",
+        )
     gained = _gained(tables, read_tables(), run.window)
     summary = summarise_backtest(
         list(run.scored.values()),
@@ -365,7 +372,7 @@ class _Run:
             self._exclude(
                 race.race_key,
                 "void: a baseline's forecast is not the one that was sealed: the history before "
-                "the race has changed",
+                "the race, or the program, has changed since",
             )
             return
         try:

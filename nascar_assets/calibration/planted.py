@@ -1,8 +1,10 @@
 """Forecasters with a planted fault, to show that the numbers and plots find it.
 
-Each bends an honest forecaster's scenarios: the finish is pulled towards what was expected
-(over-confident), pushed away from it (under-confident), or towards what happened (leaking). The
-laps of a place go with the place, so that every scenario is still a race that could happen.
+Each bends an honest forecaster's scenarios. Over-confident and leaking ones reorder each race, the
+finish pulled towards its expectation or towards what happened; the laps of a place go with the
+place, so that every scenario is still a race that could happen. The under-confident one stretches
+each car's finish about its expectation and gives up the race: as long as every place is taken
+once, a forecast can at worst be uniform, and a uniform forecast covers what it says.
 """
 
 from __future__ import annotations
@@ -25,17 +27,17 @@ from nascar_assets.calibration.metrics_input import Floats, Numbers
 
 @dataclass(frozen=True)
 class Pulled:
-    """A forecaster whose finishes are pulled towards their expectation.
+    """An over-confident forecaster: finishes are pulled towards their expectation.
 
     Attributes:
         base: The honest forecaster.
-        pull: 0 leaves it as it is; 0.6 is over-confident; -1 is under-confident.
+        pull: From 0, which leaves it as it is, to 1, which forecasts one order.
         name: Short name.
     """
 
     base: Forecaster
-    pull: float
-    name: str
+    pull: float = 0.5
+    name: str = "over-confident"
 
     @property
     def version(self) -> str:
@@ -49,6 +51,43 @@ class Pulled:
         made = self.base.forecast(history, race, n, seed)
         expected = made.finish.mean(axis=0)
         return _reordered(race, made, (1.0 - self.pull) * made.finish + self.pull * expected)
+
+
+@dataclass(frozen=True)
+class Stretched:
+    """An under-confident forecaster: finishes are stretched about their expectation.
+
+    Attributes:
+        base: The honest forecaster.
+        factor: 1 leaves it as it is; above, places pile up at both ends of the field.
+        name: Short name.
+    """
+
+    base: Forecaster
+    factor: float = 1.8
+    name: str = "under-confident"
+
+    @property
+    def version(self) -> str:
+        """The base's version and the factor."""
+        return f"{self.base.version}*{self.factor:g}"
+
+    def forecast(
+        self, history: KnownHistory, race: RaceToForecast, n: int, seed: int
+    ) -> RaceForecast:
+        """See `Forecaster.forecast`."""
+        made = self.base.forecast(history, race, n, seed)
+        expected = made.finish.mean(axis=0)
+        places = np.rint(expected + self.factor * (made.finish - expected))
+        return assemble(
+            race,
+            finish=np.clip(places, 1, len(race.driver_ids)).astype(np.int64),
+            laps_led=made.laps_led,
+            fastest_laps=made.fastest_laps,
+            laps_completed=made.laps_completed,
+            status=made.status,
+            joint=False,
+        )
 
 
 @dataclass(frozen=True)

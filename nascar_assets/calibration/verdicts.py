@@ -9,8 +9,8 @@ from nascar_assets.calibration.metrics_skill import Estimate
 
 STANDARD_ERRORS = 2.0
 """Standard errors by which coverage must be off to count."""
-LEAST_DEPARTURE = 0.03
-"""Departure of coverage that matters; less is left alone however certain it is."""
+LEAST_DEPARTURE: Mapping[int, float] = {50: 0.04, 80: 0.03}
+"""Departure of coverage that matters, by level; less is left alone however certain it is."""
 SKILL_CEILING = 0.10
 """RPS skill against start climatology that knowledge of the past cannot give: ratings that knew
 every other race, past and future, reached 7.7%."""
@@ -44,13 +44,13 @@ def judge(metrics: Mapping[str, Estimate], rps_skill: Estimate | None) -> Verdic
     """
     worst: tuple[float, str, int] = (0.0, "finish", 80)
     for variable in ("finish", "points"):
-        for level in (50, 80):
+        for level in LEAST_DEPARTURE:
             found = metrics.get(f"coverage_{level}_{variable}")
             if found is None or found.standard_error is None:
                 continue
             off = found.value - level / 100.0
             certain = abs(off) >= STANDARD_ERRORS * found.standard_error
-            if certain and abs(off) > max(LEAST_DEPARTURE, abs(worst[0])):
+            if certain and abs(off) > max(LEAST_DEPARTURE[level], abs(worst[0])):
                 worst = (off, variable, level)
     off, variable, level = worst
     leak = rps_skill is not None and rps_skill.lower is not None and rps_skill.lower > SKILL_CEILING

@@ -10,11 +10,12 @@ import pytest
 
 from nascar_assets.calibration.archive import WalkForward
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
-from nascar_assets.calibration.baselines import StartClimatology, standard_baselines
+from nascar_assets.calibration.baselines import StartClimatology, Uniform, standard_baselines
 from nascar_assets.calibration.feed_tables import FeedTables
 from nascar_assets.calibration.forecasts import FORECAST_COLUMNS
 from nascar_assets.calibration.leaks import probe_leak, scramble_future
 from nascar_assets.calibration.models import FixedModel
+from nascar_assets.calibration.planted import Peeking, Pulled, Stretched
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.calibration.sealing import sha256
 from nascar_assets.errors import InputError
@@ -95,6 +96,30 @@ def test_planted_dispersion_is_detected(tables, tmp_path, spread, dispersion):
     pit = result.summary.records["planted"].pit["finish"]
     edges, middle = pit[[0, -1]].mean(), pit[4:6].mean()
     assert (edges > 1.5 * middle) == (dispersion == "over-confident")
+
+
+@pytest.mark.parametrize("fault", [Pulled(Planted()), Stretched(Planted())], ids=lambda f: f.name)
+def test_the_planted_dispersions_of_the_documentation_are_found(tables, tmp_path, fault):
+    result = backtest(tables, tmp_path, fault)
+    assert result.summary.verdicts[fault.name].dispersion == fault.name
+
+
+def test_the_planted_leak_of_the_documentation_is_found(tables, tmp_path):
+    # Its base knows nothing, so that all skill comes from the leak.
+    result = backtest(tables, tmp_path, Peeking(Uniform(), tables.results))
+    assert result.summary.verdicts["leaking"].leak_suspected
+
+
+def test_reordered_races_keep_their_laws(tables):
+    walker = WalkForward(tables.schedule, tables.results, "cup", with_values=False)
+    prepared = next(walker.prepare(walker.races(*WINDOW)))
+    for forecaster in (Pulled(RunningOrder()), Peeking(RunningOrder(), tables.results)):
+        made = forecaster.forecast(prepared.history, prepared.race, 50, 1)
+        base = RunningOrder().forecast(prepared.history, prepared.race, 50, 1)
+        assert (np.sort(made.finish, axis=1) == np.arange(1, 21)).all()
+        np.testing.assert_array_equal(made.laps_led.sum(axis=1), base.laps_led.sum(axis=1))
+        winners = made.laps_completed[made.finish == 1]
+        assert (winners == made.laps_completed.max(axis=1)).all()
 
 
 def test_a_leaking_forecaster_is_detected_by_its_skill_and_by_the_probe(tables, tmp_path):
