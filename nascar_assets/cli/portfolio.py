@@ -26,6 +26,6 @@ def portfolio(
     from nascar_assets.orchestration.slate_operations import run_portfolio
 
     out = Output(as_json)
-    outcome = run_portfolio(home, slate, read_settings(settings), code_location(home))
+    outcome = run_portfolio(home, slate, read_settings(settings, home), code_location(home))
     show_result(out, outcome.result)
     out.result(outcome.result)

@@ -93,7 +93,7 @@ def run(
             as_of=as_of,
             n_scenarios=scenarios,
             seed=seed,
-            settings=read_settings(settings),
+            settings=read_settings(settings, home),
             prove=prove,
         )
     show_result(out, outcome.result)
@@ -145,8 +145,8 @@ def show(
     out.result(result)
 
 
-def read_settings(path: Path | None) -> str:
-    """The text of a settings file; empty without one.
+def read_settings(path: Path | None, home: str) -> str:
+    """The text of a settings file; empty without one. A payout table that it names is landed.
 
     Raises:
         InputError: If the file is missing, no text, or a setting in it is at fault.
@@ -159,7 +159,14 @@ def read_settings(path: Path | None) -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The settings cannot be read: {error}", file=str(path)) from error
-    PortfolioSettings.from_toml(text, file=path.name)
+    settings = PortfolioSettings.from_toml(text, file=path.name)
+    if settings.payout is not None:
+        from nascar_assets.orchestration.entries_operations import read_file
+        from nascar_assets.orchestration.payout_files import land_payouts
+        from nascar_assets.orchestration.resources import Platform
+
+        content = read_file(path.parent / settings.payout)
+        land_payouts(Platform(home=home).root, settings.payout, content)
     return text
 
 

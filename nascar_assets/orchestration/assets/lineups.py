@@ -144,14 +144,21 @@ def lineups(
         overlaps,
         player_points,
     )
+    from nascar_assets.orchestration.payout_files import landed_payouts
 
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
     pool = slate_from_polars(slate)
     points = player_points(load_scenarios(root, plan.slate_id), pool)
     settings = plan.settings if config.settings is None else config.settings
+    wanted = PortfolioSettings.from_toml(settings)
+    payouts = None if wanted.payout is None else landed_payouts(root, wanted.payout)
     made = build_portfolio(
-        points, pool, PortfolioSettings.from_toml(settings), prove=config.prove or plan.prove
+        points,
+        pool,
+        wanted,
+        prizes_cents=None if payouts is None else payouts.prizes_cents,
+        prove=config.prove or plan.prove,
     )
     notices = [*made.notices, *made.warnings]
     if made.bound is not None:

@@ -1,0 +1,42 @@
+"""Payout tables that a portfolio's settings name: landed once, read by the lineups asset."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from nascar_assets.contest.payouts import PayoutTable, read_payouts
+from nascar_assets.errors import InputError
+from nascar_assets.storage import DataRoot
+
+FOLDER = "landing/payouts"
+
+
+def land_payouts(root: DataRoot, name: str, content: bytes) -> None:
+    """Keeps a payout table under its file name, once it was found sound.
+
+    Raises:
+        InputError: If it cannot be right; names row and field.
+    """
+    read_payouts(content, file=PurePath(name).name)
+    root.write(_path(name), content)
+
+
+def landed_payouts(root: DataRoot, name: str) -> PayoutTable:
+    """The payout table of a file name.
+
+    Raises:
+        InputError: If no such table was landed.
+    """
+    content = root.read(_path(name))
+    if content is None:
+        raise InputError(
+            "The payout table is not there.",
+            file=_path(name),
+            field="payout",
+            remedy=f"Put it into {FOLDER}/, or give the settings with --settings beside it.",
+        )
+    return read_payouts(content, file=PurePath(name).name)
+
+
+def _path(name: str) -> str:
+    return f"{FOLDER}/{PurePath(name).name}"
