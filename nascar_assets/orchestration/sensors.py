@@ -1,9 +1,10 @@
 """The sensor of landed feed files: the schedule, the races they touch, ratings after them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -21,6 +22,10 @@ from nascar_assets.orchestration.landing_decisions import (
 from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.sensors_run_state import (
+    BATCH,
+    LOST,
+    RANGE_END,
+    RANGE_START,
     RunState,
     any_in_flight,
     range_tags,
@@ -41,6 +46,7 @@ class FeedTick:
         notices: What a person should know, by path or race.
         schedules: Content of the landed schedules that the stored table is known to agree with.
         waiting: What keeps something from being started now.
+        apart: Ids of failed runs over several races whose races were all run one by one.
     """
 
     requests: list[dg.RunRequest]
@@ -48,6 +54,7 @@ class FeedTick:
     notices: dict[str, str]
     schedules: str
     waiting: list[str]
+    apart: list[str]
 
 
 @dg.sensor(
@@ -64,11 +71,16 @@ def landing_feed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
 
     before = read_cursor(context.cursor)
     tick = decide_feed(
-        platform.root, context.instance, str(before.get("schedules", "")), datetime.now(UTC)
+        platform.root,
+        context.instance,
+        str(before.get("schedules", "")),
+        datetime.now(UTC),
+        apart=before.get("apart", ()),
     )
     told = tell(context.log, "landing_feed", before.get("told", {}), tick.notices)
     additions = [RACES.build_add_request(tick.register)] if tick.register else []
-    cursor = json.dumps({"version": 1, "schedules": tick.schedules, "told": told}, sort_keys=True)
+    kept = {"version": 1, "schedules": tick.schedules, "told": told, "apart": tick.apart}
+    cursor = json.dumps(kept, sort_keys=True)
     reasons = [*tick.waiting, *(f"{path}: {text}" for path, text in tick.notices.items())]
     return dg.SensorResult(
         run_requests=tick.requests,
@@ -80,7 +92,7 @@ def landing_feed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
     )
 
 
-def read_cursor(text: str | None) -> dict[str, dict[str, str]]:
+def read_cursor(text: str | None) -> dict[str, Any]:
     """The cursor; empty for none or for text of another version, which costs a look more."""
     try:
         value = json.loads(text) if text else {}
@@ -90,7 +102,12 @@ def read_cursor(text: str | None) -> dict[str, dict[str, str]]:
 
 
 def decide_feed(
-    root: DataRoot, instance: dg.DagsterInstance, agreed: str, now: datetime
+    root: DataRoot,
+    instance: dg.DagsterInstance,
+    agreed: str,
+    now: datetime,
+    *,
+    apart: Collection[str] = (),
 ) -> FeedTick:
     """Compares the landing folder with the store and says what to start.
 
@@ -99,6 +116,7 @@ def decide_feed(
         instance: Tells the partitions and the runs there are.
         agreed: Content of the landed schedules that agreed with the stored table at the last look.
         now: The time by the machine's clock.
+        apart: Ids of failed runs over several races that were taken apart already.
 
     Raises:
         StorageFault: If a folder cannot be listed: then nothing is decided.
@@ -106,7 +124,8 @@ def decide_feed(
     from nascar_assets.orchestration.sensors_races import faults, see_races, stale_tables
 
     seen = see_races(root, now)
-    tick = FeedTick([], [], {}, agreed, [f"{path} is being written" for path in seen.unsettled])
+    writing = [f"{path} is being written" for path in seen.unsettled]
+    tick = FeedTick([], [], {}, agreed, writing, sorted(apart))
     for path in seen.unknown:
         tick.notices[path] = (
             "belongs to no race of the schedule, and waits for a schedule that has it"
@@ -129,6 +148,7 @@ def decide_feed(
     landed = [key for key in by_date if key in seen.landed and key not in known]
     tick.register = landed
     pending = _request_races(instance, stale, [*order, *landed], tick)
+    pending |= _take_apart(instance, seen.landed, held, order, tick)
     if pending or any_in_flight(instance, ["race_job", "schedule_job"]):
         tick.waiting.append("Ratings wait for the races that are being run.")
         return tick
@@ -198,14 +218,60 @@ def _request_races(
             pending = True
         elif state in (RunState.IN_FLIGHT, RunState.LOST):
             pending = True
-        elif len(batch.keys) > 1:  # one of them failed the run, or they changed since
+        elif len(batch.keys) > 1:
             todo += singles(batch, stale)
         elif state is RunState.FAILED:
             tick.notices[batch.keys[0]] = "Its run failed; the next change of its files runs it."
     return pending
 
 
+def _take_apart(
+    instance: dg.DagsterInstance,
+    landed: Mapping[str, LandedRace],
+    held: Collection[str],
+    order: list[str],
+    tick: FeedTick,
+) -> bool:
+    """Runs the races of a failed run over several one by one; returns whether some are to end.
+
+    Such a run may have made some tables of a race and not the others, so that the race looks as
+    if it were up to date.
+    """
+    failed = instance.get_runs(
+        dg.RunsFilter(
+            job_name="race_job", statuses=[dg.DagsterRunStatus.FAILURE], tags={BATCH: "yes"}
+        ),
+        limit=20,
+    )
+    asked = {str(request.run_key) for request in tick.requests}
+    pending = False
+    for run in failed:
+        if run.run_id in tick.apart or LOST in run.tags:
+            continue
+        first, last = run.tags.get(RANGE_START), run.tags.get(RANGE_END)
+        if first not in order or last not in order:
+            continue
+        unfinished = False
+        for key in order[order.index(first) : order.index(last) + 1]:
+            race = landed.get(key)
+            if race is None or key in held:
+                continue
+            state = run_state(instance, race.run_key)
+            if state is RunState.NONE and race.run_key not in asked:
+                tick.requests.append(_request("race_job", Batch((key,), race.run_key)))
+                asked.add(race.run_key)
+            unfinished |= state not in (RunState.DONE, RunState.FAILED)
+            if state is RunState.FAILED:
+                tick.notices[key] = "Its run failed; the next change of its files runs it."
+        if not unfinished:
+            tick.apart.append(run.run_id)
+        pending |= unfinished
+    return pending
+
+
 def _request(job: str, batch: Batch) -> dg.RunRequest:
     if len(batch.keys) == 1:
         return dg.RunRequest(run_key=batch.run_key, job_name=job, partition_key=batch.keys[0])
-    return dg.RunRequest(run_key=batch.run_key, job_name=job, tags=range_tags(batch.keys))
+    return dg.RunRequest(
+        run_key=batch.run_key, job_name=job, tags={**range_tags(batch.keys), BATCH: "yes"}
+    )

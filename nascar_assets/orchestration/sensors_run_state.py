@@ -23,6 +23,9 @@ SALARIES = "nascar/salaries"
 SLATE = "nascar/slate"
 """Tag: the slate of a run."""
 
+BATCH = "nascar/batch"
+"""Tag: the run is over several neighbouring races."""
+
 LOST = "nascar/lost"
 """Tag: the run's process was found dead; it is run again and is no failure of the input."""
 

@@ -1,4 +1,4 @@
-"""What the code location says of every asset, as a value to compare from one version to the next."""
+"""What the code location says of every asset, as a value to compare between versions."""
 
 from __future__ import annotations
 

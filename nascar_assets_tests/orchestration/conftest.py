@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,15 +48,26 @@ def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sample, Pat
 
 
 @pytest.fixture(scope="session")
+def raced(sample_folder: tuple[Sample, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the sample's races and no slate."""
+    _, folder = sample_folder
+    home = tmp_path_factory.mktemp("raced") / "home"
+    location = code_location(str(home))
+    synced = sync_races(str(home), str(folder / "feed"), ["cup"], SEASONS, location=location)
+    assert not synced.failures
+    minute_ago = time.time() - 60
+    for path in home.rglob("*"):  # it was synced a while ago
+        os.utime(path, (minute_ago, minute_ago))
+    return home
+
+
+@pytest.fixture(scope="session")
 def world(
-    sample_folder: tuple[Sample, Path], tmp_path_factory: pytest.TempPathFactory
+    sample_folder: tuple[Sample, Path], raced: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> World:
     sample, folder = sample_folder
     home = tmp_path_factory.mktemp("world") / "home"
-    synced = sync_races(
-        str(home), str(folder / "feed"), ["cup"], SEASONS, location=code_location(str(home))
-    )
-    assert not synced.failures
+    shutil.copytree(raced, home)
     registration, _ = add_slate(str(home), folder / "salaries" / sample.slate_file)
     outcome = run_slate(
         str(home),
@@ -71,4 +84,12 @@ def home(world: World, tmp_path: Path) -> Path:
     """A copy of the world's home that a test may change."""
     target = tmp_path / "home"
     shutil.copytree(world.home, target)
+    return target
+
+
+@pytest.fixture
+def races(raced: Path, tmp_path: Path) -> Path:
+    """A copy of the home without a slate that a test may change."""
+    target = tmp_path / "races"
+    shutil.copytree(raced, target)
     return target

@@ -80,7 +80,7 @@ def test_a_slate_from_salary_file_to_upload(nascar: Nascar, world: World) -> Non
         assert sum(driver["salary"] for driver in lineup["drivers"]) == lineup["salary"] <= 50_000
     listed = nascar(world.home, "slate", "list", "--json").json["slates"]
     assert [(item["slate"], item["state"]) for item in listed] == [(world.slate, "ready")]
-    upload = list(csv.reader(Path(result["paths"]["upload"]).open(newline="")))
+    upload = list(csv.reader(io.StringIO(Path(result["paths"]["upload"]).read_text())))
     wanted = {
         tuple(sorted(f"{d['name']} ({d['dk_id']})" for d in lineup["drivers"]))
         for lineup in result["lineups"]
@@ -112,7 +112,9 @@ def test_a_corrected_file_runs_its_race_and_no_other(
     feed = tmp_path / "feed"
     shutil.copytree(world.feed, feed)
     path = sorted(feed.glob("cacher/2025/1/*/weekend-feed.json"))[-1]
-    path.write_text(path.read_text().replace('"crew_chief_fullname":"', '"crew_chief_fullname":"New ', 1))
+    path.write_text(
+        path.read_text().replace('"crew_chief_fullname":"', '"crew_chief_fullname":"New ', 1)
+    )
     tables = sorted((home / "store" / "entries").glob("*.parquet"))
     before = {table: table.stat().st_mtime_ns for table in tables}
     said = nascar(home, "sync", "--feed", feed, "--seasons", "2024-2026", "--json").json
@@ -249,9 +251,7 @@ def test_input_at_fault_ends_with_2(
     assert said.out == ""
 
 
-@pytest.mark.parametrize(
-    "as_of", ["tomorrow", "2026-02-15T14:00:00", "2027-01-01T00:00:00Z"]
-)
+@pytest.mark.parametrize("as_of", ["tomorrow", "2026-02-15T14:00:00", "2027-01-01T00:00:00Z"])
 def test_a_cut_off_that_cannot_be_is_refused(
     as_of: str, nascar: Nascar, world: World, home: Path
 ) -> None:
@@ -341,8 +341,7 @@ def test_a_killed_sync_leaves_whole_files_and_the_next_one_ends_it(
     home = tmp_path / "home"
     home.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, "sync", "--feed", str(world.feed)]
-        + ["--seasons", "2024-2026"],
+        [sys.executable, "-c", MAIN, "sync", "--feed", str(world.feed), "--seasons", "2024-2026"],
         env=environment(home),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

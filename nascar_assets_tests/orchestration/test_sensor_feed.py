@@ -1,0 +1,211 @@
+"""The sensor of landed feed files on a real home with real runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from nascar_assets.orchestration.store import scan_table
+from nascar_assets.sample import Sample
+from nascar_assets.storage import DataRoot
+from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
+
+
+def weekend(home: Path, season: int, number: int) -> Path:
+    found = sorted((home / "landing/feed/cacher" / str(season) / "1").glob("*/weekend-feed.json"))
+    return found[number]
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replaces a file as a correction does, a while ago."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    back = time.time() - 60
+    os.utime(path, (back, back))
+
+
+def key_of(home: Path, path: Path) -> str:
+    schedule = scan_table(DataRoot.open(home), "schedule").collect()
+    return str(schedule.filter(pl.col("race_id") == path.parent.name)["race_key"][0])
+
+
+def test_what_a_sync_made_needs_no_run(races: Path) -> None:
+    ticker = Ticker(races)
+    assert ticker.tick("landing_feed") == []
+    assert ticker.skipped == "Everything that landed is up to date."
+
+
+def test_a_correction_runs_its_race_then_the_ratings_after_it(races: Path) -> None:
+    path = weekend(races, 2025, 17)
+    key = key_of(races, path)
+    ticker = Ticker(races)
+    ticker.tick("landing_feed")
+    ratings = races / "store/track_profiles"
+    before = {item.stem: item.stat().st_mtime_ns for item in ratings.glob("*.parquet")}
+    edit(path, '"finishing_position":1,', '"finishing_position":1, ')  # the same race
+    assert ticker.settle() == [f"race_job {key}"]
+    weekend_feed = json.loads(path.read_text())
+    results = weekend_feed["weekend_race"][0]["results"]
+    results[2]["laps_led"], results[3]["laps_led"] = 5, 7
+    path.write_text(json.dumps(weekend_feed))
+    settle_files(races)
+    done = ticker.settle()
+    assert done[0] == f"race_job {key}"
+    assert [line.split()[0] for line in done[1:]] == ["as_of_job"]
+    after = {item.stem: item.stat().st_mtime_ns for item in ratings.glob("*.parquet")}
+    moved = {name for name in after if after[name] != before[name]}
+    dated = scan_table(DataRoot.open(races), "schedule").sort("start_time").collect()
+    order = [name for name in dated["race_key"].to_list() if name in after]
+    assert moved == set(order[order.index(key) + 1 :])
+    assert ticker.settle() == []
+
+
+def test_the_same_content_again_starts_nothing(races: Path) -> None:
+    path = weekend(races, 2025, 3)
+    data = path.read_bytes()
+    ticker = Ticker(races)
+    ticker.tick("landing_feed")
+    path.unlink()
+    path.write_bytes(data)
+    settle_files(races)
+    assert ticker.tick("landing_feed") == []
+
+
+def test_a_daemon_that_was_restarted_asks_for_the_same_run(races: Path) -> None:
+    Ticker(races).tick("landing_feed")
+    edit(weekend(races, 2025, 3), '"crew_chief_fullname":"', '"crew_chief_fullname":"New ')
+    first, second = Ticker(races), Ticker(races)  # two daemons, or one without its cursor
+    (one,) = first.tick("landing_feed")
+    (other,) = second.tick("landing_feed")
+    assert one.run_key == other.run_key
+    first.carry_out(one)
+    assert second.tick("landing_feed") == []
+
+
+def test_a_home_without_tables_gets_all_of_them_in_few_runs(
+    sample_folder: tuple[Sample, Path], raced: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(sample_folder[1] / "feed", home / "landing" / "feed")
+    settle_files(home)
+    ticker = Ticker(home)
+    assert ticker.settle() == ["schedule_job range", "race_job range", "as_of_job range"]
+    tables = {path.stem for path in (home / "store/race_results").glob("*.parquet")}
+    assert tables == {path.stem for path in (raced / "store/race_results").glob("*.parquet")}
+    for name in ("race_results", "driver_ratings", "lap_features"):
+        for path in (raced / "store" / name).glob("*.parquet"):
+            assert (home / "store" / name / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_half_copied_file_waits_and_then_holds_its_race_alone(races: Path) -> None:
+    path = weekend(races, 2025, 3)
+    whole = path.read_bytes()
+    other = weekend(races, 2025, 5)
+    entries = races / "store/entries" / f"{key_of(races, path)}.parquet"
+    before = entries.read_bytes()
+    ticker = Ticker(races)
+    ticker.tick("landing_feed")
+    path.write_bytes(whole[: len(whole) // 2])  # now: a writer may still be at it
+    assert ticker.tick("landing_feed") == []
+    assert "is being written" in ticker.skipped
+    settle_files(races)  # a while ago: the copy broke off
+    edit(other, '"crew_chief_fullname":"', '"crew_chief_fullname":"New ')
+    assert ticker.settle() == [f"race_job {key_of(races, other)}"]
+    assert path.name in ticker.skipped
+    assert entries.read_bytes() == before
+    path.write_bytes(whole)
+    settle_files(races)
+    assert ticker.settle() == []  # what its tables were made from is there again
+
+
+def test_one_bad_race_does_not_keep_the_others_from_being_run(races: Path) -> None:
+    for number in range(5):
+        edit(weekend(races, 2025, number), '"crew_chief_fullname":"', '"crew_chief_fullname":"New ')
+    bad = weekend(races, 2025, 2)
+    content = json.loads(bad.read_text())
+    for row in content["weekend_race"][0]["results"]:
+        row["finishing_position"] = 4  # passes as a file, fails as a race
+    bad.write_text(json.dumps(content))
+    settle_files(races)
+    ticker = Ticker(races)
+    done = ticker.settle()
+    assert done.count("race_job range") >= 1
+    singles = [line for line in done if line.startswith("race_job 2025")]
+    assert f"race_job {key_of(races, bad)}" in singles
+    (failed,) = ticker.instance.get_runs(
+        dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus.FAILURE], tags={"dagster/partition": key_of(races, bad)}
+        )
+    )
+    assert failed.job_name == "race_job"
+    for number in (0, 1, 3, 4):
+        path = weekend(races, 2025, number)
+        table = pl.read_parquet(races / "store/entries" / f"{key_of(races, path)}.parquet")
+        assert table["crew_chief"].str.starts_with("New ").any()
+
+
+def test_a_file_of_no_known_race_is_told_and_waits(races: Path) -> None:
+    stranger = races / "landing/feed/cacher/2025/1/777777/weekend-feed.json"
+    stranger.parent.mkdir()
+    stranger.write_text('{"weekend_race":[{"race_id":777777,"results":[]}]}')
+    settle_files(races)
+    ticker = Ticker(races)
+    assert ticker.tick("landing_feed") == []
+    assert "777777" in ticker.skipped
+
+
+def test_a_new_schedule_is_read_first_and_a_bad_one_changes_nothing(races: Path) -> None:
+    path = races / "landing/feed/cacher/2026/race_list_basic.json"
+    whole = path.read_text()
+    ticker = Ticker(races)
+    ticker.tick("landing_feed")
+    content = json.loads(whole)
+    race = (
+        next(
+            row
+            for row in content["series_1"]
+            if row["race_date"] > "2026-06" and not row["schedule"]
+        )
+        if "schedule" in content["series_1"][0]
+        else next(row for row in content["series_1"] if row["race_date"] > "2026-06")
+    )
+    for field in ("race_date", "date_scheduled", "tunein_date"):  # put off by a day
+        moved = datetime.fromisoformat(race[field]).replace(tzinfo=UTC).timestamp() + 86_400
+        race[field] = datetime.fromtimestamp(moved, UTC).replace(tzinfo=None).isoformat()
+    path.write_text(json.dumps(content))
+    settle_files(races)
+    before = scan_table(DataRoot.open(races), "schedule").collect()
+    assert ticker.settle() == ["schedule_job range"]
+    after = scan_table(DataRoot.open(races), "schedule").collect()
+    both = before.join(after, on=["race_id", "race_key"], how="inner")
+    assert both.height == before.height  # keys once given are kept
+    changed = both.filter(pl.col("start_time") != pl.col("start_time_right"))
+    assert changed["race_id"].to_list() == [str(race["race_id"])]
+    path.write_text(whole[:1000])
+    settle_files(races)
+    assert ticker.settle() == []
+    assert "race_list_basic.json" in ticker.skipped
+    assert scan_table(DataRoot.open(races), "schedule").collect().equals(after)
+
+
+def test_a_folder_that_cannot_be_read_decides_nothing(races: Path) -> None:
+    ticker = Ticker(races)
+    ticker.tick("landing_feed")
+    cursor = ticker.cursors["landing_feed"]
+    shutil.move(races / "landing", races / "away")
+    (races / "landing").symlink_to(races / "landing")  # a loop: listing it fails
+    with pytest.raises(Exception, match=r"(?i)symbolic|loop|Listing|levels"):
+        ticker.tick("landing_feed")
+    assert ticker.cursors["landing_feed"] == cursor
+    (races / "landing").unlink()
+    shutil.move(races / "away", races / "landing")
+    assert ticker.tick("landing_feed") == []

@@ -1,0 +1,232 @@
+"""Salary files that land: slates registered, waiting, refused, run, and never after lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from nascar_assets.orchestration.freshness import stale_inputs
+from nascar_assets.orchestration.landing_decisions_salaries import (
+    Outcome,
+    SalaryCursor,
+    SalaryLanded,
+    SlateInputs,
+    decide_salaries,
+    slates_to_run,
+)
+from nascar_assets.orchestration.slate_plan import Registration
+from nascar_assets.orchestration.week import SlateWeek
+from nascar_assets.sample import Sample
+from nascar_assets.storage import DataRoot
+from nascar_assets_tests.orchestration.conftest import World
+from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
+
+SLATE = "2026-02-15-cup-dk-classic"
+LOCK = datetime(2026, 2, 15, 19, 30, tzinfo=UTC)
+NOW = datetime(2026, 2, 14, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def race_week(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock stands in the week of the sample's next race."""
+    start = time.time()
+    monkeypatch.setenv("NASCAR_CLOCK", f"2026-02-11T12:00:00+00:00 from {start:.0f} x 1")
+
+
+def drop(home: Path, name: str, data: bytes, *, minutes_ago: float = 1) -> Path:
+    path = home / "landing" / "salaries" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    moment = time.time() - 60 * minutes_ago
+    os.utime(path, (moment, moment))
+    return path
+
+
+def salaries(folder: tuple[Sample, Path]) -> tuple[str, bytes]:
+    sample, _ = folder
+    return sample.slate_file, sample.salaries[sample.slate_file]
+
+
+@pytest.mark.usefixtures("race_week")
+def test_a_dropped_file_registers_its_slate_and_runs_it_once(
+    races: Path, sample_folder: tuple[Sample, Path]
+) -> None:
+    name, data = salaries(sample_folder)
+    drop(races, name, data)
+    ticker = Ticker(races)
+    (request,) = ticker.tick("landing_salaries")
+    assert request.partition_key == SLATE
+    assert ticker.instance.get_dynamic_partitions("slates") == [SLATE]
+    as_of = request.run_config["ops"]["slate"]["config"]["as_of"]
+    assert datetime.fromisoformat(as_of) < LOCK
+    (again,) = Ticker(races).tick("landing_salaries")  # a second daemon
+    assert again.run_key == request.run_key
+    ticker.instance.create_run_for_job(
+        ticker.definitions.resolve_job_def("slate_job"),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={**request.tags, "dagster/run_key": str(request.run_key), "dagster/partition": SLATE},
+    )
+    assert ticker.tick("landing_salaries") == []
+
+
+def test_a_locked_slate_is_registered_and_not_run(
+    races: Path, sample_folder: tuple[Sample, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = f"{LOCK.isoformat()} from {time.time():.0f} x 1"
+    monkeypatch.setenv("NASCAR_CLOCK", clock)
+    drop(races, *salaries(sample_folder))
+    ticker = Ticker(races)
+    assert ticker.tick("landing_salaries") == []
+    assert Registration.load(DataRoot.open(races), SLATE).race_key == "2026-cup-01"
+
+
+@pytest.mark.usefixtures("race_week")
+def test_of_two_files_for_one_slate_the_later_counts(
+    races: Path, sample_folder: tuple[Sample, Path]
+) -> None:
+    name, data = salaries(sample_folder)
+    drop(races, name, data, minutes_ago=9)
+    ticker = Ticker(races)
+    ticker.tick("landing_salaries")
+    newer = data.replace(b",11300,", b",11200,")
+    drop(races, name.replace("DK", "v2_DK"), newer, minutes_ago=1)
+    (request,) = ticker.tick("landing_salaries")
+    registration = Registration.load(DataRoot.open(races), SLATE)
+    assert registration.salary_path.endswith(name.replace("DK", "v2_DK"))
+    assert request.tags["nascar/salaries"] == registration.salary_sha256
+    assert registration.salaries(DataRoot.open(races)) == newer
+
+
+@pytest.mark.usefixtures("race_week")
+def test_an_unknown_race_waits_until_the_schedule_has_it(
+    races: Path, sample_folder: tuple[Sample, Path]
+) -> None:
+    name, data = salaries(sample_folder)
+    drop(races, name, data.replace(b"Prairie Lantern 400", b"Nowhere Grand Prix"))
+    ticker = Ticker(races)
+    assert ticker.tick("landing_salaries") == []
+    assert "waits for its race" in ticker.skipped
+    assert not (races / "slates").exists()
+    path = races / "landing/feed/cacher/2026/race_list_basic.json"
+    path.write_text(path.read_text().replace("Prairie Lantern 400", "Nowhere Grand Prix"))
+    settle_files(races)
+    assert ticker.settle() == ["schedule_job range"]
+    (request,) = ticker.tick("landing_salaries")
+    assert request.partition_key == SLATE
+
+
+@pytest.mark.usefixtures("race_week")
+def test_a_bad_file_is_refused_with_a_report_and_stays_where_it_is(races: Path) -> None:
+    path = drop(races, "2026-02-15_DKCup.csv", b"Position,Name\nD,Nobody\n")
+    ticker = Ticker(races)
+    assert ticker.tick("landing_salaries") == []
+    assert path.exists()
+    report = json.loads(
+        (races / "quarantine/salaries/2026-02-15_DKCup.csv.report.json").read_text()
+    )
+    assert report["file"] == "landing/salaries/2026-02-15_DKCup.csv"
+    assert "row 1" in report["reason"]
+    assert (races / "quarantine/salaries/2026-02-15_DKCup.csv").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.usefixtures("race_week")
+def test_a_file_being_copied_is_left_alone(
+    races: Path, sample_folder: tuple[Sample, Path]
+) -> None:
+    name, data = salaries(sample_folder)
+    drop(races, name, data[: len(data) // 2], minutes_ago=0)
+    ticker = Ticker(races)
+    assert ticker.tick("landing_salaries") == []
+    assert not (races / "slates").exists()
+    assert not (races / "quarantine").exists()
+
+
+@pytest.mark.usefixtures("race_week")
+def test_a_run_from_the_command_line_is_not_repeated(world: World, home: Path) -> None:
+    settle_files(home)
+    ticker = Ticker(home)
+    assert ticker.tick("landing_salaries") == []
+
+
+@pytest.mark.usefixtures("race_week")
+def test_new_results_run_open_slates_again(home: Path) -> None:
+    ticker = Ticker(home)
+    assert ticker.tick("landing_salaries") == []
+    table = sorted((home / "store/race_results").glob("2025-*.parquet"))[-1]
+    shutil.copy(sorted((home / "store/race_results").glob("2025-*.parquet"))[-2], table)
+    os.utime(table)
+    (request,) = ticker.tick("landing_salaries")
+    assert request.tags["nascar/why"] == "inputs"
+    assert request.run_config["ops"]["slate"]["config"]["n_scenarios"] == 300
+
+
+def slate_week(lock: datetime = LOCK) -> SlateWeek:
+    return SlateWeek(SLATE, lock, lock - timedelta(days=5), lock - timedelta(days=1))
+
+
+def inputs(**changes: object) -> SlateInputs:
+    base = SlateInputs(slate_week(), "new", NOW, None, None)
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def test_slates_to_run() -> None:
+    def whys(item: SlateInputs, now: datetime = NOW) -> list[str]:
+        return [request.why for request in slates_to_run(now, [item])]
+
+    hour = timedelta(hours=1)
+    assert whys(inputs()) == ["salaries"]
+    assert whys(inputs(run_salary="new", run_at=NOW + hour)) == []
+    assert whys(inputs(run_salary="new", run_at=NOW - hour)) == ["inputs"]
+    assert whys(inputs(run_salary="old", run_at=NOW + hour)) == ["salaries"]
+    assert whys(inputs(), LOCK) == []
+    assert whys(inputs(), LOCK - timedelta(minutes=1)) == []  # it would end after lock
+
+
+def test_a_cursor_survives_and_a_damaged_one_costs_a_look() -> None:
+    file = SalaryLanded("landing/salaries/a.csv", "h", NOW)
+    reads = []
+
+    def read(path: str) -> Outcome:
+        reads.append(path)
+        return Outcome("waiting", "no race")
+
+    first = decide_salaries([file], {}, SalaryCursor(), "s1", read)
+    cursor = SalaryCursor.from_text(first.cursor.to_text())
+    assert cursor == first.cursor
+    second = decide_salaries([file], {}, cursor, "s1", read)
+    assert (len(reads), dict(second.news)) == (1, {})
+    decide_salaries([file], {}, cursor, "s2", read)
+    assert len(reads) == 2
+    for damaged in ("{", "[]", '{"version": 2}', '{"version":1,"files":{"a":[1]}}'):
+        assert SalaryCursor.from_text(damaged) == SalaryCursor()
+
+
+def test_a_persons_choice_of_race_counts() -> None:
+    file = SalaryLanded("landing/salaries/a.csv", "h", NOW)
+    registered = {"theirs": (file.path, file.sha256)}
+
+    def read(path: str) -> Outcome:
+        raise AssertionError("what is registered is not read again")
+
+    assert decide_salaries([file], registered, SalaryCursor(), "s", read).register == {}
+
+
+def test_a_slate_locked_with_old_data_says_so() -> None:
+    week = slate_week()
+    early, late = LOCK - timedelta(days=2), LOCK - timedelta(hours=1)
+    assert stale_inputs(week, late, late, {}, LOCK) == []
+    (line,) = stale_inputs(week, early, early, {}, LOCK)
+    assert "before practice and qualifying" in line
+    changed = {"The entries of 2026-cup-01": (LOCK - timedelta(minutes=30), week.entries_at)}
+    (line,) = stale_inputs(week, late, late, changed, LOCK)
+    assert line.startswith("The entries of 2026-cup-01 changed")
+    after = {"The entries of 2026-cup-01": (LOCK + timedelta(hours=3), week.entries_at)}
+    assert stale_inputs(week, late, late, after, LOCK + timedelta(hours=9)) == []
