@@ -27,4 +27,9 @@ fi
 .venv/bin/python -m pip install --quiet "uv==0.13.8"
 .venv/bin/uv pip sync --quiet --require-hashes requirements.lock --python .venv/bin/python
 .venv/bin/uv pip install --quiet --no-deps --editable . --python .venv/bin/python
+
+# A small run compiles the numerical kernels into their cache, so that the first real one is fast.
+warm="$(mktemp -d)"
+trap 'rm -rf "$warm"' EXIT
+.venv/bin/nascar demo --home "$warm" --scenarios 200 --json >/dev/null
 touch .venv/.installed
