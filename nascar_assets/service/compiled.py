@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -140,7 +140,11 @@ class CompiledRequest:
 
 def setup_to_dict(setup: RaceSetup) -> dict[str, Any]:
     """A race as plain values, its notices included."""
-    return asdict(setup)
+    values = {item.name: getattr(setup, item.name) for item in fields(setup)}
+    # Entries are flat; `asdict` would copy each of their values deeply.
+    names = [item.name for item in fields(Entry)]
+    entries = [{name: getattr(entry, name) for name in names} for entry in setup.entries]
+    return {**values, "entries": entries}
 
 
 def setup_from_dict(stored: Mapping[str, Any]) -> RaceSetup:

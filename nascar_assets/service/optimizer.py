@@ -53,6 +53,8 @@ _IDEMPOTENT = uuid.UUID("6f3a4bb1-5d0c-4a3e-9b57-2c1f8f4c9a10")
 _DRAWN_SEEDS = 2**53 - 1
 """Drawn seeds are below this, so that every JSON reader holds them exactly."""
 _FINISHED_KEPT = 4_096
+_FRESH_SECONDS = 0.05
+"""How old a status may be that is given to many who ask at once."""
 
 _log = structlog.get_logger(__name__)
 
@@ -89,6 +91,7 @@ class Optimizer:
         self.slates = StoredSlates(self._root)
         self.graph = GraphReader(platform)
         self._finished: OrderedDict[str, OptimizationStatus] = OrderedDict()
+        self._fresh: dict[str, tuple[float, OptimizationStatus]] = {}
         self._lock = Lock()
 
     def submit(
@@ -215,11 +218,19 @@ class Optimizer:
         Raises:
             RequestRefused: 404 for an id that no job has.
         """
+        asked = time.monotonic()
         with self._lock:
             if run_id in self._finished:
                 return self._finished[run_id]
+            when, fresh = self._fresh.get(run_id, (float("-inf"), None))
+            if fresh is not None and asked - when < _FRESH_SECONDS:
+                return fresh
         job = self._job(run_id)
         status = self._store.describe(job)
+        with self._lock:
+            if len(self._fresh) > _FINISHED_KEPT:
+                self._fresh.clear()
+            self._fresh[run_id] = (asked, status)
         if job.finished:  # it will never change again
             with self._lock:
                 self._finished[run_id] = status
@@ -286,6 +297,8 @@ class Optimizer:
                 self._stop_job(run_id)
             else:
                 self._ended(run_id)
+            with self._lock:
+                self._fresh.pop(run_id, None)
         return self.status(run_id)
 
     def list_jobs(

@@ -17,6 +17,8 @@ from typing import Any
 
 IDLE_SECONDS = 1.0
 """How long a worker that nobody wakes waits before it looks by itself."""
+POLITE = 5
+"""How much a worker gives way to the server, whose answers are due at once."""
 FAULT_SECONDS = 1.0
 """How long it waits where the storage does not answer."""
 
@@ -41,6 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--server", required=True)
     options = parser.parse_args(arguments)
     report = Reports()
+    os.nice(POLITE)
     wake = threading.Event()
     threading.Thread(target=_listen, args=(wake,), daemon=True).start()
 
