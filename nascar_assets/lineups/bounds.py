@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,10 @@ Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
 Masks = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
+
+
+_REFRESH = 6
+_ACTIVE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +172,20 @@ def search_prices(
     best, best_at = np.inf, (u, m, p)
     pace, idle = 1.0, 0
     du, dm, dp = np.zeros_like(u), np.zeros_like(m), np.zeros_like(p)
-    for _ in range(steps):
+    active = np.arange(pool.shape[0])
+    active_value: Any = value
+    active_has, active_index = has, index
+    for step_number in range(steps):
+        # Only candidates near the top decide a step; every few steps all are looked at again, and
+        # only those steps say how good the prices are.
+        full = step_number % _REFRESH == 0
+        if full:
+            active_value, active_has, active_index = value, has, index
+            active = np.arange(pool.shape[0])
         whole = np.rint(u).astype(np.int32)
-        reduced = own.astype(np.float64) - has @ m - p[index].sum(axis=1)
+        reduced = own[active] - active_has @ m - p[active_index].sum(axis=1)
         if n_scenarios:
-            reduced += selection_kernel.gains_above(value, whole)
+            reduced += selection_kernel.gains_above(active_value, whole)
         chosen = np.argpartition(reduced, reduced.shape[0] - n)[reduced.shape[0] - n :]
         bound = (
             float(whole.sum(dtype=np.int64))
@@ -179,30 +193,39 @@ def search_prices(
             + float(p.sum())
             + float(reduced[chosen].sum())
         )
-        if bound < best:
-            best, best_at, idle = bound, (u, m, p), 0
+        if full:
+            if bound < best:
+                best, best_at, idle = bound, (u, m, p), 0
+            else:
+                pace, idle = pace * 0.6, idle + 1
+                if idle > 1:
+                    u, m, p = best_at
+                    idle = 0
+                    du, dm, dp = np.zeros_like(u), np.zeros_like(m), np.zeros_like(p)
+            if bound - worth <= 0.5:
+                break
+            exceeding = selection_kernel.count_above(value, chosen, whole)
+            chosen_has, chosen_index = has[chosen], index[chosen]
+            near = np.argpartition(-reduced, min(_ACTIVE * n + 300, reduced.shape[0] - 1))
+            active = np.sort(near[: _ACTIVE * n + 300])
+            active_value = value[active]
+            active_has, active_index = has[active], index[active]
         else:
-            idle += 1
-            if idle > 4:
-                pace, idle = pace * 0.6, 0
-                u, m, p = best_at
-                du, dm, dp = np.zeros_like(u), np.zeros_like(m), np.zeros_like(p)
-                continue
-        if bound - worth <= 0.5:
-            break
-        gu = 1.0 - (value[chosen] > whole).sum(axis=0) if n_scenarios else u
-        gm = np.where(m > 0, most, least) - has[chosen].sum(axis=0)
+            exceeding = selection_kernel.count_above(active_value, chosen, whole)
+            chosen_has, chosen_index = active_has[chosen], active_index[chosen]
+        gu = 1.0 - exceeding
+        count = chosen_has.sum(axis=0)
         # At a price of zero either side of a bound is a subgradient: take the one that is broken.
-        count = has[chosen].sum(axis=0)
+        gm = np.where(m > 0, most, least) - count
         gm = np.where(m == 0, np.clip(count, least, most) - count, gm)
-        gp = 1.0 - np.bincount(index[chosen].ravel(), minlength=p.shape[0])
+        gp = 1.0 - np.bincount(chosen_index.ravel(), minlength=p.shape[0])
         gp[-1] = 0.0
         gp[(p <= 0) & (gp > 0)] = 0.0
         du, dm, dp = gu + 0.5 * du, gm + 0.5 * dm, gp + 0.5 * dp
         norm = float((du * du).sum() + weight * ((dm * dm).sum() + (dp * dp).sum()))
         if norm == 0.0:
             break
-        step = pace * (bound - worth) / norm
+        step = pace * max(bound - worth, 0.0) / norm
         u = u - step * du
         m = m - step * weight * dm
         p = np.maximum(p - step * weight * dp, 0.0)

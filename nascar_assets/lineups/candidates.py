@@ -16,6 +16,10 @@ Ints = npt.NDArray[np.int64]
 Masks = npt.NDArray[np.uint64]
 
 
+# How far down the ranking candidates for bounds over the set are looked for first.
+_AHEAD = 60
+
+
 @dataclass(frozen=True, slots=True)
 class Features:
     """What is counted over the set: words of bits, and bounds on each bit's count.
@@ -82,19 +86,18 @@ def top(scores: Ints, count: int) -> npt.NDArray[np.int64]:
     return chosen[np.argsort(-scores[chosen], kind="stable")]
 
 
-def packing(masks: Masks, scores: Ints, count: int, max_shared: int, scan: int) -> Masks:
-    """The best lineups taken in turn, each sharing no more than allowed with those before."""
-    chosen: list[np.uint64] = []
-    taken = np.empty(0, np.uint64)
-    for index in top(scores, scan):
-        mask = masks[index]
-        if taken.size and int(np.bitwise_count(taken & mask).max()) > max_shared:
+def packing(masks: Masks, count: int, max_shared: int) -> Masks:
+    """Lineups taken in turn, each sharing no more drivers than allowed with those before."""
+    taken = np.zeros(count, np.uint64)
+    size = 0
+    for mask in masks:
+        if size and int(np.bitwise_count(taken[:size] & mask).max()) > max_shared:
             continue
-        chosen.append(mask)
-        taken = np.array(chosen, np.uint64)
-        if len(chosen) == count:
+        taken[size] = mask
+        size += 1
+        if size == count:
             break
-    return taken
+    return taken[:size]
 
 
 def spread(problem: Problem, space: Masks, scores: Ints, count: int) -> Masks:
@@ -103,19 +106,21 @@ def spread(problem: Problem, space: Masks, scores: Ints, count: int) -> Masks:
     Bounds over the set need candidates on both sides of them; a limit on shared drivers needs
     candidates far from one another.
     """
-    parts = [space[top(scores, count)]]
+    best = top(scores, min(space.shape[0], _AHEAD * count))
+    parts = [space[best[:count]]]
     share = max(count // 24, problem.lineups // 4)
     for exposure in problem.exposures:
-        held = (space & np.uint64(exposure.target)) != 0
-        if exposure.least > 0:
-            inside = np.flatnonzero(held)
-            parts.append(space[inside[top(scores[inside], share)]])
-        if exposure.most < problem.lineups:
-            outside = np.flatnonzero(~held)
-            parts.append(space[outside[top(scores[outside], share)]])
+        held = (space[best] & np.uint64(exposure.target)) != 0
+        for wanted, side in ((exposure.least > 0, True), (exposure.most < problem.lineups, False)):
+            if not wanted:
+                continue
+            ahead = best[held == side][:share]
+            if ahead.shape[0] < share:
+                everywhere = np.flatnonzero(((space & np.uint64(exposure.target)) != 0) == side)
+                ahead = everywhere[top(scores[everywhere], share)]
+            parts.append(space[ahead])
     if problem.max_shared < problem.roster_size - 1:
-        scan = min(space.shape[0], 60 * count)
-        parts.append(packing(space, scores, 2 * problem.lineups, problem.max_shared, scan))
+        parts.append(packing(space[best], 2 * problem.lineups, problem.max_shared))
     return np.unique(np.concatenate(parts))
 
 

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from nascar_assets.lineups.bounds import Prices, bound_from, reduced_worth, search_prices
 from nascar_assets.lineups.candidates import Features, mean_scores, spread, top
-from nascar_assets.lineups.mix import feasible_mix, kinds_of
 from nascar_assets.lineups.objectives import BestObjective, Objective, PayoutObjective
 from nascar_assets.lineups.ownership import expected_field
 from nascar_assets.lineups.problem import Problem
@@ -18,11 +17,14 @@ from nascar_assets.lineups.selection import Candidates, Selection, select
 Ints = npt.NDArray[np.int64]
 Masks = npt.NDArray[np.uint64]
 
-_ROUNDS = 5
+_ROUNDS = 4
+_ROUGH_TURNS = 2
 _CLOSE = 0.01
+_CLOSE_FEW = 0.02
 _ROUGH = 4
-_FIRST_STEPS = 20
-_STEPS = 60
+_FIRST_STEPS = 60
+_STEPS = 240
+_MANY = 60
 _PRICED = 25_000
 _EXACT = 6_000
 _SAMPLE = 2_000
@@ -46,7 +48,13 @@ class Solution:
 
 
 def optimise(
-    problem: Problem, features: Features, objective: Objective, space: Masks, *, prove: bool = True
+    problem: Problem,
+    features: Features,
+    objective: Objective,
+    space: Masks,
+    mix: Masks,
+    *,
+    prove: bool = True,
 ) -> Solution:
     """The best set found among all legal lineups, and the bound proven for it.
 
@@ -59,11 +67,13 @@ def optimise(
         features: What is counted over the set.
         objective: What a set is worth on the scenarios to optimise on.
         space: Every legal lineup.
+        mix: Lineups of which some mix meets the bounds over the set.
         prove: Whether to go on until a bound is proven; the first set found otherwise.
     """
     count = max(1_200, 8 * problem.lineups)
     space, own, pool = _first_pool(problem, objective, space, count)
-    pool = np.union1d(pool, _scattered(problem, features, objective, space))
+    pool = np.union1d(pool, _scattered(problem, features, objective, space, mix))
+    close = _CLOSE if problem.lineups >= _MANY else _CLOSE_FEW
     best: Selection | None = None
     bound: int | None = None
     prices: Prices | None = None
@@ -89,7 +99,7 @@ def optimise(
             steps=_STEPS if turn else _FIRST_STEPS,
             start=prices,
         )
-        if turn == 0 and isinstance(objective, BestObjective):
+        if turn < _ROUGH_TURNS and isinstance(objective, BestObjective):
             # Only a search for candidates yet: a part of the scenarios will do.
             reduced = _rough_worth(problem, features, objective, space, prices)
         else:
@@ -98,9 +108,9 @@ def optimise(
             tighter = bound is None or proven < bound
             bound = min(proven, bound) if bound is not None else proven
             reached = objective.natural(best.worth, problem.lineups)
-            if objective.natural(bound, problem.lineups) - reached <= _CLOSE * abs(reached):
+            if objective.natural(bound, problem.lineups) - reached <= close * abs(reached):
                 break
-            if turn >= 2 and selection is not best and not tighter:
+            if turn > _ROUGH_TURNS and selection is not best and not tighter:
                 break
         keep = pool[top(reduced_worth(problem, features, objective, pool, prices), 2 * count)]
         pool = np.unique(np.concatenate([best.masks, keep, spread(problem, space, reduced, count)]))
@@ -108,7 +118,9 @@ def optimise(
     return Solution(best, bound, space.shape[0])
 
 
-def _scattered(problem: Problem, features: Features, objective: Objective, space: Masks) -> Masks:
+def _scattered(
+    problem: Problem, features: Features, objective: Objective, space: Masks, mix: Masks
+) -> Masks:
     """Lineups for bounds over the set: a mix that meets them, and a sample around that mix.
 
     The sample is of the distribution of largest entropy that has the least exposures, so it is
@@ -117,15 +129,13 @@ def _scattered(problem: Problem, features: Features, objective: Objective, space
     spread_out = problem.max_shared < problem.roster_size - 1
     if not problem.exposures and not spread_out:
         return np.empty(0, np.uint64)
-    mix = np.empty(0, np.uint64)
     given = np.full(problem.salary.shape[0], np.nan)
     if problem.exposures:
-        kinds = kinds_of(features, problem.lineups, space)
-        mix = feasible_mix(features, kinds, problem.lineups).columns
         least = features.least[: given.shape[0]] / problem.lineups
         given[least > 0] = np.minimum(least[least > 0] + 0.01, 1.0)
     mean = objective.columns.mean(axis=1) / problem.slate.rules.points_scale
-    racing = np.array([bool((space & np.uint64(1 << i)).any()) for i in range(mean.shape[0])])
+    used = int(np.bitwise_or.reduce(space))
+    racing = np.array([bool(used >> i & 1) for i in range(mean.shape[0])])
     given[~racing] = np.nan
     rest = problem.roster_size - float(np.nansum(given))
     free = racing & np.isnan(given)

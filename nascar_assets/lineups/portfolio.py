@@ -160,7 +160,8 @@ def build_portfolio(
         sum_rules += (ownership_rule(settings.ownership_max, ownership),)
     space = legal_space(problem, problem.count_rules, sum_rules)
     features = features_of(problem)
-    if not _possible(problem, features, space):
+    mix = _possible_mix(problem, features, space)
+    if mix is None:
         raise InfeasiblePortfolio(_conflict(problem, sum_rules))
     if settings.objective in ("top_fraction", "payout") and field is None:
         rng = np.random.Generator(np.random.Philox(_FIELD_SEED))
@@ -170,7 +171,7 @@ def build_portfolio(
         held_back[-1] = True
     train = _objective(problem, scaled[~held_back], field, prizes_cents)
     held = _objective(problem, scaled[held_back], field, prizes_cents)
-    solution = optimise(problem, features, train, space, prove=prove)
+    solution = optimise(problem, features, train, space, mix, prove=prove)
     if solution.selection.violation:
         raise InfeasiblePortfolio(_conflict(problem, sum_rules))
     return _portfolio(problem, solution, train, held, scaled)
@@ -194,16 +195,17 @@ def _expected(problem: Problem, scaled: Ints32) -> FieldModel:
     )
 
 
-def _possible(problem: Problem, features: Features, space: Masks) -> bool:
-    """False where the bounds are known not to hold together before any search."""
+def _possible_mix(problem: Problem, features: Features, space: Masks) -> Masks | None:
+    """Lineups of which a mix meets the bounds; none where those are known not to hold together."""
     if space.shape[0] < problem.lineups or bool((features.least > features.most).any()):
-        return False
+        return None
     if sharing_conflict(problem, space) is not None:
-        return False
+        return None
     if not problem.exposures:
-        return True
+        return np.empty(0, np.uint64)
     kinds = kinds_of(features, problem.lineups, space)
-    return feasible_mix(features, kinds, problem.lineups).certificate is None
+    mix = feasible_mix(features, kinds, problem.lineups)
+    return mix.columns if mix.certificate is None else None
 
 
 def _conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+from numba import njit
 
 from nascar_assets.lineups.space_kernel import count_bits
 
@@ -83,19 +83,37 @@ def _rank_scenario(
     runner[s] = bt
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def gains_above(value: Ints16or32, price: Ints32) -> Ints:
     """[M] sums over scenarios of what each candidate is worth above the scenario's price."""
     n_candidates, n_scenarios = value.shape
-    out = np.empty(n_candidates, np.int64)
-    for candidate in prange(n_candidates):
-        total = np.int64(0)
+    out = np.zeros(n_candidates, np.int64)
+    for candidate in range(n_candidates):
         for low in range(0, n_scenarios, 1024):
+            width = min(1024, n_scenarios - low)
+            line = value[candidate, low : low + width]
+            level = price[low : low + width]
             part = np.int32(0)
-            for s in range(low, min(low + 1024, n_scenarios)):
-                part = np.int32(part + max(np.int32(value[candidate, s] - price[s]), np.int32(0)))
-            total += part
-        out[candidate] = total
+            for s in range(width):
+                over = np.int32(np.int32(line[s]) - level[s])
+                part = np.int32(part + max(over, np.int32(0)))
+            out[candidate] += np.int64(part)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def count_above(value: Ints16or32, rows: Ints, price: Ints32) -> Ints32:
+    """[S] how many of some candidates are worth more than each scenario's price."""
+    n_scenarios = value.shape[1]
+    out = np.zeros(n_scenarios, np.int32)
+    for low in range(0, n_scenarios, 1024):
+        width = min(1024, n_scenarios - low)
+        part = out[low : low + width]
+        level = price[low : low + width]
+        for row in rows:
+            line = value[row, low : low + width]
+            for s in range(width):
+                part[s] = np.int32(part[s] + np.int32(np.int32(line[s]) > level[s]))
     return out
 
 
@@ -158,10 +176,8 @@ def greedy(
             if not allowed:
                 continue
             if fresh[candidate] != position:
-                gain = own[candidate]
-                for s in range(n_scenarios):
-                    gain += max(value[candidate, s] - covered[s], 0)
-                bound[candidate] = gain
+                row = value[candidate : candidate + 1]
+                bound[candidate] = own[candidate] + gains_above(row, covered)[0]
                 fresh[candidate] = position
             if bound[candidate] > best_gain:
                 best_gain = bound[candidate]
