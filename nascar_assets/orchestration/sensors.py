@@ -21,6 +21,7 @@ from nascar_assets.orchestration.landing_decisions import (
 )
 from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.runs import register_races
 from nascar_assets.orchestration.sensors_run_state import (
     BATCH,
     LOST,
@@ -78,7 +79,7 @@ def landing_feed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
         apart=before.get("apart", ()),
     )
     told = tell(context.log, "landing_feed", before.get("told", {}), tick.notices)
-    additions = [RACES.build_add_request(tick.register)] if tick.register else []
+    register_races(context.instance, tick.register)  # before a run of theirs is asked for
     kept = {"version": 1, "schedules": tick.schedules, "told": told, "apart": tick.apart}
     cursor = json.dumps(kept, sort_keys=True)
     reasons = [*tick.waiting, *(f"{path}: {text}" for path, text in tick.notices.items())]
@@ -88,7 +89,6 @@ def landing_feed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
         if tick.requests
         else dg.SkipReason("; ".join(reasons)[:2000] or "Everything that landed is up to date."),
         cursor=cursor,
-        dynamic_partitions_requests=additions,
     )
 
 

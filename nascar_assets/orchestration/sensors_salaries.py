@@ -17,8 +17,8 @@ from nascar_assets.orchestration.landing_decisions_salaries import (
     decide_salaries,
     slates_to_run,
 )
-from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.runs import register_slates
 from nascar_assets.orchestration.sensors_run_state import (
     AT,
     SALARIES,
@@ -54,10 +54,8 @@ def landing_salaries(context: dg.SensorEvaluationContext, platform: Platform) ->
     cursor, notices, told = register_landed(root, cursor, datetime.now(UTC), now)
     fresh = {path: text for path, text in notices.items() if path in told}
     tell(context.log, "landing_salaries", {}, fresh)
-    assert SLATES.name is not None
     slates = registered_slates(root)
-    known = set(context.instance.get_dynamic_partitions(SLATES.name))
-    new = [slate for slate in slates if slate not in known]
+    register_slates(context.instance, slates)  # before a run of theirs is asked for
     requests: list[dg.RunRequest] = []
     waiting = [f"{path}: {text}" for path, text in notices.items()]
     if any_in_flight(context.instance, ["race_job", "schedule_job"]):
@@ -70,7 +68,6 @@ def landing_salaries(context: dg.SensorEvaluationContext, platform: Platform) ->
         if requests
         else dg.SkipReason("; ".join(waiting)[:2000] or "Every open slate is up to date."),
         cursor=cursor.to_text(),
-        dynamic_partitions_requests=[SLATES.build_add_request(new)] if new else [],
     )
 
 

@@ -18,6 +18,8 @@ from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
 
+CHIEF, SPONSOR = '"crew_chief_fullname":"', '"sponsor":"'
+
 
 def weekend(home: Path, season: int, number: int) -> Path:
     found = sorted((home / "landing/feed/cacher" / str(season) / "1").glob("*/weekend-feed.json"))
@@ -53,11 +55,7 @@ def test_a_correction_runs_its_race_then_the_ratings_after_it(races: Path) -> No
     before = {item.stem: item.stat().st_mtime_ns for item in ratings.glob("*.parquet")}
     edit(path, '"finishing_position":1,', '"finishing_position":1, ')  # the same race
     assert ticker.settle() == [f"race_job {key}"]
-    weekend_feed = json.loads(path.read_text())
-    results = weekend_feed["weekend_race"][0]["results"]
-    results[2]["laps_led"], results[3]["laps_led"] = 5, 7
-    path.write_text(json.dumps(weekend_feed))
-    settle_files(races)
+    edit(path, CHIEF, f"{CHIEF}New ")  # results hold the crew chief
     done = ticker.settle()
     assert done[0] == f"race_job {key}"
     assert [line.split()[0] for line in done[1:]] == ["as_of_job"]
@@ -82,7 +80,7 @@ def test_the_same_content_again_starts_nothing(races: Path) -> None:
 
 def test_a_daemon_that_was_restarted_asks_for_the_same_run(races: Path) -> None:
     Ticker(races).tick("landing_feed")
-    edit(weekend(races, 2025, 3), '"crew_chief_fullname":"', '"crew_chief_fullname":"New ')
+    edit(weekend(races, 2025, 3), SPONSOR, f"{SPONSOR}New ")
     first, second = Ticker(races), Ticker(races)  # two daemons, or one without its cursor
     (one,) = first.tick("landing_feed")
     (other,) = second.tick("landing_feed")
@@ -118,7 +116,7 @@ def test_a_half_copied_file_waits_and_then_holds_its_race_alone(races: Path) -> 
     assert ticker.tick("landing_feed") == []
     assert "is being written" in ticker.skipped
     settle_files(races)  # a while ago: the copy broke off
-    edit(other, '"crew_chief_fullname":"', '"crew_chief_fullname":"New ')
+    edit(other, SPONSOR, f"{SPONSOR}New ")
     assert ticker.settle() == [f"race_job {key_of(races, other)}"]
     assert path.name in ticker.skipped
     assert entries.read_bytes() == before
@@ -129,7 +127,7 @@ def test_a_half_copied_file_waits_and_then_holds_its_race_alone(races: Path) -> 
 
 def test_one_bad_race_does_not_keep_the_others_from_being_run(races: Path) -> None:
     for number in range(5):
-        edit(weekend(races, 2025, number), '"crew_chief_fullname":"', '"crew_chief_fullname":"New ')
+        edit(weekend(races, 2025, number), CHIEF, f"{CHIEF}New ")
     bad = weekend(races, 2025, 2)
     content = json.loads(bad.read_text())
     for row in content["weekend_race"][0]["results"]:

@@ -30,7 +30,7 @@ from nascar_assets_tests.orchestration.conftest import World
 from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
 
 SLATE = "2026-02-15-cup-dk-classic"
-LOCK = datetime(2026, 2, 15, 19, 30, tzinfo=UTC)
+LOCK = datetime(2026, 2, 15, 20, tzinfo=UTC)
 NOW = datetime(2026, 2, 14, 12, tzinfo=UTC)
 
 
@@ -138,9 +138,7 @@ def test_a_bad_file_is_refused_with_a_report_and_stays_where_it_is(races: Path) 
 
 
 @pytest.mark.usefixtures("race_week")
-def test_a_file_being_copied_is_left_alone(
-    races: Path, sample_folder: tuple[Sample, Path]
-) -> None:
+def test_a_file_being_copied_is_left_alone(races: Path, sample_folder: tuple[Sample, Path]) -> None:
     name, data = salaries(sample_folder)
     drop(races, name, data[: len(data) // 2], minutes_ago=0)
     ticker = Ticker(races)

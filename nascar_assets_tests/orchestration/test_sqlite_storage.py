@@ -1,0 +1,155 @@
+"""The contract with Dagster's private storage classes, and what they must stand."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
+from dagster._core.storage.runs import SqliteRunStorage
+from dagster._core.storage.schedules import SqliteScheduleStorage
+
+from nascar_assets.orchestration.instance import dagster_home, open_instance
+from nascar_assets.orchestration.sqlite_storage import (
+    PooledEventLogStorage,
+    PooledRunStorage,
+    PooledScheduleStorage,
+)
+from nascar_assets_tests.orchestration.processes import environment, kill, wait_for
+
+WRITER = """
+import sys
+import dagster as dg
+from nascar_assets.orchestration.instance import open_instance
+instance = open_instance(sys.argv[1])
+for number in range(int(sys.argv[3])):
+    instance.add_dynamic_partitions("races", [f"{sys.argv[2]}-{number}"])
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization("table", partition=f"{sys.argv[2]}-{number}")
+    )
+    print(number, flush=True)
+"""
+
+
+def writer(home: Path, name: str, count: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(home), name, str(count)],
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "method"),
+    [
+        (PooledEventLogStorage, ConsolidatedSqliteEventLogStorage, "_connect"),
+        (PooledEventLogStorage, ConsolidatedSqliteEventLogStorage, "has_table"),
+        (PooledRunStorage, SqliteRunStorage, "connect"),
+        (PooledRunStorage, SqliteRunStorage, "from_config_value"),
+        (PooledScheduleStorage, SqliteScheduleStorage, "connect"),
+        (PooledScheduleStorage, SqliteScheduleStorage, "from_config_value"),
+    ],
+)
+def test_what_is_replaced_is_there_and_takes_the_same(
+    ours: type, theirs: type, method: str
+) -> None:
+    """Where Dagster renames one of these, ours would never be called, and nobody would notice."""
+    assert method in vars(theirs)
+    assert method in vars(ours)
+    own, replaced = (
+        list(inspect.signature(getattr(kind, method)).parameters) for kind in (ours, theirs)
+    )
+    assert own == replaced
+
+
+def test_an_instance_uses_them_and_one_database_for_all_events(tmp_path: Path) -> None:
+    instance = open_instance(str(tmp_path))
+    assert isinstance(instance.event_log_storage, PooledEventLogStorage)
+    assert isinstance(instance.run_storage, PooledRunStorage)
+    assert isinstance(instance.schedule_storage, PooledScheduleStorage)
+
+    @dg.op
+    def nothing() -> None:
+        pass
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def job() -> None:
+        nothing()
+
+    for _ in range(3):
+        assert job.execute_in_process(instance=instance).success
+    folder = dagster_home(str(tmp_path))
+    databases = {path.name for path in folder.rglob("*.db")}
+    assert databases == {"event_log.db", "runs.db", "schedules.db"}
+    for name in databases:
+        with sqlite3.connect(folder / name) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_settings_that_a_person_wrote_are_kept(tmp_path: Path) -> None:
+    folder = dagster_home(str(tmp_path))
+    settings = folder / "dagster.yaml"
+    settings.write_text(settings.read_text() + "# mine\n")
+    assert dagster_home(str(tmp_path)) == folder
+    assert settings.read_text().endswith("# mine\n")
+
+
+def test_writers_of_several_processes_lose_nothing(tmp_path: Path) -> None:
+    open_instance(str(tmp_path))
+    processes = [writer(tmp_path, name, 25) for name in "abc"]
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors.decode()[-2000:]
+    instance = open_instance(str(tmp_path))
+    expected = {f"{name}-{number}" for name in "abc" for number in range(25)}
+    assert set(instance.get_dynamic_partitions("races")) == expected
+    assert instance.get_materialized_partitions(dg.AssetKey("table")) == expected
+
+
+def test_a_killed_writer_leaves_a_database_that_reads_and_takes_more(tmp_path: Path) -> None:
+    open_instance(str(tmp_path))
+    for turn in range(3):
+        process = writer(tmp_path, f"k{turn}", 10_000)
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(5 + turn)]
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        instance = open_instance(str(tmp_path))
+        there = instance.get_materialized_partitions(dg.AssetKey("table"))
+        assert {f"k{turn}-{number}" for number in range(len(said))} <= there
+    for name in ("event_log.db", "runs.db", "schedules.db"):
+        with sqlite3.connect(dagster_home(str(tmp_path)) / name) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_writer_waits_for_another_one(tmp_path: Path) -> None:
+    """`database is locked` is a complaint of SQLite's default of no waiting."""
+    instance = open_instance(str(tmp_path))
+    database = dagster_home(str(tmp_path)) / "event_log.db"
+    code = (
+        "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "c.execute('BEGIN IMMEDIATE'); print('held', flush=True); time.sleep(3)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(database)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    began = time.monotonic()
+    instance.add_dynamic_partitions("races", ["late"])
+    assert time.monotonic() - began > 1
+    holder.wait()
+    assert instance.get_dynamic_partitions("races") == ["late"]
+
+
+def test_kill_ends_what_it_is_told_to(tmp_path: Path) -> None:
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    kill(process)
+    wait_for("the end", lambda: process.poll() is not None, 5)
