@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
 from nascar_assets.errors import InputError
 
@@ -62,8 +62,8 @@ class DriverSettings(_Settings):
 
     min_exposure: Share | None = None
     max_exposure: Share | None = None
-    lock: bool = False
-    exclude: bool = False
+    lock: StrictBool = False
+    exclude: StrictBool = False
     ownership: Share | None = None
     points_scale: Annotated[float, Field(strict=True, gt=0.0, le=10.0, allow_inf_nan=False)] = 1.0
 

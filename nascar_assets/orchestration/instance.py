@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault
+from nascar_assets.orchestration.postgres_storage import use_postgres_where_set
 
 INSTANCE_SETTINGS = """\
 # Written by nascar. Edit it to use Postgres; delete it to have it made anew.
@@ -55,6 +56,7 @@ def dagster_home(home: str) -> Path:
 
     Raises:
         EnvironmentFault: If the folder cannot be made.
+        InputError: If `NASCAR_STORAGE` is no address of a PostgreSQL server.
     """
     local = os.environ.get("NASCAR_LOCAL")
     if local is None and "://" in home:
@@ -71,6 +73,7 @@ def dagster_home(home: str) -> Path:
             aside.replace(settings)
     except OSError as error:
         raise EnvironmentFault(f"Dagster's folder {folder} cannot be made: {error}") from error
+    use_postgres_where_set(folder)
     return folder
 
 

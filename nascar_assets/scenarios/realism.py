@@ -73,7 +73,7 @@ def realism_table(
             values = np.array(real[kind, name])
             values = values[np.isfinite(values)]
             simulated_values = np.concatenate(made[kind, name])
-            error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+            error = _standard_error(values)
             mean = float(values.mean()) if len(values) else float("nan")
             table.append((kind, name, len(values), mean, error, np.nanmean(simulated_values)))
         for name, counted in DISPERSIONS.items():
@@ -88,6 +88,17 @@ def realism_table(
         for row in table
     ]
     return pl.DataFrame(rows_with_z, schema=REALISM_SCHEMA, orient="row")
+
+
+def _standard_error(values: np.ndarray) -> float:
+    """Of a mean over races; of a share that no or every race has, by adding four (Agresti)."""
+    n = len(values)
+    if n < 2:
+        return 0.0
+    if values.min() == values.max() and values[0] in (0.0, 1.0):
+        share = (values.sum() + 2.0) / (n + 4.0)
+        return float(np.sqrt(share * (1.0 - share) / (n + 4.0)))
+    return float(values.std(ddof=1) / np.sqrt(n))
 
 
 def _ratio(counts: np.ndarray) -> float:
