@@ -186,7 +186,7 @@ def markdown(table: pl.DataFrame) -> str:
         for kind in TRACK_TYPES:
             row = table.filter(pl.col("statistic") == name, pl.col("track_type") == kind)
             real, error, made, z = row.select("real", "standard_error", "simulated", "z").row(0)
-            mark = " *" if z is None or abs(z) > 2.0 else ""
+            mark = " *" if z is not None and abs(z) > 2.0 else ""
             cells.append(f"{real:.3g} ({error:.2g}) {made:.3g}{mark}")
         lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(cells) + " |")
     counts = table.group_by("track_type").agg(pl.col("races").max())
