@@ -54,6 +54,12 @@ def start_daemon(home: Path, **more: str) -> subprocess.Popen[bytes]:
     return start(home, "daemon", ["dagster._daemon", "run", "-m", MODULE], **more)
 
 
+def start_webserver(home: Path, port: int) -> subprocess.Popen[bytes]:
+    """Dagster's webserver on a port of this machine."""
+    where = ["-h", "127.0.0.1", "-p", str(port)]
+    return start(home, "webserver", ["dagster_webserver", "-m", MODULE, *where])
+
+
 def kill(process: subprocess.Popen[bytes], *, whole_session: bool = True) -> None:
     """Ends a process at once, with all that it started or by itself."""
     try:
