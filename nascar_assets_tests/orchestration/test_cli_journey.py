@@ -281,7 +281,7 @@ def test_truncated_and_null_files_of_a_feed_are_refused_and_the_rest_goes_on(
     null.write_bytes(b"null")
     home = tmp_path / "home"
     said = nascar(home, "sync", "--feed", feed, "--seasons", "2025", "--json")
-    assert said.code == 1  # two races cannot be made
+    assert said.code == 2  # two races cannot be made: their files are at fault
     result = said.json
     assert result["quarantined"] == [cut.relative_to(feed).as_posix()]
     assert len(result["failures"]) == 2
