@@ -6,18 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from nascar_assets.orchestration import (
-    automation,
-    freshness,
-    jobs,
-    schedules,
-    sensors,
-    sensors_locked,
-    sensors_poll,
-    sensors_runs,
-    sensors_salaries,
-    sensors_telemetry,
-)
+from nascar_assets.orchestration import jobs
 from nascar_assets.orchestration.assets import (
     calibration,
     constraints,
@@ -29,8 +18,19 @@ from nascar_assets.orchestration.assets import (
     slate,
     telemetry,
 )
-from nascar_assets.orchestration.io_manager import ParquetTables
+from nascar_assets.orchestration.automation import (
+    conditions,
+    freshness,
+    schedules,
+    sensor_feed,
+    sensor_locked,
+    sensor_poll,
+    sensor_runs,
+    sensor_salaries,
+    sensor_telemetry,
+)
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.io_manager import ParquetTables
 from nascar_assets.service import jobs as api
 
 
@@ -64,21 +64,21 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
     )
     return dg.Definitions(
         assets=[
-            item.map_asset_specs(automation.with_automation)
+            item.map_asset_specs(conditions.with_automation)
             for item in assets
             if isinstance(item, dg.AssetsDefinition)
         ],
         asset_checks=[freshness.knows_what_was_known],
-        jobs=[*jobs.JOBS, api.api_job, sensors_poll.poll_job],
+        jobs=[*jobs.JOBS, api.api_job, sensor_poll.poll_job],
         sensors=[
-            sensors.landing_feed,
-            sensors_telemetry.landing_telemetry,
-            sensors_salaries.landing_salaries,
-            sensors_poll.feed_poll,
-            sensors_locked.locked_slates,
-            sensors_runs.lost_runs,
-            sensors_runs.failed_runs,
-            automation.followers,
+            sensor_feed.landing_feed,
+            sensor_telemetry.landing_telemetry,
+            sensor_salaries.landing_salaries,
+            sensor_poll.feed_poll,
+            sensor_locked.locked_slates,
+            sensor_runs.lost_runs,
+            sensor_runs.failed_runs,
+            conditions.followers,
         ],
         schedules=schedules.SCHEDULES,
         resources=resources,

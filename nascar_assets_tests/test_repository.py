@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from nascar_assets.orchestration.instance import INSTANCE_SETTINGS
+from nascar_assets.orchestration.storage.instance import INSTANCE_SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -31,7 +31,7 @@ def compile_slate(
 
     Example: nascar constraints compile 2026-03-15-cup-dk-classic
     """
-    from nascar_assets.orchestration.slate_operations import compile_constraints
+    from nascar_assets.orchestration.commands.slate import compile_constraints
 
     out = Output(as_json)
     spec = compile_constraints(home, slate, code_location(home, graph))

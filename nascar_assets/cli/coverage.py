@@ -12,7 +12,7 @@ def coverage(home: Home, as_json: Json = False) -> None:
     Example: nascar coverage
     """
     from nascar_assets.feed.paths import RACE_KINDS
-    from nascar_assets.orchestration.coverage import coverage_table
+    from nascar_assets.orchestration.commands.coverage import coverage_table
 
     out = Output(as_json)
     table = coverage_table(home)

@@ -28,8 +28,8 @@ def demo(
     Example: nascar demo
     """
     from nascar_assets.cli.slate import show_result
-    from nascar_assets.orchestration.operations import sync_races
-    from nascar_assets.orchestration.slate_operations import add_slate, run_slate
+    from nascar_assets.orchestration.commands.slate import add_slate, run_slate
+    from nascar_assets.orchestration.commands.sync import sync_races
     from nascar_assets.sample import generate_sample, write_sample
     from nascar_assets.sample.generate import SEASONS
 

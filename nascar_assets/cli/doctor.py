@@ -15,7 +15,7 @@ def doctor(home: Home, as_json: Json = False) -> None:
 
     Example: nascar doctor
     """
-    from nascar_assets.orchestration.doctor import environment_summary, examine
+    from nascar_assets.orchestration.commands.doctor import environment_summary, examine
 
     out = Output(as_json)
     findings = examine(home, os.environ.get("NASCAR_FEED"))

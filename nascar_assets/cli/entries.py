@@ -25,10 +25,10 @@ def fill(
 
     Example: nascar entries fill 2026-03-15-cup-dk-classic DKEntries.csv --out filled.csv
     """
-    from nascar_assets.orchestration import entries_operations
+    from nascar_assets.orchestration.commands import entries as entries_command
 
     output = Output(as_json)
-    done = entries_operations.fill(home, slate, entries, out)
+    done = entries_command.fill(home, slate, entries, out)
     output.line(f"{done.entries} entries filled: {out}")
     output.result({"slate": slate, "entries": done.entries, "path": str(out)})
 
@@ -46,10 +46,10 @@ def swap(
 
     Example: nascar entries swap SLATE DKEntries.csv --out-driver "Kyle Larson" --out mended.csv
     """
-    from nascar_assets.orchestration import entries_operations
+    from nascar_assets.orchestration.commands import entries as entries_command
 
     output = Output(as_json)
-    done = entries_operations.swap(home, slate, entries, scratched, out)
+    done = entries_command.swap(home, slate, entries, scratched, out)
     for notice in done.notices:
         output.notice(notice)
     for change in done.changes:

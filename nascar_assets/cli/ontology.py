@@ -21,7 +21,7 @@ def load(home: Home, as_json: Json = False) -> None:
 
     Example: nascar ontology load
     """
-    from nascar_assets.orchestration.ontology_operations import load_ontology
+    from nascar_assets.orchestration.commands.ontology import load_ontology
 
     out = Output(as_json)
     result = load_ontology(home, code_location(home))
@@ -39,7 +39,7 @@ def show(
 
     Example: nascar ontology show 4030
     """
-    from nascar_assets.orchestration.ontology_operations import show_subject
+    from nascar_assets.orchestration.commands.ontology import show_subject
 
     out = Output(as_json)
     result = show_subject(home, subject_id, code_location(home))
@@ -68,7 +68,7 @@ def override(
 
     Example: nascar ontology override 4030 skill 0.9 --why "new crew chief"
     """
-    from nascar_assets.orchestration.ontology_operations import enter
+    from nascar_assets.orchestration.commands.ontology import enter
 
     out = Output(as_json)
     entry: dict[str, Any] = enter(
@@ -92,7 +92,7 @@ def veto(
 
     Example: nascar ontology veto 4030 no_laps_led --why "starts from the rear"
     """
-    from nascar_assets.orchestration.ontology_operations import enter_veto
+    from nascar_assets.orchestration.commands.ontology import enter_veto
 
     out = Output(as_json)
     entry = enter_veto(

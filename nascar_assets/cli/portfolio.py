@@ -23,7 +23,7 @@ def portfolio(
 
     Example: nascar portfolio 2026-03-15-cup-dk-classic --settings portfolio.toml
     """
-    from nascar_assets.orchestration.slate_operations import run_portfolio
+    from nascar_assets.orchestration.commands.slate import run_portfolio
 
     out = Output(as_json)
     outcome = run_portfolio(home, slate, read_settings(settings, home), code_location(home))

@@ -23,7 +23,7 @@ def replay(
 
     Example: nascar replay 2026-03-15-cup-dk-classic
     """
-    from nascar_assets.orchestration.replay_operations import replay_slate
+    from nascar_assets.orchestration.commands.replay import replay_slate
 
     out = Output(as_json)
     found = replay_slate(home, slate, standings)

@@ -31,7 +31,7 @@ def add(
 
     Example: nascar slate add DKSalaries.csv --race "Pennzoil 400"
     """
-    from nascar_assets.orchestration.slate_operations import add_slate
+    from nascar_assets.orchestration.commands.slate import add_slate
 
     out = Output(as_json)
     registration, notices = add_slate(home, salaries, race)
@@ -69,8 +69,8 @@ def run(
 
     Example: nascar slate run DKSalaries.csv --scenarios 10000 --seed 1
     """
-    from nascar_assets.orchestration.repeating import repeat_slate
-    from nascar_assets.orchestration.slate_operations import add_slate, run_slate
+    from nascar_assets.orchestration.commands.repeating import repeat_slate
+    from nascar_assets.orchestration.commands.slate import add_slate, run_slate
 
     out = Output(as_json)
     if source is not None:
@@ -106,8 +106,8 @@ def list_slates(home: Home, as_json: Json = False) -> None:
 
     Example: nascar slate list
     """
+    from nascar_assets.orchestration.commands.slate import slate_states
     from nascar_assets.orchestration.resources import Platform
-    from nascar_assets.orchestration.slate_operations import slate_states
 
     out = Output(as_json)
     states = slate_states(Platform(home=home).root)
@@ -126,10 +126,10 @@ def show(
 
     Example: nascar slate show 2026-03-15-cup-dk-classic
     """
+    from nascar_assets.orchestration.commands.slate import slate_result, slate_states
+    from nascar_assets.orchestration.inputs.slate_lineups import has_lineups
+    from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
     from nascar_assets.orchestration.resources import Platform
-    from nascar_assets.orchestration.slate_lineups import has_lineups
-    from nascar_assets.orchestration.slate_operations import slate_result, slate_states
-    from nascar_assets.orchestration.slate_plan import Registration, SlatePlan
 
     out = Output(as_json)
     root = Platform(home=home).root
@@ -161,8 +161,8 @@ def read_settings(path: Path | None, home: str) -> str:
         raise InputError(f"The settings cannot be read: {error}", file=str(path)) from error
     settings = PortfolioSettings.from_toml(text, file=path.name)
     if settings.payout is not None:
-        from nascar_assets.orchestration.entries_operations import read_file
-        from nascar_assets.orchestration.payout_files import land_payouts
+        from nascar_assets.orchestration.commands.entries import read_file
+        from nascar_assets.orchestration.inputs.payout_files import land_payouts
         from nascar_assets.orchestration.resources import Platform
 
         content = read_file(path.parent / settings.payout)

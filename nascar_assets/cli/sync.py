@@ -31,7 +31,7 @@ def sync(
 
     Example: nascar sync --feed https://cf.nascar.com --series cup --seasons 2022-2026
     """
-    from nascar_assets.orchestration.operations import sync_races
+    from nascar_assets.orchestration.commands.sync import sync_races
 
     out = Output(as_json)
     with out.progress("feed files") as update:

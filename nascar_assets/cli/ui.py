@@ -21,7 +21,7 @@ def ui(
 
     Example: nascar ui --port 3000
     """
-    from nascar_assets.orchestration.instance import dagster_home
+    from nascar_assets.orchestration.storage.instance import dagster_home
 
     environment = {
         **os.environ,

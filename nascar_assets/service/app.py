@@ -16,12 +16,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.orchestration.instance import dagster_home, open_instance
-from nascar_assets.orchestration.postgres_storage import (
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
+from nascar_assets.orchestration.storage.postgres_storage import (
     connection_faults,
     use_postgres_where_set,
 )
-from nascar_assets.orchestration.resources import Platform
 from nascar_assets.service.clients import ApiKeys
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.contracts import (

@@ -9,7 +9,7 @@ from typing import Any
 from nascar_assets.constraints import RunConfig
 from nascar_assets.errors import InputError
 from nascar_assets.ontology.canonical import content_hash
-from nascar_assets.orchestration.slate_plan import registered_slates
+from nascar_assets.orchestration.inputs.slate_plan import registered_slates
 from nascar_assets.scenarios import PitStrategy
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.contracts import RunConfigModel, ScenarioConfig

@@ -19,11 +19,11 @@ from nascar_assets.errors import InputError
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.calibration import record_path
 from nascar_assets.orchestration.assets.constraints import run_config_path, spec_path
-from nascar_assets.orchestration.forecasting import contest_rules, race_to_forecast
-from nascar_assets.orchestration.process_parameters import parameters_as_of
-from nascar_assets.orchestration.race_tables import schedule_rows
-from nascar_assets.orchestration.slate_plan import SlatePlan, plan_path
-from nascar_assets.orchestration.store import scan_table, table_path
+from nascar_assets.orchestration.assets.race_tables import schedule_rows
+from nascar_assets.orchestration.inputs.forecasting import contest_rules, race_to_forecast
+from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, plan_path
+from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.rules import RuleSet
 from nascar_assets.scenarios import ProcessParameters, RaceSetup
 from nascar_assets.service.track_names import NamedTrack

@@ -47,8 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
     wake = threading.Event()
     threading.Thread(target=_listen, args=(wake,), daemon=True).start()
 
-    from nascar_assets.orchestration.instance import open_instance
     from nascar_assets.orchestration.resources import Platform
+    from nascar_assets.orchestration.storage.instance import open_instance
     from nascar_assets.service.jobs import resolved_job
     from nascar_assets.service.run_store import RunStore
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from nascar_assets.cli.location import code_location
-from nascar_assets.orchestration.operations import sync_races
-from nascar_assets.orchestration.slate_operations import add_slate, run_slate
+from nascar_assets.orchestration.commands.slate import add_slate, run_slate
+from nascar_assets.orchestration.commands.sync import sync_races
 from nascar_assets.sample import Sample, generate_sample, write_sample
 from nascar_assets.sample.generate import SEASONS
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from nascar_assets.orchestration.instance import open_instance
+from nascar_assets.orchestration.storage.instance import open_instance
 
 MODULE = "nascar_assets.definitions"
 

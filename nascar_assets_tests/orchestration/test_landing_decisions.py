@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nascar_assets.orchestration.landing_decisions import (
+from nascar_assets.orchestration.automation.landing_index import INDEX, look
+from nascar_assets.orchestration.automation.race_decisions import (
     SINGLE_RUNS,
     LandedRace,
     batches,
@@ -22,7 +23,6 @@ from nascar_assets.orchestration.landing_decisions import (
     stale_races,
     stretches,
 )
-from nascar_assets.orchestration.landing_decisions_index import INDEX, look
 from nascar_assets.storage import DataRoot, StorageFault
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)

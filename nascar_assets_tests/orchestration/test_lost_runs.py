@@ -11,8 +11,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from nascar_assets.orchestration.sensors_run_state import LOST, RunState, run_state
-from nascar_assets.orchestration.sensors_runs import again, is_alive, process_of
+from nascar_assets.orchestration.automation.run_state import LOST, RunState, run_state
+from nascar_assets.orchestration.automation.sensor_runs import again, is_alive, process_of
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.processes import environment, wait_for
 from nascar_assets_tests.orchestration.ticks import Ticker
@@ -20,7 +20,7 @@ from nascar_assets_tests.orchestration.ticks import Ticker
 RUN = """
 import sys
 from nascar_assets.definitions import build_definitions
-from nascar_assets.orchestration.instance import open_instance
+from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.resources import Platform
 home, key = sys.argv[1:]
 definitions = build_definitions(platform=Platform(home=home))

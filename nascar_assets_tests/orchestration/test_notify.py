@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from nascar_assets.orchestration.notify import (
+from nascar_assets.orchestration.automation.notify import (
     LogNotifier,
     MailNotifier,
     Notice,

@@ -13,7 +13,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from nascar_assets.orchestration.store import scan_table
+from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.ticks import Ticker, settle_files

@@ -13,8 +13,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from nascar_assets.orchestration.freshness import stale_inputs
-from nascar_assets.orchestration.landing_decisions_salaries import (
+from nascar_assets.orchestration.automation.freshness import stale_inputs
+from nascar_assets.orchestration.automation.slate_decisions import (
     Outcome,
     SalaryCursor,
     SalaryLanded,
@@ -22,8 +22,8 @@ from nascar_assets.orchestration.landing_decisions_salaries import (
     decide_salaries,
     slates_to_run,
 )
-from nascar_assets.orchestration.slate_plan import Registration
-from nascar_assets.orchestration.week import SlateWeek
+from nascar_assets.orchestration.automation.week import SlateWeek
+from nascar_assets.orchestration.inputs.slate_plan import Registration
 from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.conftest import World

@@ -17,8 +17,8 @@ from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 
-from nascar_assets.orchestration.instance import dagster_home, open_instance
-from nascar_assets.orchestration.sqlite_storage import (
+from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
+from nascar_assets.orchestration.storage.sqlite_storage import (
     PooledEventLogStorage,
     PooledRunStorage,
     PooledScheduleStorage,
@@ -28,7 +28,7 @@ from nascar_assets_tests.orchestration.processes import environment, kill, wait_
 WRITER = """
 import sys
 import dagster as dg
-from nascar_assets.orchestration.instance import open_instance
+from nascar_assets.orchestration.storage.instance import open_instance
 instance = open_instance(sys.argv[1])
 for number in range(int(sys.argv[3])):
     instance.add_dynamic_partitions("races", [f"{sys.argv[2]}-{number}"])

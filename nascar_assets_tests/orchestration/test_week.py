@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
-from nascar_assets.orchestration.week import (
+from nascar_assets.orchestration.automation.clock import clock_now, rehearsed
+from nascar_assets.orchestration.automation.week import (
     BEFORE_LOCK,
     LAST_START,
     Refresh,
     SlateWeek,
     due_refreshes,
 )
-from nascar_assets.orchestration.week_clock import clock_now, rehearsed
 
 SUNDAY = datetime(2026, 3, 15, 20, tzinfo=UTC)  # 16:00 in New York
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -10,8 +10,8 @@ import dagster as dg
 from dagster._core.definitions.partitions.context import partition_loading_context
 
 from nascar_assets.definitions import build_definitions
-from nascar_assets.orchestration.instance import open_instance
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.instance import open_instance
 
 
 class Ticker:

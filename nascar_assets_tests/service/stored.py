@@ -19,8 +19,8 @@ from nascar_assets.feed.schemas import ENTRIES, SCHEDULE
 from nascar_assets.history.schemas import DRIVER_VALUES, RATINGS, TRACK_VALUES
 from nascar_assets.orchestration.assets.calibration import record_path
 from nascar_assets.orchestration.assets.constraints import run_config_path, spec_path
-from nascar_assets.orchestration.slate_plan import SlatePlan
-from nascar_assets.orchestration.store import table_path
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.rules import rule_set
 from nascar_assets.slates.slate import Slate, SlatePlayer
 from nascar_assets.slates.stored import slate_to_polars

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import dagster as dg
 import pytest
 
-from nascar_assets.orchestration.instance import open_instance
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.jobs import API_ASSETS, resolved_job
 from nascar_assets.service.run_store import ATTEMPTS, SERVER, STAGES, AlreadySubmitted, RunStore

@@ -11,12 +11,12 @@ from pydantic import Field
 from nascar_assets.history.schemas import RATINGS
 from nascar_assets.orchestration.assets.history import driver_ratings
 from nascar_assets.orchestration.assets.slate import ALL_RACES, cutoff, slate
+from nascar_assets.orchestration.assets.slate_assets import slate_asset
+from nascar_assets.orchestration.inputs.past import results_before
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import image
-from nascar_assets.orchestration.past import results_before
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.slate_assets import slate_asset
-from nascar_assets.orchestration.slate_plan import SlatePlan
-from nascar_assets.orchestration.store import scan_all
+from nascar_assets.orchestration.storage.store import scan_all
 from nascar_assets.reports.plots import as_markdown_image, coverage_plot
 
 
@@ -45,7 +45,7 @@ def process_fit(
     config: ProcessFit, platform: Platform, schedule: pl.DataFrame
 ) -> dg.MaterializeResult[None]:
     """Slates whose cut-off is not earlier use it; a fit that does not converge is an error."""
-    from nascar_assets.orchestration.process_parameters import save_fit
+    from nascar_assets.orchestration.inputs.process_parameters import save_fit
     from nascar_assets.scenarios.estimation import fit_parameters
 
     root = platform.root
@@ -81,7 +81,7 @@ def model_parameters(
     """One row per track type and parameter, with the standard error where it was fitted."""
     from dataclasses import asdict
 
-    from nascar_assets.orchestration.process_parameters import parameters_as_of
+    from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
 
     plan = SlatePlan.load(platform.root, context.partition_key)
     series = schedule.filter(pl.col("race_key") == plan.race_key)["series"][0]
@@ -121,7 +121,7 @@ def calibration_record(
 ) -> dg.Output[pl.DataFrame]:
     """Walk-forward: every race is forecast from what was known at its own start."""
     from nascar_assets.calibration.record import walk_forward_record
-    from nascar_assets.orchestration.process_parameters import stored_fits
+    from nascar_assets.orchestration.inputs.process_parameters import stored_fits
 
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)

@@ -9,13 +9,13 @@ import polars as pl
 from nascar_assets.constraints import ConstraintSpec, create_run_config
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.history import ALL_RESULTS
+from nascar_assets.orchestration.assets.race_tables import schedule_rows
 from nascar_assets.orchestration.assets.slate import slate, slate_rating_state
-from nascar_assets.orchestration.graph import compile_spec, entry_store
-from nascar_assets.orchestration.past import results_before
-from nascar_assets.orchestration.race_tables import schedule_rows
+from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.inputs.graph import compile_spec, entry_store
+from nascar_assets.orchestration.inputs.past import results_before
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.slate_assets import blocking_check, slate_asset
-from nascar_assets.orchestration.slate_plan import SlatePlan
 from nascar_assets.storage import DataRoot
 
 
@@ -28,7 +28,7 @@ from nascar_assets.storage import DataRoot
 def slate_driver_values(context: dg.AssetExecutionContext, platform: Platform) -> pl.DataFrame:
     """What the graph holds for this slate before anyone overrode it."""
     from nascar_assets.history.values import driver_values
-    from nascar_assets.orchestration.rating_states import load_rating_state
+    from nascar_assets.orchestration.inputs.rating_states import load_rating_state
 
     plan = SlatePlan.load(platform.root, context.partition_key)
     return driver_values(
@@ -144,7 +144,7 @@ def run_config(
     context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
 ) -> dg.MaterializeResult[None]:
     """The RunConfig of the slate's run."""
-    from nascar_assets.orchestration.provenance import code_version, data_hashes
+    from nascar_assets.orchestration.inputs.provenance import code_version, data_hashes
 
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)

@@ -11,9 +11,9 @@ from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.parse_weekend import parse_entries
 from nascar_assets.feed.paths import RACE_KINDS, race_path
 from nascar_assets.feed.schemas import PRACTICE
-from nascar_assets.orchestration.race_tables import RaceInputs, RaceOutput, race_table
+from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput, race_table
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.store import scan_table, table_path
+from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.storage import DataRoot
 
 LANDING = "landing/feed"

@@ -14,13 +14,13 @@ from nascar_assets.constraints.summaries import driver_summary as summarise_driv
 from nascar_assets.constraints.summaries import slate_summary as summarise_slate
 from nascar_assets.orchestration.assets.calibration import calibration_record
 from nascar_assets.orchestration.assets.constraints import constraint_spec, load_spec, run_config
+from nascar_assets.orchestration.assets.race_tables import schedule_rows
 from nascar_assets.orchestration.assets.scenarios import scenarios
+from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import image
-from nascar_assets.orchestration.race_tables import schedule_rows
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.slate_assets import blocking_check, slate_asset
-from nascar_assets.orchestration.slate_lineups import lineup_rows
-from nascar_assets.orchestration.slate_plan import SlatePlan
 from nascar_assets.reports import render_slate_report
 from nascar_assets.reports.plots import (
     as_markdown_image,
@@ -83,7 +83,7 @@ def scenario_optima(
 ) -> pl.DataFrame:
     """One row per player: optimal share with its Monte Carlo error."""
     from nascar_assets.lineups import optimal_lineups
-    from nascar_assets.orchestration.forecasting import load_scenarios, player_points
+    from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
 
     pool = slate_from_polars(slate)
     points = player_points(load_scenarios(platform.root, context.partition_key), pool)
@@ -137,14 +137,14 @@ def lineups(
 ) -> Iterator[Any]:
     """Chosen on three quarters of the scenarios, valued on the rest."""
     from nascar_assets.lineups import PortfolioSettings, build_portfolio
-    from nascar_assets.orchestration.forecasting import (
+    from nascar_assets.orchestration.inputs.forecasting import (
         exposures,
         lineup_table,
         load_scenarios,
         overlaps,
         player_points,
     )
-    from nascar_assets.orchestration.payout_files import landed_payouts
+    from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
@@ -253,8 +253,8 @@ def report(
     lineups: pl.DataFrame,
 ) -> dg.MaterializeResult[None]:
     """The forecast as a table for programs lies beside it."""
-    from nascar_assets.orchestration.forecasting import exposures
-    from nascar_assets.orchestration.reporting import forecast_csv, slate_report
+    from nascar_assets.orchestration.inputs.forecasting import exposures
+    from nascar_assets.orchestration.inputs.report_values import forecast_csv, slate_report
 
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)

@@ -7,8 +7,8 @@ import polars as pl
 
 from nascar_assets.ontology import build_state, in_force
 from nascar_assets.orchestration.assets.history import ALL_RESULTS
-from nascar_assets.orchestration.graph import entry_store, graph_of_state
-from nascar_assets.orchestration.past import results_before
+from nascar_assets.orchestration.inputs.graph import entry_store, graph_of_state
+from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.resources import Platform
 
 VETO_RULES: dict[str, pl.DataType | type[pl.DataType]] = {

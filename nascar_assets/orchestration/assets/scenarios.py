@@ -9,12 +9,12 @@ import polars as pl
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.calibration import model_parameters
 from nascar_assets.orchestration.assets.constraints import load_spec, run_config
+from nascar_assets.orchestration.assets.race_tables import schedule_rows
+from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import image, table_metadata
-from nascar_assets.orchestration.race_tables import schedule_rows
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.slate_assets import blocking_check, slate_asset
-from nascar_assets.orchestration.slate_plan import SlatePlan
-from nascar_assets.orchestration.store import table_path
+from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.reports.plots import (
     as_markdown_image,
     laps_led_shares,
@@ -47,12 +47,12 @@ def scenarios(
 ) -> Iterator[Any]:
     """The joint forecast that everything after it reads."""
     from nascar_assets.calibration.race_forecast import race_setup
-    from nascar_assets.orchestration.forecasting import (
+    from nascar_assets.orchestration.inputs.forecasting import (
         contest_rules,
         load_scenarios,
         race_to_forecast,
     )
-    from nascar_assets.orchestration.process_parameters import parameters_as_of
+    from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
     from nascar_assets.scenarios import check_laws, generate_scenarios
 
     root = platform.root
@@ -125,7 +125,7 @@ def scenario_summary(
     context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
 ) -> dg.Output[pl.DataFrame]:
     """One row per car of the field."""
-    from nascar_assets.orchestration.forecasting import contest_rules, load_scenarios
+    from nascar_assets.orchestration.inputs.forecasting import contest_rules, load_scenarios
     from nascar_assets.scenarios import summarise
 
     plan = SlatePlan.load(platform.root, context.partition_key)

@@ -12,17 +12,17 @@ from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import ENTRIES, PRACTICE
 from nascar_assets.orchestration.assets.feed import entries, practice, schedule
 from nascar_assets.orchestration.assets.history import ALL_RESULTS
+from nascar_assets.orchestration.assets.race_tables import schedule_rows
+from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.assets.telemetry import lap_summaries
-from nascar_assets.orchestration.past import (
+from nascar_assets.orchestration.inputs.past import (
     all_results,
     driver_directory,
     known_entries,
 )
-from nascar_assets.orchestration.race_tables import schedule_rows
+from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.slate_assets import blocking_check, slate_asset
-from nascar_assets.orchestration.slate_plan import Registration, SlatePlan
-from nascar_assets.orchestration.store import scan_all, scan_table, stored_partitions
+from nascar_assets.orchestration.storage.store import scan_all, scan_table, stored_partitions
 from nascar_assets.rules import rule_set
 from nascar_assets.slates.build import build_slate
 from nascar_assets.slates.salaries import read_salaries
@@ -164,7 +164,7 @@ def slate_rating_state(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> dg.MaterializeResult[None]:
     """Built once; ratings and ontology values both come from it."""
-    from nascar_assets.orchestration.rating_states import build_rating_state
+    from nascar_assets.orchestration.inputs.rating_states import build_rating_state
 
     plan = SlatePlan.load(platform.root, context.partition_key)
     state = build_rating_state(platform.root, plan)
@@ -187,7 +187,7 @@ def slate_ratings(
     context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
 ) -> pl.DataFrame:
     """One row per car, with the uncertainty of its level."""
-    from nascar_assets.orchestration.rating_states import load_rating_state
+    from nascar_assets.orchestration.inputs.rating_states import load_rating_state
 
     plan = SlatePlan.load(platform.root, context.partition_key)
     return load_rating_state(platform.root, plan).rate(slate_field, plan.as_of)

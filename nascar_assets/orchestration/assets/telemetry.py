@@ -6,8 +6,8 @@ import polars as pl
 
 from nascar_assets.feed.schemas import LAPS
 from nascar_assets.orchestration.assets.feed import entries, race_files, race_payload
+from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput, race_table
 from nascar_assets.orchestration.metadata import image
-from nascar_assets.orchestration.race_tables import RaceInputs, RaceOutput, race_table
 from nascar_assets.reports.plots import as_markdown_image, falloff_plot
 
 NO_LAPS = "The feed has no lap times of this race."

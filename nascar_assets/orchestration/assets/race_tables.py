@@ -1,0 +1,175 @@
+"""Race-partitioned tables: one pure function a race, run over one race or over many in one run."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from nascar_assets.errors import InputError
+from nascar_assets.orchestration.metadata import table_metadata
+from nascar_assets.orchestration.partitions import RACES
+from nascar_assets.orchestration.previews import pinned_previews
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.store import scan_table, table_path
+from nascar_assets.storage import DataRoot
+
+Race = Mapping[str, Any]
+"""One row of the schedule."""
+
+
+class RaceInputs:
+    """What the function of one race may read: its schedule row, its own files and tables."""
+
+    def __init__(self, root: DataRoot, race: Race) -> None:
+        self.root = root
+        self.race = race
+
+    @property
+    def key(self) -> str:
+        """The race's partition key."""
+        return str(self.race["race_key"])
+
+    def table(self, asset: str) -> pl.DataFrame:
+        """Another asset's table of the same race."""
+        return scan_table(self.root, asset, self.key).collect()
+
+
+class RaceOutput:
+    """A race's table with what a person should know about it.
+
+    Args:
+        frame: The table.
+        notices: What was met and mended or left out, in plain words.
+        metadata: Further entries for the UI (plots, hashes).
+        failures: What makes the table worthless downstream: the blocking check fails with these.
+    """
+
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        notices: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        failures: Sequence[str] = (),
+    ) -> None:
+        self.frame = frame
+        self.notices = tuple(notices)
+        self.metadata = dict(metadata or {})
+        self.failures = tuple(failures)
+
+
+RaceTable = Callable[[RaceInputs], RaceOutput]
+"""From one race's inputs to its table."""
+
+
+def schedule_rows(root: DataRoot, keys: Sequence[str]) -> dict[str, Race]:
+    """The schedule's rows of some races by partition key.
+
+    Raises:
+        InputError: If a key is not in the schedule.
+    """
+    rows: dict[str, Race] = {
+        str(row["race_key"]): row
+        for row in scan_table(root, "schedule")
+        .filter(pl.col("race_key").is_in(list(keys)))
+        .collect()
+        .iter_rows(named=True)
+    }
+    unknown = [key for key in keys if key not in rows]
+    if unknown:
+        raise InputError(
+            f"The schedule holds no race {', '.join(unknown)}.",
+            remedy="Sync the season's schedule first (nascar sync).",
+        )
+    return rows
+
+
+def race_table(
+    name: str,
+    compute: RaceTable,
+    *,
+    group: str,
+    description: str,
+    check: str,
+    check_description: str,
+    deps: Sequence[Any] = (),
+    kinds: set[str] | None = None,
+    automation: dg.AutomationCondition[Any] | None = None,
+    code_version: str = "1",
+) -> dg.AssetsDefinition:
+    """An asset with one table per race and one blocking check per race.
+
+    The function sees one race at a time, whether the run has one partition or a range of them,
+    so a table never depends on which races were computed together.
+
+    Args:
+        name: The asset's and its folder's name.
+        compute: The function from a race's inputs to its table.
+        group: The asset's group in the UI.
+        description: What the table is, for the UI.
+        check: Name of the blocking check that the function's `failures` answer.
+        check_description: What the check asks.
+        deps: Upstream assets.
+        kinds: Kinds shown on the asset.
+        automation: When it materialises by itself.
+        code_version: Changes when the same input gives another table.
+    """
+    with pinned_previews():
+        spec = dg.AssetCheckSpec(
+            check, asset=name, description=check_description, blocking=True, partitions_def=RACES
+        )
+        decorate = dg.asset(
+            name=name,
+            partitions_def=RACES,
+            group_name=group,
+            description=description,
+            deps=list(deps),
+            kinds=kinds or {"polars", "parquet"},
+            owners=["team:data"],
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            automation_condition=automation,
+            code_version=code_version,
+            check_specs=[spec],
+        )
+
+    def table(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Any]:
+        root = platform.root
+        keys = list(context.partition_keys)
+        rows = schedule_rows(root, keys)
+        failed: dict[str, Sequence[str]] = {}
+        for key in keys:
+            output = compute(RaceInputs(root, rows[key]))
+            size = root.write_frame(table_path(name, key), output.frame)
+            metadata = dict(table_metadata(output.frame, size=size))
+            if output.notices:
+                metadata["notices"] = dg.MetadataValue.md(
+                    "\n".join(f"- {notice}" for notice in output.notices)
+                )
+            context.add_asset_metadata(
+                {**metadata, **output.metadata}, asset_key=name, partition_key=key
+            )
+            if output.failures:
+                failed[key] = output.failures
+            if len(keys) > 1:
+                yield dg.AssetCheckEvaluation(
+                    asset_key=dg.AssetKey(name),
+                    check_name=check,
+                    passed=not output.failures,
+                    metadata=_check_metadata({key: output.failures} if output.failures else {}),
+                    blocking=True,
+                    partition=key,
+                )
+        yield dg.Output(None)
+        yield dg.AssetCheckResult(
+            passed=not failed, check_name=check, metadata=_check_metadata(failed)
+        )
+
+    with pinned_previews():
+        return decorate(table)
+
+
+def _check_metadata(failed: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    if not failed:
+        return {}
+    lines = [f"- {key}: {failure}" for key, failures in failed.items() for failure in failures]
+    return {"failures": dg.MetadataValue.md("\n".join(lines))}

@@ -1,0 +1,1 @@
+"""What starts runs without hands: sensors, schedules, conditions and freshness."""

@@ -1,0 +1,132 @@
+"""Freshness: what a slate needs is new enough, and a slate locked with old data shows as such."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from nascar_assets.orchestration.automation.week import SlateWeek
+from nascar_assets.orchestration.partitions import SLATES
+from nascar_assets.orchestration.previews import pinned_previews
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.storage import DataRoot
+
+WEEKLY = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(days=15), warn_window=timedelta(days=8)
+)
+"""In the season there is a race a week, and no pause is longer than two."""
+
+CHECKED, CHECK = "slate", "knows_what_was_known"
+
+POLICIES: Mapping[str, dg.FreshnessPolicy] = {
+    "schedule": WEEKLY,
+    "race_files": WEEKLY,
+    "entries": WEEKLY,
+    "race_results": WEEKLY,
+    "ontology_graph": WEEKLY,
+}
+"""By asset: what a slate is made from."""
+
+
+def stale_inputs(
+    week: SlateWeek,
+    as_of: datetime,
+    run_at: datetime,
+    changed: Mapping[str, tuple[datetime, datetime]],
+    now: datetime,
+) -> list[str]:
+    """What a slate's newest run does not know and could have known at lock, in words.
+
+    Args:
+        week: The slate's week.
+        as_of: The cut-off of its newest run.
+        run_at: When that run was made.
+        changed: By input: since when it is what it is, and from when on it counts as known.
+        now: The time of the question.
+
+    Returns:
+        One sentence for each; empty where the slate knows everything.
+    """
+    until = min(now, week.lock)
+    found = [
+        f"It was run as of {as_of:%Y-%m-%d %H:%M} UTC, before {_WHAT[milestone.name]} of "
+        f"{milestone.at:%Y-%m-%d %H:%M} UTC."
+        for milestone in week.milestones()
+        if milestone.name in _WHAT and as_of < milestone.at <= until
+    ]
+    found += [
+        f"{name} changed at {since:%Y-%m-%d %H:%M} UTC, after its newest run."
+        for name, (since, known) in changed.items()
+        if run_at < since < week.lock and known <= until
+    ]
+    return found
+
+
+_WHAT = {"entries": "the entry list", "qualifying": "practice and qualifying"}
+
+
+def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -> list[str]:
+    """What the newest run of a stored slate does not know; see `stale_inputs`.
+
+    Raises:
+        InputError: If the slate was never added or run.
+    """
+    from nascar_assets.orchestration.automation.seen_races import since
+    from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
+    from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
+    from nascar_assets.orchestration.storage.store import table_path
+
+    plan = SlatePlan.load(root, slate)
+    registration = Registration.load(root, slate)
+    week = slate_weeks(root, [slate]).get(slate)
+    if week is None:
+        return ["The schedule no longer has its race."]
+    made = next(
+        item for item in root.list("store/slate") if item.path == table_path("slate", slate)
+    )
+    race = registration.race_key
+    changed = {
+        f"The {asset} of {race}": (moment, known)
+        for asset, known in (("entries", week.entries_at), ("practice", week.qualifying_at))
+        if (moment := since(root, asset, real).get(race)) is not None
+    }
+    found = stale_inputs(week, plan.as_of, made.modified, changed, now)
+    if plan.salary_sha256 != registration.salary_sha256:
+        found.append("A newer salary file was registered after its newest run.")
+    return found
+
+
+def judged(root: DataRoot, slate: str, now: datetime, real: datetime) -> dict[str, Any]:
+    """What the check says of a slate: passed, severity and metadata."""
+    stale = slate_staleness(root, slate, now, real)
+    return {
+        "passed": not stale,
+        "severity": dg.AssetCheckSeverity.WARN,
+        "metadata": {
+            "stale": dg.MetadataValue.md("\n".join(f"- {line}" for line in stale) or "nothing"),
+            "remedy": "Before lock: nascar slate run, or wait for the next refresh."
+            if stale
+            else "none",
+        },
+    }
+
+
+with pinned_previews():
+
+    @dg.asset_check(
+        asset=CHECKED,
+        name=CHECK,
+        description="Everything that had become known by now, or by lock, was known to the "
+        "slate's newest run. A warning: a slate that was locked with old data shows as such.",
+        partitions_def=SLATES,
+    )
+    def knows_what_was_known(
+        context: dg.AssetCheckExecutionContext, platform: Platform
+    ) -> dg.AssetCheckResult:
+        """Compares the newest run with the week's milestones and with what changed since."""
+        from nascar_assets.orchestration.automation.clock import clock_now
+
+        return dg.AssetCheckResult(
+            **judged(platform.root, context.partition_key, clock_now(), datetime.now(UTC))
+        )

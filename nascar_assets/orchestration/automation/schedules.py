@@ -1,0 +1,68 @@
+"""The schedules of race week, in the time of New York: when open slates are run again."""
+
+import os
+from collections.abc import Iterator
+
+import dagster as dg
+
+from nascar_assets.orchestration.automation.run_state import (
+    RunState,
+    any_in_flight,
+    newest_slate_run,
+    run_state,
+)
+from nascar_assets.orchestration.jobs import slate_job
+from nascar_assets.orchestration.partitions import SLATES
+from nascar_assets.orchestration.resources import Platform
+
+ZONE = "America/New_York"
+
+EVERY = os.environ.get("NASCAR_REFRESH_CRON", "*/5 * * * *")
+"""How often the week is looked at. What is due is decided by the races' own times."""
+
+
+@dg.schedule(
+    name="race_week",
+    cron_schedule=EVERY,
+    execution_timezone=ZONE,
+    job=slate_job,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Runs open slates again after the entry list, after practice and qualifying, and "
+    "an hour before lock; never after lock.",
+)
+def race_week(
+    context: dg.ScheduleEvaluationContext, platform: Platform
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Asks `due_refreshes`; races that are being run come first."""
+    from nascar_assets.orchestration.automation.clock import clock_now
+    from nascar_assets.orchestration.automation.sensor_salaries import slate_request, slate_weeks
+    from nascar_assets.orchestration.automation.week import due_refreshes
+    from nascar_assets.orchestration.inputs.slate_plan import registered_slates
+
+    now = clock_now()
+    root, instance = platform.root, context.instance
+    weeks = slate_weeks(root, registered_slates(root))
+    runs = {
+        slate: run
+        for slate, week in weeks.items()
+        if week.is_open(now) and (run := newest_slate_run(instance, slate)) is not None
+    }
+    due = due_refreshes(now, weeks.values(), {slate: run.at for slate, run in runs.items()})
+    if due and any_in_flight(instance, ["race_job", "schedule_job"]):
+        yield dg.SkipReason("Slates wait for the races that are being run.")
+        return
+    assert SLATES.name is not None
+    known = set(instance.get_dynamic_partitions(SLATES.name))
+    for refresh in due:
+        waits = refresh.slate_id not in known or (
+            refresh.slate_id in runs and runs[refresh.slate_id].in_flight
+        )
+        if not waits and run_state(instance, refresh.run_key) is RunState.NONE:
+            yield slate_request(
+                root, refresh.slate_id, refresh.run_key, now, refresh.milestone.name
+            )
+    if not due:
+        yield dg.SkipReason("No open slate is due.")
+
+
+SCHEDULES = [race_week]

@@ -1,0 +1,186 @@
+"""What the landing folder and the store hold of every race, for the sensor's decisions."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from nascar_assets.feed.file_check import check_race_file
+from nascar_assets.feed.landing import MANIFEST, landed_schedules
+from nascar_assets.feed.parse_schedule import parse_schedule
+from nascar_assets.feed.paths import parse_path
+from nascar_assets.feed.payload import FeedFormatError
+from nascar_assets.orchestration.automation.landing_index import look, sha256
+from nascar_assets.orchestration.automation.race_decisions import (
+    LandedRace,
+    content_of,
+    landed_races,
+    stale_as_of,
+)
+from nascar_assets.orchestration.storage.store import scan_table, table_path
+from nascar_assets.storage import DataRoot
+
+FEED = "landing/feed"
+LAPS = "landing/laps"
+"""Canonical laps dropped for a race: `landing/laps/<race>.parquet`."""
+
+INDEX = "landing/.index"
+NO_SETTLING = timedelta(0)
+"""Our own tables are put in place in one step: there is no half of one."""
+
+
+@dataclass(frozen=True)
+class RacesSeen:
+    """What one look found.
+
+    Attributes:
+        schedule: The stored schedule; empty where there is none.
+        schedules: Names the content of the landed schedules.
+        landed: Races with landed files, by key.
+        materialised: Content that each race's tables were made from, by key.
+        unknown: Landed paths of no known race.
+        unsettled: Paths that may still have a writer.
+    """
+
+    schedule: pl.DataFrame
+    schedules: str
+    landed: Mapping[str, LandedRace]
+    materialised: Mapping[str, str]
+    unknown: Sequence[str]
+    unsettled: Sequence[str]
+
+
+def stored_schedule(root: DataRoot) -> pl.DataFrame:
+    """The schedule's table; empty where it was never made."""
+    from nascar_assets.feed.schemas import SCHEDULE
+
+    if not root.exists(table_path("schedule")):
+        return pl.DataFrame(schema=SCHEDULE)
+    return scan_table(root, "schedule").collect()
+
+
+def see_races(root: DataRoot, now: datetime) -> RacesSeen:
+    """Looks at landed files and at what the stored tables were made from.
+
+    Args:
+        root: The data root.
+        now: The time by the machine's clock.
+
+    Raises:
+        StorageFault: If a folder cannot be listed or a file not read.
+    """
+    found = look(root, [FEED, LAPS], f"{INDEX}/feed.parquet", now)
+    schedule = stored_schedule(root)
+    keys = dict(schedule.select("race_id", "race_key").iter_rows())
+    registered = set(keys.values())
+    race_of: dict[str, str] = {}
+    schedule_files = []
+    foreign = []
+    for path, value, since in found.files.select("path", "value", "since").iter_rows():
+        if path.startswith(f"{LAPS}/"):
+            key = path.removeprefix(f"{LAPS}/").removesuffix(".parquet")
+            if key in registered:
+                race_of[path] = key
+            continue
+        file = parse_path(path.removeprefix(f"{FEED}/"))
+        if file is None:
+            foreign.append(path)
+        elif file.race_id is None:
+            schedule_files.append((path, f"{value}@{since.isoformat()}"))
+        elif file.race_id in keys:
+            race_of[path] = keys[file.race_id]
+    own = pl.col("path").is_in([*foreign, *(path for path, _ in schedule_files)])
+    landed, unknown = landed_races(found.files.filter(~own), race_of)
+    return RacesSeen(
+        schedule=schedule,
+        schedules=content_of(schedule_files) if schedule_files else "",
+        landed=landed,
+        materialised=materialised_content(root, now),
+        unknown=[*unknown, *foreign],
+        unsettled=found.unsettled,
+    )
+
+
+def materialised_content(root: DataRoot, now: datetime) -> dict[str, str]:
+    """Content of the landed files that each race's tables were made from, by race key."""
+    tables = look(
+        root,
+        ["store/race_files"],
+        f"{INDEX}/race_files.parquet",
+        now,
+        settle=NO_SETTLING,
+        value=files_content,
+    )
+    return {_key(path): value for path, value in tables.files.select("path", "value").iter_rows()}
+
+
+def files_content(table: bytes) -> str:
+    """The content that a table of `race_files` lists, named as landed content is."""
+    frame = pl.read_parquet(io.BytesIO(table))
+    return content_of(frame.select("path", "sha256").iter_rows())
+
+
+def schedule_differs(root: DataRoot) -> bool:
+    """Whether the landed schedules would make another table than the stored one.
+
+    Raises:
+        FeedFormatError: If a landed schedule cannot be read as one.
+    """
+    stored = stored_schedule(root)
+    known = dict(stored.select("race_id", "race_key").iter_rows())
+    return not parse_schedule(landed_schedules(root), known).equals(stored)
+
+
+def faults(root: DataRoot, races: Sequence[LandedRace], schedule: pl.DataFrame) -> dict[str, str]:
+    """Files of some races that are not what they must be, with the reason, by path.
+
+    Files that a sync brought in were looked at before they were landed.
+    """
+    from nascar_assets.feed.paths import RACE_KINDS, race_path
+
+    wanted = {race.race_key for race in races}
+    manifest = _manifest(root)
+    found = {}
+    for race in schedule.filter(pl.col("race_key").is_in(sorted(wanted))).iter_rows(named=True):
+        for kind in RACE_KINDS:
+            path = race_path(kind, race["season"], race["series"], race["race_id"])
+            data = root.read(f"{FEED}/{path}")
+            file = parse_path(path)
+            if data is None or file is None or manifest.get(path) == sha256(data):
+                continue
+            try:
+                check_race_file(data, file, path)
+            except FeedFormatError as error:
+                found[f"{FEED}/{path}"] = str(error)
+    return found
+
+
+def stale_tables(root: DataRoot, schedule: pl.DataFrame, now: datetime) -> dict[str, datetime]:
+    """The races whose ratings and track profiles rest on results that were changed since."""
+    results = since(root, "race_results", now)
+    made = {_key(item.path): item.modified for item in root.list("store/track_profiles")}
+    return stale_as_of(schedule, results, made)
+
+
+def since(root: DataRoot, asset: str, now: datetime) -> dict[str, datetime]:
+    """Since when each partition of an asset has the content that it has, by key."""
+    tables = look(root, [f"store/{asset}"], f"{INDEX}/{asset}.parquet", now, settle=NO_SETTLING)
+    return {_key(path): moment for path, moment in tables.files.select("path", "since").iter_rows()}
+
+
+def _key(path: str) -> str:
+    return path.rsplit("/", 1)[-1].removesuffix(".parquet")
+
+
+def _manifest(root: DataRoot) -> dict[str, Any]:
+    try:
+        value = json.loads(root.read(MANIFEST) or b"{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

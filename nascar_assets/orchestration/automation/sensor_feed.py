@@ -1,0 +1,277 @@
+"""The sensor of landed feed files: the schedule, the races they touch, ratings after them."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from nascar_assets.orchestration.automation.race_decisions import (
+    Batch,
+    LandedRace,
+    batches,
+    content_of,
+    singles,
+    stale_races,
+    stretches,
+)
+from nascar_assets.orchestration.automation.run_state import (
+    BATCH,
+    LOST,
+    RANGE_END,
+    RANGE_START,
+    RunState,
+    any_in_flight,
+    range_tags,
+    run_state,
+)
+from nascar_assets.orchestration.jobs import as_of_job, race_job, schedule_job
+from nascar_assets.orchestration.partitions import RACES
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.runs import register_races
+from nascar_assets.storage import DataRoot
+
+INTERVAL_SECONDS = 15
+
+
+@dataclass
+class FeedTick:
+    """What one look at the landing folder decided.
+
+    Attributes:
+        requests: Runs to start.
+        register: Race partitions to add.
+        notices: What a person should know, by path or race.
+        schedules: Content of the landed schedules that the stored table is known to agree with.
+        waiting: What keeps something from being started now.
+        apart: Ids of failed runs over several races whose races were all run one by one.
+    """
+
+    requests: list[dg.RunRequest]
+    register: list[str]
+    notices: dict[str, str]
+    schedules: str
+    waiting: list[str]
+    apart: list[str]
+
+
+@dg.sensor(
+    name="landing_feed",
+    jobs=[schedule_job, race_job, as_of_job],
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Feed files that landed: reads the schedule again, runs the races whose files are "
+    "not those that their tables were made from, then the ratings of the races after them.",
+)
+def landing_feed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+    """One look; the cursor keeps what the schedule was compared with and what was told."""
+    from nascar_assets.orchestration.automation.notify import tell
+
+    before = read_cursor(context.cursor)
+    tick = decide_feed(
+        platform.root,
+        context.instance,
+        str(before.get("schedules", "")),
+        datetime.now(UTC),
+        apart=before.get("apart", ()),
+    )
+    told = tell(context.log, "landing_feed", before.get("told", {}), tick.notices)
+    register_races(context.instance, tick.register)  # before a run of theirs is asked for
+    kept = {"version": 1, "schedules": tick.schedules, "told": told, "apart": tick.apart}
+    cursor = json.dumps(kept, sort_keys=True)
+    reasons = [*tick.waiting, *(f"{path}: {text}" for path, text in tick.notices.items())]
+    return dg.SensorResult(
+        run_requests=tick.requests,
+        skip_reason=None
+        if tick.requests
+        else dg.SkipReason("; ".join(reasons)[:2000] or "Everything that landed is up to date."),
+        cursor=cursor,
+    )
+
+
+def read_cursor(text: str | None) -> dict[str, Any]:
+    """The cursor; empty for none or for text of another version, which costs a look more."""
+    try:
+        value = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) and value.get("version") == 1 else {}
+
+
+def decide_feed(
+    root: DataRoot,
+    instance: dg.DagsterInstance,
+    agreed: str,
+    now: datetime,
+    *,
+    apart: Collection[str] = (),
+) -> FeedTick:
+    """Compares the landing folder with the store and says what to start.
+
+    Args:
+        root: The data root.
+        instance: Tells the partitions and the runs there are.
+        agreed: Content of the landed schedules that agreed with the stored table at the last look.
+        now: The time by the machine's clock.
+        apart: Ids of failed runs over several races that were taken apart already.
+
+    Raises:
+        StorageFault: If a folder cannot be listed: then nothing is decided.
+    """
+    from nascar_assets.orchestration.automation.seen_races import faults, see_races, stale_tables
+
+    seen = see_races(root, now)
+    writing = [f"{path} is being written" for path in seen.unsettled]
+    tick = FeedTick([], [], {}, agreed, writing, sorted(apart))
+    for path in seen.unknown:
+        tick.notices[path] = (
+            "belongs to no race of the schedule, and waits for a schedule that has it"
+        )
+    if (
+        seen.schedules
+        and seen.schedules != agreed
+        and _schedule_pending(root, instance, seen.schedules, tick)
+    ):
+        return tick
+    stale = stale_races(seen.landed, seen.materialised)
+    bad = faults(root, stale, seen.schedule)
+    tick.notices |= bad
+    held = _held(stale, bad, seen.schedule)
+    stale = [race for race in stale if race.race_key not in held]
+    assert RACES.name is not None
+    order = list(instance.get_dynamic_partitions(RACES.name))
+    known = set(order)
+    by_date = seen.schedule.sort("start_time", "race_id")["race_key"].to_list()
+    landed = [key for key in by_date if key in seen.landed and key not in known]
+    tick.register = landed
+    pending = _request_races(instance, stale, [*order, *landed], tick)
+    pending |= _take_apart(instance, seen.landed, held, order, tick)
+    if pending or any_in_flight(instance, ["race_job", "schedule_job"]):
+        tick.waiting.append("Ratings wait for the races that are being run.")
+        return tick
+    behind = stale_tables(root, seen.schedule, now)
+    for keys in stretches(behind, order):
+        name = content_of((key, behind[key].isoformat()) for key in keys)
+        batch = Batch(keys, f"as_of:{name}")
+        state = run_state(instance, batch.run_key)
+        if state is RunState.NONE:
+            tick.requests.append(_request("as_of_job", batch))
+        elif state is RunState.FAILED:
+            tick.notices[f"ratings from {keys[0]}"] = "Their run failed; see it in the UI."
+    return tick
+
+
+def _schedule_pending(
+    root: DataRoot, instance: dg.DagsterInstance, schedules: str, tick: FeedTick
+) -> bool:
+    """Whether the races must wait for the schedule to be read again."""
+    from nascar_assets.feed.payload import FeedFormatError
+    from nascar_assets.orchestration.automation.seen_races import schedule_differs
+
+    try:
+        differs = schedule_differs(root)
+    except FeedFormatError as error:
+        tick.notices[error.file or "schedule"] = f"{error} The schedule read before is kept."
+        return False
+    if not differs:
+        tick.schedules = schedules
+        return False
+    key = f"schedule:{schedules}"
+    state = run_state(instance, key)
+    if state is RunState.NONE:
+        tick.requests.append(dg.RunRequest(run_key=key, job_name="schedule_job"))
+    if state is RunState.FAILED:
+        tick.notices["schedule"] = f"Its run failed (run key {key}); the one read before is kept."
+    return state is not RunState.FAILED
+
+
+def _held(stale: list[LandedRace], bad: Mapping[str, str], schedule: pl.DataFrame) -> set[str]:
+    """Races with a file that cannot be read: their tables stay as they are until it is mended."""
+    from nascar_assets.feed.paths import parse_path
+
+    ids = {
+        file.race_id
+        for path in bad
+        if (file := parse_path(path.removeprefix("landing/feed/"))) is not None
+    }
+    keys = schedule.filter(pl.col("race_id").is_in(list(ids)))["race_key"].to_list()
+    return {race.race_key for race in stale} & set(keys)
+
+
+def _request_races(
+    instance: dg.DagsterInstance,
+    stale: list[LandedRace],
+    order: list[str],
+    tick: FeedTick,
+) -> bool:
+    """Adds the runs of races to the tick; returns whether some have not come to an end."""
+    pending = False
+    todo = batches(stale, order)
+    while todo:
+        batch = todo.pop(0)
+        state = run_state(instance, batch.run_key)
+        if state is RunState.NONE:
+            tick.requests.append(_request("race_job", batch))
+            pending = True
+        elif state in (RunState.IN_FLIGHT, RunState.LOST):
+            pending = True
+        elif len(batch.keys) > 1:
+            todo += singles(batch, stale)
+        elif state is RunState.FAILED:
+            tick.notices[batch.keys[0]] = "Its run failed; the next change of its files runs it."
+    return pending
+
+
+def _take_apart(
+    instance: dg.DagsterInstance,
+    landed: Mapping[str, LandedRace],
+    held: Collection[str],
+    order: list[str],
+    tick: FeedTick,
+) -> bool:
+    """Runs the races of a failed run over several one by one; returns whether some are to end.
+
+    Such a run may have made some tables of a race and not the others, so that the race looks as
+    if it were up to date.
+    """
+    failed = instance.get_runs(
+        dg.RunsFilter(
+            job_name="race_job", statuses=[dg.DagsterRunStatus.FAILURE], tags={BATCH: "yes"}
+        ),
+        limit=20,
+    )
+    asked = {str(request.run_key) for request in tick.requests}
+    pending = False
+    for run in failed:
+        if run.run_id in tick.apart or LOST in run.tags:
+            continue
+        first, last = run.tags.get(RANGE_START), run.tags.get(RANGE_END)
+        if first not in order or last not in order:
+            continue
+        unfinished = False
+        for key in order[order.index(first) : order.index(last) + 1]:
+            race = landed.get(key)
+            if race is None or key in held:
+                continue
+            state = run_state(instance, race.run_key)
+            if state is RunState.NONE and race.run_key not in asked:
+                tick.requests.append(_request("race_job", Batch((key,), race.run_key)))
+                asked.add(race.run_key)
+            unfinished |= state not in (RunState.DONE, RunState.FAILED)
+            if state is RunState.FAILED:
+                tick.notices[key] = "Its run failed; the next change of its files runs it."
+        if not unfinished:
+            tick.apart.append(run.run_id)
+        pending |= unfinished
+    return pending
+
+
+def _request(job: str, batch: Batch) -> dg.RunRequest:
+    if len(batch.keys) == 1:
+        return dg.RunRequest(run_key=batch.run_key, job_name=job, partition_key=batch.keys[0])
+    return dg.RunRequest(
+        run_key=batch.run_key, job_name=job, tags={**range_tags(batch.keys), BATCH: "yes"}
+    )

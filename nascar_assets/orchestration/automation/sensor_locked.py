@@ -1,0 +1,62 @@
+"""The sensor of locked slates: once after lock it says whether a slate knew what was known."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from nascar_assets.orchestration.automation.freshness import CHECK, CHECKED, judged
+from nascar_assets.orchestration.automation.notify import tell
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.storage import DataRoot
+
+INTERVAL_SECONDS = 60
+LOOK_BACK = timedelta(days=2)
+"""Slates that locked longer ago are not asked about any more."""
+
+
+@dg.sensor(
+    name="locked_slates",
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Evaluates slate.knows_what_was_known once when a slate has locked; starts no run.",
+)
+def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+    """Reports the check's result; the cursor keeps which locks were reported."""
+    from nascar_assets.orchestration.automation.clock import clock_now
+
+    now = clock_now()
+    before: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+    root = platform.root
+    locked = newly_locked(root, before, now)
+    notices = {}
+    for slate in locked:
+        result = judged(root, slate, now, datetime.now(UTC))
+        context.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey(CHECKED), check_name=CHECK, partition=slate, **result
+            )
+        )
+        if not result["passed"]:
+            notices[slate] = f"It was locked with old data. {result['metadata']['stale'].md_str}"
+    tell(context.log, "locked_slates", {}, notices)
+    said = ", ".join(locked)
+    return dg.SensorResult(
+        run_requests=[],
+        skip_reason=dg.SkipReason(f"Locked: {said}." if said else "No slate has locked."),
+        cursor=json.dumps({**before, **locked}, sort_keys=True),
+    )
+
+
+def newly_locked(root: DataRoot, before: dict[str, str], now: datetime) -> dict[str, str]:
+    """Slates that were run and have locked since the last look, with the time of their lock."""
+    from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
+    from nascar_assets.orchestration.inputs.slate_plan import plan_path, registered_slates
+
+    return {
+        slate: week.lock.isoformat()
+        for slate, week in slate_weeks(root, registered_slates(root)).items()
+        if week.lock <= now <= week.lock + LOOK_BACK
+        and before.get(slate) != week.lock.isoformat()
+        and root.exists(plan_path(slate))
+    }

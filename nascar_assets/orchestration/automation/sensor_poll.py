@@ -1,0 +1,103 @@
+"""The sensor that asks the feed for news, and its job: only where NASCAR_FEED names a feed.
+
+The server is asked at most every `NASCAR_FEED_INTERVAL` seconds (15 minutes by default, never less
+than one minute for a server), with the entity tags of what is here, and only for races that can
+have changed. The job lands files and nothing else; the sensor of the landing folder does the rest.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from nascar_assets.errors import InputError
+from nascar_assets.orchestration.automation.run_state import any_in_flight
+from nascar_assets.orchestration.resources import Platform
+
+LEAST_SECONDS = 60
+DEFAULT_SECONDS = 900
+
+
+def poll_interval(environment: Mapping[str, str] = os.environ) -> int:
+    """Seconds between two looks at the feed.
+
+    Raises:
+        InputError: If the setting is no number.
+    """
+    text = environment.get("NASCAR_FEED_INTERVAL", str(DEFAULT_SECONDS))
+    try:
+        seconds = int(text)
+    except ValueError:
+        raise InputError(
+            f"{text!r} is no number of seconds.", field="NASCAR_FEED_INTERVAL"
+        ) from None
+    feed = environment.get("NASCAR_FEED", "")
+    return max(seconds, LEAST_SECONDS if feed.startswith(("http://", "https://")) else 1)
+
+
+def polled_series(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The series that are asked for: `NASCAR_FEED_SERIES`, `cup` by default."""
+    text = environment.get("NASCAR_FEED_SERIES", "cup")
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def polled_seasons(now: datetime) -> list[int]:
+    """The season of the day, and from December on the next one, whose schedule is out by then."""
+    return [now.year, now.year + 1] if now.month == 12 else [now.year]
+
+
+@dg.op(description="Brings new and changed files of the feed into the landing folder.")
+def land_feed(context: dg.OpExecutionContext, platform: Platform) -> None:
+    """One polite sync; a feed that cannot be reached fails the run, which is told."""
+    from nascar_assets.feed.landing import sync_from
+    from nascar_assets.orchestration.automation.clock import clock_now
+
+    feed = os.environ.get("NASCAR_FEED")
+    if not feed:
+        raise InputError("NASCAR_FEED names no feed.", remedy="Set it, or stop the poll sensor.")
+    now = clock_now()
+    report = sync_from(feed, platform.root, polled_series(), polled_seasons(now), now=now)
+    for item in report.quarantined:
+        context.log.warning("%s was refused: %s", item.path, item.reason)
+    context.add_output_metadata(
+        {
+            "changed": len(report.changed),
+            "unchanged": report.unchanged,
+            "not there": report.missing,
+            "refused": len(report.quarantined),
+            "files": dg.MetadataValue.json(list(report.changed)[:200]),
+        }
+    )
+
+
+@dg.job(
+    name="poll_job",
+    description="Asks the feed for new and changed files.",
+    executor_def=dg.in_process_executor,
+)
+def poll_job() -> None:
+    """One look at the feed."""
+    land_feed()
+
+
+@dg.sensor(
+    name="feed_poll",
+    job=poll_job,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks NASCAR_FEED for news, politely; does nothing where it is not set.",
+)
+def feed_poll(context: dg.SensorEvaluationContext) -> dg.SkipReason | dg.RunRequest:
+    """One run an interval, and none while one is on its way."""
+    feed = os.environ.get("NASCAR_FEED")
+    if not feed:
+        return dg.SkipReason("NASCAR_FEED is not set.")
+    seconds = poll_interval()
+    turn = int(datetime.now(UTC).timestamp()) // seconds
+    if context.cursor == str(turn):
+        return dg.SkipReason(f"The feed is asked every {seconds} seconds.")
+    if any_in_flight(context.instance, ["poll_job"]):
+        return dg.SkipReason("The feed is being asked.")
+    context.update_cursor(str(turn))
+    return dg.RunRequest(run_key=f"poll:{seconds}:{turn}")

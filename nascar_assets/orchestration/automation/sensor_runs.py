@@ -1,0 +1,190 @@
+"""Sensors of runs: those whose process died are run again, those that failed are told."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from nascar_assets.orchestration import jobs
+from nascar_assets.orchestration.automation.notify import Notice, notifiers, notify_all
+from nascar_assets.orchestration.automation.run_state import IN_FLIGHT, LOST, PARTITION, SLATE
+from nascar_assets.orchestration.previews import pinned_previews
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.storage import DataRoot
+
+INTERVAL_SECONDS = 20
+START_GRACE = timedelta(seconds=120)
+"""A run that was created so long ago and has said nothing has no process."""
+
+ATTEMPT = "nascar/attempt"
+MOST_ATTEMPTS = 3
+"""A run that dies so often is left: what kills it would kill it again."""
+
+_JOBS = {job.name: job for job in jobs.JOBS}
+
+
+@dg.sensor(
+    name="lost_runs",
+    jobs=jobs.JOBS,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Runs whose process was killed: marks them as failed and starts them again.",
+)
+def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+    """Looks at every run that has not ended; needs Dagster's launcher of this machine."""
+    from nascar_assets.orchestration.automation.clock import clock_now
+
+    now = datetime.now(UTC)
+    for record in unfinished(context.instance):
+        run = record.dagster_run
+        if not is_lost(context.instance, record, now):
+            continue
+        context.log.warning("The process of run %s (%s) is gone.", run.run_id, run.job_name)
+        context.instance.add_run_tags(run.run_id, {LOST: "true"})
+        context.instance.report_run_failed(
+            run, "The run's process is gone: killed, or the machine went down. It is run again."
+        )
+    requests = [
+        request
+        for run in lost_and_not_repeated(context.instance)
+        if (request := again(platform.root, run, clock_now())) is not None
+    ]
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else dg.SkipReason("No run lost its process."),
+    )
+
+
+def unfinished(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
+    """Records of the runs that began and have not ended."""
+    begun = [
+        status
+        for status in IN_FLIGHT
+        if status not in (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
+    ]
+    return list(instance.get_run_records(dg.RunsFilter(statuses=begun), limit=200))
+
+
+def is_lost(instance: dg.DagsterInstance, record: dg.RunRecord, now: datetime) -> bool:
+    """Whether the process of a run that has not ended is no longer there."""
+    run = record.dagster_run
+    process = process_of(instance, run.run_id)
+    if process is None:
+        return now - record.create_timestamp.astimezone(UTC) > START_GRACE and not _younger(
+            record, now
+        )
+    pid, seen = process
+    return not is_alive(pid, seen)
+
+
+def _younger(record: dg.RunRecord, now: datetime) -> bool:
+    """Whether a run that waited in the queue was started a moment ago."""
+    return now - record.update_timestamp.astimezone(UTC) <= START_GRACE
+
+
+def process_of(instance: dg.DagsterInstance, run_id: str) -> tuple[int, datetime] | None:
+    """The process that wrote a run's newest event with a process id, and when it did."""
+    events = instance.get_records_for_run(run_id, limit=20, ascending=False).records
+    for record in events:
+        entry = record.event_log_entry
+        event = entry.dagster_event
+        if event is not None and event.pid is not None and event.step_key is not None:
+            return event.pid, datetime.fromtimestamp(entry.timestamp, UTC)
+    for record in events:
+        event = record.event_log_entry.dagster_event
+        if event is not None and event.is_engine_event:
+            found = event.engine_event_data.metadata.get("pid")
+            if found is not None:
+                stamp = datetime.fromtimestamp(record.event_log_entry.timestamp, UTC)
+                return int(str(found.value)), stamp
+    return None
+
+
+def is_alive(pid: int, seen: datetime) -> bool:
+    """Whether a process that was seen at a time is still the one of that number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        fields = stat.read_text().rsplit(")", 1)[1].split()
+        boot = float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, IndexError, ValueError):
+        return True  # no /proc here: the number is in use, and that must do
+    if fields[0] == "Z":
+        return False
+    age = boot - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    began = datetime.now(UTC) - timedelta(seconds=age)
+    return began <= seen + timedelta(seconds=5)
+
+
+def lost_and_not_repeated(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Runs of the last day that were lost and have not been started again."""
+    day = datetime.now(UTC) - timedelta(days=1)
+    lost = instance.get_runs(dg.RunsFilter(tags={LOST: "true"}, updated_after=day), limit=200)
+    return [
+        run
+        for run in lost
+        if run.job_name in _JOBS
+        and not instance.get_runs(
+            dg.RunsFilter(tags={"dagster/run_key": f"lost:{run.run_id}"}), limit=1
+        )
+    ]
+
+
+def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | None:
+    """The request that repeats a lost run; none where it is too late or too often."""
+    from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
+
+    attempt = int(run.tags.get(ATTEMPT, "1")) + 1
+    if attempt > MOST_ATTEMPTS:
+        return None
+    slate = run.tags.get(PARTITION) if SLATE in run.tags or run.job_name == "slate_job" else None
+    if slate is not None:
+        week = slate_weeks(root, [slate]).get(slate)
+        if week is None or not week.is_open(now):
+            return None
+    kept = ("dagster/asset_partition_range", "nascar/")
+    tags = {name: value for name, value in run.tags.items() if name.startswith(kept)}
+    tags.pop(LOST, None)
+    return dg.RunRequest(
+        run_key=f"lost:{run.run_id}",
+        job_name=run.job_name,
+        partition_key=run.tags.get(PARTITION),
+        run_config=run.run_config,
+        tags={**tags, ATTEMPT: str(attempt)},
+    )
+
+
+def failure_notice(context: dg.RunFailureSensorContext) -> Notice:
+    """What is told of a failed run: job, partition, step, the input's own message."""
+    run = context.dagster_run
+    where = run.tags.get(PARTITION) or run.tags.get("dagster/asset_partition_range_start") or ""
+    lines = [str(context.failure_event.message or "").strip()]
+    for event in context.get_step_failure_events():
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        text = error.message.strip() if error is not None else "no message"
+        lines.append(f"{event.step_key}: {text}")
+    lines.append(f"Run {run.run_id}; remedies: docs/operations.md.")
+    subject = f"{run.job_name} failed{f' for {where}' if where else ''}"
+    return Notice(subject, "\n".join(line for line in lines if line), run.run_id)
+
+
+def _tell_failure(context: dg.RunFailureSensorContext) -> None:
+    """One notice for each failed run."""
+    notify_all(notifiers(own_log=context.log), failure_notice(context))
+
+
+with pinned_previews():
+    failed_runs = dg.run_failure_sensor(
+        name="failed_runs",
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells of failed runs: in the log, by webhook or mail (docs/operations.md).",
+    )(_tell_failure)

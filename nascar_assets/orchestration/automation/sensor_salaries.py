@@ -1,0 +1,267 @@
+"""The sensor of salary files: each registers its slate, and open slates are run."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from nascar_assets.errors import InputError
+from nascar_assets.orchestration.automation.landing_index import look, sha256
+from nascar_assets.orchestration.automation.run_state import (
+    AT,
+    SALARIES,
+    SLATE,
+    any_in_flight,
+    newest_slate_run,
+)
+from nascar_assets.orchestration.automation.slate_decisions import (
+    Outcome,
+    SalaryCursor,
+    SalaryLanded,
+    SlateInputs,
+    decide_salaries,
+    slates_to_run,
+)
+from nascar_assets.orchestration.automation.week import SlateWeek
+from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
+from nascar_assets.orchestration.jobs import slate_job
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.runs import register_slates
+from nascar_assets.orchestration.storage.store import table_path
+from nascar_assets.storage import DataRoot
+
+FOLDER = "landing/salaries"
+QUARANTINE = "quarantine/salaries"
+INTERVAL_SECONDS = 15
+
+
+@dg.sensor(
+    name="landing_salaries",
+    job=slate_job,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Salary files that landed: registers their slates, and runs the slates that are "
+    "open when their salaries or the results and entries behind them are new.",
+)
+def landing_salaries(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+    """One look; the cursor keeps what came of each file."""
+    from nascar_assets.orchestration.automation.clock import clock_now
+    from nascar_assets.orchestration.automation.notify import tell
+
+    root, now = platform.root, clock_now()
+    cursor = SalaryCursor.from_text(context.cursor)
+    cursor, notices, told = register_landed(root, cursor, datetime.now(UTC), now)
+    fresh = {path: text for path, text in notices.items() if path in told}
+    tell(context.log, "landing_salaries", {}, fresh)
+    slates = registered_slates(root)
+    register_slates(context.instance, slates)  # before a run of theirs is asked for
+    requests: list[dg.RunRequest] = []
+    waiting = [f"{path}: {text}" for path, text in notices.items()]
+    if any_in_flight(context.instance, ["race_job", "schedule_job"]):
+        waiting.insert(0, "Slates wait for the races that are being run.")
+    else:
+        requests = slate_requests(root, context.instance, slates, now)
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None
+        if requests
+        else dg.SkipReason("; ".join(waiting)[:2000] or "Every open slate is up to date."),
+        cursor=cursor.to_text(),
+    )
+
+
+def register_landed(
+    root: DataRoot, cursor: SalaryCursor, real: datetime, now: datetime
+) -> tuple[SalaryCursor, dict[str, str], set[str]]:
+    """Registers the slates of salary files that landed.
+
+    Args:
+        root: The data root.
+        cursor: The cursor of the last look.
+        real: The time by the machine's clock, which files are dated by.
+        now: The time by the sensors' clock, which races are found by.
+
+    Returns:
+        The next cursor, notices by path, and the paths whose notice is new.
+
+    Raises:
+        StorageFault: If the folder cannot be listed: then nothing is decided.
+    """
+    found = look(root, [FOLDER], "landing/.index/salaries.parquet", real)
+    files = [
+        SalaryLanded(path, digest, modified)
+        for path, digest, modified in found.files.select("path", "value", "modified").iter_rows()
+        if path.lower().endswith(".csv")
+    ]
+    registered = {}
+    for slate in registered_slates(root):
+        registration = Registration.load(root, slate)
+        registered[slate] = (registration.salary_path, registration.salary_sha256)
+    made: dict[str, Registration] = {}
+    decision = decide_salaries(
+        files, registered, cursor, _schedule_stamp(root), lambda path: _read(root, path, now, made)
+    )
+    for slate, path in decision.register.items():
+        if path in made:
+            _keep(root, path, made[path])
+        elif slate in registered:  # a file read at an earlier look counts again
+            _again(root, path, slate)
+    notices = {
+        path: outcome.text
+        for path, (_, _, outcome) in decision.cursor.outcomes.items()
+        if outcome.state != "slate" and any(file.path == path for file in files)
+    }
+    notices |= {
+        path: f"{other} was written later and stands for this slate."
+        for path, other in decision.superseded.items()
+    }
+    for path, outcome in decision.news.items():
+        if outcome.state == "refused":
+            _quarantine(root, path, outcome.text)
+    fresh = {path for path, outcome in decision.news.items() if path in notices}
+    return decision.cursor, notices, fresh
+
+
+def _read(root: DataRoot, path: str, now: datetime, made: dict[str, Registration]) -> Outcome:
+    from nascar_assets.orchestration.commands.slate import RaceNotFound, read_slate
+    from nascar_assets.orchestration.storage.store import MissingPartition
+
+    data = root.read(path)
+    if data is None:
+        return Outcome("waiting", "It is gone; it is read when it is there again.")
+    try:
+        registration, _ = read_slate(root, data, path.rsplit("/", 1)[-1], None, now)
+    except (RaceNotFound, MissingPartition) as error:
+        return Outcome("waiting", f"It waits for its race. {error}")
+    except InputError as error:
+        return Outcome("refused", str(error))
+    made[path] = registration
+    return Outcome("slate", registration.slate_id)
+
+
+def _keep(root: DataRoot, path: str, registration: Registration) -> None:
+    data = root.read(path)
+    # A file that was replaced since it was read waits for the next look.
+    if data is not None and sha256(data) == registration.salary_sha256:
+        registration.save(root, data)
+
+
+def _again(root: DataRoot, path: str, slate: str) -> None:
+    from dataclasses import replace
+
+    data = root.read(path)
+    if data is not None:
+        before = Registration.load(root, slate)
+        replace(before, salary_path=path, salary_sha256=sha256(data)).save(root, data)
+
+
+def _quarantine(root: DataRoot, path: str, reason: str) -> None:
+    """Keeps a copy of a refused file beside the report; the file itself stays for its owner."""
+    data = root.read(path)
+    if data is None:
+        return
+    name = path.rsplit("/", 1)[-1]
+    report: dict[str, Any] = {
+        "file": path,
+        "reason": reason,
+        "bytes": len(data),
+        "sha256": sha256(data),
+    }
+    root.write(f"{QUARANTINE}/{name}", data)
+    text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)
+    root.write(f"{QUARANTINE}/{name}.report.json", text.encode() + b"\n")
+
+
+def _schedule_stamp(root: DataRoot) -> str:
+    """Changes when the schedule's content does."""
+    data = root.read(table_path("schedule"))
+    return "" if data is None else sha256(data)[:24]
+
+
+def slate_weeks(root: DataRoot, slates: list[str]) -> dict[str, SlateWeek]:
+    """The weeks of slates by key, by the schedule as it is now; without those it does not have."""
+    from nascar_assets.orchestration.automation.seen_races import stored_schedule
+
+    registrations = {slate: Registration.load(root, slate) for slate in slates}
+    races = {row["race_id"]: row for row in stored_schedule(root).iter_rows(named=True)}
+    return {
+        slate: SlateWeek(slate, race["start_time"], race["entries_at"], race["qualifying_at"])
+        for slate, registration in registrations.items()
+        if (race := races.get(registration.race_id)) is not None
+    }
+
+
+def slate_requests(
+    root: DataRoot, instance: dg.DagsterInstance, slates: list[str], now: datetime
+) -> list[dg.RunRequest]:
+    """The runs of open slates whose salaries or other inputs are newer than their newest run."""
+    from nascar_assets.orchestration.automation.seen_races import since
+
+    weeks = {key: week for key, week in slate_weeks(root, slates).items() if week.is_open(now)}
+    if not weeks:
+        return []
+    real = datetime.now(UTC)
+    changed = {asset: since(root, asset, real) for asset in ("race_results", "entries", "practice")}
+    inputs = []
+    for slate, week in weeks.items():
+        registration = Registration.load(root, slate)
+        run = newest_slate_run(instance, slate)
+        if run is not None and run.in_flight:
+            continue
+        race = registration.race_key
+        moments = [moment for key, moment in changed["race_results"].items() if key != race]
+        if now >= week.entries_at:
+            moments += [changed["entries"][race]] if race in changed["entries"] else []
+        if now >= week.qualifying_at:
+            moments += [changed["practice"][race]] if race in changed["practice"] else []
+        inputs.append(
+            SlateInputs(
+                week=week,
+                salary_sha256=registration.salary_sha256,
+                inputs_since=max(moments, default=None),
+                run_salary=(run.salaries if run else None) or _planned_salaries(root, slate),
+                run_at=run.created if run else None,
+            )
+        )
+    return [
+        slate_request(root, item.slate_id, item.run_key, now, item.why)
+        for item in slates_to_run(now, inputs)
+    ]
+
+
+def slate_request(
+    root: DataRoot, slate: str, run_key: str, now: datetime, why: str
+) -> dg.RunRequest:
+    """The request of a slate's run: as of now, with the settings of the run before."""
+    config: dict[str, Any] = {"as_of": now.isoformat()}
+    plan = _plan(root, slate)
+    if plan is not None:
+        config |= {
+            "n_scenarios": plan.n_scenarios,
+            "seed": plan.seed,
+            "settings": plan.settings,
+        }
+    return dg.RunRequest(
+        run_key=run_key,
+        partition_key=slate,
+        run_config={"ops": {"slate": {"config": config}}},
+        tags={
+            SLATE: slate,
+            AT: now.isoformat(),
+            SALARIES: Registration.load(root, slate).salary_sha256,
+            "nascar/why": why,
+        },
+    )
+
+
+def _plan(root: DataRoot, slate: str) -> SlatePlan | None:
+    try:
+        return SlatePlan.load(root, slate)
+    except InputError:
+        return None
+
+
+def _planned_salaries(root: DataRoot, slate: str) -> str | None:
+    plan = _plan(root, slate)
+    return plan.salary_sha256 if plan else None

@@ -1,0 +1,169 @@
+"""The sensor of dropped telemetry: complete files are validated and join their race's files."""
+
+import io
+import json
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.storage import DataRoot, StorageFault
+
+FOLDER = "landing/telemetry"
+QUARANTINE = "quarantine/telemetry"
+INTERVAL_SECONDS = 15
+
+_KEY = re.compile(r"(?<!\d)\d{4}-(?:cup|xfinity|trucks)-x?\d{2}(?!\d)")
+_MAKES_LAPS = ("laps", "lap_times", "live_feed")
+
+
+@dg.sensor(
+    name="landing_telemetry",
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Lap files dropped in landing/telemetry: validated, then put beside the race's "
+    "feed files, where landing_feed finds them; what is at fault goes to quarantine/telemetry.",
+)
+def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+    """Two looks in one tick, so that a complete file needs no second tick."""
+    from nascar_assets.orchestration.automation.notify import tell
+    from nascar_assets.telemetry.landing import SETTLE, LandingCursor
+
+    root = platform.root
+    before = json.loads(context.cursor) if context.cursor else {}
+    cursor = LandingCursor.from_text(before.get("files"))
+    notices: dict[str, str] = {}
+    accepted: list[str] = []
+    for last in (False, True):
+        decision = look_at(root, cursor, datetime.now(UTC))
+        cursor = decision.cursor
+        for ready in decision.ready:
+            for path in ready.files:
+                problem = take(root, path, ready.race_key)
+                if problem is None:
+                    accepted.append(path)
+                else:
+                    notices[path] = problem
+        if last or not decision.waiting:
+            break
+        time.sleep(SETTLE.total_seconds() + 0.1)
+    notices |= {path: f"It cannot be read: {why}" for path, why in decision.unread.items()}
+    notices |= dict.fromkeys(
+        decision.unknown,
+        "Its name tells no race of the schedule; name it by race, such as "
+        "2026-cup-05-laps.parquet or 5600-lap-times.json.",
+    )
+    told = tell(context.log, "landing_telemetry", before.get("told", {}), notices)
+    waiting = [f"{path} is being written" for path in decision.waiting]
+    reasons = [*waiting, *(f"{path}: {text}" for path, text in notices.items())]
+    if accepted:
+        reasons.insert(0, f"accepted {', '.join(accepted)}")
+    return dg.SensorResult(
+        run_requests=[],
+        skip_reason=dg.SkipReason("; ".join(reasons)[:2000] or "No new telemetry."),
+        cursor=json.dumps({"files": cursor.to_text(), "told": told}, sort_keys=True),
+    )
+
+
+def look_at(root: DataRoot, cursor: Any, now: datetime) -> Any:
+    """One look at the folder; see `nascar_assets.telemetry.landing.decide_landing`."""
+    from nascar_assets.telemetry.landing import LandedFile, decide_landing
+
+    def read(path: str) -> bytes:
+        try:
+            data = root.read(path)
+        except StorageFault as error:
+            raise OSError(str(error)) from error
+        if data is None:
+            raise FileNotFoundError(path)
+        return data
+
+    listing = [
+        LandedFile(item.path, item.size, item.modified)
+        for item in root.list(FOLDER)
+        if item.path.endswith((".parquet", ".json"))
+    ]
+    races = _races(root) if listing else {}
+    return decide_landing(listing, cursor, read, lambda path: race_of(root, path, races), now)
+
+
+def race_of(root: DataRoot, path: str, races: Mapping[str, str]) -> str | None:
+    """The race key of a telemetry file: by a race key or id in its name, else by its content.
+
+    Args:
+        root: The data root.
+        path: The file.
+        races: Race keys by race id and by race key.
+    """
+    name = path.removeprefix(f"{FOLDER}/")
+    for key in _KEY.findall(name):
+        if key in races:
+            return races[key]
+    found = {races[number] for number in re.findall(r"\d+", name) if number in races}
+    if len(found) == 1:
+        return found.pop()
+    return _race_inside(root.read(path), races) if name.endswith(".parquet") else None
+
+
+def _race_inside(data: bytes | None, races: Mapping[str, str]) -> str | None:
+    try:
+        ids = pl.read_parquet(io.BytesIO(data or b""), columns=["race_id"])["race_id"].unique()
+    except (pl.exceptions.PolarsError, OSError):
+        return None
+    return races.get(str(ids[0])) if len(ids) == 1 else None
+
+
+def _races(root: DataRoot) -> dict[str, str]:
+    from nascar_assets.orchestration.automation.seen_races import stored_schedule
+
+    rows = stored_schedule(root).select("race_id", "race_key").iter_rows()
+    return {name: key for race_id, key in rows for name in (race_id, key)}
+
+
+def take(root: DataRoot, path: str, race_key: str) -> str | None:
+    """Validates a file and puts it where the race's tables are made from.
+
+    Returns:
+        None where it was accepted, else what is wrong with it.
+    """
+    from nascar_assets.feed.landing import LANDING
+    from nascar_assets.feed.paths import lap_times_path
+    from nascar_assets.orchestration.assets.race_tables import schedule_rows
+    from nascar_assets.orchestration.storage.store import scan_table, stored_partitions
+    from nascar_assets.telemetry.validate import validate_landed
+
+    data = root.read(path)
+    if data is None:
+        return "It is gone; it is read when it is there again."
+    race = dict(schedule_rows(root, [race_key])[race_key])
+    if race_key in stored_partitions(root, "entries"):
+        ids = scan_table(root, "entries", race_key).select("driver_id").collect()["driver_id"]
+        if len(ids):
+            race["driver_ids"] = ids.to_list()
+    name = path.rsplit("/", 1)[-1]
+    found = validate_landed(data, name, race)
+    if found.kind == "lap_times" and not found.problems:
+        target = lap_times_path(race["season"], race["series"], race["race_id"])
+        root.write(f"{LANDING}/{target}", data)
+        return None
+    if found.laps is not None and found.kind in _MAKES_LAPS:
+        from nascar_assets.telemetry import telemetry_artifact_bytes
+
+        laps = found.laps.collect()
+        root.write(
+            f"landing/laps/{race_key}.parquet",
+            telemetry_artifact_bytes(laps, sources={name: found.content_hash}),
+        )
+        return None
+    report = {"race": race_key, **found.report()}
+    if not found.problems:
+        report["problems"] = [{"reason": f"It holds no laps of its own ({found.kind})."}]
+    root.write(f"{QUARANTINE}/{name}", data)
+    text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)
+    root.write(f"{QUARANTINE}/{name}.report.json", text.encode() + b"\n")
+    return "; ".join(str(item) for item in found.problems) or report["problems"][0]["reason"]

@@ -1,0 +1,163 @@
+"""Whether everything that the platform stands on is in order, and how to mend what is not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.instance import open_instance
+
+LOW_SPACE_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: its name, whether it is in order, what was found, how to mend it."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(home: str, feed: str | None) -> list[Finding]:
+    """Looks at Python, packages, the data root, Dagster's storage, the graph and the feed.
+
+    Args:
+        home: The data root.
+        feed: The feed to try, none to leave it out.
+    """
+    checks: list[tuple[str, Callable[[], str], str]] = [
+        ("python", _python, "Install Python 3.11 or later and run make setup."),
+        ("packages", _packages, "Run make setup: it installs what requirements.lock pins."),
+        (
+            "data root",
+            lambda: _data_root(home),
+            "Give a folder that this user may write, with --home or NASCAR_HOME.",
+        ),
+        (
+            "disk space",
+            lambda: _disk_space(home),
+            "Free some space, or name a data root elsewhere (NASCAR_HOME).",
+        ),
+        (
+            "dagster storage",
+            lambda: _dagster(home),
+            "Stop other writers, then look at <home>/dagster/dagster.yaml; docs/operations.md.",
+        ),
+        (
+            "graph",
+            lambda: _graph(home),
+            "Unset NASCAR_GRAPH for the embedded graph, or start the server and give "
+            "NASCAR_GRAPH_USER and NASCAR_GRAPH_PASSWORD.",
+        ),
+        (
+            "upload folder",
+            lambda: _upload_folder(home),
+            "Give the slates folder of the data root write permission.",
+        ),
+    ]
+    if feed:
+        checks.append(
+            (
+                "feed",
+                lambda: _feed(feed),
+                "Give a base URL or a folder with cacher/ and loopstats/ in NASCAR_FEED.",
+            )
+        )
+    return [_finding(name, check, remedy) for name, check, remedy in checks]
+
+
+def _finding(name: str, check: Callable[[], str], remedy: str) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except (EnvironmentFault, InputError, OSError, ImportError, metadata.PackageNotFoundError) as e:
+        return Finding(name, False, str(e), remedy)
+
+
+def _python() -> str:
+    return f"{'.'.join(str(part) for part in sys.version_info[:3])} ({sys.executable})"
+
+
+def _packages() -> str:
+    required = metadata.requires("nascar-assets") or []
+    names = [_name(text) for text in required if "extra ==" not in text]
+    versions = {name: metadata.version(name) for name in names}
+    return f"{len(versions)} packages, dagster {versions['dagster']}, polars {versions['polars']}"
+
+
+def _name(requirement: str) -> str:
+    end = next(
+        (position for position, sign in enumerate(requirement) if sign in "<>=!~;[ "),
+        len(requirement),
+    )
+    return requirement[:end]
+
+
+def _data_root(home: str) -> str:
+    root = Platform(home=home).root
+    path = f".doctor-{uuid.uuid4().hex}"
+    root.write(path, b"whole")
+    content = root.read(path)
+    root.delete(path)
+    if content != b"whole":
+        raise EnvironmentFault(f"{root.uri(path)} did not come back as it was written.")
+    return root.location
+
+
+def _disk_space(home: str) -> str:
+    root = Platform(home=home).root
+    if not root.is_local:
+        return "an object store: not measured"
+    free = shutil.disk_usage(root.local_path(".")).free
+    if free < LOW_SPACE_BYTES:
+        raise EnvironmentFault(f"Only {free / 1024**3:.1f} GiB are free.")
+    return f"{free / 1024**3:.0f} GiB free"
+
+
+def _dagster(home: str) -> str:
+    instance = open_instance(home)
+    races = len(instance.get_dynamic_partitions("races"))
+    slates = len(instance.get_dynamic_partitions("slates"))
+    return f"{races} races and {slates} slates registered"
+
+
+def _graph(home: str) -> str:
+    from nascar_assets.orchestration.inputs.graph import open_platform_graph
+
+    platform = Platform(home=home)
+    with open_platform_graph(platform) as engine:
+        engine.read("RETURN 1 AS answer")  # a graph without nodes yet is in order, too
+    return platform.graph_setting or "embedded"
+
+
+def _upload_folder(home: str) -> str:
+    root = Platform(home=home).root
+    path = f"slates/.doctor-{uuid.uuid4().hex}"
+    root.write(path, b"")
+    root.delete(path)
+    return root.uri("slates")
+
+
+def _feed(feed: str) -> str:
+    from nascar_assets.feed.client import open_feed
+    from nascar_assets.feed.paths import schedule_path
+
+    source = open_feed(feed)
+    for season in range(2026, 2014, -1):
+        if source.read(schedule_path(season)) is not None:
+            return f"{feed} (schedule of {season} there)"
+    raise EnvironmentFault(f"{feed} holds no schedule of any season.")
+
+
+def environment_summary() -> dict[str, str]:
+    """The settings that are in force, without secrets."""
+    names = ("NASCAR_HOME", "NASCAR_FEED", "NASCAR_GRAPH", "NASCAR_LOCAL", "NASCAR_REAL_DATA")
+    return {name: os.environ[name] for name in names if name in os.environ}

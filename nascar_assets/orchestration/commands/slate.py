@@ -1,0 +1,316 @@
+"""What a person asks for a slate in one command: add it, run it, solve its portfolio again."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from nascar_assets.constraints import ConstraintSpec
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.orchestration.commands.sync import Location
+from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
+from nascar_assets.orchestration.inputs.slate_lineups import has_lineups, load_lineups
+from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.runs import register_slates, run_job
+from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.rules import rule_set
+from nascar_assets.storage import DataRoot
+
+SALARIES = "landing/salaries"
+
+
+@dataclass(frozen=True)
+class SlateOutcome:
+    """A slate's run: its plan, its result for programs, and what its checks said."""
+
+    plan: SlatePlan
+    result: dict[str, Any]
+
+
+def add_slate(home: str, salaries: Path, race: str | None = None) -> tuple[Registration, list[str]]:
+    """Registers a slate from a salary file.
+
+    The file is read whole, its race found and its drivers resolved before anything is written.
+
+    Returns:
+        The registration, and notices for the person.
+
+    Raises:
+        InputError: If the file or the race is at fault.
+        EnvironmentFault: If the file cannot be read or the root not written.
+    """
+    try:
+        data = salaries.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError("There is no such file.", file=str(salaries)) from error
+    except IsADirectoryError as error:
+        raise InputError("This is a folder, not a salary file.", file=str(salaries)) from error
+    except OSError as error:
+        raise EnvironmentFault(f"{salaries} cannot be read: {error}") from error
+    root = Platform(home=home).root
+    registration, notices = read_slate(root, data, salaries.name, race, datetime.now(UTC))
+    root.write(registration.salary_path, data)
+    registration.save(root, data)
+    register_slates(open_instance(home), [registration.slate_id])
+    return registration, notices
+
+
+class RaceNotFound(InputError):
+    """A salary file is sound, and no race of the schedule is its own, or more than one is."""
+
+
+def read_slate(
+    root: DataRoot, data: bytes, filename: str, race: str | None, now: datetime
+) -> tuple[Registration, list[str]]:
+    """What a salary file would register, with nothing written.
+
+    Args:
+        root: The data root with the schedule.
+        data: The salary file.
+        filename: Its name, which tells series and date.
+        race: The race, where a person named one.
+        now: The time of the decision.
+
+    Raises:
+        RaceNotFound: If no race fits, or more than one.
+        InputError: If the file is at fault.
+    """
+    from nascar_assets.slates.build import build_slate, slate_key
+    from nascar_assets.slates.race_match import find_race
+    from nascar_assets.slates.salaries import read_salaries
+
+    read = read_salaries(data, filename)
+    try:
+        found = find_race(read, scan_table(root, "schedule").collect(), race=race, now=now)
+    except InputError as error:
+        raise RaceNotFound(
+            error.message, file=error.file, row=error.row, field=error.field, remedy=error.remedy
+        ) from error
+    contest = f"{read.site}-classic"
+    rules = rule_set(contest, found["start_time"].date())
+    as_of = min(now, found["start_time"])
+    entries = known_entries(root, found["race_key"], as_of)
+    built = build_slate(read, found, entries, driver_directory(root, as_of), rules)
+    registration = Registration(
+        slate_id=slate_key(found, rules),
+        salary_path=f"{SALARIES}/{filename}",
+        salary_sha256=read.sha256,
+        race_id=found["race_id"],
+        race_key=found["race_key"],
+        contest=contest,
+    )
+    return registration, list(built.notices)
+
+
+def run_slate(
+    home: str,
+    slate_id: str,
+    *,
+    location: Location,
+    as_of: str | None = None,
+    n_scenarios: int = 10_000,
+    seed: int = 1,
+    settings: str = "",
+    prove: bool = False,
+) -> SlateOutcome:
+    """Materialises everything that a slate needs, in this process.
+
+    Raises:
+        InputError: If the input is at fault.
+        DagsterAssetCheckFailedError: If a blocking check failed.
+    """
+    root = Platform(home=home).root
+    Registration.load(root, slate_id)
+    started = time.perf_counter()
+    definitions = location()
+    instance = open_instance(home)
+    register_slates(instance, [slate_id])
+    config = {"n_scenarios": n_scenarios, "seed": seed, "settings": settings, "prove": prove}
+    if as_of is not None:
+        config["as_of"] = as_of
+    ready = time.perf_counter()
+    run = run_job(
+        definitions.resolve_job_def("slate_job"),
+        instance,
+        partition=slate_id,
+        run_config={"ops": {"slate": {"config": config}}},
+        tags={"nascar/slate": slate_id},
+    )
+    seconds = {"start": ready - started, **step_seconds(run)}
+    seconds["total"] = time.perf_counter() - started
+    return _outcome(root, slate_id, run, seconds)
+
+
+def run_portfolio(home: str, slate_id: str, settings: str, location: Location) -> SlateOutcome:
+    """Solves a slate's portfolio again on its stored scenarios.
+
+    The plan takes the new settings over only once the portfolio is solved.
+
+    Raises:
+        InputError: If the slate was never run, or the settings are at fault.
+    """
+    from dataclasses import replace
+
+    from nascar_assets.lineups import PortfolioSettings
+
+    root = Platform(home=home).root
+    plan = SlatePlan.load(root, slate_id)
+    load_lineups(root, plan)
+    PortfolioSettings.from_toml(settings)
+    started = time.perf_counter()
+    definitions = location()
+    instance = open_instance(home)
+    run = run_job(
+        definitions.resolve_job_def("portfolio_job"),
+        instance,
+        partition=slate_id,
+        run_config={"ops": {"lineups": {"config": {"settings": settings, "prove": True}}}},
+    )
+    replace(plan, settings=settings, prove=True).save(root)
+    takeaway = run_job(definitions.resolve_job_def("takeaway_job"), instance, partition=slate_id)
+    seconds = step_seconds(run) | step_seconds(takeaway)
+    seconds["total"] = time.perf_counter() - started
+    return _outcome(root, slate_id, run, seconds)
+
+
+def compile_constraints(home: str, slate_id: str, location: Location) -> ConstraintSpec:
+    """Compiles a slate's constraints again from the graph, as of its run's cut-off.
+
+    Raises:
+        InputError: If the slate was never run.
+    """
+    from nascar_assets.orchestration.assets.constraints import load_spec
+
+    root = Platform(home=home).root
+    SlatePlan.load(root, slate_id)
+    definitions = location()
+    run_job(definitions.resolve_job_def("constraints_job"), open_instance(home), partition=slate_id)
+    return load_spec(root, slate_id)
+
+
+def step_seconds(run: dg.ExecuteInProcessResult) -> dict[str, float]:
+    """Seconds that each step of a run took, in the order in which they ended."""
+    return {
+        event.step_key: event.step_success_data.duration_ms / 1000
+        for event in run.all_events
+        if event.is_step_success and event.step_key is not None
+    }
+
+
+def check_results(run: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
+    """Every check that a run evaluated: its name and whether it passed."""
+    return [
+        {"name": f"{item.asset_key.path[-1]}.{item.check_name}", "passed": item.passed}
+        for item in run.get_asset_check_evaluations()
+    ]
+
+
+def _outcome(
+    root: DataRoot, slate_id: str, run: dg.ExecuteInProcessResult, seconds: dict[str, float]
+) -> SlateOutcome:
+    plan = SlatePlan.load(root, slate_id)
+    result = slate_result(root, plan)
+    result["run_id"] = run.run_id
+    result["checks"] = check_results(run)
+    result["seconds"] = {name: round(value, 3) for name, value in seconds.items()}
+    return SlateOutcome(plan, result)
+
+
+def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
+    """A slate's forecast and lineups as they are stored, for programs.
+
+    Raises:
+        InputError: If the slate's run did not come to its end.
+    """
+    slate_id = plan.slate_id
+    data = root.read(f"slates/{slate_id}/run_config.json")
+    lineups = load_lineups(root, plan)
+    summary = scan_table(root, "scenario_summary", slate_id).collect()
+    players = {
+        row["driver_id"]: row
+        for row in scan_table(root, "slate", slate_id).collect().iter_rows(named=True)
+    }
+    means = dict(summary.select("driver_id", "points_mean").iter_rows())
+    config = json.loads(data) if data is not None else {}
+    return {
+        "slate": slate_id,
+        "race": plan.race_key,
+        "as_of": plan.as_of.isoformat(),
+        "run_id": plan.run_id,
+        "constraint_spec_hash": config.get("constraint_spec_hash"),
+        "seed": plan.seed,
+        "n_scenarios": plan.n_scenarios,
+        "paths": {
+            "scenarios": root.uri(f"store/scenarios/{slate_id}.parquet"),
+            "lineups": root.uri(f"store/lineups/{slate_id}.parquet"),
+            "upload": root.uri(f"slates/{slate_id}/upload.csv"),
+            "report": root.uri(f"slates/{slate_id}/report.html"),
+            "run_config": root.uri(f"slates/{slate_id}/run_config.json"),
+        },
+        "lineups": [
+            {
+                "drivers": [
+                    {
+                        "driver_id": driver,
+                        "name": players[driver]["name"],
+                        "dk_id": players[driver]["site_id"],
+                        "salary": players[driver]["salary"],
+                        "mean_points": round(means[driver], 4),
+                    }
+                    for driver in row["driver_ids"]
+                ],
+                "salary": row["salary"],
+                "mean_points": round(row["mean_points"], 4),
+            }
+            for row in lineups.iter_rows(named=True)
+        ],
+        "forecast": [
+            {
+                "driver_id": row["driver_id"],
+                "name": row["driver_name"],
+                "start": row["start"],
+                "mean_points": round(row["points_mean"], 4),
+                "standard_error": round(row["points_mean_se"], 4),
+                "p10": row["points_q10"],
+                "p90": row["points_q90"],
+                "mean_finish": round(row["finish_mean"], 3),
+                "win": row["win"],
+                "mean_laps_led": round(row["laps_led_mean"], 3),
+            }
+            for row in summary.iter_rows(named=True)
+        ],
+        "portfolio": {
+            "objective": lineups["objective"][0],
+            "value": lineups["objective_value"][0],
+            "standard_error": lineups["objective_se"][0],
+        },
+        "notices": [*next(iter(players.values()))["notices"], *lineups["notices"][0]],
+    }
+
+
+def slate_states(root: DataRoot) -> list[dict[str, Any]]:
+    """Every slate that was added, and how far it has come."""
+    states = []
+    for slate_id in registered_slates(root):
+        registration = Registration.load(root, slate_id)
+        plan = SlatePlan.find(root, slate_id)
+        ready = plan is not None and has_lineups(root, plan)
+        states.append(
+            {
+                "slate": slate_id,
+                "race": registration.race_key,
+                "salary_file": registration.salary_path.rsplit("/", 1)[-1],
+                "state": "ready" if ready else "added" if plan is None else "not finished",
+                "as_of": plan.as_of.isoformat() if plan else None,
+                "lock": plan.lock.isoformat() if plan else None,
+            }
+        )
+    return states

@@ -1,0 +1,112 @@
+"""From a slate's stored tables to the race that is simulated, and from scenarios to lineups."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nascar_assets.calibration.forecasts import RaceToForecast
+from nascar_assets.lineups import Portfolio
+from nascar_assets.orchestration.assets.race_tables import Race
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.rules import RuleSet, rule_set
+from nascar_assets.scenarios import Scenarios
+from nascar_assets.slates.slate import Slate
+from nascar_assets.storage import DataRoot
+
+EASTERN = ZoneInfo("America/New_York")
+
+
+def race_to_forecast(
+    race: Race,
+    plan: SlatePlan,
+    field: pl.DataFrame,
+    ratings: pl.DataFrame,
+    drivers: pl.DataFrame,
+    tracks: pl.DataFrame,
+) -> RaceToForecast:
+    """A slate's race with everything that was known of it by the cut-off."""
+    return RaceToForecast(
+        race_id=race["race_id"],
+        race_key=race["race_key"],
+        series=race["series"],
+        season=race["season"],
+        track_id=race["track_id"],
+        track_type=race["track_type"],
+        track_length_miles=race["track_length_miles"],
+        scheduled_laps=race["scheduled_laps"],
+        stage_ends=tuple(race["stage_ends"] or ()),
+        start_time=race["start_time"],
+        cut_off=plan.as_of,
+        entries=field,
+        ratings=ratings,
+        drivers=drivers,
+        tracks=tracks,
+    )
+
+
+def contest_rules(plan: SlatePlan) -> RuleSet:
+    """The rules of the slate's contest on the race's date."""
+    return rule_set(plan.contest, plan.lock.astimezone(EASTERN).date())
+
+
+def load_scenarios(root: DataRoot, slate_id: str) -> Scenarios:
+    """A slate's stored scenarios."""
+    return Scenarios.from_polars(
+        scan_table(root, "scenarios", slate_id).collect(),
+        scan_table(root, "scenario_races", slate_id).collect(),
+    )
+
+
+def player_points(made: Scenarios, slate: Slate) -> npt.NDArray[np.int32]:
+    """Contest points of the slate's players [S, players], in the rules' own units."""
+    place = {driver: index for index, driver in enumerate(made.driver_ids)}
+    columns = [place[player.driver_id] for player in slate.players]
+    return np.ascontiguousarray(made.points(slate.rules)[:, columns])
+
+
+def lineup_table(made: Portfolio, slate: Slate, points: npt.NDArray[np.int32]) -> pl.DataFrame:
+    """One row per lineup: its players, salary, mean and quantiles of its score."""
+    scores = points[:, made.drivers].sum(axis=2) / slate.rules.points_scale
+    shares = (0.10, 0.25, 0.50, 0.75, 0.90)
+    grid = np.quantile(scores, shares, axis=0)
+    return pl.DataFrame(
+        {
+            "lineup": np.arange(1, len(made.drivers) + 1, dtype=np.int32),
+            "driver_ids": [list(ids) for ids in made.driver_ids],
+            "drivers": [[slate.players[i].name for i in row] for row in made.drivers.tolist()],
+            "salary": made.salaries,
+            "mean_points": scores.mean(axis=0),
+            **{f"p{round(100 * q)}": grid[k] for k, q in enumerate(shares)},
+        }
+    )
+
+
+def exposures(table: pl.DataFrame, optima: pl.DataFrame) -> pl.DataFrame:
+    """Share of lineups with each driver, beside his share of optimal lineups."""
+    counts = table.select(pl.col("driver_ids").explode()).to_series().value_counts()
+    return (
+        optima.join(counts, left_on="driver_id", right_on="driver_ids", how="left")
+        .with_columns(
+            driver_name="name",
+            lineups=pl.col("count").fill_null(0).cast(pl.Int32),
+            exposure=pl.col("count").fill_null(0) / table.height,
+        )
+        .select("driver_id", "driver_name", "lineups", "exposure", "optimal_share")
+        .sort("exposure", "optimal_share", descending=True)
+    )
+
+
+def overlaps(table: pl.DataFrame) -> pl.DataFrame:
+    """How many drivers each pair of lineups shares."""
+    rows = table.select("lineup", "driver_ids").rows()
+    return pl.DataFrame(
+        [(a, b, len(set(x) & set(y))) for (a, x), (b, y) in combinations(rows, 2)],
+        schema={"lineup_a": pl.Int32, "lineup_b": pl.Int32, "shared": pl.Int32},
+        orient="row",
+    )

@@ -1,0 +1,53 @@
+"""What the stored races say, as far as it was known by a moment, with one id for each driver."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from nascar_assets.feed.names import DriverDirectory, with_canonical_ids
+from nascar_assets.feed.schemas import ENTRIES, RESULTS
+from nascar_assets.orchestration.storage.store import scan_all, scan_table, stored_partitions
+from nascar_assets.storage import DataRoot
+
+_QUALIFYING = ("start", "qualifying_position", "qualifying_speed_mph")
+
+
+def driver_directory(root: DataRoot, as_of: datetime | None = None) -> DriverDirectory:
+    """Every driver that the feed had named by a moment, by id and spelling; by now without one."""
+    entries = scan_all(root, "entries", ENTRIES)
+    if as_of is not None:
+        entries = entries.filter(pl.col("entries_at") <= as_of)
+    return DriverDirectory.from_frames(
+        entries.select("driver_id", "driver_name").unique().collect().sort(pl.all())
+    )
+
+
+def all_results(root: DataRoot) -> pl.DataFrame:
+    """The results of every race that has been run, in date order."""
+    results = scan_all(root, "race_results", RESULTS).collect()
+    return with_canonical_ids(results, driver_directory(root)).sort(
+        "start_time", "race_id", "finish"
+    )
+
+
+def results_before(root: DataRoot, as_of: datetime) -> pl.DataFrame:
+    """All results that were known by a moment, in date order."""
+    known = scan_all(root, "race_results", RESULTS).filter(pl.col("results_at") <= as_of).collect()
+    return with_canonical_ids(known, driver_directory(root, as_of)).sort(
+        "start_time", "race_id", "finish"
+    )
+
+
+def known_entries(root: DataRoot, race_key: str, as_of: datetime) -> pl.DataFrame | None:
+    """A race's entry list as far as it was known by a moment, none where it was not."""
+    if race_key not in stored_partitions(root, "entries"):
+        return None
+    frame = scan_table(root, "entries", race_key).filter(pl.col("entries_at") <= as_of).collect()
+    if not frame.height:
+        return None
+    qualified = pl.col("qualifying_at") <= as_of
+    return with_canonical_ids(frame, driver_directory(root, as_of)).with_columns(
+        pl.when(qualified).then(pl.col(name)).alias(name) for name in _QUALIFYING
+    )

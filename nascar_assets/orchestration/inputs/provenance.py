@@ -1,0 +1,45 @@
+"""Where a run's numbers come from: the code's version and the hashes of the data it read."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from nascar_assets.orchestration.storage.store import table_path
+from nascar_assets.storage import DataRoot
+
+INPUT_TABLES = (
+    "slate",
+    "slate_field",
+    "slate_ratings",
+    "slate_driver_values",
+    "slate_track_values",
+)
+"""The slate's tables from which everything after them follows, given the seed."""
+
+
+@cache
+def code_version() -> str:
+    """The package's version with a hash over its source files.
+
+    Only what can change a number counts: the source of this package. The versions of the
+    libraries are pinned by the lock file.
+    """
+    folder = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        digest.update(path.read_bytes())
+    return f"{metadata.version('nascar-assets')}+{digest.hexdigest()[:12]}"
+
+
+def data_hashes(root: DataRoot, slate_id: str) -> dict[str, str]:
+    """SHA-256 of each input table of a slate's run."""
+    hashes = {}
+    for asset in INPUT_TABLES:
+        data = root.read(table_path(asset, slate_id))
+        if data is not None:
+            hashes[asset] = hashlib.sha256(data).hexdigest()
+    return hashes

@@ -1,0 +1,235 @@
+"""From a slate's stored tables to the values that its report shows."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from typing import Any
+
+import polars as pl
+
+from nascar_assets.constraints import RunConfig
+from nascar_assets.ontology import in_force
+from nascar_assets.orchestration.inputs.forecasting import contest_rules
+from nascar_assets.orchestration.inputs.graph import entry_store
+from nascar_assets.orchestration.inputs.provenance import code_version
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.reports import InputFile, Provenance, RaceFacts, SlateReport
+from nascar_assets.storage import DataRoot
+
+QUANTILE_LEVELS = tuple(round(0.02 + 0.04 * step, 2) for step in range(25))
+
+_SHOWN_METRICS = {
+    "crps": "CRPS of contest points",
+    "log_score": "log score of the finish",
+    "coverage_50": "coverage of the central 50% of points",
+    "coverage_80": "coverage of the central 80% of points",
+    "coverage_95": "coverage of the central 95% of points",
+    "rank_correlation": "rank correlation of expected and real finish",
+}
+
+_NOMINAL = {"coverage_50": 0.50, "coverage_80": 0.80, "coverage_95": 0.95}
+
+
+def slate_report(
+    platform: Platform,
+    plan: SlatePlan,
+    slate: pl.DataFrame,
+    summary: pl.DataFrame,
+    lineups: pl.DataFrame,
+    exposures: pl.DataFrame,
+) -> SlateReport:
+    """Everything that the report of a slate shows.
+
+    Args:
+        platform: Where the slate's other tables lie.
+        plan: The run's plan.
+        slate: The slate's players.
+        summary: The forecast of every car.
+        lineups: The portfolio.
+        exposures: Share of lineups with each player.
+    """
+    root = platform.root
+    race = (
+        scan_table(root, "schedule")
+        .filter(pl.col("race_key") == plan.race_key)
+        .collect()
+        .row(0, named=True)
+    )
+    optima = scan_table(root, "scenario_optima", plan.slate_id).collect()
+    config = _run_config(root, plan)
+    return SlateReport(
+        title=plan.slate_id,
+        race=RaceFacts(
+            name=race["race_name"],
+            track=race["track_name"],
+            track_type=race["track_type"],
+            series=race["series"],
+            laps=race["scheduled_laps"],
+            start=race["start_time"],
+            lock=plan.lock,
+            as_of=plan.as_of,
+        ),
+        forecast=forecast_table(slate, summary, optima),
+        quantiles=_quantiles(root, plan, slate),
+        lineups=lineups.select("lineup", "drivers", "salary", "mean_points", p90_points="p90"),
+        exposures=exposures,
+        calibration=_calibration(root, plan),
+        regimes=_regimes(root, plan),
+        provenance=Provenance(
+            inputs=_inputs(root, plan),
+            code_version=code_version(),
+            seed=plan.seed,
+            n_scenarios=plan.n_scenarios,
+            spec_hash=config.constraint_spec_hash,
+            run_config_hash=hashlib.sha256(config.to_json().encode()).hexdigest(),
+            run_id=plan.run_id,
+        ),
+        overrides=_overrides(platform),
+        notices=tuple(slate["notices"][0]) + tuple(lineups["notices"][0]),
+        portfolio=(
+            ("objective", str(lineups["objective"][0])),
+            (
+                "value on held-back scenarios",
+                f"{lineups['objective_value'][0]:.2f} (standard error "
+                f"{lineups['objective_se'][0]:.2f})",
+            ),
+        ),
+    )
+
+
+def forecast_table(
+    slate: pl.DataFrame, summary: pl.DataFrame, optima: pl.DataFrame
+) -> pl.DataFrame:
+    """The forecast of the slate's players, best means first."""
+    return (
+        slate.select("driver_id", "name", "salary", "site_id")
+        .join(summary.drop("driver_name", "team"), on="driver_id", how="left")
+        .join(optima.select("driver_id", "optimal_share", "optimal_share_se"), on="driver_id")
+        .select(
+            "driver_id",
+            "site_id",
+            "salary",
+            "start",
+            "win",
+            "top5",
+            "top10",
+            "dnf",
+            "optimal_share",
+            "optimal_share_se",
+            driver_name="name",
+            mean_points="points_mean",
+            mean_points_se="points_mean_se",
+            sd_points="points_sd",
+            p10="points_q10",
+            p50="points_q50",
+            p90="points_q90",
+            mean_finish="finish_mean",
+            mean_laps_led="laps_led_mean",
+            mean_fastest_laps="fastest_laps_mean",
+        )
+        .sort("mean_points", descending=True)
+    )
+
+
+def forecast_csv(forecast: pl.DataFrame) -> bytes:
+    """The forecast for spreadsheets and programs; text that is no number is quoted safely."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(forecast.columns)
+    for row in forecast.iter_rows():
+        writer.writerow([_safe(value) for value in row])
+    return buffer.getvalue().encode()
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")):
+        return f"'{value}"
+    return value
+
+
+def _quantiles(root: DataRoot, plan: SlatePlan, slate: pl.DataFrame) -> pl.DataFrame:
+    column = f"points_{plan.contest.replace('-', '_')}"
+    scale = contest_rules(plan).points_scale
+    wide = (
+        scan_table(root, "scenarios", plan.slate_id)
+        .filter(pl.col("driver_id").is_in(slate["driver_id"].to_list()))
+        .group_by("driver_id")
+        .agg(
+            (pl.col(column).quantile(level, "linear") / scale).alias(str(level))
+            for level in QUANTILE_LEVELS
+        )
+        .collect()
+    )
+    return (
+        wide.unpivot(index="driver_id", variable_name="level", value_name="points")
+        .with_columns(pl.col("level").cast(pl.Float64))
+        .sort("driver_id", "level")
+    )
+
+
+def _calibration(root: DataRoot, plan: SlatePlan) -> pl.DataFrame:
+    rows = (
+        scan_table(root, "calibration_record", plan.slate_id)
+        .filter((pl.col("group") == "all") & pl.col("metric").is_in(list(_SHOWN_METRICS)))
+        .collect()
+    )
+    nominal = pl.col("metric").replace_strict(_NOMINAL, default=None, return_dtype=pl.Float64)
+    return rows.select(
+        nominal.alias("reference_value"),
+        pl.when(nominal.is_not_null()).then(pl.lit("nominal")).alias("reference"),
+        pl.col("metric").replace_strict(_SHOWN_METRICS),
+        "value",
+        "standard_error",
+        n_races="races",
+    )
+
+
+def _regimes(root: DataRoot, plan: SlatePlan) -> pl.DataFrame:
+    races = scan_table(root, "scenario_races", plan.slate_id)
+    return (
+        races.group_by(pl.col("regime").cast(pl.String))
+        .len()
+        .with_columns(frequency=pl.col("len") / plan.n_scenarios)
+        .sort("frequency", "regime", descending=True)
+        .select("regime", "frequency")
+        .collect()
+    )
+
+
+def _inputs(root: DataRoot, plan: SlatePlan) -> tuple[InputFile, ...]:
+    found = [InputFile(plan.salary_path, plan.salary_sha256)]
+    config = _run_config(root, plan)
+    found += [InputFile(name, digest) for name, digest in config.sim_params["data"].items()]
+    return tuple(found)
+
+
+def _run_config(root: DataRoot, plan: SlatePlan) -> RunConfig:
+    data = root.read(f"slates/{plan.slate_id}/run_config.json")
+    assert data is not None  # downstream of the asset that writes it
+    return RunConfig.from_json(data)
+
+
+def _overrides(platform: Platform) -> pl.DataFrame:
+    overrides, vetoes = in_force(entry_store(platform).entries())
+    rows = [
+        {
+            "subject": f"{entry.subject} {entry.subject_id}",
+            "field": entry.name,
+            "value": json.dumps(entry.value) if entry.action == "override" else "veto",
+            "why": entry.reason,
+            "who": entry.author,
+            "at": entry.at.isoformat(timespec="minutes"),
+        }
+        for entry in (*overrides, *vetoes)
+    ]
+    return pl.DataFrame(
+        rows,
+        schema=dict.fromkeys(("subject", "field", "value", "why", "who", "at"), pl.String),
+    )

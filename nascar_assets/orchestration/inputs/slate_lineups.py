@@ -1,0 +1,50 @@
+"""A slate's stored lineups, read back only where they belong to its newest run."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from nascar_assets.errors import InputError
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.storage.store import scan_table, table_path
+from nascar_assets.slates.slate import Slate
+from nascar_assets.storage import DataRoot
+
+
+def has_lineups(root: DataRoot, plan: SlatePlan) -> bool:
+    """Whether the newest run came to its lineups."""
+    if not root.exists(table_path("lineups", plan.slate_id)):
+        return False
+    stored = scan_table(root, "lineups", plan.slate_id).select("run_id").first().collect()
+    return stored.height == 1 and stored["run_id"][0] == plan.run_id
+
+
+def load_lineups(root: DataRoot, plan: SlatePlan) -> pl.DataFrame:
+    """The lineups of the newest run.
+
+    Raises:
+        InputError: If that run did not come to its lineups: older ones may hold drivers who no
+            longer race.
+    """
+    if not has_lineups(root, plan):
+        raise InputError(
+            f"The newest run of {plan.slate_id} did not come to its lineups.",
+            remedy=f"Run it again with nascar slate run {plan.slate_id}.",
+        )
+    return scan_table(root, "lineups", plan.slate_id).collect()
+
+
+def lineup_rows(lineups: pl.DataFrame, slate: Slate) -> list[list[int]]:
+    """The lineups as indices into the slate's players.
+
+    Raises:
+        InputError: If a lineup holds a driver whom the slate does not have.
+    """
+    place = {player.driver_id: index for index, player in enumerate(slate.players)}
+    missing = {i for ids in lineups["driver_ids"] for i in ids if i not in place}
+    if missing:
+        raise InputError(
+            f"The lineups hold {', '.join(sorted(missing))}, whom the slate does not have.",
+            remedy=f"Run it again with nascar slate run {slate.slate_id}.",
+        )
+    return [[place[driver] for driver in ids] for ids in lineups["driver_ids"].to_list()]

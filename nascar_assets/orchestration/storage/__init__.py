@@ -1,0 +1,1 @@
+"""Where Dagster keeps its records and the assets their tables."""
