@@ -193,12 +193,11 @@ def test_the_graph_view_agrees_with_memory(made, args):
     engine.close()
 
 
-@pytest.mark.xfail(reason="the random search may not meet TRACK_VETOED", strict=False)
 def test_every_code_of_the_rules_is_reached():
     """The random slates and requests above are wide enough to deny in every way."""
     seen = set()
 
-    @settings(max_examples=2_500, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=500, deadline=None, database=None, derandomize=True)
     @given(slates(), arguments(), st.sampled_from([-5, 5]))
     def collect(made, args, minutes):
         asked = context(args, "full", minutes)
