@@ -73,13 +73,22 @@ def find_conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict 
     )
 
 
-def unproven(problem: Problem) -> Conflict:
-    """What to say where the search found no portfolio and no proof either."""
+def all_together(problem: Problem, *, proven: bool) -> Conflict:
+    """What to say where no portfolio was found and no smaller set of settings conflicts.
+
+    Args:
+        problem: The settings.
+        proven: Whether a search that leaves nothing out found that there is none.
+    """
     labels = [label for e in problem.exposures for label in (e.least_label, e.most_label) if label]
     if problem.settings.max_shared is not None:
         labels.append(_shared_label(problem))
-    reason = "no portfolio was found that keeps these settings, though none was proven impossible"
-    return Conflict(reason, (f"lineups = {problem.lineups}", *labels), proven=False)
+    reason = (
+        "no set of legal lineups keeps these settings together"
+        if proven
+        else "no portfolio was found that keeps these settings, though none was proven impossible"
+    )
+    return Conflict(reason, (f"lineups = {problem.lineups}", *labels), proven=proven)
 
 
 def _shared_label(problem: Problem) -> str:

@@ -12,7 +12,7 @@ from ortools.sat.python import cp_model
 
 from nascar_assets.lineups import space_kernel
 from nascar_assets.lineups.candidates import features_of, legal_space, top
-from nascar_assets.lineups.conflict import find_conflict, unproven
+from nascar_assets.lineups.conflict import all_together, find_conflict
 from nascar_assets.lineups.legality import check_lineups
 from nascar_assets.lineups.mix import has_feature
 from nascar_assets.lineups.objectives import check_points
@@ -115,7 +115,9 @@ def late_swap(
             ):
                 chosen = other
     if chosen is None:
-        raise InfeasiblePortfolio(find_conflict(problem, sum_rules) or unproven(problem))
+        raise InfeasiblePortfolio(
+            find_conflict(problem, sum_rules) or all_together(problem, proven=False)
+        )
     drivers = space_kernel.unpack(chosen, problem.roster_size)
     check_lineups(slate, drivers)
     changes = []

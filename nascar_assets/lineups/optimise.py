@@ -54,6 +54,7 @@ def optimise(
     space: Masks,
     mix: Masks,
     *,
+    start: Masks | None = None,
     prove: bool = True,
 ) -> Solution:
     """The best set found among all legal lineups, and the bound proven for it.
@@ -68,6 +69,7 @@ def optimise(
         objective: What a set is worth on the scenarios to optimise on.
         space: Every legal lineup.
         mix: Lineups of which some mix meets the bounds over the set.
+        start: A set that keeps every bound, where one is known: the search sets out from it.
         prove: Whether to go on until a bound is proven; the first set found otherwise.
     """
     count = max(1_200, 8 * problem.lineups)
@@ -75,6 +77,9 @@ def optimise(
     pool = np.union1d(pool, _scattered(problem, features, objective, space, mix))
     close = _CLOSE if problem.lineups >= _MANY else _CLOSE_FEW
     best: Selection | None = None
+    if start is not None:
+        pool = np.union1d(pool, start)
+        best = Selection(np.sort(start), _worth(objective, start), 0)
     bound: int | None = None
     prices: Prices | None = None
     for turn in range(_ROUNDS):
@@ -161,6 +166,11 @@ def _scattered(
     drawn = model.sample(_SAMPLE, rng).astype(np.uint64)
     sample = np.unique(np.bitwise_or.reduce(np.uint64(1) << drawn, axis=1))
     return np.union1d(mix, sample[np.isin(sample, space)])
+
+
+def _worth(objective: Objective, masks: Masks) -> int:
+    """What a set is worth: its best in each scenario, and what each is worth by itself."""
+    return int(objective.value(masks).max(axis=0).sum(dtype=np.int64) + objective.own(masks).sum())
 
 
 def _better(one: Selection, other: Selection) -> bool:

@@ -15,9 +15,9 @@ from nascar_assets.lineups import prize_kernel, space_kernel
 from nascar_assets.lineups.candidates import Features, features_of, legal_space
 from nascar_assets.lineups.conflict import (
     Conflict,
+    all_together,
     find_conflict,
     sharing_conflict,
-    unproven,
 )
 from nascar_assets.lineups.field import FieldModel
 from nascar_assets.lineups.legality import check_lineups
@@ -34,6 +34,7 @@ from nascar_assets.lineups.objectives import (
 from nascar_assets.lineups.optimise import Solution, optimise
 from nascar_assets.lineups.ownership import expected_field
 from nascar_assets.lineups.problem import Problem, SumRule, ownership_rule, resolve
+from nascar_assets.lineups.set_search import find_set
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.slates.slate import Slate
 
@@ -173,7 +174,10 @@ def build_portfolio(
     held = _objective(problem, scaled[held_back], field, prizes_cents)
     solution = optimise(problem, features, train, space, mix, prove=prove)
     if solution.selection.violation:
-        raise InfeasiblePortfolio(_conflict(problem, sum_rules))
+        start, impossible = find_set(problem, features, sum_rules)
+        if start is None:
+            raise InfeasiblePortfolio(_conflict(problem, sum_rules, proven=impossible))
+        solution = optimise(problem, features, train, space, mix, start=start, prove=prove)
     return _portfolio(problem, solution, train, held, scaled)
 
 
@@ -208,8 +212,10 @@ def _possible_mix(problem: Problem, features: Features, space: Masks) -> Masks |
     return mix.columns if mix.certificate is None else None
 
 
-def _conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict:
-    return find_conflict(problem, sum_rules) or unproven(problem)
+def _conflict(
+    problem: Problem, sum_rules: tuple[SumRule, ...], *, proven: bool = False
+) -> Conflict:
+    return find_conflict(problem, sum_rules) or all_together(problem, proven=proven)
 
 
 def _objective(

@@ -260,7 +260,6 @@ def test_a_collapsed_portfolio_is_warned_about():
     assert "independent" in portfolio.warnings[0]
 
 
-@pytest.mark.xfail(reason="the search misses three disjoint lineups that exist", strict=False)
 def test_independent_lineups_count_in_full():
     # Three lineups without a common driver, of independent drivers: about three.
     points = np.random.default_rng(0).integers(0, 2_000, (1_000, 18)).astype(np.int32)
