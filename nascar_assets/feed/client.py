@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-import httpx
+from typing import TYPE_CHECKING, Protocol
 
 from nascar_assets.errors import EnvironmentFault, InputError
+
+if TYPE_CHECKING:
+    import httpx
 
 LIVE_FEED_URL = "https://cf.nascar.com"
 """Base of the public feed."""
@@ -23,6 +24,13 @@ _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 _ABSENT = frozenset({403, 404, 410})  # the feed's CDN answers 403 for a file that it does not have
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+def _default_client() -> httpx.Client:
+    # Imported where it is used: it costs a third of importing the whole code location.
+    import httpx
+
+    return httpx.Client(timeout=30.0, follow_redirects=True)
 
 
 class FeedReadError(EnvironmentFault):
@@ -152,7 +160,7 @@ class HttpFeed:
         self._base_url = base_url.rstrip("/")
         self._cache = cache if cache is not None else MemoryCache()
         self._min_interval_s = min_interval_s
-        self._client = client or httpx.Client(timeout=30.0, follow_redirects=True)
+        self._client = client or _default_client()
         self._sleep = sleep
         self._clock = clock
         self._last_request: float | None = None
@@ -169,6 +177,8 @@ class HttpFeed:
             FeedReadError: If the server could not be reached, or did not answer in earnest, after
                 several attempts.
         """
+        import httpx
+
         url = f"{self._base_url}/{path}"
         cached = self._cache.get(path)
         headers = _conditions(cached)

@@ -34,7 +34,10 @@ def normalise_name(name: str) -> str:
     `A.J. Allmendinger` and `AJ Allmendinger` become `aj allmendinger`; `Martin Truex, Jr.` and
     `Martin Truex Jr` become `martin truex jr`; `Daniel Suárez` becomes `daniel suarez`.
     """
-    folded = clean_name(name).casefold().translate(LETTERS)
+    # Compatibility forms hide capitals (a double-struck J), so they are taken apart first as well:
+    # compatibility caseless matching of the Unicode standard, definition D146.
+    apart = unicodedata.normalize("NFKD", clean_name(name).casefold())
+    folded = apart.casefold().translate(LETTERS)
     plain = "".join(
         letter
         for letter in unicodedata.normalize("NFKD", folded)

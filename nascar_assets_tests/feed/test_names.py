@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nascar_assets.feed.name_tables import NAME_ALIASES
@@ -73,6 +73,7 @@ def test_spellings_of_one_name_are_alike(one, other):
     assert normalise_name(one) == normalise_name(other)
 
 
+@example("\N{MATHEMATICAL DOUBLE-STRUCK CAPITAL J}")
 @given(st.text(max_size=30))
 def test_normalising_twice_changes_nothing_more(name):
     once = normalise_name(name)
