@@ -49,13 +49,15 @@ def demo(
             )
         registration, _ = add_slate(own, Path(folder) / "salaries" / sample.slate_file)
     out.line(f"{len(synced.races)} invented races materialised")
-    outcome = run_slate(
-        own,
-        registration.slate_id,
-        location=code_location(own),
-        as_of=sample.as_of.isoformat(),
-        n_scenarios=scenarios,
-        seed=seed,
-    )
+    with out.progress(registration.slate_id) as update:
+        outcome = run_slate(
+            own,
+            registration.slate_id,
+            location=code_location(own),
+            as_of=sample.as_of.isoformat(),
+            n_scenarios=scenarios,
+            seed=seed,
+            progress=update,
+        )
     show_result(out, outcome.result)
     out.result(outcome.result)

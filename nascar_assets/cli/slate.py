@@ -86,16 +86,19 @@ def run(
         if target.lower().endswith(".csv") or Path(target).is_file():
             registration, _ = add_slate(home, Path(target), race)
             slate_id = registration.slate_id
-        outcome = run_slate(
-            home,
-            slate_id,
-            location=code_location(home),
-            as_of=as_of,
-            n_scenarios=scenarios,
-            seed=seed,
-            settings=read_settings(settings, home),
-            prove=prove,
-        )
+        asked = read_settings(settings, home)
+        with out.progress(slate_id) as update:
+            outcome = run_slate(
+                home,
+                slate_id,
+                location=code_location(home),
+                as_of=as_of,
+                n_scenarios=scenarios,
+                seed=seed,
+                settings=asked,
+                prove=prove,
+                progress=update,
+            )
     show_result(out, outcome.result)
     out.result(outcome.result)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
@@ -11,6 +12,9 @@ from nascar_assets.orchestration.partitions import RACES, SLATES
 
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
+
+Progress = Callable[[int, int, str], None]
+"""Told of a run's steps as they end: how many are done, of how many, and which starts next."""
 
 _QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -45,6 +49,7 @@ def run_job(
     run_config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     quiet: bool = True,
+    progress: Progress | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Runs a job in this process.
 
@@ -54,9 +59,33 @@ def run_job(
     config = dict(run_config or {})
     if quiet:
         config = {**_QUIET, **config}
+    run_id = str(uuid4())
+    if progress is not None:
+        instance.add_event_listener(run_id, _steps_told(progress, len(job.nodes)))
     return job.execute_in_process(
-        run_config=config, instance=instance, partition_key=partition, tags=dict(tags or {})
+        run_config=config,
+        instance=instance,
+        partition_key=partition,
+        tags=dict(tags or {}),
+        run_id=run_id,
     )
+
+
+def _steps_told(progress: Progress, total: int) -> Callable[[dg.EventLogEntry], None]:
+    done = 0
+
+    def tell(entry: dg.EventLogEntry) -> None:
+        nonlocal done
+        event = entry.dagster_event
+        if event is None:
+            return
+        if event.is_step_start:
+            progress(done, total, event.step_key or "")
+        elif event.is_step_success:
+            done += 1
+            progress(done, total, "")
+
+    return tell
 
 
 def run_races(

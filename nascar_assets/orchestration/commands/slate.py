@@ -18,7 +18,7 @@ from nascar_assets.orchestration.inputs.past import driver_directory, known_entr
 from nascar_assets.orchestration.inputs.slate_lineups import has_lineups, load_lineups
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.runs import register_slates, run_job
+from nascar_assets.orchestration.runs import Progress, register_slates, run_job
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.rules import rule_set
@@ -120,6 +120,7 @@ def run_slate(
     seed: int = 1,
     settings: str = "",
     prove: bool = False,
+    progress: Progress | None = None,
 ) -> SlateOutcome:
     """Materialises everything that a slate needs, in this process.
 
@@ -143,6 +144,7 @@ def run_slate(
         partition=slate_id,
         run_config={"ops": {"slate": {"config": config}}},
         tags={"nascar/slate": slate_id},
+        progress=progress,
     )
     seconds = {"start": ready - started, **step_seconds(run)}
     seconds["total"] = time.perf_counter() - started
