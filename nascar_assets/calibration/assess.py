@@ -286,16 +286,20 @@ def assess_scenario_calibration(
             exclusions=left_out,
             reason="there is no past race with a forecast and a result",
         )
-    labels: dict[str, dict[str, list[RaceScores]]] = {}
-    for race in scored:
+    means = [means_of(race) for race in scored]
+    labels: dict[str, dict[str, list[int]]] = {}
+    for number, race in enumerate(scored):
         for group, label in race.groups.items():
-            labels.setdefault(group, {}).setdefault(label, []).append(race)
+            labels.setdefault(group, {}).setdefault(label, []).append(number)
     return CalibrationRecord(
         races=len(scored),
         drivers=sum(len(race.driver_ids) for race in scored),
-        metrics=estimates(scored),
+        metrics=estimates(scored, means),
         groups={
-            group: {label: estimates(members) for label, members in sorted(by_label.items())}
+            group: {
+                label: estimates([scored[k] for k in members], [means[k] for k in members])
+                for label, members in sorted(by_label.items())
+            }
             for group, by_label in labels.items()
         },
         pit=_pit_histograms(scored, bins),
@@ -334,18 +338,47 @@ def race_means(scores: Sequence[RaceScores], metric: str) -> tuple[Floats, Float
     return np.array(means), np.array(sizes), index
 
 
-def estimates(scores: Sequence[RaceScores]) -> dict[str, Estimate]:
-    """Every metric over some races, the headline numbers first."""
+RaceMeans = Mapping[str, tuple[float, float]]
+"""One race's mean and number of drivers by metric, for metrics that it has."""
+
+
+def means_of(race: RaceScores) -> RaceMeans:
+    """Every metric's mean over the drivers who have it: all of `race_means` of one race."""
+    names = list(race.per_driver)
+    values = np.array([race.per_driver[name] for name in names]).reshape(len(names), -1)
+    known = np.isfinite(values)
+    whole = values.mean(axis=1) if values.shape[1] else np.zeros(len(names))
+    found: dict[str, tuple[float, float]] = {}
+    for row, (name, count) in enumerate(zip(names, known.sum(axis=1).tolist(), strict=True)):
+        if count:
+            mean = whole[row] if count == values.shape[1] else values[row][known[row]].mean()
+            found[name] = (float(mean), float(count))
+    for name, value in race.joint.items():
+        if np.isfinite(value):
+            found[name] = (float(value), 1.0)
+    return found
+
+
+def estimates(
+    scores: Sequence[RaceScores], means: Sequence[RaceMeans] | None = None
+) -> dict[str, Estimate]:
+    """Every metric over some races, the headline numbers first.
+
+    Args:
+        scores: The races.
+        means: Their `means_of`, where they are at hand.
+    """
     names: dict[str, None] = {}
     variables: dict[str, None] = {}
     for race in scores:
         names |= dict.fromkeys([*race.per_driver, *race.joint])
         variables |= dict.fromkeys(race.pit)
+    by_race = [means_of(race) for race in scores] if means is None else means
     found: dict[str, Estimate] = {}
     for name in names:
-        means, sizes, _ = race_means(scores, name)
-        if means.size:
-            found[name] = clustered_mean(means, sizes)
+        pairs = [race[name] for race in by_race if name in race]
+        if pairs:
+            found[name] = clustered_mean([mean for mean, _ in pairs], [size for _, size in pairs])
     short = {k: v for k, v in headline(found, variables).items() if v is not None}
     return {**short, **found}
 

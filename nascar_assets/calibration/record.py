@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -30,6 +34,76 @@ from nascar_assets.scenarios import STARTING_VALUES, ProcessParameters
 RECENT_RACES = 30
 RECENT_SCENARIOS = 500
 
+MEASURED = (
+    "the race process on each race's own ratings, with neutral ontology values for drivers and "
+    "tracks; each race as of its own start"
+)
+"""What the record measures, for people. A slate's own forecast uses the ontology's values too."""
+
+
+class ScoreArchive(Protocol):
+    """Scores of past races that were kept; a past race's forecast does not change any more."""
+
+    def find(self, race_key: str, inputs_hash: str) -> RaceScores | None:
+        """The scores that were kept under these very inputs; none where there are none."""
+        ...
+
+    def keep(self, race_key: str, inputs_hash: str, scores: RaceScores) -> None:
+        """Keeps a race's scores; what was kept of the race before may go."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PastRace:
+    """A past race as it stood at its start, with its outcome beside it.
+
+    Attributes:
+        race: The race, nothing of it known that was not known at its start.
+        outcome: RESULTS rows of the race by driver id.
+        parameters: The race process that was known at its start.
+    """
+
+    race: RaceToForecast
+    outcome: pl.DataFrame
+    parameters: ProcessParameters
+
+    def inputs_hash(self, n_scenarios: int, seed: int) -> str:
+        """SHA-256 of everything that the scores follow from, the program's code aside."""
+        race = self.race
+        facts = {
+            "race": (race.race_id, race.track_type, race.track_length_miles, race.scheduled_laps),
+            "stage_ends": race.stage_ends,
+            "start": race.start_time.isoformat(),
+            "process": self.parameters.hash,
+            "scenarios": n_scenarios,
+            "seed": seed,
+            "measured": MEASURED,
+        }
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+        for frame in (self.outcome, race.ratings):  # the entries are columns of the outcome
+            buffer = io.BytesIO()
+            frame.rechunk().write_ipc(buffer, compression="uncompressed")
+            digest.update(buffer.getbuffer())
+        return digest.hexdigest()
+
+    def score(
+        self, forecaster: Forecaster, history: KnownHistory, n_scenarios: int, seed: int
+    ) -> RaceScores:
+        """Forecast the race and score it; energy and variogram score are left out for speed."""
+        race, rows = self.race, self.outcome
+        own_seed = race_seed(seed, race.race_id, forecaster.name)
+        made = forecaster.forecast(history, race, n_scenarios, own_seed)
+        return score_race(
+            made.arrays(),
+            rows,
+            rules=race.rules,
+            race_id=race.race_id,
+            groups={"track_type": race.track_type, "season": str(race.season)},
+            teams=dict(zip(rows["driver_id"], rows["team"], strict=True)),
+            missing="exclude",
+            joint=False,
+        )
+
 
 def walk_forward_record(
     results: pl.DataFrame,
@@ -43,6 +117,7 @@ def walk_forward_record(
     schedule: pl.DataFrame | None = None,
     parameters: Sequence[ProcessParameters] | ProcessParameters | None = None,
     forecaster: Forecaster | None = None,
+    archive: ScoreArchive | None = None,
     threads: int = 1,
 ) -> CalibrationRecord:
     """Measure our scenarios on the last races that were known by a cut-off.
@@ -63,6 +138,8 @@ def walk_forward_record(
         parameters: Fits of the race process, of which each race gets the latest whose cut-off is
             not after its start; the starting values where there is none.
         forecaster: Another forecaster to measure instead, such as a baseline.
+        archive: Scores of earlier calls; races found there are not simulated again. Not used
+            with another forecaster.
         threads: Threads of the simulation; results do not depend on it.
 
     Returns:
@@ -78,51 +155,66 @@ def walk_forward_record(
         pl.col("race_type") == "points",
         pl.col("finish").is_not_null(),
     )
-    races = known.select("race_id", "start_time", "scheduled_laps").unique(maintain_order=True)
-    races = races.sort("start_time", "race_id")
+    fits = _as_fits(parameters)
     exclusions: dict[str, int] = {}
-    rated = set(ratings_history["race_id"].unique().to_list())
-    ends = _stage_ends(schedule)
     scored: list[RaceScores] = []
-    for race_id in reversed(races["race_id"].to_list()):
+    for past in _latest_first(known, ratings_history, _stage_ends(schedule), fits, exclusions):
         if len(scored) == n_races:
             break
-        rows = known.filter(pl.col("race_id") == race_id).sort("driver_id")
-        if race_id not in rated:
+        key = past.inputs_hash(n_scenarios, seed) if archive and forecaster is None else ""
+        found = archive.find(past.race.race_key, key) if archive and key else None
+        if found is None:
+            found = past.score(
+                forecaster or RunningOrder(past.parameters, values=False, threads=threads),
+                _history(known, ratings_history, past.race.cut_off, forecaster),
+                n_scenarios,
+                seed,
+            )
+            if archive and key:
+                archive.keep(past.race.race_key, key, found)
+        scored.append(found)
+    scored.reverse()
+    return assess_scenario_calibration(scored, exclusions=exclusions)
+
+
+def _latest_first(
+    known: pl.DataFrame,
+    ratings_history: pl.DataFrame,
+    stage_ends: Mapping[str, Sequence[int]],
+    fits: Sequence[ProcessParameters],
+    exclusions: dict[str, int],
+) -> Iterator[PastRace]:
+    """Past races that can be measured, the latest first; counts those that cannot."""
+    races = known.select("race_id", "start_time").unique(maintain_order=True)
+    order = races.sort("start_time", "race_id", descending=True)["race_id"].to_list()
+    outcomes = known.partition_by("race_id", as_dict=True)
+    rated = ratings_history.partition_by("race_id", as_dict=True)
+    for race_id in order:
+        ratings = rated.get((race_id,))
+        if ratings is None:
             _count(exclusions, "race without out-of-sample ratings")
             continue
+        rows = outcomes[(race_id,)].sort("driver_id")
         if (rows["scheduled_laps"][0] or 0) < FEWEST_LAPS:
             _count(exclusions, f"race of fewer than {FEWEST_LAPS} laps")
             continue
-        ratings = ratings_history.filter(pl.col("race_id") == race_id)
-        race = _as_it_stood(rows, ratings, ends.get(race_id, ()))
+        race = _as_it_stood(rows, ratings, stage_ends.get(race_id, ()))
         if not _all_rated(race):
             _count(exclusions, "race with an unrated entrant")
             continue
-        history = KnownHistory(
-            cut_off=race.cut_off,
-            results=known.filter(pl.col("results_at") <= race.cut_off),
-            ratings=ratings_history,
-        )
-        model = forecaster or RunningOrder(
-            parameters=_fitted_before(parameters, race.cut_off), values=False, threads=threads
-        )
-        made = model.forecast(history, race, n_scenarios, race_seed(seed, race_id, model.name))
-        groups = {"track_type": race.track_type, "season": str(race.season)}
-        scored.append(
-            score_race(
-                made.arrays(),
-                rows,
-                rules=race.rules,
-                race_id=race_id,
-                groups=groups,
-                teams=dict(zip(rows["driver_id"], rows["team"], strict=True)),
-                missing="exclude",
-                joint=False,
-            )
-        )
-    scored.reverse()
-    return assess_scenario_calibration(scored, exclusions=exclusions)
+        yield PastRace(race, rows, _fitted_before(fits, race.cut_off))
+
+
+def _history(
+    known: pl.DataFrame,
+    ratings: pl.DataFrame,
+    cut_off: datetime,
+    forecaster: Forecaster | None,
+) -> KnownHistory:
+    """What was known by a cut-off; our own process has all it needs in the race's ratings."""
+    if forecaster is None:
+        return KnownHistory(cut_off, known.clear(), ratings.clear())
+    return KnownHistory(cut_off, known.filter(pl.col("results_at") <= cut_off), ratings)
 
 
 def _count(exclusions: dict[str, int], reason: str) -> None:
@@ -141,10 +233,10 @@ def _as_it_stood(
     entries = rows.select(list(ENTRIES))
     facts: dict[str, Any] = {**entries.row(0, named=True), "stage_ends": list(stage_ends or ())}
     cut_off = facts["start_time"]
-    late = ratings.filter(pl.col("as_of") > cut_off)
-    if late.height:
+    latest = ratings["as_of"].max()
+    if isinstance(latest, datetime) and latest > cut_off:
         raise InputError(
-            f"The ratings of race {facts['race_id']} are as of {late['as_of'][0]}, after its "
+            f"The ratings of race {facts['race_id']} are as of {latest}, after its "
             f"start at {cut_off}: they may know its outcome.",
             field="as_of",
             remedy="Rate each past race as of its own start.",
@@ -162,12 +254,15 @@ def _all_rated(race: RaceToForecast) -> bool:
     return set(race.driver_ids) <= set(race.ratings["driver_id"].to_list())
 
 
-def _fitted_before(
-    parameters: Sequence[ProcessParameters] | ProcessParameters | None, cut_off: datetime
-) -> ProcessParameters:
-    """The latest fit that knew nothing after a race's start."""
+def _as_fits(
+    parameters: Sequence[ProcessParameters] | ProcessParameters | None,
+) -> list[ProcessParameters]:
     if parameters is None:
-        return STARTING_VALUES
-    fits = [parameters] if isinstance(parameters, ProcessParameters) else list(parameters)
+        return []
+    return [parameters] if isinstance(parameters, ProcessParameters) else list(parameters)
+
+
+def _fitted_before(fits: Sequence[ProcessParameters], cut_off: datetime) -> ProcessParameters:
+    """The latest fit that knew nothing after a race's start."""
     usable = [fit for fit in fits if fit.cut_off is not None and fit.cut_off <= cut_off]
     return max(usable, key=lambda fit: fit.cut_off or cut_off, default=STARTING_VALUES)

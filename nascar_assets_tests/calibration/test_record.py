@@ -1,17 +1,22 @@
 """The slate's calibration record: out of sample, honest about what it lacks."""
 
+import io
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 
-from nascar_assets.calibration import walk_forward_record
+from nascar_assets.calibration import score_race, walk_forward_record
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
-from nascar_assets.calibration.baselines import StartClimatology
+from nascar_assets.calibration.baselines import StartClimatology, ranks
 from nascar_assets.calibration.models import FixedModel
 from nascar_assets.calibration.record import _fitted_before
+from nascar_assets.calibration.score_tables import scores_from_table, scores_to_table
 from nascar_assets.errors import InputError
 from nascar_assets.history.ratings import rate_history
+from nascar_assets.orchestration.inputs.race_scores import KeptScores
 from nascar_assets.scenarios import STARTING_VALUES, ProcessParameters
 from nascar_assets.storage import DataRoot
 
@@ -56,6 +61,136 @@ def test_what_happens_after_the_cut_off_changes_nothing(tables, ratings):
     assert first.as_dict() == second.as_dict()
 
 
+class Shelf:
+    """An archive in memory that counts what it was asked."""
+
+    def __init__(self):
+        self.kept, self.found, self.computed = {}, 0, 0
+
+    def find(self, race_key, inputs_hash):
+        scores = self.kept.get((race_key, inputs_hash))
+        self.found += scores is not None
+        return scores
+
+    def keep(self, race_key, inputs_hash, scores):
+        self.computed += 1
+        self.kept[race_key, inputs_hash] = scores
+
+
+def test_scores_that_were_kept_are_not_computed_again_and_say_the_same(tables, ratings):
+    shelf = Shelf()
+
+    def record(results=tables.results, **changes):
+        arguments = {"n_races": 6, "n_scenarios": 60, "schedule": tables.schedule} | changes
+        return walk_forward_record(results, ratings, AS_OF, **arguments)
+
+    fresh = record()
+    assert record(archive=shelf).as_dict() == fresh.as_dict()
+    assert (shelf.found, shelf.computed) == (0, 6)
+    assert record(archive=shelf).as_dict() == fresh.as_dict()
+    assert (shelf.found, shelf.computed) == (6, 6)
+    # Whatever a score follows from is part of its key: one race's outcome, the settings, a fit.
+    race = tables.results.filter(pl.col("results_at") <= AS_OF)["race_id"][-1]
+    swapped = pl.when(pl.col("race_id") == race).then(21 - pl.col("finish")).otherwise("finish")
+    record(tables.results.with_columns(finish=swapped), archive=shelf)
+    assert shelf.computed == 7
+    record(archive=shelf, seed=2)
+    assert shelf.computed == 13
+    record(archive=shelf, n_scenarios=61)
+    assert shelf.computed == 19
+    known = STARTING_VALUES.with_type("short", kappa=STARTING_VALUES.of("short").kappa * 1.1)
+    early = ProcessParameters(known.by_type, "fit", datetime(2022, 1, 1, tzinfo=UTC))
+    changed = record(archive=shelf, parameters=early)
+    assert shelf.computed == 25
+    assert changed.as_dict() == record(parameters=early).as_dict()
+
+
+def test_another_forecaster_is_not_mixed_with_kept_scores(tables, ratings):
+    shelf = Shelf()
+    walk_forward_record(
+        tables.results,
+        ratings,
+        AS_OF,
+        n_races=3,
+        n_scenarios=60,
+        forecaster=StartClimatology(),
+        archive=shelf,
+    )
+    assert not shelf.kept
+
+
+@pytest.mark.parametrize("joint", [True, False])
+def test_scores_survive_their_table_to_the_bit(joint):
+    rng = np.random.default_rng(3)
+    finish = ranks(rng.random((40, 6))).astype(np.int64)
+    scores = score_race(
+        {
+            "driver_ids": tuple("abcdef"),
+            "finish": finish,
+            "laps_led": np.where(finish == 1, 100, 0),
+            "points": 50.0 - finish,
+            "status": np.where(finish == 6, 1, 0),
+        },
+        pl.DataFrame(
+            {
+                "driver_id": list("fedcb"),
+                "finish": [1, 2, 3, 4, 5],
+                "laps_led": [100, 0, 0, 0, 0],
+                "points": [49.0, 48.0, 47.0, 46.0, 45.0],
+                "status": ["running"] * 5,
+            }
+        ),
+        race_id="9",
+        groups={"track_type": "short", "season": "2024"},
+        teams={"b": "x", "c": "x", "d": "y", "e": "y"},
+        missing="exclude",
+        joint=joint,
+    )
+    buffer = io.BytesIO()
+    scores_to_table(scores).write_parquet(buffer)
+    buffer.seek(0)
+    back = scores_from_table(pl.read_parquet(buffer))
+    assert back.excluded == {"a": "in the forecast, not in the results"} == scores.excluded
+    for item in fields(scores):
+        assert plain(getattr(back, item.name)) == plain(getattr(scores, item.name)), item.name
+
+
+def plain(value):
+    """Plain values, NaN as text, so that equal means equal to the bit."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return [repr(float(item)) for item in value]
+    return repr(float(value)) if isinstance(value, float) else value
+
+
+def test_kept_scores_are_those_of_the_same_code_and_inputs(tables, ratings, tmp_path):
+    root = DataRoot(tmp_path)
+
+    def record(code):
+        kept = KeptScores(root, code)
+        found = walk_forward_record(
+            tables.results, ratings, AS_OF, n_races=3, n_scenarios=50, archive=kept
+        )
+        return found.as_dict(), len(kept.computed)
+
+    first, computed = record("a")
+    assert computed == 3
+    assert record("a") == (first, 0)
+    assert record("b") == (first, 3)
+    assert record("b") == (first, 0)
+    one = sorted(tmp_path.rglob("*.parquet"))[0]
+    one.write_bytes(one.read_bytes()[:200])  # a damaged copy costs one race's time, nothing else
+    assert record("b") == (first, 1)
+
+
+def test_a_table_that_is_none_of_scores_is_refused():
+    with pytest.raises(InputError, match="cannot be read"):
+        scores_from_table(pl.DataFrame({"race_id": ["1"]}))
+
+
 def test_no_history_gives_no_numbers_and_the_reason(tables, ratings):
     record = walk_forward_record(tables.results, ratings, datetime(2023, 1, 1, tzinfo=UTC))
     assert record.races == 0
@@ -86,7 +221,7 @@ def test_each_race_gets_the_latest_fit_that_knew_nothing_later():
     fits = [fit(5), fit(20), fit(12)]
     assert _fitted_before(fits, datetime(2024, 1, 15, tzinfo=UTC)).cut_off.day == 12
     assert _fitted_before(fits, datetime(2024, 1, 1, tzinfo=UTC)) is STARTING_VALUES
-    assert _fitted_before(None, AS_OF) is STARTING_VALUES
+    assert _fitted_before([], AS_OF) is STARTING_VALUES
 
 
 def test_tilting_maps_follow_the_races_scored_before(tables, tmp_path):

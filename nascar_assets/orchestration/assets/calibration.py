@@ -1,4 +1,4 @@
-"""Calibration: how the same model's past forecasts kept their word, as of the slate's cut-off."""
+"""Calibration of a slate: the race process it uses, and how that kept its word on past races."""
 
 import json
 from datetime import UTC, datetime
@@ -112,20 +112,29 @@ def model_parameters(
 
 @slate_asset(
     group_name="calibration",
-    description="CRPS, log score and coverage of the model on the races before the cut-off.",
+    description="CRPS, log score and coverage of the race process, with neutral ontology values, "
+    "on the last races before the cut-off.",
     deps=[slate, dg.AssetDep(driver_ratings, partition_mapping=ALL_RACES)],
     kinds={"polars"},
 )
 def calibration_record(
     context: dg.AssetExecutionContext, platform: Platform, schedule: pl.DataFrame
 ) -> dg.Output[pl.DataFrame]:
-    """Walk-forward: every race is forecast from what was known at its own start."""
-    from nascar_assets.calibration.record import walk_forward_record
+    """Walk-forward: every race is forecast from what was known at its own start.
+
+    The race process and the ratings are those that a slate of that day would have had; drivers
+    and tracks have neutral ontology values, because estimating those for thirty past races would
+    take longer than the slate itself. The backtest measures the model with its values. Scores of
+    a past race are kept: its forecast does not change when another slate comes.
+    """
+    from nascar_assets.calibration.record import MEASURED, RECENT_SCENARIOS, walk_forward_record
     from nascar_assets.orchestration.inputs.process_parameters import stored_fits
+    from nascar_assets.orchestration.inputs.race_scores import KeptScores
 
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
     series = schedule.filter(pl.col("race_key") == plan.race_key)["series"][0]
+    archive = KeptScores(root)
     record = walk_forward_record(
         results_before(root, plan.as_of),
         scan_all(root, "driver_ratings", RATINGS).collect(),
@@ -133,7 +142,7 @@ def calibration_record(
         series=series,
         schedule=schedule,
         parameters=stored_fits(root, series),
-        seed=plan.seed,
+        archive=archive,
         threads=2,
     )
     root.write(
@@ -141,7 +150,12 @@ def calibration_record(
         json.dumps(record.as_dict(), indent=1, sort_keys=True, allow_nan=False).encode(),
     )
     frame = record.to_polars()
-    metadata: dict[str, Any] = {"races": record.races}
+    metadata: dict[str, Any] = {
+        "races": record.races,
+        "races_computed_now": len(archive.computed),
+        "measured": MEASURED,
+        "scenarios_per_race": RECENT_SCENARIOS,
+    }
     headline = record.headline()
     if headline is None:
         metadata["reason"] = record.reason or "no history"

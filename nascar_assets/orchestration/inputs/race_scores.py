@@ -1,0 +1,72 @@
+"""Scores of past races' forecasts, kept by the hash of what they follow from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from nascar_assets.calibration.race_scores import RaceScores
+from nascar_assets.calibration.score_tables import scores_from_table, scores_to_table
+from nascar_assets.errors import InputError
+from nascar_assets.orchestration.storage.store import stored_partitions, table_path
+from nascar_assets.storage import DataRoot
+
+TABLE = "race_scores"
+"""One table a race, `store/race_scores/<race>.parquet`; what is missing is computed again."""
+
+FORECASTING = ("rules", "history", "ontology", "constraints", "scenarios", "calibration")
+"""Packages whose code makes forecasts and scores."""
+
+
+@cache
+def forecasting_code(packages: Iterable[str] = FORECASTING) -> str:
+    """Hash of the source files that make forecasts and scores."""
+    folder = Path(__file__).resolve().parents[2]
+    digest = hashlib.sha256()
+    for package in packages:
+        for path in sorted((folder / package).rglob("*.py")):
+            digest.update(path.relative_to(folder).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class KeptScores:
+    """The score archive of a data root: see `calibration.record.ScoreArchive`.
+
+    Args:
+        root: The data root.
+        code: Hash of the code that makes the scores; other code's scores are not found.
+    """
+
+    def __init__(self, root: DataRoot, code: str | None = None) -> None:
+        self._root = root
+        self._code = code or forecasting_code()
+        self._stored = set(stored_partitions(root, TABLE))
+        self.computed: list[str] = []
+
+    def find(self, race_key: str, inputs_hash: str) -> RaceScores | None:
+        """The scores that were kept under these very inputs and this code."""
+        if race_key not in self._stored:
+            return None
+        try:
+            table = self._root.scan_frame(table_path(TABLE, race_key)).collect()
+            if table.is_empty() or table["inputs_hash"][0] != self._key(inputs_hash):
+                return None
+            return scores_from_table(table)
+        except (pl.exceptions.PolarsError, OSError, InputError):
+            return None  # a copy of what can be computed: computed again, and written over
+
+    def keep(self, race_key: str, inputs_hash: str, scores: RaceScores) -> None:
+        """Writes a race's scores over those that were kept before."""
+        table = scores_to_table(scores).with_columns(
+            pl.lit(self._key(inputs_hash)).alias("inputs_hash")
+        )
+        self._root.write_frame(table_path(TABLE, race_key), table)
+        self.computed.append(race_key)
+
+    def _key(self, inputs_hash: str) -> str:
+        return hashlib.sha256(f"{self._code}/{inputs_hash}".encode()).hexdigest()
