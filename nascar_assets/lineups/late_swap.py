@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ortools.sat.python import cp_model
 
 from nascar_assets.lineups import space_kernel
 from nascar_assets.lineups.candidates import features_of, legal_space, top
@@ -189,6 +188,9 @@ def _choose(
         options.append(space[pick])
         changed.append(distance[pick])
         gains.append(worth[pick])
+    # Imported where it is needed: most portfolios do without it.
+    from ortools.sat.python import cp_model
+
     model = cp_model.CpModel()
     masks = np.concatenate(options)
     variables = [model.new_bool_var(f"x{i}") for i in range(masks.shape[0])]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from ortools.sat.python import cp_model
 
 from nascar_assets.lineups import selection_kernel
 from nascar_assets.lineups.candidates import Features, shared_subsets
@@ -142,6 +141,9 @@ def cover_bounds(problem: Problem, features: Features, pool: Masks, scores: Ints
 
     One worker, a fixed seed and a limit in deterministic time: the same set on any machine.
     """
+    # Imported where it is needed: most portfolios do without it.
+    from ortools.sat.python import cp_model
+
     model = cp_model.CpModel()
     chosen = [model.new_bool_var(f"x{i}") for i in range(pool.shape[0])]
     model.add(sum(chosen) == problem.lineups)

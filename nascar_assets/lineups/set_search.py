@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
-from ortools.sat.python import cp_model
 
 from nascar_assets.lineups.candidates import Features
 from nascar_assets.lineups.problem import CountRule, Problem, SumRule
+
+if TYPE_CHECKING:
+    from ortools.sat.python import cp_model
 
 Masks = npt.NDArray[np.uint64]
 
@@ -35,6 +39,9 @@ def find_set(
     """
     if problem.lineups > _MOST_LINEUPS:
         return None, False
+    # Imported where it is needed: most portfolios do without it.
+    from ortools.sat.python import cp_model
+
     model = cp_model.CpModel()
     n = problem.salary.shape[0]
     picks = [[model.new_bool_var(f"l{i}d{d}") for d in range(n)] for i in range(problem.lineups)]
