@@ -92,14 +92,14 @@ def _schedule(*keys: str) -> pl.DataFrame:
     return pl.DataFrame({"race_key": keys, "start_time": starts})
 
 
-def test_a_correction_moves_the_races_after_it_and_no_others() -> None:
+def test_a_correction_moves_its_race_and_those_after_it_and_no_others() -> None:
     schedule = _schedule("a", "b", "c", "d")
     made = dict.fromkeys("abcd", NOW + 10 * LATER)
     since = dict.fromkeys("abcd", NOW)
     assert stale_as_of(schedule, since, made) == {}
     corrected = {**since, "b": NOW + 20 * LATER}
-    assert list(stale_as_of(schedule, corrected, made)) == ["c", "d"]
-    assert list(stale_as_of(schedule, {**since, "d": NOW + 20 * LATER}, made)) == []
+    assert list(stale_as_of(schedule, corrected, made)) == ["b", "c", "d"]
+    assert list(stale_as_of(schedule, {**since, "d": NOW + 20 * LATER}, made)) == ["d"]
 
 
 def test_a_race_without_ratings_gets_them_and_one_without_results_does_not() -> None:
@@ -107,6 +107,12 @@ def test_a_race_without_ratings_gets_them_and_one_without_results_does_not() -> 
     since = {"a": NOW, "b": NOW}
     assert list(stale_as_of(schedule, since, {})) == ["a", "b"]
     assert list(stale_as_of(schedule, since, {"a": NOW, "b": NOW + LATER})) == []
+
+
+def test_races_of_one_moment_rest_on_their_own_results_and_not_on_each_others() -> None:
+    schedule = pl.DataFrame({"race_key": ["a", "b", "c"], "start_time": [NOW, NOW, NOW + LATER]})
+    made = dict.fromkeys("abc", NOW)
+    assert list(stale_as_of(schedule, {"a": NOW, "b": NOW + LATER, "c": NOW}, made)) == ["b", "c"]
 
 
 def test_a_look_reads_what_changed_and_keeps_since_when(tmp_path: Path) -> None:

@@ -166,6 +166,24 @@ def test_new_results_run_open_slates_again(home: Path) -> None:
     assert request.run_config["ops"]["slate"]["config"]["n_scenarios"] == 300
 
 
+def test_the_first_run_of_a_slate_is_the_sensors_and_a_refresh_the_schedules(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = LOCK - timedelta(minutes=59)
+    monkeypatch.setenv("NASCAR_CLOCK", f"{now.isoformat()} from {time.time():.0f} x 1")
+    ticker = Ticker(home)
+    (run,) = ticker.instance.get_runs(dg.RunsFilter(job_name="slate_job"))
+    ticker.instance.add_run_tags(run.run_id, {"nascar/at": NOW.isoformat()})
+    table = sorted((home / "store/race_results").glob("2025-*.parquet"))[-1]
+    shutil.copy(sorted((home / "store/race_results").glob("2025-*.parquet"))[-2], table)
+    os.utime(table)  # new results, and a refresh is due: one run for both
+    assert ticker.tick("landing_salaries") == []
+    (request,) = ticker.look_at_week()
+    assert request.tags["nascar/why"] == "lock"
+    ticker.instance.delete_run(run.run_id)
+    assert ticker.look_at_week() == []  # nobody has asked for it yet: that is the sensor's
+
+
 def slate_week(lock: datetime = LOCK) -> SlateWeek:
     return SlateWeek(SLATE, lock, lock - timedelta(days=5), lock - timedelta(days=1))
 
@@ -183,7 +201,9 @@ def test_slates_to_run() -> None:
     assert whys(inputs()) == ["salaries"]
     assert whys(inputs(run_salary="new", run_at=NOW + hour)) == []
     assert whys(inputs(run_salary="new", run_at=NOW - hour)) == ["inputs"]
+    assert whys(inputs(run_salary="new", run_at=NOW - hour, refresh_due=True)) == []  # one for both
     assert whys(inputs(run_salary="old", run_at=NOW + hour)) == ["salaries"]
+    assert whys(inputs(run_salary="old", run_at=NOW - hour, refresh_due=True)) == ["salaries"]
     assert whys(inputs(), LOCK) == []
     assert whys(inputs(), LOCK - timedelta(minutes=1)) == []  # it would end after lock
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -104,6 +106,16 @@ def test_a_rehearsal_runs_faster_from_its_start() -> None:
     setting = "2026-03-10T12:00:00+00:00 from 1000 x 600"
     assert rehearsed(setting, 1000) == datetime(2026, 3, 10, 12, tzinfo=UTC)
     assert rehearsed(setting, 1006) == datetime(2026, 3, 10, 13, tzinfo=UTC)  # 6 s are an hour
+
+
+def test_a_rehearsal_in_a_file_is_set_ahead_while_it_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "clock.txt"
+    for day in (10, 12):
+        file.write_text(f"2026-03-{day}T12:00:00+00:00 from {time.time():.0f} x 1\n")
+        assert abs(clock_now(f"@{file}") - datetime(2026, 3, day, 12, tzinfo=UTC)) < MINUTE
+    file.unlink()
+    with pytest.raises(InputError, match=r"clock\.txt"):
+        clock_now(f"@{file}")
 
 
 def test_without_a_rehearsal_the_clock_is_the_machines() -> None:

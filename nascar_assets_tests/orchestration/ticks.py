@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -52,13 +53,27 @@ class Ticker:
                 request.partitions_def_name, list(request.partition_keys)
             )
         self.skipped = data.skip_message or ""
-        return [
-            request
-            for request in data.run_requests or ()
-            if not self.instance.get_runs(
-                dg.RunsFilter(tags={"dagster/run_key": str(request.run_key)}), limit=1
-            )
-        ]
+        return [request for request in data.run_requests or () if self._is_new(request)]
+
+    def look_at_week(self) -> list[dg.RunRequest]:
+        """One tick of the race week's schedule: what it asks for, each with its job's name."""
+        repository = self.definitions.get_repository_def()
+        schedule = repository.get_schedule_def("race_week")
+        with (
+            partition_loading_context(dynamic_partitions_store=self.instance),
+            dg.build_schedule_context(
+                instance=self.instance,
+                scheduled_execution_time=datetime.now(UTC),
+                repository_def=repository,
+                resources={"platform": self.platform},
+            ) as context,
+        ):
+            data = schedule.evaluate_tick(context)
+        return [request for request in data.run_requests or () if self._is_new(request)]
+
+    def _is_new(self, request: dg.RunRequest) -> bool:
+        tags = {"dagster/run_key": str(request.run_key)}
+        return not self.instance.get_runs(dg.RunsFilter(tags=tags), limit=1)
 
     def carry_out(self, request: dg.RunRequest, job: str | None = None) -> bool:
         """Runs a request in this process, with the tags that a daemon gives it."""

@@ -1,7 +1,8 @@
 """The clock of sensors and schedules: the machine's own, or one that a rehearsal runs faster.
 
 `NASCAR_CLOCK` rehearses a race week: `2026-03-10T12:00:00+00:00 from 1773144000 x 600` reads 12:00
-UTC on 10 March at the Unix time 1773144000 and runs 600 times as fast from there.
+UTC on 10 March at the Unix time 1773144000 and runs 600 times as fast from there. `@FILE` reads
+the same from a file, which may be written anew while the rehearsal goes on, to set the clock ahead.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from nascar_assets.errors import InputError
 
@@ -22,11 +24,24 @@ def clock_now(setting: str | None = None) -> datetime:
         setting: The rehearsal's clock; by default that of `NASCAR_CLOCK`, else the machine's.
 
     Raises:
-        InputError: If the setting has another form.
+        InputError: If the setting has another form, or its file cannot be read.
     """
     text = os.environ.get("NASCAR_CLOCK") if setting is None else setting
+    if text and text.startswith("@"):
+        text = _written(Path(text[1:]))
     real = datetime.now(UTC)
     return rehearsed(text, real.timestamp()) if text else real
+
+
+def _written(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error}",
+            field="NASCAR_CLOCK",
+            remedy="Write the rehearsal's clock to the file, or unset NASCAR_CLOCK.",
+        ) from error
 
 
 def rehearsed(setting: str, unix: float) -> datetime:

@@ -141,14 +141,15 @@ def stale_as_of(
 ) -> dict[str, datetime]:
     """The races whose tables as of their start are older than results that they rest on.
 
+    They rest on the results of every earlier race, and on their own for who was in the race.
+
     Args:
         schedule: Table with `race_key` and `start_time`.
         results_since: Since when each race's results are what they are, by race key.
         made: When each race's tables as of its start were made, by race key.
 
     Returns:
-        By race key in date order, since when the newest result that the race rests on is there;
-        for a first race without tables the time of its own results.
+        By race key in date order, since when the newest result that the race rests on is there.
     """
     rows = sorted(
         (start, key)
@@ -163,8 +164,9 @@ def stale_as_of(
         if start != before:
             newest = max([*waiting, *([newest] if newest else [])], default=None)
             waiting, before = [], start
-        waiting.append(results_since[key])
-        needed = newest or results_since[key]
-        if key not in made or (newest is not None and made[key] < newest):
+        own = results_since[key]
+        waiting.append(own)
+        needed = own if newest is None else max(own, newest)
+        if key not in made or made[key] < needed:
             found[key] = needed
     return found

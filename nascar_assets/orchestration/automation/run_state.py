@@ -100,6 +100,12 @@ def newest_slate_run(instance: dg.DagsterInstance, slate_id: str) -> SlateRun | 
     return None
 
 
+def ever_run(instance: dg.DagsterInstance, slate_id: str) -> bool:
+    """Whether a run of a slate was ever asked for, lost ones among them."""
+    asked = dg.RunsFilter(job_name="slate_job", tags={PARTITION: slate_id})
+    return bool(instance.get_runs(asked, limit=1))
+
+
 def range_tags(keys: Sequence[str]) -> dict[str, str]:
     """Tags of a run over neighbouring partitions."""
     return {RANGE_START: keys[0], RANGE_END: keys[-1]}

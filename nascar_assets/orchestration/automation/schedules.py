@@ -8,6 +8,7 @@ import dagster as dg
 from nascar_assets.orchestration.automation.run_state import (
     RunState,
     any_in_flight,
+    ever_run,
     newest_slate_run,
     run_state,
 )
@@ -54,13 +55,12 @@ def race_week(
     assert SLATES.name is not None
     known = set(instance.get_dynamic_partitions(SLATES.name))
     for refresh in due:
-        waits = refresh.slate_id not in known or (
-            refresh.slate_id in runs and runs[refresh.slate_id].in_flight
-        )
+        slate = refresh.slate_id
+        # A new slate's first run is the sensor's of salary files: two would ask for it at once.
+        waits = slate not in known or not ever_run(instance, slate)
+        waits = waits or (slate in runs and runs[slate].in_flight)
         if not waits and run_state(instance, refresh.run_key) is RunState.NONE:
-            yield slate_request(
-                root, refresh.slate_id, refresh.run_key, now, refresh.milestone.name
-            )
+            yield slate_request(root, slate, refresh.run_key, now, refresh.milestone.name)
     if not due:
         yield dg.SkipReason("No open slate is due.")
 

@@ -12,8 +12,10 @@ from nascar_assets.orchestration.automation.run_state import (
     AT,
     SALARIES,
     SLATE,
+    RunState,
     any_in_flight,
     newest_slate_run,
+    run_state,
 )
 from nascar_assets.orchestration.automation.slate_decisions import (
     Outcome,
@@ -222,12 +224,23 @@ def slate_requests(
                 inputs_since=max(moments, default=None),
                 run_salary=(run.salaries if run else None) or _planned_salaries(root, slate),
                 run_at=run.created if run else None,
+                refresh_due=run is not None and refresh_due(instance, week, run.at, now),
             )
         )
     return [
         slate_request(root, item.slate_id, item.run_key, now, item.why)
         for item in slates_to_run(now, inputs)
     ]
+
+
+def refresh_due(
+    instance: dg.DagsterInstance, week: SlateWeek, last_run: datetime, now: datetime
+) -> bool:
+    """Whether the schedule of the week is to run a slate and has not asked for it yet."""
+    from nascar_assets.orchestration.automation.week import due_refreshes
+
+    due = due_refreshes(now, [week], {week.slate_id: last_run})
+    return any(run_state(instance, refresh.run_key) is RunState.NONE for refresh in due)
 
 
 def slate_request(

@@ -161,6 +161,7 @@ class SlateInputs:
             none where it has none.
         run_salary: Hash of the salary file that the newest run read; none before the first run.
         run_at: When the newest run began (machine's clock); none before the first run.
+        refresh_due: Whether the week's schedule is about to run it anyway.
     """
 
     week: SlateWeek
@@ -168,6 +169,7 @@ class SlateInputs:
     inputs_since: datetime | None
     run_salary: str | None
     run_at: datetime | None
+    refresh_due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,7 @@ def slates_to_run(now: datetime, slates: Iterable[SlateInputs]) -> list[SlateReq
         elif (
             slate.inputs_since is not None
             and slate.run_at is not None
+            and not slate.refresh_due  # one run for both: the schedule's
             and slate.run_at < slate.inputs_since
         ):
             run_key = f"{key}:inputs:{slate.inputs_since.isoformat()}"
