@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
+import numpy as np
+
 from nascar_assets.constraints import ConstraintSpec, RunConfig
-from nascar_assets.constraints.frozen import freeze
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import PortfolioSettings
-from nascar_assets.ontology.canonical import content_hash
 from nascar_assets.rules import rule_set
 from nascar_assets.scenarios import (
     STARTING_VALUES,
@@ -84,7 +86,7 @@ class CompiledRequest:
                 "rules_from": rules.valid_from.isoformat(),
                 "salary_cap": rules.salary_cap,
                 "lock": self.slate.lock.isoformat(),
-                "players": [asdict(player) for player in self.slate.players],
+                "players": [_flat(player) for player in self.slate.players],
                 "source": self.slate.source,
                 "source_hash": self.slate.source_hash,
             },
@@ -92,7 +94,7 @@ class CompiledRequest:
             "setup": setup_to_dict(self.setup),
             "run_config": json.loads(self.run_config.to_json()),
             "parameters": None if self.parameters == STARTING_VALUES else self.parameters.to_dict(),
-            "parameters_hash": self.parameters.hash,
+            "parameters_hash": parameters_hash(self.parameters),
             "pit_strategy_mix": dict(self.pit_strategy_mix) if self.pit_strategy_mix else None,
             "calibration": self.calibration.model_dump() if self.calibration else None,
             "calibration_reason": self.calibration_reason,
@@ -118,7 +120,7 @@ class CompiledRequest:
         calibration = stored["calibration"]
         fitted = stored["parameters"]
         parameters = ProcessParameters.from_dict(fitted) if fitted else STARTING_VALUES
-        if parameters.hash != stored["parameters_hash"]:
+        if parameters_hash(parameters) != stored["parameters_hash"]:
             raise InputError(
                 "The request was compiled with other starting values of the race process than "
                 "this program has.",
@@ -140,11 +142,17 @@ class CompiledRequest:
 
 def setup_to_dict(setup: RaceSetup) -> dict[str, Any]:
     """A race as plain values, its notices included."""
-    values = {item.name: getattr(setup, item.name) for item in fields(setup)}
-    # Entries are flat; `asdict` would copy each of their values deeply.
-    names = [item.name for item in fields(Entry)]
-    entries = [{name: getattr(entry, name) for name in names} for entry in setup.entries]
-    return {**values, "entries": entries}
+    return {**_flat(setup), "entries": [_flat(entry) for entry in setup.entries]}
+
+
+def _flat(value: Any) -> dict[str, Any]:
+    """A dataclass's own fields; `asdict` would copy each of their values deeply."""
+    return {name: getattr(value, name) for name in _names(type(value))}
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind))
 
 
 def setup_from_dict(stored: Mapping[str, Any]) -> RaceSetup:
@@ -163,7 +171,27 @@ def race_hash(setup: RaceSetup) -> str:
     """SHA-256 of the race: the same for the same entries, ratings, laps and stages."""
     content = setup_to_dict(setup)
     content.pop("notices")
-    return content_hash(freeze(content))
+    text = json.dumps(
+        content, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_number
+    )
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _number(value: object) -> Any:
+    """A NumPy number as Python's own."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"A race holds no {type(value).__name__}.")
+
+
+def parameters_hash(parameters: ProcessParameters) -> str:
+    """The hash of a race process; that of the starting values is worked out once."""
+    return _starting_hash() if parameters is STARTING_VALUES else parameters.hash
+
+
+@cache
+def _starting_hash() -> str:
+    return STARTING_VALUES.hash
 
 
 def _slate(stored: Mapping[str, Any]) -> Slate:

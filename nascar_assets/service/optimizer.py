@@ -53,6 +53,7 @@ _IDEMPOTENT = uuid.UUID("6f3a4bb1-5d0c-4a3e-9b57-2c1f8f4c9a10")
 _DRAWN_SEEDS = 2**53 - 1
 """Drawn seeds are below this, so that every JSON reader holds them exactly."""
 _FINISHED_KEPT = 4_096
+_KNOWN_KEPT = 1_024
 _FRESH_SECONDS = 0.05
 """How old a status may be that is given to many who ask at once."""
 
@@ -91,6 +92,7 @@ class Optimizer:
         self.slates = StoredSlates(self._root)
         self.graph = GraphReader(platform)
         self._finished: OrderedDict[str, OptimizationStatus] = OrderedDict()
+        self._known: OrderedDict[str, Job] = OrderedDict()
         self._fresh: dict[str, tuple[float, OptimizationStatus]] = {}
         self._lock = Lock()
 
@@ -118,9 +120,7 @@ class Optimizer:
         if request.webhook_url is not None:
             check_webhook_url(request.webhook_url, self._settings)
         job = self._compiled(request, run_id, now)
-        unfinished = self._store.count(
-            statuses=[JobStatus.PENDING, JobStatus.RUNNING], tags={CLIENT: client}
-        )
+        unfinished = self._store.unfinished(client)
         if unfinished >= self._settings.max_queued:
             raise RequestRefused(
                 429,
@@ -136,21 +136,15 @@ class Optimizer:
         path = request_path(run_id)
         self._root.write(path, job.to_json())
         try:
-            self._store.submit(run_id, tags)
+            stored = self._store.submit(run_id, tags, now)
         except AlreadySubmitted:  # the same key, at the same moment
             earlier = self._store.find(run_id)
             assert earlier is not None
             return self._repeated(earlier, body_hash)
-        stored = self._store.find(run_id)
+        self._know(stored)
         self._wake()
         _log.info("job accepted", run_id=run_id, slate_id=request.slate_id, client=client)
-        return OptimizationStatus(
-            run_id=run_id,
-            status=JobStatus.PENDING,
-            progress=0.0,
-            slate_id=request.slate_id,
-            created_at=stored.created_at if stored is not None else now,
-        )
+        return self._store.describe(stored)
 
     def _repeated(self, earlier: Job, body_hash: str) -> OptimizationStatus:
         if earlier.tag(REQUEST_HASH) != body_hash:
@@ -225,7 +219,7 @@ class Optimizer:
             when, fresh = self._fresh.get(run_id, (float("-inf"), None))
             if fresh is not None and asked - when < _FRESH_SECONDS:
                 return fresh
-        job = self._job(run_id)
+        job = self._followed(run_id)
         status = self._store.describe(job)
         with self._lock:
             if len(self._fresh) > _FINISHED_KEPT:
@@ -337,6 +331,25 @@ class Optimizer:
         job = self._store.find(run_id) if _RUN_ID.fullmatch(run_id) else None
         if job is None:
             raise RequestRefused(404, "JOB_UNKNOWN", "No job has this id.", field="run_id")
+        return job
+
+    def _know(self, job: Job) -> None:
+        """Keeps what is known of a job, so that the next question of it reads little."""
+        with self._lock:
+            self._known[job.run_id] = job
+            self._known.move_to_end(job.run_id)
+            while len(self._known) > _KNOWN_KEPT:
+                self._known.popitem(last=False)
+
+    def _followed(self, run_id: str) -> Job:
+        """The job as it stands now; of one that was asked for before, only its status is read."""
+        with self._lock:
+            known = self._known.get(run_id)
+        job = self._store.refreshed(known) if known is not None else None
+        if job is None:
+            job = self._job(run_id)
+        if job is not known:
+            self._know(job)
         return job
 
     def storage_answers(self) -> None:

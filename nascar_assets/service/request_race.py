@@ -27,7 +27,7 @@ from nascar_assets.scenarios import (
     ProcessParameters,
     RaceSetup,
 )
-from nascar_assets.service.compiled import CompiledRequest, race_hash
+from nascar_assets.service.compiled import CompiledRequest, parameters_hash, race_hash
 from nascar_assets.service.contracts import (
     CalibrationMetrics,
     DriverConstraintsRequest,
@@ -424,7 +424,7 @@ def _sim_params(
         "slate_id": request.slate_id,
         "track_id": setup.track_id,
         "race_hash": race_hash(setup),
-        "parameters_hash": process.hash,
+        "parameters_hash": parameters_hash(process),
         "rules": pool.rules.key,
         "salary_cap": pool.rules.salary_cap,
         "portfolio": portfolio.model_dump(mode="json", by_alias=True) if portfolio else None,

@@ -83,7 +83,8 @@ def choose(job: CompiledRequest, scenarios: Scenarios) -> ChosenLineups:
     checker = LineupChecker(pool, job.spec, track_id=job.setup.track_id)
     if job.portfolio is None:
         return ChosenLineups(pool, _best(pool, points, checker))
-    made = build_portfolio(points, pool, _with_vetoes(job, pool, job.portfolio))
+    # As in a slate's own run, and the answer has no place for a bound.
+    made = build_portfolio(points, pool, _with_vetoes(job, pool, job.portfolio), prove=False)
     for number, row in enumerate(made.drivers, 1):
         result = checker.check([pool.players[i].driver_id for i in row])
         if isinstance(result, Deny):

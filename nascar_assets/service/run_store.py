@@ -48,6 +48,17 @@ _STATUS: Mapping[DagsterRunStatus, JobStatus] = {
     DagsterRunStatus.FAILURE: JobStatus.FAILED,
     DagsterRunStatus.CANCELED: JobStatus.CANCELLED,
 }
+_STATUS_OF_RUN = db.select(RunsTable.c.status).where(RunsTable.c.run_id == db.bindparam("run_id"))
+_UNFINISHED = (
+    db.select(db.func.count())
+    .select_from(RunsTable.join(RunTagsTable, RunTagsTable.c.run_id == RunsTable.c.run_id))
+    .where(
+        RunsTable.c.pipeline_name == JOB_NAME,
+        RunsTable.c.status.in_([status.value for status in (*_WAITING, *_IN_FLIGHT)]),
+        RunTagsTable.c.key == CLIENT,
+        RunTagsTable.c.value == db.bindparam("client"),
+    )
+)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -125,8 +136,13 @@ class RunStore:
             self._storage.add_job_snapshot(snapshot)
         self._snapshot = snapshot.snapshot_id
 
-    def submit(self, run_id: str, tags: Mapping[str, str]) -> None:
+    def submit(self, run_id: str, tags: Mapping[str, str], now: datetime) -> Job:
         """Stores a job that no worker has taken up yet.
+
+        Args:
+            run_id: Its id.
+            tags: What it is found by.
+            now: When it was accepted.
 
         Raises:
             AlreadySubmitted: If there is a job of this id.
@@ -139,9 +155,10 @@ class RunStore:
             job_snapshot_id=self._snapshot,
         )
         try:
-            self.instance.add_run(run)
+            self._storage.add_historical_run(run, now)
         except DagsterRunAlreadyExists as error:
             raise AlreadySubmitted(run_id) from error
+        return Job(run, now)
 
     def find(self, run_id: str) -> Job | None:
         """A job of the service by its id; other runs of the platform are not its jobs."""
@@ -149,6 +166,22 @@ class RunStore:
         if record is None or record.dagster_run.job_name != JOB_NAME:
             return None
         return _job(record)
+
+    def refreshed(self, job: Job) -> Job | None:
+        """The job as it stands now, from one indexed read; read whole only where it moved on.
+
+        Its tags are those of the moment when its status last changed.
+        """
+        with self._storage.connect() as connection:
+            row = connection.execute(_STATUS_OF_RUN, {"run_id": job.run_id}).first()
+        if row is None:
+            return None
+        return job if row[0] == job.run.status.value else self.find(job.run_id)
+
+    def unfinished(self, client: str) -> int:
+        """How many jobs of a client have not ended."""
+        with self._storage.connect() as connection:
+            return int(connection.execute(_UNFINISHED, {"client": client}).scalar_one())
 
     def jobs(
         self,

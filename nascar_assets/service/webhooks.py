@@ -71,6 +71,8 @@ class Webhooks:
 
     def job_ended(self, run_id: str) -> None:
         """Looks whether the job that ended has a delivery, soon."""
+        if self._settings.webhook_secret is None:
+            return
         with self._lock:
             self._due.setdefault(run_id, (time.monotonic(), 0))
         self._wake.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
@@ -13,6 +14,8 @@ from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.jobs import API_ASSETS, resolved_job
 from nascar_assets.service.run_store import ATTEMPTS, SERVER, STAGES, AlreadySubmitted, RunStore
+
+NOW = datetime(2031, 3, 2, 19, 30, 0, 123_456, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def store(tmp_path):
 
 def _submit(store, **tags):
     run_id = str(uuid.uuid4())
-    store.submit(run_id, {"slate_id": "s", "client": "c"} | tags)
+    store.submit(run_id, {"slate_id": "s", "client": "c"} | tags, NOW)
     return run_id
 
 
@@ -42,7 +45,7 @@ def test_a_submitted_job_is_a_run_that_the_ui_can_draw(store):
 def test_an_id_is_taken_once(store):
     run_id = _submit(store)
     with pytest.raises(AlreadySubmitted):
-        store.submit(run_id, {})
+        store.submit(run_id, {}, NOW)
 
 
 def test_many_workers_claim_each_job_once_the_oldest_first(store):
@@ -112,6 +115,22 @@ def test_jobs_are_counted_by_client_and_status(store):
     assert store.count(statuses=waiting) == 2
     assert store.count(statuses=[*waiting, JobStatus.RUNNING], tags={"client": "a"}) == 2
     assert store.count(statuses=waiting, tags={"client": "a"}) == 1
+    assert [store.unfinished(client) for client in ("a", "b", "c")] == [2, 1, 0]
+    store.fail(store.in_flight()[0], "for this test")
+    assert [store.unfinished(client) for client in ("a", "b", "c")] == [1, 1, 0]
+
+
+def test_a_job_is_read_again_only_where_it_moved_on(store):
+    run_id = _submit(store)
+    job = store.find(run_id)
+    assert job.created_at == NOW
+    assert store.refreshed(job) is job
+    claimed = store.claim("server")
+    moved = store.refreshed(job)
+    assert (moved.status, moved.attempts) == (JobStatus.RUNNING, 1)
+    assert store.refreshed(claimed) is claimed
+    store.instance.delete_run(run_id)
+    assert store.refreshed(claimed) is None
 
 
 def test_other_runs_of_the_platform_are_no_jobs(store):
