@@ -165,7 +165,9 @@ def _scattered(
     rng = np.random.Generator(np.random.Philox(_SAMPLE_SEED))
     drawn = model.sample(_SAMPLE, rng).astype(np.uint64)
     sample = np.unique(np.bitwise_or.reduce(np.uint64(1) << drawn, axis=1))
-    return np.union1d(mix, sample[np.isin(sample, space)])
+    # The sample is small and sorted, the space is millions: each of those looks itself up in it.
+    place = np.minimum(np.searchsorted(sample, space), sample.shape[0] - 1)
+    return np.union1d(mix, space[sample[place] == space])
 
 
 def _worth(objective: Objective, masks: Masks) -> int:
