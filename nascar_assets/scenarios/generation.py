@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -48,6 +48,7 @@ def generate_scenarios(
     vetoes: Sequence[str] = (),
     rejection_limit: float = REJECTION_LIMIT,
     threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Scenarios:
     """Simulate `n` valid races.
 
@@ -65,6 +66,8 @@ def generate_scenarios(
             laps led always act.
         rejection_limit: Largest share of scenarios that vetoes may reject, below 1.
         threads: Threads to use; none for one per core (NUMBA_NUM_THREADS where it is set).
+        progress: Called in this thread with the number of scenarios simulated so far, those that
+            vetoes reject among them; what it raises ends the simulation.
 
     Returns:
         The scenarios with their diagnostics.
@@ -83,11 +86,11 @@ def generate_scenarios(
     inputs = prepare(spec, race_setup, parameters, pit_strategy_mix)
     rules = soft_rules(spec, race_setup, vetoes)
     workers = numba.config.NUMBA_NUM_THREADS if threads is None else threads
-    made = simulate_rows(inputs, race_setup.driver_ids, seed, 0, n, workers)
+    made = simulate_rows(inputs, race_setup.driver_ids, seed, 0, n, workers, progress)
     rejected = _apply(rules, made)
     if rules:
         made, rejected = _refill(
-            inputs, race_setup, seed, n, workers, rules, made, rejected, rejection_limit
+            inputs, race_setup, seed, n, workers, rules, made, rejected, rejection_limit, progress
         )
     any_rule = _any(rejected, len(made))
     kept = made.take(np.flatnonzero(~any_rule)) if any_rule.any() else made
@@ -109,7 +112,13 @@ def generate_scenarios(
 
 
 def simulate_rows(
-    inputs: Inputs, driver_ids: tuple[str, ...], seed: int, first: int, count: int, threads: int
+    inputs: Inputs,
+    driver_ids: tuple[str, ...],
+    seed: int,
+    first: int,
+    count: int,
+    threads: int,
+    progress: Callable[[int], None] | None = None,
 ) -> Scenarios:
     """Simulate scenarios `first` to `first + count - 1`, whatever the vetoes say of them."""
     size = len(driver_ids)
@@ -121,11 +130,12 @@ def simulate_rows(
     }
     outcome = Outcome(**arrays, **races)
 
-    def work(begin: int) -> None:
+    def work(begin: int) -> int:
+        part = min(BLOCK, count - begin)
         simulate(
             np.uint64(seed),
             first + begin,
-            min(BLOCK, count - begin),
+            part,
             begin,
             inputs.scheduled_laps,
             inputs.rates,
@@ -134,17 +144,23 @@ def simulate_rows(
             STEP_NORMALS,
             NORMAL_QUANTILES,
         )
+        return part
 
+    done = first
     blocks = range(0, count, BLOCK)
     if threads <= 1 or len(blocks) == 1:
         for begin in blocks:
-            work(begin)
+            done += work(begin)
+            if progress is not None:
+                progress(done)
     else:
         # Threads of our own over a compiled function that releases the interpreter: several
         # requests may simulate at once, and a fork stays safe.
         with ThreadPoolExecutor(max_workers=threads) as pool:
-            for _ in pool.map(work, blocks):
-                pass
+            for part in pool.map(work, blocks):
+                done += part
+                if progress is not None:
+                    progress(done)
     rows = np.arange(count)
     winner = np.argmin(arrays["finish"], axis=1)
     regime = classify(
@@ -179,6 +195,7 @@ def _refill(
     made: Scenarios,
     rejected: dict[str, npt.NDArray[np.bool_]],
     limit: float,
+    progress: Callable[[int], None] | None,
 ) -> tuple[Scenarios, dict[str, npt.NDArray[np.bool_]]]:
     """Simulate on until n scenarios are valid; at most n / (1 - limit) in all."""
     most = int(np.ceil(n / (1.0 - limit)))
@@ -203,7 +220,9 @@ def _refill(
             )
         # At least doubling the valid ones still missing keeps the number of rounds small.
         wanted = min(most - len(made), max(BLOCK, 2 * (n - int(valid.sum()))))
-        more = simulate_rows(inputs, race_setup.driver_ids, seed, len(made), wanted, workers)
+        more = simulate_rows(
+            inputs, race_setup.driver_ids, seed, len(made), wanted, workers, progress
+        )
         extra = _apply(rules, more)
         made = concatenate([made, more])
         rejected = {code: np.concatenate([mask, extra[code]]) for code, mask in rejected.items()}

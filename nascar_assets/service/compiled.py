@@ -147,12 +147,7 @@ def setup_to_dict(setup: RaceSetup) -> dict[str, Any]:
 
 def _flat(value: Any) -> dict[str, Any]:
     """A dataclass's own fields; `asdict` would copy each of their values deeply."""
-    return {name: getattr(value, name) for name in _names(type(value))}
-
-
-@cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(kind))
+    return {item.name: getattr(value, item.name) for item in fields(value)}
 
 
 def setup_from_dict(stored: Mapping[str, Any]) -> RaceSetup:

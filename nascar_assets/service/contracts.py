@@ -205,6 +205,9 @@ class OptimizationStatus(Contract):
     status: JobStatus
     progress: float = Field(ge=0, le=1, description="Share of the work done.")
     stage: str | None = Field(default=None, description="What is being done.")
+    scenarios_done: int | None = Field(
+        default=None, description="Scenarios simulated so far, while they are."
+    )
     error: str | None = Field(default=None, description="Why it failed or was cancelled.")
     slate_id: str | None = None
     created_at: datetime | None = None

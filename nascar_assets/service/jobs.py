@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +15,9 @@ from nascar_assets.orchestration.resources import Platform
 MEMORY = "api_memory"
 """The IO manager of these assets: values go from step to step in memory, since a job runs in one
 process and its RunConfig repeats it."""
+
+TELL_SECONDS = 0.1
+"""How often a job says how far its scenarios are."""
 
 
 def job_folder(run_id: str) -> str:
@@ -34,9 +38,7 @@ def result_path(run_id: str) -> str:
 @contextmanager
 def _stage(context: dg.AssetExecutionContext) -> Iterator[None]:
     """Stops before a stage where the job was cancelled; puts what fails into plain words."""
-    run = context.instance.get_run_by_id(context.run.run_id)
-    if run is not None and run.status == dg.DagsterRunStatus.CANCELING:
-        raise dg.DagsterExecutionInterruptedError()
+    _stop_if_cancelled(context)
     try:
         yield
     except (InputError, EnvironmentFault) as error:
@@ -44,6 +46,28 @@ def _stage(context: dg.AssetExecutionContext) -> Iterator[None]:
     except (MemoryError, OSError) as error:
         text = f"{type(error).__name__}: {error}"
         raise dg.Failure(description=text, allow_retries=False) from error
+
+
+def _stop_if_cancelled(context: dg.AssetExecutionContext) -> None:
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run is not None and run.status == dg.DagsterRunStatus.CANCELING:
+        raise dg.DagsterExecutionInterruptedError()
+
+
+def _telling(context: dg.AssetExecutionContext, wanted: int) -> Callable[[int], None]:
+    """Notes in the run how far the scenarios are, now and then; stops where it was cancelled."""
+    from nascar_assets.service.run_log import tell_scenarios
+
+    told = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TELL_SECONDS:
+            told = time.monotonic()
+            _stop_if_cancelled(context)
+            tell_scenarios(context.instance, context.run, done, wanted)
+
+    return tell
 
 
 def _notices(notices: tuple[str, ...]) -> dg.MarkdownMetadataValue:
@@ -99,7 +123,7 @@ def api_scenarios(context: dg.AssetExecutionContext, api_request: Any) -> dg.Out
     from nascar_assets.service.run_request import simulate
 
     with _stage(context):
-        made = simulate(api_request)
+        made = simulate(api_request, progress=_telling(context, api_request.n_scenarios))
         found = made.diagnostics
         assert found is not None
         broken = {record.law: record.broken for record in found.conservation if record.broken}

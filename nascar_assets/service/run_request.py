@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,12 +45,18 @@ class ChosenLineups:
     notices: tuple[str, ...] = ()
 
 
-def simulate(job: CompiledRequest, *, threads: int | None = None) -> Scenarios:
+def simulate(
+    job: CompiledRequest,
+    *,
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Scenarios:
     """The race told as many times as the request wants.
 
     Args:
         job: The compiled request.
         threads: Threads of the simulation; the scenarios do not depend on it.
+        progress: Called with the number of scenarios simulated so far.
 
     Raises:
         InputError: If the constraints reject too many scenarios.
@@ -62,6 +69,7 @@ def simulate(job: CompiledRequest, *, threads: int | None = None) -> Scenarios:
         parameters=job.parameters,
         pit_strategy_mix=job.pit_strategy_mix,
         threads=threads,
+        progress=progress,
     )
 
 

@@ -25,19 +25,12 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._serdes import serialize_value
 
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus
+from nascar_assets.service.run_log import progress_of, reason_of
 
 JOB_NAME = "api_optimize"
 
 SLATE, CLIENT, REQUEST_HASH = "slate_id", "client", "request_hash"
 SERVER, ATTEMPTS, WEBHOOK = "api_server", "api_attempts", "api_webhook"
-
-STAGES: Mapping[str, tuple[float, float]] = {
-    "api_request": (0.0, 0.05),
-    "api_scenarios": (0.05, 0.75),
-    "api_lineups": (0.75, 0.95),
-    "api_result": (0.95, 1.0),
-}
-"""Share of the work that is done when a step begins and when it has ended."""
 
 _WAITING = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED)
 _IN_FLIGHT = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
@@ -211,68 +204,26 @@ class RunStore:
 
     def describe(self, job: Job) -> OptimizationStatus:
         """The job's status with its progress, from the steps that began and ended."""
-        progress, stage, error = 0.0, None, None
+        progress, stage, error, done = 0.0, None, None, None
         if job.status is JobStatus.COMPLETED:
             progress = 1.0
         elif job.status is not JobStatus.PENDING:
-            progress, stage = self._progress(job.run_id)
+            progress, stage, done = progress_of(self.instance, job.run_id)
             if job.finished:
                 stage = None
-                error = self._reason(job)
+                error = reason_of(
+                    self.instance, job.run_id, cancelled=job.status is JobStatus.CANCELLED
+                )
         return OptimizationStatus(
             run_id=job.run_id,
             status=job.status,
             progress=progress,
             stage="cancelling" if job.cancelling else stage,
             error=error,
+            scenarios_done=done,
             slate_id=job.tag(SLATE),
             created_at=job.created_at,
         )
-
-    def _progress(self, run_id: str) -> tuple[float, str | None]:
-        records = self.instance.get_records_for_run(
-            run_id,
-            of_type={DagsterEventType.STEP_START, DagsterEventType.STEP_SUCCESS},
-            ascending=False,
-            limit=1,
-        ).records
-        if not records or records[0].event_log_entry.dagster_event is None:
-            return 0.0, None
-        event = records[0].event_log_entry.dagster_event
-        step = str(event.step_key)
-        begun, ended = STAGES.get(step, (0.0, 0.0))
-        # A job is at 1.0 when it has completed, and only then.
-        done = ended if event.event_type == DagsterEventType.STEP_SUCCESS else begun
-        return min(done, 0.99), step.removeprefix("api_")
-
-    def _reason(self, job: Job) -> str:
-        """Why a job failed or was cancelled."""
-        records = self.instance.get_records_for_run(
-            job.run_id,
-            of_type={
-                DagsterEventType.STEP_FAILURE,
-                DagsterEventType.RUN_FAILURE,
-                DagsterEventType.RUN_CANCELED,
-            },
-        ).records
-        messages = []
-        for record in records:
-            event = record.event_log_entry.dagster_event
-            if event is None:
-                continue
-            if job.status is JobStatus.CANCELLED:
-                if event.event_type == DagsterEventType.RUN_CANCELED:
-                    messages.append(event.message or "")
-                continue
-            if event.event_type == DagsterEventType.STEP_FAILURE:
-                told = event.step_failure_data.user_failure_data
-                if told is not None and told.description:
-                    return str(told.description)
-            elif event.message:
-                messages.append(event.message)
-        if job.status is JobStatus.CANCELLED:
-            return messages[-1] if messages and messages[-1] else "Cancelled on request."
-        return messages[-1] if messages else "The job failed."
 
     def cancel(self, job: Job) -> JobStatus:
         """Stops a job: at once where no worker has it, else the worker is asked to."""
@@ -336,25 +287,6 @@ class RunStore:
         What fails inside is recorded in the run and not raised.
         """
         return execute_run(InMemoryJob(definition), job.run, self.instance).success
-
-    def stage_seconds(self, run_id: str) -> dict[str, float]:
-        """How long each stage of a job took."""
-        begun: dict[str, float] = {}
-        taken: dict[str, float] = {}
-        records = self.instance.get_records_for_run(
-            run_id, of_type={DagsterEventType.STEP_START, DagsterEventType.STEP_SUCCESS}
-        ).records
-        for record in records:
-            entry = record.event_log_entry
-            event = entry.dagster_event
-            if event is None:
-                continue
-            step = str(event.step_key)
-            if event.event_type == DagsterEventType.STEP_START:
-                begun[step] = entry.timestamp
-            elif step in begun:
-                taken[step.removeprefix("api_")] = entry.timestamp - begun[step]
-        return taken
 
     def without_compute_logs(self) -> None:
         """Leaves standard output and error of steps where they are, in this process."""

@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     from nascar_assets.orchestration.resources import Platform
     from nascar_assets.orchestration.storage.instance import open_instance
     from nascar_assets.service.jobs import resolved_job
+    from nascar_assets.service.run_log import stage_seconds
     from nascar_assets.service.run_store import RunStore
 
     definition = resolved_job(Platform(home=options.home))
@@ -72,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
                     run_id=job.run_id,
                     success=success,
                     seconds=time.perf_counter() - begun,
-                    stages=store.stage_seconds(job.run_id),
+                    stages=stage_seconds(store.instance, job.run_id),
                 )
                 continue
         except Exception as error:  # the storage is away; it may come back

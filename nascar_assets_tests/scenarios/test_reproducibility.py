@@ -35,6 +35,34 @@ def test_any_number_of_threads_gives_the_same_bytes():
     assert made[0] == made[1] == made[2]
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_progress_is_told_as_it_is_made_and_changes_nothing(threads):
+    told = []
+    made = generate_scenarios(None, setup_of(), 1_100, 7, threads=threads, progress=told.append)
+    assert told == [250, 500, 750, 1_000, 1_100]
+    assert made == generate_scenarios(None, setup_of(), 1_100, 7, threads=1)
+
+
+def test_progress_goes_on_where_vetoes_ask_for_more():
+    told = []
+    veto = ["accidents-at-most:cars=3"]
+    made = generate_scenarios(
+        None, setup_of(), 600, 7, vetoes=veto, rejection_limit=0.9, progress=told.append
+    )
+    assert made.diagnostics.n_generated > 600
+    assert told == sorted(told)
+    assert told[-1] >= made.diagnostics.n_generated
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_progress_raises_ends_the_simulation(threads):
+    def stop(done):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate_scenarios(None, setup_of(), 1_100, 7, threads=threads, progress=stop)
+
+
 def test_a_larger_set_begins_with_the_smaller_one():
     small, large = (generate_scenarios(None, setup_of(), n, 7) for n in (300, 700))
     assert large.take(np.arange(300)) == small

@@ -167,18 +167,25 @@ def test_an_unknown_id_is_404(server, run_id):
         assert set(answer.json()) == {"code", "message", "field", "remedy", "run_id"}
 
 
-def test_progress_only_ever_grows_and_names_its_stage(server):
-    run_id = server.submit(request_body(drivers=30, n_scenarios=10_000))
+def test_progress_only_ever_grows_and_counts_the_scenarios(server):
+    body = request_body(drivers=40, n_scenarios=10_000)
+    body["scenario_config"]["race_length"] = 400
+    run_id = server.submit(body)
     seen = []
     while True:
-        status = server.status(run_id)
-        seen.append((status["progress"], status["stage"]))
-        if status["status"] == "completed":
+        seen.append(server.status(run_id))
+        if seen[-1]["status"] == "completed":
             break
-    progress = [share for share, _ in seen]
+    progress = [status["progress"] for status in seen]
     assert progress == sorted(progress)
     assert progress[-1] == 1.0
-    assert "scenarios" in {stage for _, stage in seen}
+    assert "scenarios" in {status["stage"] for status in seen}
+    done = [status["scenarios_done"] for status in seen if status["scenarios_done"] is not None]
+    assert done == sorted(done)
+    assert len(set(done)) > 1
+    assert all(0 < count <= 10_000 for count in done)
+    counted = next(status for status in seen if status["scenarios_done"] is not None)
+    assert counted["progress"] == pytest.approx(0.05 + 0.7 * counted["scenarios_done"] / 10_000)
 
 
 def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_soon(server):

@@ -13,7 +13,8 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.jobs import API_ASSETS, resolved_job
-from nascar_assets.service.run_store import ATTEMPTS, SERVER, STAGES, AlreadySubmitted, RunStore
+from nascar_assets.service.run_log import STAGES, stage_seconds, tell_scenarios
+from nascar_assets.service.run_store import ATTEMPTS, SERVER, AlreadySubmitted, RunStore
 
 NOW = datetime(2031, 3, 2, 19, 30, 0, 123_456, tzinfo=UTC)
 
@@ -147,3 +148,16 @@ def test_a_server_says_that_it_lives(store):
     store.beat("server", {"beat": 2.0})
     assert store.last_beat("server") == {"beat": 2.0}
     store.ping()
+
+
+def test_scenarios_that_are_told_of_are_the_jobs_progress(store):
+    run_id = _submit(store)
+    run = store.claim("server").run
+    assert store.describe(store.find(run_id)).progress == 0.0
+    for done in (250, 4_000):
+        tell_scenarios(store.instance, run, done, 10_000)
+    store.instance.report_engine_event("something else", run)
+    status = store.describe(store.find(run_id))
+    assert (status.stage, status.scenarios_done) == ("scenarios", 4_000)
+    assert status.progress == pytest.approx(0.05 + 0.7 * 0.4)
+    assert stage_seconds(store.instance, run_id) == {}

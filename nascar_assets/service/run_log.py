@@ -1,0 +1,111 @@
+"""What a job's event log says: how far it is, why it ended, how long its stages took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+from dagster import DagsterEventType
+from dagster._core.events import EngineEventData
+
+STAGES: Mapping[str, tuple[float, float]] = {
+    "api_request": (0.0, 0.05),
+    "api_scenarios": (0.05, 0.75),
+    "api_lineups": (0.75, 0.95),
+    "api_result": (0.95, 1.0),
+}
+"""Share of the work that is done when a step begins and when it has ended."""
+
+_DONE, _WANTED = "scenarios_done", "scenarios_wanted"
+
+
+def tell_scenarios(instance: dg.DagsterInstance, run: dg.DagsterRun, done: int, n: int) -> None:
+    """Notes in a run's log how many of its scenarios are simulated, for its status and the UI."""
+    instance.report_engine_event(
+        f"{done:,} scenarios simulated; {n:,} valid ones are wanted.",
+        run,
+        EngineEventData({_DONE: done, _WANTED: n}),
+        step_key="api_scenarios",
+    )
+
+
+def progress_of(instance: dg.DagsterInstance, run_id: str) -> tuple[float, str | None, int | None]:
+    """Share of the work done, the stage, and the scenarios told while it is theirs."""
+    records = instance.get_records_for_run(
+        run_id,
+        of_type={
+            DagsterEventType.STEP_START,
+            DagsterEventType.STEP_SUCCESS,
+            DagsterEventType.ENGINE_EVENT,
+        },
+        ascending=False,
+        limit=4,
+    ).records
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        if event is None or event.step_key is None:
+            continue
+        begun, ended = STAGES.get(event.step_key, (0.0, 0.0))
+        share, done = 0.0, None
+        if event.event_type == DagsterEventType.ENGINE_EVENT:
+            told = event.engine_event_data.metadata
+            if _DONE not in told:
+                continue
+            done = int(told[_DONE].value)  # type: ignore[arg-type]
+            share = min(1.0, done / int(told[_WANTED].value))  # type: ignore[arg-type]
+        elif event.event_type == DagsterEventType.STEP_SUCCESS:
+            share = 1.0
+        # A job is at 1.0 when it has completed, and only then.
+        progress = min(begun + share * (ended - begun), 0.99)
+        return progress, event.step_key.removeprefix("api_"), done
+    return 0.0, None, None
+
+
+def reason_of(instance: dg.DagsterInstance, run_id: str, *, cancelled: bool) -> str:
+    """Why a job failed or was cancelled."""
+    records = instance.get_records_for_run(
+        run_id,
+        of_type={
+            DagsterEventType.STEP_FAILURE,
+            DagsterEventType.RUN_FAILURE,
+            DagsterEventType.RUN_CANCELED,
+        },
+    ).records
+    messages = []
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        if event is None:
+            continue
+        if cancelled:
+            if event.event_type == DagsterEventType.RUN_CANCELED:
+                messages.append(event.message or "")
+            continue
+        if event.event_type == DagsterEventType.STEP_FAILURE:
+            told = event.step_failure_data.user_failure_data
+            if told is not None and told.description:
+                return str(told.description)
+        elif event.message:
+            messages.append(event.message)
+    if cancelled:
+        return messages[-1] if messages and messages[-1] else "Cancelled on request."
+    return messages[-1] if messages else "The job failed."
+
+
+def stage_seconds(instance: dg.DagsterInstance, run_id: str) -> dict[str, float]:
+    """How long each stage of a job took."""
+    begun: dict[str, float] = {}
+    taken: dict[str, float] = {}
+    records = instance.get_records_for_run(
+        run_id, of_type={DagsterEventType.STEP_START, DagsterEventType.STEP_SUCCESS}
+    ).records
+    for record in records:
+        entry = record.event_log_entry
+        event = entry.dagster_event
+        if event is None:
+            continue
+        step = str(event.step_key)
+        if event.event_type == DagsterEventType.STEP_START:
+            begun[step] = entry.timestamp
+        elif step in begun:
+            taken[step.removeprefix("api_")] = entry.timestamp - begun[step]
+    return taken
