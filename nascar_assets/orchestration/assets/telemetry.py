@@ -2,6 +2,7 @@
 
 import json
 
+import dagster as dg
 import polars as pl
 
 from nascar_assets.feed.schemas import LAPS
@@ -47,16 +48,24 @@ laps = race_table(
 
 
 def _lap_features(inputs: RaceInputs) -> RaceOutput:
-    from nascar_assets.telemetry import compute_aggregate_features, compute_falloff_metrics
+    from nascar_assets.telemetry import (
+        compute_aggregate_features,
+        compute_falloff_metrics,
+        fill_counts,
+        handle_missing_data,
+    )
 
     frame = inputs.table("laps")
-    features = compute_falloff_metrics(compute_aggregate_features(frame))
+    filled = handle_missing_data(frame)
+    features = compute_falloff_metrics(compute_aggregate_features(filled))
     if not frame.height:
         return RaceOutput(features, [NO_LAPS])
     behind = pl.col("n_laps_in_window") > pl.int_range(1, pl.len() + 1).over("driver_id")
     wrong = features.sort("driver_id", "lap").filter(behind).height
     return RaceOutput(
-        features, failures=[f"{wrong} rows claim more laps than lie behind them."] if wrong else []
+        features,
+        metadata={"filled": dg.MetadataValue.json(fill_counts(frame))},
+        failures=[f"{wrong} rows claim more laps than lie behind them."] if wrong else [],
     )
 
 
@@ -64,7 +73,9 @@ lap_features = race_table(
     "lap_features",
     _lap_features,
     group="telemetry",
-    description="Rolling windows over the last 10, 20 and 50 laps, and falloff over green runs.",
+    description="Rolling windows over the last 10, 20 and 50 laps, and falloff over green runs; "
+    "missing numbers inside a driver's own laps are filled forward and counted.",
+    code_version="2",
     check="windows_look_back",
     check_description="Every row has as many laps behind it as it says.",
     deps=[laps],
