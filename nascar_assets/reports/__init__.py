@@ -1,6 +1,6 @@
 """What people look at: plots, tables and the self-contained report of a slate.
 
-Plots are in `nascar_assets.reports.plots`.
+Plots are in `nascar_assets.reports.plots`, the page in `nascar_assets.reports.slate_page`.
 """
 
 from nascar_assets.reports.slate_report import (
@@ -8,7 +8,6 @@ from nascar_assets.reports.slate_report import (
     Provenance,
     RaceFacts,
     SlateReport,
-    render_slate_report,
 )
 
-__all__ = ["InputFile", "Provenance", "RaceFacts", "SlateReport", "render_slate_report"]
+__all__ = ["InputFile", "Provenance", "RaceFacts", "SlateReport"]

@@ -1,4 +1,4 @@
-"""From a slate's report to the page: rows with their drawings, then the template."""
+"""From a slate's report to one self-contained HTML file: rows, drawings, the template."""
 
 from __future__ import annotations
 
@@ -39,8 +39,15 @@ _METRICS = {
 """Metrics in words; others show their own names."""
 
 
-def page(report: SlateReport) -> str:
-    """The whole HTML file of a report."""
+def render_slate_report(report: SlateReport) -> str:
+    """One HTML file that opens offline: style, drawings and script are inside it.
+
+    The same report gives the same text. Every text from the report is escaped; a content
+    security policy in the file lets nothing load and only its own script run.
+
+    Args:
+        report: What to show.
+    """
     folder = resources.files("nascar_assets.reports")
     style = folder.joinpath("slate_report.css").read_text(encoding="utf-8")
     script = _script(folder.joinpath("slate_report_script.html").read_text(encoding="utf-8"))

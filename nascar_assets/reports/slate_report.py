@@ -1,4 +1,4 @@
-"""The report of a slate: what it holds, and the one self-contained HTML file made of it."""
+"""What the report of a slate holds."""
 
 from __future__ import annotations
 
@@ -170,17 +170,3 @@ class SlateReport:
         for what, frame, columns in expected:
             if frame is not None:
                 require_columns(frame, what, columns)
-
-
-def render_slate_report(report: SlateReport) -> str:
-    """One HTML file that opens offline: style, drawings and script are inside it.
-
-    The same report gives the same text. Every text from the report is escaped; a content
-    security policy in the file lets nothing load and only its own script run.
-
-    Args:
-        report: What to show.
-    """
-    from nascar_assets.reports.slate_page import page
-
-    return page(report)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.telemetry.catalogue import FEATURES
 from nascar_assets.telemetry.laps import LAP_COLUMNS, Frame, columns_of
 
 log = logging.getLogger(__name__)
@@ -101,9 +102,6 @@ class FeatureAvailabilityContract(metaclass=_Fixed):
         reached = STAGES[: STAGES.index(known_after) + 1]
         core = {"previous_race": cls.HISTORICAL, "practice": cls.PRACTICE}
         core["qualifying"] = cls.QUALIFYING
-        # The catalogue lists the core by asking this class, so it is imported when it is needed.
-        from nascar_assets.telemetry.catalogue import FEATURES
-
         registered = {feature.name for feature in FEATURES if feature.known_after in reached}
         return frozenset(registered.union(*(core[stage] for stage in reached))) - cls.FORBIDDEN
 

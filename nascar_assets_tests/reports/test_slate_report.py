@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from nascar_assets.reports import RaceFacts, render_slate_report
+from nascar_assets.reports import RaceFacts
+from nascar_assets.reports.slate_page import render_slate_report
 from nascar_assets_tests.reports.reports import RACE, report
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"

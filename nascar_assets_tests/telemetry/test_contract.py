@@ -14,7 +14,8 @@ from nascar_assets.telemetry import (
     compute_falloff_metrics,
     validate_features,
 )
-from nascar_assets.telemetry.catalogue import FEATURES, LAP_FEATURES, catalogue_page
+from nascar_assets.telemetry.catalogue import FEATURES, LAP_FEATURES
+from nascar_assets.telemetry.catalogue_page import catalogue_page
 from nascar_assets.telemetry.contract import STAGES, ForbiddenFeature, LateRow
 from nascar_assets_tests.telemetry.lap_frames import START, clean_race
 
@@ -155,7 +156,7 @@ def test_the_catalogue_lists_every_lap_feature_that_is_computed():
 def test_the_page_is_made_from_the_code():
     page = Path(__file__).parents[2] / "docs" / "features.md"
     assert page.read_text() == catalogue_page(), (
-        "run: python -m nascar_assets.telemetry.catalogue > docs/features.md"
+        "run: python -m nascar_assets.telemetry.catalogue_page > docs/features.md"
     )
     for feature in (*FEATURES, *LAP_FEATURES):
         assert f"`{feature.name}`" in catalogue_page()

@@ -21,7 +21,6 @@ from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import image
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.reports import render_slate_report
 from nascar_assets.reports.plots import (
     as_markdown_image,
     exposure_plot,
@@ -255,6 +254,7 @@ def report(
     """The forecast as a table for programs lies beside it."""
     from nascar_assets.orchestration.inputs.forecasting import exposures
     from nascar_assets.orchestration.inputs.report_values import forecast_csv, slate_report
+    from nascar_assets.reports.slate_page import render_slate_report
 
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
