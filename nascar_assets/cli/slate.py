@@ -161,7 +161,11 @@ def read_settings(path: Path | None, home: str) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The settings cannot be read: {error}", file=str(path)) from error
+        raise InputError(
+            f"The settings cannot be read: {error}",
+            file=str(path),
+            remedy="Name a TOML file in UTF-8.",
+        ) from error
     settings = PortfolioSettings.from_toml(text, file=path.name)
     if settings.payout is not None:
         from nascar_assets.orchestration.commands.entries import read_file

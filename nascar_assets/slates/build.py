@@ -196,6 +196,7 @@ def _check_lineup_exists(players: tuple[SlatePlayer, ...], rules: RuleSet, file:
             f"{len(players)} drivers can be picked and a lineup has {rules.roster_size}.",
             file=file,
             field="Name",
+            remedy="See the notices for drivers that were left out; the file must be of this race.",
         )
     cheapest = sorted(player.salary for player in players)[: rules.roster_size]
     # The captain's extra salary is least on the cheapest driver.
@@ -206,4 +207,5 @@ def _check_lineup_exists(players: tuple[SlatePlayer, ...], rules: RuleSet, file:
             f"the cap of ${rules.salary_cap:,}: no legal lineup exists.",
             file=file,
             field="Salary",
+            remedy="Check the salaries, and that the file is of the contest type that it seems.",
         )

@@ -131,6 +131,7 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
                 file=name,
                 row=line,
                 field=_FIELDS[site]["id"],
+                remedy=f"Keep one of the two rows. {_AGAIN}",
             )
         seen[row.site_id] = line
         race = _race_of(site, fields)
@@ -146,7 +147,7 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
             )
         rows.append(row)
     if not rows:
-        raise InputError("The file lists no driver.", file=name)
+        raise InputError("The file lists no driver.", file=name, remedy=_AGAIN)
     day, season = _dated(name)
     return SalaryFile(
         site=site,
@@ -159,6 +160,8 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
         series=_series(name),
     )
 
+
+_AGAIN = "Where the file was edited or cut, download it from the site again."
 
 _FIELDS: dict[str, dict[str, str]] = {
     "dk": {
@@ -182,7 +185,7 @@ _FIELDS: dict[str, dict[str, str]] = {
 
 def _text(data: bytes, file: str) -> str:
     if not data.strip():
-        raise InputError("The file is empty.", file=file)
+        raise InputError("The file is empty.", file=file, remedy=_AGAIN)
     nul = data.find(b"\0")
     if nul >= 0:
         raise InputError(
@@ -207,7 +210,9 @@ def _lines(text: str, file: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise InputError(f"This is no CSV file: {error}.", file=file, row=line) from error
+            raise InputError(
+                f"This is no CSV file: {error}.", file=file, row=line, remedy=_AGAIN
+            ) from error
         if any(cell.strip() for cell in cells):
             yield line, cells
         line = reader.line_num + 1
@@ -223,7 +228,13 @@ def _site(columns: list[str], file: str, row: int) -> str:
         if not lacking:
             doubled = next((column for column in columns if columns.count(column) > 1), None)
             if doubled:
-                raise InputError("The column occurs twice.", file=file, row=row, field=doubled)
+                raise InputError(
+                    "The column occurs twice.",
+                    file=file,
+                    row=row,
+                    field=doubled,
+                    remedy="Take one of the two columns out.",
+                )
             return site
     nearest = min(missing, key=lambda site: len(missing[site]) / len(_EXPECTED[site]))
     raise InputError(
@@ -245,7 +256,9 @@ def _row(site: str, fields: dict[str, str], file: str, line: int) -> SalaryRow:
         name = f"{fields.get('First Name', '')} {fields.get('Last Name', '')}".strip()
     for value, column in ((name, names["name"]), (fields.get(names["id"], ""), names["id"])):
         if not value:
-            raise InputError("The field is empty.", file=file, row=line, field=column)
+            raise InputError(
+                "The field is empty.", file=file, row=line, field=column, remedy=_AGAIN
+            )
     status = fields.get(names["status"], "").upper() or None
     return SalaryRow(
         row=line,
@@ -266,6 +279,7 @@ def _salary(text: str, file: str, row: int, field: str) -> int:
             file=file,
             row=row,
             field=field,
+            remedy=f"Correct it, or take the row out. {_AGAIN}",
         )
     return int(plain)
 
@@ -278,7 +292,13 @@ def _average(text: str, file: str, row: int, field: str) -> float | None:
     except ValueError:
         value = float("nan")
     if not abs(value) < 1e6:
-        raise InputError(f"A number was expected, not {text!r}.", file=file, row=row, field=field)
+        raise InputError(
+            f"A number was expected, not {text!r}.",
+            file=file,
+            row=row,
+            field=field,
+            remedy="Correct it, or leave the field empty: the forecast does not use it.",
+        )
     return value
 
 

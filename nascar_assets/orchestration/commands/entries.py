@@ -64,7 +64,11 @@ def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path
         if entry.lineup is not None
     ]
     if not filled:
-        raise InputError("No entry in the file is filled.", file=source.name)
+        raise InputError(
+            "No entry in the file is filled.",
+            file=source.name,
+            remedy="Fill it first: nascar entries fill.",
+        )
     settings = PortfolioSettings.from_toml(plan.settings)
     # The file may repeat a lineup in several contests: each distinct one is mended once.
     distinct = list(dict.fromkeys(entry.lineup for entry in filled if entry.lineup is not None))
@@ -88,9 +92,13 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise InputError("There is no such file.", file=str(path)) from error
+        raise InputError(
+            "There is no such file.", file=str(path), remedy="Check the path."
+        ) from error
     except OSError as error:
-        raise EnvironmentFault(f"{path} cannot be read: {error}") from error
+        raise EnvironmentFault(
+            f"{path} cannot be read: {error}. Check the file's permissions and disk."
+        ) from error
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -112,4 +120,6 @@ def write_file(path: Path, data: bytes) -> None:
             Path(draft).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise EnvironmentFault(f"{path} cannot be written: {error}") from error
+        raise EnvironmentFault(
+            f"{path} cannot be written: {error}. Check the folder and the disk's space."
+        ) from error

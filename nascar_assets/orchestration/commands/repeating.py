@@ -25,7 +25,9 @@ def repeat_slate(home: str, path: Path, location: Location) -> tuple[SlateOutcom
     try:
         config = load_run_config(path)
     except FileNotFoundError as error:
-        raise InputError("There is no such file.", file=str(path)) from error
+        raise InputError(
+            "There is no such file.", file=str(path), remedy="Check the path."
+        ) from error
     params = config.sim_params
     missing = [name for name in ("slate_id", "as_of", "n_scenarios") if name not in params]
     if missing:

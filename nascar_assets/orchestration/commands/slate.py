@@ -50,11 +50,17 @@ def add_slate(home: str, salaries: Path, race: str | None = None) -> tuple[Regis
     try:
         data = salaries.read_bytes()
     except FileNotFoundError as error:
-        raise InputError("There is no such file.", file=str(salaries)) from error
+        raise InputError(
+            "There is no such file.", file=str(salaries), remedy="Check the path."
+        ) from error
     except IsADirectoryError as error:
-        raise InputError("This is a folder, not a salary file.", file=str(salaries)) from error
+        raise InputError(
+            "This is a folder, not a salary file.", file=str(salaries), remedy="Name a file in it."
+        ) from error
     except OSError as error:
-        raise EnvironmentFault(f"{salaries} cannot be read: {error}") from error
+        raise EnvironmentFault(
+            f"{salaries} cannot be read: {error}. Check the file's permissions and disk."
+        ) from error
     root = Platform(home=home).root
     registration, notices = read_slate(root, data, salaries.name, race, datetime.now(UTC))
     root.write(registration.salary_path, data)
