@@ -1,10 +1,11 @@
-"""Runs every benchmark and writes one table: `make bench`, or `python -m benchmarks NAME ...`."""
+"""Runs benchmarks and writes their tables: `make bench`, or `python -m benchmarks NAME ...`."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -23,33 +24,38 @@ GROUPS = (
 )
 """Modules of this package; each has `rows()`, which yields what it measured.
 
-A row holds `name`, `value`, `unit`, and where they apply `target`, `peak_mb` and `note`.
+A row holds `name`, `value`, `unit`, and where they apply `target`, `peak_mb` and `note`. A target is
+a number that the value stays at or below, or a text: `< 10`, or `>= 60` where more is better.
 """
 
 RESULTS = Path("bench-results")
+PAGE = Path("docs/benchmarks.md")
 
 
 def main(names: list[str]) -> int:
-    """Measures the groups named (all of them by default), each in a process of its own."""
+    """Measures the groups named (all of them by default), each in a process of its own.
+
+    Each group's rows are kept, so that the page shows the newest of every group.
+    """
     unknown = [name for name in names if name not in GROUPS]
     if unknown:
         sys.stderr.write(f"No benchmark is called {unknown[0]}. Known: {', '.join(GROUPS)}.\n")
         return 2
     RESULTS.mkdir(exist_ok=True)
-    table: list[dict[str, Any]] = []
     failed = False
     for name in names or GROUPS:
         sys.stderr.write(f"{name} ...\n")
         run = subprocess.run(
             [sys.executable, "-c", _ONE.format(name=name)], stdout=subprocess.PIPE, text=True
         )
-        failed = failed or run.returncode != 0
-        for line in run.stdout.splitlines():
-            if line.startswith("{"):
-                table.append({"group": name, **json.loads(line)})
-    text = _markdown(table)
-    (RESULTS / "latest.md").write_text(text)
-    sys.stdout.write(text)
+        rows = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+        measured = {"day": f"{datetime.now(UTC):%Y-%m-%d}", "machine": _machine(), "rows": rows}
+        if run.returncode != 0:
+            failed = True
+            measured["failure"] = f"ended with exit code {run.returncode}"
+        (RESULTS / f"{name}.json").write_text(json.dumps(measured, indent=1))
+        sys.stdout.write(_section(name, measured) + "\n")
+    PAGE.write_text(_page())
     return 1 if failed else 0
 
 
@@ -60,30 +66,57 @@ for row in importlib.import_module("benchmarks.{name}").rows():
 """
 
 
-def _markdown(table: list[dict[str, Any]]) -> str:
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
+
+
+def _page() -> str:
     head = (
-        f"# Benchmarks\n\nMeasured {datetime.now(UTC):%Y-%m-%d} with {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, {platform.machine()}.\n\n"
-        "| group | what | measured | target | peak MB | note |\n"
-        "| --- | --- | ---: | ---: | ---: | --- |\n"
+        "# Benchmarks\n\nWritten by `make bench`; `python -m benchmarks NAME` measures one group "
+        "again. Wall times unless a row says otherwise; values beyond their target are in bold.\n"
     )
+    stored = ((name, RESULTS / f"{name}.json") for name in GROUPS)
+    sections = [_section(name, json.loads(f.read_text())) for name, f in stored if f.exists()]
+    return "\n".join([head, *sections])
+
+
+def _section(name: str, measured: dict[str, Any]) -> str:
     lines = [
-        f"| {row['group']} | {row['name']} | {_number(row['value'])} {row['unit']} | "
-        f"{_target(row)} | {_number(row.get('peak_mb'))} | {row.get('note', '')} |"
-        for row in table
+        f"## {name.capitalize()}",
+        "",
+        f"Measured {measured['day']} with {measured['machine']}.",
+        "",
+        "| what | measured | target | peak MB | note |",
+        "| --- | ---: | ---: | ---: | --- |",
     ]
-    return head + "\n".join(lines) + "\n"
+    for row in measured["rows"]:
+        value = f"{_number(row['value'])} {row['unit']}".strip()
+        if _missed(row["value"], row.get("target")):
+            value = f"**{value}**"
+        lines.append(
+            f"| {row['name']} | {value} | {_target(row)} | {_number(row.get('peak_mb'))} | "
+            f"{row.get('note') or ''} |"
+        )
+    if "failure" in measured:
+        lines += ["", f"The group did not end: it {measured['failure']}."]
+    return "\n".join(lines) + "\n"
+
+
+def _missed(value: float | None, target: float | str | None) -> bool:
+    if value is None or target is None:
+        return False
+    if isinstance(target, int | float):
+        return value > target
+    bound = re.fullmatch(r"(<=?|>=?) ?([\d.]+)", target)
+    if bound is None:
+        return False
+    sign, limit = bound[1], float(bound[2])
+    return value > limit if sign.startswith("<") else value < limit
 
 
 def _target(row: dict[str, Any]) -> str:
     target = row.get("target")
-    return (
-        "" if target is None else f"{target} {row['unit']}" if _is_number(target) else str(target)
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+    return "" if target is None else f"{target} {row['unit']}".strip()
 
 
 def _number(value: Any) -> str:
