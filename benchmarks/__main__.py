@@ -24,8 +24,8 @@ GROUPS = (
 )
 """Modules of this package; each has `rows()`, which yields what it measured.
 
-A row holds `name`, `value`, `unit`, and where they apply `target`, `peak_mb` and `note`. A target is
-a number that the value stays at or below, or a text: `< 10`, or `>= 60` where more is better.
+A row holds `name`, `value`, `unit`, and where they apply `target`, `peak_mb` and `note`. A target
+is a number that the value stays at or below, or a text: `< 10`, or `>= 60` where more is better.
 """
 
 RESULTS = Path("bench-results")
