@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from nascar_assets.orchestration.automation.run_state import LOST, RunState, run_state
-from nascar_assets.orchestration.automation.sensor_runs import again, is_alive, process_of
+from nascar_assets.orchestration.automation.sensor_runs import (
+    PAUSE,
+    again,
+    is_alive,
+    lost_and_not_repeated,
+    process_of,
+)
+from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
-from nascar_assets_tests.orchestration.processes import environment, wait_for
-from nascar_assets_tests.orchestration.ticks import Ticker
+from nascar_assets_tests.orchestration.processes import environment, free_port, wait_for
+from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
 
 RUN = """
 import sys
@@ -77,6 +88,75 @@ def test_a_locked_slate_is_not_run_again(home: Path) -> None:
     lock = datetime(2026, 2, 15, 20, tzinfo=UTC)
     assert again(root, run, lock) is None
     assert again(root, run, lock - timedelta(days=1)) is not None
+
+
+def test_a_graph_that_was_down_costs_a_pause_and_no_slate(
+    races: Path, sample_folder: tuple[Sample, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NASCAR_CLOCK", f"2026-02-11T12:00:00+00:00 from {time.time():.0f} x 1")
+    sample, folder = sample_folder
+    (races / "landing/salaries").mkdir()
+    shutil.copy(folder / "salaries" / sample.slate_file, races / "landing/salaries")
+    settle_files(races)
+    ticker = Ticker(races)
+    (request,) = ticker.tick("landing_salaries")
+    monkeypatch.setenv("NASCAR_GRAPH", f"bolt://127.0.0.1:{free_port()}")
+    assert not ticker.carry_out(quick(request), "slate_job")
+    (failed,) = ticker.instance.get_runs(dg.RunsFilter(job_name="slate_job"))
+    assert ticker.tick("lost_runs") == []  # marked, and its pause begins
+    assert run_state(ticker.instance, str(request.run_key)) is RunState.LOST
+    assert ticker.tick("landing_salaries") == []  # one run for one file, also while it waits
+    now = datetime.now(UTC)
+    assert lost_and_not_repeated(ticker.instance, now + PAUSE / 2) == []
+    (due,) = lost_and_not_repeated(ticker.instance, now + PAUSE + timedelta(seconds=5))
+    assert due.run_id == failed.run_id
+    monkeypatch.delenv("NASCAR_GRAPH")
+    later = datetime(2026, 2, 11, 13, tzinfo=UTC)
+    repeated = again(DataRoot.open(races), due, later)
+    assert repeated is not None
+    config = repeated.run_config["ops"]["slate"]["config"]
+    assert config["as_of"] == later.isoformat()  # as of now, not as of the failed run
+    assert ticker.carry_out(quick(repeated), "slate_job")
+    assert run_state(ticker.instance, str(request.run_key)) is RunState.DONE
+    assert ticker.tick("lost_runs") == ticker.tick("landing_salaries") == []
+    assert (races / "slates" / str(request.partition_key) / "upload.csv").exists()
+
+
+def quick(request: dg.RunRequest) -> dg.RunRequest:
+    """The same request with few scenarios."""
+    config = {**request.run_config["ops"]["slate"]["config"], "n_scenarios": 50}
+    return request.with_replaced_attrs(run_config={"ops": {"slate": {"config": config}}})
+
+
+def test_what_the_input_is_at_fault_for_is_not_run_again(races: Path) -> None:
+    path = sorted((races / "landing/feed/cacher/2025/1").glob("*/weekend-feed.json"))[-1]
+    content = json.loads(path.read_text())
+    rows = content["weekend_race"][0]["results"]
+    rows[4]["finishing_position"] = rows[3]["finishing_position"]
+    path.write_text(json.dumps(content))
+    settle_files(races)
+    ticker = Ticker(races)
+    (request,) = ticker.tick("landing_feed")
+    assert not ticker.carry_out(request)
+    assert ticker.tick("lost_runs") == []
+    assert run_state(ticker.instance, str(request.run_key)) is RunState.FAILED
+    assert lost_and_not_repeated(ticker.instance, datetime.now(UTC) + timedelta(hours=9)) == []
+
+
+def test_a_run_that_was_lost_too_often_counts_as_failed(races: Path) -> None:
+    ticker = Ticker(races)
+    job = ticker.definitions.resolve_job_def("schedule_job")
+
+    def lost(tags: dict[str, str]) -> None:
+        failed = dg.DagsterRunStatus.FAILURE
+        ticker.instance.create_run_for_job(job, status=failed, tags={"nascar/lost": "true", **tags})
+
+    lost({"dagster/run_key": "schedule:x"})
+    assert run_state(ticker.instance, "schedule:x") is RunState.LOST
+    lost({"dagster/run_key": "lost:1", "nascar/for": "schedule:x", "nascar/attempt": "2"})
+    assert run_state(ticker.instance, "schedule:x") is RunState.LOST
+    lost({"dagster/run_key": "lost:2", "nascar/for": "schedule:x", "nascar/attempt": "3"})
+    assert run_state(ticker.instance, "schedule:x") is RunState.FAILED
 
 
 def test_a_number_that_another_process_has_by_now_is_not_alive() -> None:

@@ -27,7 +27,17 @@ BATCH = "nascar/batch"
 """Tag: the run is over several neighbouring races."""
 
 LOST = "nascar/lost"
-"""Tag: the run's process was found dead; it is run again and is no failure of the input."""
+"""Tag: the run's process was found dead (`true`), or the machine was at fault (`machine`): it is
+run again and is no failure of the input."""
+
+FOR = "nascar/for"
+"""Tag: the run key of the run that this one repeats."""
+
+ATTEMPT = "nascar/attempt"
+"""Tag: which attempt this is, from 2 on."""
+
+MOST_ATTEMPTS = {"true": 3, "machine": 7}
+"""How often a lost run is attempted in all: what kills it each time would kill it again."""
 
 IN_FLIGHT = (
     dg.DagsterRunStatus.NOT_STARTED,
@@ -67,9 +77,19 @@ class SlateRun:
 
 
 def run_state(instance: dg.DagsterInstance, run_key: str) -> RunState:
-    """The state of the newest run of a run key."""
+    """The state of the newest run of a run key; of a lost run, the state of its repetition."""
     runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY: run_key}), limit=1)
-    return _state(runs[0]) if runs else RunState.NONE
+    if not runs:
+        return RunState.NONE
+    if LOST in runs[0].tags:
+        runs = instance.get_runs(dg.RunsFilter(tags={FOR: run_key}), limit=1) or runs
+    return _state(runs[0])
+
+
+def attempts_left(run: dg.DagsterRun) -> bool:
+    """Whether a lost run is attempted once more."""
+    most = MOST_ATTEMPTS.get(run.tags.get(LOST, "true"), MOST_ATTEMPTS["true"])
+    return int(run.tags.get(ATTEMPT, "1")) < most
 
 
 def any_in_flight(instance: dg.DagsterInstance, jobs: Iterable[str]) -> bool:
@@ -116,4 +136,4 @@ def _state(run: dg.DagsterRun) -> RunState:
         return RunState.IN_FLIGHT
     if run.is_success:
         return RunState.DONE
-    return RunState.LOST if LOST in run.tags else RunState.FAILED
+    return RunState.LOST if LOST in run.tags and attempts_left(run) else RunState.FAILED

@@ -1,4 +1,4 @@
-"""Sensors of runs: those whose process died are run again, those that failed are told."""
+"""Sensors of runs: those that the machine lost are run again, those that failed are told."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,17 @@ import dagster as dg
 
 from nascar_assets.orchestration import jobs
 from nascar_assets.orchestration.automation.notify import Notice, notifiers, notify_all
-from nascar_assets.orchestration.automation.run_state import IN_FLIGHT, LOST, PARTITION, SLATE
+from nascar_assets.orchestration.automation.run_state import (
+    AT,
+    ATTEMPT,
+    FOR,
+    IN_FLIGHT,
+    LOST,
+    PARTITION,
+    RUN_KEY,
+    SLATE,
+    attempts_left,
+)
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.storage import DataRoot
@@ -17,9 +27,16 @@ INTERVAL_SECONDS = 20
 START_GRACE = timedelta(seconds=120)
 """A run that was created so long ago and has said nothing has no process."""
 
-ATTEMPT = "nascar/attempt"
-MOST_ATTEMPTS = 3
-"""A run that dies so often is left: what kills it would kill it again."""
+PAUSE = timedelta(minutes=10)
+"""After a fault of the machine the next attempt waits so long, the one after that twice as long."""
+
+JUDGED = "nascar/judged"
+"""Tag: the failure of this run was looked at, and the machine was not at fault."""
+
+FAULTS_OF_THE_MACHINE = frozenset(
+    {"EnvironmentFault", "StorageFault", "GraphFault", "FeedReadError", "OSError", "MemoryError"}
+)
+"""Errors that a full disk or a server that is down raises; a later attempt may succeed."""
 
 _JOBS = {job.name: job for job in jobs.JOBS}
 
@@ -29,7 +46,8 @@ _JOBS = {job.name: job for job in jobs.JOBS}
     jobs=jobs.JOBS,
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Runs whose process was killed: marks them as failed and starts them again.",
+    description="Runs whose process was killed, or that failed by the machine's fault (a full "
+    "disk, a server that is down): starts them again, the latter after a pause that grows.",
 )
 def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
     """Looks at every run that has not ended; needs Dagster's launcher of this machine."""
@@ -45,9 +63,10 @@ def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Sen
         context.instance.report_run_failed(
             run, "The run's process is gone: killed, or the machine went down. It is run again."
         )
+    mark_faults_of_the_machine(context.instance)
     requests = [
         request
-        for run in lost_and_not_repeated(context.instance)
+        for run in lost_and_not_repeated(context.instance, now)
         if (request := again(platform.root, run, clock_now())) is not None
     ]
     return dg.SensorResult(
@@ -122,41 +141,89 @@ def is_alive(pid: int, seen: datetime) -> bool:
     return began <= seen + timedelta(seconds=5)
 
 
-def lost_and_not_repeated(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """Runs of the last day that were lost and have not been started again."""
+def mark_faults_of_the_machine(instance: dg.DagsterInstance) -> None:
+    """Marks failed runs that the machine was at fault for, of those that a sensor started."""
     day = datetime.now(UTC) - timedelta(days=1)
-    lost = instance.get_runs(dg.RunsFilter(tags={LOST: "true"}, updated_after=day), limit=200)
+    failed = instance.get_runs(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=day), limit=200
+    )
+    for run in failed:
+        if {LOST, JUDGED} & run.tags.keys() or RUN_KEY not in run.tags or run.job_name not in _JOBS:
+            continue
+        found = FAULTS_OF_THE_MACHINE & set(error_names(instance, run.run_id))
+        instance.add_run_tags(run.run_id, {LOST: "machine"} if found else {JUDGED: "true"})
+
+
+def error_names(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """Names of the errors that a run's steps failed by, the causes of each included."""
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    names = []
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        error = event.step_failure_data.error if event is not None else None
+        while error is not None:
+            names.append(error.cls_name or "")
+            error = error.cause or error.context
+    return names
+
+
+def lost_and_not_repeated(instance: dg.DagsterInstance, now: datetime) -> list[dg.DagsterRun]:
+    """Runs of the last day that were lost, are due again, and have not been started again."""
+    lost = instance.get_run_records(
+        dg.RunsFilter(tags={LOST: ["true", "machine"]}, updated_after=now - timedelta(days=1)),
+        limit=200,
+    )
     return [
-        run
-        for run in lost
-        if run.job_name in _JOBS
+        record.dagster_run
+        for record in lost
+        if record.dagster_run.job_name in _JOBS
+        and _pause_is_over(record, now)
         and not instance.get_runs(
-            dg.RunsFilter(tags={"dagster/run_key": f"lost:{run.run_id}"}), limit=1
+            dg.RunsFilter(tags={RUN_KEY: f"lost:{record.dagster_run.run_id}"}), limit=1
         )
     ]
 
 
-def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | None:
-    """The request that repeats a lost run; none where it is too late or too often."""
-    from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
+def _pause_is_over(record: dg.RunRecord, now: datetime) -> bool:
+    run = record.dagster_run
+    if run.tags[LOST] != "machine" or record.end_time is None:
+        return True
+    pause = PAUSE * int(run.tags.get(ATTEMPT, "1"))
+    return now >= datetime.fromtimestamp(record.end_time, UTC) + pause
 
-    attempt = int(run.tags.get(ATTEMPT, "1")) + 1
-    if attempt > MOST_ATTEMPTS:
+
+def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | None:
+    """The request that repeats a lost run; none where it is too late or too often.
+
+    A slate's run that a sensor or schedule started is repeated as of now, with the salaries of now.
+    """
+    from nascar_assets.orchestration.automation.sensor_salaries import slate_request, slate_weeks
+
+    if not attempts_left(run):
         return None
+    key = f"lost:{run.run_id}"
+    tags = {
+        ATTEMPT: str(int(run.tags.get(ATTEMPT, "1")) + 1),
+        FOR: run.tags.get(FOR, run.tags.get(RUN_KEY, key)),
+    }
     slate = run.tags.get(PARTITION) if SLATE in run.tags or run.job_name == "slate_job" else None
     if slate is not None:
         week = slate_weeks(root, [slate]).get(slate)
         if week is None or not week.is_open(now):
             return None
+        if run.job_name == "slate_job" and AT in run.tags:
+            why = run.tags.get("nascar/why", "inputs")
+            fresh = slate_request(root, slate, key, now, why)
+            return fresh.with_replaced_attrs(job_name=run.job_name, tags={**fresh.tags, **tags})
     kept = ("dagster/asset_partition_range", "nascar/")
-    tags = {name: value for name, value in run.tags.items() if name.startswith(kept)}
-    tags.pop(LOST, None)
+    old = {name: value for name, value in run.tags.items() if name.startswith(kept)}
+    old.pop(LOST, None)
     return dg.RunRequest(
-        run_key=f"lost:{run.run_id}",
+        run_key=key,
         job_name=run.job_name,
         partition_key=run.tags.get(PARTITION),
         run_config=run.run_config,
-        tags={**tags, ATTEMPT: str(attempt)},
+        tags={**old, **tags},
     )
 
 
