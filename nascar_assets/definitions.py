@@ -8,6 +8,7 @@ import dagster as dg
 
 from nascar_assets.orchestration import jobs
 from nascar_assets.orchestration.assets import (
+    backtest,
     calibration,
     constraints,
     feed,
@@ -58,6 +59,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
             constraints,
             scenarios,
             calibration,
+            backtest,
             lineups,
             api,
         ]

@@ -95,19 +95,40 @@ class WalkForward:
             One preparation per race.
         """
         wanted = set(rows["race_id"].to_list())
-        points = self.schedule.filter(pl.col("race_type") == "points").sort("start_time", "race_id")
         last = rows["start_time"].max()
+        assert isinstance(last, datetime)
+        for row, entries, ratings in self._walk(last):
+            if row["race_id"] in wanted and _long_enough(row):
+                yield self._prepared(row, entries, ratings)
+
+    def past_races(self, as_of: datetime) -> list[RaceToForecast]:
+        """Races of the series whose results were known by a moment, as they stood at their starts.
+
+        Their drivers and tracks have no ontology values.
+
+        Args:
+            as_of: The moment.
+        """
+        for _ in self._walk(as_of):
+            pass
+        known = self.results.filter(pl.col("results_at") <= as_of)
+        over = set(known["race_id"].unique().to_list())
+        return [race for race in self._stood if race.race_id in over]
+
+    def _walk(
+        self, last: datetime
+    ) -> Iterator[tuple[dict[str, object], pl.DataFrame, pl.DataFrame]]:
+        """Points races of every series up to a moment: schedule row, entries, ratings."""
+        points = self.schedule.filter(pl.col("race_type") == "points").sort("start_time", "race_id")
         for row in points.filter(pl.col("start_time") <= last).iter_rows(named=True):
             entries = self.entries(row["race_id"], row["start_time"])
             if entries.is_empty():
                 continue
             self._state.extend(self.results, row["start_time"])
             ratings = self._state.rate(entries, row["start_time"])
-            long_enough = (row["scheduled_laps"] or 0) >= FEWEST_LAPS
-            if row["race_id"] in wanted and long_enough:
-                yield self._prepared(row, entries, ratings)
+            yield row, entries, ratings
             self._rated.append(ratings)
-            if row["series"] == self.series and long_enough:
+            if row["series"] == self.series and _long_enough(row):
                 none = pl.DataFrame(schema=DRIVER_VALUES), pl.DataFrame(schema=TRACK_VALUES)
                 self._stood.append(race_to_forecast(row, entries, ratings, *none))
 
@@ -154,6 +175,10 @@ class WalkForward:
             everything=known,
             past=tuple(race for race in self._stood if race.race_id in over),
         )
+
+
+def _long_enough(row: dict[str, object]) -> bool:
+    return int(str(row["scheduled_laps"] or 0)) >= FEWEST_LAPS
 
 
 def race_to_forecast(

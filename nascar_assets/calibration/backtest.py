@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from nascar_assets.calibration.archive import Prepared, WalkForward
+from nascar_assets.calibration.archive import FEWEST_LAPS, Prepared, WalkForward
 from nascar_assets.calibration.backtest_files import BacktestFolder
 from nascar_assets.calibration.backtest_tasks import (
     Forecasts,
@@ -54,6 +54,7 @@ class BacktestSettings:
             earlier races of the window helped.
         workers: Processes; one per core where left out. Results do not depend on it.
         report: Whether to draw the report.
+        only: Keys of the window's races to forecast; all of them where left out.
     """
 
     first: date
@@ -65,6 +66,7 @@ class BacktestSettings:
     tilt: bool = False
     workers: int | None = None
     report: bool = True
+    only: frozenset[str] | None = None
 
     def fixed(self, model: str, baselines: Sequence[Forecaster]) -> dict[str, Any]:
         """What must be the same when a folder is taken up again."""
@@ -90,11 +92,13 @@ class BacktestResult:
         summary: Everything that `metrics.json` says.
         seals: Seals by race id.
         folder: Where the files lie.
+        scored: Every race's scores by race id.
     """
 
     summary: BacktestSummary
     seals: Mapping[str, Seal]
     folder: BacktestFolder
+    scored: Mapping[str, Scored]
 
 
 def run_backtest(
@@ -167,7 +171,7 @@ def run_backtest(
     run.folder.write_metrics(summary.as_dict())
     if settings.report:
         run.folder.write_report(backtest_page(summary))
-    return BacktestResult(summary, run.seals, run.folder)
+    return BacktestResult(summary, run.seals, run.folder, run.scored)
 
 
 def _gained(before: FeedTables, after: FeedTables, window: pl.DataFrame) -> tuple[str, ...]:
@@ -208,7 +212,10 @@ class _Run:
         )
         self.vault = OutcomeVault(self.tables.results)
         self.window = self.walker.races(self.settings.first, self.settings.last)
+        if self.settings.only is not None:
+            self.window = self.window.filter(pl.col("race_key").is_in(list(self.settings.only)))
         self.blocks = self._blocks()
+        self.first_of: dict[str, Prepared] = {}
         self.open_races: dict[Future[Any], Callable[[Future[Any]], None]] = {}
         self.fits: dict[str, Future[Forecaster]] = {}
         self.waiting: list[tuple[str, Prepared]] = []
@@ -246,7 +253,13 @@ class _Run:
             )
         self.progress, self.total = progress, rows.height
         prepared_ids: set[str] = set()
-        for prepared in self.walker.prepare(rows):
+        wanted = set(rows["race_id"].to_list())
+        for prepared in self.walker.prepare(self._with_refits(rows)):
+            block = self.blocks[prepared.race.race_id]
+            if block not in self.first_of:
+                self.first_of = {block: prepared}
+            if prepared.race.race_id not in wanted:
+                continue
             prepared_ids.add(prepared.race.race_id)
             self._enter(prepared)
             self._pump()
@@ -259,6 +272,24 @@ class _Run:
                 self.exclusions[key] = "too short to simulate, or no entry list"
         # Races end in any order; the tables follow the calendar.
         self.scored = {race: self.scored[race] for race in rows["race_id"] if race in self.scored}
+
+    def _with_refits(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The races, and the first race of every block that has one which is not sealed yet.
+
+        The model of a block is fitted on what was known at the block's first race, wherever the
+        window begins and wherever an earlier run stopped.
+        """
+        open_blocks = {
+            self.blocks[race] for race in rows["race_id"].to_list() if race not in self.seals
+        }
+        runnable = self.tables.results.filter(pl.col("scheduled_laps") >= FEWEST_LAPS)
+        known = set(runnable["race_id"].unique().to_list())
+        firsts: dict[str, str] = {}
+        for race, block in self.blocks.items():
+            if block in open_blocks and race in known:
+                firsts.setdefault(block, race)
+        wanted = {*rows["race_id"].to_list(), *firsts.values()}
+        return self.tables.schedule.filter(pl.col("race_id").is_in(list(wanted)))
 
     def _enter(self, prepared: Prepared) -> None:
         race = prepared.race
@@ -274,7 +305,7 @@ class _Run:
             return
         block = self.blocks[race.race_id]
         if block not in self.fits:
-            known = KnownForFit(prepared, self.tables.schedule)
+            known = KnownForFit(self.first_of[block], self.tables.schedule)
             self.fits[block] = self.pool.submit(fit_model, self.source, known)
         self.waiting.append((block, prepared.without_fit()))
 

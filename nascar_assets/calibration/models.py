@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -140,11 +141,28 @@ class RunningOrderModel(CarriesParameters):
             known: What was known.
             parameters: The race process that is corrected.
         """
-        outcomes = known.next_race.history.results.partition_by("race_id", as_dict=True)
-        by_type: dict[str, list[tuple[RaceToForecast, pl.DataFrame]]] = {}
-        for race in known.next_race.past:
-            rows = outcomes.get((race.race_id,))
-            if rows is not None:
-                by_type.setdefault(race.track_type, []).append((race, rows))
-        recent = {kind: races[-PAST_RACES_FOR_RECALIBRATION:] for kind, races in by_type.items()}
-        return fit_latent_emos(recent, parameters, seed=self.seed, values=self.values)
+        history = known.next_race.history.results
+        return fit_latent_emos(
+            recent_by_type(known.next_race.past, history),
+            parameters,
+            seed=self.seed,
+            values=self.values,
+        )
+
+
+def recent_by_type(
+    past: Sequence[RaceToForecast], results: pl.DataFrame
+) -> dict[str, list[tuple[RaceToForecast, pl.DataFrame]]]:
+    """The latest past races of each track type with their outcomes, for a recalibration.
+
+    Args:
+        past: Past races in order, as they stood at their own starts.
+        results: RESULTS that were known.
+    """
+    outcomes = results.partition_by("race_id", as_dict=True)
+    by_type: dict[str, list[tuple[RaceToForecast, pl.DataFrame]]] = {}
+    for race in past:
+        rows = outcomes.get((race.race_id,))
+        if rows is not None:
+            by_type.setdefault(race.track_type, []).append((race, rows))
+    return {kind: races[-PAST_RACES_FOR_RECALIBRATION:] for kind, races in by_type.items()}

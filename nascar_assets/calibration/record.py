@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 import polars as pl
@@ -39,6 +40,12 @@ MEASURED = (
     "tracks; each race as of its own start"
 )
 """What the record measures, for people. A slate's own forecast uses the ontology's values too."""
+
+
+Known = (
+    Sequence[ProcessParameters] | ProcessParameters | Callable[[datetime], ProcessParameters] | None
+)
+"""Fits of the race process, or the function from a moment to the one that was known then."""
 
 
 class ScoreArchive(Protocol):
@@ -115,7 +122,7 @@ def walk_forward_record(
     seed: int = 1,
     series: str = "cup",
     schedule: pl.DataFrame | None = None,
-    parameters: Sequence[ProcessParameters] | ProcessParameters | None = None,
+    parameters: Known = None,
     forecaster: Forecaster | None = None,
     archive: ScoreArchive | None = None,
     threads: int = 1,
@@ -136,7 +143,8 @@ def walk_forward_record(
         series: cup, xfinity or trucks.
         schedule: SCHEDULE, for the stage ends; none without.
         parameters: Fits of the race process, of which each race gets the latest whose cut-off is
-            not after its start; the starting values where there is none.
+            not after its start, or the function that says so; the starting values where there
+            is none.
         forecaster: Another forecaster to measure instead, such as a baseline.
         archive: Scores of earlier calls; races found there are not simulated again. Not used
             with another forecaster.
@@ -155,10 +163,10 @@ def walk_forward_record(
         pl.col("race_type") == "points",
         pl.col("finish").is_not_null(),
     )
-    fits = _as_fits(parameters)
+    fitted = _as_function(parameters)
     exclusions: dict[str, int] = {}
     scored: list[RaceScores] = []
-    for past in _latest_first(known, ratings_history, _stage_ends(schedule), fits, exclusions):
+    for past in _latest_first(known, ratings_history, _stage_ends(schedule), fitted, exclusions):
         if len(scored) == n_races:
             break
         key = past.inputs_hash(n_scenarios, seed) if archive and forecaster is None else ""
@@ -181,7 +189,7 @@ def _latest_first(
     known: pl.DataFrame,
     ratings_history: pl.DataFrame,
     stage_ends: Mapping[str, Sequence[int]],
-    fits: Sequence[ProcessParameters],
+    fitted: Callable[[datetime], ProcessParameters],
     exclusions: dict[str, int],
 ) -> Iterator[PastRace]:
     """Past races that can be measured, the latest first; counts those that cannot."""
@@ -202,7 +210,7 @@ def _latest_first(
         if not _all_rated(race):
             _count(exclusions, "race with an unrated entrant")
             continue
-        yield PastRace(race, rows, _fitted_before(fits, race.cut_off))
+        yield PastRace(race, rows, fitted(race.cut_off))
 
 
 def _history(
@@ -254,12 +262,13 @@ def _all_rated(race: RaceToForecast) -> bool:
     return set(race.driver_ids) <= set(race.ratings["driver_id"].to_list())
 
 
-def _as_fits(
-    parameters: Sequence[ProcessParameters] | ProcessParameters | None,
-) -> list[ProcessParameters]:
+def _as_function(parameters: Known) -> Callable[[datetime], ProcessParameters]:
+    if callable(parameters):
+        return parameters
     if parameters is None:
-        return []
-    return [parameters] if isinstance(parameters, ProcessParameters) else list(parameters)
+        return partial(_fitted_before, ())
+    fits = [parameters] if isinstance(parameters, ProcessParameters) else list(parameters)
+    return partial(_fitted_before, fits)
 
 
 def _fitted_before(fits: Sequence[ProcessParameters], cut_off: datetime) -> ProcessParameters:

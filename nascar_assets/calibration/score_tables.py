@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from nascar_assets.calibration.backtest_tasks import Scored
 from nascar_assets.calibration.race_scores import RaceScores
 from nascar_assets.errors import InputError
 
@@ -64,6 +65,46 @@ def scores_from_table(table: pl.DataFrame) -> RaceScores:
         return _from_table(table)
     except (pl.exceptions.PolarsError, json.JSONDecodeError, IndexError) as error:
         raise InputError(f"The table of scores cannot be read: {error}.", field="scores") from error
+
+
+def scored_to_table(scored: Scored) -> pl.DataFrame:
+    """A race of a backtest as a table: the rows of every forecaster, one after the other.
+
+    Args:
+        scored: Scores by forecaster, with the tier of each driver.
+
+    Returns:
+        The columns of `scores_to_table`, and before them `forecaster`, `tier` and the
+        `effective` share of scenarios. A score that a forecaster does not have is null.
+    """
+    return pl.concat(
+        [
+            scores_to_table(scores).select(
+                pl.lit(name).alias("forecaster"),
+                pl.Series("tier", list(scored.tiers), dtype=pl.String),
+                pl.lit(scored.effective, dtype=pl.Float64).alias("effective"),
+                pl.all(),
+            )
+            for name, scores in scored.scores.items()
+        ],
+        how="diagonal",
+    )
+
+
+def scored_from_table(table: pl.DataFrame) -> Scored:
+    """A race of a backtest from its table.
+
+    Raises:
+        InputError: If a column that every such table has is missing.
+    """
+    parts = table.partition_by("forecaster", as_dict=True, maintain_order=True)
+    first = next(iter(parts.values()))
+    return Scored(
+        scores={str(name): scores_from_table(rows) for (name,), rows in parts.items()},
+        tiers=tuple(first["tier"].to_list()),
+        untilted={},
+        effective=first["effective"][0],
+    )
 
 
 def _from_table(table: pl.DataFrame) -> RaceScores:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from nascar_assets.orchestration.assets import (
+    backtest,
     calibration,
     constraints,
     feed,
@@ -86,8 +87,22 @@ slate_job = dg.define_asset_job(
 
 fit_job = dg.define_asset_job(
     "fit_job",
-    selection=[calibration.process_fit],
-    description="The race process fitted anew, for slates from then on.",
+    selection=[calibration.process_fit, calibration.recalibration],
+    description="The race process fitted anew and recalibrated, for slates from then on.",
+    executor_def=dg.in_process_executor,
+)
+
+backtest_job = dg.define_asset_job(
+    "backtest_job",
+    selection=[backtest.backtest],
+    description="Races forecast as of their starts, sealed, and scored beside the baselines.",
+    executor_def=dg.in_process_executor,
+)
+
+release_job = dg.define_asset_job(
+    "release_job",
+    selection=[backtest.model_version, backtest.calibration_report],
+    description="The release gate on a model version's backtest, and the report of it.",
     executor_def=dg.in_process_executor,
 )
 
@@ -122,6 +137,8 @@ JOBS = [
     as_of_job,
     ontology_job,
     fit_job,
+    backtest_job,
+    release_job,
     slate_job,
     constraints_job,
     portfolio_job,

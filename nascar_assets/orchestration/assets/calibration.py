@@ -69,9 +69,54 @@ def process_fit(
     )
 
 
+@dg.asset(
+    group_name="calibration",
+    description="The newest fit corrected by latent EMOS on past races, per track type where that "
+    "proved itself on races held back.",
+    deps=[process_fit, dg.AssetDep(driver_ratings, partition_mapping=ALL_RACES)],
+    kinds={"numba"},
+    owners=["team:model"],
+)
+def recalibration(
+    config: ProcessFit, platform: Platform, schedule: pl.DataFrame
+) -> dg.Output[pl.DataFrame]:
+    """One row per track type; slates whose cut-off is not earlier use what was kept."""
+    from dataclasses import asdict, fields
+
+    from nascar_assets.calibration.archive import WalkForward
+    from nascar_assets.calibration.models import RunningOrderModel, recent_by_type
+    from nascar_assets.calibration.recalibration import EmosType, fit_latent_emos
+    from nascar_assets.orchestration.inputs.process_parameters import (
+        fit_as_of,
+        save_recalibration,
+    )
+
+    root = platform.root
+    now = datetime.now(UTC)
+    as_of = cutoff(config.as_of, now, now)
+    known = results_before(root, as_of)
+    base = fit_as_of(root, config.series, as_of)
+    past = WalkForward(schedule, known, config.series, with_values=False).past_races(as_of)
+    emos = fit_latent_emos(recent_by_type(past, known), base, seed=RunningOrderModel.seed)
+    path = save_recalibration(root, config.series, base, emos.apply(base), as_of)
+    rows = [{"track_type": kind, **asdict(found)} for kind, found in sorted(emos.by_type.items())]
+    columns = ["track_type", *(item.name for item in fields(EmosType))]
+    return dg.Output(
+        pl.DataFrame({name: [row[name] for row in rows] for name in columns}),
+        metadata={
+            "path": root.uri(path),
+            "cut_off": as_of.isoformat(),
+            "base": base.source,
+            "base_hash": base.hash,
+            "kept": ", ".join(kind for kind, found in emos.by_type.items() if found.kept) or "none",
+        },
+    )
+
+
 @slate_asset(
     group_name="calibration",
-    description="The race process that this slate uses: the newest fit as of its cut-off.",
+    description="The race process that this slate uses: that of the last released model version "
+    "as of its cut-off.",
     deps=[slate],
     kinds={"polars"},
 )
@@ -81,11 +126,13 @@ def model_parameters(
     """One row per track type and parameter, with the standard error where it was fitted."""
     from dataclasses import asdict
 
-    from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
+    from nascar_assets.orchestration.inputs.process_parameters import model_as_of
 
     plan = SlatePlan.load(platform.root, context.partition_key)
     series = schedule.filter(pl.col("race_key") == plan.race_key)["series"][0]
-    used = parameters_as_of(platform.root, series, plan.as_of)
+    found = model_as_of(platform.root, series, plan.as_of)
+    used = found.parameters
+    context.log.info("Model: %s.", found.version.said)
     rows = [
         (kind, name, value, used.standard_errors.get(kind, {}).get(name))
         for kind, values in used.by_type.items()
@@ -103,6 +150,8 @@ def model_parameters(
             orient="row",
         ),
         metadata={
+            "model_version": found.version.version,
+            "release": found.version.said,
             "source": used.source,
             "cut_off": used.cut_off.isoformat() if used.cut_off else "starting values",
             "parameters_hash": used.hash,
@@ -128,20 +177,20 @@ def calibration_record(
     a past race are kept: its forecast does not change when another slate comes.
     """
     from nascar_assets.calibration.record import MEASURED, RECENT_SCENARIOS, walk_forward_record
-    from nascar_assets.orchestration.inputs.process_parameters import stored_fits
+    from nascar_assets.orchestration.inputs.process_parameters import KnownModels
     from nascar_assets.orchestration.inputs.race_scores import KeptScores
 
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
     series = schedule.filter(pl.col("race_key") == plan.race_key)["series"][0]
-    archive = KeptScores(root)
+    archive, models = KeptScores(root), KnownModels(root, series)
     record = walk_forward_record(
         results_before(root, plan.as_of),
         scan_all(root, "driver_ratings", RATINGS).collect(),
         plan.as_of,
         series=series,
         schedule=schedule,
-        parameters=stored_fits(root, series),
+        parameters=lambda moment: models.as_of(moment).parameters,
         archive=archive,
         threads=2,
     )
