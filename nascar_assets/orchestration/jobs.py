@@ -8,6 +8,7 @@ from nascar_assets.orchestration.assets import (
     backtest,
     calibration,
     constraints,
+    contest,
     feed,
     history,
     lineups,
@@ -80,6 +81,7 @@ slate_job = dg.define_asset_job(
         lineups.lineups,
         lineups.upload_file,
         lineups.report,
+        contest.contest_forecast,
     ],
     description="A slate from its salary file to its upload file and report.",
     executor_def=dg.in_process_executor,
@@ -119,8 +121,15 @@ constraints_job = dg.define_asset_job(
 
 portfolio_job = dg.define_asset_job(
     "portfolio_job",
-    selection=[lineups.lineups, lineups.upload_file],
-    description="A slate's portfolio again, on stored scenarios.",
+    selection=[lineups.lineups, lineups.upload_file, contest.contest_forecast],
+    description="A slate's portfolio again on stored scenarios, and what it wins in contests.",
+    executor_def=dg.in_process_executor,
+)
+
+contest_job = dg.define_asset_job(
+    "contest_job",
+    selection=[contest.contest_forecast],
+    description="What a slate's lineups are expected to win in contests.",
     executor_def=dg.in_process_executor,
 )
 
@@ -142,5 +151,6 @@ JOBS = [
     slate_job,
     constraints_job,
     portfolio_job,
+    contest_job,
     takeaway_job,
 ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from nascar_assets.contest.payouts import PayoutTable, read_payouts
+from nascar_assets.contest.presets import Contest
 from nascar_assets.errors import InputError
+from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.storage import DataRoot
 
 FOLDER = "landing/payouts"
@@ -36,6 +38,24 @@ def landed_payouts(root: DataRoot, name: str) -> PayoutTable:
             remedy=f"Put it into {FOLDER}/, or give the settings with --settings beside it.",
         )
     return read_payouts(content, file=PurePath(name).name)
+
+
+def named_contest(root: DataRoot, settings: str) -> Contest | None:
+    """The contest whose payout table portfolio settings name; none where they name none.
+
+    None as well where the table says nothing of the contest's entries or fee.
+
+    Raises:
+        InputError: If no such table was landed.
+    """
+    named = PortfolioSettings.from_toml(settings).payout
+    if named is None:
+        return None
+    table = landed_payouts(root, named)
+    if table.entries is None or table.entry_fee_cents is None:
+        return None
+    most = table.max_entries or table.entries
+    return Contest(PurePath(named).stem, table.entries, table.entry_fee_cents, most, table)
 
 
 def _path(name: str) -> str:

@@ -1,0 +1,89 @@
+"""What a portfolio is expected to win in contests of the usual shapes."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nascar_assets.contest.presets import Contest, PresetName, preset
+from nascar_assets.contest.simulate import forecast_contest
+from nascar_assets.lineups import FieldModel
+from nascar_assets.lineups.ownership import expected_field
+from nascar_assets.slates.slate import Slate
+
+_SCENARIOS = 1_000
+"""Scenarios settled for each contest: returns are known no better than the field is."""
+
+
+def contest_outlook(
+    points_x20: npt.NDArray[np.integer],
+    slate: Slate,
+    lineups: npt.NDArray[np.integer],
+    *,
+    seed: int,
+    own: Contest | None = None,
+) -> pl.DataFrame:
+    """One row per contest: the presets, and the contest of a payout table where one is given.
+
+    Args:
+        points_x20: [S, N] points as integers.
+        slate: The slate.
+        lineups: [n, K] own lineups, the ones to enter first at the top.
+        seed: Seed of the rivals drawn; the same for every contest.
+        own: The contest that the lineups are meant for.
+
+    Returns:
+        `contest`, `entries`, `own_entries`, `entry_fee_dollars`, then `roi`, `profit_dollars`,
+        `cash_rate`, `win_rate`, `top_rate` and `any_top_rate`, each with its standard error over
+        scenarios (`_se`), `duplicates` (rivals expected to enter one of the own lineups, a lineup)
+        and `ownership_error` (largest miss of the field's ownerships).
+    """
+    points = np.asarray(points_x20)
+    salaries = np.array([player.salary for player in slate.players], np.int64)
+    field = expected_field(
+        points.mean(axis=0) / slate.rules.points_scale,
+        salaries,
+        slate.rules.salary_cap,
+        slate.rules.roster_size,
+    )
+    settled = points[:: max(points.shape[0] // _SCENARIOS, 1)]
+    contests = [preset(name) for name in get_args(PresetName)]
+    if own is not None:
+        contests.append(own)
+    return pl.DataFrame([_row(settled, lineups, contest, field, seed) for contest in contests])
+
+
+def _row(
+    points: npt.NDArray[np.integer],
+    lineups: npt.NDArray[np.integer],
+    contest: Contest,
+    field: FieldModel,
+    seed: int,
+) -> dict[str, object]:
+    entered = np.asarray(lineups)[: contest.max_entries]
+    rng = np.random.Generator(np.random.Philox(seed))
+    forecast = forecast_contest(points, entered, contest, field, rng)
+    result = forecast.result
+    rates = {
+        "roi": result.roi,
+        "profit_dollars": result.profit_dollars,
+        "cash_rate": result.cash_rate,
+        "win_rate": result.win_rate,
+        "top_rate": result.top_rate,
+        "any_top_rate": result.any_top_rate,
+    }
+    row: dict[str, object] = {
+        "contest": contest.name,
+        "entries": contest.entries,
+        "own_entries": entered.shape[0],
+        "entry_fee_dollars": contest.entry_fee_cents / 100,
+    }
+    for name, rate in rates.items():
+        row[name] = rate.value
+        row[f"{name}_se"] = rate.standard_error
+    row["duplicates"] = float(forecast.expected_duplicates.mean())
+    row["ownership_error"] = forecast.ownership_error
+    return row
