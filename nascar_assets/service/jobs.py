@@ -49,9 +49,15 @@ def _stage(context: dg.AssetExecutionContext) -> Iterator[None]:
 
 
 def _stop_if_cancelled(context: dg.AssetExecutionContext) -> None:
+    from nascar_assets.service.run_log import asked_to_stop
+
+    if not asked_to_stop(context.instance, context.run.run_id):
+        return
     run = context.instance.get_run_by_id(context.run.run_id)
-    if run is not None and run.status == dg.DagsterRunStatus.CANCELING:
-        raise dg.DagsterExecutionInterruptedError()
+    if run is not None and run.status != dg.DagsterRunStatus.CANCELING:
+        # Asked at the very moment of its start: Dagster ends as cancelled what has this status.
+        context.instance.report_run_canceling(run)
+    raise dg.DagsterExecutionInterruptedError()
 
 
 def _telling(context: dg.AssetExecutionContext, wanted: int) -> Callable[[int], None]:

@@ -29,6 +29,16 @@ def tell_scenarios(instance: dg.DagsterInstance, run: dg.DagsterRun, done: int, 
     )
 
 
+def asked_to_stop(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a job was asked to stop.
+
+    Its status says so too, until the start of the run at that very moment sets another one; the
+    log forgets nothing.
+    """
+    found = instance.get_records_for_run(run_id, of_type=DagsterEventType.RUN_CANCELING, limit=1)
+    return bool(found.records)
+
+
 def progress_of(instance: dg.DagsterInstance, run_id: str) -> tuple[float, str | None, int | None]:
     """Share of the work done, the stage, and the scenarios told while it is theirs."""
     records = instance.get_records_for_run(
@@ -61,24 +71,15 @@ def progress_of(instance: dg.DagsterInstance, run_id: str) -> tuple[float, str |
     return 0.0, None, None
 
 
-def reason_of(instance: dg.DagsterInstance, run_id: str, *, cancelled: bool) -> str:
-    """Why a job failed or was cancelled."""
+def reason_of(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Why a job failed."""
     records = instance.get_records_for_run(
-        run_id,
-        of_type={
-            DagsterEventType.STEP_FAILURE,
-            DagsterEventType.RUN_FAILURE,
-            DagsterEventType.RUN_CANCELED,
-        },
+        run_id, of_type={DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
     ).records
     messages = []
     for record in records:
         event = record.event_log_entry.dagster_event
         if event is None:
-            continue
-        if cancelled:
-            if event.event_type == DagsterEventType.RUN_CANCELED:
-                messages.append(event.message or "")
             continue
         if event.event_type == DagsterEventType.STEP_FAILURE:
             told = event.step_failure_data.user_failure_data
@@ -86,8 +87,6 @@ def reason_of(instance: dg.DagsterInstance, run_id: str, *, cancelled: bool) -> 
                 return str(told.description)
         elif event.message:
             messages.append(event.message)
-    if cancelled:
-        return messages[-1] if messages and messages[-1] else "Cancelled on request."
     return messages[-1] if messages else "The job failed."
 
 

@@ -25,7 +25,7 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._serdes import serialize_value
 
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus
-from nascar_assets.service.run_log import progress_of, reason_of
+from nascar_assets.service.run_log import asked_to_stop, progress_of, reason_of
 
 JOB_NAME = "api_optimize"
 
@@ -41,6 +41,7 @@ _STATUS: Mapping[DagsterRunStatus, JobStatus] = {
     DagsterRunStatus.FAILURE: JobStatus.FAILED,
     DagsterRunStatus.CANCELED: JobStatus.CANCELLED,
 }
+ON_REQUEST = "Cancelled on request."
 _STATUS_OF_RUN = db.select(RunsTable.c.status).where(RunsTable.c.run_id == db.bindparam("run_id"))
 _UNFINISHED = (
     db.select(db.func.count())
@@ -211,9 +212,8 @@ class RunStore:
             progress, stage, done = progress_of(self.instance, job.run_id)
             if job.finished:
                 stage = None
-                error = reason_of(
-                    self.instance, job.run_id, cancelled=job.status is JobStatus.CANCELLED
-                )
+                cancelled = job.status is JobStatus.CANCELLED
+                error = ON_REQUEST if cancelled else reason_of(self.instance, job.run_id)
         return OptimizationStatus(
             run_id=job.run_id,
             status=job.status,
@@ -227,9 +227,8 @@ class RunStore:
 
     def cancel(self, job: Job) -> JobStatus:
         """Stops a job: at once where no worker has it, else the worker is asked to."""
-        message = "Cancelled on request."
         if self._move(job.run, _WAITING, DagsterRunStatus.CANCELED):
-            self.instance.report_run_canceled(job.run, message=message)
+            self.instance.report_run_canceled(job.run, message=ON_REQUEST)
             return JobStatus.CANCELLED
         current = self.find(job.run_id)
         assert current is not None  # runs are never deleted
@@ -239,6 +238,10 @@ class RunStore:
             after = self.find(job.run_id)
             current = after or current
         return current.status
+
+    def asked_to_stop(self, job: Job) -> bool:
+        """Whether a job was asked to stop, whatever its status says."""
+        return job.cancelling or asked_to_stop(self.instance, job.run_id)
 
     def note(self, run_id: str, **tags: str) -> None:
         """Adds tags to a job."""
@@ -286,6 +289,9 @@ class RunStore:
 
         What fails inside is recorded in the run and not raised.
         """
+        if self.asked_to_stop(job):
+            self.end_cancelled(job)
+            return False
         return execute_run(InMemoryJob(definition), job.run, self.instance).success
 
     def without_compute_logs(self) -> None:
@@ -311,7 +317,7 @@ class RunStore:
 
     def end_cancelled(self, job: Job) -> None:
         """Ends a job that was asked to stop and whose worker is gone."""
-        self.instance.report_run_canceled(job.run, message="Cancelled on request.")
+        self.instance.report_run_canceled(job.run, message=ON_REQUEST)
 
     def beat(self, server_id: str, content: Mapping[str, Any]) -> None:
         """Says that a server lives."""

@@ -285,7 +285,7 @@ class Supervisor:
         """Decides what becomes of a job whose worker is gone: again, failed, or cancelled."""
         with self._lock:
             self._cancelled.pop(job.run_id, None)
-        if job.cancelling:
+        if self._store.asked_to_stop(job):
             self._store.end_cancelled(job)
             _log.info("job cancelled", run_id=job.run_id)
         elif why is not None and "limit" in why:

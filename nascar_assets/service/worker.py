@@ -17,7 +17,7 @@ from typing import Any
 
 IDLE_SECONDS = 1.0
 """How long a worker that nobody wakes waits before it looks by itself."""
-POLITE = 5
+POLITE = 10
 """How much a worker gives way to the server, whose answers are due at once."""
 FAULT_SECONDS = 1.0
 """How long it waits where the storage does not answer."""

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,20 @@ SECRET = "a secret of these tests alone"
 
 
 class Server:
-    """`nascar serve` on a data root."""
+    """`nascar serve` on a data root.
 
-    def __init__(self, home: Path, workers: int = 1, **settings: str) -> None:
+    Args:
+        home: The data root.
+        workers: How many.
+        within: A command that runs the server as its own last arguments.
+        settings: Settings of the service without their prefix; others by their whole name.
+    """
+
+    def __init__(
+        self, home: Path, workers: int = 1, within: tuple[str, ...] = (), **settings: str
+    ) -> None:
         self.home = home
+        self.within = within
         self.workers = workers
         self.settings = {"RATE_LIMIT": "", "POLL_LIMIT": "", **settings}
         self.process: subprocess.Popen[bytes] | None = None
@@ -49,7 +60,7 @@ class Server:
             if not name.startswith("NASCAR_API_") and name != "PYTHONDONTWRITEBYTECODE"
         }
         code = "import sys; from nascar_assets.cli.app import run; sys.exit(run(sys.argv[1:]))"
-        command = [sys.executable, "-c", code, "serve", "--home", str(self.home)]
+        command = [*self.within, sys.executable, "-c", code, "serve", "--home", str(self.home)]
         command += ["--port", str(self.port), "--workers", str(self.workers)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -195,8 +206,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    # Outside pytest's own folder, which other users may not enter.
-    home = Path(f"/var/tmp/nascar-postgres-test-{os.getpid()}")
+    # Not in pytest's own folder: the server runs as another user, who may not enter that one.
+    home = Path(tempfile.mkdtemp(prefix="nascar-postgres-"))
     environment = {**os.environ, "NASCAR_POSTGRES_HOME": str(home)}
 
     def call(*arguments: str) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import shutil
 import signal
 import sqlite3
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -81,15 +85,15 @@ def test_a_job_past_its_time_limit_fails_and_the_next_one_runs(make_server):
     assert server.ended(server.submit(request_body(n_scenarios=10)))["status"] == "completed"
 
 
-def test_a_locked_database_makes_503_and_is_survived(make_server):
-    """Whatever holds the storage: the service says so, lives, and goes on by itself."""
+def test_a_folder_that_cannot_be_written_makes_503_and_is_survived(make_server):
+    """The service says so, lives, and goes on by itself."""
     server = make_server(workers=1).start()
     done = server.submit(request_body(n_scenarios=10))
     server.ended(done)
     folder = server.home / "api"
     aside = server.home / "api-aside"
     folder.rename(aside)
-    folder.write_text("in the way")  # every write of a request fails, as on a full disk
+    folder.write_text("in the way")  # every write of a request fails
     try:
         answer = server.post(request_body())
         assert answer.status_code == 503
@@ -100,6 +104,49 @@ def test_a_locked_database_makes_503_and_is_survived(make_server):
         folder.unlink()
         aside.rename(folder)
     assert server.ended(server.submit(request_body(n_scenarios=10)))["status"] == "completed"
+
+
+def _small_disk(folder, megabytes: int) -> tuple[str, ...]:
+    """A command that runs another one with a small disk of its own mounted on a folder."""
+    mount = f'mount -t tmpfs -o size={megabytes}m none "$0" && exec "$@"'
+    for own in (("--mount",), ("--mount", "--map-root-user")):
+        command = ("unshare", *own, "sh", "-c", mount, str(folder))
+        if subprocess.run([*command, "true"], capture_output=True).returncode == 0:
+            return command
+    pytest.skip("no file system can be mounted here, not even in a name space of its own")
+
+
+def _fill(path: Path) -> None:
+    """Writes a file until the disk is full."""
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="unshare is part of Linux")
+def test_a_full_disk_makes_503_and_is_survived(make_server, tmp_path):
+    """What was accepted before ends; what comes in the meantime is refused; then all is well."""
+    home = tmp_path / "home"
+    home.mkdir()
+    server = make_server(workers=1, within=_small_disk(home, 32)).start()
+    body = request_body(n_scenarios=100)
+    undisturbed = server.result(server.submit(body))
+    running = server.submit(request_body(drivers=40, n_scenarios=10_000))
+    filler = Path(f"/proc/{server.process.pid}/root{home}/filler")
+    _fill(filler)
+    try:
+        answer = server.post(body)
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["code"] == "STORAGE_UNAVAILABLE"
+        assert int(answer.headers["Retry-After"]) > 0
+        assert server.http.get("/health").status_code == 200
+        time.sleep(1.0)  # the job that runs meets the full disk, too
+    finally:
+        filler.unlink()
+    status = server.ended(running)
+    assert status["status"] == "completed" or status["error"], status
+    assert server.result(server.submit(body))["lineups"] == undisturbed["lineups"]
+    assert server.http.get("/ready").status_code == 200
 
 
 def test_the_store_of_runs_is_whole_after_a_kill(make_server):

@@ -84,6 +84,7 @@ def _acceptable(path: tuple, value: object) -> bool:
     return value == {} and name in ("portfolio", "drivers", "Driver 1")
 
 
+@pytest.mark.faults
 def test_every_field_refuses_every_nasty_value_and_is_named(server):
     """Every field of a whole request in turn takes every value that it should not."""
     template = _with(("slate_id",), "x")
@@ -237,6 +238,7 @@ _any_json = st.recursive(
 EXAMPLES = 10_000 if ROUNDS else 400
 
 
+@pytest.mark.faults
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -248,6 +250,7 @@ def test_no_json_whatever_makes_more_than_a_4xx(server, body):
     _assert_refused(_send(server, json.dumps(body).encode("utf-8", "surrogatepass")), body)
 
 
+@pytest.mark.faults
 def test_random_changes_to_a_whole_request_give_an_answer_of_the_document(server):
     """Up to three changes to a good request: taken, or refused; never a fault of the server."""
     source = random.Random(20_260_221)

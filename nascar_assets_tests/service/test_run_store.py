@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
@@ -99,6 +101,28 @@ def test_a_job_that_is_cancelled_while_it_runs_stops_before_its_next_stage(store
     assert store.find(run_id).cancelling
     store.end_cancelled(store.find(run_id))
     assert store.find(run_id).status is JobStatus.CANCELLED
+
+
+def test_a_job_that_is_cancelled_between_claim_and_start_ends_cancelled(store, tmp_path):
+    run_id = _submit(store)
+    job = store.claim("server")
+    store.cancel(job)
+    assert not store.execute(resolved_job(Platform(home=str(tmp_path))), job)
+    status = store.describe(store.find(run_id))
+    assert (status.status, status.error) == (JobStatus.CANCELLED, "Cancelled on request.")
+
+
+def test_a_job_that_is_cancelled_at_the_moment_of_its_start_ends_cancelled(store, tmp_path):
+    """The start of the run overwrites the status that asked it to stop."""
+    run_id = _submit(store)
+    job = store.claim("server")
+    store.cancel(job)
+    assert store.asked_to_stop(job)  # claimed before: its own status does not say so
+    definition = resolved_job(Platform(home=str(tmp_path)))
+    # The store would not start it any more; here it had looked a moment earlier.
+    assert not execute_run(InMemoryJob(definition), job.run, store.instance).success
+    status = store.describe(store.find(run_id))
+    assert (status.status, status.error) == (JobStatus.CANCELLED, "Cancelled on request.")
 
 
 def test_a_job_ended_by_the_supervisor_says_why(store):
