@@ -12,7 +12,8 @@ from nascar_assets.errors import InputError
 from nascar_assets.ontology.engine import Row
 from nascar_assets.ontology.vetoes import parse_veto
 
-_COMPILED_NAMES = {"psyche_aggression": "aggression"}
+COMPILED_NAMES = {"psyche_aggression": "aggression"}
+"""What fields of the graph are called in a spec, where the names differ."""
 _NOT_COMPILED = {"realpolitik_pos"}
 
 
@@ -116,4 +117,4 @@ def _rules(row: Row, subject: str, what: str) -> tuple[str, ...]:
 
 def _overridden(row: Row) -> tuple[str, ...]:
     names = row.get("overridden") or ()
-    return tuple(_COMPILED_NAMES.get(name, name) for name in names if name not in _NOT_COMPILED)
+    return tuple(COMPILED_NAMES.get(name, name) for name in names if name not in _NOT_COMPILED)

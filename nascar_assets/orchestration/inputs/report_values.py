@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 from typing import Any
 
 import polars as pl
 
-from nascar_assets.constraints import RunConfig
-from nascar_assets.ontology import in_force
+from nascar_assets.constraints import ConstraintSpec, RunConfig
+from nascar_assets.constraints.people import people_table
 from nascar_assets.orchestration.inputs.forecasting import contest_rules
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.provenance import code_version
@@ -89,7 +88,7 @@ def slate_report(
             run_config_hash=hashlib.sha256(config.to_json().encode()).hexdigest(),
             run_id=plan.run_id,
         ),
-        overrides=_overrides(platform),
+        overrides=_overrides(platform, plan),
         notices=tuple(slate["notices"][0]) + tuple(lineups["notices"][0]),
         portfolio=(
             ("objective", str(lineups["objective"][0])),
@@ -216,20 +215,7 @@ def _run_config(root: DataRoot, plan: SlatePlan) -> RunConfig:
     return RunConfig.from_json(data)
 
 
-def _overrides(platform: Platform) -> pl.DataFrame:
-    overrides, vetoes = in_force(entry_store(platform).entries())
-    rows = [
-        {
-            "subject": f"{entry.subject} {entry.subject_id}",
-            "field": entry.name,
-            "value": json.dumps(entry.value) if entry.action == "override" else "veto",
-            "why": entry.reason,
-            "who": entry.author,
-            "at": entry.at.isoformat(timespec="minutes"),
-        }
-        for entry in (*overrides, *vetoes)
-    ]
-    return pl.DataFrame(
-        rows,
-        schema=dict.fromkeys(("subject", "field", "value", "why", "who", "at"), pl.String),
-    )
+def _overrides(platform: Platform, plan: SlatePlan) -> pl.DataFrame:
+    data = platform.root.read(f"store/constraint_spec/{plan.slate_id}.json")
+    assert data is not None  # downstream of the asset that writes it
+    return people_table(ConstraintSpec.from_json(data), entry_store(platform).entries())
