@@ -1,10 +1,5 @@
 import os
-import signal
-import subprocess
-import sys
-import time
 
-import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +12,7 @@ from nascar_assets.telemetry import (
     telemetry_artifact_bytes,
 )
 from nascar_assets.telemetry.artifacts import artifact_info
+from nascar_assets_tests.storage.killed_writers import kill_at_random
 from nascar_assets_tests.telemetry.lap_frames import clean_race
 
 SOURCES = {"lap-times.json": "ab" * 32}
@@ -95,47 +91,44 @@ def test_what_is_no_artifact_is_refused(tmp_path):
         load_telemetry_artifact(wrong)
 
 
-_WRITER = """
-import sys
-import polars as pl
-from nascar_assets.telemetry.artifacts import persist_telemetry_artifact
-path, lazy = sys.argv[1], sys.argv[2] == "lazy"
-frames = [pl.DataFrame({"a": pl.int_range(400_000, eager=True) + n}) for n in (1, 2)]
-print("ready", flush=True)
-turn = 0
-while True:
-    frame = frames[turn % 2]
-    given = frame.lazy() if lazy else frame
-    persist_telemetry_artifact(given, path, sources={"turn": str(turn % 2)})
-    turn += 1
-"""
-
-
 @pytest.mark.faults
-def test_a_killed_writer_leaves_the_old_file_or_the_new_one(tmp_path):
+@pytest.mark.parametrize("kind", ["lazy", "eager"])
+def test_a_killed_writer_leaves_the_old_file_or_the_new_one(tmp_path, kind):
     """Writers of two files in turn are killed at random; what is there is one of the two."""
-    rounds = max(10, int(os.environ.get("NASCAR_FAULT_ROUNDS", "10")))
     path = tmp_path / "9100.parquet"
     persist_telemetry_artifact(
         pl.DataFrame({"a": pl.int_range(400_000, eager=True) + 1}), path, sources={"turn": "0"}
     )
-    rng = np.random.default_rng(5)
-    left_aside = 0
-    for number in range(rounds):
-        command = [sys.executable, "-c", _WRITER, str(path), ("lazy", "eager")[number % 2]]
-        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert writer.stdout.readline() == "ready\n"
-        time.sleep(float(rng.uniform(0.0, 0.12)))
-        writer.send_signal(signal.SIGKILL)
-        writer.wait()
-        writer.stdout.close()
+    under_way = 0
+
+    def check(number):
+        nonlocal under_way
         turn = int(artifact_info(path).sources["turn"])
         column = load_telemetry_artifact(path).collect()["a"]
         assert (column.min(), column.max(), len(column)) == (turn + 1, 400_000 + turn, 400_000)
-        left_aside += len(os.listdir(tmp_path)) - 1
-        for name in os.listdir(tmp_path):
-            if name != path.name:
-                assert name.startswith(".9100.parquet.")
-                (tmp_path / name).unlink()
+        left = [name for name in os.listdir(tmp_path) if name != path.name]
+        under_way += bool(left)
+        for name in left:
+            assert name.startswith(".9100.parquet.")
+            (tmp_path / name).unlink()
+
+    kill_at_random(
+        """
+import polars as pl
+from nascar_assets.telemetry.artifacts import persist_telemetry_artifact
+""",
+        """
+frames = [pl.DataFrame({"a": pl.int_range(400_000, eager=True) + n}) for n in (1, 2)]
+while True:
+    for turn in (1, 0):
+        given = frames[turn].lazy() if sys.argv[2] == "lazy" else frames[turn]
+        persist_telemetry_artifact(given, sys.argv[1], sources={"turn": str(turn)})
+""",
+        [str(path), kind],
+        50,
+        check,
+        longest_s=0.06,
+        seed=5,
+    )
     # Some kills must have hit a write under way, else the test shows nothing.
-    assert left_aside > 0
+    assert under_way > 0
