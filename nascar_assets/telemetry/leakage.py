@@ -10,6 +10,7 @@ later races, a correction that was published too late.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,11 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.telemetry.leakage_changes import CHANGES, Knowledge, alter
+
+log = logging.getLogger(__name__)
+
+FAILED = "<failed>"
+"""Stands for a feature where the builder failed on another future."""
 
 Sources = Mapping[str, pl.DataFrame]
 """Source tables by name."""
@@ -43,7 +49,8 @@ class Leak:
     """One feature that moved when the future was changed.
 
     Attributes:
-        feature: Name of the column; `<rows>` where rows came, went or changed their order.
+        feature: Name of the column; `<rows>` where rows came, went or changed their order,
+            `<failed>` where the builder failed on another future.
         source: The table whose later records moved it; several names where it took them all.
         change: What was done to the records: `change`, `drop` or `add`.
         trial: Number of the trial, to repeat it.
@@ -167,7 +174,14 @@ def prove_no_leakage(
     def tried(changed: Sources, facts: Mapping[str, Any], source: str, change: str) -> list[Leak]:
         nonlocal trials
         trials += 1
-        features = _collected(builder(changed, facts, cutoff))
+        try:
+            features = _collected(builder(changed, facts, cutoff))
+        except Exception:
+            # Whatever it failed on, it failed on records that it should not have looked at.
+            log.warning(
+                "trial %d: the builder failed (%s of %s)", trials, change, source, exc_info=True
+            )
+            return [Leak(FAILED, source, change, trials, truth.height)]
         return [
             Leak(feature, source, change, trials, rows)
             for feature, rows in moved_columns(truth, features).items()

@@ -233,6 +233,17 @@ def test_rows_that_come_and_go_are_a_leak():
     assert "<rows>" in report.by_feature()
 
 
+def test_a_builder_that_fails_on_another_future_leaks():
+    def strict(sources, race, cutoff):
+        """Refuses results that another table of the future contradicts."""
+        if sources["results"].filter(pl.col("results_at") > cutoff)["finish"].max() > 8:
+            raise InputError("a place beyond the field")
+        return build_features(sources, race, cutoff)
+
+    report = prove_no_leakage(strict, RACE, RACE["start_time"], season())
+    assert report.by_feature() == {"<failed>": ("results",)}
+
+
 def test_a_builder_that_differs_from_run_to_run_is_refused():
     rng = np.random.default_rng(0)
 
