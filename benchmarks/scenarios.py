@@ -1,8 +1,8 @@
-"""Benchmarks of the race scenarios; `python -m benchmarks.scenarios FEED` prints their realism.
+"""Benchmarks of the race scenarios; `python -m benchmarks.scenarios FEED` prints docs' tables.
 
-The realism tables (docs/race-model.md) are walk-forward: each Cup race is simulated with ratings
-as of its start and parameters fitted, at its season's start and after every ten races, on the
-races known by then.
+The tables of docs/race-model.md (realism, skill, what each source of information is worth,
+parameters) are walk-forward: each Cup race is simulated with ratings as of its start and
+parameters fitted, at its season's start and after every ten races, on the races known by then.
 """
 
 from __future__ import annotations
@@ -20,19 +20,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from nascar_assets.feed.schemas import TRACK_TYPES
 from nascar_assets.scenarios import (
-    STARTING_VALUES,
     Entry,
-    ProcessParameters,
     RaceSetup,
     generate_scenarios,
 )
 
 N = 10_000
-FIRST_SEASON = 2023
-REFIT_RACES = 10
-"""Parameters are fitted at a season's start and again after so many races."""
 
 _NEW_PROCESS = """
 import time
@@ -155,45 +149,14 @@ def fit(feed: Path) -> Iterator[dict[str, Any]]:
     }
 
 
-def realism(feed: Path) -> pl.DataFrame:
-    """`realism_table` of the Cup races from 2023 on, walk-forward by season."""
-    from nascar_assets.scenarios.estimation import fit_parameters
-    from nascar_assets.scenarios.past_races import past_races
-    from nascar_assets.scenarios.realism import realism_table
+def main(feed: Path) -> None:
+    """Print every table of docs/race-model.md."""
+    from benchmarks.scenario_tables import print_tables
 
-    results, ratings, schedule = _read(feed)
-    races = [
-        race
-        for race in past_races(results, ratings, schedule, datetime.now(UTC), series=("cup",))
-        if race.start_time.year >= FIRST_SEASON
-    ]
-    fitted: dict[str, ProcessParameters] = {}
-    parameters, season, since = STARTING_VALUES, 0, 0
-    for race in races:
-        if race.start_time.year != season or since == REFIT_RACES:
-            parameters = fit_parameters(results, ratings, schedule, race.start_time)
-            season, since = race.start_time.year, 0
-        fitted[race.setup.race_id] = parameters
-        since += 1
-    return realism_table(races, lambda race: fitted[race.setup.race_id], threads=2)
-
-
-def markdown(table: pl.DataFrame) -> str:
-    """The table with a column for each track type: real mean, its standard error, simulated."""
-    lines = ["| statistic | " + " | ".join(TRACK_TYPES) + " |", "| --- |" + " --- |" * 4]
-    for name in table["statistic"].unique(maintain_order=True):
-        cells = []
-        for kind in TRACK_TYPES:
-            row = table.filter(pl.col("statistic") == name, pl.col("track_type") == kind)
-            real, error, made, z = row.select("real", "standard_error", "simulated", "z").row(0)
-            mark = " *" if z is not None and abs(z) > 2.0 else ""
-            cells.append(f"{real:.3g} ({error:.2g}) {made:.3g}{mark}")
-        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(cells) + " |")
-    counts = table.group_by("track_type").agg(pl.col("races").max())
-    return "\n".join(lines) + f"\n\nRaces: {dict(sorted(counts.iter_rows()))}\n"
+    print_tables(feed)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("Usage: python -m benchmarks.scenarios FEED_FOLDER")
-    print(markdown(realism(Path(sys.argv[1]))))
+    main(Path(sys.argv[1]))

@@ -23,8 +23,12 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import TRACK_TYPES
+from nascar_assets.scenarios.fit_scales import FREE, prior_spreads, slope, to_scale, with_place
 from nascar_assets.scenarios.fit_targets import (
+    PIT_MOMENTS,
     moment_rows,
+    pit_moments,
+    pit_variances,
     pooled_targets,
     race_weights,
     real_centres,
@@ -33,43 +37,11 @@ from nascar_assets.scenarios.fit_targets import (
 from nascar_assets.scenarios.generation import simulate_rows
 from nascar_assets.scenarios.inputs import prepare, start_scores
 from nascar_assets.scenarios.moments import Races, of_scenarios, stack
-from nascar_assets.scenarios.parameters import (
-    STARTING_VALUES,
-    ProcessParameters,
-    TypeParameters,
-)
+from nascar_assets.scenarios.parameters import ProcessParameters, TypeParameters
 from nascar_assets.scenarios.past_races import PastRace, past_races
+from nascar_assets.scenarios.starting_values import STARTING_VALUES
 
 Floats = npt.NDArray[np.float64]
-
-FREE: dict[str, tuple[str, float]] = {
-    "kappa": ("log", 0.5),
-    "start_scale": ("log", 0.4),
-    "tau": ("log", 0.5),
-    "omega": ("log", 0.25),
-    "sigma_s": ("log", 0.5),
-    "delta": ("log", 0.5),
-    "wreck_rate": ("log", 0.5),
-    "chaos_shape": ("log", 0.8),
-    "wreck_more": ("logit", 0.8),
-    "wreck_out": ("logit", 1.0),
-    "debris_rate": ("log", 0.6),
-    "fast_weight": ("identity", 0.5),
-    "fast_spread": ("log", 0.6),
-    "mechanical": ("log", 0.4),
-    "late": ("log", 0.8),
-    "trouble": ("logit", 0.7),
-    "lapping": ("log", 0.7),
-    "repair": ("logit", 0.7),
-    "caution_laps": ("log", 0.3),
-    "fast_awarded": ("logit", 0.5),
-    "team_share": ("logit", 0.8),
-    "bend": ("identity", 0.15),
-    "spread_slope": ("identity", 0.15),
-    "thinning": ("log", 0.5),
-    "accident_slope": ("identity", 0.4),
-}
-"""Fitted parameters: the scale on which they move, and the prior's standard deviation on it."""
 
 MIN_RACES = 6
 """Fewest races of a type from which it is fitted; below, it keeps the starting values."""
@@ -77,9 +49,13 @@ MIN_SIMULATED = 2000
 """Fewest simulated races of a type in one evaluation."""
 MAX_ITERATIONS = 16
 """Steps after which a fit that still moves has failed."""
-STEP = 0.15
-"""Finite-difference step on the moving scale, as a share of the prior's standard deviation's
-unit; large, because moments of a finite number of simulated races are not smooth."""
+STEP = 1.0
+"""Finite-difference step in standard deviations of the prior; large, because moments of a finite
+number of simulated races are not smooth."""
+NOISE_SEEDS = 4
+"""Further seeds from which the noise of simulated moments is measured."""
+SIGNAL = 2.5
+"""Standard deviations of its noise that a difference must exceed to count."""
 
 
 class FitError(InputError):
@@ -154,6 +130,7 @@ def fit_parameters(
         cut_off=as_of,
         data_hash=data_hash(races),
         standard_errors={kind: fit.standard_errors for kind, fit in fits.items()},
+        prior_spreads={kind: prior_spreads(start.of(kind)) for kind in TRACK_TYPES},
         diagnostics={kind: fit.diagnostics for kind, fit in fits.items()},
     )
 
@@ -177,7 +154,7 @@ def simulated_means(
     seed: int,
     threads: int,
 ) -> Floats:
-    """Mean of each of the `MOMENTS` over the simulated counterparts of real races."""
+    """Mean of each of `MOMENTS` and `PIT_MOMENTS` over the simulated counterparts of real races."""
 
     def simulated(race: PastRace) -> Races:
         inputs = prepare(None, race.setup, parameters)
@@ -195,41 +172,18 @@ def simulated_means(
     for size in sorted(by_size):
         rows.append(moment_rows(stack([made[place] for place in by_size[size]]), centres))
         row_weights.append(np.repeat(weights[by_size[size]], scenarios))
-    return weighted_means(np.concatenate(rows), np.concatenate(row_weights))
-
-
-def _to_scale(value: float, scale: str) -> float:
-    if scale == "log":
-        return math.log(max(value, 1e-6))
-    if scale == "logit":
-        share = min(max(value, 1e-4), 1.0 - 1e-4)
-        return math.log(share / (1.0 - share))
-    return value
-
-
-def _from_scale(value: float, scale: str) -> float:
-    if scale == "log":
-        return math.exp(min(value, 20.0))
-    if scale == "logit":
-        return 1.0 / (1.0 + math.exp(-min(max(value, -20.0), 20.0)))
-    return value
-
-
-def _slope(value: float, scale: str) -> float:
-    """Derivative of a parameter by its place on the moving scale."""
-    if scale == "log":
-        return value
-    return value * (1.0 - value) if scale == "logit" else 1.0
-
-
-def with_place(values: TypeParameters, place: Floats) -> TypeParameters:
-    """Parameters at a place on the moving scales; stage cautions keep their ratio to others."""
-    moved = {
-        name: _from_scale(float(at), scale)
-        for (name, (scale, _)), at in zip(FREE.items(), place, strict=True)
-    }
-    ratio = values.stage_laps / values.caution_laps
-    return replace(values, **moved, stage_laps=ratio * moved["caution_laps"])
+    pits = np.array(
+        [
+            pit_moments(part.finish, race.outcome.finish[0], race.outcome.level)
+            for race, part in zip(races, made, strict=True)
+        ]
+    )
+    return np.concatenate(
+        [
+            weighted_means(np.concatenate(rows), np.concatenate(row_weights)),
+            -weighted_means(pits, weights),
+        ]
+    )
 
 
 def fit_type(
@@ -248,20 +202,21 @@ def fit_type(
     Raises:
         FitError: If no step lowers the objective by then and the last one was not small.
     """
-    initial = _direct(start.of(kind), races)
-    centre = np.array([_to_scale(getattr(initial, n), s) for n, (s, _) in FREE.items()])
+    initial, direct_errors = _direct(start.of(kind), races)
+    centre = np.array([to_scale(getattr(initial, n), s) for n, (s, _) in FREE.items()])
     prior = np.array([sd for _, sd in FREE.values()])
-    mean, variance = target
+    weights = race_weights(races, as_of)
+    mean = np.concatenate([target[0], np.zeros(len(PIT_MOMENTS))])
+    variance = np.concatenate([target[1], pit_variances(races, weights)])
     used = np.isfinite(mean) & np.isfinite(variance) & (variance > 0.0)
     # Simulated moments carry noise of their own.
     sd = np.sqrt(variance[used] * (1.0 + 1.0 / scenarios))
 
     centres = real_centres(races, as_of)
-    weights = race_weights(races, as_of)
     # Few races get more scenarios each, so that the simulated means are as steady.
     scenarios = max(scenarios, math.ceil(MIN_SIMULATED / len(races)))
 
-    def residuals(place: Floats) -> Floats:
+    def residuals(place: Floats, seed: int = seed) -> Floats:
         parameters = replace(start, by_type={**start.by_type, kind: with_place(initial, place)})
         made = simulated_means(races, weights, parameters, centres, scenarios, seed, threads)[used]
         return np.asarray((np.nan_to_num(made, nan=0.0) - mean[used]) / sd, np.float64)
@@ -272,7 +227,12 @@ def fit_type(
     place = centre.copy()
     z = residuals(place)
     first = current = total(place, z)
-    slopes = _jacobian(residuals, place, z, prior)
+    # Differences of simulated moments carry noise, whose square looks like information; what
+    # other seeds change says how much, and slopes that do not rise above it count as none.
+    again = np.array([z, *(residuals(place, seed + 1 + k) for k in range(NOISE_SEEDS))])
+    apart = math.sqrt(2.0) * again.std(axis=0, ddof=1)
+    apart = np.maximum(apart, np.median(apart) / 2.0)
+    slopes = _jacobian(residuals, place, z, prior, apart)
     fresh = True
     converged = False
     iterations = 0
@@ -300,7 +260,7 @@ def fit_type(
         noise = max(2.0, 0.05 * current)
         converged = (gain < noise and fresh) or expected < noise
         if not converged and not fresh and gain < 0.3 * expected:
-            slopes = _jacobian(residuals, place, z, prior)
+            slopes = _jacobian(residuals, place, z, prior, apart)
             fresh = True
         else:
             fresh = False
@@ -313,9 +273,10 @@ def fit_type(
     fitted = with_place(initial, place)
     covariance = np.linalg.inv(slopes.T @ slopes + np.diag(1.0 / prior**2))
     errors = {
-        name: float(np.sqrt(covariance[row, row]) * abs(_slope(getattr(fitted, name), scale)))
+        name: float(np.sqrt(covariance[row, row]) * abs(slope(getattr(fitted, name), scale)))
         for row, (name, (scale, _)) in enumerate(FREE.items())
     }
+    errors |= direct_errors
     diagnostics = {
         "races": float(len(races)),
         "iterations": float(iterations),
@@ -327,28 +288,46 @@ def fit_type(
 
 
 def _jacobian(
-    residuals: Callable[[Floats], Floats], place: Floats, z: Floats, prior: Floats
+    residuals: Callable[[Floats], Floats], place: Floats, z: Floats, prior: Floats, noise: Floats
 ) -> Floats:
+    """Slopes of the residuals [moments, parameters]; those within their noise are 0."""
     columns = []
     for row in range(len(place)):
         trial = place.copy()
-        width = max(STEP, 0.3 * prior[row])
+        width = STEP * prior[row]
         trial[row] += width
-        columns.append((residuals(trial) - z) / width)
+        change = residuals(trial) - z
+        columns.append(np.where(np.abs(change) > SIGNAL * noise, change, 0.0) / width)
     return np.column_stack(columns)
 
 
-def _direct(values: TypeParameters, races: Sequence[PastRace]) -> TypeParameters:
-    """Parameters that are plain averages: ratings' spread, and their correlation with the start."""
-    spread = float(np.mean([np.std(race.ratings) for race in races]))
-    correlations = []
-    for race in races:
-        scores = start_scores(len(race.ratings))[race.outcome.start[0] - 1]
-        if np.std(race.ratings) > 0.0:
-            correlations.append(float(np.corrcoef(scores, race.ratings)[0, 1]))
-    mean = float(np.mean(correlations)) if correlations else values.start_correlation
-    return replace(
-        values,
-        rating_spread=spread if spread > 0.0 else values.rating_spread,
-        start_correlation=min(max(mean, 0.0), 0.95),
+def _direct(
+    values: TypeParameters, races: Sequence[PastRace]
+) -> tuple[TypeParameters, dict[str, float]]:
+    """Parameters that are plain averages over races, and their standard errors.
+
+    They are the ratings' spread, and their correlation with the start.
+    """
+    spreads = np.array([np.std(race.ratings) for race in races])
+    correlations = np.array(
+        [
+            np.corrcoef(start_scores(len(race.ratings))[race.outcome.start[0] - 1], race.ratings)[
+                0, 1
+            ]
+            for race in races
+            if np.std(race.ratings) > 0.0
+        ]
     )
+    if not len(correlations):
+        return values, {}
+    found = replace(
+        values,
+        rating_spread=float(spreads.mean()),
+        start_correlation=min(max(float(correlations.mean()), 0.0), 0.95),
+    )
+    errors = {
+        name: float(each.std(ddof=1) / math.sqrt(len(each)))
+        for name, each in (("rating_spread", spreads), ("start_correlation", correlations))
+        if len(each) > 1
+    }
+    return found, errors

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.feed.schemas import TRACK_TYPES
-from nascar_assets.scenarios.moments import Races, race_moments
+from nascar_assets.scenarios.moments import GROUPS, SHARES, Races, finish_shares, race_moments
 from nascar_assets.scenarios.past_races import PastRace
 
 Floats = npt.NDArray[np.float64]
@@ -33,9 +33,7 @@ MOMENTS: tuple[str, ...] = (
     "start_mid",
     "mid_finish",
     "accident_level",
-    "weakest_finish",
-    "weakest_spread",
-    "strongest_finish",
+    "mechanical_level",
     "green_share",
     "cautions",
     "cautions_spread",
@@ -44,14 +42,28 @@ MOMENTS: tuple[str, ...] = (
     "lead_lap",
     "laps_down",
     "teammates",
+    *(f"fifth_{group}_within_{share}" for group in range(1, GROUPS + 1) for share in SHARES),
 )
-"""What the fit matches."""
+"""What the fit matches; the last ones are `finish_shares`."""
+
+OWN_SERIES: tuple[str, ...] = (
+    "start_finish",
+    "level_finish",
+    "level_finish_running",
+    *(name for name in MOMENTS if name.startswith("fifth_")),
+)
+"""Moments that other series do not draw in: how much a rating says about the finish depends on how
+even a series' field is."""
 
 SPREADS: dict[str, str] = {"accidents_spread": "accidents", "cautions_spread": "cautions"}
 """Moments that are squared distances from the real mean of another, so that the fit tells a
 variance from a mean."""
 
 
+GROUP_CARS = 7
+"""Cars in a fifth of a field."""
+OVERLAP = 2.0
+"""Factor on the variances of the shares, which repeat each other."""
 HALF_LIFE_DAYS = 730.0
 """Age at which a race counts half: rules packages, cars and cautions change over the years."""
 
@@ -95,6 +107,7 @@ def pooled_targets(
     usable = np.isfinite(excess)
     between = np.where(usable, excess, 0.0).sum(axis=0) / np.maximum(usable.sum(axis=0), 1)
     between = np.maximum(between, 0.01)
+    between[[MOMENTS.index(name) for name in OWN_SERIES]] = np.inf
     targets = {}
     for row, kind in enumerate(TRACK_TYPES):
         (m, s), (other, t) = means[kind, True], means[kind, False]
@@ -120,7 +133,53 @@ def moment_rows(races: Races, centres: Mapping[str, float]) -> Floats:
     values = race_moments(races)
     for spread, name in SPREADS.items():
         values[spread] = (values[name] - centres[name]) ** 2
-    return np.column_stack([values[name] for name in MOMENTS])
+    named = [values[name] for name in MOMENTS if name in values]
+    return np.column_stack([*named, finish_shares(races)])
+
+
+PIT_MOMENTS: tuple[str, ...] = (
+    "weaker_pit_width",
+    "weaker_pit_tails",
+    "stronger_pit_width",
+    "stronger_pit_tails",
+)
+"""What the fit matches besides: calibration of the finishes of the weaker and the stronger half."""
+PIT_TAIL = 0.9
+"""|2 PIT - 1| beyond which an outcome lies in the forecast's tails."""
+
+
+def pit_moments(
+    finish: npt.NDArray[np.integer], real: npt.NDArray[np.integer], level: Floats
+) -> Floats:
+    """[4] `PIT_MOMENTS` of one race: how far its outcomes are from calibrated, 0 if they are.
+
+    The PIT of a finish is its place among the simulated ones, which is uniform if both come from
+    the same distribution (Dawid 1984). With v = |2 PIT - 1|, the moments are the means of
+    v - 1/2 and of [v > 0.9] - 0.1: a forecast that is too narrow has both above 0.
+
+    Args:
+        finish: [m, N] simulated finishes.
+        real: [N] finishes.
+        level: [N] ratings.
+    """
+    below = (finish < real).sum(axis=0) + 0.5 * (finish == real).sum(axis=0)
+    v = np.abs(2.0 * (below + 0.5) / (len(finish) + 1.0) - 1.0)
+    strong = np.argsort(np.argsort(level, kind="stable"), kind="stable") >= len(level) // 2
+    tails = v > PIT_TAIL
+    moments = [
+        statistic
+        for half in (~strong, strong)
+        for statistic in (v[half].mean() - 0.5, tails[half].mean() - (1.0 - PIT_TAIL))
+    ]
+    return np.array(moments, np.float64)
+
+
+def pit_variances(races: Sequence[PastRace], weights: Floats) -> Floats:
+    """[4] sampling variance of the weighted means of `PIT_MOMENTS` over calibrated races."""
+    cars = float(np.mean([len(race.ratings) for race in races])) / 2.0
+    count = weights.sum() ** 2 / (weights**2).sum()
+    tail = PIT_TAIL * (1.0 - PIT_TAIL)
+    return np.array([1.0 / 12.0, tail, 1.0 / 12.0, tail]) / cars / count
 
 
 def weighted_means(rows: Floats, weights: Floats) -> Floats:
@@ -147,4 +206,10 @@ def _mean_and_variance(rows: Floats, weights: Floats) -> tuple[Floats, Floats]:
     pseudo = (0.25 * np.abs(mean) + 0.02) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = (count * spread + 2.0 * pseudo) / (count + 1.0) / count
+        # Shares of a few cars may be 0 by chance, race after race: at least binomial variance
+        # (Laplace's rule); they overlap, so that each counts less than a moment of its own.
+        shares = slice(len(MOMENTS) - GROUPS * len(SHARES), None)
+        share = (count[shares] * mean[shares] + 1.0) / (count[shares] + 2.0)
+        binomial = share * (1.0 - share) / GROUP_CARS / count[shares]
+        variance[shares] = OVERLAP * np.maximum(variance[shares], binomial)
     return mean, np.where(count > 0.0, variance, np.inf)

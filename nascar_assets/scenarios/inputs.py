@@ -149,6 +149,10 @@ def prepare(
     scale = np.array([exp_of(values.spread_slope * float(rating)) for rating in ratings])
     noise = np.zeros(LANES * (-(-len(drivers) // LANES)), np.float32)
     noise[: len(drivers)] = values.omega * math.sqrt(1.0 - rates.keep**2) * scale
+    fragile = np.array(
+        [exp_of(-values.mechanical_slope * float(r)) for r in ratings.clip(-2.0, 2.0)]
+    )
+    fragile /= fragile.mean()
     field = Field(
         level=values.kappa * (bent - bent.mean()),
         level_sd=spread * scale,
@@ -163,8 +167,8 @@ def prepare(
         ),
         mechanical=np.array(
             [
-                min(0.9, values.mechanical / 40.0 * exp_of(SHADOW_HAZARD_SPREAD * risk))
-                for risk in shadow
+                min(0.9, values.mechanical / 40.0 * weight * exp_of(SHADOW_HAZARD_SPREAD * risk))
+                for risk, weight in zip(shadow, fragile, strict=True)
             ]
         ),
         start=np.array([entry.start or 0 for entry in setup.entries], np.int64),

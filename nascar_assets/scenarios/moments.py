@@ -16,6 +16,10 @@ Floats = npt.NDArray[np.float64]
 
 CLUSTER_LAPS = 2
 """Accident retirements within so many laps of each other count as one wreck."""
+GROUPS = 5
+"""Groups of a field by rating, the weakest first."""
+SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
+"""Shares of the field within which the finishes of a group are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,9 @@ def race_moments(races: Races) -> dict[str, Floats]:
         accident_level = np.where(
             accidents > 0, (level * (races.status == 1)).sum(axis=1) / accidents, np.nan
         )
+        mechanical_level = np.where(
+            mechanical > 0, (level * (races.status == 2)).sum(axis=1) / mechanical, np.nan
+        )
     values: dict[str, Floats] = {
         "accidents": accidents,
         "mechanical": mechanical,
@@ -127,6 +134,7 @@ def race_moments(races: Races) -> dict[str, Floats]:
         ),
         "mid_finish": _rows_correlation(races.mid_position.astype(np.float64), finish, known_mid),
         "accident_level": accident_level,
+        "mechanical_level": mechanical_level,
         "weakest_finish": _group_mean(weakest, share),
         "weakest_spread": _group_mean(weakest, (share - 0.5) ** 2),
         "strongest_finish": _group_mean(strongest, share),
@@ -154,6 +162,23 @@ def race_moments(races: Races) -> dict[str, Floats]:
     for code, label in enumerate(REGIMES):
         values[f"regime_{label}"] = (codes == code).astype(np.float64)
     return values
+
+
+def finish_shares(races: Races) -> Floats:
+    """[n, GROUPS * len(SHARES)] shares of a group's cars that finish within a share of the field.
+
+    The groups are fifths of the field by rating: what a rating says about the whole distribution
+    of the finish. Columns go through the shares group by group, the weakest cars first.
+    """
+    n, size = races.finish.shape
+    level = np.broadcast_to(races.level, races.finish.shape)
+    place = np.argsort(np.argsort(level, axis=1, kind="stable"), axis=1, kind="stable")
+    group = GROUPS * np.arange(n)[:, None] + place * GROUPS // size
+    code = group.reshape(-1)
+    cars = np.maximum(np.bincount(code, minlength=GROUPS * n), 1)
+    share = ((races.finish - 0.5) / size).reshape(-1)
+    counted = [np.bincount(code, share < part, minlength=GROUPS * n) / cars for part in SHARES]
+    return np.stack(counted, axis=-1).reshape(n, GROUPS * len(SHARES))
 
 
 def _group_mean(group: Array, values: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Parameters of the race process by track type: starting values, and what a fit returns."""
+"""Parameters of the race process by track type, and what a fit returns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -60,6 +60,8 @@ class TypeParameters:
             together, that a team's cars have in common.
         thinning: The wreck hazard falls as the share of cars still running to this power.
         accident_slope: Involvement in accidents falls as exp(-accident_slope * rating).
+        mechanical_slope: The mechanical hazard falls as exp(-mechanical_slope * rating); the
+            field's mean stays.
         start_correlation: Correlation of a drawn qualifying score with the rating.
         rating_spread: Spread of ratings in a field, the unit of a change of skill.
     """
@@ -100,6 +102,7 @@ class TypeParameters:
     team_share: float = 0.2
     thinning: float = 1.0
     accident_slope: float = 0.0
+    mechanical_slope: float = 0.0
     start_correlation: float = 0.6
     rating_spread: float = 0.55
 
@@ -133,6 +136,8 @@ class ProcessParameters:
         cut_off: Nothing later than this was used (UTC).
         data_hash: SHA-256 of the races used; empty for starting values.
         standard_errors: By track type and parameter, where fitted.
+        prior_spreads: By track type and parameter, where given and not estimated: the standard
+            deviation of what is believed of it.
         diagnostics: Of the fit, by track type and name.
     """
 
@@ -141,6 +146,7 @@ class ProcessParameters:
     cut_off: datetime | None = None
     data_hash: str = ""
     standard_errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    prior_spreads: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     diagnostics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -151,7 +157,7 @@ class ProcessParameters:
             )
         set_ = object.__setattr__
         set_(self, "by_type", MappingProxyType(dict(self.by_type)))
-        for name in ("standard_errors", "diagnostics"):
+        for name in ("standard_errors", "prior_spreads", "diagnostics"):
             frozen = {kind: MappingProxyType(dict(v)) for kind, v in getattr(self, name).items()}
             set_(self, name, MappingProxyType(frozen))
 
@@ -188,6 +194,7 @@ class ProcessParameters:
             "cut_off": self.cut_off.isoformat() if self.cut_off else None,
             "data_hash": self.data_hash,
             "standard_errors": {k: dict(v) for k, v in self.standard_errors.items()},
+            "prior_spreads": {k: dict(v) for k, v in self.prior_spreads.items()},
             "diagnostics": {k: dict(v) for k, v in self.diagnostics.items()},
             "hash": self.hash,
         }
@@ -197,15 +204,26 @@ class ProcessParameters:
         """Stored parameters.
 
         Raises:
-            InputError: If a field is missing or the stored hash does not match the numbers.
+            InputError: If they are of another version of the race process, a field is missing or
+                the stored hash does not match the numbers.
         """
+        names = {item.name for item in fields(TypeParameters)}
         try:
+            strange = sorted({name for v in stored["by_type"].values() for name in set(v) ^ names})
+            if strange:
+                raise InputError(
+                    "The stored parameters are those of another version of the race process; they "
+                    f"differ in {', '.join(strange)}.",
+                    field="by_type",
+                    remedy="Fit the race process again.",
+                )
             loaded = cls(
                 by_type={k: TypeParameters(**v) for k, v in stored["by_type"].items()},
                 source=stored["source"],
                 cut_off=(datetime.fromisoformat(stored["cut_off"]) if stored["cut_off"] else None),
                 data_hash=stored["data_hash"],
                 standard_errors=stored["standard_errors"],
+                prior_spreads=stored["prior_spreads"],
                 diagnostics=stored["diagnostics"],
             )
             expected = stored["hash"]
@@ -214,178 +232,3 @@ class ProcessParameters:
         if loaded.hash != expected:
             raise InputError("The stored parameters were changed after they were written.")
         return loaded
-
-
-_STARTING_VALUES = {
-    "superspeedway": TypeParameters(
-        kappa=0.833,
-        start_scale=1.89,
-        tau=6.61,
-        omega=0.589,
-        sigma_s=0.0779,
-        delta=0.159,
-        wreck_rate=0.0715,
-        chaos_shape=4.52,
-        wreck_more=0.557,
-        wreck_out=0.982,
-        debris_rate=0.0176,
-        fast_weight=-0.000611,
-        sigma_j=0.25,
-        mechanical=0.968,
-        late=2.36,
-        restart_factor=1.5,
-        overtime_factor=3.0,
-        damage=0.3,
-        trouble=0.0977,
-        repair=0.422,
-        repair_laps=3.0,
-        lapping=0.002,
-        wave_around=0.6,
-        caution_laps=4.65,
-        stage_laps=5.57,
-        fuel_miles=95.0,
-        trapped=0.5,
-        stay_out=0.3,
-        fast_leader=1.0,
-        fast_spread=0.202,
-        fast_awarded=0.949,
-        bend=0.216,
-        spread_slope=0.106,
-        team_share=0.188,
-        thinning=1.91,
-        accident_slope=0.0158,
-        start_correlation=0.757,
-        rating_spread=0.288,
-    ),
-    "intermediate": TypeParameters(
-        kappa=2.04,
-        start_scale=0.945,
-        tau=6.87,
-        omega=0.868,
-        sigma_s=0.595,
-        delta=0.12,
-        wreck_rate=0.0521,
-        chaos_shape=3.6,
-        wreck_more=0.221,
-        wreck_out=0.663,
-        debris_rate=0.0305,
-        fast_weight=1.18,
-        sigma_j=0.25,
-        mechanical=1.26,
-        late=1.66,
-        restart_factor=1.5,
-        overtime_factor=3.0,
-        damage=1.2,
-        trouble=0.132,
-        repair=0.342,
-        repair_laps=3.0,
-        lapping=0.0118,
-        wave_around=0.5,
-        caution_laps=5.17,
-        stage_laps=6.11,
-        fuel_miles=88.0,
-        trapped=0.6,
-        stay_out=0.6,
-        fast_leader=1.0,
-        fast_spread=0.199,
-        fast_awarded=0.947,
-        bend=0.286,
-        spread_slope=0.0217,
-        team_share=0.226,
-        thinning=1.13,
-        accident_slope=-0.311,
-        start_correlation=0.606,
-        rating_spread=0.491,
-    ),
-    "short": TypeParameters(
-        kappa=1.47,
-        start_scale=0.908,
-        tau=19.9,
-        omega=0.428,
-        sigma_s=0.191,
-        delta=0.191,
-        wreck_rate=0.0539,
-        chaos_shape=7.45,
-        wreck_more=0.255,
-        wreck_out=0.308,
-        debris_rate=0.025,
-        fast_weight=1.56,
-        sigma_j=0.2,
-        mechanical=1.11,
-        late=0.917,
-        restart_factor=1.5,
-        overtime_factor=3.0,
-        damage=0.8,
-        trouble=0.132,
-        repair=0.313,
-        repair_laps=3.0,
-        lapping=0.0272,
-        wave_around=0.4,
-        caution_laps=6.54,
-        stage_laps=8.17,
-        fuel_miles=95.0,
-        trapped=0.6,
-        stay_out=0.5,
-        fast_leader=1.0,
-        fast_spread=0.196,
-        fast_awarded=0.954,
-        bend=0.246,
-        spread_slope=0.0992,
-        team_share=0.326,
-        thinning=0.853,
-        accident_slope=0.661,
-        start_correlation=0.608,
-        rating_spread=0.531,
-    ),
-    "road": TypeParameters(
-        kappa=0.963,
-        start_scale=0.82,
-        tau=7.22,
-        omega=0.455,
-        sigma_s=0.249,
-        delta=0.819,
-        wreck_rate=0.0154,
-        chaos_shape=1.09,
-        wreck_more=0.08,
-        wreck_out=0.969,
-        debris_rate=0.00531,
-        fast_weight=3.17,
-        sigma_j=0.25,
-        mechanical=1.44,
-        late=2.48,
-        restart_factor=1.5,
-        overtime_factor=3.0,
-        damage=0.8,
-        trouble=0.0557,
-        repair=0.293,
-        repair_laps=3.0,
-        lapping=0.00763,
-        wave_around=0.5,
-        caution_laps=2.15,
-        stage_laps=2.51,
-        fuel_miles=75.0,
-        trapped=0.6,
-        stay_out=0.6,
-        fast_leader=1.0,
-        fast_spread=0.201,
-        fast_awarded=0.944,
-        bend=0.183,
-        spread_slope=0.153,
-        team_share=0.207,
-        thinning=1.08,
-        accident_slope=0.366,
-        start_correlation=0.604,
-        rating_spread=0.346,
-    ),
-}
-
-STARTING_VALUES = ProcessParameters(
-    by_type=_STARTING_VALUES,
-    source=(
-        "Simulated moments of the 36 Cup races of 2022, with priors centred on a running-order "
-        "process fitted to the Cup races up to 2022; fuel ranges, restarts, overtime hazard, "
-        "repair times and the worth of track position are set, not fitted."
-    ),
-    cut_off=datetime(2023, 1, 1, tzinfo=UTC),
-)
-"""Parameters to begin with, where no fit as of the race's date is at hand."""

@@ -1,5 +1,6 @@
 """A fit finds the parameters that made the races, knows what it may see, and fails aloud."""
 
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -10,7 +11,10 @@ from nascar_assets.feed.schemas import RESULTS, SCHEDULE
 from nascar_assets.history.schemas import RATINGS
 from nascar_assets.scenarios import STARTING_VALUES, STATUS, generate_scenarios
 from nascar_assets.scenarios.estimation import FitError, fit_parameters
-from nascar_assets.scenarios.fit_targets import pooled_targets, weighted_means
+from nascar_assets.scenarios.fit_scales import FREE, GIVEN
+from nascar_assets.scenarios.fit_targets import pit_moments, pooled_targets, weighted_means
+from nascar_assets.scenarios.moments import GROUPS, SHARES, Races, finish_shares
+from nascar_assets.scenarios.parameters import ProcessParameters, TypeParameters
 from nascar_assets.scenarios.past_races import past_races
 from nascar_assets_tests.scenarios.fields import setup_of
 
@@ -118,6 +122,56 @@ def test_a_fit_says_what_it_saw(fitted):
     # Types without races keep their starting values and have no standard errors.
     assert fitted.of("road") == STARTING_VALUES.of("road")
     assert set(fitted.standard_errors) == {"short"}
+
+
+def test_every_parameter_has_a_standard_error_or_is_given(fitted):
+    tied = {"stage_laps"}  # keeps its ratio to caution_laps
+    names = {item.name for item in fields(TypeParameters)}
+    assert set(fitted.standard_errors["short"]) | set(GIVEN) | tied == names
+    assert not set(FREE) & set(GIVEN)
+    assert all(error > 0.0 for error in fitted.standard_errors["short"].values())
+    # No parameter is known worse than it was believed before the races.
+    for name, (scale, sd) in FREE.items():
+        if scale == "identity":
+            assert fitted.standard_errors["short"][name] <= sd * (1.0 + 1e-9)
+    # A tank is believed to 15%: 95 miles, give or take 14.25.
+    assert fitted.prior_spreads["short"]["fuel_miles"] == pytest.approx(14.25)
+    assert ProcessParameters.from_dict(fitted.to_dict()) == fitted
+
+
+def test_shares_of_groups_by_hand():
+    # Ten cars, the best first in ability; the two weakest (places 9 and 1) are the first group.
+    finish = np.array([[2, 3, 4, 5, 6, 7, 8, 10, 9, 1]])
+    nothing = np.zeros_like(finish)
+    race = Races(
+        *(nothing, finish, nothing, nothing, nothing, nothing, nothing),
+        *(np.array([100]), np.array([80]), np.array([5]), 100),
+        level=np.arange(10, 0, -1.0),
+        team=nothing[0],
+    )
+    shares = finish_shares(race).reshape(GROUPS, len(SHARES))
+    # Within .1, .25, .5, .75, .9 of the field: places up to 1, 2 (2.5 / 10 is not below), 5, 7, 9.
+    assert shares[0].tolist() == [0.5, 0.5, 0.5, 0.5, 1.0]
+    assert shares[4].tolist() == [0.0, 0.5, 1.0, 1.0, 1.0]
+    assert shares.mean(axis=0).tolist() == pytest.approx([0.1, 0.2, 0.5, 0.7, 0.9])
+
+
+def test_pit_moments_tell_a_narrow_forecast_from_a_calibrated_one():
+    rng = np.random.default_rng(1)
+    level = np.linspace(-1.0, 1.0, 40)
+
+    def orders(n: int, spread: float) -> np.ndarray:
+        score = -level + spread * rng.standard_normal((n, 40))
+        return 1 + np.argsort(np.argsort(score, axis=1), axis=1)
+
+    real = orders(300, 1.0)
+    right, narrow = (
+        np.mean([pit_moments(orders(60, spread), one, level) for one in real], axis=0)
+        for spread in (1.0, 0.5)
+    )
+    # Standard errors over 300 races of 20 cars: 0.004; four of them once in 16,000 times.
+    assert right == pytest.approx(0.0, abs=0.016)
+    assert (narrow > 0.05).all()
 
 
 def test_races_known_later_are_not_seen(tables):

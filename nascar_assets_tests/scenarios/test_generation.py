@@ -1,12 +1,15 @@
 """What constraints do to the scenarios, what is rejected, and what the diagnostics say."""
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
 
 from nascar_assets.constraints import MissingConstraintError
 from nascar_assets.errors import InputError
+from nascar_assets.ontology.vetoes import VETO_KINDS
+from nascar_assets.rules import rule_set
 from nascar_assets.scenarios import (
     STARTING_VALUES,
     PitStrategy,
@@ -72,6 +75,41 @@ def test_aggression_shadow_risk_and_the_track_act_as_they_say():
     # Harder to pass: whoever leads keeps the lead for longer.
     easy, hard = (make(difficulty=value).laps_led.max(axis=1).mean() for value in (0.1, 0.9))
     assert hard > 1.1 * easy
+
+
+def test_an_override_moves_points_and_retirements_of_a_rated_field():
+    setup = setup_of(36, 120)
+    entries = tuple(replace(entry, skill_reference=0.6) for entry in setup.entries)
+    setup = replace(setup, entries=entries)
+    drivers = {entry.driver_id: {"skill": 0.6} for entry in entries}
+    rules = rule_set("dk-classic", date(2025, 3, 1))
+
+    def points_and_retired(**changes: float) -> tuple[float, float]:
+        own = {**drivers, "d20": {"skill": 0.6, **changes}}
+        made = generate_scenarios(spec_of(setup, own), setup, 3000, 11)
+        return made.points(rules)[:, 20].mean() / rules.points_scale, (
+            made.status[:, 20] != 0
+        ).mean()
+
+    points, retired = points_and_retired()
+    # A standard deviation of skill is worth several places; a standard error here is 0.3 points.
+    assert points_and_retired(skill=0.9)[0] > points + 2.0
+    assert points_and_retired(skill=0.3)[0] < points - 2.0
+    assert points_and_retired(shadow_risk=0.999)[1] > retired + 0.01
+
+
+def test_weak_cars_break_more_often_where_the_parameters_say_so():
+    setup = setup_of(40, 100, stage_ends=())
+    parameters = STARTING_VALUES.with_type(
+        "intermediate", mechanical=4.0, mechanical_slope=1.0, wreck_rate=0.0
+    )
+    made = generate_scenarios(None, setup, 3000, 2, parameters=parameters)
+    broken = (made.status == 2).mean(axis=0)
+    ratings = np.array([entry.rating for entry in setup.entries])
+    weights = np.exp(-(ratings - ratings.mean()))
+    # Four cars of forty on average, each by its weight: standard errors are 0.006 at most.
+    assert broken == pytest.approx(0.1 * weights / weights.mean(), abs=0.03)
+    assert broken.mean() == pytest.approx(0.1, abs=0.004)
 
 
 def test_an_uncertain_rating_widens_the_forecast():
@@ -169,6 +207,16 @@ def test_a_veto_rule_rejects_what_breaks_it_and_nothing_else(code):
     rejected = diagnostics.n_generated - 300
     assert sum(diagnostics.rejected_by_rule.values()) == rejected
     assert diagnostics.rejection_rate == pytest.approx(rejected / diagnostics.n_generated)
+
+
+def test_every_rule_of_the_vocabulary_on_scenarios_is_tried():
+    for subject, tried in (("driver", DRIVER_RULES), ("track", TRACK_RULES)):
+        known = {
+            kind.name
+            for kind in VETO_KINDS.values()
+            if kind.subject == subject and kind.scope == "scenario"
+        }
+        assert {code.split(":")[0] for code in tried} == known
 
 
 def test_rules_for_lineups_and_absent_rivals_reject_nothing():

@@ -195,6 +195,7 @@ def quiet(**changes: float):
         "thinning": 0.0,
         "chaos_shape": 1e6,
         "accident_slope": 0.0,
+        "mechanical_slope": 0.0,
     }
     return STARTING_VALUES.with_type("intermediate", **{**base, **changes})
 

@@ -123,11 +123,16 @@ def test_stored_parameters_are_equal_and_tampering_shows():
         STARTING_VALUES,
         cut_off=datetime(2024, 2, 1, tzinfo=UTC),
         standard_errors={"short": {"kappa": 0.1}},
+        prior_spreads={"short": {"sigma_j": 0.1}},
     )
     stored = fitted.to_dict()
     assert ProcessParameters.from_dict(stored) == fitted
     stored["by_type"]["short"]["kappa"] = 9.0
     with pytest.raises(InputError, match="changed"):
+        ProcessParameters.from_dict(stored)
+    # A fit of another version of the race process is told apart from a changed one.
+    del stored["by_type"]["short"]["mechanical_slope"]
+    with pytest.raises(InputError, match=r"another version.*mechanical_slope"):
         ProcessParameters.from_dict(stored)
 
 
