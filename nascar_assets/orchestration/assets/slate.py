@@ -154,45 +154,6 @@ def slate_field(
     ).cast(dict(ENTRIES))  # type: ignore[arg-type]
 
 
-@slate_asset(
-    group_name="slate",
-    description="What every race known by the cut-off says of drivers, teams and cars.",
-    deps=[slate, ALL_RESULTS],
-    kinds={"numba"},
-)
-def slate_rating_state(
-    context: dg.AssetExecutionContext, platform: Platform
-) -> dg.MaterializeResult[None]:
-    """Built once; ratings and ontology values both come from it."""
-    from nascar_assets.orchestration.inputs.rating_states import build_rating_state
-
-    plan = SlatePlan.load(platform.root, context.partition_key)
-    state = build_rating_state(platform.root, plan)
-    through = state.data_through
-    return dg.MaterializeResult(
-        metadata={
-            "data_through": through.isoformat() if through else "no races",
-            "drivers": len(state.races),
-        }
-    )
-
-
-@slate_asset(
-    group_name="slate",
-    description="Rating and level of every car, from races that were known by the cut-off.",
-    deps=[slate_rating_state],
-    kinds={"polars", "numba"},
-)
-def slate_ratings(
-    context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
-) -> pl.DataFrame:
-    """One row per car, with the uncertainty of its level."""
-    from nascar_assets.orchestration.inputs.rating_states import load_rating_state
-
-    plan = SlatePlan.load(platform.root, context.partition_key)
-    return load_rating_state(platform.root, plan).rate(slate_field, plan.as_of)
-
-
 def feature_sources(
     root: DataRoot, race_key: str, slate_field: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
@@ -235,15 +196,16 @@ def feature_sources(
             "slate_features",
             "nothing_leaks",
             "Level 3 of the availability contract: with everything after the cut-off changed, "
-            "dropped or added to, the features are the same to the byte.",
+            "dropped or added to, features, ratings and values are the same to the byte.",
         ),
     ],
 )
 def slate_features(
     context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
 ) -> Iterator[Any]:
-    """The feature table that the availability contract guards."""
+    """The feature table, and the contract's three levels that the forecast waits for."""
     from nascar_assets.history.features import build_features
+    from nascar_assets.orchestration.assets.slate_contract import prove_basis
     from nascar_assets.telemetry import FeatureAvailabilityContract, validate_features
     from nascar_assets.telemetry.leakage import prove_no_leakage
 
@@ -260,15 +222,66 @@ def slate_features(
         "known_by_the_cutoff",
         lambda: FeatureAvailabilityContract.validate_dataframe(features, plan.as_of) is not None,
     )
-    report = prove_no_leakage(build_features, race, plan.as_of, sources, seed=plan.seed, rounds=1)
+    planned = scan_table(root, "schedule").collect()
+    reports = {
+        "features": prove_no_leakage(
+            build_features, race, plan.as_of, sources, seed=plan.seed, rounds=1
+        ),
+        "ratings and values": prove_basis(sources, planned, race, plan.as_of, seed=plan.seed),
+    }
+    leaks = [
+        f"- {what}: {leak.feature} moved by {leak.source} ({leak.change}, {leak.rows} rows)"
+        for what, report in reports.items()
+        for leak in report.leaks
+    ]
     yield dg.AssetCheckResult(
-        passed=report.passed,
+        passed=not leaks,
         check_name="nothing_leaks",
         metadata={
-            "trials": report.trials,
-            "leaks": dg.MetadataValue.md("\n".join(f"- {leak}" for leak in report.leaks) or "none"),
+            "trials": sum(report.trials for report in reports.values()),
+            "columns": sum(len(report.features) for report in reports.values()),
+            "leaks": dg.MetadataValue.md("\n".join(leaks) or "none"),
         },
     )
+
+
+@slate_asset(
+    group_name="slate",
+    description="What every race known by the cut-off says of drivers, teams and cars.",
+    deps=[slate, slate_features, ALL_RESULTS],
+    kinds={"numba"},
+)
+def slate_rating_state(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> dg.MaterializeResult[None]:
+    """Built once, past the contract's checks; ratings and ontology values both come from it."""
+    from nascar_assets.orchestration.inputs.rating_states import build_rating_state
+
+    plan = SlatePlan.load(platform.root, context.partition_key)
+    state = build_rating_state(platform.root, plan)
+    through = state.data_through
+    return dg.MaterializeResult(
+        metadata={
+            "data_through": through.isoformat() if through else "no races",
+            "drivers": len(state.races),
+        }
+    )
+
+
+@slate_asset(
+    group_name="slate",
+    description="Rating and level of every car, from races that were known by the cut-off.",
+    deps=[slate_rating_state],
+    kinds={"polars", "numba"},
+)
+def slate_ratings(
+    context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
+) -> pl.DataFrame:
+    """One row per car, with the uncertainty of its level."""
+    from nascar_assets.orchestration.inputs.rating_states import load_rating_state
+
+    plan = SlatePlan.load(platform.root, context.partition_key)
+    return load_rating_state(platform.root, plan).rate(slate_field, plan.as_of)
 
 
 def _contract_check(name: str, holds: Callable[[], bool]) -> dg.AssetCheckResult:
