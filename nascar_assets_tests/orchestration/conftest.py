@@ -1,7 +1,10 @@
-"""One home with the sample synced and its slate run, made once for all tests of the platform."""
+"""A home with the sample's races, and one of the demo: each made once for all tests."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
 import shutil
 import time
@@ -11,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from nascar_assets.cli.app import run
 from nascar_assets.cli.location import code_location
-from nascar_assets.orchestration.commands.slate import add_slate, run_slate
 from nascar_assets.orchestration.commands.sync import sync_races
 from nascar_assets.sample import Sample, generate_sample, write_sample
 from nascar_assets.sample.generate import SEASONS
@@ -22,7 +25,7 @@ SCENARIOS = 300
 
 @dataclass(frozen=True)
 class World:
-    """The sample on disk, and a home on which it was synced and its slate run."""
+    """The sample on disk, and the home of a demo of it."""
 
     sample: Sample
     folder: Path
@@ -55,28 +58,30 @@ def raced(sample_folder: tuple[Sample, Path], tmp_path_factory: pytest.TempPathF
     location = code_location(str(home))
     synced = sync_races(str(home), str(folder / "feed"), ["cup"], SEASONS, location=location)
     assert not synced.failures
-    minute_ago = time.time() - 60
-    for path in home.rglob("*"):  # it was synced a while ago
-        os.utime(path, (minute_ago, minute_ago))
+    backdate(home)
     return home
 
 
+def backdate(home: Path) -> None:
+    """Dates all files a minute back, as if the home had been made a while ago."""
+    minute_ago = time.time() - 60
+    for path in home.rglob("*"):
+        os.utime(path, (minute_ago, minute_ago))
+
+
 @pytest.fixture(scope="session")
-def world(
-    sample_folder: tuple[Sample, Path], raced: Path, tmp_path_factory: pytest.TempPathFactory
-) -> World:
+def world(sample_folder: tuple[Sample, Path], tmp_path_factory: pytest.TempPathFactory) -> World:
+    """`nascar demo` from nothing, as a person runs it."""
     sample, folder = sample_folder
-    home = tmp_path_factory.mktemp("world") / "home"
-    shutil.copytree(raced, home)
-    registration, _ = add_slate(str(home), folder / "salaries" / sample.slate_file)
-    outcome = run_slate(
-        str(home),
-        registration.slate_id,
-        location=code_location(str(home)),
-        as_of=sample.as_of.isoformat(),
-        n_scenarios=SCENARIOS,
-    )
-    return World(sample, folder, home, registration.slate_id, outcome.result)
+    base = tmp_path_factory.mktemp("world")
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = run(["demo", "--home", str(base), "--scenarios", str(SCENARIOS), "--json"])
+    assert code == 0
+    result: dict[str, Any] = json.loads(said.getvalue())
+    home = base / "demo"
+    backdate(home)
+    return World(sample, folder, home, result["slate"], result)
 
 
 @pytest.fixture
