@@ -19,6 +19,8 @@ _EASTERN = ZoneInfo("America/New_York")
 
 _EXACT = "exact"
 
+_NAME_FIELD = {"dk": "Name", "fd": "Nickname"}
+
 
 def race_date(race: Mapping[str, Any]) -> date:
     """The Eastern date on which a race starts."""
@@ -74,11 +76,15 @@ def build_slate(
     by_canonical = (
         {} if listed is None else {directory.canonical(i): i for i in listed["driver_id"].unique()}
     )
+
+    def who(row: SalaryRow) -> str:
+        return f"{row.name} ({salaries.filename}, row {row.row}, {_NAME_FIELD[salaries.site]})"
+
     for row in salaries.rows:
         if row.out:
-            notices.append(f"{row.name} (row {row.row}) is {row.status} and left out.")
+            notices.append(f"{who(row)} is {row.status} and left out.")
             continue
-        found = _resolve(row, local, by_canonical, directory, notices)
+        found = _resolve(row, who(row), local, by_canonical, directory, notices)
         if found is None:
             continue
         driver_id = found.driver_id
@@ -89,8 +95,8 @@ def build_slate(
             if found.how == _EXACT and before[1].how != _EXACT:
                 resolved[driver_id], dropped = (row, found), before[0]
             notices.append(
-                f"{dropped.name} (row {dropped.row}) is the same driver as "
-                f"{resolved[driver_id][0].name} (row {resolved[driver_id][0].row}) and left out."
+                f"{who(dropped)} is the same driver as {resolved[driver_id][0].name} "
+                f"(row {resolved[driver_id][0].row}) and left out."
             )
             continue
         resolved[driver_id] = (row, found)
@@ -129,35 +135,42 @@ def build_slate(
 
 def _resolve(
     row: SalaryRow,
+    who: str,
     local: DriverDirectory | None,
     by_canonical: Mapping[str, str],
     directory: DriverDirectory,
     notices: list[str],
 ) -> Resolution | None:
-    """The driver of a row; none where he is left out, with a notice."""
+    """The driver of a row; none where he is left out, with a notice that says `who` he is."""
     if local is not None:
         found = local.resolve(row.name)
         known = directory.resolve(row.name)
         if found.driver_id is not None and not _someone_else(found, known, directory):
-            _told(row, found, local, notices)
+            _told(who, found, local, notices)
             return found
         entered = by_canonical.get(known.driver_id) if known.driver_id is not None else None
         if entered is not None:
             known = Resolution(entered, (), known.how)
-            _told(row, known, local, notices)
+            _told(who, known, local, notices)
             return known
         nearest = found.candidates
         hint = f" Nearest in the entry list: {', '.join(nearest)}." if nearest else ""
         what = "fits several drivers" if found.how == "ambiguous" else "is not in the entry list"
-        notices.append(f"{row.name} (row {row.row}) {what} and is left out.{hint}")
+        notices.append(
+            f"{who} {what} and is left out.{hint} If he races, sync the feed again, or write the "
+            "name as the entry list does."
+        )
         return None
     found = directory.resolve(row.name)
     if found.driver_id is not None:
-        _told(row, found, directory, notices)
+        _told(who, found, directory, notices)
         return found
     hint = f" Nearest: {', '.join(found.candidates)}." if found.candidates else ""
     what = "fits several drivers" if found.how == "ambiguous" else "is not known to the feed"
-    notices.append(f"{row.name} (row {row.row}) {what} and is carried as a newcomer.{hint}")
+    notices.append(
+        f"{who} {what} and is carried as a newcomer with a wide prior.{hint} If he is one of the "
+        "feed's drivers, write the name as the feed does."
+    )
     return Resolution(f"new:{row.site_id}", (), "newcomer")
 
 
@@ -171,15 +184,11 @@ def _someone_else(found: Resolution, known: Resolution, directory: DriverDirecto
     )
 
 
-def _told(
-    row: SalaryRow, found: Resolution, directory: DriverDirectory, notices: list[str]
-) -> None:
+def _told(who: str, found: Resolution, directory: DriverDirectory, notices: list[str]) -> None:
     """A notice where a name was resolved by more than its own spelling."""
     if found.how != _EXACT and found.driver_id is not None:
         name = directory.names.get(found.driver_id, found.driver_id)
-        notices.append(
-            f"{row.name} (row {row.row}) is taken for {name} ({found.driver_id}) by {found.how}."
-        )
+        notices.append(f"{who} is taken for {name} ({found.driver_id}) by {found.how}.")
 
 
 def _not_priced(local: DriverDirectory, priced: Any) -> list[str]:

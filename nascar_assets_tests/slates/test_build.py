@@ -74,7 +74,10 @@ def test_a_driver_who_is_not_entered_is_left_out_with_a_notice():
         [*eight(), ("With Drawn", 900, 5000)], entry_list(), directory({"77": "With Drawn"})
     )
     assert len(slate.players) == 8
-    assert slate.notices == ("With Drawn (row 10) is not in the entry list and is left out.",)
+    assert slate.notices == (
+        "With Drawn (DKSalaries.csv, row 10, Name) is not in the entry list and is left out. If he "
+        "races, sync the feed again, or write the name as the entry list does.",
+    )
 
 
 def test_a_driver_whom_nobody_knows_is_left_out_where_there_is_an_entry_list():
@@ -89,7 +92,9 @@ def test_a_newcomer_is_carried_where_there_is_no_entry_list_yet():
         assert slate.players[-1].driver_id == "new:900"
         assert slate.players[-1].team is None
         assert slate.notices == (
-            "Brand Newcomer (row 10) is not known to the feed and is carried as a newcomer.",
+            "Brand Newcomer (DKSalaries.csv, row 10, Name) is not known to the feed and is carried "
+            "as a newcomer with a wide prior. If he is one of the feed's drivers, write the name "
+            "as the feed does.",
         )
 
 
@@ -112,7 +117,9 @@ def test_another_spelling_is_resolved_and_told():
     names = {number: f"Driver Number{number}" for number in range(11, 19)} | {5: "Daniel Suárez Jr"}
     slate = built([*eight(), ("Danny Suarez", 900, 5000)], entry_list(names))
     assert slate.players[-1].driver_id == "5"
-    assert slate.notices == ("Danny Suarez (row 10) is taken for Daniel Suárez Jr (5) by suffix.",)
+    assert slate.notices == (
+        "Danny Suarez (DKSalaries.csv, row 10, Name) is taken for Daniel Suárez Jr (5) by suffix.",
+    )
 
 
 def test_a_spelling_that_is_another_drivers_own_name_is_not_taken_for_an_entrant():
@@ -120,7 +127,7 @@ def test_a_spelling_that_is_another_drivers_own_name_is_not_taken_for_an_entrant
     known = directory({"5": "Tyler Hill", "6": "Ty Hill"})
     slate = built([*eight(), ("Ty Hill", 900, 5000)], entry_list(names), known)
     assert len(slate.players) == 8
-    assert "Ty Hill (row 10) is not in the entry list" in slate.notices[0]
+    assert "Ty Hill (DKSalaries.csv, row 10, Name) is not in the entry list" in slate.notices[0]
 
 
 def test_a_placeholder_in_the_entry_list_is_found_by_the_known_name_and_keeps_its_id():
@@ -136,7 +143,7 @@ def test_who_is_out_is_left_out_with_a_notice():
     file = read_salaries(data, "DKSalaries.csv")
     slate = build_slate(file, RACE, entry_list(), directory(), DK)
     assert "11" not in [player.driver_id for player in slate.players]
-    assert "Driver Number11 (row 2) is OUT and left out." in slate.notices
+    assert "Driver Number11 (DKSalaries.csv, row 2, Name) is OUT and left out." in slate.notices
 
 
 def test_two_rows_for_one_driver_keep_the_one_with_his_own_name():
