@@ -19,6 +19,9 @@ def fill(
     entries: Annotated[Path, typer.Argument(metavar="DKEntries.csv")],
     home: Home,
     out: Annotated[Path, typer.Option(help="The file to write.")],
+    contest: Annotated[
+        str | None, typer.Option(metavar="ID", help="Fill the entries of this contest only.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Writes the portfolio into an entries file; everything else in it is kept.
@@ -28,7 +31,9 @@ def fill(
     from nascar_assets.orchestration.commands import entries as entries_command
 
     output = Output(as_json)
-    done = entries_command.fill(home, slate, entries, out)
+    done = entries_command.fill(home, slate, entries, out, contest)
+    for notice in done.notices:
+        output.notice(notice)
     output.line(f"{done.entries} entries filled: {out}")
     output.result({"slate": slate, "entries": done.entries, "path": str(out)})
 
@@ -54,12 +59,15 @@ def swap(
         output.notice(notice)
     for change in done.changes:
         output.line(change)
+    if not done.changes:
+        output.line("no lineup in the file had to change")
     output.line(f"{done.entries} entries written: {out}")
     output.result(
         {
             "slate": slate,
             "entries": done.entries,
             "changes": list(done.changes),
+            "notices": list(done.notices),
             "path": str(out),
         }
     )

@@ -23,9 +23,14 @@ def portfolio(
 
     Example: nascar portfolio 2026-03-15-cup-dk-classic --settings portfolio.toml
     """
+    from nascar_assets.lineups.problem import check_settings
+    from nascar_assets.orchestration.commands.entries import stored_slate
     from nascar_assets.orchestration.commands.slate import run_portfolio
 
     out = Output(as_json)
-    outcome = run_portfolio(home, slate, read_settings(settings, home), code_location(home))
+    text = read_settings(settings, home)
+    # Names are looked up before anything runs, while the file that holds them is known.
+    check_settings(stored_slate(home, slate), text, file=settings.name)
+    outcome = run_portfolio(home, slate, text, code_location(home))
     show_result(out, outcome.result)
     out.result(outcome.result)

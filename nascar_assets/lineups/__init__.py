@@ -1,5 +1,6 @@
 """Lineups and portfolios: exact optima over scenarios and the files that carry them."""
 
+from nascar_assets.lineups.captain import best_captain_lineups, optimal_captain_lineups
 from nascar_assets.lineups.entries import (
     Entry,
     LockedEntry,
@@ -22,6 +23,7 @@ from nascar_assets.lineups.ownership import expected_field
 from nascar_assets.lineups.portfolio import InfeasiblePortfolio, Portfolio, build_portfolio
 from nascar_assets.lineups.ranking import RankedLineups, rank_lineups
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
+from nascar_assets.lineups.swapped_entries import SwappedEntries, swap_entries
 from nascar_assets.lineups.upload import read_upload, upload_csv
 
 __all__ = [
@@ -40,6 +42,8 @@ __all__ = [
     "RankedLineups",
     "SettingsError",
     "Swap",
+    "SwappedEntries",
+    "best_captain_lineups",
     "best_lineups",
     "build_portfolio",
     "check_lineups",
@@ -48,10 +52,12 @@ __all__ = [
     "fit_field",
     "late_swap",
     "lineup_problems",
+    "optimal_captain_lineups",
     "optimal_lineups",
     "rank_lineups",
     "read_entries",
     "read_upload",
+    "swap_entries",
     "upload_csv",
     "write_entries",
 ]

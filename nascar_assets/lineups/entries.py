@@ -88,7 +88,13 @@ def fill_entries(
             contests.setdefault(entry.contest_id, []).append(entry)
     if not contests:
         what = "entries" if contest_id is None else f"entries of contest {contest_id}"
-        raise InputError(f"the file holds no {what}.", file=file, field="Contest ID")
+        there = ", ".join(dict.fromkeys(entry.contest_id for entry in entries))
+        raise InputError(
+            f"the file holds no {what}.",
+            file=file,
+            field="Contest ID",
+            remedy=f"Its contests are {there}." if there else "Export it anew.",
+        )
     chosen: dict[str, Sequence[int]] = {}
     for contest, members in contests.items():
         if len(members) > rows.shape[0]:
@@ -98,7 +104,7 @@ def fill_entries(
                 file=file,
                 row=members[rows.shape[0]].row,
                 field="Entry ID",
-                remedy="Build a portfolio of as many lineups, or fill one contest at a time.",
+                remedy="Build a portfolio of as many, or fill another contest alone (--contest).",
             )
         for entry, lineup in zip(members, rows.tolist(), strict=False):
             chosen[entry.entry_id] = lineup

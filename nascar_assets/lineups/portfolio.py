@@ -46,7 +46,7 @@ HELD_BACK_EVERY = 4
 """Every fourth scenario is held back from optimising and used to report."""
 
 FIELD_ENTRIES = 5_000
-"""Rivals drawn where no field is given; the draw is fixed, so the same inputs give the same."""
+"""Rivals drawn where nothing says how many there are; always the same for the same inputs."""
 
 _FIELD_SEED = 20_150_801
 _FEW_LINEUPS = 0.05
@@ -125,6 +125,7 @@ def build_portfolio(
     *,
     field: npt.NDArray[np.integer] | None = None,
     prizes_cents: npt.NDArray[np.integer] | None = None,
+    entries: int | None = None,
     prove: bool = True,
 ) -> Portfolio:
     """The best portfolio found for the settings, all of them kept at once.
@@ -138,8 +139,10 @@ def build_portfolio(
         slate: The slate.
         settings: What is asked of the portfolio; the defaults where none.
         field: [F, roster_size] rivals' lineups for the objectives `top_fraction` and `payout`;
-            where none are given, 5,000 are drawn from the expected ownerships.
+            where none are given, they are drawn from the expected ownerships.
         prizes_cents: Prize of each place, first place first, for the objective `payout`.
+        entries: Entries that the contest takes, own ones included: so many rivals are drawn as
+            they leave room for; 5,000 where it is not known.
         prove: Whether to search on until a bound says how far from the best the set can be;
             without it the first set found is taken, in about a tenth of the time.
 
@@ -154,6 +157,7 @@ def build_portfolio(
     points = np.asarray(scenario_points_x20)
     check_points(points, len(slate.players))
     problem = resolve(slate, settings)
+    rivals = _rivals(problem, entries)
     scaled = np.rint(points * problem.scale).astype(np.int32)
     sum_rules = problem.sum_rules
     if settings.ownership_max is not None:
@@ -166,7 +170,7 @@ def build_portfolio(
         raise InfeasiblePortfolio(_conflict(problem, sum_rules))
     if settings.objective in ("top_fraction", "payout") and field is None:
         rng = np.random.Generator(np.random.Philox(_FIELD_SEED))
-        field = _expected(problem, scaled).sample(FIELD_ENTRIES, rng)
+        field = expected_rivals(problem, scaled).sample(rivals, rng)
     held_back = np.arange(points.shape[0]) % HELD_BACK_EVERY == HELD_BACK_EVERY - 1
     if not held_back.any():
         held_back[-1] = True
@@ -181,12 +185,32 @@ def build_portfolio(
     return _portfolio(problem, solution, train, held, scaled)
 
 
+def _rivals(problem: Problem, entries: int | None) -> int:
+    """How many rivals a contest of so many entries has."""
+    if entries is None:
+        return FIELD_ENTRIES
+    if entries <= problem.lineups:
+        raise SettingsError(
+            f"{problem.lineups} lineups are wanted but the contest takes {entries} entries of all "
+            "people together.",
+            field="lineups",
+            remedy="Ask for fewer lineups, or name the payout table of a larger contest.",
+        )
+    return entries - problem.lineups
+
+
 def expected_ownership(problem: Problem, scaled: Ints32) -> Floats:
     """[N] ownerships that a lineup's sum is bounded on: those given, the model's for the rest."""
-    return _expected(problem, scaled).ownership
+    return expected_rivals(problem, scaled).ownership
 
 
-def _expected(problem: Problem, scaled: Ints32) -> FieldModel:
+def expected_rivals(problem: Problem, scaled: Ints32) -> FieldModel:
+    """The field expected for a slate: given ownerships hold, who is marked as out is in no lineup.
+
+    Args:
+        problem: The slate with a person's settings.
+        scaled: [S, N] points, a person's own factors applied.
+    """
     out = [r.target for r in problem.count_rules if r.label.endswith("in the salary file")]
     racing = np.array([not any(t >> i & 1 for t in out) for i in range(scaled.shape[1])])
     return expected_field(

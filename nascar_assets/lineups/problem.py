@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
+from nascar_assets.lineups.settings_rows import path_of, row_of
 from nascar_assets.slates.slate import Slate, SlatePlayer
 
 NOT_RACING = frozenset({"OUT", "O", "IR", "WD", "SUSP", "SCR", "SCRATCHED", "DNS", "DNQ"})
@@ -144,7 +145,15 @@ def resolve(slate: Slate, settings: PortfolioSettings) -> Problem:
 
     Raises:
         SettingsError: If a driver or team is unknown, ambiguous or named twice.
+        InputError: If the contest has a captain.
     """
+    if slate.rules.captain_multiplier_percent != 100:
+        raise InputError(
+            f"slate {slate.slate_id} is of a captain format ({slate.rules.key}): portfolios are "
+            "built for contests in which all places of a lineup count alike.",
+            field="contest",
+            remedy="Find its best lineups with nascar_assets.lineups.optimal_captain_lineups.",
+        )
     n = len(slate.players)
     scale = np.ones(n)
     ownership = np.full(n, np.nan)
@@ -230,6 +239,23 @@ def resolve(slate: Slate, settings: PortfolioSettings) -> Problem:
         max_shared=shared,
         notices=tuple(notices),
     )
+
+
+def check_settings(slate: Slate, text: str, *, file: str | None = None) -> PortfolioSettings:
+    """The settings of a TOML text, every driver and team in them found on the slate.
+
+    Raises:
+        SettingsError: Naming file, row and setting at fault.
+    """
+    settings = PortfolioSettings.from_toml(text, file=file)
+    try:
+        resolve(slate, settings)
+    except SettingsError as error:
+        row = None if error.field is None else row_of(text, path_of(error.field))
+        raise SettingsError(
+            error.message, file=file, row=row, field=error.field, remedy=error.remedy
+        ) from error
+    return settings
 
 
 def ownership_rule(most: float, ownership: npt.NDArray[np.float64]) -> SumRule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
 from nascar_assets.errors import InputError
+from nascar_assets.lineups.settings_rows import row_of
 
 Objective = Literal[
     "mean", "quantile", "probability", "expected_max", "top_fraction", "payout", "cvar"
@@ -22,6 +24,14 @@ Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 class SettingsError(InputError):
     """A portfolio setting that cannot be understood or cannot be right by itself."""
+
+
+class _UnknownKey(ValueError):
+    """A key that no setting has."""
+
+    def __init__(self, key: str, nearest: str) -> None:
+        super().__init__(f"unknown setting {key!r}; the nearest known one is {nearest!r}")
+        self.key = key
 
 
 class _Settings(BaseModel):
@@ -38,7 +48,7 @@ class _Settings(BaseModel):
         for key in data:
             if key not in aliases and key not in aliases.values():
                 nearest = difflib.get_close_matches(str(key), list(aliases), n=1, cutoff=0.0)[0]
-                raise ValueError(f"unknown setting {key!r}; the nearest known one is {nearest!r}")
+                raise _UnknownKey(str(key), nearest)
         return data
 
     def _ordered(self, *pairs: tuple[str, str]) -> None:
@@ -145,7 +155,8 @@ class PortfolioSettings(_Settings):
         threshold: Contest points for the objective `probability`.
         top_fraction: Share of the field to finish in, for the objective `top_fraction`.
         cvar: Share of best scenarios to average over, for the objective `cvar`.
-        payout: File with the contest's payout table, for the objective `payout`.
+        payout: File with the contest's payout table, or a preset's name (`cash`, `single-entry`,
+            `20-max`, `150-max`), for the objective `payout`.
         ownership_max: Most that the expected ownerships of a lineup's drivers add up to.
         teams: Limits by team name.
         drivers: Settings by driver: name, site id or driver id.
@@ -175,21 +186,36 @@ class PortfolioSettings(_Settings):
         return self
 
     @classmethod
-    def from_mapping(cls, data: Mapping[str, Any], *, file: str | None = None) -> Self:
+    def from_mapping(
+        cls, data: Mapping[str, Any], *, file: str | None = None, text: str | None = None
+    ) -> Self:
         """Settings from plain data.
 
+        Args:
+            data: The settings.
+            file: Name of the file that they come from, for messages.
+            text: That file, to name the row at fault.
+
         Raises:
-            SettingsError: Naming the setting at fault, and the file where given.
+            SettingsError: Naming the setting at fault, and file and row where given.
         """
         try:
             return cls.model_validate(data)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            path = ".".join(str(part) for part in first["loc"])
-            text = first["msg"].removeprefix("Value error, ")
+            path = list(first["loc"])
+            cause = first.get("ctx", {}).get("error")
+            if isinstance(cause, _UnknownKey):
+                path.append(cause.key)
+            words = first["msg"].removeprefix("Value error, ")
             if first["type"] != "value_error":
-                text = f"{text[0].lower()}{text[1:]}, not {first['input']!r}"
-            raise SettingsError(f"{text}.", file=file, field=path or None) from error
+                words = f"{words[0].lower()}{words[1:]}, not {first['input']!r}"
+            raise SettingsError(
+                f"{words}.",
+                file=file,
+                row=None if text is None else row_of(text, path),
+                field=".".join(str(part) for part in path) or None,
+            ) from error
 
     @classmethod
     def from_toml(cls, text: str, *, file: str | None = None) -> Self:
@@ -201,5 +227,8 @@ class PortfolioSettings(_Settings):
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"not valid TOML: {error}.", file=file) from error
-        return cls.from_mapping(data, file=file)
+            line = re.search(r"at line (\d+)", str(error))
+            raise SettingsError(
+                f"not valid TOML: {error}.", file=file, row=int(line[1]) if line else None
+            ) from error
+        return cls.from_mapping(data, file=file, text=text)

@@ -232,6 +232,19 @@ def test_payout_is_what_each_entry_wins_alone_against_the_field():
     assert portfolio.bound == pytest.approx(portfolio.optimised_value)
 
 
+def test_a_payout_is_valued_against_as_many_rivals_as_the_contest_has():
+    prizes = np.array([10_000] * 5)
+    asked = {"objective": "payout", "lineups": 4}
+    # Nine entries, four of them own: any lineup alone is among five rivals and itself, and five
+    # of these six win 100 dollars, whatever they score.
+    few = build_portfolio(POINTS, SLATE, asked, prizes_cents=prizes, entries=9)
+    many = build_portfolio(POINTS, SLATE, asked, prizes_cents=prizes, entries=2_000)
+    assert 500 / 6 < few.value.value <= 100
+    assert many.value.value < 25
+    with pytest.raises(InputError, match="4 lineups are wanted but the contest takes 4 entries"):
+        build_portfolio(POINTS, SLATE, asked, prizes_cents=prizes, entries=4)
+
+
 def test_a_payout_without_a_table_is_an_error():
     with pytest.raises(InputError, match="payout table"):
         build_portfolio(POINTS, SLATE, {"objective": "payout"})

@@ -6,7 +6,7 @@ import pytest
 
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import PortfolioSettings, SettingsError
-from nascar_assets.lineups.problem import find_driver, resolve
+from nascar_assets.lineups.problem import check_settings, find_driver, resolve
 from nascar_assets_tests.lineups.slates import made_slate
 
 WHOLE = """
@@ -151,3 +151,58 @@ def test_drivers_marked_as_out_are_left_out_with_a_notice():
     problem = resolve(slate, PortfolioSettings())
     assert problem.count_rules[0].target == 0b10
     assert "marked OUT" in problem.notices[0]
+
+
+ROWS = """\
+lineups = 20
+
+[drivers."Driver AA"]
+min_exposure = 0.3
+max_exposure = 0.2
+
+[[groups]]
+drivers = ["Driver AA"]
+[[groups]]
+drivers = [
+  "Driver AB",
+]
+at_most = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "row", "field"),
+    [
+        ("lineups = 20", "lineup = 20", 1, "lineup"),
+        ("lineups = 20", "lineups = 0", 1, "lineups"),
+        ("max_exposure = 0.2", "max_exposure = 2.0", 5, "drivers.Driver AA.max_exposure"),
+        ("max_exposure = 0.2", "max_exposure = 0.2", 3, "drivers.Driver AA"),
+        ("at_most = 1", "at_mos = 1", 13, "groups.1.at_mos"),
+        ("at_most = 1", "at_most = ", 13, None),
+    ],
+)
+def test_the_row_at_fault_is_named(old, new, row, field):
+    text = ROWS.replace(old, new)
+    if "max_exposure" not in old:
+        text = text.replace("max_exposure = 0.2", "max_exposure = 0.9")
+    with pytest.raises(SettingsError) as caught:
+        PortfolioSettings.from_toml(text, file="mine.toml")
+    assert (caught.value.file, caught.value.row, caught.value.field) == ("mine.toml", row, field)
+
+
+TEAM = '[teams."X. Racing"]\nat_most = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "row"),
+    [
+        ('drivers."Driver AA"', 'drivers."J. Nobody = Jr."', 3),
+        ('"Driver AB"', '"Nobody"', 10),
+        ("[[groups]]\ndrivers = [\n", TEAM + "[[groups]]\ndrivers = [\n", 9),
+    ],
+)
+def test_the_row_of_an_unknown_driver_or_team_is_named(old, new, row):
+    text = ROWS.replace("max_exposure = 0.2", "max_exposure = 0.9").replace(old, new)
+    with pytest.raises(SettingsError) as caught:
+        check_settings(made_slate([8_000] * 8), text, file="mine.toml")
+    assert (caught.value.file, caught.value.row) == ("mine.toml", row)

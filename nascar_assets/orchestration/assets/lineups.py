@@ -157,6 +157,7 @@ def lineups(
         pool,
         wanted,
         prizes_cents=None if payouts is None else payouts.prizes_cents,
+        entries=None if payouts is None else payouts.entries,
         prove=config.prove or plan.prove,
     )
     notices = [*made.notices, *made.warnings]

@@ -7,16 +7,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.lineups import PortfolioSettings, fill_entries, late_swap, write_entries
-from nascar_assets.lineups.entries import read_entries
+from nascar_assets.lineups import PortfolioSettings, fill_entries, read_entries, swap_entries
 from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows, load_lineups
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.slates.slate import Slate
 from nascar_assets.slates.stored import slate_from_polars
 
 
@@ -29,7 +27,20 @@ class EntriesOutcome:
     notices: tuple[str, ...] = ()
 
 
-def fill(home: str, slate_id: str, source: Path, out: Path) -> EntriesOutcome:
+def stored_slate(home: str, slate_id: str) -> Slate:
+    """The players of a slate that was run.
+
+    Raises:
+        InputError: If it was never run.
+    """
+    root = Platform(home=home).root
+    SlatePlan.load(root, slate_id)
+    return slate_from_polars(scan_table(root, "slate", slate_id).collect())
+
+
+def fill(
+    home: str, slate_id: str, source: Path, out: Path, contest_id: str | None = None
+) -> EntriesOutcome:
     """Writes the slate's portfolio into an entries file; all other bytes are kept.
 
     Raises:
@@ -41,9 +52,18 @@ def fill(home: str, slate_id: str, source: Path, out: Path) -> EntriesOutcome:
     slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
     rows = lineup_rows(load_lineups(root, plan), slate)
     content = read_file(source)
-    filled = fill_entries(content, slate, rows, file=source.name)
+    filled = fill_entries(content, slate, rows, contest_id=contest_id, file=source.name)
+    contests: dict[tuple[str, str], int] = {}
+    for entry in read_entries(filled, slate, file=source.name):
+        if contest_id is None or entry.contest_id == contest_id:
+            key = (entry.contest_id, entry.contest_name)
+            contests[key] = contests.get(key, 0) + 1
     write_file(out, filled)
-    return EntriesOutcome(len(read_entries(filled, slate, file=out.name)))
+    notices = tuple(
+        f"Contest {number} ({name}): {count} of the portfolio's {len(rows)} lineups."
+        for (number, name), count in contests.items()
+    )
+    return EntriesOutcome(sum(contests.values()), notices=notices)
 
 
 def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path) -> EntriesOutcome:
@@ -57,29 +77,17 @@ def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path
     plan = SlatePlan.load(root, slate_id)
     slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
     points = player_points(load_scenarios(root, slate_id), slate)
-    content = read_file(source)
-    filled = [
-        entry
-        for entry in read_entries(content, slate, file=source.name)
-        if entry.lineup is not None
-    ]
-    if not filled:
-        raise InputError(
-            "No entry in the file is filled.",
-            file=source.name,
-            remedy="Fill it first: nascar entries fill.",
-        )
-    settings = PortfolioSettings.from_toml(plan.settings)
-    # The file may repeat a lineup in several contests: each distinct one is mended once.
-    distinct = list(dict.fromkeys(entry.lineup for entry in filled if entry.lineup is not None))
-    mended = late_swap(points, slate, settings, np.array(distinct), scratched)
-    after = dict(zip(distinct, mended.drivers.tolist(), strict=True))
-    chosen = {entry.entry_id: after[entry.lineup] for entry in filled if entry.lineup is not None}
-    write_file(out, write_entries(content, slate, chosen, file=source.name))
-    changes = tuple(
-        f"lineup {change.lineup}: {change.out} out, {change.into} in" for change in mended.changes
+    done = swap_entries(
+        read_file(source),
+        slate,
+        points,
+        PortfolioSettings.from_toml(plan.settings),
+        lineup_rows(load_lineups(root, plan), slate),
+        scratched,
+        file=source.name,
     )
-    return EntriesOutcome(len(chosen), changes, mended.notices)
+    write_file(out, done.content)
+    return EntriesOutcome(done.entries, done.changes, done.notices)
 
 
 def read_file(path: Path) -> bytes:

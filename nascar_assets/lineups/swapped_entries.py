@@ -1,0 +1,152 @@
+"""A filled entries file mended after a scratch: every entry's lineup, every setting of the set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.errors import InputError
+from nascar_assets.lineups.entries import Entry, read_entries, write_entries
+from nascar_assets.lineups.late_swap import late_swap
+from nascar_assets.lineups.problem import resolve
+from nascar_assets.lineups.settings import DriverSettings, GroupSettings, PortfolioSettings
+from nascar_assets.slates.slate import Slate
+
+Lineup = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SwappedEntries:
+    """A mended entries file.
+
+    Attributes:
+        content: The file.
+        entries: Filled entries in it.
+        changes: Every driver replaced and the entries that this is in, in words.
+        notices: Settings that no longer apply, and why.
+    """
+
+    content: bytes
+    entries: int
+    changes: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+def swap_entries(
+    content: bytes,
+    slate: Slate,
+    scenario_points_x20: npt.NDArray[np.integer],
+    settings: PortfolioSettings | Mapping[str, Any] | None,
+    portfolio: npt.ArrayLike | Sequence[Sequence[int]],
+    scratched: Sequence[str],
+    *,
+    file: str = "DKEntries.csv",
+) -> SwappedEntries:
+    """Replaces scratched drivers in a filled entries file with the fewest changes.
+
+    Where the file's lineups are the portfolio's, or some of them, the whole portfolio is mended,
+    so that exposures hold over the set they were asked for. A file with lineups of its own is
+    mended by itself: settings over the set that it did not keep before are set aside and told.
+
+    Args:
+        content: The file.
+        slate: The slate, the scratched drivers still in it.
+        scenario_points_x20: [S, N] contest points, as for `build_portfolio`.
+        settings: The settings of the portfolio.
+        portfolio: [n, roster_size] the slate's portfolio, indices into `slate.players`.
+        scratched: Names, site ids or driver ids of the drivers who will not race.
+        file: The file's name, for messages.
+
+    Raises:
+        InputError: If no entry is filled, the file is at fault or a driver is unknown.
+        InfeasiblePortfolio: If no change keeps every setting.
+        LockedEntry: If a locked entry would have to change.
+    """
+    if settings is None:
+        settings = PortfolioSettings()
+    elif not isinstance(settings, PortfolioSettings):
+        settings = PortfolioSettings.from_mapping(settings)
+    held: dict[Lineup, list[Entry]] = {}
+    for entry in read_entries(content, slate, file=file):
+        if entry.lineup is not None:
+            held.setdefault(tuple(sorted(entry.lineup)), []).append(entry)
+    if not held:
+        raise InputError(
+            "no entry in the file is filled.", file=file, remedy="Fill it first: entries fill."
+        )
+    whole = [tuple(sorted(row)) for row in np.asarray(portfolio, np.int64).tolist()]
+    notices: list[str] = []
+    strangers = sum(lineup not in whole for lineup in held)
+    if strangers:
+        whole = list(held)
+        settings, notices = _kept_now(slate, settings, whole)
+        notices.insert(
+            0,
+            f"{strangers} of the file's {len(held)} lineups are not in the slate's portfolio: "
+            "the file's lineups are mended by themselves.",
+        )
+    swap = late_swap(scenario_points_x20, slate, settings, np.array(whole), scratched)
+    after = dict(zip(whole, swap.drivers.tolist(), strict=True))
+    chosen = {entry.entry_id: after[key] for key, entries in held.items() for entry in entries}
+    changes = []
+    for change in swap.changes:
+        entries = held.get(whole[change.lineup - 1], [])
+        if entries:
+            ids = ", ".join(entry.entry_id for entry in entries)
+            word = "entry" if len(entries) == 1 else "entries"
+            changes.append(f"{word} {ids}: {change.out} out, {change.into} in")
+    return SwappedEntries(
+        write_entries(content, slate, chosen, file=file),
+        len(chosen),
+        tuple(changes),
+        (*notices, *swap.notices),
+    )
+
+
+def _kept_now(
+    slate: Slate, settings: PortfolioSettings, lineups: Sequence[Lineup]
+) -> tuple[PortfolioSettings, list[str]]:
+    """The settings without those over the set that these lineups do not keep as they stand."""
+    settings = settings.model_copy(update={"lineups": len(lineups)})
+    notices = []
+    broken: dict[tuple[int, str], bool] = {}
+    masks = [sum(1 << i for i in lineup) for lineup in lineups]
+    for exposure in resolve(slate, settings).exposures:
+        count = sum(bool(mask & exposure.target) for mask in masks)
+        for side, label, misses in (
+            ("min_exposure", exposure.least_label, count < exposure.least),
+            ("max_exposure", exposure.most_label, count > exposure.most),
+        ):
+            if label is not None and misses:
+                broken[exposure.target, side] = True
+                notices.append(f"{label}: set aside, the file does not keep it as it is.")
+    if settings.max_shared is not None and any(
+        (one & other).bit_count() > settings.max_shared
+        for place, one in enumerate(masks)
+        for other in masks[:place]
+    ):
+        notices.append(
+            f"max_shared = {settings.max_shared}: set aside, the file does not keep it as it is."
+        )
+        settings = settings.model_copy(update={"max_shared": None})
+    if not broken:
+        return settings, notices
+
+    def loosened(part: Any, names: Sequence[str]) -> Any:
+        single = PortfolioSettings(
+            lineups=len(lineups),
+            groups=(GroupSettings(drivers=tuple(names), min_exposure=0.0),),
+        )
+        target = resolve(slate, single).group_masks[0]
+        sides = [side for side in ("min_exposure", "max_exposure") if (target, side) in broken]
+        return part.model_copy(update=dict.fromkeys(sides))
+
+    drivers: dict[str, DriverSettings] = {
+        key: loosened(driver, (key,)) for key, driver in settings.drivers.items()
+    }
+    groups = tuple(loosened(group, group.drivers) for group in settings.groups)
+    return settings.model_copy(update={"drivers": drivers, "groups": groups}), notices

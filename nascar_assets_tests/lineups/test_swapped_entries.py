@@ -1,0 +1,90 @@
+"""A filled entries file after a scratch: every entry mended, the set's settings kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nascar_assets.errors import InputError
+from nascar_assets.lineups import build_portfolio, fill_entries, read_entries, swap_entries
+from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
+
+SALARIES = made_salaries(18, 7)
+SLATE = made_slate(SALARIES)
+POINTS = made_points(SALARIES, 200, 7)
+NAMES = [player.name for player in SLATE.players]
+ASKED = {
+    "lineups": 8,
+    "objective": "mean",
+    "drivers": {NAMES[3]: {"max_exposure": 0.5}, NAMES[9]: {"min_exposure": 0.25}},
+}
+PORTFOLIO = build_portfolio(POINTS, SLATE, ASKED).drivers
+HEADER = "Entry ID,Contest Name,Contest ID,Entry Fee,D,D,D,D,D,D,,Instructions"
+
+
+def empty_file(*contests):
+    rows = [f"{5000 + i},Lap,{contest},$1,,,,,,,,Do it" for i, contest in enumerate(contests)]
+    return "\r\n".join([HEADER, *rows, ""]).encode()
+
+
+def lineups_of(content):
+    return [set(entry.lineup) for entry in read_entries(content, SLATE)]
+
+
+def test_few_entries_of_a_portfolio_are_mended_as_part_of_it():
+    # Three entries cannot hold driver 9 in a quarter of eight lineups by themselves: the file
+    # keeps the first three lineups of the whole set, mended together.
+    filled = fill_entries(empty_file("1", "1", "1"), SLATE, PORTFOLIO)
+    gone = int(PORTFOLIO[0, 0])
+    swap = swap_entries(filled, SLATE, POINTS, ASKED, PORTFOLIO, [NAMES[gone]])
+    assert swap.notices == ()
+    after = lineups_of(swap.content)
+    for before, now in zip(PORTFOLIO[:3].tolist(), after, strict=True):
+        assert gone not in now
+        assert (set(before) == now) == (gone not in before)
+    assert len(swap.changes) == sum(gone in row for row in PORTFOLIO[:3].tolist())
+    assert all(f"{NAMES[gone]} out" in change for change in swap.changes)
+
+
+def test_a_lineup_in_two_contests_is_mended_alike_and_both_entries_are_named():
+    filled = fill_entries(empty_file("1", "2"), SLATE, PORTFOLIO)
+    # The site may list a lineup's drivers in any order.
+    cells = filled.decode().split("\r\n")[2].split(",")
+    cells[4:10] = cells[4:10][::-1]
+    content = filled.replace(filled.split(b"\r\n")[2], ",".join(cells).encode())
+    gone = int(PORTFOLIO[0, 0])
+    swap = swap_entries(content, SLATE, POINTS, ASKED, PORTFOLIO, [NAMES[gone]])
+    one, other = lineups_of(swap.content)
+    assert one == other
+    assert gone not in one
+    assert [change.split(":")[0] for change in swap.changes] == ["entries 5000, 5001"]
+
+
+def test_lineups_of_ones_own_are_mended_by_themselves_and_what_they_break_is_told():
+    own = PORTFOLIO[:2].copy()
+    legal = [i for i in range(18) if i not in own[0]]
+    own[0, 0] = max(legal, key=lambda i: -SALARIES[i])
+    own = own[[0]]
+    filled = fill_entries(empty_file("1"), SLATE, own)
+    asked = {**ASKED, "drivers": {NAMES[int(own[0, 1])]: {"max_exposure": 0.5}}}
+    gone = int(own[0, 2])
+    swap = swap_entries(filled, SLATE, POINTS, asked, PORTFOLIO[1:], [NAMES[gone]])
+    # The file's one lineup holds a driver who may be in half of the lineups: already broken.
+    assert "not in the slate's portfolio" in swap.notices[0]
+    assert "set aside, the file does not keep it" in swap.notices[1]
+    assert lineups_of(swap.content)[0] >= set(own[0].tolist()) - {gone}
+    assert len(swap.changes) == 1
+
+
+def test_a_scratched_driver_whom_no_entry_holds_changes_no_byte():
+    filled = fill_entries(empty_file("1", "1"), SLATE, PORTFOLIO)
+    nobody = next(i for i in range(18) if i not in PORTFOLIO)
+    swap = swap_entries(filled, SLATE, POINTS, ASKED, PORTFOLIO, [NAMES[nobody]])
+    assert swap.content == filled
+    assert swap.changes == ()
+    assert swap.entries == 2
+
+
+def test_a_file_in_which_nothing_is_filled_is_refused():
+    with pytest.raises(InputError, match="no entry in the file is filled"):
+        swap_entries(empty_file("1"), SLATE, POINTS, ASKED, np.array(PORTFOLIO), [NAMES[0]])
