@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -64,6 +64,41 @@ def replay(
         )
     if found["optimum"]:
         out.line(f"best legal lineup in hindsight: {found['optimum']['points']:.2f} points")
-    for place in found.get("contest", {}).get("lineups", []):
-        out.line(f"lineup {place['lineup']}: rank {place['rank']} in the contest")
+    if "contest" in found:
+        _show_contest(out, found["contest"])
     out.result(found)
+
+
+def _show_contest(out: Output, contest: dict[str, Any]) -> None:
+    """The own entries in a finished contest, and the drivers who brought or cost them points."""
+    for notice in contest["notices"]:
+        out.notice(notice)
+    out.table(
+        f"Own lineups among {contest['entries']:,} entries",
+        ["lineup", "points", "rank", "entered by", "won $"],
+        [
+            (str(row["lineup"]), row["points"], row["rank"], row["entered_by"], row["won_dollars"])
+            for row in contest["lineups"]
+        ],
+    )
+    out.table(
+        "Ownership and what each driver cost, points a lineup",
+        ["driver", "expected own %", "own %", "exposure %", "cost", "against the field"],
+        [
+            (
+                row["name"],
+                100 * row["expected_ownership"],
+                100 * row["realised_ownership"],
+                100 * row["exposure"],
+                row["cost_points"],
+                row["leverage_points"],
+            )
+            for row in contest["drivers"]
+        ],
+    )
+    out.line(f"expected ownership missed by {100 * contest['ownership_mae']:.1f}% a driver")
+    if contest["realised_roi"] is not None:
+        out.line(
+            f"return on fees {contest['realised_roi']:+.1%}; forecast "
+            f"{contest['simulated_roi']:+.1%} (standard error {contest['simulated_roi_se']:.1%})"
+        )

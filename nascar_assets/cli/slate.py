@@ -149,7 +149,9 @@ def show(
 
 
 def read_settings(path: Path | None, home: str) -> str:
-    """The text of a settings file; empty without one. A payout table that it names is landed.
+    """The text of a settings file; empty without one.
+
+    A payout table that it names is landed; the name of a contest preset needs none.
 
     Raises:
         InputError: If the file is missing, no text, or a setting in it is at fault.
@@ -168,6 +170,10 @@ def read_settings(path: Path | None, home: str) -> str:
         ) from error
     settings = PortfolioSettings.from_toml(text, file=path.name)
     if settings.payout is not None:
+        from nascar_assets.contest.presets import PRESETS
+
+        if settings.payout in PRESETS:
+            return text
         from nascar_assets.orchestration.commands.entries import read_file
         from nascar_assets.orchestration.inputs.payout_files import land_payouts
         from nascar_assets.orchestration.resources import Platform
@@ -175,6 +181,19 @@ def read_settings(path: Path | None, home: str) -> str:
         content = read_file(path.parent / settings.payout)
         land_payouts(Platform(home=home).root, settings.payout, content)
     return text
+
+
+def _objective_line(portfolio: dict[str, Any]) -> str:
+    """What the portfolio is worth, in the objective's own unit."""
+    value, error = portfolio["value"], portfolio["standard_error"]
+    objective = portfolio["objective"]
+    if objective in ("probability", "top_fraction"):
+        worth, spread = f"{value:.1%}", f"{error:.1%}"
+    elif objective == "payout":
+        worth, spread = f"${value:,.2f} won by an entry in the mean", f"${error:,.2f}"
+    else:
+        worth, spread = f"{value:.2f} points", f"{error:.2f}"
+    return f"{objective}: {worth} on held-back scenarios (standard error {spread})"
 
 
 def show_result(out: Output, result: dict[str, Any]) -> None:
@@ -213,11 +232,26 @@ def show_result(out: Output, result: dict[str, Any]) -> None:
         ],
         text=2,
     )
-    portfolio = result["portfolio"]
-    out.line(
-        f"{portfolio['objective']}: {portfolio['value']:.2f} points on held-back scenarios "
-        f"(standard error {portfolio['standard_error']:.2f})"
-    )
+    if result["contests"]:
+        out.table(
+            "What the lineups win in contests of the usual shapes, chances and returns in percent",
+            ["contest", "entries", "own", "fee $", "ROI", "± s.e.", "cash", "win", "top 1%"],
+            [
+                (
+                    row["contest"],
+                    row["entries"],
+                    row["own_entries"],
+                    row["entry_fee_dollars"],
+                    100 * row["roi"],
+                    100 * row["roi_se"],
+                    100 * row["cash_rate"],
+                    100 * row["win_rate"],
+                    100 * row["any_top_rate"],
+                )
+                for row in result["contests"]
+            ],
+        )
+    out.line(_objective_line(result["portfolio"]))
     if "checks" in result:
         passed = sum(check["passed"] for check in result["checks"])
         out.line(f"checks: {passed} of {len(result['checks'])} passed")

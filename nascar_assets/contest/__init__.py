@@ -1,5 +1,6 @@
 """Contests: ownership, field, duplicates and settlement to the cent."""
 
+from nascar_assets.contest.aftermath import Aftermath, contest_aftermath
 from nascar_assets.contest.payouts import PayoutError, PayoutTable, payout_table, read_payouts
 from nascar_assets.contest.presets import Contest, preset
 from nascar_assets.contest.review import ContestReview, fit_choice_scale, review_contest
@@ -17,6 +18,7 @@ from nascar_assets.lineups.field import FieldModel, fit_field
 from nascar_assets.lineups.ownership import expected_field
 
 __all__ = [
+    "Aftermath",
     "Contest",
     "ContestForecast",
     "ContestResult",
@@ -28,6 +30,7 @@ __all__ = [
     "Settlement",
     "Standings",
     "StandingsError",
+    "contest_aftermath",
     "contest_portfolio",
     "expected_field",
     "fit_choice_scale",

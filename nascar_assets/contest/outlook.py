@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nascar_assets.contest.presets import Contest, PresetName, preset
+from nascar_assets.contest.presets import PRESETS, Contest, preset
 from nascar_assets.contest.simulate import forecast_contest
 from nascar_assets.lineups import FieldModel
-from nascar_assets.lineups.ownership import expected_field
+from nascar_assets.lineups.portfolio import expected_rivals
+from nascar_assets.lineups.problem import resolve
+from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.slates.slate import Slate
 
 _SCENARIOS = 1_000
@@ -25,6 +25,7 @@ def contest_outlook(
     *,
     seed: int,
     own: Contest | None = None,
+    settings: PortfolioSettings | None = None,
 ) -> pl.DataFrame:
     """One row per contest: the presets, and the contest of a payout table where one is given.
 
@@ -34,6 +35,7 @@ def contest_outlook(
         lineups: [n, K] own lineups, the ones to enter first at the top.
         seed: Seed of the rivals drawn; the same for every contest.
         own: The contest that the lineups are meant for.
+        settings: The portfolio's settings, for given ownerships and factors on points.
 
     Returns:
         `contest`, `entries`, `own_entries`, `entry_fee_dollars`, then `roi`, `profit_dollars`,
@@ -41,16 +43,11 @@ def contest_outlook(
         scenarios (`_se`), `duplicates` (rivals expected to enter one of the own lineups, a lineup)
         and `ownership_error` (largest miss of the field's ownerships).
     """
-    points = np.asarray(points_x20)
-    salaries = np.array([player.salary for player in slate.players], np.int64)
-    field = expected_field(
-        points.mean(axis=0) / slate.rules.points_scale,
-        salaries,
-        slate.rules.salary_cap,
-        slate.rules.roster_size,
-    )
+    problem = resolve(slate, settings or PortfolioSettings())
+    points = np.rint(np.asarray(points_x20) * problem.scale).astype(np.int32)
+    field = expected_rivals(problem, points)
     settled = points[:: max(points.shape[0] // _SCENARIOS, 1)]
-    contests = [preset(name) for name in get_args(PresetName)]
+    contests = [preset(name) for name in PRESETS]
     if own is not None:
         contests.append(own)
     return pl.DataFrame([_row(settled, lineups, contest, field, seed) for contest in contests])

@@ -99,6 +99,7 @@ def read_payouts(content: bytes, *, file: str = "payouts.csv") -> PayoutTable:
     if not rows or [cell.strip().lower() for cell in rows[0][:2]] != ["places", "prize"]:
         raise PayoutError("the header is not places,prize.", file=file, row=1, field="places")
     facts: dict[str, int] = {}
+    rows_of: dict[str, int] = {}
     spans: list[tuple[int, int, int, int]] = []
     for number, row in enumerate(rows[1:], start=2):
         cells = [cell.strip() for cell in row]
@@ -108,6 +109,11 @@ def read_payouts(content: bytes, *, file: str = "payouts.csv") -> PayoutTable:
             raise PayoutError("the row has no prize.", file=file, row=number, field="prize")
         key = cells[0].lower().replace(" ", "_")
         if key in _FACTS:
+            if key in facts:
+                raise PayoutError(
+                    f"{key} is in row {rows_of[key]} already.", file=file, row=number, field=key
+                )
+            rows_of[key] = number
             money = key in ("entry_fee", "prize_pool")
             facts[key] = (
                 _cents(cells[1], file, number, key)
@@ -131,18 +137,22 @@ def read_payouts(content: bytes, *, file: str = "payouts.csv") -> PayoutTable:
                 f"places {cells[0]!r} run backwards.", file=file, row=number, field="places"
             )
         spans.append((first, last, _cents(cells[1], file, number, "prize"), number))
-    return _assembled(spans, facts, file)
+    return _assembled(spans, facts, rows_of, file)
 
 
 def _assembled(
-    spans: list[tuple[int, int, int, int]], facts: dict[str, int], file: str
+    spans: list[tuple[int, int, int, int]],
+    facts: dict[str, int],
+    rows_of: dict[str, int],
+    file: str,
 ) -> PayoutTable:
     if not spans:
         raise PayoutError("the file holds no prizes.", file=file)
     spans.sort()
     expected = 1
     before = 0
-    for first, last, _, number in spans:
+    prize_before: int | None = None
+    for first, last, prize, number in spans:
         if first < expected:
             raise PayoutError(
                 f"places {first}-{last} overlap those of row {before}.",
@@ -158,9 +168,22 @@ def _assembled(
                 field="places",
                 remedy="Paid places follow each other from 1 on.",
             )
-        expected, before = last + 1, number
+        if prize_before is not None and prize > prize_before:
+            raise PayoutError(
+                f"place {first} wins {_dollars(prize)}, more than place {first - 1} with "
+                f"{_dollars(prize_before)}.",
+                file=file,
+                row=number,
+                field="prize",
+            )
+        expected, before, prize_before = last + 1, number, prize
     if expected - 1 > 10_000_000:
-        raise PayoutError(f"{expected - 1:,} places are paid.", file=file, field="places")
+        raise PayoutError(
+            f"{expected - 1:,} places are paid; 10,000,000 are the most that are taken.",
+            file=file,
+            row=before,
+            field="places",
+        )
     prizes = np.concatenate(
         [np.full(last - first + 1, prize, np.int64) for first, last, prize, _ in spans]
     )
@@ -172,13 +195,15 @@ def _assembled(
             max_entries=facts.get("max_entries"),
         )
     except PayoutError as error:
-        raise PayoutError(error.message, file=file, field=error.field) from error
+        row = rows_of.get(error.field or "")
+        raise PayoutError(error.message, file=file, row=row, field=error.field) from error
     stated = facts.get("prize_pool")
     if stated is not None and stated != table.pool_cents:
         raise PayoutError(
             f"the prizes add up to {_dollars(table.pool_cents)}, not to the stated pool of "
             f"{_dollars(stated)}.",
             file=file,
+            row=rows_of["prize_pool"],
             field="prize_pool",
         )
     return table

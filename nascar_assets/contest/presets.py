@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from nascar_assets.contest.payouts import PayoutTable, payout_table
 from nascar_assets.errors import InputError
 
 PresetName = Literal["cash", "single-entry", "20-max", "150-max"]
+
+PRESETS: tuple[str, ...] = get_args(PresetName)
+"""Names of the presets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def preset(name: str, *, entries: int | None = None, entry_fee_cents: int | None
     if name == "cash":
         return _double_up(entries or 100, entry_fee_cents or 500)
     if name not in _SHAPES:
-        known = ", ".join(["cash", *_SHAPES])
+        known = ", ".join(PRESETS)
         raise InputError(f"no preset is called {name!r}.", remedy=f"There are {known}.")
     shape = _SHAPES[name]
     entries = entries or shape.entries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,9 +25,10 @@ class ContestReview:
     """A finished contest beside its forecast.
 
     Attributes:
-        simulated: The forecast.
-        realised_roi: Profit per dollar of entry fees, settled from the standings.
-        realised_cents: [n] what each own lineup won.
+        simulated: The forecast; none where no payout table is known.
+        realised_roi: Profit per dollar of entry fees, settled from the standings; NaN where no
+            payout table is known or no own lineup was entered.
+        realised_cents: [n] what each own lineup won; empty where no payout table is known.
         realised_place: [n] its place, the best one where it is shared.
         roi_in_errors: Distance of the realised ROI from the forecast mean in standard deviations
             of a single contest's ROI.
@@ -35,7 +37,7 @@ class ContestReview:
             exposure, projected_points, realised_points, cost_points, leverage_points`.
     """
 
-    simulated: ContestResult
+    simulated: ContestResult | None
     realised_roi: float
     realised_cents: npt.NDArray[np.int64]
     realised_place: npt.NDArray[np.int64]
@@ -48,8 +50,8 @@ def review_contest(
     slate: Slate,
     standings: Standings,
     lineups: npt.NDArray[np.integer],
-    contest: Contest,
-    simulated: ContestResult,
+    contest: Contest | None,
+    simulated: ContestResult | None,
     expected_ownership: Floats,
     projected_points: Floats,
     scenarios: int,
@@ -64,8 +66,8 @@ def review_contest(
         slate: The slate.
         standings: The finished contest.
         lineups: [n, K] own lineups, each of which has to be in the standings.
-        contest: The contest.
-        simulated: The forecast.
+        contest: The contest; none where its payout table is not known.
+        simulated: The forecast; none where there is none.
         expected_ownership: [N] ownership that was expected.
         projected_points: [N] mean contest points that were forecast.
         scenarios: Scenarios of the forecast, to turn its standard error into a deviation.
@@ -89,15 +91,20 @@ def review_contest(
         rows.append(keys[key])
     scale = slate.rules.points_scale
     scores = np.rint(standings.points * scale).astype(np.int64)
-    won = settle_scores(scores, contest.payouts)[rows]
     place = np.array([int((scores > scores[row]).sum()) + 1 for row in rows], np.int64)
-    spent = contest.entry_fee_cents * len(rows)
-    roi = (int(won.sum()) - spent) / spent
-    deviation = simulated.roi.standard_error * np.sqrt(scenarios)
+    won = np.zeros(0, np.int64)
+    roi = distance = math.nan
+    if contest is not None and rows:
+        won = settle_scores(scores, contest.payouts)[rows]
+        spent = contest.entry_fee_cents * len(rows)
+        roi = (int(won.sum()) - spent) / spent
+    if simulated is not None:
+        deviation = simulated.roi.standard_error * math.sqrt(scenarios)
+        distance = (roi - simulated.roi.value) / deviation if deviation > 0 else math.nan
     realised = np.nan_to_num(standings.ownership, nan=0.0)
     points = standings.driver_points
     n = len(slate.players)
-    exposure = np.bincount(np.asarray(lineups).ravel(), minlength=n) / len(rows)
+    exposure = np.bincount(np.asarray(lineups, np.int64).ravel(), minlength=n) / max(len(rows), 1)
     scored = np.nan_to_num(points, nan=0.0)
     field_mean = float((realised * scored).sum() / max(realised.sum(), 1e-12))
     table = pl.DataFrame(
@@ -118,7 +125,7 @@ def review_contest(
         realised_roi=roi,
         realised_cents=won,
         realised_place=place,
-        roi_in_errors=float((roi - simulated.roi.value) / deviation) if deviation > 0 else np.nan,
+        roi_in_errors=distance,
         ownership_mae=float(np.abs(expected_ownership - realised).mean()),
         drivers=table.sort("cost_points"),
     )

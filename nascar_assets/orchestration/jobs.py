@@ -121,8 +121,8 @@ constraints_job = dg.define_asset_job(
 
 portfolio_job = dg.define_asset_job(
     "portfolio_job",
-    selection=[lineups.lineups, lineups.upload_file, contest.contest_forecast],
-    description="A slate's portfolio again on stored scenarios, and what it wins in contests.",
+    selection=[lineups.lineups, lineups.upload_file],
+    description="A slate's portfolio again on stored scenarios.",
     executor_def=dg.in_process_executor,
 )
 
@@ -135,8 +135,8 @@ contest_job = dg.define_asset_job(
 
 takeaway_job = dg.define_asset_job(
     "takeaway_job",
-    selection=[constraints.run_config, lineups.report],
-    description="A slate's RunConfig and report again, after its portfolio changed.",
+    selection=[constraints.run_config, lineups.report, contest.contest_forecast],
+    description="What follows from a slate's plan and lineups again, after its portfolio changed.",
     executor_def=dg.in_process_executor,
 )
 

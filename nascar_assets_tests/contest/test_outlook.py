@@ -5,6 +5,7 @@ import pytest
 
 from nascar_assets.contest import Contest, payout_table, preset
 from nascar_assets.contest.outlook import contest_outlook
+from nascar_assets.lineups import PortfolioSettings
 from nascar_assets_tests.lineups.slates import made_slate
 
 SALARIES = [11_000 - 300 * i for i in range(18)]
@@ -40,3 +41,22 @@ def test_better_lineups_earn_more_and_one_seed_gives_one_table():
     assert plain["roi"].to_list() == pytest.approx(
         (plain["profit_dollars"] / plain["entry_fee_dollars"]).to_list()
     )
+
+
+def test_a_persons_own_ownerships_and_factors_count():
+    slate = made_slate(SALARIES)
+    plain = contest_outlook(POINTS, slate, LINEUPS, seed=1)
+    names = [player.name for player in slate.players]
+    # Rivals who play our drivers more enter our lineups more often.
+    crowded = PortfolioSettings.from_mapping(
+        {"drivers": {names[i]: {"ownership": 0.6} for i in (8, 9, 10)}}
+    )
+    both = contest_outlook(POINTS, slate, LINEUPS, seed=1, settings=crowded)
+    assert (both["duplicates"][2:] > plain["duplicates"][2:]).all()
+    faster = PortfolioSettings.from_mapping(
+        {"drivers": {names[i]: {"points_scale": 1.3} for i in (8, 9, 10)}}
+    )
+    assert (
+        contest_outlook(POINTS, slate, LINEUPS, seed=1, settings=faster)["cash_rate"]
+        > plain["cash_rate"]
+    ).all()

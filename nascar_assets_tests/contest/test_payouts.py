@@ -34,15 +34,24 @@ def test_places_prizes_and_facts_are_read():
     [
         ("2-3,", "1-3,", "row 3, field places: places 1-3 overlap those of row 2"),
         ("4th to 6th", "5-6", "row 4, field places: places 4-4 have no prize"),
-        ("4th to 6th,20.50", "4-6,300", "place 4 wins $300.00, more than place 3"),
-        ("1,561.50", "1,561.51", r"prize_pool: the prizes add up to \$1,561.50"),
+        (
+            "4th to 6th,20.50",
+            "4-6,300",
+            "row 4, field prize: place 4 wins $300.00, more than place 3",
+        ),
+        ("1,561.50", "1,561.51", r"row 7, field prize_pool: the prizes add up to \$1,561.50"),
         ("$250", "many", "row 3, field prize: 'many'"),
         ("$250", "250.005", "row 3, field prize: '250.005'"),
         ("$250", "-250", "row 3, field prize"),
         ("2-3,", "3-2,", "row 3, field places: places '3-2' run backwards"),
         ("2-3,", "second,", "row 3, field places: 'second'"),
-        ("entries,100", "entries,5", "6 places are paid but the contest has 5 entries"),
+        (
+            "entries,100",
+            "entries,5",
+            "row 5, field entries: 6 places are paid but the contest has 5 entries",
+        ),
         ("entries,100", "entries,many", "row 5, field entries"),
+        ("max_entries,3", "entries,90", "row 8, field entries: entries is in row 5 already"),
         ("places,prize", "rank,money", "row 1"),
     ],
 )

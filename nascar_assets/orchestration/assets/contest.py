@@ -27,6 +27,7 @@ def contest_forecast(
 ) -> dg.Output[pl.DataFrame]:
     """One row per contest; a contest of fewer entries a person takes the first lineups."""
     from nascar_assets.contest.outlook import contest_outlook
+    from nascar_assets.lineups import PortfolioSettings
     from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
     from nascar_assets.orchestration.inputs.payout_files import named_contest
 
@@ -39,6 +40,7 @@ def contest_forecast(
         np.array(lineup_rows(lineups, pool)),
         seed=plan.seed,
         own=named_contest(root, plan.settings),
+        settings=PortfolioSettings.from_toml(plan.settings),
     )
     return dg.Output(
         table,

@@ -9,12 +9,14 @@ import numpy as np
 import polars as pl
 
 from nascar_assets.calibration.replay import replay
+from nascar_assets.contest import contest_aftermath
 from nascar_assets.contest.standings import read_standings
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import optimal_lineups
+from nascar_assets.lineups import PortfolioSettings, optimal_lineups
 from nascar_assets.orchestration.commands.entries import read_file
-from nascar_assets.orchestration.inputs.forecasting import load_scenarios
+from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
 from nascar_assets.orchestration.inputs.past import all_results
+from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows, load_lineups
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
@@ -22,6 +24,7 @@ from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.rules import score
 from nascar_assets.slates.slate import Slate
 from nascar_assets.slates.stored import slate_from_polars
+from nascar_assets.storage import DataRoot
 
 
 def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dict[str, Any]:
@@ -67,7 +70,7 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
         "excluded": dict(found.excluded),
     }
     if standings is not None:
-        answer["contest"] = _contest(slate, lineups, standings)
+        answer["contest"] = _contest(root, plan, slate, lineup_rows(lineups, slate), standings)
     return answer
 
 
@@ -91,25 +94,51 @@ def hindsight(slate: Slate, results: pl.DataFrame) -> list[str] | None:
     return [players[index].driver_id for index in best.drivers[0].tolist()]
 
 
-def _contest(slate: Slate, lineups: pl.DataFrame, standings: Path) -> dict[str, Any]:
+def _contest(
+    root: DataRoot, plan: SlatePlan, slate: Slate, rows: list[list[int]], standings: Path
+) -> dict[str, Any]:
+    """The portfolio in a finished contest, for programs: null where something is not known."""
     read = read_standings(read_file(standings), slate, file=standings.name)
-    keys = [tuple(sorted(lineup)) for lineup in read.lineups.tolist()]
-    ranks = []
-    for number, players in enumerate(lineup_rows(lineups, slate), start=1):
-        wanted = tuple(sorted(players))
-        places = [position for position, key in enumerate(keys) if key == wanted]
-        if places:
-            points = float(read.points[places[0]])
-            ranks.append(
-                {
-                    "lineup": number,
-                    "points": points,
-                    "rank": int((read.points > points).sum()) + 1,
-                    "entered_by": len(places),
-                }
+    settings = PortfolioSettings.from_toml(plan.settings)
+    after = contest_aftermath(
+        player_points(load_scenarios(root, plan.slate_id), slate),
+        slate,
+        np.array(rows),
+        read,
+        settings=settings,
+        payouts=None if settings.payout is None else landed_payouts(root, settings.payout),
+        seed=plan.seed,
+    )
+    review = after.review
+    won: list[int | None] = [*review.realised_cents.tolist()] or [None] * len(after.entered)
+    simulated = review.simulated
+    points = {tuple(sorted(row)): at for at, row in enumerate(read.lineups.tolist())}
+    return {
+        "entries": len(read.entry_ids),
+        "lineups": [
+            {
+                "lineup": number,
+                "points": float(read.points[points[tuple(sorted(rows[number - 1]))]]),
+                "rank": int(place),
+                "entered_by": shared,
+                "won_dollars": None if cents is None else cents / 100,
+            }
+            for number, place, shared, cents in zip(
+                after.entered, review.realised_place, after.entered_by, won, strict=True
             )
-    ownership = [
-        {"driver": player.name, "ownership": None if np.isnan(share) else float(share)}
-        for player, share in zip(slate.players, read.ownership, strict=True)
-    ]
-    return {"entries": len(keys), "lineups": ranks, "ownership": ownership}
+        ],
+        "realised_roi": _known(review.realised_roi),
+        "simulated_roi": None if simulated is None else simulated.roi.value,
+        "simulated_roi_se": None if simulated is None else simulated.roi.standard_error,
+        "roi_in_deviations": _known(review.roi_in_errors),
+        "ownership_mae": review.ownership_mae,
+        "drivers": [
+            {key: _known(value) for key, value in row.items()}
+            for row in review.drivers.iter_rows(named=True)
+        ],
+        "notices": list(after.notices),
+    }
+
+
+def _known(value: Any) -> Any:
+    return None if isinstance(value, float) and np.isnan(value) else value

@@ -20,7 +20,7 @@ from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePla
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import Progress, register_slates, run_job
 from nascar_assets.orchestration.storage.instance import open_instance
-from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.rules import rule_set
 from nascar_assets.storage import DataRoot
 
@@ -300,8 +300,16 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
             "value": lineups["objective_value"][0],
             "standard_error": lineups["objective_se"][0],
         },
+        "contests": _contests(root, slate_id),
         "notices": [*next(iter(players.values()))["notices"], *lineups["notices"][0]],
     }
+
+
+def _contests(root: DataRoot, slate_id: str) -> list[dict[str, Any]]:
+    """What the lineups are expected to win, one row a contest; none before it was worked out."""
+    if not root.exists(table_path("contest_forecast", slate_id)):
+        return []
+    return scan_table(root, "contest_forecast", slate_id).collect().to_dicts()
 
 
 def slate_states(root: DataRoot) -> list[dict[str, Any]]:

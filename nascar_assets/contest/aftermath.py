@@ -1,0 +1,112 @@
+"""A portfolio in a finished contest: its own entries found, forecast and outcome side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.contest.payouts import PayoutTable
+from nascar_assets.contest.presets import Contest
+from nascar_assets.contest.review import ContestReview, review_contest
+from nascar_assets.contest.simulate import forecast_contest
+from nascar_assets.contest.standings import Standings
+from nascar_assets.lineups.portfolio import expected_rivals
+from nascar_assets.lineups.problem import resolve
+from nascar_assets.lineups.settings import PortfolioSettings
+from nascar_assets.slates.slate import Slate
+
+_SCENARIOS = 1_000
+"""Scenarios settled: returns are known no better than the field is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """A portfolio after a contest.
+
+    Attributes:
+        entered: Numbers, from 1, of the portfolio's lineups that are in the standings.
+        entered_by: Entries that hold each of those, one's own and rivals' alike.
+        review: Forecast and outcome of these lineups.
+        notices: What could not be compared, and why.
+    """
+
+    entered: tuple[int, ...]
+    entered_by: tuple[int, ...]
+    review: ContestReview
+    notices: tuple[str, ...]
+
+
+def contest_aftermath(
+    points_x20: npt.NDArray[np.integer],
+    slate: Slate,
+    lineups: npt.NDArray[np.integer],
+    standings: Standings,
+    *,
+    settings: PortfolioSettings | Mapping[str, Any] | None = None,
+    payouts: PayoutTable | None = None,
+    seed: int = 1,
+) -> Aftermath:
+    """What was forecast for a portfolio in a contest, and what it came to.
+
+    Lineups that are not in the standings were not entered, and count for nothing.
+
+    Args:
+        points_x20: [S, N] points as integers.
+        slate: The slate.
+        lineups: [n, K] the portfolio.
+        standings: The finished contest.
+        settings: The portfolio's settings, for given ownerships and factors on points.
+        payouts: The contest's prizes; returns are compared where they and its fee are known.
+        seed: Seed of the rivals drawn for the forecast.
+    """
+    if not isinstance(settings, PortfolioSettings):
+        settings = PortfolioSettings.from_mapping(settings or {})
+    rows = np.asarray(lineups, np.int64)
+    counts: dict[tuple[int, ...], int] = {}
+    for lineup in standings.lineups.tolist():
+        key = tuple(sorted(lineup))
+        counts[key] = counts.get(key, 0) + 1
+    keys = [tuple(sorted(row)) for row in rows.tolist()]
+    entered = [number for number, key in enumerate(keys) if key in counts]
+    own = rows[entered]
+    problem = resolve(slate, settings)
+    scaled = np.rint(np.asarray(points_x20) * problem.scale).astype(np.int32)
+    field = expected_rivals(problem, scaled)
+    notices = []
+    if len(entered) < len(keys):
+        notices.append(
+            f"{len(keys) - len(entered)} of the {len(keys)} lineups are not in the standings."
+        )
+    contest = simulated = None
+    settled = scaled[:: max(scaled.shape[0] // _SCENARIOS, 1)]
+    if payouts is None or payouts.entry_fee_cents is None:
+        notices.append(
+            "No payout table with an entry fee is known for this contest: returns are not "
+            "compared. Name the table in the setting payout."
+        )
+    elif entered:
+        entries = max(payouts.entries or 0, len(standings.entry_ids))
+        most = max(payouts.max_entries or 0, len(entered))
+        contest = Contest("contest", entries, payouts.entry_fee_cents, most, payouts)
+        rng = np.random.Generator(np.random.Philox(seed))
+        simulated = forecast_contest(settled, own, contest, field, rng).result
+    review = review_contest(
+        slate,
+        standings,
+        own,
+        contest,
+        simulated,
+        field.ownership,
+        scaled.mean(axis=0) / slate.rules.points_scale,
+        settled.shape[0],
+    )
+    return Aftermath(
+        entered=tuple(number + 1 for number in entered),
+        entered_by=tuple(counts[keys[number]] for number in entered),
+        review=review,
+        notices=tuple(notices),
+    )
