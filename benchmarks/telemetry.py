@@ -114,7 +114,7 @@ def streaming(total: int) -> Iterator[dict[str, Any]]:
             "name": "speed against the hand-written Polars query, file by file",
             "value": 100 * theirs["seconds"] / ours["seconds"],
             "unit": "%",
-            "target": 60,
+            "target": ">= 60",
             "peak_mb": theirs["peak_mb"],
             "note": f"by hand {theirs['seconds']:.1f} s",
         }
