@@ -116,8 +116,9 @@ def review_contest(
             "exposure": exposure,
             "projected_points": projected_points,
             "realised_points": points,
-            "cost_points": exposure * (scored - projected_points),
-            "leverage_points": (exposure - realised) * (scored - field_mean),
+            # Adding nothing turns a negative zero into zero.
+            "cost_points": exposure * (scored - projected_points) + 0.0,
+            "leverage_points": (exposure - realised) * (scored - field_mean) + 0.0,
         }
     )
     return ContestReview(

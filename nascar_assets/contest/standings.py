@@ -69,7 +69,12 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
     rows = list(csv.reader(io.StringIO(text, newline="")))
     header = [cell.strip() for cell in rows[0]] if rows else []
     if tuple(header[:6]) != _LEFT:
-        raise StandingsError(f"the header does not begin with {','.join(_LEFT)}.", file=file, row=1)
+        raise StandingsError(
+            f"the header does not begin with {','.join(_LEFT)}.",
+            file=file,
+            row=1,
+            remedy="Use the standings file that the site exports after the contest.",
+        )
     right = header.index("Player") if "Player" in header else None
     if right is not None and tuple(header[right : right + 4]) != _RIGHT:
         raise StandingsError(
@@ -91,7 +96,9 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
         if right is not None and len(row) > right and row[right].strip():
             _player(row, right, number, file, by_name, ownership, driver_points)
     if not entries:
-        raise StandingsError("the file holds no entries.", file=file)
+        raise StandingsError(
+            "the file holds no entries.", file=file, remedy="Download it once the contest is over."
+        )
     lineups = np.array([entry[4] for entry in entries], np.int32)
     _check_whole(lineups, ownership, file, len(rows))
     return Standings(
@@ -171,6 +178,7 @@ def _entry(
                 file=file,
                 row=number,
                 field="Lineup",
+                remedy="Download it again, and check that it is of this slate.",
             )
         lineup.append(by_name[plain_name(name)])
     if len(lineup) != size:
