@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.telemetry.artifacts import persist_telemetry_artifact
 from nascar_assets.telemetry.laps import driver_keys
 from nascar_assets.telemetry.windows import DEFAULT_WINDOWS, compute_aggregate_features
 
@@ -67,6 +68,9 @@ def write_lap_features(
 ) -> int:
     """Write the rolling features of lap files as Parquet files with Snappy, in bounded memory.
 
+    Each file is a telemetry artifact, written whole or not at all. Parts that an earlier, longer
+    run left in the folder are taken away at the end.
+
     Args:
         paths: Parquet files of canonical laps.
         folder: Where `part-000000.parquet`, ... go; made where it is missing.
@@ -77,12 +81,16 @@ def write_lap_features(
         Rows written.
     """
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
     rows = 0
+    written: set[str] = set()
     batches = iter_lap_features(paths, time_windows, batch_rows=batch_rows)
     for number, batch in enumerate(batches):
-        batch.write_parquet(target / f"part-{number:06d}.parquet", compression="snappy")
+        part = persist_telemetry_artifact(batch, target / f"part-{number:06d}.parquet")
+        written.add(part.name)
         rows += batch.height
+    for old in target.glob("part-*.parquet"):
+        if old.name not in written:
+            old.unlink()
     return rows
 
 

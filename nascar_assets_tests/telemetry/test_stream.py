@@ -2,9 +2,13 @@ import polars as pl
 import pytest
 
 from nascar_assets.errors import InputError
-from nascar_assets.telemetry import compute_aggregate_features
-from nascar_assets.telemetry.enrich import enrich_with_constraints
-from nascar_assets.telemetry.stream import iter_lap_features, write_lap_features
+from nascar_assets.telemetry import (
+    compute_aggregate_features,
+    enrich_with_constraints,
+    iter_lap_features,
+    load_telemetry_artifact,
+    write_lap_features,
+)
 from nascar_assets_tests.telemetry.lap_frames import clean_race
 
 
@@ -43,6 +47,14 @@ def test_files_are_written(files, tmp_path):
     assert rows == pl.scan_parquet(files).select(pl.len()).collect().item()
     written = pl.read_parquet(tmp_path / "out" / "*.parquet")
     assert written.equals(pl.concat(iter_lap_features(files, ("10l",))))
+    assert load_telemetry_artifact(tmp_path / "out" / "part-000000.parquet").collect().height > 0
+
+
+def test_parts_of_a_longer_run_before_are_taken_away(files, tmp_path):
+    write_lap_features(files, tmp_path / "out", ("10l",), batch_rows=100)
+    rows = write_lap_features(files[:1], tmp_path / "out", ("10l",), batch_rows=1_000_000)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["part-000000.parquet"]
+    assert pl.read_parquet(tmp_path / "out" / "*.parquet").height == rows
 
 
 def test_a_batch_holds_a_row_at_least(files):
