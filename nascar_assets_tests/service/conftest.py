@@ -10,7 +10,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +230,52 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Any:
     call.url = url  # type: ignore[attr-defined]
     yield call
     call("stop")
+
+
+class Receiver:
+    """A real HTTP server that answers as it is told and keeps what it got."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.got: list[tuple[dict[str, str], bytes, str]] = []
+        answers = list(statuses)
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.got.append((dict(self.headers), body, self.path))
+                self.send_response(answers.pop(0) if answers else 204)
+                self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            do_GET = do_POST  # a followed redirect would come as one of these
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://localhost:{self.server.server_port}/hook?a=1"
+
+    def wait(self, count: int) -> None:
+        end = time.monotonic() + 30
+        while len(self.got) < count:
+            assert time.monotonic() < end, self.got
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def receiver():
+    made = []
+
+    def make(*statuses):
+        made.append(Receiver(*statuses))
+        return made[-1]
+
+    yield make
+    for item in made:
+        item.close()

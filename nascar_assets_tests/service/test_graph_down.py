@@ -46,7 +46,19 @@ def _until_ready(server, ready: bool) -> dict:
         time.sleep(0.2)
 
 
-def test_a_graph_server_that_goes_away_and_comes_back(make_server, neo4j_server):
+def _refused(server) -> None:
+    begun = time.monotonic()
+    answer = server.post(_unknown_slate())
+    assert time.monotonic() - begun < 15
+    assert (answer.status_code, answer.json()["code"]) == (503, "GRAPH_UNAVAILABLE")
+    assert int(answer.headers["Retry-After"]) > 0
+    found = _until_ready(server, False)
+    assert "graph does not answer" in found["graph"]
+    assert (found["storage"], found["workers"]) == ("ok", "ok")
+    assert server.http.get("/health").status_code == 200
+
+
+def test_a_graph_server_that_is_down_comes_back_and_hangs(make_server, neo4j_server):
     neo4j_server.clear()
     engine = neo4j_server.engine()
     drivers = [driver("driver-0", "not-in-lineups"), driver("driver-1")]
@@ -60,33 +72,31 @@ def test_a_graph_server_that_goes_away_and_comes_back(make_server, neo4j_server)
         NASCAR_GRAPH_PASSWORD=neo4j_server.password,
     )
     write_slate(DataRoot(server.home))
-    server.start()
+    neo4j_server.stop()
+    try:
+        # A service that starts while the graph is down comes up all the same.
+        server.start(ready=False)
+        end = time.monotonic() + 120
+        while server.http.get("/ready").json()["workers"] != "ok":
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        _refused(server)
+        # What was compiled needs no graph.
+        known = server.result(server.submit(_known_slate()))
+        assert len(known["lineup"]) == 6
+    finally:
+        neo4j_server.start()
+    _until_ready(server, True)
     first = server.result(server.submit(_unknown_slate()))
     # The graph's own track and the veto that it holds were used.
     assert not any("graph knows nothing" in notice for notice in first["notices"])
     assert "driver-0" not in {one["driver_id"] for one in first["lineup"]}
-    neo4j_server.stop()
+    neo4j_server.signal("SIGSTOP")
     try:
-        begun = time.monotonic()
-        answer = server.post(_unknown_slate())
-        assert time.monotonic() - begun < 15
-        assert (answer.status_code, answer.json()["code"]) == (503, "GRAPH_UNAVAILABLE")
-        assert int(answer.headers["Retry-After"]) > 0
-        found = _until_ready(server, False)
-        assert "graph does not answer" in found["graph"]
-        assert (found["storage"], found["workers"]) == ("ok", "ok")
-        assert server.http.get("/health").status_code == 200
-        # What was compiled needs no graph, and jobs of before are told of.
-        known = server.result(server.submit(_known_slate()))
-        assert len(known["lineup"]) == 6
+        _refused(server)
         assert server.status(first["run_id"])["status"] == "completed"
-        # A service that starts while the graph is down comes up all the same.
-        server.kill()
-        server.start(ready=False)
-        assert server.post(_unknown_slate()).status_code == 503
     finally:
-        neo4j_server.start()
+        neo4j_server.signal("SIGCONT")
     _until_ready(server, True)
-    again = server.result(server.submit(_unknown_slate()))
-    assert again["lineups"] == first["lineups"]
+    assert server.result(server.submit(_unknown_slate()))["lineups"] == first["lineups"]
     assert neo4j_server.password not in server.log.read_text()
