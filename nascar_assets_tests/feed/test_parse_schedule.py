@@ -101,6 +101,17 @@ def test_stage_ends(stages, laps, expected):
     assert schedule_row(race(scheduled_laps=laps, **lengths))["stage_ends"] == expected
 
 
+def test_a_points_race_of_few_laps_is_a_points_race():
+    """The type says what counts, not the length: road courses run 42 to 48 laps for points."""
+    short = schedule_row(
+        ran(scheduled_laps=42, actual_laps=46, stage_1_laps=12, stage_2_laps=14, stage_3_laps=16)
+    )
+    assert (short["race_type"], short["scheduled_laps"], short["actual_laps"]) == ("points", 42, 46)
+    assert short["stage_ends"] == [12, 26]
+    long = schedule_row(ran(race_type_id=2, scheduled_laps=200))
+    assert long["race_type"] == "exhibition"
+
+
 def test_before_the_race_nothing_of_its_outcome_is_there():
     row = schedule_row(race(winner_driver_id=0))
     outcome = ("actual_laps", "winner_driver_id", "cautions", "caution_laps", "leaders")

@@ -123,6 +123,14 @@ def test_a_season_has_its_points_races(feed):
     assert fifth["race_name"].startswith("Pennzoil 400")
 
 
+def test_points_races_of_few_laps_are_read_like_any(feed):
+    short = feed.schedule.filter(pl.col("scheduled_laps").is_between(42, 48), status="complete")
+    assert short.height >= 5
+    assert set(short["race_type"]) == {"points"}
+    assert set(short["track_type"]) == {"road"}
+    assert short["actual_laps"].is_between(42, 50).all()
+
+
 def test_entries_are_those_who_started(feed):
     extra = feed.entries.join(feed.results, on=["race_id", "driver_id"], how="anti")
     missing = feed.results.join(feed.entries, on=["race_id", "driver_id"], how="anti")
