@@ -9,7 +9,13 @@ import numpy as np
 
 from nascar_assets.calibration.assess import race_means
 from nascar_assets.calibration.backtest_tasks import SALARY_TIERS, Scored
-from nascar_assets.calibration.metrics_skill import Estimate, mean_difference, skill
+from nascar_assets.calibration.metrics_input import Floats
+from nascar_assets.calibration.metrics_skill import (
+    Estimate,
+    mean_difference,
+    resampled_races,
+    skill,
+)
 from nascar_assets.calibration.race_scores import RaceScores
 
 SKILL_METRICS: tuple[str, ...] = (
@@ -114,6 +120,7 @@ def _compare(
     seed: int,
 ) -> list[Comparison]:
     result = []
+    drawn: dict[int, Floats] = {}  # the same resamples for every metric, so that they compare
     for metric in SKILL_METRICS:
         a, sizes, races_a = race_means(ours, metric)
         b, _, races_b = race_means(theirs, metric)
@@ -124,15 +131,16 @@ def _compare(
         a, b, sizes = a[at_a], b[at_b], sizes[at_a]
         if not float(b.sum()) > 0.0:
             continue
+        if a.size not in drawn:
+            drawn[a.size] = resampled_races(a.size, np.random.default_rng(seed))
         result.append(
             Comparison(
                 metric=metric,
                 against=rival,
                 group=group,
                 label=label,
-                # The same resamples for every metric, so that they can be compared.
-                skill=skill(a, b, sizes, np.random.default_rng(seed)),
-                difference=mean_difference(a, b, sizes, np.random.default_rng(seed)),
+                skill=skill(a, b, sizes, drawn[a.size]),
+                difference=mean_difference(a, b, sizes, drawn[a.size]),
             )
         )
     return result

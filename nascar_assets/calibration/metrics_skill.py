@@ -67,13 +67,24 @@ def clustered_mean(means: npt.ArrayLike, sizes: npt.ArrayLike) -> Estimate:
     return Estimate(value, error, value - 1.96 * error, value + 1.96 * error, races)
 
 
+def resampled_races(races: int, rng: np.random.Generator, resamples: int = 2000) -> Floats:
+    """How often each race is drawn in each bootstrap sample [resamples, R].
+
+    Args:
+        races: Number of races.
+        rng: Source of the resampling.
+        resamples: Bootstrap samples.
+    """
+    drawn = rng.multinomial(races, np.full(races, 1.0 / races), size=resamples)
+    return drawn.astype(np.float64)
+
+
 def skill(
     scores: npt.ArrayLike,
     baseline: npt.ArrayLike,
     sizes: npt.ArrayLike,
-    rng: np.random.Generator,
+    rng: np.random.Generator | Floats,
     *,
-    resamples: int = 2000,
     level: float = 0.95,
 ) -> Estimate:
     """Skill against a baseline, 1 - score / baseline score, by resampling whole races.
@@ -82,8 +93,7 @@ def skill(
         scores: Mean score of the forecast in each race [R]; lower is better.
         baseline: Mean score of the baseline in the same races [R].
         sizes: Drivers in each race [R].
-        rng: Source of the resampling.
-        resamples: Bootstrap samples.
+        rng: Source of the resampling, or `resampled_races` drawn before.
         level: Coverage of the percentile interval.
 
     Raises:
@@ -98,16 +108,15 @@ def skill(
         weight = counts * n
         return np.asarray(1.0 - dot(weight, a) / dot(weight, b))
 
-    return _bootstrap(of, a.size, rng, resamples, level)
+    return _bootstrap(of, a.size, rng, level)
 
 
 def mean_difference(
     scores: npt.ArrayLike,
     baseline: npt.ArrayLike,
     sizes: npt.ArrayLike,
-    rng: np.random.Generator,
+    rng: np.random.Generator | Floats,
     *,
-    resamples: int = 2000,
     level: float = 0.95,
 ) -> Estimate:
     """Forecast's mean score minus the baseline's on the same races; below 0 is better.
@@ -121,18 +130,20 @@ def mean_difference(
         weight = counts * n
         return np.asarray(dot(weight, a - b) / weight.sum(axis=-1))
 
-    return _bootstrap(of, a.size, rng, resamples, level)
+    return _bootstrap(of, a.size, rng, level)
 
 
 def _bootstrap(
-    statistic: object, races: int, rng: np.random.Generator, resamples: int, level: float
+    statistic: object, races: int, rng: np.random.Generator | Floats, level: float
 ) -> Estimate:
     assert callable(statistic)
     value = float(statistic(np.ones(races)))
     if races < 2:
         return Estimate(value, None, None, None, races)
-    counts = rng.multinomial(races, np.full(races, 1.0 / races), size=resamples)
-    sample = statistic(counts.astype(np.float64))
+    drawn = resampled_races(races, rng) if isinstance(rng, np.random.Generator) else rng
+    if drawn.shape[1] != races:
+        raise InputError(f"Resamples of {drawn.shape[1]} races, not of {races}.", field="rng")
+    sample = statistic(drawn)
     tail = (1.0 - level) / 2.0
     lower, upper = np.quantile(sample, [tail, 1.0 - tail])
     return Estimate(value, float(sample.std(ddof=1)), float(lower), float(upper), races)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -51,11 +52,12 @@ def pictures(summary: BacktestSummary) -> dict[str, bytes]:
     return found
 
 
-def backtest_page(summary: BacktestSummary) -> str:
+def backtest_page(summary: BacktestSummary, drawn: Mapping[str, bytes] | None = None) -> str:
     """The page.
 
     Args:
         summary: The backtest.
+        drawn: Its `pictures`, where they are at hand.
 
     Returns:
         HTML that needs no other file and no network.
@@ -65,7 +67,7 @@ def backtest_page(summary: BacktestSummary) -> str:
     environment.filters["number"] = number
     images = {
         name: "data:image/png;base64," + base64.b64encode(content).decode()
-        for name, content in pictures(summary).items()
+        for name, content in (pictures(summary) if drawn is None else drawn).items()
     }
     return environment.from_string(template).render(
         summary=summary,

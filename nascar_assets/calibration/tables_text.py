@@ -28,20 +28,29 @@ COVERAGES = tuple(
 )
 
 
+Grid = tuple[list[str], list[list[str]]]
+"""A table's header and its rows, as text."""
+
+
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; the first column is text, the others numbers."""
     lines = ["| " + " | ".join(header) + " |", "| --- |" + " ---: |" * (len(header) - 1)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def comparison_table(summary: BacktestSummary, metrics: Sequence[str] = MAIN_METRICS) -> str:
+def comparison_grid(summary: BacktestSummary, metrics: Sequence[str] = MAIN_METRICS) -> Grid:
     """Forecasters against each other on the same races."""
     digits = {name: 4 if "brier" in name else 3 for name in metrics}
     rows = [
         [name, *(number(record.value(metric), digits[metric]) for metric in metrics)]
         for name, record in summary.records.items()
     ]
-    return markdown_table(["", *(label(metric) for metric in metrics)], rows)
+    return ["", *(label(metric) for metric in metrics)], rows
+
+
+def comparison_table(summary: BacktestSummary, metrics: Sequence[str] = MAIN_METRICS) -> str:
+    """The comparison as Markdown."""
+    return markdown_table(*comparison_grid(summary, metrics))
 
 
 def joint_table(summary: BacktestSummary) -> str:
@@ -49,7 +58,7 @@ def joint_table(summary: BacktestSummary) -> str:
     return comparison_table(summary, JOINT_METRICS[:5])
 
 
-def skill_table(summary: BacktestSummary) -> str:
+def skill_grid(summary: BacktestSummary) -> Grid:
     """Skill of the model by track type, season and tier, with race-clustered 95% intervals."""
     rows = []
     for item in summary.comparisons:
@@ -74,7 +83,12 @@ def skill_table(summary: BacktestSummary) -> str:
         "RPS skill over attrition Plackett-Luce",
         "log score minus attrition Plackett-Luce",
     ]
-    return markdown_table(header, rows)
+    return header, rows
+
+
+def skill_table(summary: BacktestSummary) -> str:
+    """The skills as Markdown."""
+    return markdown_table(*skill_grid(summary))
 
 
 def _percent(skill: Estimate) -> str:
@@ -84,15 +98,15 @@ def _percent(skill: Estimate) -> str:
     return f"{value} ({100 * skill.lower:.1f} to {100 * skill.upper:.1f})"
 
 
-def coverage_table(summary: BacktestSummary) -> str:
+def coverage_grid(summary: BacktestSummary, metrics: Sequence[str] = COVERAGES) -> Grid:
     """Coverage of the model's intervals in percent, with standard errors, by track type."""
     record = summary.records[summary.model]
     groups = {"all": record.metrics, **record.groups.get("track_type", {})}
     rows = []
-    for name, metrics in groups.items():
+    for name, estimates in groups.items():
         cells = [name]
-        for metric in COVERAGES:
-            found = metrics.get(metric)
+        for metric in metrics:
+            found = estimates.get(metric)
             if found is None:
                 cells.append("–")
                 continue
@@ -100,17 +114,27 @@ def coverage_table(summary: BacktestSummary) -> str:
             text = f"{100 * found.value:.1f}"
             cells.append(text if error is None else f"{text} ± {100 * error:.1f}")
         rows.append(cells)
-    header = [name.replace("coverage_", "").replace("_", "% ") for name in COVERAGES]
-    return markdown_table(["", *header], rows)
+    header = [name.replace("coverage_", "").replace("_", "% ") for name in metrics]
+    return ["", *header], rows
 
 
-def gate_table(criteria: Sequence[Criterion]) -> str:
+def coverage_table(summary: BacktestSummary) -> str:
+    """The coverages as Markdown."""
+    return markdown_table(*coverage_grid(summary))
+
+
+def gate_grid(criteria: Sequence[Criterion]) -> Grid:
     """Criteria of a gate with their verdicts."""
     rows = [
         [item.name, number(item.value), item.bound, "holds" if item.passed else "does not hold"]
         for item in criteria
     ]
-    return markdown_table(["criterion", "found", "asked", ""], rows)
+    return ["criterion", "found", "asked", ""], rows
+
+
+def gate_table(criteria: Sequence[Criterion]) -> str:
+    """The criteria as Markdown."""
+    return markdown_table(*gate_grid(criteria))
 
 
 def verdict_table(summaries: Sequence[BacktestSummary]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,20 @@ import typer
 from nascar_assets.cli.options import Json
 from nascar_assets.cli.output import Output
 
+FEW = 5
+"""Races that a notice names; `metrics.json` has them all."""
+
+
+SHOWN = {
+    "rps_finish": "RPS",
+    "log_score_finish": "log",
+    "brier_win": "win",
+    "brier_top_10": "top 10",
+    "rank_correlation": "rho",
+    "crps_points": "points",
+}
+"""Scores on the terminal by short name; the report has all of them."""
+
 
 def backtest(
     feed: Annotated[Path, typer.Option(envvar="NASCAR_FEED", help="A folder like the feed.")],
@@ -21,6 +36,15 @@ def backtest(
     series: Annotated[str, typer.Option(help="cup, xfinity or trucks.")] = "cup",
     scenarios: Annotated[int, typer.Option(min=10, max=100_000, help="For each race.")] = 2_000,
     seed: Annotated[int, typer.Option(min=1)] = 1,
+    odds: Annotated[
+        Path | None,
+        typer.Option(
+            help="Win odds as CSV (race_id, driver_id, odds, quoted_at): the market as a baseline."
+        ),
+    ] = None,
+    overround: Annotated[
+        str, typer.Option(help="How the overround goes: power, shin or proportional.")
+    ] = "power",
     as_json: Json = False,
 ) -> None:
     """Forecasts every points race of the window from what was known at its start, and scores it.
@@ -29,30 +53,58 @@ def backtest(
 
     Example: nascar backtest --feed feed --from 2025-01-01 --to 2025-06-30 --out backtest
     """
+    from nascar_assets.calibration import tables_text as text
     from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
+    from nascar_assets.calibration.baselines import standard_baselines
     from nascar_assets.calibration.feed_tables import read_feed_tables
+    from nascar_assets.calibration.market import Market, read_odds
+    from nascar_assets.orchestration.commands.entries import read_file
     from nascar_assets.storage import DataRoot
 
     out = Output(as_json)
     settings = BacktestSettings(
         first=first.date(), last=last.date(), series=series, scenarios=scenarios, seed=seed
     )
+    baselines = list(standard_baselines())
+    if odds is not None:
+        baselines.append(Market(read_odds(read_file(odds), file=str(odds)), overround))
     with out.progress("races") as update:
         result = run_backtest(
             partial(read_feed_tables, DataRoot.open(feed)),
             DataRoot.open(folder),
             settings,
+            baselines=baselines,
             progress=update,
         )
-    table = result.summary.table()
+    summary = result.summary
+    window = f"{summary.races} races, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    _, rows = text.comparison_grid(summary, tuple(SHOWN))
+    out.table(f"{window}: mean scores, lower is better but for rho", ["", *SHOWN.values()], rows)
+    for half, variable in ((text.COVERAGES[:3], "finish"), (text.COVERAGES[3:], "points")):
+        header, rows = text.coverage_grid(summary, half)
+        short = [name.removesuffix(variable).strip() for name in header]
+        out.table(f"Coverage of central intervals of {variable}, in percent", short, rows)
+    _, rows = text.skill_grid(summary)
     out.table(
-        f"{result.summary.races} races, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
-        table.columns,
-        table.rows(),
+        "Skill over start climatology, and log score minus attrition Plackett-Luce's",
+        ["", "races", "RPS finish", "CRPS points", "log score"],
+        [[*row[:4], row[5]] for row in rows],
     )
-    for race, why in result.summary.exclusions.items():
-        out.notice(f"{race}: {why}")
-    for criterion in result.summary.gate:
-        out.line(f"{'passed' if criterion.passed else 'FAILED'}: {criterion.name}")
+    out.table("Release gate", *text.gate_grid(summary.gate))
+    for why, races in left_out(summary.exclusions).items():
+        more = f" and {len(races) - FEW} more" if len(races) > FEW else ""
+        out.notice(f"{len(races)} left out, {why}: {', '.join(races[:FEW])}{more}")
+    if summary.gained:
+        out.notice(f"results came in meanwhile, run again: {', '.join(summary.gained)}")
+    if summary.drift is not None and summary.drift.alarms.size:
+        out.notice(f"skill left its control limits in {summary.drift.alarms.size} races")
     out.line(f"report: {folder / 'report.html'}")
-    out.result(result.summary.as_dict())
+    out.result(summary.as_dict())
+
+
+def left_out(exclusions: Mapping[str, str]) -> dict[str, list[str]]:
+    """Races that were left out, by reason."""
+    found: dict[str, list[str]] = {}
+    for race, why in exclusions.items():
+        found.setdefault(why, []).append(race)
+    return found

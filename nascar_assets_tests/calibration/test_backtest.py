@@ -1,6 +1,7 @@
 """The walk-forward backtest: sealed first, resumable, honest about what it leaves out."""
 
 import json
+import shutil
 from datetime import date, timedelta
 from functools import partial
 
@@ -199,8 +200,8 @@ def test_an_interrupted_run_is_taken_up_and_ends_with_the_same_files(tables, hon
         assert (tmp_path / name).read_bytes() == (whole / name).read_bytes(), name
 
 
-def test_a_changed_forecast_makes_its_race_void(tables, tmp_path):
-    backtest(tables, tmp_path)
+def test_a_changed_forecast_makes_its_race_void(tables, honest, tmp_path):
+    shutil.copytree(honest[1], tmp_path, dirs_exist_ok=True)
     path = tmp_path / "forecasts" / "24005.parquet"
     path.write_bytes((tmp_path / "forecasts" / "24006.parquet").read_bytes())
     result = backtest(tables, tmp_path)
@@ -219,7 +220,7 @@ def test_other_settings_in_the_same_folder_are_refused(tables, honest):
 
 
 def test_a_history_that_changed_makes_the_races_after_it_void(tables, honest, tmp_path):
-    backtest(tables, tmp_path)
+    shutil.copytree(honest[1], tmp_path, dirs_exist_ok=True)
     first = pl.col("race_id") == "23001"
     other = FeedTables(
         tables.schedule,
@@ -251,7 +252,7 @@ def test_races_without_results_are_counted_and_races_gained_meanwhile_are_stated
 
 def test_a_window_without_races_or_upside_down_is_refused(tables, tmp_path):
     for window, text in (
-        ((date(2020, 1, 1), date(2020, 2, 1)), "has results"),
+        ((date(2020, 1, 1), date(2020, 2, 1)), "no cup points race.*hold 2023 to 2024"),
         ((date(2024, 2, 1), date(2024, 1, 1)), "before it begins"),
     ):
         with pytest.raises(InputError, match=text):
@@ -259,8 +260,55 @@ def test_a_window_without_races_or_upside_down_is_refused(tables, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_window_of_races_to_come_says_that_they_have_no_results(tables, tmp_path):
+    before = FeedTables(tables.schedule, tables.results.filter(pl.col("season") < 2024))
+    with pytest.raises(InputError, match=r"None of the 20 cup points races .* has results"):
+        backtest(before, tmp_path)
+    with pytest.raises(InputError, match="No series is called 'arca'"):
+        backtest(tables, tmp_path, series="arca")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Noting(FixedModel):
+    """A model that notes the race whose start each of its fits stands at."""
+
+    def __init__(self, forecaster):
+        super().__init__(forecaster)
+        object.__setattr__(self, "fitted_at", [])
+
+    def fit(self, known):
+        self.fitted_at.append(known.next_race.race.race_key)
+        return super().fit(known)
+
+
+def test_a_model_is_fitted_at_its_blocks_first_race_wherever_a_run_begins(tables, tmp_path):
+    def fits(folder, *window):
+        model = Noting(Planted())
+        run_backtest(
+            lambda: tables,
+            DataRoot(tmp_path / folder),
+            BacktestSettings(*window, scenarios=30, workers=1, report=False),
+            model=model,
+            baselines=(),
+        )
+        return model.fitted_at
+
+    spring = date(2024, 3, 1), date(2024, 4, 1)  # races 4 to 8
+    autumn = date(2024, 3, 1), date(2024, 5, 31)  # races 4 to 16
+    assert fits("a", *spring) == ["2024-cup-01"]
+    # Taken up again with a longer window: one more race of the first block, all of the second.
+    assert fits("a", *autumn) == ["2024-cup-01", "2024-cup-11"]
+    assert fits("a", *autumn) == []
+    fits("b", *autumn)
+    names = sorted(path.name for path in (tmp_path / "b" / "forecasts").iterdir())
+    assert len(names) == 13
+    for name in names:
+        path = f"forecasts/{name}"
+        assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes()
+
+
 def test_one_and_two_processes_give_the_same_bytes(tables, honest, tmp_path):
-    short = (date(2024, 1, 1), date(2024, 2, 29))
+    short = (date(2024, 1, 1), date(2024, 2, 20))
     for workers in (1, 2):
         run_backtest(
             lambda: tables,

@@ -15,7 +15,12 @@ from nascar_assets.calibration.metrics_joint import (
     teammate_correlation,
     variogram_score,
 )
-from nascar_assets.calibration.metrics_skill import clustered_mean, mean_difference, skill
+from nascar_assets.calibration.metrics_skill import (
+    clustered_mean,
+    mean_difference,
+    resampled_races,
+    skill,
+)
 from nascar_assets.errors import InputError
 
 JOINT = hnp.arrays(
@@ -107,7 +112,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
         luck = rng.normal(size=60)
         base = 5 + luck
         ours = 4.5 + luck + rng.normal(0, 0.8, 60)
-        found = mean_difference(ours, base, np.full(60, 38), rng, resamples=400)
+        found = mean_difference(ours, base, np.full(60, 38), resampled_races(60, rng, 400))
         hits += found.lower <= -0.5 <= found.upper
     assert 0.89 <= hits / 200 <= 0.99  # nominal .95; binomial sd .015
 
@@ -116,6 +121,11 @@ def test_seeded_intervals_repeat_and_bad_input_is_refused():
     a, b = np.array([1.0, 2, 3]), np.array([2.0, 2, 2])
     first, again = (skill(a, b, [1, 1, 1], np.random.default_rng(5)) for _ in range(2))
     assert first == again
+    drawn = resampled_races(3, np.random.default_rng(5))
+    assert (drawn.sum(axis=1) == 3).all()
+    assert skill(a, b, [1, 1, 1], drawn) == first
+    with pytest.raises(InputError, match="Resamples of 3 races, not of 2"):
+        skill(a[:2], b[:2], [1, 1], drawn)
     with pytest.raises(InputError, match="no races"):
         skill([], [], [], np.random.default_rng(0))
     with pytest.raises(InputError, match="above 0"):

@@ -24,7 +24,6 @@ from nascar_assets.calibration.score_tables import scored_to_table
 from nascar_assets.definitions import build_definitions
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import ENTRIES
-from nascar_assets.history.ratings import rate_history
 from nascar_assets.orchestration.assets import backtest as backtest_assets
 from nascar_assets.orchestration.inputs.process_parameters import (
     fit_as_of,
@@ -182,17 +181,12 @@ def tables():
 
 
 def write_home(folder, tables):
-    """A data root with the tables that a sync makes."""
+    """A data root with the tables of a sync that these assets read."""
     root = DataRoot(folder)
     root.write_frame(table_path("schedule"), tables.schedule)
-    rated = rate_history(tables.results).partition_by("race_id", as_dict=True)
-    for (race_id, key), rows in tables.results.partition_by(
-        ["race_id", "race_key"], as_dict=True
-    ).items():
+    for (key,), rows in tables.results.partition_by("race_key", as_dict=True).items():
         root.write_frame(table_path("race_results", key), rows)
         root.write_frame(table_path("entries", key), rows.select(list(ENTRIES)))
-        if (race_id,) in rated:
-            root.write_frame(table_path("driver_ratings", key), rated[(race_id,)])
     return root
 
 
@@ -245,7 +239,7 @@ def stored_backtest(home, recipe, forecaster):
     done = run_backtest(
         lambda: tables,
         backtest_assets.sealed_folder(home.root, "cup", version),
-        BacktestSettings(*YEAR, scenarios=300, workers=1, report=False),
+        BacktestSettings(*YEAR, scenarios=200, workers=1, report=False),
         model=FixedModel(forecaster),
         baselines=(StartClimatology(), PlackettLuce(attrition=True)),
     )

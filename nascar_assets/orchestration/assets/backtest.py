@@ -345,10 +345,11 @@ def calibration_report(config: Candidate, platform: Platform) -> dg.Output[pl.Da
     root = platform.root
     version, summary, _ = summary_of(root, config)
     path = f"{REPORTS}/{config.series}-{version}.html"
-    root.write(path, backtest_page(summary).encode())
+    drawn = pictures(summary)
+    root.write(path, backtest_page(summary, drawn).encode())
     plots = {
         name: image(as_markdown_image(content, name.replace("_", " ")))
-        for name, content in pictures(summary).items()
+        for name, content in drawn.items()
     }
     drift: Sequence[int] = () if summary.drift is None else summary.drift.alarms.tolist()
     return dg.Output(
