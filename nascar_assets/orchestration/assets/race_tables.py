@@ -43,6 +43,8 @@ class RaceOutput:
         notices: What was met and mended or left out, in plain words.
         metadata: Further entries for the UI (plots, hashes).
         failures: What makes the table worthless downstream: the blocking check fails with these.
+        sources: SHA-256 of every file that it was made from, by name; the table is then stored as
+            a telemetry artifact, which holds them with its version and its number of rows.
     """
 
     def __init__(
@@ -51,11 +53,23 @@ class RaceOutput:
         notices: Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
         failures: Sequence[str] = (),
+        sources: Mapping[str, str] | None = None,
     ) -> None:
         self.frame = frame
         self.notices = tuple(notices)
         self.metadata = dict(metadata or {})
         self.failures = tuple(failures)
+        self.sources = None if sources is None else dict(sources)
+
+    def write(self, root: DataRoot, path: str) -> int:
+        """Stores the table; returns its bytes."""
+        if self.sources is None:
+            return root.write_frame(path, self.frame)
+        from nascar_assets.telemetry import telemetry_artifact_bytes
+
+        data = telemetry_artifact_bytes(self.frame, sources=self.sources)
+        root.write(path, data)
+        return len(data)
 
 
 RaceTable = Callable[[RaceInputs], RaceOutput]
@@ -139,8 +153,10 @@ def race_table(
         failed: dict[str, Sequence[str]] = {}
         for key in keys:
             output = compute(RaceInputs(root, rows[key]))
-            size = root.write_frame(table_path(name, key), output.frame)
+            size = output.write(root, table_path(name, key))
             metadata = dict(table_metadata(output.frame, size=size))
+            if output.sources is not None:
+                metadata["sources"] = dg.MetadataValue.json(output.sources)
             if output.notices:
                 metadata["notices"] = dg.MetadataValue.md(
                     "\n".join(f"- {notice}" for notice in output.notices)

@@ -1,5 +1,6 @@
 """Telemetry: the canonical laps of a race, their rolling features and their summary."""
 
+import hashlib
 import json
 
 import dagster as dg
@@ -9,6 +10,7 @@ from nascar_assets.feed.schemas import LAPS
 from nascar_assets.orchestration.assets.feed import entries, race_files, race_payload
 from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput, race_table
 from nascar_assets.orchestration.metadata import image
+from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.reports.plots import as_markdown_image, falloff_plot
 
 NO_LAPS = "The feed has no lap times of this race."
@@ -20,7 +22,7 @@ def _laps(inputs: RaceInputs) -> RaceOutput:
     dropped = inputs.root.read(f"landing/laps/{inputs.key}.parquet")
     payload = race_payload(inputs, "lap_times") if dropped is None else dropped
     if payload is None:
-        return RaceOutput(pl.DataFrame(schema=LAPS), [NO_LAPS])
+        return RaceOutput(pl.DataFrame(schema=LAPS), [NO_LAPS], sources={})
     name = f"{inputs.key}-laps.parquet" if dropped is not None else f"{inputs.key}-lap-times.json"
     drivers = inputs.table("entries")["driver_id"].to_list()
     found = validate_landed(payload, name, {**inputs.race, "driver_ids": drivers})
@@ -29,10 +31,31 @@ def _laps(inputs: RaceInputs) -> RaceOutput:
         inputs.root.write(f"quarantine/laps/{name}", payload)
         inputs.root.write(f"quarantine/laps/{name}.report.json", report.encode())
         return RaceOutput(
-            pl.DataFrame(schema=LAPS), failures=[str(problem) for problem in found.problems]
+            pl.DataFrame(schema=LAPS),
+            failures=[str(problem) for problem in found.problems],
+            sources={},
         )
     frame = found.laps.collect().select(list(LAPS)).cast(dict(LAPS))  # type: ignore[arg-type]
-    return RaceOutput(frame, [str(note) for note in found.notes])
+    racing = frame.filter(pl.col("lap") >= 1)
+    return RaceOutput(
+        frame,
+        [str(note) for note in found.notes],
+        metadata={
+            "drivers": frame["driver_id"].n_unique(),
+            "without_time": racing["lap_time_s"].null_count(),
+            "flags": dg.MetadataValue.json(
+                dict(racing.group_by(pl.col("flag").fill_null("unknown")).len().sort("flag").rows())
+            ),
+        },
+        sources={name: found.content_hash},
+    )
+
+
+def _made_from(inputs: RaceInputs) -> dict[str, str]:
+    """The stored laps of the race, by which its other tables of telemetry are known."""
+    path = table_path("laps", inputs.key)
+    data = inputs.root.read(path)
+    return {} if data is None else {path: hashlib.sha256(data).hexdigest()}
 
 
 laps = race_table(
@@ -58,14 +81,16 @@ def _lap_features(inputs: RaceInputs) -> RaceOutput:
     frame = inputs.table("laps")
     filled = handle_missing_data(frame)
     features = compute_falloff_metrics(compute_aggregate_features(filled))
+    sources = _made_from(inputs)
     if not frame.height:
-        return RaceOutput(features, [NO_LAPS])
+        return RaceOutput(features, [NO_LAPS], sources=sources)
     behind = pl.col("n_laps_in_window") > pl.int_range(1, pl.len() + 1).over("driver_id")
     wrong = features.sort("driver_id", "lap").filter(behind).height
     return RaceOutput(
         features,
         metadata={"filled": dg.MetadataValue.json(fill_counts(frame))},
         failures=[f"{wrong} rows claim more laps than lie behind them."] if wrong else [],
+        sources=sources,
     )
 
 
@@ -87,14 +112,16 @@ def _lap_summaries(inputs: RaceInputs) -> RaceOutput:
 
     frame = inputs.table("laps")
     summary = summarise_laps(frame, inputs.race)
+    sources = _made_from(inputs)
     if not frame.height:
-        return RaceOutput(summary, [NO_LAPS])
+        return RaceOutput(summary, [NO_LAPS], sources=sources)
     doubles = summary.height - summary["driver_id"].n_unique()
     plot = image(as_markdown_image(falloff_plot(summary)))
     return RaceOutput(
         summary,
         metadata={"falloff": plot},
         failures=[f"{doubles} drivers have two summaries."] if doubles else [],
+        sources=sources,
     )
 
 
