@@ -9,6 +9,7 @@ from nascar_assets.telemetry.contract import FeatureAvailabilityContract, valida
 from nascar_assets.telemetry.enrich import enrich_with_constraints
 from nascar_assets.telemetry.falloff import compute_falloff_metrics
 from nascar_assets.telemetry.ingest import TelemetryIngestor, ingest_lap_by_lap_telemetry
+from nascar_assets.telemetry.leakage import LeakageReport, prove_no_leakage
 from nascar_assets.telemetry.missing import fill_counts, handle_missing_data
 from nascar_assets.telemetry.stream import iter_lap_features, write_lap_features
 from nascar_assets.telemetry.summary import summarise_laps
@@ -16,6 +17,7 @@ from nascar_assets.telemetry.windows import compute_aggregate_features, rolling_
 
 __all__ = [
     "FeatureAvailabilityContract",
+    "LeakageReport",
     "TelemetryIngestor",
     "compute_aggregate_features",
     "compute_falloff_metrics",
@@ -26,6 +28,7 @@ __all__ = [
     "iter_lap_features",
     "load_telemetry_artifact",
     "persist_telemetry_artifact",
+    "prove_no_leakage",
     "rolling_statistics",
     "summarise_laps",
     "telemetry_artifact_bytes",
