@@ -30,6 +30,7 @@ import pytest
 from nascar_assets.cli.location import code_location
 from nascar_assets.orchestration.automation.run_state import LOST
 from nascar_assets.orchestration.automation.sensor_runs import process_of
+from nascar_assets.orchestration.commands.doctor import examine
 from nascar_assets.orchestration.commands.slate import run_slate
 from nascar_assets.orchestration.commands.sync import sync_races
 from nascar_assets.orchestration.storage.instance import open_instance
@@ -231,6 +232,11 @@ def test_a_killed_webserver_loses_no_run_that_was_asked_of_it(races: Path) -> No
     instance = open_instance(str(races))
     queued = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
     assert {run.run_id for run in queued} == set(launched)
+    (daemon,) = (found for found in examine(str(races), None) if found.name == "daemon")
+    assert (daemon.ok, daemon.found) == (
+        False,
+        f"{ROUNDS} runs wait, and no daemon is running.",
+    )
     if ROUNDS >= 10:
         process = start_daemon(races)
         try:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+
+import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
 
 LOW_SPACE_BYTES = 2 * 1024**3
+
+LAST_HEARTBEAT_SECONDS = 120
+"""A daemon gives a sign of life every half minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,11 @@ def examine(home: str, feed: str | None) -> list[Finding]:
             "dagster storage",
             lambda: _dagster(home),
             "Stop other writers, then look at <home>/dagster/dagster.yaml; docs/operations.md.",
+        ),
+        (
+            "daemon",
+            lambda: _daemon(home),
+            "Start nascar ui on this data root: its daemon carries out what waits.",
         ),
         (
             "graph",
@@ -127,6 +138,20 @@ def _dagster(home: str) -> str:
     races = len(instance.get_dynamic_partitions("races"))
     slates = len(instance.get_dynamic_partitions("slates"))
     return f"{races} races and {slates} slates registered"
+
+
+def _daemon(home: str) -> str:
+    instance = open_instance(home)
+    queued = len(instance.get_run_ids(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])))
+    beats = [
+        status.last_heartbeat.timestamp
+        for status in instance.get_daemon_statuses().values()
+        if status.last_heartbeat is not None
+    ]
+    running = bool(beats) and time.time() - max(beats) < LAST_HEARTBEAT_SECONDS
+    if queued and not running:
+        raise EnvironmentFault(f"{queued} runs wait, and no daemon is running.")
+    return "running" if running else "not running, and nothing waits for it"
 
 
 def _graph(home: str) -> str:
