@@ -94,9 +94,9 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
         filename: Its name; a date, a year and a series in it help to find the race.
 
     Raises:
-        InputError: If it is no CSV file, the header is another one, there is no driver, a field
-            is missing, a salary is no whole number of dollars from 1 up, or an ID occurs twice;
-            says file, row and field.
+        InputError: If it is no CSV file, its text is in neither encoding, the header is another
+            one, there is no driver, a field is missing, a salary is no whole number of dollars
+            from 1 up, or an ID occurs twice; says file, row and field.
     """
     name = filename.replace("\\", "/").rsplit("/", 1)[-1]
     lines = _lines(_text(data, name), name)
@@ -197,7 +197,16 @@ def _text(data: bytes, file: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
+        pass
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"The text is neither UTF-8 nor Windows-1252 (byte 0x{data[error.start]:02x}).",
+            file=file,
+            row=data.count(b"\n", 0, error.start) + 1,
+            remedy="Save it as UTF-8; names would not be read right otherwise.",
+        ) from error
 
 
 def _lines(text: str, file: str) -> Iterator[tuple[int, list[str]]]:

@@ -83,6 +83,15 @@ def test_names_are_intact_in_every_encoding(encoding):
     assert [row.name for row in found.rows] == ["Daniel Suárez", "Pato O’Ward"]
 
 
+def test_text_in_no_known_encoding_is_refused_with_its_row():
+    """0x81 is no character of Windows-1252; a name with a stand-in for it would match nobody."""
+    data = dk_file([("Driver One", 1, 9000), ("Driver Two", 2, 8000)])
+    with pytest.raises(InputError, match="neither UTF-8 nor Windows-1252") as error:
+        read_salaries(data.replace(b"Driver Two", b"Driver Tw\x81"), "DKSalaries.csv")
+    assert (error.value.file, error.value.row) == ("DKSalaries.csv", 3)
+    assert "UTF-8" in error.value.remedy
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_rows_are_the_lines_that_a_person_sees(newline):
     lines = [DK_HEADER, "", dk_line("A B", 1), "", dk_line("C D", 2, "none")]
