@@ -61,12 +61,14 @@ class Server:
             # Compiling every module anew would take most of the time that a start takes.
             if not name.startswith("NASCAR_API_") and name != "PYTHONDONTWRITEBYTECODE"
         }
+        # Jobs take as long on a machine of many cores as on one of few.
+        one = {"NUMBA_NUM_THREADS": "1"}
         code = "import sys; from nascar_assets.cli.app import run; sys.exit(run(sys.argv[1:]))"
         command = [*self.within, sys.executable, "-c", code, "serve", "--home", str(self.home)]
         command += ["--port", str(self.port), "--workers", str(self.workers)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=PROJECT, env={**inherited, **own, **api}, stdout=log, stderr=log
+                command, cwd=PROJECT, env={**inherited, **one, **own, **api}, stdout=log, stderr=log
             )
         self.until_answers()
         if ready:
@@ -131,7 +133,7 @@ class Server:
             status = self.status(run_id)
             if status["status"] not in ("pending", "running"):
                 return status
-            time.sleep(0.02)
+            time.sleep(0.05)
         raise AssertionError(f"{self.status(run_id)}\n{self.log.read_text()[-3000:]}")
 
     def result(self, run_id: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -168,14 +169,15 @@ def test_an_unknown_id_is_404(server, run_id):
 
 
 def test_progress_only_ever_grows_and_counts_the_scenarios(server):
-    body = request_body(drivers=40, n_scenarios=10_000)
-    body["scenario_config"]["race_length"] = 400
+    body = request_body(drivers=50, n_scenarios=10_000)
+    body["scenario_config"]["race_length"] = 500
     run_id = server.submit(body)
     seen = []
     while True:
         seen.append(server.status(run_id))
         if seen[-1]["status"] == "completed":
             break
+        time.sleep(0.02)
     progress = [status["progress"] for status in seen]
     assert progress == sorted(progress)
     assert progress[-1] == 1.0
@@ -194,7 +196,7 @@ def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_soon(server):
     assert waiting.status_code == 200
     assert waiting.json()["status"] == "cancelled"
     while server.status(long[0])["status"] == "pending":
-        pass
+        time.sleep(0.02)
     running = server.http.delete(f"/api/v1/optimize/{long[0]}")
     assert running.status_code == 200
     assert server.ended(long[0])["status"] == "cancelled"

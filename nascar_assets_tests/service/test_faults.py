@@ -89,9 +89,11 @@ def test_jobs_that_kill_their_worker_or_take_too_long_fail_with_the_reason(make_
         end = time.monotonic() + 120
         while server.status(run_id)["status"] != "running":
             assert time.monotonic() < end
+            time.sleep(0.02)
         os.kill(server.worker_pids()[0], signal.SIGKILL)
         while server.status(run_id)["status"] == "running":
             assert time.monotonic() < end
+            time.sleep(0.02)
     status = server.ended(run_id)
     assert status["status"] == "failed"
     assert "worker died 2 times" in status["error"]
