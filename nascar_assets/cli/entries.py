@@ -43,7 +43,10 @@ def swap(
     slate: Annotated[str, typer.Argument(help="The slate's key.")],
     entries: Annotated[Path, typer.Argument(metavar="DKEntries.csv")],
     home: Home,
-    scratched: Annotated[list[str], typer.Option("--out-driver", help="Who will not race.")],
+    scratched: Annotated[
+        list[str],
+        typer.Option("--out-driver", help="Who will not race; once for each, earlier ones too."),
+    ],
     out: Annotated[Path, typer.Option(help="The file to write.")],
     as_json: Json = False,
 ) -> None:

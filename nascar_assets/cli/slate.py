@@ -234,7 +234,7 @@ def show_result(out: Output, result: dict[str, Any]) -> None:
     )
     if result["contests"]:
         out.table(
-            "What the lineups win in contests of the usual shapes, chances and returns in percent",
+            "What the lineups win in contests (returns and chances in %)",
             ["contest", "entries", "own", "fee $", "ROI", "± s.e.", "cash", "win", "top 1%"],
             [
                 (
@@ -250,6 +250,10 @@ def show_result(out: Output, result: dict[str, Any]) -> None:
                 )
                 for row in result["contests"]
             ],
+        )
+        out.line(
+            "The lineups were chosen on these scenarios against a modelled field: returns read "
+            "high. Compare contests with them."
         )
     out.line(_objective_line(result["portfolio"]))
     if "checks" in result:

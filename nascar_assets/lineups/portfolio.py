@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import prize_kernel, space_kernel
+from nascar_assets.lineups.balanced_set import balanced_set
 from nascar_assets.lineups.candidates import Features, features_of, legal_space
 from nascar_assets.lineups.conflict import (
     Conflict,
@@ -48,8 +49,11 @@ HELD_BACK_EVERY = 4
 FIELD_ENTRIES = 5_000
 """Rivals drawn where nothing says how many there are; always the same for the same inputs."""
 
+_TIGHT = 2
 _FIELD_SEED = 20_150_801
-_FEW_LINEUPS = 0.05
+# A set that varies like fewer than 15% of its lineups, or like fewer than three, has collapsed.
+_FEW_LINEUPS = 0.15
+_FEW_AT_MOST = 3.0
 
 
 class InfeasiblePortfolio(InputError):
@@ -176,9 +180,15 @@ def build_portfolio(
         held_back[-1] = True
     train = _objective(problem, scaled[~held_back], field, prizes_cents)
     held = _objective(problem, scaled[held_back], field, prizes_cents)
-    solution = optimise(problem, features, train, space, mix, prove=prove)
+    # Where lineups may share few drivers, an even set is what the search has to set out from.
+    tight = problem.max_shared <= _TIGHT
+    start = balanced_set(problem, features, space) if tight else None
+    solution = optimise(problem, features, train, space, mix, start=start, prove=prove)
     if solution.selection.violation:
-        start, impossible = find_set(problem, features, sum_rules)
+        impossible = False
+        start = None if tight else balanced_set(problem, features, space)
+        if start is None:
+            start, impossible = find_set(problem, features, sum_rules)
         if start is None:
             raise InfeasiblePortfolio(_conflict(problem, sum_rules, proven=impossible))
         solution = optimise(problem, features, train, space, mix, start=start, prove=prove)
@@ -316,7 +326,7 @@ def _portfolio(
         },
         overlap=_overlap(masks, roster),
         effective_lineups=effective,
-        warnings=_warnings(problem, effective),
+        warnings=_warnings(problem, effective, share),
         notices=problem.notices,
     )
 
@@ -358,11 +368,30 @@ def _statement(problem: Problem, solution: Solution, objective: Objective) -> st
     )
 
 
-def _warnings(problem: Problem, effective: float) -> tuple[str, ...]:
+def _warnings(problem: Problem, effective: float, share: Floats) -> tuple[str, ...]:
+    """What is unlike a portfolio: lineups that win and lose together, a driver in all of them."""
     n = problem.lineups
-    if n >= 3 and effective < max(1.5, _FEW_LINEUPS * n):
-        return (
+    if n < 3:
+        return ()
+    out = []
+    if effective < max(1.5, min(_FEW_LINEUPS * n, _FEW_AT_MOST)):
+        out.append(
             f"The {n} lineups vary together like {effective:.1f} independent ones: most of them "
-            "win or lose at once. A lower max_shared or tighter exposures spread them.",
+            "win or lose at once. A lower max_shared or tighter exposures spread them."
         )
-    return ()
+    asked = 0
+    for rule in problem.count_rules:
+        asked |= rule.target if rule.least and not rule.condition else 0
+    for exposure in problem.exposures:
+        asked |= exposure.target if exposure.least == n else 0
+    everywhere = [
+        player.name
+        for i, player in enumerate(problem.slate.players)
+        if share[i] == 1.0 and not asked >> i & 1
+    ]
+    if everywhere:
+        out.append(
+            f"Every lineup holds {' and '.join(everywhere)}, though no setting asks for it. "
+            "A max_exposure spreads the risk."
+        )
+    return tuple(out)

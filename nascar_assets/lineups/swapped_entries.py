@@ -87,7 +87,8 @@ def swap_entries(
         notices.insert(
             0,
             f"{strangers} of the file's {len(held)} lineups are not in the slate's portfolio: "
-            "the file's lineups are mended by themselves.",
+            "the file's lineups are mended by themselves. Drivers scratched before may come back "
+            "in: name them too.",
         )
     swap = late_swap(scenario_points_x20, slate, settings, np.array(whole), scratched)
     after = dict(zip(whole, swap.drivers.tolist(), strict=True))

@@ -271,6 +271,12 @@ def test_a_collapsed_portfolio_is_warned_about():
     portfolio = build_portfolio(points, SLATE, {"lineups": 20, "objective": "mean"})
     assert portfolio.effective_lineups < 1.1
     assert "independent" in portfolio.warnings[0]
+    everywhere = [name for i, name in enumerate(NAMES) if portfolio.exposures[str(100 + i)] == 1]
+    assert everywhere[0] == NAMES[0]
+    assert f"holds {' and '.join(everywhere)}, though no setting asks" in portfolio.warnings[1]
+    asked = {"drivers": {name: {"lock": True} for name in everywhere}}
+    locked = build_portfolio(points, SLATE, {"lineups": 20, "objective": "mean", **asked})
+    assert len(locked.warnings) == 1
 
 
 def test_independent_lineups_count_in_full():
@@ -280,6 +286,7 @@ def test_independent_lineups_count_in_full():
     portfolio = build_portfolio(points, slate, {"lineups": 3, "max_shared": 0})
     assert portfolio.effective_lineups == pytest.approx(3, abs=0.05)
     assert portfolio.overlap == (3, 0, 0, 0, 0, 0, 0)
+    assert portfolio.warnings == ()
 
 
 @pytest.mark.parametrize(
