@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
-from nascar_assets.telemetry import compute_aggregate_features, rolling_statistics
+from nascar_assets.telemetry import (
+    compute_aggregate_features,
+    compute_falloff_metrics,
+    handle_missing_data,
+    rolling_statistics,
+)
 from nascar_assets_tests.telemetry.lap_frames import clean_race, driver_laps
 
 
@@ -103,6 +108,16 @@ def test_a_red_flag_keeps_its_place_but_its_time_is_no_pace():
     assert out["avg_lap_time_last_3l"] == 32.0
     assert out["avg_position_last_3l"] == 4.0
     assert out["n_laps_in_window"] == 3
+
+
+def test_a_red_lap_whose_time_was_filled_is_no_pace_either():
+    """The clock field is full on a red flag of hours, its time unknown and then filled forward."""
+    laps = driver_laps("11", [30.0, None, 34.0], flags=["green", "red", "green"])
+    filled = handle_missing_data(laps)
+    assert filled["lap_time_s"].to_list() == [30.0, 30.0, 34.0]
+    out = compute_aggregate_features(filled, ("3l",))
+    assert out["avg_lap_time_last_3l"].to_list() == [30.0, 30.0, 32.0]
+    assert compute_falloff_metrics(filled)["run_lap"].to_list() == [1, None, 1]
 
 
 def test_caution_and_pit_laps_are_laps_of_the_race():
