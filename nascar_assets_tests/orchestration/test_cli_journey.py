@@ -11,12 +11,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from nascar_assets.cli.app import run
@@ -276,6 +276,9 @@ def test_truncated_and_null_files_of_a_feed_are_refused_and_the_rest_goes_on(
     feed = tmp_path / "feed"
     shutil.copytree(world.feed, feed, ignore=lambda _, names: [n for n in names if n == "2024"])
     weekends = sorted(feed.glob("cacher/2025/1/*/weekend-feed.json"))
+    for path in weekends[6:]:  # six races will do
+        shutil.rmtree(path.parent)
+        (feed / f"loopstats/prod/2025/1/{path.parent.name}.json").unlink()
     cut, null = weekends[0], weekends[1]
     cut.write_bytes(cut.read_bytes()[:5000])
     null.write_bytes(b"null")
@@ -284,40 +287,27 @@ def test_truncated_and_null_files_of_a_feed_are_refused_and_the_rest_goes_on(
     assert said.code == 2  # two races cannot be made: their files are at fault
     result = said.json
     assert result["quarantined"] == [cut.relative_to(feed).as_posix()]
-    assert len(result["failures"]) == 2
-    assert len(result["races"]) == 18
+    assert len(result["failures"]) == 2, result["failures"]
+    assert len(result["races"]) == 4
     report = home / "quarantine" / "feed" / f"{cut.relative_to(feed)}.report.json"
     assert json.loads(report.read_text())["bytes"] == 5000
 
 
-def test_the_same_seed_gives_the_same_bytes_with_one_and_with_two_threads(
-    world: World, tmp_path: Path
+def test_the_same_seed_gives_the_same_bytes_with_another_number_of_threads(
+    world: World, home: Path
 ) -> None:
-    uploads = []
-    for threads in ("1", "2"):
-        home = tmp_path / threads
-        shutil.copytree(world.home, home)
-        subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                MAIN,
-                "slate",
-                "run",
-                world.slate,
-                "--as-of",
-                world.sample.as_of.isoformat(),
-                "--scenarios",
-                str(SCENARIOS),
-                "--json",
-            ],
-            env=environment(home, NUMBA_NUM_THREADS=threads, POLARS_MAX_THREADS=threads),
-            check=True,
-            capture_output=True,
-        )
-        uploads.append((home / "slates" / world.slate / "upload.csv").read_bytes())
-    first = (world.home / "slates" / world.slate / "upload.csv").read_bytes()
-    assert uploads == [first, first]
+    import numba
+
+    threads = "1" if numba.config.NUMBA_NUM_THREADS > 1 or pl.thread_pool_size() > 1 else "2"
+    words = ["slate", "run", world.slate, "--as-of", world.sample.as_of.isoformat()]
+    subprocess.run(
+        [sys.executable, "-c", MAIN, *words, "--scenarios", str(SCENARIOS), "--json"],
+        env=environment(home, NUMBA_NUM_THREADS=threads, POLARS_MAX_THREADS=threads),
+        check=True,
+        capture_output=True,
+    )
+    path = Path("slates") / world.slate / "upload.csv"
+    assert (home / path).read_bytes() == (world.home / path).read_bytes()
 
 
 def test_a_run_is_repeated_from_its_run_config(nascar: Nascar, world: World, home: Path) -> None:
@@ -335,13 +325,23 @@ def test_a_run_is_repeated_from_its_run_config(nascar: Nascar, world: World, hom
     assert nascar(home, "slate", "run", "--from", kept).code == 2
 
 
+def season_tables(home: Path) -> dict[str, str]:
+    """The tables of a sync of the season 2024."""
+    return {
+        name: digest
+        for name, digest in tree(home).items()
+        if "2024-cup-" in name and "race_scores" not in name
+    }
+
+
 def test_a_killed_sync_leaves_whole_files_and_the_next_one_ends_it(
     nascar: Nascar, world: World, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
+    words = ["sync", "--feed", str(world.feed), "--seasons", "2024"]
     process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, "sync", "--feed", str(world.feed), "--seasons", "2024-2026"],
+        [sys.executable, "-c", MAIN, *words],
         env=environment(home),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -350,19 +350,15 @@ def test_a_killed_sync_leaves_whole_files_and_the_next_one_ends_it(
     wait_for("the first tables", lambda: len(list(tables.glob("*.parquet"))) >= 3, every=0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    time.sleep(0.1)
-    before = {name: digest for name, digest in tree(home).items() if name.startswith("store/")}
-    whole = tree(world.home)
-    for name, digest in before.items():
-        assert whole[name] == digest, name  # what is there is what a whole sync makes
-    said = nascar(home, "sync", "--feed", world.feed, "--seasons", "2024-2026", "--json")
+    whole, before = season_tables(world.home), season_tables(home)
+    assert before.items() <= whole.items()  # what is there is what a whole sync makes
+    said = nascar(home, *words, "--json")
     assert said.code == 0, said.err
+    assert season_tables(home) == whole
 
 
-def test_the_demo_goes_from_nothing_to_two_paths(nascar: Nascar, tmp_path: Path) -> None:
-    said = nascar(tmp_path / "home", "demo", "--scenarios", SCENARIOS, "--json")
-    assert said.code == 0, said.err
-    paths = said.json["paths"]
+def test_the_demo_goes_from_nothing_to_two_paths(world: World) -> None:
+    paths = world.result["paths"]
     assert Path(paths["upload"]).stat().st_size > 500
     assert Path(paths["report"]).stat().st_size > 10_000
-    assert all(check["passed"] for check in said.json["checks"])
+    assert world.home in Path(paths["upload"]).parents
