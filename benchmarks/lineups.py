@@ -246,6 +246,11 @@ def _portfolios(points: npt.NDArray[np.int32], slate: Slate) -> Iterator[dict[st
         "150 lineups: all drivers bounded, 2 groups, 3 rules, max_shared 4", seconds, "s", 15
     )
     yield _row("its distance from the proven bound", 100 * _gap(set_), "%", 1)
+    apart = {"lineups": 100, "max_shared": 2, "salary_min": 49_900}
+    seconds, set_ = _timed(lambda: build_portfolio(points, slate, apart, prove=False), 1)
+    most = max(shared for shared, pairs in enumerate(set_.overlap) if pairs)
+    note = f"{most} drivers shared at most"
+    yield _row("100 lineups of 49,900 dollars or more, max_shared 2", seconds, "s", None, note)
     dear = {"lineups": 20, "drivers": {name: {"min_exposure": 0.6} for name in names[:10]}}
     seconds, error = _timed(lambda: _conflict(points, slate, dear), 1)
     yield _row("smallest conflict of ten minimum exposures", seconds, "s", 5, error.reason)
