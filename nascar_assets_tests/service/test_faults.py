@@ -47,6 +47,7 @@ def _integrity(home: Path) -> None:
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+@pytest.mark.timeout(300 + 60 * ROUNDS)
 def test_kills_at_random_moments_lose_no_job_and_change_no_lineup(make_server, receiver):
     """Every accepted job ends as completed, with the lineup of an undisturbed run.
 

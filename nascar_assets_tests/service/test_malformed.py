@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from nascar_assets_tests.service.conftest import request_body
 
 ROUNDS = int(os.environ.get("NASCAR_FAULT_ROUNDS", "0"))
+pytestmark = pytest.mark.timeout(1_800 if ROUNDS else 300)
 POST = "/api/v1/optimize"
 HEADERS = {"Content-Type": "application/json"}
 _local = threading.local()
