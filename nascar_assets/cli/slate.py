@@ -87,18 +87,27 @@ def run(
             registration, _ = add_slate(home, Path(target), race)
             slate_id = registration.slate_id
         asked = read_settings(settings, home)
-        with out.progress(slate_id) as update:
-            outcome = run_slate(
-                home,
-                slate_id,
-                location=code_location(home),
-                as_of=as_of,
-                n_scenarios=scenarios,
-                seed=seed,
-                settings=asked,
-                prove=prove,
-                progress=update,
-            )
+        try:
+            with out.progress(slate_id) as update:
+                outcome = run_slate(
+                    home,
+                    slate_id,
+                    location=code_location(home),
+                    as_of=as_of,
+                    n_scenarios=scenarios,
+                    seed=seed,
+                    settings=asked,
+                    prove=prove,
+                    progress=update,
+                )
+        except InputError as error:
+            from nascar_assets.lineups.problem import located
+            from nascar_assets.lineups.settings import SettingsError
+
+            # The asset knows the settings alone; the file that they came from is known here.
+            if settings is None or not isinstance(error, SettingsError):
+                raise
+            raise located(error, asked, file=settings.name) from error
     show_result(out, outcome.result)
     out.result(outcome.result)
 

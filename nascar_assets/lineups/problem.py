@@ -251,11 +251,14 @@ def check_settings(slate: Slate, text: str, *, file: str | None = None) -> Portf
     try:
         resolve(slate, settings)
     except SettingsError as error:
-        row = None if error.field is None else row_of(text, path_of(error.field))
-        raise SettingsError(
-            error.message, file=file, row=row, field=error.field, remedy=error.remedy
-        ) from error
+        raise located(error, text, file=file) from error
     return settings
+
+
+def located(error: SettingsError, text: str, *, file: str | None) -> SettingsError:
+    """The same error with the file and the row of its setting in that file's text."""
+    row = None if error.field is None else row_of(text, path_of(error.field))
+    return SettingsError(error.message, file=file, row=row, field=error.field, remedy=error.remedy)
 
 
 def ownership_rule(most: float, ownership: npt.NDArray[np.float64]) -> SumRule:
