@@ -1,0 +1,191 @@
+"""Dagster's UI in a real browser: the asset graph, a materialisation with its plot, a failed check.
+
+`NASCAR_SCREENSHOTS=1` keeps the pictures in docs/images/.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets_tests.orchestration.asset_specs import asset_specs
+from nascar_assets_tests.orchestration.conftest import World
+from nascar_assets_tests.orchestration.processes import free_port, kill, start_webserver, wait_for
+from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
+
+CHROMIUM = Path("/usr/bin/chromium")
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+GROUPS = (
+    "feed",
+    "telemetry",
+    "history",
+    "ontology",
+    "constraints",
+    "slate",
+    "scenarios",
+    "calibration",
+    "lineups",
+)
+DEMO = ("schedule_job", "race_job", "as_of_job", "slate_job", "ontology_job")
+"""What a demo runs, with the graph, which follows results by itself where a daemon runs."""
+
+
+@pytest.fixture(scope="module")
+def ui_home(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a demo, with the graph that follows it."""
+    home = tmp_path_factory.mktemp("ui") / "home"
+    shutil.copytree(world.home, home)
+    ontology = dg.RunRequest(run_key="ontology", job_name="ontology_job")
+    assert Ticker(home).carry_out(ontology)
+    with (home / "dagster" / "dagster.yaml").open("a") as settings:
+        settings.write("nux:\n  enabled: false\n")  # no dialog of Dagster's own over the page
+    return home
+
+
+@pytest.fixture(scope="module")
+def address(ui_home: Path) -> Iterator[str]:
+    """A webserver on that home."""
+    port = free_port()
+    server = start_webserver(ui_home, port)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for("the webserver", lambda: _answers(url), 120)
+        yield url
+    finally:
+        kill(server)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/server_info", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is not installed (scripts/system-packages.sh)")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=str(CHROMIUM),
+            args=["--no-sandbox", "--disable-background-networking", "--disable-sync"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(address: str, browser: Any) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1500, "height": 950}, base_url=address)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    context.close()
+
+
+def keep(page: Any, name: str, **options: Any) -> None:
+    """Keeps a picture for the documentation where it is asked for."""
+    if os.environ.get("NASCAR_SCREENSHOTS"):
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(IMAGES / f"{name}.png"), **options)
+        _fewer_colours(IMAGES / f"{name}.png")
+
+
+def _fewer_colours(path: Path, colours: int = 64) -> None:
+    """Cuts white borders off and keeps the file small."""
+    from PIL import Image
+
+    image = Image.open(path).convert("RGB")
+    grey = image.convert("L").point(lambda value: 255 if value < 235 else 0)
+    left, top, right, bottom = grey.getbbox() or (0, 0, *image.size)
+    box = (max(left - 20, 0), max(top - 20, 0), right + 20, bottom + 20)
+    cut = image.crop((*box[:2], min(box[2], image.width), min(box[3], image.height)))
+    cut.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def test_the_asset_graph_shows_every_group_and_asset(page: Any) -> None:
+    opened = "%2C".join(f"global%40global%3A{group}" for group in GROUPS)
+    page.add_init_script("localStorage.setItem('asset-graph-direction', '\"vertical\"')")
+    page.set_viewport_size({"width": 4400, "height": 2600})
+    page.goto(f"/asset-groups?expanded={opened}")
+    page.get_by_text("scenarios").first.wait_for()
+    page.goto(f"/asset-groups?expanded={opened}")
+    page.get_by_text("scenario_optima").first.wait_for()
+    for asset in ("schedule", "race_results", "ontology_graph", "constraint_spec", "scenarios"):
+        page.get_by_text(asset, exact=True).first.wait_for()
+    page.wait_for_timeout(15_000 if os.environ.get("NASCAR_SCREENSHOTS") else 0)  # colours
+    keep(page, "asset-graph", clip={"x": 560, "y": 120, "width": 3800, "height": 2200})
+
+
+def test_after_a_demo_every_asset_and_check_is_green(ui_home: Path) -> None:
+    ticker = Ticker(ui_home)
+    instance = open_instance(str(ui_home))
+    repository = ticker.definitions.get_repository_def()
+    wanted = {
+        key for job in DEMO for key in repository.get_job(job).asset_layer.selected_asset_keys
+    }
+    assert len(wanted) >= 30
+    specs = asset_specs(ticker.definitions)
+    for key in wanted:
+        assert instance.get_latest_materialization_event(key) is not None, key
+        for check in specs[key.to_user_string()]["checks"]:
+            (record,) = instance.event_log_storage.get_asset_check_execution_history(
+                dg.AssetCheckKey(key, check), limit=1
+            )
+            assert record.status.value == "SUCCEEDED", (key, check)
+
+
+def test_a_materialisation_shows_rows_columns_and_its_plot(page: Any, world: World) -> None:
+    page.goto(f"/assets/scenario_summary?view=events&partition={world.slate}")
+    page.get_by_text("dagster/row_count").first.wait_for()
+    assert page.get_by_text("content_hash").count() >= 1
+    plot = page.locator("img[src^='data:image']").first
+    links = page.get_by_text("[Show Markdown]")
+    for number in range(links.count()):  # tables and plots, in the order of the page
+        links.nth(number).click()
+        page.wait_for_timeout(1500)
+        if plot.count():
+            break
+        page.keyboard.press("Escape")
+    plot.wait_for()
+    assert plot.evaluate("image => image.naturalWidth") > 300
+    page.wait_for_timeout(1000)
+    keep(page, "materialisation")
+
+
+def test_a_failed_check_says_what_failed(page: Any, ui_home: Path) -> None:
+    """A lap that stands twice in a lap file."""
+    path = sorted((ui_home / "landing/feed/cacher/2025/1").glob("*/lap-times.json"))[-1]
+    content = json.loads(path.read_text())
+    laps = content["laps"][0]["Laps"]
+    laps.append(dict(laps[-1]))
+    path.write_text(json.dumps(content))
+    settle_files(ui_home)
+    ticker = Ticker(ui_home)
+    (request,) = ticker.tick("landing_feed")
+    assert not ticker.carry_out(request)  # the check blocks
+    page.goto("/assets/laps?view=checks")
+    page.get_by_text("laps_are_possible").first.click()
+    page.get_by_text("Failed").first.wait_for()
+    skip = page.get_by_role("button", name="Skip")
+    if skip.count():
+        skip.first.click()
+    page.get_by_text(str(request.partition_key)).first.wait_for()
+    page.get_by_text("[Show Markdown]").first.click()
+    page.get_by_text("the driver has this lap twice").first.wait_for()
+    page.wait_for_timeout(1000)
+    keep(page, "failed-check")
