@@ -6,7 +6,24 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nascar_assets.scenarios.laws import LawRecord
+
+@dataclass(frozen=True, slots=True)
+class LawRecord:
+    """How one law fared.
+
+    Attributes:
+        law: Short name.
+        statement: What the law says.
+        checked: Scenarios checked.
+        broken: Scenarios that break it; the simulation keeps it at 0 by construction.
+        examples: Up to five row numbers of scenarios that break it.
+    """
+
+    law: str
+    statement: str
+    checked: int
+    broken: int
+    examples: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

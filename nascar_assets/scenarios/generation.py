@@ -18,13 +18,13 @@ from nascar_assets.scenarios.inputs import Inputs, prepare
 from nascar_assets.scenarios.kernel import simulate
 from nascar_assets.scenarios.kernel_arrays import Outcome
 from nascar_assets.scenarios.laws import check_laws
-from nascar_assets.scenarios.narrative import PitStrategy
 from nascar_assets.scenarios.parameters import ProcessParameters
 from nascar_assets.scenarios.random_numbers import NORMAL_QUANTILES, STEP_NORMALS
 from nascar_assets.scenarios.regimes import REGIMES, classify
 from nascar_assets.scenarios.result import CAR_ARRAYS, RACE_ARRAYS, Scenarios, concatenate
 from nascar_assets.scenarios.setup import RaceSetup
 from nascar_assets.scenarios.starting_values import STARTING_VALUES
+from nascar_assets.scenarios.strategies import PitStrategy
 from nascar_assets.scenarios.vetoes import Rule, soft_rules
 
 MAX_SCENARIOS = 1_000_000

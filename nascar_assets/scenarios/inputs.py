@@ -18,16 +18,16 @@ from nascar_assets.constraints.models import (
 )
 from nascar_assets.scenarios.kernel import LANES
 from nascar_assets.scenarios.kernel_arrays import Field
-from nascar_assets.scenarios.narrative import (
+from nascar_assets.scenarios.parameters import ProcessParameters, TypeParameters
+from nascar_assets.scenarios.race_events import Rates
+from nascar_assets.scenarios.setup import Entry, RaceSetup
+from nascar_assets.scenarios.strategies import (
     EARLIEST_STOP,
     GAMBLE,
     STAY_OUT,
     PitStrategy,
     cumulative_mix,
 )
-from nascar_assets.scenarios.parameters import ProcessParameters, TypeParameters
-from nascar_assets.scenarios.race_events import Rates
-from nascar_assets.scenarios.setup import Entry, RaceSetup
 
 AGGRESSION_SPREAD = 0.25
 """sigma_a: involvement in accidents is multiplied by exp(sigma_a * Phi^-1(aggression))."""

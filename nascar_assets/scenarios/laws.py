@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from nascar_assets.scenarios.result import Scenarios
-
-
-@dataclass(frozen=True, slots=True)
-class LawRecord:
-    """How one law fared.
-
-    Attributes:
-        law: Short name.
-        statement: What the law says.
-        checked: Scenarios checked.
-        broken: Scenarios that break it; the simulation keeps it at 0 by construction.
-        examples: Up to five row numbers of scenarios that break it.
-    """
-
-    law: str
-    statement: str
-    checked: int
-    broken: int
-    examples: tuple[int, ...] = ()
-
+from nascar_assets.scenarios.diagnostics import LawRecord
+from nascar_assets.scenarios.result import Scenarios
 
 LAWS: dict[str, str] = {
     "finish_permutation": "The finish is a permutation of 1 to N.",

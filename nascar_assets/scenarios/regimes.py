@@ -13,10 +13,13 @@ holds gives the label, in the order chaos, fuel_mileage, dominator, long_green, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from nascar_assets.scenarios.strategies import PitStrategy
 
 REGIMES: tuple[str, ...] = ("dominator", "chaos", "fuel_mileage", "long_green", "standard")
 """Labels, in the order of their codes."""
@@ -31,6 +34,25 @@ DOMINATOR_SHARE = 0.50
 LONG_GREEN_CAUTION_SHARE = 0.12
 
 Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RaceFlowRegime:
+    """The skeleton of one scenario.
+
+    Attributes:
+        label: dominator, chaos, fuel_mileage, long_green or standard.
+        cautions: Number of cautions, stage ends included.
+        pit_strategy: How the field treated its stops.
+        fuel_window_risk: Share of the field that stretched its fuel to the end.
+        late_race_chaos: Cautions in the last fifth of the race and in overtime.
+    """
+
+    label: str
+    cautions: int
+    pit_strategy: PitStrategy
+    fuel_window_risk: float
+    late_race_chaos: int
 
 
 def classify(

@@ -14,8 +14,8 @@ import polars as pl
 from nascar_assets.errors import InputError
 from nascar_assets.rules import RuleSet, score
 from nascar_assets.scenarios.diagnostics import Diagnostics
-from nascar_assets.scenarios.narrative import STRATEGIES, RaceFlowRegime
-from nascar_assets.scenarios.regimes import REGIMES
+from nascar_assets.scenarios.regimes import REGIMES, RaceFlowRegime
+from nascar_assets.scenarios.strategies import STRATEGIES
 
 STATUS: tuple[str, ...] = ("running", "accident", "mechanical")
 """Names of the status codes."""
