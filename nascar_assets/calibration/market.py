@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.optimize import brentq
 
 from nascar_assets.calibration.borrowed import borrow, past_races
 from nascar_assets.calibration.forecasts import (
@@ -106,6 +105,8 @@ def power_probabilities(odds: Floats) -> Floats:
     def excess(power: float) -> float:
         return float(np.exp(power * log).sum()) - 1.0
 
+    from scipy.optimize import brentq
+
     high = 1.0
     while excess(high) > 0.0:
         high *= 2.0
@@ -131,6 +132,8 @@ def shin_probabilities(odds: Floats) -> Floats:
     def probabilities(z: float) -> Floats:
         root = np.sqrt(z * z + 4.0 * (1.0 - z) * inverse**2 / total)
         return np.asarray((root - z) / (2.0 * (1.0 - z)), np.float64)
+
+    from scipy.optimize import brentq
 
     z = brentq(lambda at: float(probabilities(at).sum()) - 1.0, 0.0, 0.99, xtol=1e-12)
     found = probabilities(z)

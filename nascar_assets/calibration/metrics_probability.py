@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression
 
 from nascar_assets.calibration.metrics_input import Floats, checked
 from nascar_assets.errors import InputError
@@ -70,6 +69,8 @@ def corp_decomposition(
     Raises:
         InputError: If there are no forecasts, shapes differ, or a value is out of range.
     """
+    from scipy.optimize import isotonic_regression
+
     p, y = (array.ravel() for array in _probabilities(probability, happened))
     if p.size == 0:
         raise InputError("There are no forecasts to decompose.", field="probability")

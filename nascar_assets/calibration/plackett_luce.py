@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.optimize import minimize_scalar
 
 from nascar_assets.calibration.metrics_input import Floats
 
@@ -90,6 +89,7 @@ def _best_scale(
     races: Sequence[Floats], prior: float = 0.0, weight: float = 0.0
 ) -> tuple[float, float]:
     """The likeliest scale under a normal prior, and minus the second derivative there."""
+    from scipy.optimize import minimize_scalar
 
     def loss(scale: float) -> float:
         likelihood = sum(log_likelihood(scale * levels) for levels in races)

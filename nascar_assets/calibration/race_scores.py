@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+import polars as pl
 
 from nascar_assets.calibration.metrics_crps import (
     crps_ensemble,
@@ -211,8 +211,8 @@ def _score_finish(
 def rank_correlation(forecast: npt.ArrayLike, outcome: npt.ArrayLike) -> float:
     """Spearman's rank correlation, mid-ranks for ties; NaN where either side is constant."""
     # Rounded, so that equal expectations tie whatever the order in which they were summed.
-    a = rankdata(np.round(np.asarray(forecast, np.float64), 9))
-    b = rankdata(np.asarray(outcome, np.float64))
+    a = pl.Series(np.round(np.asarray(forecast, np.float64), 9)).rank("average").to_numpy()
+    b = pl.Series(np.asarray(outcome, np.float64)).rank("average").to_numpy()
     a, b = a - a.mean(), b - b.mean()
     spread = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum()) / spread if spread > 0 else float("nan")

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from nascar_assets.calibration.forecasts import (
@@ -103,6 +102,8 @@ def fit_maps(past: PastEvents) -> TiltingMaps:
 
 
 def _fit_map(races: Sequence[tuple[Floats, Floats]]) -> ProbabilityMap:
+    from scipy.optimize import minimize
+
     p = np.clip(np.concatenate([race[0] for race in races]), 1e-4, 1.0 - 1e-4)
     y = np.concatenate([race[1] for race in races])
     x = logit(p)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.optimize import minimize_scalar
 
 from nascar_assets.contest.presets import Contest
 from nascar_assets.contest.settlement import ContestResult, settle_scores
@@ -151,6 +150,7 @@ def fit_choice_scale(
     Returns:
         Contest points, by least squares between 3 and 200.
     """
+    from scipy.optimize import minimize_scalar
 
     def miss(log_scale: float) -> float:
         field = expected_field(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.feed.schemas import TRACK_TYPES
@@ -77,6 +76,8 @@ def fit_mixtures(
     Raises:
         EnvironmentFault: The fit did not converge.
     """
+    from scipy.optimize import minimize
+
     origin = _packed(start)
     spread = np.r_[np.tile(OWN_SD, len(TRACK_TYPES)), SHARED_SD]
     by_type = {kind: [r for r in races if r.track_type == kind] for kind in TRACK_TYPES}

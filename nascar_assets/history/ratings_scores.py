@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +25,8 @@ def normal_scores(values: Floats) -> Floats:
     known = np.isfinite(values)
     count = int(known.sum())
     if count:
-        scores = ndtri((rankdata(values[known]) - 0.375) / (count + 0.25))
+        rank = pl.Series(values[known]).rank("average").to_numpy()
+        scores = ndtri((rank - 0.375) / (count + 0.25))
         out[known] = scores - scores.mean()
     return out
 

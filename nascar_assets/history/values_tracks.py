@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtr
-from scipy.stats import spearmanr
 
 from nascar_assets.history.ratings_state import known_results
 from nascar_assets.history.schemas import TRACK_VALUES
@@ -128,8 +127,11 @@ def _order_stability(order: pl.DataFrame) -> float | None:
     complete = order.drop_nulls()
     if complete.height < 5:
         return None
-    start, middle, finish = (complete[name].to_numpy() for name in complete.columns)
-    rho = np.array([spearmanr(start, middle).statistic, spearmanr(middle, finish).statistic])
+    start, middle, finish = complete.columns
+    pairs = [("early", start, middle), ("late", middle, finish)]
+    rho = complete.select(
+        pl.corr(one, other, method="spearman").alias(name) for name, one, other in pairs
+    ).to_numpy()
     return float(np.arctanh(np.clip(np.nan_to_num(rho), -0.95, 0.95)).mean())
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import field_kernel
@@ -129,6 +128,8 @@ def fit_field(
     Raises:
         InputError: If the shares are none or do not add up to the roster size.
     """
+    from scipy.optimize import minimize
+
     wanted = np.asarray(ownership, np.float64)
     salary = check_salaries(np.asarray(salaries), cap, roster_size, n_drivers=wanted.shape[0])
     known = ~np.isnan(wanted)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linprog
 
 from nascar_assets.lineups.bounds import feature_cost
 from nascar_assets.lineups.candidates import Features, top
@@ -129,6 +128,8 @@ def feasible_mix(features: Features, kinds: Kinds, lineups: int, start: Masks | 
 
 def _master(rows: Floats, least: Ints, most: Ints, lineups: int) -> tuple[float, Floats]:
     """Least summed miss of the bounds by a mix of the columns, and the prices of the features."""
+    from scipy.optimize import linprog
+
     n_features, n_columns = rows.shape
     eye = np.eye(n_features)
     cost = np.concatenate([np.zeros(n_columns), np.ones(2 * n_features)])
