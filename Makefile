@@ -24,7 +24,7 @@ lint: setup
 
 test: setup system lint
 	bash scripts/neo4j.sh install
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-faults: setup system
 	bash scripts/neo4j.sh install
