@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import random
@@ -271,7 +272,9 @@ def test_random_changes_to_a_whole_request_give_an_answer_of_the_document(server
                 else:
                     letters = "".join(source.choices(string.printable, k=source.randint(0, 30)))
                     number = source.choice([source.randint(-5, 5), 10 ** source.randint(1, 30)])
-                    target[path[-1]] = source.choice([*NASTY, letters, number, source.random()])
+                    # Copied: a later change may reach into it.
+                    chosen = source.choice([*NASTY, letters, number, source.random()])
+                    target[path[-1]] = copy.deepcopy(chosen)
             except (KeyError, IndexError, TypeError):
                 continue
         text = json.dumps(body)
