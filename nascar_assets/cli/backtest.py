@@ -58,7 +58,7 @@ def backtest(
     from nascar_assets.calibration.baselines import standard_baselines
     from nascar_assets.calibration.feed_tables import read_feed_tables
     from nascar_assets.calibration.market import Market, read_odds
-    from nascar_assets.orchestration.commands.entries import read_file
+    from nascar_assets.orchestration.commands.files import read_file
     from nascar_assets.storage import DataRoot
 
     out = Output(as_json)

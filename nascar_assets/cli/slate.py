@@ -183,7 +183,7 @@ def read_settings(path: Path | None, home: str) -> str:
 
         if settings.payout in PRESETS:
             return text
-        from nascar_assets.orchestration.commands.entries import read_file
+        from nascar_assets.orchestration.commands.files import read_file
         from nascar_assets.orchestration.inputs.payout_files import land_payouts
         from nascar_assets.orchestration.resources import Platform
 

@@ -12,15 +12,12 @@ import numpy.typing as npt
 from nascar_assets.contest.payouts import PayoutTable
 from nascar_assets.contest.presets import Contest
 from nascar_assets.contest.review import ContestReview, review_contest
-from nascar_assets.contest.simulate import forecast_contest
+from nascar_assets.contest.simulate import forecast_contest, settled_scenarios
 from nascar_assets.contest.standings import Standings
 from nascar_assets.lineups.portfolio import expected_rivals
 from nascar_assets.lineups.problem import resolve
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.slates.slate import Slate
-
-_SCENARIOS = 1_000
-"""Scenarios settled: returns are known no better than the field is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +60,7 @@ def contest_aftermath(
         payouts: The contest's prizes; returns are compared where they and its fee are known.
         seed: Seed of the rivals drawn for the forecast.
     """
-    if not isinstance(settings, PortfolioSettings):
-        settings = PortfolioSettings.from_mapping(settings or {})
+    settings = PortfolioSettings.of(settings)
     rows = np.asarray(lineups, np.int64)
     counts: dict[tuple[int, ...], int] = {}
     for lineup in standings.lineups.tolist():
@@ -74,7 +70,7 @@ def contest_aftermath(
     entered = [number for number, key in enumerate(keys) if key in counts]
     own = rows[entered]
     problem = resolve(slate, settings)
-    scaled = np.rint(np.asarray(points_x20) * problem.scale).astype(np.int32)
+    scaled = problem.scaled(np.asarray(points_x20))
     field = expected_rivals(problem, scaled)
     notices = []
     if len(entered) < len(keys):
@@ -82,7 +78,7 @@ def contest_aftermath(
             f"{len(keys) - len(entered)} of the {len(keys)} lineups are not in the standings."
         )
     contest = simulated = None
-    settled = scaled[:: max(scaled.shape[0] // _SCENARIOS, 1)]
+    settled = settled_scenarios(scaled)
     if payouts is None or payouts.entry_fee_cents is None:
         notices.append(
             "No payout table with an entry fee is known for this contest: returns are not "

@@ -7,15 +7,12 @@ import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.contest.presets import PRESETS, Contest, preset
-from nascar_assets.contest.simulate import forecast_contest
+from nascar_assets.contest.simulate import forecast_contest, settled_scenarios
 from nascar_assets.lineups import FieldModel
 from nascar_assets.lineups.portfolio import expected_rivals
 from nascar_assets.lineups.problem import resolve
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.slates.slate import Slate
-
-_SCENARIOS = 1_000
-"""Scenarios settled for each contest: returns are known no better than the field is."""
 
 
 def contest_outlook(
@@ -44,9 +41,9 @@ def contest_outlook(
         and `ownership_error` (largest miss of the field's ownerships).
     """
     problem = resolve(slate, settings or PortfolioSettings())
-    points = np.rint(np.asarray(points_x20) * problem.scale).astype(np.int32)
+    points = problem.scaled(np.asarray(points_x20))
     field = expected_rivals(problem, points)
-    settled = points[:: max(points.shape[0] // _SCENARIOS, 1)]
+    settled = settled_scenarios(points)
     contests = [preset(name) for name in PRESETS]
     if own is not None:
         contests.append(own)

@@ -17,6 +17,9 @@ from nascar_assets.slates.slate import Slate
 
 Integers = npt.NDArray[np.integer]
 
+SETTLED_SCENARIOS = 1_000
+"""Scenarios settled where a contest is one of many: returns are known no better than the field."""
+
 FIELD_DRAWS = 4
 """Fields drawn; every scenario is settled against one of them, so that errors include the draw."""
 
@@ -34,6 +37,11 @@ class ContestForecast:
     result: ContestResult
     expected_duplicates: npt.NDArray[np.float64]
     ownership_error: float
+
+
+def settled_scenarios(points: Integers) -> Integers:
+    """About `SETTLED_SCENARIOS` of [S, N] points, evenly spaced; all where there are fewer."""
+    return points[:: max(points.shape[0] // SETTLED_SCENARIOS, 1)]
 
 
 def forecast_contest(
@@ -103,10 +111,7 @@ def contest_portfolio(
         field: Distribution of the rivals' lineups.
         rng: Source of the rivals drawn.
     """
-    if settings is None:
-        settings = PortfolioSettings()
-    elif not isinstance(settings, PortfolioSettings):
-        settings = PortfolioSettings.from_mapping(settings)
+    settings = PortfolioSettings.of(settings)
     count = min(settings.lineups, contest.max_entries)
     settings = settings.model_copy(update={"objective": "payout", "lineups": count})
     rivals = field.sample(contest.entries - count, rng)

@@ -81,17 +81,14 @@ def late_swap(
         InfeasiblePortfolio: If no change keeps every setting.
         InputError: If a driver is unknown or the lineups are illegal.
     """
-    if settings is None:
-        settings = PortfolioSettings()
-    elif not isinstance(settings, PortfolioSettings):
-        settings = PortfolioSettings.from_mapping(settings)
+    settings = PortfolioSettings.of(settings)
     points = np.asarray(scenario_points_x20)
     check_points(points, len(slate.players))
     rows = np.asarray(lineups, np.int64)
     check_lineups(slate, rows)
     out = sorted({find_driver(slate, text, field="scratched") for text in scratched})
     problem, notices = _without(slate, settings, rows.shape[0], out)
-    scaled = np.rint(points * problem.scale).astype(np.int32)
+    scaled = problem.scaled(points)
     sum_rules = problem.sum_rules
     if settings.ownership_max is not None:
         ownership = expected_ownership(problem, scaled)

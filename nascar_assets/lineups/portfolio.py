@@ -154,15 +154,12 @@ def build_portfolio(
         InfeasiblePortfolio: If the settings cannot hold together; `.conflict` says which.
         InputError: If points or settings are at fault.
     """
-    if settings is None:
-        settings = PortfolioSettings()
-    elif not isinstance(settings, PortfolioSettings):
-        settings = PortfolioSettings.from_mapping(settings)
+    settings = PortfolioSettings.of(settings)
     points = np.asarray(scenario_points_x20)
     check_points(points, len(slate.players))
     problem = resolve(slate, settings)
     rivals = _rivals(problem, entries)
-    scaled = np.rint(points * problem.scale).astype(np.int32)
+    scaled = problem.scaled(points)
     sum_rules = problem.sum_rules
     if settings.ownership_max is not None:
         ownership = expected_ownership(problem, scaled)
@@ -221,15 +218,13 @@ def expected_rivals(problem: Problem, scaled: Ints32) -> FieldModel:
         problem: The slate with a person's settings.
         scaled: [S, N] points, a person's own factors applied.
     """
-    out = [r.target for r in problem.count_rules if r.label.endswith("in the salary file")]
-    racing = np.array([not any(t >> i & 1 for t in out) for i in range(scaled.shape[1])])
     return expected_field(
         scaled.mean(axis=0) / problem.slate.rules.points_scale,
         problem.salary,
         problem.cap,
         problem.roster_size,
         given=problem.ownership,
-        racing=racing,
+        racing=problem.racing,
     )
 
 

@@ -86,6 +86,15 @@ class Problem:
     notices: tuple[str, ...]
 
     @property
+    def racing(self) -> npt.NDArray[np.bool_]:
+        """[N] whether each driver races, as far as the salary file's status column says."""
+        return np.array([not marked_out(player) for player in self.slate.players])
+
+    def scaled(self, points: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+        """[S, N] points as integers, a person's own factors applied."""
+        return np.rint(points * self.scale).astype(np.int32)
+
+    @property
     def cap(self) -> int:
         """Dollars that a lineup may cost."""
         return self.slate.rules.salary_cap
@@ -99,6 +108,11 @@ class Problem:
     def lineups(self) -> int:
         """Lineups wanted."""
         return self.settings.lineups
+
+
+def marked_out(player: SlatePlayer) -> bool:
+    """Whether a player's status in the salary file says that he will not race."""
+    return (player.status or "").strip().upper() in NOT_RACING
 
 
 def plain_name(text: str) -> str:
@@ -161,8 +175,8 @@ def resolve(slate: Slate, settings: PortfolioSettings) -> Problem:
     exposures: list[Exposure] = []
     notices: list[str] = []
     for i, player in enumerate(slate.players):
-        if player.status and player.status.strip().upper() in NOT_RACING:
-            label = f"{player.name} is marked {player.status.strip()} in the salary file"
+        if marked_out(player):
+            label = f"{player.name} is marked {(player.status or '').strip()} in the salary file"
             rules.append(CountRule(label, 0, 1 << i, 0, 0))
             notices.append(f"{label} and is left out.")
     seen: dict[int, str] = {}

@@ -186,6 +186,19 @@ class PortfolioSettings(_Settings):
         return self
 
     @classmethod
+    def of(cls, settings: PortfolioSettings | Mapping[str, Any] | None) -> PortfolioSettings:
+        """Settings as they are, made of plain data, or the defaults where there are none.
+
+        Raises:
+            SettingsError: Naming the setting at fault.
+        """
+        if settings is None:
+            return cls()
+        if isinstance(settings, PortfolioSettings):
+            return settings
+        return cls.from_mapping(settings)
+
+    @classmethod
     def from_mapping(
         cls, data: Mapping[str, Any], *, file: str | None = None, text: str | None = None
     ) -> Self:

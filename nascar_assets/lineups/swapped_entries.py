@@ -66,10 +66,7 @@ def swap_entries(
         InfeasiblePortfolio: If no change keeps every setting.
         LockedEntry: If a locked entry would have to change.
     """
-    if settings is None:
-        settings = PortfolioSettings()
-    elif not isinstance(settings, PortfolioSettings):
-        settings = PortfolioSettings.from_mapping(settings)
+    settings = PortfolioSettings.of(settings)
     held: dict[Lineup, list[Entry]] = {}
     for entry in read_entries(content, slate, file=file):
         if entry.lineup is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.orchestration.commands.entries import fill, read_file, write_file
+from nascar_assets.orchestration.commands.entries import fill
+from nascar_assets.orchestration.commands.files import read_file, write_file
 
 
 def test_a_file_is_replaced_whole(tmp_path):

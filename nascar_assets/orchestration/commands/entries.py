@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.lineups import PortfolioSettings, fill_entries, read_entries, swap_entries
+from nascar_assets.orchestration.commands.files import read_file, write_file
 from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows, load_lineups
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
@@ -88,46 +86,3 @@ def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path
     )
     write_file(out, done.content)
     return EntriesOutcome(done.entries, done.changes, done.notices)
-
-
-def read_file(path: Path) -> bytes:
-    """The bytes of a person's file.
-
-    Raises:
-        InputError: If there is no such file.
-        EnvironmentFault: If it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(
-            "There is no such file.", file=str(path), remedy="Check the path."
-        ) from error
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{path} cannot be read: {error}. Check the file's permissions and disk."
-        ) from error
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Puts a person's file in place, whole or not at all.
-
-    Raises:
-        EnvironmentFault: If it cannot be written.
-    """
-    try:
-        handle, draft = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(draft).chmod(0o666 & ~mask)
-            Path(draft).replace(path)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{path} cannot be written: {error}. Check the folder and the disk's space."
-        ) from error

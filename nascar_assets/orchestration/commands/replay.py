@@ -13,7 +13,7 @@ from nascar_assets.contest import contest_aftermath
 from nascar_assets.contest.standings import read_standings
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import PortfolioSettings, optimal_lineups
-from nascar_assets.orchestration.commands.entries import read_file
+from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.payout_files import landed_payouts

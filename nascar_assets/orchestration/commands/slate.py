@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,8 @@ from typing import Any
 import dagster as dg
 
 from nascar_assets.constraints import ConstraintSpec
-from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.errors import InputError
+from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
 from nascar_assets.orchestration.inputs.slate_lineups import has_lineups, load_lineups
@@ -47,20 +49,11 @@ def add_slate(home: str, salaries: Path, race: str | None = None) -> tuple[Regis
         InputError: If the file or the race is at fault.
         EnvironmentFault: If the file cannot be read or the root not written.
     """
-    try:
-        data = salaries.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(
-            "There is no such file.", file=str(salaries), remedy="Check the path."
-        ) from error
-    except IsADirectoryError as error:
+    if os.path.isdir(salaries):  # not `Path.is_dir`, which may raise: reading says what is wrong
         raise InputError(
             "This is a folder, not a salary file.", file=str(salaries), remedy="Name a file in it."
-        ) from error
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{salaries} cannot be read: {error}. Check the file's permissions and disk."
-        ) from error
+        )
+    data = read_file(salaries)
     root = Platform(home=home).root
     registration, notices = read_slate(root, data, salaries.name, race, datetime.now(UTC))
     root.write(registration.salary_path, data)

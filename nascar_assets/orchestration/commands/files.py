@@ -1,0 +1,52 @@
+"""A person's own files, outside the data root: read whole, and put in place whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from nascar_assets.errors import EnvironmentFault, InputError
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a person's file.
+
+    Raises:
+        InputError: If there is no such file.
+        EnvironmentFault: If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(
+            "There is no such file.", file=str(path), remedy="Check the path."
+        ) from error
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{path} cannot be read: {error}. Check the file's permissions and disk."
+        ) from error
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Puts a person's file in place, whole or not at all.
+
+    Raises:
+        EnvironmentFault: If it cannot be written.
+    """
+    try:
+        handle, draft = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            mask = os.umask(0)
+            os.umask(mask)
+            Path(draft).chmod(0o666 & ~mask)
+            Path(draft).replace(path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{path} cannot be written: {error}. Check the folder and the disk's space."
+        ) from error
