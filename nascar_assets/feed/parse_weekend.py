@@ -256,16 +256,21 @@ def _started(row: dict[str, Any], file: str, where: str) -> bool:
 
 
 def _check_distinct_finishes(results: list[dict[str, Any]], file: str) -> None:
-    seen: dict[int, str] = {}
+    places: dict[int, list[dict[str, Any]]] = {}
     for result in results:
-        finish = result["finish"]
-        if finish in seen:
-            raise FeedFormatError(
-                f"{seen[finish]} and {result['driver_name']} both finished in place {finish}.",
-                file=file,
-                field=f"{result['_where']}.finishing_position",
-            )
-        seen[finish] = result["driver_name"]
+        places.setdefault(result["finish"], []).append(result)
+    shared = [(place, rows) for place, rows in sorted(places.items()) if len(rows) > 1]
+    if not shared:
+        return
+    told = "; ".join(f"{_all_of(rows)} finished in place {place}" for place, rows in shared)
+    raise FeedFormatError(
+        f"{told}.", file=file, field=f"{shared[0][1][1]['_where']}.finishing_position"
+    )
+
+
+def _all_of(rows: list[dict[str, Any]]) -> str:
+    *others, last = (f"{row['driver_name']} ({row['car_number']})" for row in rows)
+    return f"{', '.join(others)} and {last}{' both' if len(rows) == 2 else ''}"
 
 
 def _one_row_each(

@@ -126,13 +126,32 @@ def test_a_half_copied_file_waits_and_then_holds_its_race_alone(races: Path) -> 
     assert ticker.settle() == []  # what its tables were made from is there again
 
 
+def failures_of(instance: dg.DagsterInstance, asset: str, check: str, key: str) -> list[str]:
+    """What the UI shows of every failed evaluation of a race's check, each with what to do."""
+    records = instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(dg.AssetKey(asset), check), limit=100
+    )
+    texts = []
+    for record in records:
+        if record.partition == key and record.status.value != "SUCCEEDED":
+            assert record.status.value == "FAILED", record  # without a reason it stays PLANNED
+            assert record.event is not None
+            assert record.event.dagster_event is not None
+            found = record.event.dagster_event.asset_check_evaluation_data
+            assert "the next look takes it" in str(found.metadata["what_to_do"].value)
+            texts.append(str(found.metadata["failures"].value))
+    return texts
+
+
 def test_one_bad_race_does_not_keep_the_others_from_being_run(races: Path) -> None:
     for number in range(5):
         edit(weekend(races, 2025, number), CHIEF, f"{CHIEF}New ")
     bad = weekend(races, 2025, 2)
     content = json.loads(bad.read_text())
-    for row in content["weekend_race"][0]["results"]:
-        row["finishing_position"] = 4  # passes as a file, fails as a race
+    rows = content["weekend_race"][0]["results"]
+    second = next(row for row in rows if row["finishing_position"] == 2)
+    third = next(row for row in rows if row["finishing_position"] == 3)
+    third["finishing_position"] = 2  # passes as a file, fails as a race
     bad.write_text(json.dumps(content))
     settle_files(races)
     ticker = Ticker(races)
@@ -146,6 +165,12 @@ def test_one_bad_race_does_not_keep_the_others_from_being_run(races: Path) -> No
         )
     )
     assert failed.job_name == "race_job"
+    key, name = key_of(races, bad), content["weekend_race"][0]["race_name"]
+    in_range, alone = failures_of(ticker.instance, "race_results", "finish_is_unique", key)
+    assert in_range == alone
+    assert in_range.startswith(f"- {key} ({name}): ")
+    names = f"{second['driver_fullname']} ({second['car_number']}) and {third['driver_fullname']}"
+    assert f"{names} ({third['car_number']}) both finished in place 2." in in_range
     for number in (0, 1, 3, 4):
         path = weekend(races, 2025, number)
         table = pl.read_parquet(races / "store/entries" / f"{key_of(races, path)}.parquet")

@@ -152,7 +152,12 @@ def race_table(
         rows = schedule_rows(root, keys)
         failed: dict[str, Sequence[str]] = {}
         for key in keys:
-            output = compute(RaceInputs(root, rows[key]))
+            try:
+                output = compute(RaceInputs(root, rows[key]))
+            except InputError as error:
+                # Evaluated before the run fails by it: else the check's page says nothing.
+                yield _evaluation(name, check, rows[key], [str(error)])
+                raise
             size = output.write(root, table_path(name, key))
             metadata = dict(table_metadata(output.frame, size=size))
             if output.sources is not None:
@@ -167,25 +172,44 @@ def race_table(
             if output.failures:
                 failed[key] = output.failures
             if len(keys) > 1:
-                yield dg.AssetCheckEvaluation(
-                    asset_key=dg.AssetKey(name),
-                    check_name=check,
-                    passed=not output.failures,
-                    metadata=_check_metadata({key: output.failures} if output.failures else {}),
-                    blocking=True,
-                    partition=key,
-                )
+                yield _evaluation(name, check, rows[key], output.failures)
         yield dg.Output(None)
         yield dg.AssetCheckResult(
-            passed=not failed, check_name=check, metadata=_check_metadata(failed)
+            passed=not failed,
+            check_name=check,
+            metadata=_check_metadata([(rows[key], found) for key, found in failed.items()]),
         )
 
     with pinned_previews():
         return decorate(table)
 
 
-def _check_metadata(failed: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _evaluation(
+    name: str, check: str, race: Race, failures: Sequence[str]
+) -> dg.AssetCheckEvaluation:
+    """What a blocking check says of one race."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(name),
+        check_name=check,
+        passed=not failures,
+        metadata=_check_metadata([(race, failures)] if failures else []),
+        blocking=True,
+        partition=str(race["race_key"]),
+    )
+
+
+def _check_metadata(failed: Sequence[tuple[Race, Sequence[str]]]) -> dict[str, Any]:
     if not failed:
         return {}
-    lines = [f"- {key}: {failure}" for key, failures in failed.items() for failure in failures]
-    return {"failures": dg.MetadataValue.md("\n".join(lines))}
+    lines = [
+        f"- {race['race_key']} ({race['race_name']}): {failure}"
+        for race, failures in failed
+        for failure in failures
+    ]
+    return {"failures": dg.MetadataValue.md("\n".join(lines)), "what_to_do": _MEND}
+
+
+_MEND = (
+    "What is made from this table keeps its last good state. When the feed corrects the file, the "
+    "next look takes it and runs the race; a file mended by hand under landing/ is taken as well."
+)
