@@ -67,13 +67,16 @@ def weekend_features(
         .group_by("driver_id", maintain_order=True)
         .agg(
             pl.col("best_lap_time_s").min().alias("practice_lap_time"),
+            pl.col("best_10_lap_time_s").min().alias("best_10"),
             pl.when(pl.col("laps_complete").is_not_null().any())
             .then(pl.col("laps_complete").sum())
             .alias("practice_laps_complete"),
             pl.col("qualifying_at").max().alias("known_practice"),
         )
         .with_columns(
-            (_SECONDS_PER_HOUR * length / pl.col("practice_lap_time")).alias("practice_speed")
+            (_SECONDS_PER_HOUR * length / pl.col("practice_lap_time")).alias("practice_speed"),
+            (_SECONDS_PER_HOUR * length / pl.col("best_10")).alias("practice_10_lap_speed"),
         )
+        .drop("best_10")
     )
     return qualifying.join(best, on="driver_id", how="left", maintain_order="left")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -109,3 +109,19 @@ def build_features(
         .select(pl.col(name).cast(kind) for name, kind in FEATURE_TABLE.items())
         .collect()
     )
+
+
+def features_at_starts(
+    sources: Mapping[str, pl.DataFrame | pl.LazyFrame], races: Iterable[Mapping[str, Any]]
+) -> pl.DataFrame:
+    """The feature tables of several races, each as of its own start.
+
+    Args:
+        sources: As `build_features` takes them.
+        races: The races, as `build_features` takes them.
+
+    Returns:
+        `FEATURE_TABLE`, race by race in the order given.
+    """
+    tables = [build_features(sources, race, race["start_time"]) for race in races]
+    return pl.concat(tables) if tables else pl.DataFrame(schema=FEATURE_TABLE)

@@ -3,7 +3,9 @@
 Weighted sums are kept instead of rows: they decay with a half-life and grow by one race at a time,
 so the fit at any moment has seen past races only. Coefficients are a pooled part plus an offset for
 each track type, both drawn towards a prior; a race adds to the fit with weights that say how likely
-each car had no trouble, given the level that was expected of it before the race.
+each car had no trouble, given the level that was expected of it before the race. Columns of the
+feature table (laps of past races, practice) have a tight prior about nought: they count for as much
+as past races say they do.
 """
 
 from __future__ import annotations
@@ -15,16 +17,31 @@ from numpy.typing import NDArray
 
 from nascar_assets.feed.schemas import TRACK_TYPES
 from nascar_assets.history import kernel
+from nascar_assets.history.level_features import FROM_LAPS, FROM_PRACTICE
 from nascar_assets.history.levels_ranks import MIXTURES
 
 Floats = NDArray[np.float64]
 
-PRIOR_RATINGS: tuple[float, ...] = (0.25, 0.50, 0.15, 0.0, -0.5, 0.0)
-"""Coefficients before any race, start unknown: the four ratings, their posterior standard deviation
-(whom the ratings know little is slower than their prior mean), log starts in the series."""
+_LAPS, _PRACTICE = (0.0,) * len(FROM_LAPS), (0.0,) * len(FROM_PRACTICE)
 
-PRIOR_KNOWN: tuple[float, ...] = (0.20, 0.42, 0.15, -0.05, -0.5, 0.0, 0.20, 0.0, 0.0)
-"""The same with start score, qualifying speed and its coverage."""
+PRIOR_RATINGS: tuple[float, ...] = (0.25, 0.50, 0.15, 0.0, -0.5, 0.0, *_LAPS)
+"""Coefficients before any race, start unknown: the four ratings, their posterior standard deviation
+(whom the ratings know little is slower than their prior mean), log starts in the series, features
+from laps."""
+
+PRIOR_KNOWN: tuple[float, ...] = (
+    *(0.20, 0.42, 0.15, -0.05, -0.5, 0.0, *_LAPS),
+    *(0.20, 0.0, 0.0, *_PRACTICE),
+)
+"""The same with start score, qualifying speed and its coverage, and practice."""
+
+FEATURE_COLUMNS: tuple[int, ...] = (6, 7, 8, 9, 13, 14)
+"""Places of the feature table's columns among the coefficients."""
+
+FEATURE_SD, FEATURE_OFFSET_SD = 0.02, 0.01
+"""Prior standard deviations of their coefficients, pooled and what a track type adds: how far a
+feature one standard deviation off is believed to move a level before any race has shown it, all six
+together by 0.05. The four ratings move it by 0.9."""
 
 PRIOR_RESIDUAL, PRIOR_ROWS = 0.65, 200.0
 """Variance of a finish score about its level before any race, and the rows that this is worth."""
@@ -37,12 +54,23 @@ class LevelSettings:
     Attributes:
         pooled_penalty: Ridge penalty of the pooled coefficients, in rows of unit variance.
         offset_penalty: The same for a track type's offsets.
+        feature_penalty: That of the feature table's pooled coefficients.
+        feature_offset_penalty: That of their offsets.
         half_life_days: Age at which a race counts half.
     """
 
     pooled_penalty: float = 5.0
     offset_penalty: float = 200.0
+    feature_penalty: float = PRIOR_RESIDUAL / FEATURE_SD**2
+    feature_offset_penalty: float = PRIOR_RESIDUAL / FEATURE_OFFSET_SD**2
     half_life_days: float = 900.0
+
+    def penalties(self, width: int) -> Floats:
+        """Penalties of a regression on the first columns: pooled, then by track type: [5 width]."""
+        own = [column for column in FEATURE_COLUMNS if column < width]
+        pooled, offset = np.full(width, self.pooled_penalty), np.full(width, self.offset_penalty)
+        pooled[own], offset[own] = self.feature_penalty, self.feature_offset_penalty
+        return np.r_[pooled, np.tile(offset, len(TRACK_TYPES))]
 
 
 @dataclass
@@ -82,12 +110,10 @@ class LevelRidge:
 
     def _solved(self) -> tuple[Floats, Floats]:
         """Coefficients [5p] and the factor of the penalised products [5p, 5p]."""
-        p, s = len(self.prior), self.settings
-        penalty = np.r_[
-            np.full(p, s.pooled_penalty), np.full(p * len(TRACK_TYPES), s.offset_penalty)
-        ]
+        p = len(self.prior)
+        penalty = self.settings.penalties(p)
         pull = self.response.copy()
-        pull[:p] += s.pooled_penalty * np.array(self.prior)
+        pull[:p] += penalty[:p] * np.array(self.prior)
         factor = kernel.cholesky(self.products + np.diag(penalty))
         half = kernel.solve_lower(factor, pull[:, None])
         return kernel.solve_lower_transposed(factor, half)[:, 0], factor

@@ -17,6 +17,7 @@ def rate_race(
     entries: pl.DataFrame,
     as_of: datetime,
     *,
+    features: pl.DataFrame | None = None,
     hyperparameters: Hyperparameters = DEFAULT,
 ) -> pl.DataFrame:
     """Rate the entrants of one race from the results known by a time.
@@ -28,6 +29,7 @@ def rate_race(
         results: RESULTS of any series; races known after `as_of` and exhibitions are left out.
         entries: ENTRIES rows of the race.
         as_of: The cut-off; start and qualifying are used if they were known by then.
+        features: FEATURE_TABLE rows of the race and of past ones; see `RatingState`.
         hyperparameters: The prior.
 
     Returns:
@@ -37,14 +39,15 @@ def rate_race(
         InputError: See `RatingState.rate` and `RatingState.extend`.
     """
     state = RatingState.empty(hyperparameters)
-    state.extend(results, as_of)
-    return state.rate(entries, as_of)
+    state.extend(results, as_of, features)
+    return state.rate(entries, as_of, features)
 
 
 def rate_history(
     results: pl.DataFrame,
     race_ids: Collection[str] | None = None,
     *,
+    features: pl.DataFrame | None = None,
     hyperparameters: Hyperparameters = DEFAULT,
 ) -> pl.DataFrame:
     """Rate the field of every points race of the results as it stood at its start.
@@ -55,6 +58,7 @@ def rate_history(
     Args:
         results: RESULTS of any series.
         race_ids: Races to return; all by default.
+        features: FEATURE_TABLE rows, each race's as of its start.
         hyperparameters: The prior.
 
     Returns:
@@ -72,6 +76,6 @@ def rate_history(
         if race_ids is not None and race["race_id"][0] not in race_ids:
             continue
         started = race["start_time"][0]
-        state.extend(pending, started)
-        tables.append(state.rate(race, started))
+        state.extend(pending, started, features)
+        tables.append(state.rate(race, started, features))
     return pl.concat(tables) if tables else pl.DataFrame(schema=RATINGS)

@@ -77,6 +77,26 @@ def target_scores(race: pl.DataFrame) -> Floats:
     )
 
 
+def robust_scores(values: Floats) -> Floats:
+    """Robust z of a field's values.
+
+    Args:
+        values: [n], NaN where unknown.
+
+    Returns:
+        [n] value less the median over 1.4826 times the median absolute deviation, clipped at 3;
+        0 where unknown, and everywhere if fewer than five are known or most are the same.
+    """
+    known = np.isfinite(values)
+    z = np.zeros(values.shape)
+    if known.sum() >= 5:
+        middle = np.median(values[known])
+        spread = 1.4826 * np.median(np.abs(values[known] - middle))
+        if spread > 0:
+            z[known] = np.clip((values[known] - middle) / spread, -3.0, 3.0)
+    return z
+
+
 def qualifying_scores(speed: Floats) -> tuple[Floats, Floats]:
     """Robust z of qualifying speeds, and which cars have one.
 
@@ -84,14 +104,7 @@ def qualifying_scores(speed: Floats) -> tuple[Floats, Floats]:
         speed: [n] miles per hour, NaN where unknown.
 
     Returns:
-        (speed less the median over 1.4826 times the median absolute deviation, clipped at 3,
-        0 where unknown; 1 where known less the known share), both [n].
+        (`robust_scores` of the speeds; 1 where known less the known share), both [n].
     """
     known = np.isfinite(speed) & (np.nan_to_num(speed) > 0)
-    z = np.zeros(speed.shape)
-    if known.sum() >= 5:
-        middle = np.median(speed[known])
-        spread = 1.4826 * np.median(np.abs(speed[known] - middle))
-        if spread > 0:
-            z[known] = np.clip((speed[known] - middle) / spread, -3.0, 3.0)
-    return z, known - known.mean()
+    return robust_scores(np.where(known, speed, np.nan)), known - known.mean()

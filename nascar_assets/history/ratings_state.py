@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nascar_assets.errors import InputError
+from nascar_assets.history.level_features import FROM_LAPS, level_features
 from nascar_assets.history.levels import PRIOR_KNOWN, PRIOR_RATINGS, LevelRidge
 from nascar_assets.history.ratings_filter import Prediction, RatingFilter
 from nascar_assets.history.ratings_parameters import DEFAULT, TARGETS, Hyperparameters
@@ -30,7 +31,7 @@ Floats = NDArray[np.float64]
 RESULT_ORDER = ("results_at", "start_time", "race_id", "driver_id")
 """Races are taken in as they become known; cars in an order that no file decides."""
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass
@@ -39,8 +40,8 @@ class RatingState:
 
     Attributes:
         filter: Posterior of drivers, teams, cars and manufacturers.
-        before: Ridge of the finish on ratings alone.
-        known: Ridge of the finish on ratings, start and qualifying.
+        before: Ridge of the finish on ratings and the laps of past races.
+        known: Ridge of the finish on these, start, qualifying and practice.
         races: Past races by driver, all series.
         series_starts: Past races by series and driver.
         seen: Races taken in.
@@ -62,29 +63,36 @@ class RatingState:
         """A state that has seen no race."""
         return cls(filter=RatingFilter(hyperparameters))
 
-    def extend(self, results: pl.DataFrame, as_of: datetime) -> int:
+    def extend(
+        self, results: pl.DataFrame, as_of: datetime, features: pl.DataFrame | None = None
+    ) -> int:
         """Take in all races known by a time that are not in yet.
 
         Args:
             results: RESULTS of any series, in any order; exhibitions are left out.
             as_of: Races known later are left out.
+            features: FEATURE_TABLE rows of any races, each race's as of its start; a row known
+                after its race's start counts as unknown.
 
         Returns:
             Number of races taken in.
 
         Raises:
             InputError: A race not yet in was known before one that is (the state would depend on
-                the order of its making), or a driver has two rows in a race.
+                the order of its making), a driver has two rows in a race, or the feature table
+                lacks a column.
         """
         known = known_results(results, as_of).filter(
             ~pl.col("race_id").is_in(sorted(self.seen) or [""])
         )
         races = known.partition_by("race_id", maintain_order=True)
+        if features is not None:
+            features = features.filter(pl.col("race_id").is_in(known["race_id"].unique().to_list()))
         for race in races:
-            self._observe(race)
+            self._observe(race, features)
         return len(races)
 
-    def _observe(self, race: pl.DataFrame) -> None:
+    def _observe(self, race: pl.DataFrame, table: pl.DataFrame | None) -> None:
         race_id, started, known_at = race.select("race_id", "start_time", "results_at").row(0)
         if self.known_at is not None and known_at < self.known_at:
             raise InputError(
@@ -102,7 +110,7 @@ class RatingState:
         retired = race["status"].is_in(["accident", "mechanical"]).fill_null(False).to_numpy()
         scores = self.filter.score_covariance
         prediction = self.filter.observe(race, target_scores(race), retired, day)
-        features, finish = self.features(prediction, race), finish_scores(race)
+        features, finish = self.features(prediction, race, table, started), finish_scores(race)
         for ridge in (self.before, self.known):
             levels, _ = ridge.predict(features, kind, prediction.variances, scores)
             ridge.observe(features, kind, finish, levels, day)
@@ -115,20 +123,24 @@ class RatingState:
         self.known_at = known_at
         self.data_through = max(started, self.data_through or started)
 
-    def rate(self, entries: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    def rate(
+        self, entries: pl.DataFrame, as_of: datetime, features: pl.DataFrame | None = None
+    ) -> pl.DataFrame:
         """Rate the entrants of one race.
 
         Args:
             entries: ENTRIES rows of the race (further columns are not read).
             as_of: What was known by then is used: start and qualifying only if `qualifying_at` is
                 not later and at least half of the field has a starting position.
+            features: FEATURE_TABLE rows of any races; the race's own are read, as far as they
+                were known by `as_of`. Without any, the levels rest on results alone.
 
         Returns:
             RATINGS in the order of `entries`.
 
         Raises:
-            InputError: No rows, rows of several races, a driver twice, or a state that already
-                holds races known later than `as_of`.
+            InputError: No rows, rows of several races, a driver twice, a state that already
+                holds races known later than `as_of`, or a feature table that lacks a column.
         """
         check_entries(entries)
         if self.known_at is not None and self.known_at > as_of:
@@ -141,12 +153,12 @@ class RatingState:
         kind, started, qualified = place.select("track_type", "start_time", "qualifying_at").row(0)
         prediction = self.filter.predict(place, days_since_epoch(started))
         scores = self.filter.score_covariance
-        features = self.features(prediction, place)
-        rating, rating_sd = self.before.predict(features, kind, prediction.variances, scores)
+        inputs = self.features(prediction, place, features, as_of)
+        rating, rating_sd = self.before.predict(inputs, kind, prediction.variances, scores)
         level, level_sd = rating, rating_sd
         has_start = place["start"].is_not_null().sum() * 2 >= place.height
         if qualified is not None and qualified <= as_of and has_start:
-            level, level_sd = self.known.predict(features, kind, prediction.variances, scores)
+            level, level_sd = self.known.predict(inputs, kind, prediction.variances, scores)
         races = [self.races.get(driver, 0) for driver in place["driver_id"]]
         table = place.select("_place", "race_id", "driver_id").with_columns(
             pl.lit(as_of).cast(RATINGS["as_of"]).alias("as_of"),
@@ -159,23 +171,38 @@ class RatingState:
         )
         return table.sort("_place").select(list(RATINGS)).cast(pl.Schema(RATINGS))
 
-    def features(self, prediction: Prediction, cars: pl.DataFrame) -> Floats:
-        """What levels are regressed on, about the field's mean: [n, 9].
+    def features(
+        self,
+        prediction: Prediction,
+        cars: pl.DataFrame,
+        table: pl.DataFrame | None = None,
+        known_by: datetime | None = None,
+    ) -> Floats:
+        """What levels are regressed on, about the field's mean: [n, 15].
 
         Ratings [4], their posterior standard deviation, log of one plus the driver's starts in the
-        series, start score, qualifying speed, whether there is one. A ridge reads as many of them,
-        from the first on, as it has coefficients.
+        series, features from laps [4], start score, qualifying speed, whether there is one,
+        practice [2]. A ridge reads as many of them, from the first on, as it has coefficients.
+
+        Args:
+            prediction: Of the cars' ratings.
+            cars: Rows of the cars.
+            table: FEATURE_TABLE rows.
+            known_by: Rows of the table known later count as unknown.
         """
         starts = self.series_starts.get(cars["series"][0], {})
         experience = np.log1p([float(starts.get(driver, 0)) for driver in cars["driver_id"]])
         speed = cars["qualifying_speed_mph"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        added = level_features(table, cars, known_by)
         features = np.column_stack(
             [
                 prediction.means,
                 np.sqrt(prediction.variances),
                 experience,
+                added[:, : len(FROM_LAPS)],
                 start_scores(cars["start"].cast(pl.Float64).fill_null(np.nan).to_numpy()),
                 *qualifying_scores(speed),
+                added[:, len(FROM_LAPS) :],
             ]
         )
         return features - features.mean(axis=0)

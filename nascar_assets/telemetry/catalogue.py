@@ -148,6 +148,13 @@ FEATURES: tuple[Feature, ...] = (
         "practice",
     ),
     Feature(
+        "practice_10_lap_speed",
+        "Speed of the best ten laps in a row of practice, by the track's length.",
+        "mph",
+        "practice",
+        "practice",
+    ),
+    Feature(
         "practice_laps_complete",
         "Laps of practice; null where the source counts none, as the public feed's averages do.",
         "laps",

@@ -86,6 +86,8 @@ def test_weekend_features_by_hand():
     assert out["practice_lap_time"].to_list() == best["best_lap_time_s"].to_list()
     speeds = [5400 / time for time in best["best_lap_time_s"]]
     assert out["practice_speed"].to_list() == pytest.approx(speeds)
+    tens = [5400 / time for time in best["best_10_lap_time_s"]]
+    assert out["practice_10_lap_speed"].to_list() == pytest.approx(tens)
 
 
 def test_the_best_of_several_practice_sessions_and_their_laps():

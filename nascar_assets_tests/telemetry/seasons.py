@@ -70,6 +70,7 @@ def season(races=12, cars=8, seed=0):
             rows["practice"].append(
                 {**race, "session": "Final Practice", "driver_id": str(100 + car)}
                 | {"best_lap_time_s": 30.0 + 0.05 * car + float(rng.normal(0, 0.02))}
+                | {"best_10_lap_time_s": 30.5 + 0.04 * car}
             )
             rows["lap_summaries"].append(
                 {

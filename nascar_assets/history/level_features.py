@@ -1,0 +1,87 @@
+"""What levels read of the guarded feature table: laps of past races, and practice."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from nascar_assets.errors import InputError
+from nascar_assets.history.ratings_scores import robust_scores
+
+Floats = NDArray[np.float64]
+
+FROM_LAPS = (
+    "track_type_falloff",
+    "track_type_long_run_speed",
+    "track_type_restart_gain",
+    "track_type_green_speed_rank",
+)
+"""Columns known before the weekend, from the laps of past races."""
+
+FROM_PRACTICE = ("practice_speed", "practice_10_lap_speed")
+"""Columns known with the start: the best lap of practice and the best ten laps in a row."""
+
+LEVEL_FEATURES = FROM_LAPS + FROM_PRACTICE
+
+
+def check_features(features: pl.DataFrame) -> None:
+    """Refuse a table without the columns that levels read, or with two rows of a car.
+
+    Raises:
+        InputError: Names the column or the driver.
+    """
+    missing = [
+        name
+        for name in ("race_id", "driver_id", "available_at", *LEVEL_FEATURES)
+        if name not in features.columns
+    ]
+    if missing:
+        raise InputError(
+            f"the feature table lacks {', '.join(missing)}",
+            field=missing[0],
+            remedy="Give rows of FEATURE_TABLE.",
+        )
+    twice = features.filter(pl.struct("race_id", "driver_id").is_duplicated())
+    if twice.height:
+        driver, race = twice.select("driver_id", "race_id").row(0)
+        raise InputError(
+            f"driver {driver} has two rows of features in race {race}",
+            field="driver_id",
+            remedy="Keep one row per race and driver.",
+        )
+
+
+def level_features(
+    features: pl.DataFrame | None, cars: pl.DataFrame, known_by: datetime | None
+) -> Floats:
+    """Features of a race's cars, each a robust z within the field.
+
+    Args:
+        features: Rows of FEATURE_TABLE of any races; none where nothing is known.
+        cars: The race's cars, with `race_id` and `driver_id`.
+        known_by: Rows that became known later count as unknown.
+
+    Returns:
+        [n, 6] in the order of `LEVEL_FEATURES` and of the cars; 0 where unknown.
+    """
+    if features is None or known_by is None:
+        return np.zeros((cars.height, len(LEVEL_FEATURES)))
+    rows = features.filter(
+        pl.col("race_id") == cars["race_id"][0], pl.col("available_at") <= known_by
+    )
+    check_features(rows)
+    matched = cars.select("driver_id").join(
+        rows.select("driver_id", *LEVEL_FEATURES),
+        on="driver_id",
+        how="left",
+        maintain_order="left",
+    )
+    return np.column_stack(
+        [
+            robust_scores(matched[name].cast(pl.Float64).fill_null(np.nan).to_numpy())
+            for name in LEVEL_FEATURES
+        ]
+    )
