@@ -36,6 +36,9 @@ def check_race_file(data: bytes, file: FeedFile, path: str) -> None:
     elif file.kind == "lap_averages":
         for session in records(value, path, ""):
             _list_in(session, "Items", path)
+    elif file.kind == "pit_data":
+        for stop in records(value, path, ""):  # empty where the feed lists no stops of the race
+            required(stop, "pit_in_race_time", path)
     else:
         _list_in(value, "laps", path)
         _list_in(value, "flags", path)

@@ -11,7 +11,7 @@ from nascar_assets.feed.schemas import SERIES
 SERIES_NUMBERS: dict[str, int] = {name: number for number, name in SERIES.items()}
 """The feed's numbers by series name."""
 
-RACE_KINDS: tuple[str, ...] = ("weekend", "loop_stats", "lap_averages", "lap_times")
+RACE_KINDS: tuple[str, ...] = ("weekend", "loop_stats", "lap_averages", "lap_times", "pit_data")
 """The kinds of files that the feed has for a race."""
 
 LIVE_KINDS: tuple[str, ...] = (
@@ -78,6 +78,11 @@ def lap_times_path(season: int, series: str, race_id: str | int) -> str:
     return f"cacher/{season}/{series_number(series)}/{race_id}/lap-times.json"
 
 
+def pit_data_path(season: int, series: str, race_id: str | int) -> str:
+    """The stops of a race; the feed keeps them beside the race's laps once it was run."""
+    return f"cacher/{season}/{series_number(series)}/{race_id}/live-pit-data.json"
+
+
 def race_path(kind: str, season: int, series: str, race_id: str | int) -> str:
     """The path of one of `RACE_KINDS`."""
     return _RACE_PATHS[kind](season, series, race_id)
@@ -113,12 +118,14 @@ _RACE_PATHS = {
     "loop_stats": loop_stats_path,
     "lap_averages": lap_averages_path,
     "lap_times": lap_times_path,
+    "pit_data": pit_data_path,
 }
 
 _FILE_KINDS = {
     "weekend-feed": "weekend",
     "lap-averages": "lap_averages",
     "lap-times": "lap_times",
+    "live-pit-data": "pit_data",
 }
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -126,7 +133,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
             r"cacher/(?P<season>\d{4})/(?P<series>\d)/(?P<race_id>\d+)/"
-            r"(?P<name>weekend-feed|lap-averages|lap-times)\.json"
+            r"(?P<name>weekend-feed|lap-averages|lap-times|live-pit-data)\.json"
         ),
         "weekend",
     ),

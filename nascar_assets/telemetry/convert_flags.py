@@ -4,13 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from nascar_assets.telemetry.feed_values import FLAG_NAMES, number, parse_json, race_start
 from nascar_assets.telemetry.laps import Frame, is_racing_lap, on_lazy
 from nascar_assets.telemetry.problems import RefusedFile, problem
+
+
+class FlagState(NamedTuple):
+    """One change of the flag.
+
+    Attributes:
+        since: Seconds of race time at which it was shown.
+        after_lap: Laps that the leader had completed then.
+        state: The feed's number of the flag.
+    """
+
+    since: float
+    after_lap: int
+    state: int
+
+
+def read_flag_states(payload: Any, file: str) -> list[FlagState]:
+    """The changes of the flag in a body of flag data.
+
+    Raises:
+        RefusedFile: If the body is not of this shape.
+    """
+    body = parse_json(payload, file)
+    states = body.get("FlagStates") if isinstance(body, dict) else body  # a bare list since 2024
+    if not isinstance(states, list) or not states:
+        raise RefusedFile([problem(file, "no list `FlagStates` of flags", "FlagStates")])
+    keys = ("elapsed_time", "lap_number", "flag_state")
+    wrong = [
+        row
+        for row, item in enumerate(states, 1)
+        if not isinstance(item, dict) or any(number(item.get(key)) is None for key in keys)
+    ]
+    if wrong:
+        raise RefusedFile([problem(file, "a flag without numbers", "FlagStates", wrong)])
+    return [
+        FlagState(float(item["elapsed_time"]), int(item["lap_number"]), int(item["flag_state"]))
+        for item in states
+    ]
 
 
 def mark_flags(
@@ -38,25 +76,10 @@ def mark_flags(
     Raises:
         RefusedFile: If the body is not of this shape.
     """
-    body = parse_json(payload, file)
-    states = body.get("FlagStates") if isinstance(body, dict) else None
-    if not isinstance(states, list) or not states:
-        raise RefusedFile([problem(file, "no list `FlagStates` of flags", "FlagStates")])
-    wrong = [
-        row
-        for row, item in enumerate(states, 1)
-        if not isinstance(item, dict)
-        or any(number(item.get(key)) is None for key in ("lap_number", "flag_state"))
-        or number(item.get("elapsed_time")) is None
-    ]
-    if wrong:
-        raise RefusedFile([problem(file, "a flag without numbers", "FlagStates", wrong)])
-    shown = [
-        (float(item["elapsed_time"]), int(item["lap_number"]), int(item["flag_state"]))
-        for item in states
-    ]
     table = (
-        pl.LazyFrame(shown, schema=["since", "after_lap", "state"], orient="row")
+        pl.LazyFrame(
+            read_flag_states(payload, file), schema=["since", "after_lap", "state"], orient="row"
+        )
         .with_row_index()
         .sort("since", "index")
         .with_columns(pl.col("state").replace_strict(FLAG_NAMES, default=None).alias("shown"))

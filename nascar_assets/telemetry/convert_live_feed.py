@@ -26,6 +26,9 @@ from nascar_assets.telemetry.feed_values import (
 )
 from nascar_assets.telemetry.problems import Problem, RefusedFile, problem
 
+RACE_SESSION = 3
+"""The feed's `run_type` of a race; 1 is practice and 2 qualifying."""
+
 
 def laps_from_live_feed(
     snapshots: Sequence[Any], race: Mapping[str, Any], *, file: str = "live-feed.json"
@@ -106,6 +109,10 @@ def live_feed_problems(body: Any, race: Mapping[str, Any], file: str) -> list[Pr
         found.append(
             problem(file, f"the body is of race {body.get('race_id')}, not {expected}", "race_id")
         )
+    session = body.get("run_type", RACE_SESSION)
+    if session != RACE_SESSION:
+        reason = f"laps of practice or qualifying (run type {session}), not of the race"
+        found.append(problem(file, reason, "run_type"))
     wrong: dict[str, list[int]] = {}
     for row, car in enumerate(body["vehicles"], 1):
         if not isinstance(car, dict) or not isinstance(car.get("driver"), dict):

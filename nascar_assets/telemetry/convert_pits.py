@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -19,6 +19,51 @@ def car_numbers(lap_times: Any, *, file: str = "lap-times.json") -> dict[str, st
     return {str(entry["Number"]): str(entry["NASCARDriverID"]) for entry in body["laps"]}
 
 
+class Stop(NamedTuple):
+    """One time that a car was on the pit road.
+
+    Attributes:
+        car_number: As the feed writes it.
+        lap_count: Laps that the car had completed when it came in.
+        into: Seconds of race time at which it came in.
+        out: Seconds at which it left; infinite for a car that never did.
+    """
+
+    car_number: str
+    lap_count: int
+    into: float
+    out: float
+
+
+def read_stops(payload: Any, file: str) -> list[Stop]:
+    """The stops of a body of pit data; what the feed lists at 0 s is the grid and left out.
+
+    Raises:
+        RefusedFile: If the body is not of this shape.
+    """
+    body = parse_json(payload, file)
+    if not isinstance(body, list):
+        raise RefusedFile([problem(file, "no list of stops: these are no pit data")])
+    wrong: dict[str, list[int]] = {}
+    stops: list[Stop] = []
+    for row, stop in enumerate(body, 1):
+        if not isinstance(stop, dict):
+            wrong.setdefault("stop", []).append(row)
+            continue
+        into, out = number(stop.get("pit_in_race_time")), number(stop.get("pit_out_race_time"))
+        count = number(stop.get("lap_count"))
+        for key, value in (("pit_in_race_time", into), ("lap_count", count)):
+            if value is None:
+                wrong.setdefault(key, []).append(row)
+        if into is not None and count is not None and into > 0:
+            # A car that retires in the pits never leaves them.
+            left = out if out else float("inf")
+            stops.append(Stop(str(stop.get("vehicle_number")), int(count), into, left))
+    if wrong:
+        raise RefusedFile([problem(file, "not a number", key, rows) for key, rows in wrong.items()])
+    return stops
+
+
 def mark_pit_laps(
     laps: Frame,
     payload: Any,
@@ -30,8 +75,10 @@ def mark_pit_laps(
     """Fill the column `pit` of a race's laps from the feed's pit data.
 
     A lap is a pit lap where the car was on the pit road during it, by race time. The pit road runs
-    past the line, so most stops touch two laps. Where a lap's time is unknown, the lap after the
-    laps completed at pit entry counts (`lap_count` + 1).
+    past the line, so most stops touch two laps; none touches more, for a car on the pit road
+    cannot pass the line twice. Where the feed has a later time of leaving, or none, the car's exit
+    was missed. Where a lap's time is unknown, the lap after the laps completed at pit entry counts
+    (`lap_count` + 1).
 
     Args:
         laps: Canonical laps of one race.
@@ -47,26 +94,11 @@ def mark_pit_laps(
     Raises:
         RefusedFile: If the body is not of this shape.
     """
-    body = parse_json(payload, file)
-    if not isinstance(body, list):
-        raise RefusedFile([problem(file, "no list of stops: these are no pit data")])
-    wrong: dict[str, list[int]] = {}
-    stops: list[tuple[str, int, float, float]] = []
-    for row, stop in enumerate(body, 1):
-        if not isinstance(stop, dict):
-            wrong.setdefault("stop", []).append(row)
-            continue
-        into, out = number(stop.get("pit_in_race_time")), number(stop.get("pit_out_race_time"))
-        count = number(stop.get("lap_count"))
-        for key, value in (("pit_in_race_time", into), ("lap_count", count)):
-            if value is None:
-                wrong.setdefault(key, []).append(row)
-        driver = driver_ids.get(str(stop.get("vehicle_number")))
-        if driver is not None and into is not None and count is not None and into > 0:
-            # A car that retires in the pits never leaves them.
-            stops.append((driver, int(count), into, out if out else float("inf")))
-    if wrong:
-        raise RefusedFile([problem(file, "not a number", key, rows) for key, rows in wrong.items()])
+    stops = [
+        (driver_ids[stop.car_number], stop.lap_count, stop.into, stop.out)
+        for stop in read_stops(payload, file)
+        if stop.car_number in driver_ids
+    ]
     start = race_start(race).astimezone(UTC)
     table = pl.LazyFrame(
         stops,
@@ -79,11 +111,16 @@ def mark_pit_laps(
         columns = frame.collect_schema().names()
         seconds = (pl.col("timestamp") - pl.lit(start)).dt.total_microseconds() / 1e6
         timed = frame.select("driver_id", "lap", seconds.alias("ended")).with_columns(
-            pl.col("ended").shift(1).over("driver_id", order_by="lap").alias("began")
+            pl.col("ended").shift(1).over("driver_id", order_by="lap").alias("began"),
+            pl.col("ended").shift(2).over("driver_id", order_by="lap").alias("began_before"),
         )
         overlaps = (
             pl.when(pl.col("began").is_not_null() & pl.col("ended").is_not_null())
-            .then((pl.col("into") < pl.col("ended")) & (pl.col("out") > pl.col("began")))
+            .then(
+                (pl.col("into") < pl.col("ended"))
+                & (pl.col("out") > pl.col("began"))
+                & (pl.col("into") >= pl.col("began_before").fill_null(0.0))
+            )
             .otherwise(pl.col("lap") == pl.col("count") + 1)
         )
         pit_laps = (

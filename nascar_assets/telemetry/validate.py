@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,17 @@ from nascar_assets.telemetry.check_laps import (
     schema_problems,
 )
 from nascar_assets.telemetry.check_loop_statistics import compare_with_loop_statistics
-from nascar_assets.telemetry.convert_flags import mark_flags
+from nascar_assets.telemetry.convert_flags import read_flag_states
 from nascar_assets.telemetry.convert_lap_times import lap_times_problems, laps_from_lap_times
 from nascar_assets.telemetry.convert_live_feed import laps_from_live_feed
-from nascar_assets.telemetry.convert_pits import mark_pit_laps
+from nascar_assets.telemetry.convert_pits import read_stops
 from nascar_assets.telemetry.feed_values import (
     CLOCK_FULL_S,
     IMPOSSIBLE_SPEED_MPH,
     feed_speed,
     parse_json,
 )
+from nascar_assets.telemetry.marks import flag_problems, stop_problems
 from nascar_assets.telemetry.problems import Problem, RefusedFile, problem, quarantine_report
 
 IMPOSSIBLE_SHARE = 0.01
@@ -81,8 +82,10 @@ def validate_landed(
         source: The file's bytes, or its path where it is too large for memory (Parquet).
         file: Its name.
         race: `race_id`, `track_id`, `start_time`; `track_length_miles`, `track_type`,
-            `scheduled_laps` and `driver_ids` (ids of the entrants) where known.
-        others: Laps of this race's files that were accepted before, by name, for clock skew.
+            `scheduled_laps`, `driver_ids` (ids of the entrants) and `driver_of_car` (ids by car
+            number) where known.
+        others: Laps of this race's files that were accepted before, by name, for clock skew. Lap
+            times are not held against them: they have no clock of their own.
 
     Returns:
         The laps, or the problems.
@@ -94,13 +97,13 @@ def validate_landed(
         if file.endswith(".parquet") or _starts_as_parquet(source):
             kind, laps, problems, notes = _parquet(source, race, file)
         else:
-            kind, laps, problems, notes = _feed_body(_whole(source), race, file)
+            kind, laps, problems, notes = _feed_body(_whole(source), race, file, others or {})
     except RefusedFile as refused:
         return Validation(file, digest, "unknown", None, refused.problems)
     if laps is not None and not problems:
         found, length_notes = length_problems(laps, race, file)
         problems, notes = [*problems, *found], [*notes, *length_notes]
-        if "timestamp" in laps.collect_schema():
+        if kind != "lap_times" and "timestamp" in laps.collect_schema():
             for name, other in (others or {}).items():
                 problems += clock_problems(laps, other, file, name)
     return Validation(file, digest, kind, None if problems else laps, tuple(problems), tuple(notes))
@@ -153,26 +156,30 @@ def _parquet(source: bytes | Path, race: Mapping[str, Any], file: str) -> _Found
     return "laps", laps, problems, []
 
 
-def _feed_body(data: bytes, race: Mapping[str, Any], file: str) -> _Found:
+def _feed_body(
+    data: bytes, race: Mapping[str, Any], file: str, others: Mapping[str, pl.LazyFrame]
+) -> _Found:
     body = parse_json(data, file)
     if isinstance(body, dict) and "vehicles" in body:
         laps = laps_from_live_feed([body], race, file=file).lazy()
         return "live_feed", laps, row_problems(laps, race, file), []
     if isinstance(body, dict) and "laps" in body:
         return _lap_times(body, race, file)
-    empty = pl.DataFrame(schema=LAPS)
-    checks: dict[str, Callable[[], object]] = {
-        "flag_data": lambda: mark_flags(empty, body, race, file=file),
-        "pit_data": lambda: mark_pit_laps(empty, body, {}, race, file=file),
-        "loop_statistics": lambda: compare_with_loop_statistics(empty, body, file=file),
-    }
     kind = _kind_without_laps(body)
     if kind is None:
         raise RefusedFile(
             [problem(file, "none of the feed's bodies that have to do with laps (keys unknown)")]
         )
-    checks[kind]()
-    return kind, None, [], ["The file holds no laps of its own."]
+    problems: list[Problem] = []
+    for accepted in others.values() or (None,):
+        if kind == "pit_data":
+            stops = read_stops(body, file)
+            problems += stop_problems(stops, race.get("driver_of_car", {}), accepted, race, file)
+        elif kind == "flag_data":
+            problems += flag_problems(read_flag_states(body, file), accepted, race, file)
+    if kind == "loop_statistics":
+        compare_with_loop_statistics(pl.DataFrame(schema=LAPS), body, file=file)
+    return kind, None, problems, ["The file holds no laps of its own."]
 
 
 def _kind_without_laps(body: Any) -> str | None:
@@ -184,6 +191,8 @@ def _kind_without_laps(body: Any) -> str | None:
     if isinstance(first, dict):
         if "pit_in_race_time" in first:
             return "pit_data"
+        if "flag_state" in first:
+            return "flag_data"
         if "drivers" in first:
             return "loop_statistics"
     return None

@@ -22,9 +22,11 @@ from nascar_assets.feed.landing import (
     sync_from,
 )
 from nascar_assets.feed.paths import (
+    RACE_KINDS,
     lap_averages_path,
     lap_times_path,
     loop_stats_path,
+    pit_data_path,
     schedule_path,
     weekend_path,
 )
@@ -44,6 +46,7 @@ WEEKEND = weekend_path(2026, "cup", 7001)
 LOOP = loop_stats_path(2026, "cup", 7001)
 AVERAGES = lap_averages_path(2026, "cup", 7001)
 LAPS = lap_times_path(2026, "cup", 7001)
+PITS = pit_data_path(2026, "cup", 7001)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
@@ -59,6 +62,7 @@ def files() -> dict[str, bytes]:
         LOOP: json.dumps(loop_stats([loop_row(11, 1)])).encode(),
         AVERAGES: b'[{"Title": "Practice", "Items": []}]',
         LAPS: b'{"laps": [], "flags": []}',
+        PITS: b'[{"vehicle_number": "7", "pit_in_race_time": 85.0}]',
     }
 
 
@@ -83,7 +87,7 @@ def test_every_file_is_landed_as_it_came(feed, root):
     assert set(report.changed) == set(files())
     assert report.touched == ("7001",)
     assert report.schedules == (2026,)
-    assert report.missing == 4  # the four files of race 7002
+    assert report.missing == 5  # the five files of race 7002
     for path, data in files().items():
         assert root.read(f"landing/feed/{path}") == data
     assert landed_schedules(root) == {2026: files()[SCHEDULE]}
@@ -97,7 +101,7 @@ def test_a_second_sync_finds_nothing_and_writes_nothing(feed, root):
     report = sync(feed, root)
     assert report.changed == ()
     assert report.touched == ()
-    assert report.unchanged == 5
+    assert report.unchanged == 6
     assert [(item.path, item.modified) for item in root.list()] == before
 
 
@@ -126,7 +130,7 @@ def test_a_bare_null_is_a_missing_file(feed, root, body):
     report = sync(feed, root)
     assert LOOP not in report.changed
     assert report.quarantined == ()
-    assert report.missing == 5
+    assert report.missing == 6
 
 
 def test_a_null_does_not_undo_what_was_landed(feed, root):
@@ -149,6 +153,8 @@ def test_a_null_does_not_undo_what_was_landed(feed, root):
         (LOOP, json.dumps(loop_stats([], 5)).encode(), "race 5, not 7001"),
         (AVERAGES, b'[{"Title": "x"}]', "Items"),
         (LAPS, b'{"laps": []}', "flags"),
+        (PITS, b'{"FlagStates": []}', "list"),
+        (PITS, b'[{"vehicle_number": "7"}]', "missing"),
     ],
 )
 def test_a_broken_file_is_quarantined_with_a_report_and_the_rest_goes_on(
@@ -248,14 +254,14 @@ def test_settled_and_distant_races_are_not_asked_for(feed, root):
     asked.clear()
     report = sync_feed(Noting(feed), root, ["cup"], [2026], **limits)
     assert asked == [SCHEDULE]
-    assert report.unchanged == 5
+    assert report.unchanged == 6
 
 
 def test_progress_counts_to_the_end(feed, root):
     seen: list[tuple[int, int, str]] = []
     sync_feed(DirectoryFeed(feed), root, ["cup"], [2026], lambda *step: seen.append(step))
-    assert [done for done, _, _ in seen] == list(range(1, 9))
-    assert {total for _, total, _ in seen} == {8}
+    assert [done for done, _, _ in seen] == list(range(1, 11))
+    assert {total for _, total, _ in seen} == {10}
 
 
 def test_the_landing_folder_tells_which_race_has_which_file(feed, root):
@@ -263,7 +269,7 @@ def test_the_landing_folder_tells_which_race_has_which_file(feed, root):
     sync(feed, root)
     found = landed_files(root)
     assert set(found["race_id"]) == {"7001"}
-    assert set(found["kind"]) == {"weekend", "loop_stats", "lap_averages", "lap_times"}
+    assert set(found["kind"]) == set(RACE_KINDS)
     assert found.filter(kind="lap_times")["size"].to_list() == [len(files()[LAPS])]
 
 

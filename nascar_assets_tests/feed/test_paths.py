@@ -18,6 +18,7 @@ def test_paths_are_those_of_the_live_feed():
     assert paths.loop_stats_path(2025, "xfinity", "5510") == "loopstats/prod/2025/2/5510.json"
     assert paths.lap_averages_path(2023, "trucks", 1) == "cacher/2023/3/1/lap-averages.json"
     assert paths.lap_times_path(2023, "cup", 1) == "cacher/2023/1/1/lap-times.json"
+    assert paths.pit_data_path(2023, "cup", 1) == "cacher/2023/1/1/live-pit-data.json"
     assert paths.live_path("live-pit-data") == "live/feeds/live-pit-data.json"
 
 

@@ -232,11 +232,13 @@ def test_drivers_whose_car_is_unknown_have_no_pit_marks():
     assert of(out, "12")["pit"].null_count() == 3
 
 
-def test_a_car_that_never_leaves_the_pit_road_stays_on_it():
-    out = mark_pit_laps(
-        driver_laps("11", [30.0] * 4), [pit_stop("1", 2, 65.0, 0)], {"1": "11"}, RACE
-    )
-    assert out["pit"].to_list() == [False, False, True, True]
+@pytest.mark.parametrize("out", [0, None, 131.0, 10_000.0])
+def test_a_stop_touches_two_laps_at_most_whatever_became_of_its_end(out):
+    laps = driver_laps("11", [30.0] * 6)
+    marked = mark_pit_laps(laps, [pit_stop("1", 2, 65.0, out)], {"1": "11"}, RACE)
+    assert marked["pit"].to_list() == [False, False, True, True, False, False]
+    first = mark_pit_laps(laps, [pit_stop("1", 0, 5.0, out)], {"1": "11"}, RACE)
+    assert [n for n, pit in enumerate(first["pit"], 1) if pit] == [1, 2]
 
 
 def test_flag_data_give_the_flag_that_was_shown_when_the_lap_began():
