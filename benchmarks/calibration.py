@@ -49,7 +49,7 @@ def rows() -> Iterator[dict[str, Any]]:
 
 def on_real_data(feed: Path) -> Iterator[dict[str, Any]]:
     tables = read_feed_tables(DataRoot(feed))
-    ratings = rate_history(tables.results)
+    ratings = rate_history(tables.results, features=tables.features)
     as_of = tables.results["results_at"].max()
     assert isinstance(as_of, datetime)
 

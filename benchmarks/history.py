@@ -19,9 +19,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from nascar_assets.feed.parse_schedule import parse_schedule
-from nascar_assets.feed.paths import loop_stats_path, schedule_path, weekend_path
+from nascar_assets.calibration.feed_tables import FeedTables, read_feed_tables
 from nascar_assets.feed.schemas import TRACK_TYPES
+from nascar_assets.history.level_features import FROM_LAPS, FROM_PRACTICE
 from nascar_assets.history.levels_ranks import START_MIXTURES, RankMixture, rank_distribution
 from nascar_assets.history.levels_ranks_fit import (
     RankedRace,
@@ -31,27 +31,17 @@ from nascar_assets.history.levels_ranks_fit import (
 from nascar_assets.history.ratings import rate_history
 from nascar_assets.history.ratings_parameters import DEFAULT
 from nascar_assets.history.ratings_state import RatingState
-from nascar_assets.history.results import build_race_results
+from nascar_assets.storage import DataRoot
 
 Floats = NDArray[np.float64]
 NEAREST_STARTS = 120
 FIRST_SEASON = 2023
 
 
-def read_results(feed: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Schedule and results of all finished points races in a feed folder."""
-    seasons = sorted(int(path.name) for path in (feed / "cacher").iterdir() if path.name.isdigit())
-    schedule = parse_schedule({year: (feed / schedule_path(year)).read_bytes() for year in seasons})
-    tables = []
-    for race in schedule.filter(
-        pl.col("race_type") == "points", pl.col("status") == "complete"
-    ).iter_rows(named=True):
-        key = (race["season"], race["series"], race["race_id"])
-        weekend, loop = feed / weekend_path(*key), feed / loop_stats_path(*key)
-        if weekend.exists():
-            loop_stats = loop.read_bytes() if loop.exists() else None
-            tables.append(build_race_results(race, weekend.read_bytes(), loop_stats).frame)
-    return schedule, pl.concat(tables)
+def read_points(feed: Path) -> FeedTables:
+    """Schedule, results and features of all finished points races in a feed folder."""
+    tables = read_feed_tables(DataRoot(str(feed)))
+    return replace(tables, results=tables.results.filter(pl.col("race_type") == "points"))
 
 
 @dataclass(frozen=True)
@@ -157,8 +147,9 @@ def line(name: str, table: pl.DataFrame) -> str:
     )
 
 
-def ablations(results: pl.DataFrame) -> dict[str, Callable[[], tuple[pl.DataFrame, str]]]:
+def ablations(tables: FeedTables) -> dict[str, Callable[[], tuple[pl.DataFrame, str]]]:
     """Ratings without one source each: name to (ratings, column that serves as level)."""
+    results, features = tables.results, tables.features
     nothing = replace(
         DEFAULT,
         driver=0.0,
@@ -175,14 +166,25 @@ def ablations(results: pl.DataFrame) -> dict[str, Callable[[], tuple[pl.DataFram
     cup = results.filter(pl.col("series") == "cup")
 
     def rated(table: pl.DataFrame = results, **changes: float) -> tuple[pl.DataFrame, str]:
-        return rate_history(table, hyperparameters=replace(DEFAULT, **changes)), "level"
+        changed = replace(DEFAULT, **changes)
+        return rate_history(table, features=features, hyperparameters=changed), "level"
+
+    def without(*columns: str) -> tuple[pl.DataFrame, str]:
+        known = features.with_columns(pl.lit(None, pl.Float64).alias(name) for name in columns)
+        return rate_history(results, features=known), "level"
 
     return {
-        "all ratings (start, qualifying and experience stay)": lambda: (
-            rate_history(results, hyperparameters=nothing),
+        "all ratings (start, qualifying, experience and features stay)": lambda: (
+            rate_history(results, features=features, hyperparameters=nothing),
             "level",
         ),
-        "start and qualifying": lambda: (rate_history(results), "rating"),
+        "start, qualifying and practice": lambda: (
+            rate_history(results, features=features),
+            "rating",
+        ),
+        "practice": lambda: without(*FROM_PRACTICE),
+        "laps of past races": lambda: without(*FROM_LAPS),
+        "practice and laps": lambda: without(*FROM_PRACTICE, *FROM_LAPS),
         "loop statistics (finish and start stay)": lambda: rated(no_loop),
         "Xfinity and Trucks": lambda: rated(cup),
         "teams": lambda: rated(team=0.0, team_track=0.0),
@@ -198,7 +200,7 @@ def ablations(results: pl.DataFrame) -> dict[str, Callable[[], tuple[pl.DataFram
 
 
 def ablation_table(
-    results: pl.DataFrame,
+    tables: FeedTables,
     base: pl.DataFrame,
     reference: list[Floats | None],
     mixtures: Mapping[int, Mapping[str, RankMixture]],
@@ -206,17 +208,18 @@ def ablation_table(
     """Print what each source is worth: change of the score when it is left out."""
     print("| left out | change of CRPS (standard error) | rank correlation |")
     print("| --- | --- | --- |")
-    for name, make in ablations(results).items():
+    for name, make in ablations(tables).items():
         ratings, column = make()
-        races = cup_races(results, ratings, column)
+        races = cup_races(tables.results, ratings, column)
         table = scores(races, reference, lambda race: mixtures[race.season])
         change = (table["crps"] - base["crps"]).to_numpy()
         error = change.std(ddof=1) / np.sqrt(len(change))
         print(f"| {name} | {change.mean():+.3f} ({error:.3f}) | {table['rho'].mean():.3f} |")
 
 
-def timings(results: pl.DataFrame) -> Iterator[tuple[str, float, float | None]]:
+def timings(tables: FeedTables) -> Iterator[tuple[str, float, float | None]]:
     """What the ratings cost: name, seconds, target."""
+    results, features = tables.results, tables.features
     rate_history(results.head(200))  # compiles the kernels
     known = results["results_at"].sort()
     last = results.filter(pl.col("results_at") == known[-1])
@@ -230,10 +233,14 @@ def timings(results: pl.DataFrame) -> Iterator[tuple[str, float, float | None]]:
         return time.perf_counter() - clock
 
     races = results["race_id"].n_unique()
-    yield f"walk-forward ratings of {races} races", timed(lambda: rate_history(results)), 60.0
+    yield (
+        f"walk-forward ratings of {races} races",
+        timed(lambda: rate_history(results, features=features)),
+        60.0,
+    )
     yield (
         f"state after {races} races, from nothing",
-        timed(lambda: state.extend(results, started)),
+        timed(lambda: state.extend(results, started, features)),
         None,
     )
     data = state.to_bytes()
@@ -242,8 +249,16 @@ def timings(results: pl.DataFrame) -> Iterator[tuple[str, float, float | None]]:
         timed(lambda: RatingState.from_bytes(data)),
         None,
     )
-    yield "one race rated from a state", timed(lambda: state.rate(last, started)), None
-    yield "one more race taken in", timed(lambda: state.extend(results, known[-1])), 0.5
+    yield (
+        "one race rated from a state",
+        timed(lambda: state.rate(last, started, features)),
+        None,
+    )
+    yield (
+        "one more race taken in",
+        timed(lambda: state.extend(results, known[-1], features)),
+        0.5,
+    )
 
 
 def rows() -> Iterator[dict[str, object]]:
@@ -252,11 +267,11 @@ def rows() -> Iterator[dict[str, object]]:
     if not folder:
         print("history: NASCAR_REAL_DATA names no folder of real feed files", file=sys.stderr)
         return
-    _, results = read_results(Path(folder) / "feed")
-    for name, seconds, target in timings(results):
+    tables = read_points(Path(folder) / "feed")
+    for name, seconds, target in timings(tables):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         yield {"name": name, "value": seconds, "unit": "s", "target": target, "peak_mb": peak}
-    races = cup_races(results, rate_history(results))
+    races = cup_races(tables.results, rate_history(tables.results, features=tables.features))
     table = scores(races, climatology(races), lambda race: START_MIXTURES)
     value, error = skill(table)
     note = f"{table.height} Cup races since {FIRST_SEASON}, standard error {100 * error:.2f}"
@@ -277,8 +292,9 @@ def main() -> int:
     if not folder:
         print("NASCAR_REAL_DATA names no folder of real feed files.", file=sys.stderr)
         return 2
-    _, results = read_results(Path(folder) / "feed")
-    ratings = rate_history(results)
+    tables = read_points(Path(folder) / "feed")
+    results = tables.results
+    ratings = rate_history(results, features=tables.features)
     races = cup_races(results, ratings)
     reference = climatology(races)
     mixtures = season_mixtures(races)
@@ -298,11 +314,11 @@ def main() -> int:
         print(season, {kind: [round(v, 2) for v in astuple(m)] for kind, m in mixture.items()})
     print()
     if not arguments.quick:
-        ablation_table(results, table, reference, mixtures)
+        ablation_table(tables, table, reference, mixtures)
         print()
     print("| what | seconds |")
     print("| --- | --- |")
-    for name, seconds, _ in timings(results):
+    for name, seconds, _ in timings(tables):
         print(f"| {name} | {seconds:.3f} |")
     return 0
 

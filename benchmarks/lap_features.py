@@ -1,9 +1,10 @@
-"""What features from laps add to the ratings: `python -m benchmarks.lap_features`.
+"""What practice and laps add to ratings from results: `python -m benchmarks.lap_features`.
 
-Needs the folder of real feed files in NASCAR_REAL_DATA. For every Cup points race whose entrants
-have past laps on its track type, the finish's normal score less the level that the ratings gave at
-the start is regressed on each feature (about the race's mean, in its standard deviations). Standard
-errors are robust to dependence within a race. Prints the table of docs/telemetry.md.
+Needs the folder of real feed files in NASCAR_REAL_DATA. For every points race with the feature at
+hand, the finish's normal score less the level that ratings from results alone gave at the start is
+regressed on the feature as levels read it: its robust z within the field, 0 where unknown, about
+the race's mean. Coefficients are per standard deviation; standard errors are robust to dependence
+within a race. Prints the table of docs/telemetry.md.
 """
 
 from __future__ import annotations
@@ -18,78 +19,39 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from nascar_assets.feed.parse_practice import parse_practice
-from nascar_assets.feed.parse_schedule import parse_schedule
-from nascar_assets.feed.parse_weekend import parse_entries
-from nascar_assets.feed.paths import race_path, schedule_path
-from nascar_assets.history.features import build_features
+from benchmarks.history import read_points
+from nascar_assets.calibration.feed_tables import FeedTables
+from nascar_assets.history.level_features import (
+    FROM_LAPS,
+    FROM_PRACTICE,
+    LEVEL_FEATURES,
+    level_features,
+)
+from nascar_assets.history.ratings import rate_history
 from nascar_assets.history.ratings_scores import finish_scores
-from nascar_assets.history.ratings_state import RatingState
-from nascar_assets.history.results import build_race_results
-from nascar_assets.telemetry import summarise_laps
-from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
 
 Floats = NDArray[np.float64]
 
-SEASONS = (2022, 2023, 2024, 2025)
-FROM_LAPS = (
-    "track_type_falloff",
-    "track_type_long_run_speed",
-    "track_type_restart_gain",
-    "track_type_green_speed_rank",
-    "track_type_slow_lap_rate",
-)
 
-
-def tables(feed: Path) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
-    """The Cup schedule, and the sources of `build_features`."""
-
-    def read(path: str) -> bytes | None:
-        data = (feed / path).read_bytes() if (feed / path).is_file() else b"null"
-        return None if data.strip() == b"null" else data
-
-    lists = {year: data for year in SEASONS if (data := read(schedule_path(year))) is not None}
-    schedule = parse_schedule(lists).filter(series="cup", race_type="points", status="complete")
-    parts: dict[str, list[pl.DataFrame]] = {}
-    for race in schedule.iter_rows(named=True):
-        files = {
-            kind: read(race_path(kind, race["season"], race["series"], race["race_id"]))
-            for kind in ("weekend", "loop_stats", "lap_averages", "lap_times")
-        }
-        weekend, practice, laps = files["weekend"], files["lap_averages"], files["lap_times"]
-        if weekend is None:
-            continue
-        parts.setdefault("entries", []).append(parse_entries(weekend, race).frame)
-        results = build_race_results(race, weekend, files["loop_stats"]).frame
-        parts.setdefault("results", []).append(results)
-        if practice is not None:
-            parts.setdefault("practice", []).append(parse_practice(practice, race).frame)
-        if laps is not None:
-            summary = summarise_laps(laps_from_lap_times(laps, race), race)
-            parts.setdefault("lap_summaries", []).append(summary)
-    return schedule, {name: pl.concat(frames) for name, frames in parts.items()}
-
-
-def starts(schedule: pl.DataFrame, sources: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """One row per start whose entrant's race has features from laps: what ratings left over."""
-    state, rows = RatingState.empty(), []
-    first = sources["lap_summaries"]["start_time"].min()
-    for race in schedule.sort("start_time").iter_rows(named=True):
-        field = sources["results"].filter(
-            pl.col("race_id") == race["race_id"], pl.col("finish").is_not_null()
-        )
-        if race["start_time"] <= first or field.is_empty():
-            continue
-        features = build_features(sources, race, race["start_time"])
-        if features["track_type_lap_races"].sum() == 0:
-            continue
-        state.extend(sources["results"], race["start_time"])
-        level = state.rate(field, race["start_time"])["level"]
-        left = pl.Series("left_over", finish_scores(field)) - level
+def starts(tables: FeedTables) -> pl.DataFrame:
+    """One row per start: what ratings left over, and the race's features; null where unknown."""
+    levels = rate_history(tables.results).select("race_id", "driver_id", "level")
+    ran = tables.results.filter(pl.col("finish").is_not_null()).sort("start_time", "race_id")
+    rows = []
+    for race in ran.partition_by("race_id", maintain_order=True):
+        field = race.join(levels, on=["race_id", "driver_id"], how="left", maintain_order="left")
+        values = level_features(tables.features, field, field["start_time"][0])
         rows.append(
-            field.select("race_id", "driver_id")
-            .with_columns(left)
-            .join(features.select("driver_id", *FROM_LAPS), on="driver_id", how="left")
+            field.select("race_id", "series").with_columns(
+                (pl.Series("left_over", finish_scores(field)) - field["level"]),
+                *(
+                    # A race in which no car has the feature says nothing about it.
+                    pl.Series(
+                        name, values[:, i] if values[:, i].any() else [None] * field.height
+                    ).cast(pl.Float64)
+                    for i, name in enumerate(LEVEL_FEATURES)
+                ),
+            )
         )
     return pl.concat(rows)
 
@@ -117,22 +79,25 @@ def main() -> int:
     if not place or not Path(place, "feed").is_dir():
         sys.stderr.write("lap_features: NASCAR_REAL_DATA names no folder of real feed files\n")
         return 1
-    table = starts(*tables(Path(place, "feed")))
-    print("| feature | starts | races | coefficient | standard error | t | variance explained |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for name in FROM_LAPS:
-        (beta,), ((variance,),), counts = regress(table, (name,))
-        error = float(np.sqrt(variance))
-        print(
-            f"| `{name}` | {counts['starts']} | {counts['races']} | {beta:+.3f} | {error:.3f} | "
-            f"{beta / error:+.2f} | {100 * counts['explained']:.2f}% |"
-        )
-    beta, covariance, counts = regress(table, FROM_LAPS)
-    wald = float(beta @ np.linalg.solve(covariance, beta))
-    print(
-        f"\nAll five: Wald {wald:.1f}, p {chi2.sf(wald, len(FROM_LAPS)):.2f}, "
-        f"variance explained {100 * counts['explained']:.2f}%."
-    )
+    every = starts(read_points(Path(place, "feed")))
+    for title, table in (("cup", every.filter(series="cup")), ("all series", every)):
+        print(f"\n| {title} | starts | races | coefficient | standard error | t | explained |")
+        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+        for name in LEVEL_FEATURES:
+            (beta,), ((variance,),), counts = regress(table, (name,))
+            error = float(np.sqrt(variance))
+            print(
+                f"| `{name}` | {counts['starts']} | {counts['races']} | {beta:+.3f} | {error:.3f} "
+                f"| {beta / error:+.2f} | {100 * counts['explained']:.2f}% |"
+            )
+        for what, names in (("laps", FROM_LAPS), ("practice", FROM_PRACTICE)):
+            beta, covariance, counts = regress(table, names)
+            wald = float(beta @ np.linalg.solve(covariance, beta))
+            print(
+                f"\n{what} together: Wald {wald:.1f} on {len(names)}, "
+                f"p {chi2.sf(wald, len(names)):.2f}, "
+                f"variance explained {100 * counts['explained']:.2f}%."
+            )
     return 0
 
 

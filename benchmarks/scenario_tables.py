@@ -16,7 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from benchmarks.history import NEAREST_STARTS, ablations, read_results
+from benchmarks.history import NEAREST_STARTS, ablations, read_points
+from nascar_assets.calibration.feed_tables import FeedTables
 from nascar_assets.calibration.metrics_crps import (
     crps_ensemble,
     rank_probabilities,
@@ -196,8 +197,7 @@ def without_starts(races: Sequence[PastRace]) -> list[PastRace]:
 
 
 def ablation_markdown(
-    results: pl.DataFrame,
-    schedule: pl.DataFrame,
+    tables: FeedTables,
     base: pl.DataFrame,
     fitted: Mapping[str, ProcessParameters],
     reference: Mapping[str, tuple[float, float]],
@@ -212,7 +212,8 @@ def ablation_markdown(
         "| finish skill | rank correlation |",
         "| --- |" + " --- |" * 4,
     ]
-    for name, make in ablations(results).items():
+    results, schedule = tables.results, tables.schedule
+    for name, make in ablations(tables).items():
         rated, column = make()
         if column != "level":
             rated = rated.with_columns(level=pl.col(column))
@@ -271,12 +272,13 @@ def markdown(table: pl.DataFrame) -> str:
 
 def print_tables(feed: Path) -> None:
     """Print every table of docs/race-model.md."""
-    schedule, results = read_results(feed)
-    ratings = rate_history(results)
+    tables = read_points(feed)
+    results, schedule = tables.results, tables.schedule
+    ratings = rate_history(results, features=tables.features)
     races, fitted = walk_forward(results, ratings, schedule)
     print(markdown(realism(races, fitted)))
     reference = climatologies(races)
     base = skill_rows(races, fitted, reference)
     print(skill_markdown(base))
-    print(ablation_markdown(results, schedule, base, fitted, reference))
+    print(ablation_markdown(tables, base, fitted, reference))
     print(parameters_markdown(fitted[races[-1].setup.race_id]))

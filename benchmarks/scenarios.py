@@ -125,11 +125,12 @@ def _run(script: str) -> list[float]:
 
 def _read(feed: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Results, ratings and schedule of all series of a feed folder."""
-    from benchmarks.history import read_results
+    from benchmarks.history import read_points
     from nascar_assets.history.ratings import rate_history
 
-    schedule, results = read_results(feed)
-    return results, rate_history(results), schedule
+    tables = read_points(feed)
+    ratings = rate_history(tables.results, features=tables.features)
+    return tables.results, ratings, tables.schedule
 
 
 def fit(feed: Path) -> Iterator[dict[str, Any]]:

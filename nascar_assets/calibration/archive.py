@@ -56,12 +56,14 @@ class WalkForward:
         results: RESULTS of all series.
         series: The series that is forecast.
         with_values: Whether to estimate the ontology's driver and track values too.
+        features: FEATURE_TABLE of past races, each as of its start.
     """
 
     schedule: pl.DataFrame
     results: pl.DataFrame
     series: str
     with_values: bool = True
+    features: pl.DataFrame | None = None
     _state: RatingState = field(default_factory=RatingState.empty, init=False, repr=False)
     _rated: list[pl.DataFrame] = field(default_factory=list, init=False, repr=False)
     _stood: list[RaceToForecast] = field(default_factory=list, init=False, repr=False)
@@ -124,8 +126,8 @@ class WalkForward:
             entries = self.entries(row["race_id"], row["start_time"])
             if entries.is_empty():
                 continue
-            self._state.extend(self.results, row["start_time"])
-            ratings = self._state.rate(entries, row["start_time"])
+            self._state.extend(self.results, row["start_time"], self.features)
+            ratings = self._state.rate(entries, row["start_time"], self.features)
             yield row, entries, ratings
             self._rated.append(ratings)
             if row["series"] == self.series and _long_enough(row):

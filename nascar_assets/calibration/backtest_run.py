@@ -50,6 +50,7 @@ class Run:
             self.tables.results,
             self.settings.series,
             with_values=self.source.values,
+            features=self.tables.features,
         )
         self.vault = OutcomeVault(self.tables.results)
         self.window = self.walker.races(self.settings.first, self.settings.last)

@@ -1,18 +1,23 @@
-"""Schedule and results of a feed folder, as a backtest needs them."""
+"""Schedule, results and features of a feed folder, as a backtest needs them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed.parse_practice import parse_practice
 from nascar_assets.feed.parse_schedule import parse_schedule
-from nascar_assets.feed.paths import loop_stats_path, parse_path, schedule_path, weekend_path
+from nascar_assets.feed.paths import parse_path, race_path, schedule_path
 from nascar_assets.feed.schemas import RESULTS
+from nascar_assets.history.features import FEATURE_TABLE, features_at_starts
 from nascar_assets.history.results import build_race_results
 from nascar_assets.storage.data_root import DataRoot
+from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
+from nascar_assets.telemetry.summary import summarise_laps
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +28,21 @@ class FeedTables:
         schedule: SCHEDULE of all series.
         results: RESULTS of every race that has them, all series.
         problems: Race ids of files that could not be used, with the reason.
+        features: FEATURE_TABLE of every points race that has results, as of its start; empty where
+            neither practice nor laps are at hand.
     """
 
     schedule: pl.DataFrame
     results: pl.DataFrame
     problems: tuple[tuple[str, str], ...] = ()
+    features: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FEATURE_TABLE))
 
 
 def read_feed_tables(feed: DataRoot, seasons: Sequence[int] | None = None) -> FeedTables:
-    """Schedule and results of a folder that mirrors the feed.
+    """Schedule, results and features of a folder that mirrors the feed.
 
-    Races whose files are malformed are left out and listed in `problems`.
+    Races whose files are malformed are left out and listed in `problems`. Features are those of
+    practice and laps: what a forecast knows of past results it takes from the results themselves.
 
     Args:
         feed: The folder that holds `cacher/` and `loopstats/`.
@@ -54,21 +63,46 @@ def read_feed_tables(feed: DataRoot, seasons: Sequence[int] | None = None) -> Fe
             remedy="Name the folder that holds cacher/ and loopstats/.",
         )
     schedule = parse_schedule(payloads)
-    tables: list[pl.DataFrame] = []
+    sources: dict[str, list[pl.DataFrame]] = {}
     problems: list[tuple[str, str]] = []
     for race in schedule.filter(pl.col("status") == "complete").iter_rows(named=True):
-        parts = race["season"], race["series"], race["race_id"]
-        weekend = feed.read(weekend_path(*parts))
-        if weekend is None:
-            continue
         try:
-            parsed = build_race_results(race, weekend, feed.read(loop_stats_path(*parts)))
+            tables = _race_tables(feed, race)
         except InputError as error:
             problems.append((race["race_id"], str(error)))
             continue
-        tables.append(parsed.frame)
-    results = pl.concat(tables) if tables else pl.DataFrame(schema=RESULTS)
-    return FeedTables(schedule, results, tuple(problems))
+        for name, table in tables.items():
+            sources.setdefault(name, []).append(table)
+    found = {name: pl.concat(parts) for name, parts in sources.items()}
+    results = found.pop("results", pl.DataFrame(schema=RESULTS))
+    ran = schedule.filter(
+        pl.col("race_type") == "points",
+        pl.col("race_id").is_in(results["race_id"].unique().to_list()),
+    )
+    features = features_at_starts(
+        {**found, "entries": results}, ran.iter_rows(named=True) if found else ()
+    )
+    return FeedTables(schedule, results, tuple(problems), features)
+
+
+def _race_tables(feed: DataRoot, race: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
+    """A race's results, practice and lap summary, those of them that its files hold."""
+
+    def read(kind: str) -> bytes | None:
+        return feed.read(race_path(kind, race["season"], race["series"], race["race_id"]))
+
+    weekend = read("weekend")
+    if weekend is None:
+        return {}
+    tables = {"results": build_race_results(race, weekend, read("loop_stats")).frame}
+    if race["race_type"] != "points":
+        return tables
+    practice, laps = read("lap_averages"), read("lap_times")
+    if practice is not None and practice.strip() != b"null":  # what the feed sends for none
+        tables["practice"] = parse_practice(practice, race, tables["results"]).frame
+    if laps is not None and laps.strip() != b"null":
+        tables["lap_summaries"] = summarise_laps(laps_from_lap_times(laps, race), race)
+    return tables
 
 
 def _seasons(feed: DataRoot) -> list[int]:

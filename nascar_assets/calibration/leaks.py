@@ -16,6 +16,7 @@ from nascar_assets.calibration.archive import WalkForward
 from nascar_assets.calibration.feed_tables import FeedTables
 from nascar_assets.calibration.forecasts import Forecaster
 from nascar_assets.errors import InputError
+from nascar_assets.telemetry.contract import KEY_COLUMNS
 
 _SCHEDULE_OUTCOMES = (
     "actual_laps",
@@ -67,7 +68,7 @@ def scramble_future(tables: FeedTables, cut_off: datetime) -> FeedTables:
     """The same tables with another future: outcomes known after a time are turned upside down.
 
     Args:
-        tables: Schedule and results.
+        tables: Schedule, results and features.
         cut_off: Everything known up to it stays as it is.
     """
     late = pl.col("results_at") > cut_off
@@ -82,7 +83,16 @@ def scramble_future(tables: FeedTables, cut_off: datetime) -> FeedTables:
     schedule = tables.schedule.with_columns(
         pl.when(late).then(None).otherwise(pl.col(name)).alias(name) for name in _SCHEDULE_OUTCOMES
     )
-    return FeedTables(schedule, results, tables.problems)
+    table = tables.features.sort("race_id", "driver_id")
+    features = table.with_columns(
+        pl.when(pl.col("available_at") > cut_off)
+        .then(pl.col(name).reverse().over("race_id"))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in table.columns
+        if name not in KEY_COLUMNS
+    )
+    return FeedTables(schedule, results, tables.problems, features)
 
 
 def probe_leak(
@@ -97,7 +107,7 @@ def probe_leak(
     """Forecast a race with the real and with a scrambled future.
 
     Args:
-        tables: Schedule and results.
+        tables: Schedule, results and features.
         race_id: The race.
         make: Makes the forecaster from the tables that it would have; whatever it keeps of them
             is put to the test.
@@ -114,7 +124,7 @@ def probe_leak(
     futures = (tables, scramble_future(tables, rows["start_time"][0]))
     hashes = []
     for known in futures:
-        walker = WalkForward(known.schedule, known.results, series)
+        walker = WalkForward(known.schedule, known.results, series, features=known.features)
         prepared = next(walker.prepare(rows), None)
         if prepared is None:
             raise InputError(f"Race {race_id} cannot be prepared.", field="race_id")

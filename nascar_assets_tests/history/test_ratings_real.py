@@ -12,12 +12,13 @@ FOLDER = os.environ.get("NASCAR_REAL_DATA")
 @pytest.mark.skipif(not FOLDER, reason="NASCAR_REAL_DATA names no folder of real feed files")
 def test_levels_beat_start_climatology_on_real_races(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[2])  # benchmarks is no installed package
-    from benchmarks.history import climatology, cup_races, read_results, scores, skill
+    from benchmarks.history import climatology, cup_races, read_points, scores, skill
     from nascar_assets.history.levels_ranks_fit import START_MIXTURES
     from nascar_assets.history.ratings import rate_history
 
-    _, results = read_results(Path(FOLDER) / "feed")
-    races = cup_races(results, rate_history(results))
+    tables = read_points(Path(FOLDER) / "feed")
+    ratings = rate_history(tables.results, features=tables.features)
+    races = cup_races(tables.results, ratings)
     table = scores(races, climatology(races), lambda race: START_MIXTURES)
     assert table.height >= 96
     value, error = skill(table)
