@@ -61,6 +61,10 @@ class LandingCursor:
         }
         return json.dumps({"version": 1, "files": rows}, sort_keys=True)
 
+    def without(self, path: str) -> LandingCursor:
+        """The cursor as if a file had not been seen: the next looks read it anew."""
+        return LandingCursor({name: seen for name, seen in self.files.items() if name != path})
+
     @classmethod
     def from_text(cls, text: str | None) -> LandingCursor:
         """The cursor from JSON; empty for none, or for text of another version.

@@ -63,10 +63,10 @@ def raced(sample_folder: tuple[Sample, Path], tmp_path_factory: pytest.TempPathF
 
 
 def backdate(home: Path) -> None:
-    """Dates all files a minute back, as if the home had been made a while ago."""
-    minute_ago = time.time() - 60
+    """Dates all files an hour back, before any run of the home, however slow the machine is."""
+    hour_ago = time.time() - 3600
     for path in home.rglob("*"):
-        os.utime(path, (minute_ago, minute_ago))
+        os.utime(path, (hour_ago, hour_ago))
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
 
+from nascar_assets.orchestration.automation.sensor_runs import process_of
 from nascar_assets.orchestration.storage.instance import open_instance
 
 MODULE = "nascar_assets.definitions"
@@ -90,18 +92,109 @@ def free_port() -> int:
 
 
 def wait_for(
-    what: str, holds: Callable[[], object], seconds: float = 120.0, every: float = 0.5
+    what: str,
+    holds: Callable[[], object],
+    seconds: float = 120.0,
+    every: float = 0.5,
+    moves: Callable[[], object] = lambda: None,
 ) -> None:
     """Waits until something holds.
+
+    Args:
+        what: What is waited for, for the error.
+        holds: Whether it holds by now.
+        seconds: How long it may take; counted anew whenever something has moved.
+        every: Seconds between two looks.
+        moves: What has been reached on the way: another value means that something has moved, so
+            that a slow machine is given its time and one that stands still is not.
 
     Raises:
         TimeoutError: If it does not within the time.
     """
-    end = time.monotonic() + seconds
+    reached, end = moves(), time.monotonic() + seconds
+    asked = time.monotonic()
     while not holds():
+        if time.monotonic() > asked + 2:  # it is no cheap question
+            if (now := moves()) != reached:
+                reached, end = now, time.monotonic() + seconds
+            asked = time.monotonic()
         if time.monotonic() > end:
-            raise TimeoutError(f"not within {seconds:.0f} s: {what}")
+            raise TimeoutError(f"not within {seconds:.0f} s: {what}; last seen: {reached}")
         time.sleep(every)
+
+
+STARTERS = frozenset(
+    {
+        "landing_feed",
+        "landing_telemetry",
+        "landing_salaries",
+        "lost_runs",
+        "followers",
+        "race_week",
+    }
+)
+"""The sensors and the schedule that start runs."""
+
+
+def looks(home: Path, after: float) -> dict[str, int]:
+    """How often each of the starters has looked since a Unix time without result, at most twice."""
+    instance = open_instance(str(home))
+    found = dict.fromkeys(STARTERS, 0)
+    for state in instance.all_instigator_state():
+        if state.instigator_name in STARTERS:
+            ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, after=after)
+            ended = [tick for tick in ticks if tick.is_completed and not tick.is_failure]
+            found[state.instigator_name] = min(sum(not tick.run_ids for tick in ended), 2)
+    return found
+
+
+def progress(home: Path, since: float) -> object:
+    """What a daemon has reached: the work of its runs, or where none is on its way, its looks."""
+    instance = open_instance(str(home))
+    records = instance.get_run_records()
+    if all(record.dagster_run.is_finished for record in records):
+        return len(records), looks(home, _quiet_since(records, since))
+    return [
+        (record.dagster_run.status, _seconds_worked(instance, record.dagster_run.run_id))
+        for record in records
+    ]
+
+
+def _seconds_worked(instance: dg.DagsterInstance, run_id: str) -> int:
+    """Processor time of a run's process in whole seconds; 0 where it has none."""
+    run = instance.get_run_by_id(run_id)
+    found = None if run is None or run.is_finished else process_of(instance, run_id)
+    try:
+        stat = Path(f"/proc/{found[0]}/stat").read_text() if found else ""
+    except OSError:
+        stat = ""
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) // os.sysconf("SC_CLK_TCK") if fields else 0
+
+
+def _quiet_since(records: Sequence[dg.RunRecord], since: float) -> float:
+    return max([since, *(record.end_time or 0 for record in records)])
+
+
+def wait_for_quiet(home: Path, what: str, since: float) -> None:
+    """Waits until nothing more follows: no run on its way, and every starter has looked since.
+
+    Args:
+        home: The data root.
+        what: What this follows, for the error.
+        since: Unix time from which on a look counts.
+
+    Raises:
+        TimeoutError: If for three minutes no run works and no sensor looks.
+    """
+
+    def quiet() -> bool:
+        records = open_instance(str(home)).get_run_records()
+        if not all(record.dagster_run.is_finished for record in records):
+            return False
+        return all(looks(home, _quiet_since(records, since)).values())
+
+    wait_for(f"quiet after {what}", quiet, 180, every=2, moves=partial(progress, home, since))
 
 
 def runs(home: Path, job: str | None = None) -> list[dg.DagsterRun]:

@@ -212,8 +212,8 @@ def test_a_cursor_survives_and_a_damaged_one_costs_a_look() -> None:
     file = SalaryLanded("landing/salaries/a.csv", "h", NOW)
     reads = []
 
-    def read(path: str) -> Outcome:
-        reads.append(path)
+    def read(file: SalaryLanded) -> Outcome:
+        reads.append(file.path)
         return Outcome("waiting", "no race")
 
     first = decide_salaries([file], {}, SalaryCursor(), "s1", read)
@@ -227,11 +227,29 @@ def test_a_cursor_survives_and_a_damaged_one_costs_a_look() -> None:
         assert SalaryCursor.from_text(damaged) == SalaryCursor()
 
 
+def test_a_file_that_was_replaced_since_it_was_seen_is_left_to_the_next_look() -> None:
+    file = SalaryLanded("landing/salaries/a.csv", "h", NOW)
+    older = SalaryLanded("landing/salaries/b.csv", "i", NOW - timedelta(hours=1))
+    answers: list[Outcome | None] = [Outcome("slate", "s"), None, Outcome("slate", "s")]
+
+    def read(_: SalaryLanded) -> Outcome | None:
+        return answers.pop(0)
+
+    first = decide_salaries([older], {}, SalaryCursor(), "x", read)
+    assert first.register == {"s": older.path}
+    second = decide_salaries([older, file], {"s": ("a", "g")}, first.cursor, "x", read)
+    assert file.path not in second.cursor.outcomes
+    held = decide_salaries([older], {"s": (file.path, "h")}, first.cursor, "x", read, [file.path])
+    assert held.register == {}  # its file is being written: the older one does not step in
+    third = decide_salaries([older, file], {}, second.cursor, "x", read)
+    assert (third.register, answers) == ({"s": file.path}, [])
+
+
 def test_a_persons_choice_of_race_counts() -> None:
     file = SalaryLanded("landing/salaries/a.csv", "h", NOW)
     registered = {"theirs": (file.path, file.sha256)}
 
-    def read(path: str) -> Outcome:
+    def read(file: SalaryLanded) -> Outcome:
         raise AssertionError("what is registered is not read again")
 
     assert decide_salaries([file], registered, SalaryCursor(), "s", read).register == {}

@@ -75,6 +75,16 @@ def test_a_file_is_ready_once_it_has_stayed_as_it_is(folder):
     assert keys(folder.look()) == []
 
 
+def test_a_file_that_was_replaced_after_it_was_handed_on_is_read_anew(folder):
+    folder.write("a/laps.json", BODY)
+    folder.look()
+    assert keys(folder.look()) == ["race-a"]
+    cursor = LandingCursor.from_text(folder.cursor)
+    folder.cursor = cursor.without("a/laps.json").to_text()
+    assert keys(folder.look()) == []
+    assert keys(folder.look()) == ["race-a"]
+
+
 def test_two_looks_within_the_settling_time_are_too_soon(folder):
     folder.write("a/laps.json", BODY)
     folder.look()

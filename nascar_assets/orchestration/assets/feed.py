@@ -5,6 +5,7 @@ import hashlib
 import dagster as dg
 import polars as pl
 
+from nascar_assets.errors import EnvironmentFault
 from nascar_assets.feed.landing import landed_schedules
 from nascar_assets.feed.parse_practice import parse_practice
 from nascar_assets.feed.parse_schedule import parse_schedule
@@ -40,8 +41,28 @@ def known_keys(root: DataRoot) -> dict[str, str]:
 
 
 def race_payload(inputs: RaceInputs, kind: str) -> bytes | None:
-    """One landed file of a race, none where the feed does not have it."""
-    return inputs.root.read(_landed_path(inputs, kind))
+    """One landed file of a race, none where the feed does not have it; see `listed_file`."""
+    return listed_file(inputs, _landed_path(inputs, kind))
+
+
+def listed_file(inputs: RaceInputs, path: str) -> bytes | None:
+    """A file of a race as `race_files` lists it, none where it does not.
+
+    All tables of a race are made from the same files, also while one is being replaced.
+
+    Raises:
+        EnvironmentFault: If the file is another one by now.
+    """
+    files = inputs.table("race_files").filter(pl.col("path") == path)
+    if files.is_empty():
+        return None
+    data = inputs.root.read(path)
+    if data is None or hashlib.sha256(data).hexdigest() != files["sha256"][0]:
+        raise EnvironmentFault(
+            f"{path} was replaced while its race was being run. The sensor runs the race again; "
+            f"without a daemon, run race_job for {inputs.key}, which lists its files anew."
+        )
+    return data
 
 
 def _landed_path(inputs: RaceInputs, kind: str) -> str:

@@ -7,7 +7,13 @@ import dagster as dg
 import polars as pl
 
 from nascar_assets.feed.schemas import LAPS
-from nascar_assets.orchestration.assets.feed import entries, race_files, race_payload
+from nascar_assets.orchestration.assets.feed import (
+    dropped_laps_path,
+    entries,
+    listed_file,
+    race_files,
+    race_payload,
+)
 from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput, race_table
 from nascar_assets.orchestration.metadata import image
 from nascar_assets.orchestration.storage.store import table_path
@@ -19,7 +25,7 @@ NO_LAPS = "The feed has no lap times of this race."
 def _laps(inputs: RaceInputs) -> RaceOutput:
     from nascar_assets.telemetry.validate import validate_landed
 
-    dropped = inputs.root.read(f"landing/laps/{inputs.key}.parquet")
+    dropped = listed_file(inputs, dropped_laps_path(inputs))
     payload = race_payload(inputs, "lap_times") if dropped is None else dropped
     if payload is None:
         return RaceOutput(pl.DataFrame(schema=LAPS), [NO_LAPS], sources={})

@@ -178,6 +178,7 @@ def lost_and_not_repeated(instance: dg.DagsterInstance, now: datetime) -> list[d
         for record in lost
         if record.dagster_run.job_name in _JOBS
         and _pause_is_over(record, now)
+        and not _superseded(instance, record)
         and not instance.get_runs(
             dg.RunsFilter(tags={RUN_KEY: f"lost:{record.dagster_run.run_id}"}), limit=1
         )
@@ -190,6 +191,20 @@ def _pause_is_over(record: dg.RunRecord, now: datetime) -> bool:
         return True
     pause = PAUSE * int(run.tags.get(ATTEMPT, "1"))
     return now >= datetime.fromtimestamp(record.end_time, UTC) + pause
+
+
+def _superseded(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
+    """Whether a newer run of the same partition has made what the lost one was to make."""
+    run = record.dagster_run
+    if PARTITION not in run.tags:
+        return False
+    newer = dg.RunsFilter(
+        job_name=run.job_name,
+        tags={PARTITION: run.tags[PARTITION]},
+        statuses=[dg.DagsterRunStatus.SUCCESS],
+        created_after=record.create_timestamp,
+    )
+    return bool(instance.get_runs(newer, limit=1))
 
 
 def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | None:

@@ -1,6 +1,7 @@
 """The sensor of salary files: each registers its slate, and open slates are run."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -102,13 +103,20 @@ def register_landed(
         registered[slate] = (registration.salary_path, registration.salary_sha256)
     made: dict[str, Registration] = {}
     decision = decide_salaries(
-        files, registered, cursor, _schedule_stamp(root), lambda path: _read(root, path, now, made)
+        files,
+        registered,
+        cursor,
+        _schedule_stamp(root),
+        lambda file: _read(root, file, now, made),
+        found.unsettled,
     )
+    hashes = {file.path: file.sha256 for file in files}
     for slate, path in decision.register.items():
         if path in made:
             _keep(root, path, made[path])
         elif slate in registered:  # a file read at an earlier look counts again
-            _again(root, path, slate)
+            before = Registration.load(root, slate)
+            _keep(root, path, replace(before, salary_path=path, salary_sha256=hashes[path]))
     notices = {
         path: outcome.text
         for path, (_, _, outcome) in decision.cursor.outcomes.items()
@@ -120,18 +128,27 @@ def register_landed(
     }
     for path, outcome in decision.news.items():
         if outcome.state == "refused":
-            _quarantine(root, path, outcome.text)
+            _quarantine(root, path, hashes[path], outcome.text)
     fresh = {path for path, outcome in decision.news.items() if path in notices}
     return decision.cursor, notices, fresh
 
 
-def _read(root: DataRoot, path: str, now: datetime, made: dict[str, Registration]) -> Outcome:
+def _as_seen(root: DataRoot, path: str, digest: str) -> bytes | None:
+    """A file that still is what was looked at; one that was replaced since waits."""
+    data = root.read(path)
+    return data if data is not None and sha256(data) == digest else None
+
+
+def _read(
+    root: DataRoot, file: SalaryLanded, now: datetime, made: dict[str, Registration]
+) -> Outcome | None:
     from nascar_assets.orchestration.commands.slate import RaceNotFound, read_slate
     from nascar_assets.orchestration.storage.store import MissingPartition
 
-    data = root.read(path)
+    path = file.path
+    data = _as_seen(root, path, file.sha256)
     if data is None:
-        return Outcome("waiting", "It is gone; it is read when it is there again.")
+        return None
     try:
         registration, _ = read_slate(root, data, path.rsplit("/", 1)[-1], None, now)
     except (RaceNotFound, MissingPartition) as error:
@@ -143,24 +160,14 @@ def _read(root: DataRoot, path: str, now: datetime, made: dict[str, Registration
 
 
 def _keep(root: DataRoot, path: str, registration: Registration) -> None:
-    data = root.read(path)
-    # A file that was replaced since it was read waits for the next look.
-    if data is not None and sha256(data) == registration.salary_sha256:
+    data = _as_seen(root, path, registration.salary_sha256)
+    if data is not None:
         registration.save(root, data)
 
 
-def _again(root: DataRoot, path: str, slate: str) -> None:
-    from dataclasses import replace
-
-    data = root.read(path)
-    if data is not None:
-        before = Registration.load(root, slate)
-        replace(before, salary_path=path, salary_sha256=sha256(data)).save(root, data)
-
-
-def _quarantine(root: DataRoot, path: str, reason: str) -> None:
+def _quarantine(root: DataRoot, path: str, digest: str, reason: str) -> None:
     """Keeps a copy of a refused file beside the report; the file itself stays for its owner."""
-    data = root.read(path)
+    data = _as_seen(root, path, digest)
     if data is None:
         return
     name = path.rsplit("/", 1)[-1]
@@ -168,7 +175,7 @@ def _quarantine(root: DataRoot, path: str, reason: str) -> None:
         "file": path,
         "reason": reason,
         "bytes": len(data),
-        "sha256": sha256(data),
+        "sha256": digest,
     }
     root.write(f"{QUARANTINE}/{name}", data)
     text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)

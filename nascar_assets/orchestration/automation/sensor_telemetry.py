@@ -33,6 +33,7 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
     """Two looks in one tick, so that a complete file needs no second tick."""
     from nascar_assets.orchestration.automation.notify import tell
     from nascar_assets.telemetry.landing import SETTLE, LandingCursor
+    from nascar_assets.telemetry.validate import content_hash
 
     root = platform.root
     before = json.loads(context.cursor) if context.cursor else {}
@@ -43,8 +44,12 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
         decision = look_at(root, cursor, datetime.now(UTC))
         cursor = decision.cursor
         for ready in decision.ready:
-            for path in ready.files:
-                problem = take(root, path, ready.race_key)
+            for path, content in ready.files.items():
+                data = root.read(path)
+                if data is None or content_hash(data) != content:
+                    cursor = cursor.without(path)  # replaced since: the next look reads it
+                    continue
+                problem = take(root, path, data, ready.race_key)
                 if problem is None:
                     accepted.append(path)
                 else:
@@ -125,8 +130,8 @@ def _races(root: DataRoot) -> dict[str, str]:
     return {name: key for race_id, key in rows for name in (race_id, key)}
 
 
-def take(root: DataRoot, path: str, race_key: str) -> str | None:
-    """Validates a file and puts it where the race's tables are made from.
+def take(root: DataRoot, path: str, data: bytes, race_key: str) -> str | None:
+    """Validates a file's content and puts it where the race's tables are made from.
 
     Returns:
         None where it was accepted, else what is wrong with it.
@@ -137,9 +142,6 @@ def take(root: DataRoot, path: str, race_key: str) -> str | None:
     from nascar_assets.orchestration.storage.store import scan_table, stored_partitions
     from nascar_assets.telemetry.validate import validate_landed
 
-    data = root.read(path)
-    if data is None:
-        return "It is gone; it is read when it is there again."
     race = dict(schedule_rows(root, [race_key])[race_key])
     if race_key in stored_partitions(root, "entries"):
         ids = scan_table(root, "entries", race_key).select("driver_id").collect()["driver_id"]

@@ -99,7 +99,8 @@ def decide_salaries(
     registered: Mapping[str, tuple[str, str]],
     cursor: SalaryCursor,
     schedule: str,
-    read: Callable[[str], Outcome],
+    read: Callable[[SalaryLanded], Outcome | None],
+    unsettled: Iterable[str] = (),
 ) -> SalaryDecision:
     """Decide which files to register.
 
@@ -108,7 +109,10 @@ def decide_salaries(
         registered: Path and hash of the file that each registered slate rests on.
         cursor: The cursor of the last look.
         schedule: A stamp that changes when the schedule does; waiting files are then read again.
-        read: Reads a file and says what it is.
+        read: Reads a file and says what it is; none where it is no longer the file that was
+            looked at, which leaves it to the next look.
+        unsettled: Paths of files that are being written. While the file of a slate is, no other
+            one is put in its place.
 
     Returns:
         The decision with the next cursor.
@@ -117,6 +121,7 @@ def decide_salaries(
     outcomes = dict(cursor.outcomes)
     news: dict[str, Outcome] = {}
     newest: dict[str, SalaryLanded] = {}
+    being_replaced = set(unsettled)
     landed = sorted(files, key=lambda item: (item.modified, item.path))
     for file in landed:
         before = outcomes.get(file.path)
@@ -126,21 +131,27 @@ def decide_salaries(
         elif before is not None and before[0] == file.sha256 and not _again(before, schedule):
             outcome = before[2]
         else:
-            outcome = read(file.path)
+            found = read(file)
+            if found is None:
+                being_replaced.add(file.path)
+                continue
+            outcome = found
         if before is None or before[0] != file.sha256 or before[2] != outcome:
             news[file.path] = outcome
         outcomes[file.path] = (file.sha256, schedule, outcome)
         if outcome.state == "slate":
             newest[outcome.text] = file
+    held = {slate for slate, (path, _) in registered.items() if path in being_replaced}
     register = {
         slate: file.path
         for slate, file in newest.items()
-        if registered.get(slate) != (file.path, file.sha256)
+        if slate not in held and registered.get(slate) != (file.path, file.sha256)
     }
     superseded = {
         file.path: newest[outcome.text].path
         for file in landed
-        if (outcome := outcomes[file.path][2]).state == "slate"
+        if file.path not in being_replaced
+        and (outcome := outcomes[file.path][2]).state == "slate"
         and newest[outcome.text].path != file.path
     }
     return SalaryDecision(register, news, superseded, SalaryCursor(outcomes))
