@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from nascar_assets.feed.paths import loop_stats_path, schedule_path, weekend_path
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.storage import DataRoot
 
 RACE_ID, RACE_KEY = "5598", "2026-cup-03"
 EARLIER_ID, EARLIER_KEY = "5597", "2026-cup-02"
@@ -138,6 +140,23 @@ class RaceWeek:
             row["finishing_position"] = place
         rows[1] |= {"disqualified": True, "finishing_status": "Disqualified"}
         self.land(f"feed/{weekend_path(2026, 'cup', EARLIER_ID)}", found)
+
+    def run_small(self, scenarios: int, settings: str) -> None:
+        """Leaves the slate's plan of an earlier run, whose settings its next runs keep."""
+        SlatePlan(
+            slate_id=SLATE,
+            race_id=RACE_ID,
+            race_key=RACE_KEY,
+            contest="dk-classic",
+            as_of=STEPS[0].at,
+            lock=LOCK,
+            n_scenarios=scenarios,
+            seed=1,
+            settings=settings,
+            salary_path="",
+            salary_sha256="",
+            run_id="",
+        ).save(DataRoot.open(self.home))
 
     def settle(self) -> None:
         """Dates all that landed a minute back, so that no look has to wait for it."""

@@ -19,6 +19,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from nascar_assets_tests.orchestration.processes import (
     environment,
     free_port,
     kill,
+    progress,
     runs,
     settled,
     start_daemon,
@@ -47,7 +49,7 @@ from nascar_assets_tests.orchestration.processes import (
 )
 from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(7200)]
 
 ROUNDS = int(os.environ.get("NASCAR_FAULT_ROUNDS", "1"))
 LONG = pytest.mark.skipif(ROUNDS < 10, reason="the long form: make test-faults")
@@ -99,6 +101,16 @@ def in_flight(home: Path) -> list[int]:
     ]
 
 
+def kill_runs(home: Path) -> int:
+    """Kills the processes of the runs in flight; returns how many there were."""
+    killed = 0
+    for pid in in_flight(home):
+        with suppress(ProcessLookupError):  # it has just ended by itself
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+    return killed
+
+
 def more_runs(home: Path, seen: int) -> bool:
     return len(runs(home)) > seen
 
@@ -114,7 +126,8 @@ def up_to_date(home: Path) -> bool:
 
 def all_ends_well(home: Path) -> None:
     """Waits until all is up to date; nothing was lost, nothing ran twice, everything is whole."""
-    wait_for("all up to date", lambda: up_to_date(home), 240, every=5)
+    moves = partial(progress, home, time.time())
+    wait_for("all up to date", lambda: up_to_date(home), 240, every=5, moves=moves)
     whole(home)
     nothing_ran_twice(home)
     ended = Counter(run.status for run in runs(home) if LOST not in run.tags)
@@ -133,10 +146,10 @@ def test_a_daemon_and_its_run_killed_at_once(races: Path) -> None:
     try:
         for number in range(ROUNDS):
             change(races, number)
-            wait_for("a run in flight", lambda: in_flight(races), 120, every=0.05)
+            moves = partial(progress, races, time.time())
+            wait_for("a run in flight", partial(in_flight, races), 180, every=0.05, moves=moves)
             time.sleep(chance.uniform(0, 1.5))
-            for pid in in_flight(races):
-                os.kill(pid, signal.SIGKILL)
+            kill_runs(races)
             kill(process)
             process = start_daemon(races)
         all_ends_well(races)
@@ -153,11 +166,7 @@ def test_a_daemon_or_its_runs_killed_at_random_moments(races: Path) -> None:
         for number in range(ROUNDS):
             change(races, number)
             time.sleep(chance.uniform(0, 25))
-            victims = in_flight(races)
-            if victims and chance.random() < 0.5:
-                for pid in victims:
-                    os.kill(pid, signal.SIGKILL)
-            else:
+            if not (chance.random() < 0.5 and kill_runs(races)):
                 kill(process)
                 process = start_daemon(races)
         all_ends_well(races)
@@ -240,7 +249,8 @@ def test_a_killed_webserver_loses_no_run_that_was_asked_of_it(races: Path) -> No
     if ROUNDS >= 10:
         process = start_daemon(races)
         try:
-            wait_for("the runs that were asked for", lambda: settled(races), 1200, every=2)
+            moves = partial(progress, races, time.time())
+            wait_for("what was asked for", partial(settled, races), 240, every=2, moves=moves)
         finally:
             kill(process)
         assert all(run.is_success for run in runs(races))

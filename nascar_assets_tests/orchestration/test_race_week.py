@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,11 @@ import polars as pl
 import pytest
 
 from nascar_assets.cli.location import code_location
+from nascar_assets.orchestration.automation.landing_index import SETTLE
 from nascar_assets.orchestration.commands.sync import sync_races
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.storage import DataRoot
-from nascar_assets_tests.orchestration.processes import daemon, runs, settled, wait_for
+from nascar_assets_tests.orchestration.processes import daemon, runs, wait_for_quiet
 from nascar_assets_tests.orchestration.race_week import (
     EARLIER_KEY,
     LOCK,
@@ -158,20 +158,17 @@ def names_of(found: list[dg.DagsterRun]) -> list[str]:
     ]
 
 
-def has_runs(home: Path, seen: int, wanted: int) -> bool:
-    return len(names_of(runs(home)[seen:])) >= wanted
-
-
 SPEED = 20
 """A second is twenty seconds: the hour before lock takes three minutes."""
 
 
 @pytest.mark.faults
 @pytest.mark.slow
-@pytest.mark.timeout(2400)
+@pytest.mark.timeout(5400)
 @pytest.mark.skipif(ROUNDS < 10, reason="the long form: make test-faults")
 def test_a_week_with_a_real_daemon(tmp_path: Path) -> None:
     week = week_of(tmp_path, [2025, 2026])
+    week.run_small(200, "lineups = 3")
     home, clock = week.home, tmp_path / "clock.txt"
 
     def set_clock(step: Step) -> None:
@@ -187,12 +184,7 @@ def test_a_week_with_a_real_daemon(tmp_path: Path) -> None:
             set_clock(step)
             before = stamps(home)
             step.lands(week)
-
-            wanted = len(step.runs)
-            wait_for(step.name, partial(has_runs, home, seen, wanted), 240, every=2)
-            wait_for(step.name, partial(settled, home), 240, every=2)
-            time.sleep(35)  # time enough for a look of every sensor
-            wait_for(step.name, partial(settled, home), 240, every=2)
+            wait_for_quiet(home, step.name, since=time.time() + SETTLE.total_seconds())
             found = runs(home)[seen:]
             assert names_of(found) == list(step.runs), step.name
             assert all(run.is_success for run in found), step.name
