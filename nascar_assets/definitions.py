@@ -18,6 +18,7 @@ from nascar_assets.orchestration.assets import (
     ontology,
     scenarios,
     slate,
+    slate_telemetry,
     telemetry,
 )
 from nascar_assets.orchestration.automation import (
@@ -58,6 +59,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
             ontology,
             slate,
             constraints,
+            slate_telemetry,
             contest,
             scenarios,
             calibration,

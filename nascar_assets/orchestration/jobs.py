@@ -15,6 +15,7 @@ from nascar_assets.orchestration.assets import (
     ontology,
     scenarios,
     slate,
+    slate_telemetry,
     telemetry,
 )
 
@@ -71,6 +72,7 @@ slate_job = dg.define_asset_job(
         constraints.slate_track_values,
         constraints.constraint_spec,
         constraints.run_config,
+        slate_telemetry.slate_telemetry,
         scenarios.scenarios,
         scenarios.scenario_summary,
         calibration.model_parameters,
@@ -114,6 +116,7 @@ constraints_job = dg.define_asset_job(
         constraints.slate_driver_values,
         constraints.slate_track_values,
         constraints.constraint_spec,
+        slate_telemetry.slate_telemetry,
     ],
     description="A slate's constraints again, as of its run's cut-off.",
     executor_def=dg.in_process_executor,

@@ -1,0 +1,129 @@
+"""A slate's telemetry: its drivers in the past races that were known by then, and their bounds."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from nascar_assets.constraints import ConstraintSpec
+from nascar_assets.orchestration.assets.constraints import constraint_spec, load_spec, spec_path
+from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.assets.telemetry import lap_summaries
+from nascar_assets.orchestration.inputs.past import driver_directory
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.metadata import table_metadata
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.store import scan_all, scan_table, table_path
+from nascar_assets.storage import DataRoot
+from nascar_assets.telemetry.summary import LAP_SUMMARY, RACE_OF_SUMMARY
+
+CONSTRAINTS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "constraint_skill": pl.Float64,
+    "constraint_aggression": pl.Float64,
+    "constraint_shadow_risk": pl.Float64,
+    "constraint_min_laps_led": pl.Int64,
+    "constraint_max_laps_led": pl.Int64,  # null: the race's laps
+    "constraint_veto_rules": pl.List(pl.String),
+    "constraint_overridden": pl.List(pl.String),  # fields that a person set
+}
+"""Columns that come from the compiled spec; their types do not depend on a slate's values."""
+
+
+@slate_asset(
+    group_name="telemetry",
+    description="Lap summaries of the slate's drivers in past races known by its cut-off, with "
+    "the constraints of its compiled spec beside them; empty where no laps are stored.",
+    deps=[
+        constraint_spec,
+        dg.AssetDep(lap_summaries, partition_mapping=dg.AllPartitionMapping()),
+    ],
+    kinds={"polars", "parquet"},
+    check_specs=[
+        blocking_check(
+            "slate_telemetry",
+            "known_by_the_cutoff",
+            "The stored artifact is whole, and every row of it was known by the cut-off.",
+        )
+    ],
+)
+def slate_telemetry(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Any]:
+    """Stored as a telemetry artifact; what a model of pace or wear starts from."""
+    from nascar_assets.telemetry import enrich_with_constraints, telemetry_artifact_bytes
+
+    root = platform.root
+    plan = SlatePlan.load(root, context.partition_key)
+    spec = load_spec(root, plan.slate_id)
+    past = past_summaries(root, plan, spec)
+    enriched = (
+        enrich_with_constraints(past, constraint_values(spec))
+        .cast(dict(CONSTRAINTS))  # type: ignore[arg-type]
+        .collect()
+    )
+    sources = _sources(root, plan.slate_id, enriched["race_id"].unique())
+    data = telemetry_artifact_bytes(enriched, sources=sources, extra={"spec_hash": spec.hash})
+    path = table_path("slate_telemetry", plan.slate_id)
+    root.write(path, data)
+    metadata = {
+        **table_metadata(enriched, size=len(data)),
+        "races": enriched["race_id"].n_unique(),
+        "drivers": f"{enriched['driver_id'].n_unique()} of {len(spec.drivers)}",
+        "spec_hash": spec.hash,
+        "sources": dg.MetadataValue.json(sources),
+    }
+    if not enriched.height:
+        metadata["notices"] = dg.MetadataValue.md(
+            "- No laps of these drivers were known by the cut-off."
+        )
+    yield dg.Output(None, metadata=metadata)
+    stored = root.scan_frame(path).select("available_at").collect()["available_at"]
+    late = int((stored.is_null() | (stored > plan.as_of)).sum())
+    yield dg.AssetCheckResult(
+        passed=late == 0 and len(stored) == enriched.height,
+        check_name="known_by_the_cutoff",
+        metadata={"rows": len(stored), "late": late},
+    )
+
+
+def past_summaries(root: DataRoot, plan: SlatePlan, spec: ConstraintSpec) -> pl.LazyFrame:
+    """Lap summaries of a spec's drivers that were known by a slate's cut-off.
+
+    The filters on drivers and time go into the scan.
+
+    Returns:
+        `LAP_SUMMARY` and the race's facts, `results_at` as `available_at`; by driver, in the
+        order of the races.
+    """
+    merged = dict(driver_directory(root, plan.as_of).merged)
+    ids = [*spec.drivers, *(old for old, new in merged.items() if new in spec.drivers)]
+    return (
+        scan_all(root, "lap_summaries", {**LAP_SUMMARY, **RACE_OF_SUMMARY})
+        .filter(pl.col("driver_id").is_in(ids), pl.col("results_at") <= plan.as_of)
+        .with_columns(pl.col("driver_id").replace(merged))
+        .rename({"results_at": "available_at"})
+        .sort("driver_id", "start_time", "race_id")
+    )
+
+
+def constraint_values(spec: ConstraintSpec) -> dict[str, Mapping[str, Any]]:
+    """A spec's drivers as plain mappings of value by name."""
+    names = [name.removeprefix("constraint_") for name in CONSTRAINTS]
+    return {
+        driver_id: {
+            name: list(value) if isinstance(value := getattr(driver, name), tuple) else value
+            for name in names
+        }
+        for driver_id, driver in spec.drivers.items()
+    }
+
+
+def _sources(root: DataRoot, slate_id: str, race_ids: pl.Series) -> dict[str, str]:
+    """SHA-256 of the spec and of every race's summaries that gave a row, by path."""
+    races = scan_table(root, "schedule").filter(pl.col("race_id").is_in(race_ids.implode()))
+    keys = races.select("race_key").collect()["race_key"].sort()
+    paths = [spec_path(slate_id), *(table_path("lap_summaries", key) for key in keys)]
+    found = {path: root.read(path) for path in paths}
+    return {
+        path: hashlib.sha256(data).hexdigest() for path, data in found.items() if data is not None
+    }
