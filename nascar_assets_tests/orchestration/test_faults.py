@@ -30,7 +30,7 @@ import pytest
 
 from nascar_assets.cli.location import code_location
 from nascar_assets.orchestration.automation.run_state import LOST
-from nascar_assets.orchestration.automation.sensor_runs import process_of
+from nascar_assets.orchestration.automation.sensor_runs import is_alive, process_of
 from nascar_assets.orchestration.commands.doctor import examine
 from nascar_assets.orchestration.commands.slate import run_slate
 from nascar_assets.orchestration.commands.sync import sync_races
@@ -92,12 +92,14 @@ def nothing_ran_twice(home: Path) -> None:
 
 
 def in_flight(home: Path) -> list[int]:
-    """The processes of the runs that have not ended."""
+    """The living processes of the runs that have not ended."""
     instance = open_instance(str(home))
     return [
         found[0]
         for run in runs(home)
-        if not run.is_finished and (found := process_of(instance, run.run_id)) is not None
+        if not run.is_finished
+        and (found := process_of(instance, run.run_id)) is not None
+        and is_alive(*found)
     ]
 
 
@@ -271,7 +273,7 @@ def test_a_slate_killed_at_random_moments_leaves_whole_artifacts(world: World, h
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_for("its run", partial(more_runs, home, seen), 60, every=0.05)
+        wait_for("its run", partial(more_runs, home, seen), 180, every=0.05)
         time.sleep(chance.uniform(0, 5))
         kill(process)
         seen = len(runs(home))
