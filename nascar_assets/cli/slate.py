@@ -205,6 +205,23 @@ def _objective_line(portfolio: dict[str, Any]) -> str:
     return f"{objective}: {worth} on held-back scenarios (standard error {spread})"
 
 
+def _show_seconds(out: Output, stages: list[dict[str, Any]], total: float) -> None:
+    """What each stage took: its computing, and what went into something else beside it."""
+    columns = [name for name in stages[0] if name != "stage"]
+    whole = {name: sum(stage[name] for stage in stages) for name in columns}
+    between = total - whole["total"]
+    rows = [
+        *stages,
+        {"stage": "between the stages", "log": between, "total": between},
+        {"stage": "sum", **whole, "log": whole["log"] + between, "total": total},
+    ]
+    out.table(
+        "Seconds",
+        ["stage", *columns],
+        [[row["stage"], *(row.get(name, 0.0) for name in columns)] for row in rows],
+    )
+
+
 def show_result(out: Output, result: dict[str, Any]) -> None:
     """Prints a slate's lineups, checks, timings and paths for people."""
     for notice in result["notices"]:
@@ -268,7 +285,6 @@ def show_result(out: Output, result: dict[str, Any]) -> None:
     if "checks" in result:
         passed = sum(check["passed"] for check in result["checks"])
         out.line(f"checks: {passed} of {len(result['checks'])} passed")
-        steps = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
-        out.line(f"seconds: {steps}")
+        _show_seconds(out, result["stages"], result["seconds"]["total"])
     out.line(f"upload file: {result['paths']['upload']}")
     out.line(f"report: {result['paths']['report']}")

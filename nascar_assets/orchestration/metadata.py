@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 import polars as pl
+
+from nascar_assets.reports.plots import as_markdown_image
+from nascar_assets.storage.aside import counted
 
 PREVIEW_ROWS = 5
 
@@ -55,3 +59,11 @@ def table_metadata(frame: pl.DataFrame, *, size: int | None = None) -> dict[str,
 def image(markdown: str) -> dg.MarkdownMetadataValue:
     """A plot that the UI shows inline."""
     return dg.MetadataValue.md(markdown)
+
+
+@counted("drawing")
+def picture(
+    draw: Callable[[pl.DataFrame], bytes], frame: pl.DataFrame, title: str
+) -> dg.MarkdownMetadataValue:
+    """Draws a table for the UI, which shows it inline."""
+    return image(as_markdown_image(draw(frame), title))

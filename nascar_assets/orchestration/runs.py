@@ -9,6 +9,7 @@ from uuid import uuid4
 import dagster as dg
 
 from nascar_assets.orchestration.partitions import RACES, SLATES
+from nascar_assets.orchestration.stage_times import StageTimes
 
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
@@ -50,8 +51,9 @@ def run_job(
     tags: Mapping[str, str] | None = None,
     quiet: bool = True,
     progress: Progress | None = None,
+    times: StageTimes | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Runs a job in this process.
+    """Runs a job in this process; `times` gets what each of its stages took.
 
     Raises:
         Exception: What the failing asset raised, as it raised it.
@@ -62,6 +64,8 @@ def run_job(
     run_id = str(uuid4())
     if progress is not None:
         instance.add_event_listener(run_id, _steps_told(progress, len(job.nodes)))
+    if times is not None:
+        instance.add_event_listener(run_id, times)
     return job.execute_in_process(
         run_config=config,
         instance=instance,

@@ -15,15 +15,20 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store, from_url
 
 from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.storage.aside import counted
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One file under the root: its path (relative, with `/`), size in bytes, time of change."""
+    """One file under the root: its path (relative, with `/`), size in bytes, time of change.
+
+    Its `tag` is another one whenever the file was written again.
+    """
 
     path: str
     size: int
     modified: datetime
+    tag: str
 
 
 class StorageFault(EnvironmentFault):
@@ -89,6 +94,7 @@ class DataRoot:
         """Where a file lies, as Polars and people read it."""
         return f"{self.location}/{_checked(path)}"
 
+    @counted("store")
     def read(self, path: str) -> bytes | None:
         """The content of a file, none where there is no such file.
 
@@ -102,6 +108,7 @@ class DataRoot:
         except (OSError, BaseError) as error:
             raise StorageFault(f"Reading {self.uri(path)} failed: {error}") from error
 
+    @counted("store")
     def write(self, path: str, data: bytes) -> None:
         """Puts a file in place, whole or not at all.
 
@@ -113,16 +120,25 @@ class DataRoot:
         except (OSError, BaseError) as error:
             raise StorageFault(f"Writing {self.uri(path)} failed: {error}") from error
 
-    def exists(self, path: str) -> bool:
-        """Whether there is such a file."""
+    @counted("store")
+    def tag(self, path: str) -> str | None:
+        """What changes whenever the file is written again; none where there is no such file.
+
+        Raises:
+            StorageFault: If it cannot be looked for.
+        """
         try:
-            self._opened().head(_checked(path))
+            return _stored(self._opened().head(_checked(path))).tag
         except FileNotFoundError:
-            return False
+            return None
         except (OSError, BaseError) as error:
             raise StorageFault(f"Looking for {self.uri(path)} failed: {error}") from error
-        return True
 
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return self.tag(path) is not None
+
+    @counted("store")
     def list(self, prefix: str = "") -> list[StoredFile]:
         """All files under a folder of the root, sorted by path; empty where it does not exist.
 
@@ -131,7 +147,7 @@ class DataRoot:
         """
         try:
             found = [
-                StoredFile(item["path"], item["size"], item["last_modified"])
+                _stored(item)
                 for batch in self._opened().list(_checked(prefix) if prefix else None)
                 for item in batch
             ]
@@ -141,6 +157,7 @@ class DataRoot:
             raise StorageFault(f"Listing {self.uri(prefix or '.')} failed: {error}") from error
         return sorted(found, key=lambda item: item.path)
 
+    @counted("store")
     def delete(self, path: str) -> None:
         """Removes a file; one that is not there is no error."""
         try:
@@ -150,6 +167,7 @@ class DataRoot:
         except (OSError, BaseError) as error:
             raise StorageFault(f"Deleting {self.uri(path)} failed: {error}") from error
 
+    @counted("store")
     def write_frame(
         self, path: str, frame: pl.DataFrame, metadata: Mapping[str, str] | None = None
     ) -> int:
@@ -162,6 +180,7 @@ class DataRoot:
         self.write(path, data)
         return len(data)
 
+    @counted("store")
     def scan_frame(
         self, path: str | Sequence[str], *, insert_missing: bool = False
     ) -> pl.LazyFrame:
@@ -179,6 +198,7 @@ class DataRoot:
             glob=False,
         )
 
+    @counted("store")
     def frame_metadata(self, path: str) -> dict[str, str]:
         """The key-value metadata of a Parquet file, without Arrow's own entry."""
         data = self.read(path)
@@ -207,6 +227,11 @@ class DataRoot:
 
     def __repr__(self) -> str:
         return f"DataRoot({self.location!r})"
+
+
+def _stored(item: Mapping[str, Any]) -> StoredFile:
+    size, modified = item["size"], item["last_modified"]
+    return StoredFile(item["path"], size, modified, item["e_tag"] or f"{modified} {size}")
 
 
 def _object_store(location: str, options: Mapping[str, str]) -> Any:

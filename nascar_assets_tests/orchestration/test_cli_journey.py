@@ -97,6 +97,62 @@ def test_all_checks_of_a_run_are_reported_and_pass(world: World) -> None:
     assert set(world.result["seconds"]) >= {"slate", "scenarios", "lineups", "upload_file", "total"}
 
 
+def test_the_seconds_of_the_stages_are_whole(world: World) -> None:
+    """Computing and what is beside it make each stage's time, and the stages the run's."""
+    stages = {stage["stage"]: stage for stage in world.result["stages"]}
+    assert next(iter(stages)) == "start"
+    assert set(stages) >= {"slate", "slate_knows_what_was_known", "calibration_record", "report"}
+    for stage in stages.values():
+        parts = [stage[kind] for kind in ("computing", "store", "drawing", "log", "loading")]
+        assert min(parts) >= 0.0
+        assert sum(parts) == pytest.approx(stage["total"], abs=0.005)
+    seconds = dict(world.result["seconds"])
+    assert sum(stage["total"] for stage in stages.values()) <= seconds.pop("total") + 0.05
+    assert seconds == {name: stage["total"] for name, stage in stages.items()}
+    assert stages["scenario_summary"]["drawing"] > 0.0
+    assert stages["scenarios"]["store"] > 0.0
+    assert stages["scenarios"]["log"] > 0.0
+    assert stages["start"]["loading"] > 0.0
+
+
+LOADED_IN_STAGES = """
+import sys
+from nascar_assets.cli.location import code_location
+from nascar_assets.orchestration.commands import slate
+from nascar_assets.orchestration.stage_times import StageTimes
+
+class Watched(StageTimes):
+    def _begin(self):
+        super()._begin()
+        self.loaded = set(sys.modules)
+    def _end(self, name):
+        super()._end(name)
+        packages = {module.split(".")[0] for module in self.loaded} | sys.stdlib_module_names
+        for module in set(sys.modules) - self.loaded if name != "start" else ():
+            if module.startswith("nascar_assets") or module.split(".")[0] not in packages:
+                print(module)
+
+slate.StageTimes = Watched
+home, name = sys.argv[1:]
+slate.run_slate(home, name, location=code_location(home), as_of=AS_OF, n_scenarios=50)
+"""
+
+
+def test_no_stage_holds_the_loading_of_programs(home: Path, world: World) -> None:
+    script = LOADED_IN_STAGES.replace("AS_OF", repr(world.sample.as_of.isoformat()))
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(home), world.slate],
+        capture_output=True,
+        text=True,
+        env=environment(home),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    # What a library loads of itself at its first use, and parts compiled by it, is not meant.
+    loaded = [name for name in done.stdout.split() if not name.startswith("_")]
+    assert not loaded, f"add {loaded} to what is loaded first"
+
+
 def test_a_second_sync_changes_nothing(nascar: Nascar, world: World, home: Path) -> None:
     before = tree(home)
     said = nascar(home, "sync", "--feed", world.feed, "--seasons", "2024-2026", "--json")

@@ -19,15 +19,11 @@ from nascar_assets.orchestration.assets.scenarios import scenarios
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
-from nascar_assets.orchestration.metadata import image
+from nascar_assets.orchestration.metadata import picture
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.reports.plots import (
-    as_markdown_image,
-    exposure_plot,
-    lineup_score_distribution,
-    overlap_plot,
-)
+from nascar_assets.reports.plots import exposure_plot, lineup_score_distribution, overlap_plot
 from nascar_assets.slates.stored import slate_from_polars
+from nascar_assets.storage.aside import aside
 
 
 @slate_asset(
@@ -166,11 +162,11 @@ def lineups(
     table = lineup_table(made, pool, points)
     shares = exposures(table, scenario_optima)
     pictures = {
-        "exposures": exposure_plot(shares),
-        "scores": lineup_score_distribution(table),
+        "exposures": picture(exposure_plot, shares, "exposures"),
+        "scores": picture(lineup_score_distribution, table, "scores"),
     }
     if table.height > 1:
-        pictures["overlap"] = overlap_plot(overlaps(table))
+        pictures["overlap"] = picture(overlap_plot, overlaps(table), "overlap")
     yield dg.Output(
         table.with_columns(
             run_id=pl.lit(plan.run_id),
@@ -187,7 +183,7 @@ def lineups(
             "notices": dg.MetadataValue.md(
                 "\n".join(f"- {notice}" for notice in notices) or "none"
             ),
-            **{name: image(as_markdown_image(png, name)) for name, png in pictures.items()},
+            **pictures,
         },
     )
     checker = LineupChecker(pool, load_spec(root, plan.slate_id))
@@ -262,7 +258,8 @@ def report(
     shown = slate_report(
         platform, plan, slate, scenario_summary, lineups, exposures(lineups, scenario_optima)
     )
-    page = render_slate_report(shown).encode()
+    with aside("drawing"):
+        page = render_slate_report(shown).encode()
     root.write(report_path(plan.slate_id), page)
     root.write(f"slates/{plan.slate_id}/forecast.csv", forecast_csv(shown.forecast))
     return dg.MaterializeResult(

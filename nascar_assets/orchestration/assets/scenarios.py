@@ -12,15 +12,10 @@ from nascar_assets.orchestration.assets.constraints import load_spec, run_config
 from nascar_assets.orchestration.assets.race_tables import schedule_rows
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
-from nascar_assets.orchestration.metadata import image, table_metadata
+from nascar_assets.orchestration.metadata import picture, table_metadata
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import table_path
-from nascar_assets.reports.plots import (
-    as_markdown_image,
-    laps_led_shares,
-    points_distribution,
-    regime_frequencies,
-)
+from nascar_assets.reports.plots import laps_led_shares, points_distribution, regime_frequencies
 
 
 @slate_asset(
@@ -99,7 +94,7 @@ def scenarios(
             "rejected_by_rule": dict(found.rejected_by_rule),
             "parameters_hash": found.parameters_hash,
             "spec_hash": found.spec_hash,
-            "regimes": image(as_markdown_image(regime_frequencies(regimes), "Regimes")),
+            "regimes": picture(regime_frequencies, regimes, "Regimes"),
             "notices": dg.MetadataValue.md(
                 "\n".join(f"- {notice}" for notice in (*setup.notices, *found.notices)) or "none"
             ),
@@ -143,7 +138,7 @@ def scenario_summary(
     return dg.Output(
         summary,
         metadata={
-            "points": image(as_markdown_image(points_distribution(drawn), "Contest points")),
-            "laps_led": image(as_markdown_image(laps_led_shares(drawn), "Laps led")),
+            "points": picture(points_distribution, drawn, "Contest points"),
+            "laps_led": picture(laps_led_shares, drawn, "Laps led"),
         },
     )

@@ -13,11 +13,12 @@ from nascar_assets.calibration.forecasts import RaceToForecast
 from nascar_assets.lineups import Portfolio
 from nascar_assets.orchestration.assets.race_tables import Race
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
-from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.orchestration.storage.store import read_table, table_path
 from nascar_assets.rules import RuleSet, rule_set
 from nascar_assets.scenarios import Scenarios
 from nascar_assets.slates.slate import Slate
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.aside import counted
 
 EASTERN = ZoneInfo("America/New_York")
 
@@ -55,12 +56,24 @@ def contest_rules(plan: SlatePlan) -> RuleSet:
     return rule_set(plan.contest, plan.lock.astimezone(EASTERN).date())
 
 
+_last_loaded: list[tuple[tuple[str, ...], Scenarios]] = []
+"""The scenarios that were read last, with the tags of their files: a run reads them five times."""
+
+
+@counted("store")
 def load_scenarios(root: DataRoot, slate_id: str) -> Scenarios:
     """A slate's stored scenarios."""
-    return Scenarios.from_polars(
-        scan_table(root, "scenarios", slate_id).collect(),
-        scan_table(root, "scenario_races", slate_id).collect(),
+    paths = [table_path(asset, slate_id) for asset in ("scenarios", "scenario_races")]
+    tags = (root.location, *(f"{path} {root.tag(path)}" for path in paths))
+    for kept, made in _last_loaded:
+        if kept == tags:
+            return made
+    # The tags are older than what is read: a file that changes in between is read again.
+    made = Scenarios.from_polars(
+        read_table(root, "scenarios", slate_id), read_table(root, "scenario_races", slate_id)
     )
+    _last_loaded[:] = [(tags, made)]
+    return made
 
 
 def player_points(made: Scenarios, slate: Slate) -> npt.NDArray[np.int32]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from nascar_assets.feed.names import DriverDirectory, with_canonical_ids
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
-from nascar_assets.orchestration.storage.store import scan_all, scan_table, stored_partitions
+from nascar_assets.orchestration.storage.store import read_all, read_table, stored_partitions
 from nascar_assets.storage import DataRoot
 
 _QUALIFYING = ("start", "qualifying_position", "qualifying_speed_mph")
@@ -16,17 +16,17 @@ _QUALIFYING = ("start", "qualifying_position", "qualifying_speed_mph")
 
 def driver_directory(root: DataRoot, as_of: datetime | None = None) -> DriverDirectory:
     """Every driver that the feed had named by a moment, by id and spelling; by now without one."""
-    entries = scan_all(root, "entries", ENTRIES)
+    entries = read_all(root, "entries", ENTRIES)
     if as_of is not None:
         entries = entries.filter(pl.col("entries_at") <= as_of)
     return DriverDirectory.from_frames(
-        entries.select("driver_id", "driver_name").unique().collect().sort(pl.all())
+        entries.select("driver_id", "driver_name").unique().sort(pl.all())
     )
 
 
 def all_results(root: DataRoot) -> pl.DataFrame:
     """The results of every race that has been run, in date order."""
-    results = scan_all(root, "race_results", RESULTS).collect()
+    results = read_all(root, "race_results", RESULTS)
     return with_canonical_ids(results, driver_directory(root)).sort(
         "start_time", "race_id", "finish"
     )
@@ -34,7 +34,7 @@ def all_results(root: DataRoot) -> pl.DataFrame:
 
 def results_before(root: DataRoot, as_of: datetime) -> pl.DataFrame:
     """All results that were known by a moment, in date order."""
-    known = scan_all(root, "race_results", RESULTS).filter(pl.col("results_at") <= as_of).collect()
+    known = read_all(root, "race_results", RESULTS).filter(pl.col("results_at") <= as_of)
     return with_canonical_ids(known, driver_directory(root, as_of)).sort(
         "start_time", "race_id", "finish"
     )
@@ -44,7 +44,7 @@ def known_entries(root: DataRoot, race_key: str, as_of: datetime) -> pl.DataFram
     """A race's entry list as far as it was known by a moment, none where it was not."""
     if race_key not in stored_partitions(root, "entries"):
         return None
-    frame = scan_table(root, "entries", race_key).filter(pl.col("entries_at") <= as_of).collect()
+    frame = read_table(root, "entries", race_key).filter(pl.col("entries_at") <= as_of)
     if not frame.height:
         return None
     qualified = pl.col("qualifying_at") <= as_of

@@ -12,6 +12,7 @@ import polars as pl
 from nascar_assets.orchestration.metadata import table_metadata
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, scan_tables, table_path
+from nascar_assets.storage.aside import aside, counted
 
 
 class ParquetTables(dg.ConfigurableIOManager):
@@ -26,9 +27,11 @@ class ParquetTables(dg.ConfigurableIOManager):
         asset = context.asset_key.path[-1]
         partition = context.partition_key if context.has_partition_key else None
         frame = obj.collect(engine="streaming") if isinstance(obj, pl.LazyFrame) else obj
-        size = self._write(asset, partition, frame)
-        context.add_output_metadata(table_metadata(frame, size=size))
+        with aside("store"):
+            size = self._write(asset, partition, frame)
+            context.add_output_metadata(table_metadata(frame, size=size))
 
+    @counted("store")
     def load_input(self, context: dg.InputContext) -> Any:
         """Reads a table as the asset's annotation asks, lazily or eagerly."""
         asset = context.asset_key.path[-1]

@@ -22,6 +22,8 @@ from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from sqlalchemy.pool import QueuePool
 
+from nascar_assets.storage.aside import aside
+
 BUSY_TIMEOUT_SECONDS = 60
 """How long a writer waits for another one before it gives up."""
 
@@ -53,7 +55,7 @@ def _engine_of_process(conn_string: str, _process: int) -> db.Engine:
 
 @contextmanager
 def _transaction(conn_string: str) -> Iterator[db.Connection]:
-    with _engine(conn_string).connect() as connection, connection.begin():
+    with aside("log"), _engine(conn_string).connect() as connection, connection.begin():
         yield connection
 
 

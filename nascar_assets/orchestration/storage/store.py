@@ -8,6 +8,12 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.aside import counted
+
+_SUFFIX = ".parquet"
+
+_held: dict[tuple[str, str], tuple[tuple[str, ...], pl.DataFrame]] = {}
+"""Tables read whole, by root and asset, each with the tags of the files that it was read from."""
 
 
 class MissingPartition(InputError):
@@ -21,11 +27,10 @@ def table_path(asset: str, partition: str | None = None) -> str:
 
 def stored_partitions(root: DataRoot, asset: str) -> list[str]:
     """The partitions of an asset that have a table, sorted."""
-    suffix = ".parquet"
     return [
-        item.path.rsplit("/", 1)[-1].removesuffix(suffix)
+        item.path.rsplit("/", 1)[-1].removesuffix(_SUFFIX)
         for item in root.list(f"store/{asset}")
-        if item.path.endswith(suffix)
+        if item.path.endswith(_SUFFIX)
     ]
 
 
@@ -63,6 +68,43 @@ def scan_all(
     if not partitions:
         return pl.LazyFrame(schema=dict(schema))
     return scan_tables(root, asset, partitions)
+
+
+@counted("store")
+def collected(frame: pl.LazyFrame) -> pl.DataFrame:
+    """The rows of a scan."""
+    return frame.collect()
+
+
+def read_table(root: DataRoot, asset: str, partition: str | None = None) -> pl.DataFrame:
+    """One table, whole.
+
+    Raises:
+        MissingPartition: If it was never materialised.
+    """
+    return collected(scan_table(root, asset, partition))
+
+
+@counted("store")
+def read_all(
+    root: DataRoot, asset: str, schema: Mapping[str, pl.DataType | type[pl.DataType]]
+) -> pl.DataFrame:
+    """Every partition of an asset as one table; an empty one of that schema where none is.
+
+    The table is kept for the next call, which takes it if not one of its files was written again:
+    the assets of a slate read the same history many times in one run.
+    """
+    files = [item for item in root.list(f"store/{asset}") if item.path.endswith(_SUFFIX)]
+    place, tags = (root.location, asset), tuple(f"{item.path} {item.tag}" for item in files)
+    if not files:
+        _held.pop(place, None)
+        return pl.DataFrame(schema=dict(schema))
+    kept = _held.get(place)
+    if kept is None or kept[0] != tags:
+        # Listed before it is read: a file that changes in between is read again next time.
+        scan = root.scan_frame([item.path for item in files], insert_missing=True)
+        kept = _held[place] = (tags, scan.collect())
+    return kept[1].clone()
 
 
 def _missing(asset: str, partitions: list[str]) -> MissingPartition:

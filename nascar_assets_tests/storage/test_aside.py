@@ -1,0 +1,68 @@
+"""Time beside computing: counted once, by kind, by thread, and also where the work fails."""
+
+import threading
+import time
+
+import pytest
+
+from nascar_assets.storage import DataRoot
+from nascar_assets.storage.aside import aside, counted, seconds_aside
+
+PAUSE = 0.02
+
+
+def spent_since(before):
+    return {kind: seconds - before[kind] for kind, seconds in seconds_aside().items()}
+
+
+def test_what_is_inside_another_counts_as_that_ones_alone():
+    before = seconds_aside()
+    started = time.perf_counter()
+    with aside("drawing"):
+        time.sleep(PAUSE)
+        with aside("store"):
+            time.sleep(PAUSE)
+    whole = time.perf_counter() - started
+    spent = spent_since(before)
+    assert 2 * PAUSE <= spent["drawing"] <= whole
+    assert spent["store"] == spent["log"] == spent["loading"] == 0.0
+
+
+def test_a_failed_call_counts_and_leaves_nothing_open():
+    @counted("store")
+    def fails():
+        time.sleep(PAUSE)
+        raise ValueError("no")
+
+    before = seconds_aside()
+    with pytest.raises(ValueError, match="no"):
+        fails()
+    assert spent_since(before)["store"] >= PAUSE
+    middle = seconds_aside()
+    with aside("log"):
+        time.sleep(PAUSE)
+    assert spent_since(middle)["log"] >= PAUSE
+
+
+def test_each_thread_counts_its_own():
+    before = seconds_aside()
+    other = {}
+
+    def work():
+        with aside("drawing"):
+            time.sleep(PAUSE)
+        other.update(seconds_aside())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert other["drawing"] >= PAUSE
+    assert spent_since(before)["drawing"] == 0.0
+
+
+def test_the_data_root_reports_its_reads_and_writes(tmp_path):
+    root, before = DataRoot.open(tmp_path), seconds_aside()
+    root.write("a/b", b"x" * 1_000_000)
+    written = spent_since(before)["store"]
+    root.read("a/b")
+    assert 0.0 < written < spent_since(before)["store"]
