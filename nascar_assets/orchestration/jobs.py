@@ -43,7 +43,7 @@ race_job = dg.define_asset_job(
 
 as_of_job = dg.define_asset_job(
     "as_of_job",
-    selection=[history.driver_ratings, history.track_profiles],
+    selection=[history.race_features, history.driver_ratings, history.track_profiles],
     description="What was known at a race's start, made again when earlier races changed.",
     executor_def=dg.in_process_executor,
 )

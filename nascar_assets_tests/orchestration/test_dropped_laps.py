@@ -69,7 +69,8 @@ def test_a_real_lap_file_dropped_beside_a_running_daemon_becomes_features(
         shutil.copy(source, home / "landing/telemetry" / f"{RACE_ID}-lap-times.json")
         wait_for("its run", lambda: runs(home, "race_job")[1:] and settled(home), 120)
     names = [run.job_name for run in runs(home)[seen:]]
-    assert set(names) <= {"race_job", "__ASSET_JOB"}, names  # the graph follows by condition
+    # The graph follows by condition, the ratings by the features of the laps.
+    assert set(names) <= {"race_job", "as_of_job", "__ASSET_JOB"}, names
     run = runs(home, "race_job")[-1]
     assert (run.job_name, run.tags["dagster/partition"]) == ("race_job", key)
     assert run.is_success
@@ -128,7 +129,7 @@ def test_a_good_file_joins_its_race_and_a_bad_one_is_quarantined(races: Path) ->
     assert report["problems"]
     settle_files(races)
     done = ticker.settle()
-    assert done == [f"race_job {key}"]
+    assert done == [f"race_job {key}", "as_of_job range"]  # ratings read features of laps
     assert ticker.tick("landing_telemetry") == []  # nothing is taken twice
     assert "accepted" not in ticker.skipped
 

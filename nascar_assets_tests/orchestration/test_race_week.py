@@ -87,7 +87,7 @@ def what_a_step_left(week: RaceWeek, step: Step, written: set[str], upload: byte
         keys = {item.split("/")[1] for item in others}
         assert keys == {EARLIER_KEY, RACE_KEY}, others
         later = {item.split("/")[0] for item in others if item.endswith(RACE_KEY)}
-        assert later == {"driver_ratings", "track_profiles"}
+        assert later == {"race_features", "driver_ratings", "track_profiles"}
     elif RACE_KEY in step.runs:
         assert race_tables <= others
         assert {item.split("/")[1] for item in others} <= {RACE_KEY, "schedule"}, others

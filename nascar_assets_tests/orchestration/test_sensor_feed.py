@@ -8,6 +8,7 @@ import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -67,6 +68,34 @@ def test_a_correction_runs_its_race_then_the_ratings_after_it(races: Path) -> No
     assert ticker.settle() == []
 
 
+def test_ratings_follow_a_correction_of_practice_or_laps_through_the_features(races: Path) -> None:
+    def slower(sessions: Any) -> None:
+        for session in sessions:
+            session["Items"][0]["BestLapTime"] += 1.0
+
+    def swapped(content: Any) -> None:
+        first, second = content["laps"][:2]
+        first["Laps"], second["Laps"] = second["Laps"], first["Laps"]
+
+    ticker = Ticker(races)
+    ticker.tick("landing_feed")
+    last = sorted(path.stem for path in (races / "store/driver_ratings").glob("2025-cup-*"))[-1]
+    for kind, correct in (("lap-averages.json", slower), ("lap-times.json", swapped)):
+        path = sorted((races / "landing/feed/cacher").glob(f"2025/1/*/{kind}"))[0]
+        features = races / f"store/race_features/{key_of(races, path)}.parquet"
+        made = features.stat().st_mtime_ns
+        before = scan_table(DataRoot.open(races), "driver_ratings", last).collect()
+        content = json.loads(path.read_text())
+        correct(content)
+        path.write_text(json.dumps(content))
+        settle_files(races)
+        assert [line.split()[0] for line in ticker.settle()] == ["race_job", "as_of_job"]
+        assert features.stat().st_mtime_ns > made
+        after = scan_table(DataRoot.open(races), "driver_ratings", last).collect()
+        assert not after["level"].equals(before["level"])
+    assert ticker.settle() == []
+
+
 def test_the_same_content_again_starts_nothing(races: Path) -> None:
     path = weekend(races, 2025, 3)
     data = path.read_bytes()
@@ -100,7 +129,7 @@ def test_a_home_without_tables_gets_all_of_them_in_few_runs(
     assert ticker.settle() == ["schedule_job range", "race_job range", "as_of_job range"]
     tables = {path.stem for path in (home / "store/race_results").glob("*.parquet")}
     assert tables == {path.stem for path in (raced / "store/race_results").glob("2024-*.parquet")}
-    for name in ("race_results", "driver_ratings", "lap_features"):
+    for name in ("race_results", "race_features", "driver_ratings", "lap_features"):
         for path in (raced / "store" / name).glob("2024-*.parquet"):
             assert (home / "store" / name / path.name).read_bytes() == path.read_bytes()
 

@@ -27,7 +27,7 @@ def sample():
 
 
 def basis(sources):
-    return {name: sources[name] for name in ("results", "entries")}
+    return {name: sources[name] for name in ("results", "entries", "practice", "lap_summaries")}
 
 
 def proved(schedule, sources, step):
@@ -56,7 +56,7 @@ def a_race(schedule, sources):
     near = sources["results"].filter(
         (pl.col("start_time") - race["start_time"]).abs() < timedelta(days=40)
     )
-    return race, {"results": near, "entries": sources["entries"]}
+    return race, {**basis(sources), "results": near}
 
 
 def test_results_known_after_the_cut_off_are_caught(sample):
@@ -91,6 +91,57 @@ def test_a_start_known_after_the_cut_off_is_caught(sample):
     assert report.by_feature()["level"] == ("entries",)
     assert "rating" not in report.by_feature()
     assert prove_no_leakage(honest, race, early, near, rounds=1).passed
+
+
+def test_laps_known_after_the_cut_off_are_caught_in_the_ratings(sample):
+    schedule, sources = sample
+    last = sources["lap_summaries"]["start_time"].max()
+    lapped = sources["lap_summaries"].filter(pl.col("start_time") == last)
+    kind = pl.col("track_type") == lapped["track_type"][0]
+    started = pl.col("start_time") < last
+    race = schedule.filter(kind, started, race_type="points").row(-1, named=True)
+    cutoff = race["start_time"]
+    near = {
+        **basis(sources),
+        "results": sources["results"].filter(
+            (pl.col("start_time") - cutoff).abs() < timedelta(days=40)
+        ),
+    }
+    honest = forecast_basis(schedule)
+
+    def hasty(tables, this, cutoff):
+        """Takes the laps of later races for those of earlier ones."""
+        sooner = tables["lap_summaries"].with_columns(
+            pl.col("results_at", "start_time") - timedelta(days=400)
+        )
+        return honest({**tables, "lap_summaries": sooner}, this, cutoff)
+
+    moved = prove_no_leakage(hasty, race, cutoff, near, rounds=1).by_feature()
+    assert moved["rating"] == ("lap_summaries",)
+    assert moved["level"] == ("lap_summaries",)
+    assert prove_no_leakage(honest, race, cutoff, near, rounds=1).passed
+
+
+def test_practice_known_after_the_cut_off_is_caught_in_the_levels(sample):
+    schedule, sources = sample
+    race, near = a_race(schedule, sources)
+    honest = forecast_basis(schedule)
+    own = pl.col("race_id") == race["race_id"]
+    near["practice"] = near["practice"].with_columns(
+        pl.when(own)
+        .then(race["start_time"] + timedelta(hours=1))
+        .otherwise("qualifying_at")
+        .alias("qualifying_at")
+    )
+
+    def hasty(tables, this, cutoff):
+        sooner = tables["practice"].with_columns(pl.col("qualifying_at") - timedelta(hours=2))
+        return honest({**tables, "practice": sooner}, this, cutoff)
+
+    moved = prove_no_leakage(hasty, race, race["start_time"], near, rounds=1).by_feature()
+    assert moved["level"] == ("practice",)
+    assert "rating" not in moved
+    assert prove_no_leakage(honest, race, race["start_time"], near, rounds=1).passed
 
 
 def test_only_the_newest_known_races_are_built_on_and_every_later_one_is_changed(sample):

@@ -10,9 +10,10 @@ import polars as pl
 from pydantic import Field
 
 from nascar_assets.orchestration.assets.feed import schedule
-from nascar_assets.orchestration.assets.history import ALL_RESULTS
+from nascar_assets.orchestration.assets.history import ALL_FEATURES, ALL_RESULTS
 from nascar_assets.orchestration.assets.race_tables import Race, schedule_rows
 from nascar_assets.orchestration.assets.slate import ALL_RACES
+from nascar_assets.orchestration.inputs.features import past_features
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.metadata import image, table_metadata
 from nascar_assets.orchestration.partitions import RACES
@@ -101,7 +102,7 @@ with pinned_previews():
         group_name="calibration",
         description="Walk-forward: the race forecast from what was known at its start, sealed, "
         "then scored beside every baseline.",
-        deps=[schedule, ALL_RESULTS],
+        deps=[schedule, ALL_RESULTS, ALL_FEATURES],
         kinds={"numba", "parquet"},
         owners=["team:model"],
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -190,7 +191,9 @@ def _run(
     from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
     from nascar_assets.calibration.feed_tables import FeedTables
 
-    tables = FeedTables(scan_table(root, "schedule").collect(), results)
+    tables = FeedTables(
+        scan_table(root, "schedule").collect(), results, features=past_features(root)
+    )
     days = [race["start_time"].astimezone(_EASTERN).date() for race in races.values()]
     return run_backtest(
         lambda: tables,

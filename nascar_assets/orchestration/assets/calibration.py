@@ -9,15 +9,16 @@ import polars as pl
 from pydantic import Field
 
 from nascar_assets.history.schemas import RATINGS
-from nascar_assets.orchestration.assets.history import driver_ratings
+from nascar_assets.orchestration.assets.history import ALL_FEATURES, driver_ratings
 from nascar_assets.orchestration.assets.slate import ALL_RACES, cutoff, slate
 from nascar_assets.orchestration.assets.slate_assets import slate_asset
+from nascar_assets.orchestration.inputs.features import past_features
 from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
-from nascar_assets.orchestration.metadata import image
+from nascar_assets.orchestration.metadata import picture
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.store import scan_all
-from nascar_assets.reports.plots import as_markdown_image, coverage_plot
+from nascar_assets.orchestration.storage.store import read_all
+from nascar_assets.reports.plots import coverage_plot
 
 
 def record_path(slate_id: str) -> str:
@@ -53,7 +54,7 @@ def process_fit(
     as_of = cutoff(config.as_of, now, now)
     fitted = fit_parameters(
         results_before(root, as_of),
-        scan_all(root, "driver_ratings", RATINGS).collect(),
+        read_all(root, "driver_ratings", RATINGS),
         schedule,
         as_of,
         series=config.series,
@@ -73,7 +74,7 @@ def process_fit(
     group_name="calibration",
     description="The newest fit corrected by latent EMOS on past races, per track type where that "
     "proved itself on races held back.",
-    deps=[process_fit, dg.AssetDep(driver_ratings, partition_mapping=ALL_RACES)],
+    deps=[process_fit, ALL_FEATURES, dg.AssetDep(driver_ratings, partition_mapping=ALL_RACES)],
     kinds={"numba"},
     owners=["team:model"],
 )
@@ -96,7 +97,9 @@ def recalibration(
     as_of = cutoff(config.as_of, now, now)
     known = results_before(root, as_of)
     base = fit_as_of(root, config.series, as_of)
-    past = WalkForward(schedule, known, config.series, with_values=False).past_races(as_of)
+    past = WalkForward(
+        schedule, known, config.series, with_values=False, features=past_features(root)
+    ).past_races(as_of)
     emos = fit_latent_emos(recent_by_type(past, known), base, seed=RunningOrderModel.seed)
     path = save_recalibration(root, config.series, base, emos.apply(base), as_of)
     rows = [{"track_type": kind, **asdict(found)} for kind, found in sorted(emos.by_type.items())]
@@ -186,7 +189,7 @@ def calibration_record(
     archive, models = KeptScores(root), KnownModels(root, series)
     record = walk_forward_record(
         results_before(root, plan.as_of),
-        scan_all(root, "driver_ratings", RATINGS).collect(),
+        read_all(root, "driver_ratings", RATINGS),
         plan.as_of,
         series=series,
         schedule=schedule,
@@ -210,8 +213,8 @@ def calibration_record(
         metadata["reason"] = record.reason or "no history"
     else:
         metadata |= {name: value for name, value in headline.items() if value is not None}
-        metadata["coverage"] = image(
-            as_markdown_image(coverage_plot(coverages(frame)), "Coverage of contest points")
+        metadata["coverage"] = picture(
+            coverage_plot, coverages(frame), "Coverage of contest points"
         )
     return dg.Output(frame, metadata=metadata)
 

@@ -1,6 +1,6 @@
-"""History: official results per race; ratings and track profiles as of each race's start."""
+"""History: official results per race; features, ratings and profiles as of each race's start."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -9,13 +9,14 @@ import polars as pl
 from nascar_assets.feed.schemas import RESULTS
 from nascar_assets.history.results import build_race_results
 from nascar_assets.history.track_profiles import track_profiles as profiles_as_of
-from nascar_assets.orchestration.assets.feed import race_files, race_payload
+from nascar_assets.orchestration.assets.feed import practice, race_files, race_payload
 from nascar_assets.orchestration.assets.race_tables import (
     RaceInputs,
     RaceOutput,
     race_table,
     schedule_rows,
 )
+from nascar_assets.orchestration.assets.telemetry import lap_summaries
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.metadata import table_metadata
 from nascar_assets.orchestration.partitions import RACES
@@ -49,14 +50,16 @@ race_results = race_table(
 ALL_RESULTS = dg.AssetDep(race_results, partition_mapping=dg.AllPartitionMapping())
 
 
-def as_of_asset(description: str) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """An asset per race that sees every earlier race's results."""
+def as_of_asset(
+    description: str, deps: Sequence[Any] = ()
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """An asset per race that sees every earlier race's results, and what else it names."""
     with pinned_previews():
         return dg.asset(
             partitions_def=RACES,
             group_name="history",
             description=description,
-            deps=[ALL_RESULTS],
+            deps=[ALL_RESULTS, *deps],
             kinds={"polars", "parquet"},
             owners=["team:model"],
             backfill_policy=dg.BackfillPolicy.single_run(),
@@ -64,15 +67,47 @@ def as_of_asset(description: str) -> Callable[[Callable[..., Any]], dg.AssetsDef
 
 
 @as_of_asset(
-    "Each entrant's rating and level as known at the race's start, from past races.",
+    "Each entrant's features as known at the race's start: what later races' ratings learn from.",
+    deps=[
+        dg.AssetDep(source, partition_mapping=dg.AllPartitionMapping())
+        for source in (practice, lap_summaries)
+    ],
+)
+def race_features(context: dg.AssetExecutionContext, platform: Platform) -> None:
+    """Empty for a race that has not been run, or that is no points race."""
+    from nascar_assets.history.features import build_features
+    from nascar_assets.orchestration.inputs.features import past_sources
+
+    sources = past_sources(platform.root)
+    rows = schedule_rows(platform.root, list(context.partition_keys))
+    for key, race in rows.items():
+        frame = build_features(sources, race, race["start_time"])
+        if race["race_type"] != "points":
+            frame = frame.clear()
+        size = platform.root.write_frame(table_path("race_features", key), frame)
+        context.add_asset_metadata(
+            table_metadata(frame, size=size), asset_key="race_features", partition_key=key
+        )
+
+
+ALL_FEATURES = dg.AssetDep(race_features, partition_mapping=dg.AllPartitionMapping())
+
+
+@as_of_asset(
+    "Each entrant's rating and level as known at the race's start, from past races and from what "
+    "was known of the weekend.",
+    deps=[ALL_FEATURES],
 )
 def driver_ratings(context: dg.AssetExecutionContext, platform: Platform) -> None:
     """Walk-forward: what a forecast made at the start of each race would have known."""
     from nascar_assets.history.ratings import rate_history
+    from nascar_assets.orchestration.inputs.features import past_features
 
     rows = schedule_rows(platform.root, list(context.partition_keys))
     ids = [str(race["race_id"]) for race in rows.values()]
-    rated = rate_history(all_results(platform.root), ids).partition_by("race_id", as_dict=True)
+    rated = rate_history(
+        all_results(platform.root), ids, features=past_features(platform.root)
+    ).partition_by("race_id", as_dict=True)
     for key, race in rows.items():
         frame = rated.get((str(race["race_id"]),))
         if frame is None:

@@ -9,20 +9,18 @@ import polars as pl
 from pydantic import Field
 
 from nascar_assets.errors import InputError
-from nascar_assets.feed.schemas import ENTRIES, PRACTICE
+from nascar_assets.feed.names import with_canonical_ids
+from nascar_assets.feed.schemas import ENTRIES
 from nascar_assets.orchestration.assets.feed import entries, practice, schedule
-from nascar_assets.orchestration.assets.history import ALL_RESULTS
+from nascar_assets.orchestration.assets.history import ALL_FEATURES, ALL_RESULTS
 from nascar_assets.orchestration.assets.race_tables import schedule_rows
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.assets.telemetry import lap_summaries
-from nascar_assets.orchestration.inputs.past import (
-    all_results,
-    driver_directory,
-    known_entries,
-)
+from nascar_assets.orchestration.inputs.features import past_sources
+from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.store import scan_all, scan_table, stored_partitions
+from nascar_assets.orchestration.storage.store import read_table, stored_partitions
 from nascar_assets.rules import rule_set
 from nascar_assets.slates.build import build_slate
 from nascar_assets.slates.salaries import read_salaries
@@ -155,21 +153,14 @@ def slate_field(
 
 
 def feature_sources(
-    root: DataRoot, race_key: str, slate_field: pl.DataFrame
+    root: DataRoot, plan: SlatePlan, slate_field: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
     """The tables that features are built from, unfiltered: the builder keeps the cut-off."""
-    sources = {
-        "results": all_results(root),
-        "entries": scan_table(root, "entries", race_key).collect()
-        if race_key in stored_partitions(root, "entries")
-        else slate_field,
-        "practice": scan_table(root, "practice", race_key).collect()
-        if race_key in stored_partitions(root, "practice")
-        else pl.DataFrame(schema=PRACTICE),
-    }
-    if stored_partitions(root, "lap_summaries"):
-        sources["lap_summaries"] = scan_all(root, "lap_summaries", {}).collect()
-    return sources
+    entered = slate_field
+    if plan.race_key in stored_partitions(root, "entries"):
+        listed = read_table(root, "entries", plan.race_key)
+        entered = with_canonical_ids(listed, driver_directory(root, plan.as_of))
+    return {**past_sources(root, plan.as_of), "entries": entered}
 
 
 @slate_asset(
@@ -212,7 +203,7 @@ def slate_features(
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
     race = schedule_rows(root, [plan.race_key])[plan.race_key]
-    sources = feature_sources(root, plan.race_key, slate_field)
+    sources = feature_sources(root, plan, slate_field)
     features = build_features(sources, race, plan.as_of)
     yield dg.Output(features, metadata={"nulls": int(features.null_count().sum_horizontal()[0])})
     keys = ("race_id", "driver_id", "available_at")
@@ -222,7 +213,7 @@ def slate_features(
         "known_by_the_cutoff",
         lambda: FeatureAvailabilityContract.validate_dataframe(features, plan.as_of) is not None,
     )
-    planned = scan_table(root, "schedule").collect()
+    planned = read_table(root, "schedule")
     reports = {
         "features": prove_no_leakage(
             build_features, race, plan.as_of, sources, seed=plan.seed, rounds=1
@@ -248,7 +239,7 @@ def slate_features(
 @slate_asset(
     group_name="slate",
     description="What every race known by the cut-off says of drivers, teams and cars.",
-    deps=[slate, slate_features, ALL_RESULTS],
+    deps=[slate, slate_features, ALL_RESULTS, ALL_FEATURES],
     kinds={"numba"},
 )
 def slate_rating_state(
@@ -270,18 +261,23 @@ def slate_rating_state(
 
 @slate_asset(
     group_name="slate",
-    description="Rating and level of every car, from races that were known by the cut-off.",
+    description="Rating and level of every car, from races that were known by the cut-off and "
+    "from its features.",
     deps=[slate_rating_state],
     kinds={"polars", "numba"},
 )
 def slate_ratings(
-    context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    slate_field: pl.DataFrame,
+    slate_features: pl.DataFrame,
 ) -> pl.DataFrame:
     """One row per car, with the uncertainty of its level."""
     from nascar_assets.orchestration.inputs.rating_states import load_rating_state
 
     plan = SlatePlan.load(platform.root, context.partition_key)
-    return load_rating_state(platform.root, plan).rate(slate_field, plan.as_of)
+    state = load_rating_state(platform.root, plan)
+    return state.rate(slate_field, plan.as_of, slate_features)
 
 
 def _contract_check(name: str, holds: Callable[[], bool]) -> dg.AssetCheckResult:

@@ -8,6 +8,9 @@ import polars as pl
 
 from nascar_assets.telemetry.leakage import KNOWLEDGE, FeatureBuilder, LeakageReport, Sources
 
+FEATURED_RACES = 3
+"""The newest of them, whose features the ratings learn from: a build of features takes longer."""
+
 NEWEST_RACES = 8
 """Known races that the experiment on ratings and values builds on.
 
@@ -22,24 +25,31 @@ def forecast_basis(schedule: pl.DataFrame) -> FeatureBuilder:
         schedule: The season's races as planned; they name the tracks.
 
     Returns:
-        A builder over the sources `results` and `entries`: per driver the rating and level of the
-        race's cars and the ontology's values, and the values of the race's track beside them.
+        A builder over the sources `results`, `entries`, `practice` and `lap_summaries`: per driver
+        the rating and level of the race's cars and the ontology's values, and the values of the
+        race's track beside them. Ratings rest on features that are built from practice and laps.
     """
+    from nascar_assets.history.features import build_features, features_at_starts
     from nascar_assets.history.ratings_state import RatingState, known_results
     from nascar_assets.history.values import driver_values
     from nascar_assets.history.values_tracks import track_values
 
     def build(sources: Sources, race: Mapping[str, Any], cutoff: datetime) -> pl.DataFrame:
         results = sources["results"]
+        known = known_results(results, cutoff)
+        raw = {name: sources[name] for name in ("practice", "lap_summaries") if name in sources}
+        newest = known.unique("race_id", keep="first", maintain_order=True).tail(FEATURED_RACES)
+        past = features_at_starts({**raw, "entries": known}, newest.iter_rows(named=True))
         state = RatingState.empty()
-        state.extend(results, cutoff)
-        values = driver_values(known_results(results, cutoff), cutoff, state=state)
+        state.extend(results, cutoff, past)
+        values = driver_values(known, cutoff, state=state)
         tracks = track_values(results, schedule, cutoff).filter(track_id=race["track_id"])
         field = sources["entries"].filter(
             pl.col("race_id") == race["race_id"], pl.col("entries_at") <= cutoff
         )
         if field.height:
-            rated = state.rate(field, cutoff)
+            own = build_features({**raw, "entries": field}, race, cutoff)
+            rated = state.rate(field, cutoff, own)
             values = values.join(rated, on="driver_id", how="full", coalesce=True)
         beside = tracks.drop("pit_window_laps").select(pl.all().name.prefix("track_"))
         return values.sort("driver_id").join(beside, how="cross")
@@ -58,7 +68,8 @@ def prove_basis(
     """Level three of the contract on ratings and values: the future changed, the bytes compared.
 
     Args:
-        sources: `results` and `entries`, whole: with their records after the cut-off.
+        sources: `results`, `entries`, and `practice` and `lap_summaries` where there are any,
+            whole: with their records after the cut-off.
         schedule: The season's races as planned.
         race: The race to come, a row of the schedule.
         cutoff: The slate's cut-off.
@@ -77,14 +88,17 @@ def prove_basis(
         .sort("results_at", "race_id")
         .tail(NEWEST_RACES)["race_id"]
     )
-    kept = results.filter(
-        pl.col("race_id").is_in(newest.to_list()) | (pl.col("results_at") > cutoff)
-    )
+    near = pl.col("race_id").is_in([*newest, race["race_id"]])
+    kept = {
+        name: sources[name].filter(near | (pl.col(KNOWLEDGE[name].time_column) > cutoff))
+        for name in ("results", "practice", "lap_summaries")
+        if name in sources
+    }
     return prove_no_leakage(
         forecast_basis(schedule),
         race,
         cutoff,
-        {"results": kept, "entries": sources["entries"]},
+        {**kept, "entries": sources["entries"]},
         knowledge=KNOWLEDGE,
         seed=seed,
         rounds=1,

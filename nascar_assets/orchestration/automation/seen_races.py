@@ -162,10 +162,17 @@ def faults(root: DataRoot, races: Sequence[LandedRace], schedule: pl.DataFrame) 
 
 
 def stale_tables(root: DataRoot, schedule: pl.DataFrame, now: datetime) -> dict[str, datetime]:
-    """The races whose ratings and track profiles rest on results that were changed since."""
-    results = since(root, "race_results", now)
+    """The races whose ratings and track profiles rest on what was changed since.
+
+    They rest on results, and through the feature table on practice and laps.
+    """
+    changed = since(root, "race_results", now)
+    for asset in ("practice", "lap_summaries"):
+        for key, moment in since(root, asset, now).items():
+            if key in changed:
+                changed[key] = max(changed[key], moment)
     made = {_key(item.path): item.modified for item in root.list("store/track_profiles")}
-    return stale_as_of(schedule, results, made)
+    return stale_as_of(schedule, changed, made)
 
 
 def since(root: DataRoot, asset: str, now: datetime) -> dict[str, datetime]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nascar_assets.history.ratings_state import RatingState
+from nascar_assets.orchestration.inputs.features import past_features
 from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.storage import DataRoot
@@ -16,7 +17,7 @@ def state_path(slate_id: str) -> str:
 def build_rating_state(root: DataRoot, plan: SlatePlan) -> RatingState:
     """The state that holds every race known by the plan's cut-off; stored for the run."""
     state = RatingState.empty()
-    state.extend(results_before(root, plan.as_of), plan.as_of)
+    state.extend(results_before(root, plan.as_of), plan.as_of, past_features(root))
     root.write(state_path(plan.slate_id), state.to_bytes())
     return state
 
