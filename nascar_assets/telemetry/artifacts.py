@@ -138,18 +138,23 @@ def load_telemetry_artifact(path: str | os.PathLike[str]) -> pl.LazyFrame:
     return scan
 
 
-def artifact_info(path: str | os.PathLike[str]) -> ArtifactInfo:
+def artifact_info(source: str | os.PathLike[str] | bytes) -> ArtifactInfo:
     """What an artifact says of itself, from its footer alone.
+
+    Args:
+        source: The file, or its bytes.
 
     Raises:
         FileNotFoundError: If there is no such file.
         InputError: If the file is no telemetry artifact or is damaged.
     """
-    file = Path(path)
-    if not file.exists():
+    file = Path("artifact") if isinstance(source, bytes) else Path(source)
+    if not isinstance(source, bytes) and not file.exists():
         raise FileNotFoundError(f"There is no telemetry artifact {file}.")
     try:
-        metadata = pl.read_parquet_metadata(file)
+        metadata = pl.read_parquet_metadata(
+            io.BytesIO(source) if isinstance(source, bytes) else file
+        )
         return ArtifactInfo(
             schema_version=int(metadata[_VERSION]),
             sources=json.loads(metadata[_SOURCES]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,28 @@ def validate_landed(
             for name, other in (others or {}).items():
                 problems += clock_problems(laps, other, file, name)
     return Validation(file, digest, kind, None if problems else laps, tuple(problems), tuple(notes))
+
+
+def validate_snapshots(
+    snapshots: Sequence[bytes], file: str, race: Mapping[str, Any]
+) -> Validation:
+    """Validate the snapshots of a race's live feed together, for together they make its laps.
+
+    Args:
+        snapshots: The bodies, in any order.
+        file: Name for the problems.
+        race: As for `validate_landed`.
+    """
+    digest = content_hash("".join(sorted(map(content_hash, snapshots))).encode())
+    try:
+        laps = laps_from_live_feed(snapshots, race, file=file).lazy()
+    except RefusedFile as refused:
+        return Validation(file, digest, "live_feed", None, refused.problems)
+    problems = row_problems(laps, race, file)
+    note = f"{len(snapshots)} snapshots of the live feed: laps between two of them are missing."
+    return Validation(
+        file, digest, "live_feed", None if problems else laps, tuple(problems), (note,)
+    )
 
 
 def content_hash(source: bytes | Path) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from nascar_assets.feed.paths import lap_times_path
 from nascar_assets.orchestration.assets import telemetry
+from nascar_assets.orchestration.assets.feed import _race_files
 from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.storage import DataRoot
@@ -24,10 +25,16 @@ FEED = f"landing/feed/{lap_times_path(2026, 'cup', '9100')}"
 @pytest.fixture
 def inputs(tmp_path):
     root = DataRoot.open(tmp_path)
-    entries = pl.DataFrame({"driver_id": RACE["driver_ids"]}, schema={"driver_id": pl.String})
+    entries = pl.DataFrame({"car_number": ["1", "2", "3"], "driver_id": RACE["driver_ids"]})
     root.write_frame(table_path("entries", KEY), entries)
     race = {**RACE, "race_key": KEY, "season": 2026}
     return RaceInputs(root, race)
+
+
+def laps_of(inputs):
+    """The race's files listed as they lie there, and its laps made from them and stored."""
+    _race_files(inputs).write(inputs.root, table_path("race_files", KEY))
+    return made(inputs, "laps", telemetry._laps)
 
 
 def made(inputs, asset, compute):
@@ -44,7 +51,7 @@ def test_a_landed_file_becomes_artifacts_that_name_their_sources(inputs):
     data = as_json(body)
     inputs.root.write(FEED, data)
 
-    output, path = made(inputs, "laps", telemetry._laps)
+    output, path = laps_of(inputs)
     assert (output.failures, output.frame.height) == ((), 39)
     assert output.metadata["drivers"] == 3
     assert output.metadata["without_time"] == 1
@@ -73,7 +80,7 @@ def test_a_refused_file_is_quarantined_with_its_report_and_stops_what_is_downstr
     body = lap_times_body()
     body["laps"][0]["Laps"][4]["LapTime"] = "fast"
     inputs.root.write(FEED, as_json(body))
-    output, _ = made(inputs, "laps", telemetry._laps)
+    output, _ = laps_of(inputs)
     assert output.frame.is_empty()
     assert output.failures == (f"{NAME}, column LapTime, row 5: not a number",)
     assert inputs.root.read(f"quarantine/laps/{NAME}") == as_json(body)
@@ -84,6 +91,7 @@ def test_a_refused_file_is_quarantined_with_its_report_and_stops_what_is_downstr
 
 
 def test_a_race_without_laps_has_empty_tables_that_say_so(inputs):
+    laps_of(inputs)
     for asset, compute in (
         ("laps", telemetry._laps),
         ("lap_features", telemetry._lap_features),
@@ -100,7 +108,7 @@ def test_laps_dropped_by_a_person_go_before_the_feeds(inputs):
     buffer = io.BytesIO()
     clean_race(9).write_parquet(buffer)
     inputs.root.write(f"landing/laps/{KEY}.parquet", buffer.getvalue())
-    output, path = made(inputs, "laps", telemetry._laps)
+    output, path = laps_of(inputs)
     assert output.frame.height == 27
     assert list(artifact_info(path).sources) == [f"{KEY}-laps.parquet"]
 

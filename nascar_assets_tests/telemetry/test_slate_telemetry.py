@@ -20,7 +20,7 @@ from nascar_assets.telemetry import (
     telemetry_artifact_bytes,
 )
 from nascar_assets.telemetry.artifacts import artifact_info
-from nascar_assets_tests.service.stored import AS_OF, CARS, RACE, SLATE_ID, car_id, write_slate
+from nascar_assets_tests.service.stored import AS_OF, CARS, RACE, SLATE_ID, write_slate
 from nascar_assets_tests.telemetry.lap_frames import driver_laps
 
 PATH = table_path("slate_telemetry", SLATE_ID)

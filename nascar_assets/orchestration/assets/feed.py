@@ -75,31 +75,24 @@ def dropped_laps_path(inputs: RaceInputs) -> str:
     return f"landing/laps/{inputs.key}.parquet"
 
 
+def dropped_folder(inputs: RaceInputs) -> str:
+    """Where flag data and snapshots of the live feed lie that were dropped for a race."""
+    return f"landing/laps/{inputs.key}"
+
+
 def _race_files(inputs: RaceInputs) -> RaceOutput:
+    paths = {_landed_path(inputs, kind): kind for kind in RACE_KINDS}
+    paths[dropped_laps_path(inputs)] = "laps"
+    for item in inputs.root.list(dropped_folder(inputs)):
+        name = item.path.rsplit("/", 1)[-1]
+        paths[item.path] = "flag_data" if name == "live-flag-data.json" else "live_feed"
     rows = []
-    for kind in RACE_KINDS:
-        path = _landed_path(inputs, kind)
+    for path, kind in paths.items():
         data = inputs.root.read(path)
         if data is None:
             continue
-        rows.append(
-            {
-                "kind": kind,
-                "path": path,
-                "bytes": len(data),
-                "sha256": hashlib.sha256(data).hexdigest(),
-            }
-        )
-    dropped = inputs.root.read(dropped_laps_path(inputs))
-    if dropped is not None:
-        rows.append(
-            {
-                "kind": "laps",
-                "path": dropped_laps_path(inputs),
-                "bytes": len(dropped),
-                "sha256": hashlib.sha256(dropped).hexdigest(),
-            }
-        )
+        digest = hashlib.sha256(data).hexdigest()
+        rows.append({"kind": kind, "path": path, "bytes": len(data), "sha256": digest})
     frame = pl.DataFrame(
         rows, schema={"kind": pl.String, "path": pl.String, "bytes": pl.Int64, "sha256": pl.String}
     )

@@ -17,7 +17,6 @@ from nascar_assets.orchestration.metadata import table_metadata
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_all, scan_table, table_path
 from nascar_assets.storage import DataRoot
-from nascar_assets.telemetry.summary import LAP_SUMMARY, RACE_OF_SUMMARY
 
 CONSTRAINTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "constraint_skill": pl.Float64,
@@ -95,6 +94,8 @@ def past_summaries(root: DataRoot, plan: SlatePlan, spec: ConstraintSpec) -> pl.
         `LAP_SUMMARY` and the race's facts, `results_at` as `available_at`; by driver, in the
         order of the races.
     """
+    from nascar_assets.telemetry.summary import LAP_SUMMARY, RACE_OF_SUMMARY
+
     merged = dict(driver_directory(root, plan.as_of).merged)
     ids = [*spec.drivers, *(old for old, new in merged.items() if new in spec.drivers)]
     return (

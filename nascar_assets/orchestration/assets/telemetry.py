@@ -1,19 +1,12 @@
 """Telemetry: the canonical laps of a race, their rolling features and their summary."""
 
 import hashlib
-import json
 
 import dagster as dg
 import polars as pl
 
 from nascar_assets.feed.schemas import LAPS
-from nascar_assets.orchestration.assets.feed import (
-    dropped_laps_path,
-    entries,
-    listed_file,
-    race_files,
-    race_payload,
-)
+from nascar_assets.orchestration.assets.feed import entries, race_files
 from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput, race_table
 from nascar_assets.orchestration.metadata import image
 from nascar_assets.orchestration.storage.store import table_path
@@ -23,37 +16,26 @@ NO_LAPS = "The feed has no lap times of this race."
 
 
 def _laps(inputs: RaceInputs) -> RaceOutput:
-    from nascar_assets.telemetry.validate import validate_landed
+    from nascar_assets.orchestration.assets.lap_files import landed_laps
 
-    dropped = listed_file(inputs, dropped_laps_path(inputs))
-    payload = race_payload(inputs, "lap_times") if dropped is None else dropped
-    if payload is None:
-        return RaceOutput(pl.DataFrame(schema=LAPS), [NO_LAPS], sources={})
-    name = f"{inputs.key}-laps.parquet" if dropped is not None else f"{inputs.key}-lap-times.json"
-    drivers = inputs.table("entries")["driver_id"].to_list()
-    found = validate_landed(payload, name, {**inputs.race, "driver_ids": drivers})
+    found = landed_laps(inputs)
     if found.laps is None:
-        report = json.dumps(found.report(), indent=1, ensure_ascii=False, sort_keys=True)
-        inputs.root.write(f"quarantine/laps/{name}", payload)
-        inputs.root.write(f"quarantine/laps/{name}.report.json", report.encode())
-        return RaceOutput(
-            pl.DataFrame(schema=LAPS),
-            failures=[str(problem) for problem in found.problems],
-            sources={},
-        )
-    frame = found.laps.collect().select(list(LAPS)).cast(dict(LAPS))  # type: ignore[arg-type]
-    racing = frame.filter(pl.col("lap") >= 1)
+        notices = [] if found.failures else [NO_LAPS, *found.notices]
+        empty = pl.DataFrame(schema=LAPS)
+        return RaceOutput(empty, notices, failures=found.failures, sources={})
+    racing = found.laps.filter(pl.col("lap") >= 1)
+    flags = racing.group_by(pl.col("flag").fill_null("unknown")).len().sort("flag")
     return RaceOutput(
-        frame,
-        [str(note) for note in found.notes],
+        found.laps,
+        found.notices,
         metadata={
-            "drivers": frame["driver_id"].n_unique(),
+            "drivers": found.laps["driver_id"].n_unique(),
             "without_time": racing["lap_time_s"].null_count(),
-            "flags": dg.MetadataValue.json(
-                dict(racing.group_by(pl.col("flag").fill_null("unknown")).len().sort("flag").rows())
-            ),
+            "flags": dg.MetadataValue.json(dict(flags.rows())),
+            "pit_laps": int(racing["pit"].sum()),
+            "pit_unknown": racing["pit"].null_count(),
         },
-        sources={name: found.content_hash},
+        sources=found.sources,
     )
 
 
@@ -68,7 +50,8 @@ laps = race_table(
     "laps",
     _laps,
     group="telemetry",
-    description="Lap by lap: position, time, speed, flag, and who led. Empty where no laps landed.",
+    description="Lap by lap: position, time, speed, flag, pit laps, and who led. Empty where no "
+    "laps landed.",
     check="laps_are_possible",
     check_description="Schema, order, duplicates and times of the lap file are those of a race; "
     "a file that is refused lies in quarantine/laps with its report.",

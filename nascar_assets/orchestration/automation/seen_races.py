@@ -28,7 +28,7 @@ from nascar_assets.storage import DataRoot
 
 FEED = "landing/feed"
 LAPS = "landing/laps"
-"""Canonical laps dropped for a race: `landing/laps/<race>.parquet`."""
+"""Dropped for a race: laps in `<race>.parquet`; flags and live snapshots in a folder `<race>`."""
 
 INDEX = "landing/.index"
 NO_SETTLING = timedelta(0)
@@ -84,7 +84,7 @@ def see_races(root: DataRoot, now: datetime) -> RacesSeen:
     foreign = []
     for path, value, since in found.files.select("path", "value", "since").iter_rows():
         if path.startswith(f"{LAPS}/"):
-            key = path.removeprefix(f"{LAPS}/").removesuffix(".parquet")
+            key = path.removeprefix(f"{LAPS}/").split("/")[0].removesuffix(".parquet")
             if key in registered:
                 race_of[path] = key
             continue
@@ -171,8 +171,12 @@ def stale_tables(root: DataRoot, schedule: pl.DataFrame, now: datetime) -> dict[
         for key, moment in since(root, asset, now).items():
             if key in changed:
                 changed[key] = max(changed[key], moment)
-    made = {_key(item.path): item.modified for item in root.list("store/track_profiles")}
-    return stale_as_of(schedule, changed, made)
+    made, profiles = (
+        {_key(item.path): item.modified for item in root.list(f"store/{asset}")}
+        for asset in ("race_features", "track_profiles")
+    )
+    both = {key: min(made[key], profiles[key]) for key in made.keys() & profiles.keys()}
+    return stale_as_of(schedule, changed, both)
 
 
 def since(root: DataRoot, asset: str, now: datetime) -> dict[str, datetime]:

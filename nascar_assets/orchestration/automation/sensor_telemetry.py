@@ -19,15 +19,15 @@ QUARANTINE = "quarantine/telemetry"
 INTERVAL_SECONDS = 15
 
 _KEY = re.compile(r"(?<!\d)\d{4}-(?:cup|xfinity|trucks)-x?\d{2}(?!\d)")
-_MAKES_LAPS = ("laps", "lap_times", "live_feed")
 
 
 @dg.sensor(
     name="landing_telemetry",
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Lap files dropped in landing/telemetry: validated, then put beside the race's "
-    "feed files, where landing_feed finds them; what is at fault goes to quarantine/telemetry.",
+    description="Lap, pit and flag files dropped in landing/telemetry: validated, then put beside "
+    "the race's feed files, where landing_feed finds them; what is at fault goes to "
+    "quarantine/telemetry.",
 )
 def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
     """Two looks in one tick, so that a complete file needs no second tick."""
@@ -61,7 +61,7 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
     notices |= dict.fromkeys(
         decision.unknown,
         "Its name tells no race of the schedule; name it by race, such as "
-        "2026-cup-05-laps.parquet or 5600-lap-times.json.",
+        "2026-cup-05-laps.parquet, 5600-lap-times.json or 5600-live-pit-data.json.",
     )
     told = tell(context.log, "landing_telemetry", before.get("told", {}), notices)
     waiting = [f"{path} is being written" for path in decision.waiting]
@@ -112,13 +112,17 @@ def race_of(root: DataRoot, path: str, races: Mapping[str, str]) -> str | None:
     found = {races[number] for number in re.findall(r"\d+", name) if number in races}
     if len(found) == 1:
         return found.pop()
-    return _race_inside(root.read(path), races) if name.endswith(".parquet") else None
+    return _race_inside(root.read(path) or b"", races)
 
 
-def _race_inside(data: bytes | None, races: Mapping[str, str]) -> str | None:
+def _race_inside(data: bytes, races: Mapping[str, str]) -> str | None:
+    """The race that Parquet laps or a live feed name themselves."""
     try:
-        ids = pl.read_parquet(io.BytesIO(data or b""), columns=["race_id"])["race_id"].unique()
-    except (pl.exceptions.PolarsError, OSError):
+        if data[:4] != b"PAR1":
+            body = json.loads(data)
+            return races.get(str(body.get("race_id"))) if isinstance(body, dict) else None
+        ids = pl.read_parquet(io.BytesIO(data), columns=["race_id"])["race_id"].unique()
+    except (pl.exceptions.PolarsError, OSError, ValueError):
         return None
     return races.get(str(ids[0])) if len(ids) == 1 else None
 
@@ -136,36 +140,47 @@ def take(root: DataRoot, path: str, data: bytes, race_key: str) -> str | None:
     Returns:
         None where it was accepted, else what is wrong with it.
     """
-    from nascar_assets.feed.landing import LANDING
-    from nascar_assets.feed.paths import lap_times_path
-    from nascar_assets.orchestration.assets.race_tables import schedule_rows
-    from nascar_assets.orchestration.storage.store import scan_table, stored_partitions
+    from nascar_assets.orchestration.assets.lap_files import (
+        accepted_laps,
+        set_aside,
+        with_entrants,
+    )
+    from nascar_assets.orchestration.assets.race_tables import RaceInputs, schedule_rows
     from nascar_assets.telemetry.validate import validate_landed
 
-    race = dict(schedule_rows(root, [race_key])[race_key])
-    if race_key in stored_partitions(root, "entries"):
-        ids = scan_table(root, "entries", race_key).select("driver_id").collect()["driver_id"]
-        if len(ids):
-            race["driver_ids"] = ids.to_list()
-    name = path.rsplit("/", 1)[-1]
-    found = validate_landed(data, name, race)
-    if found.kind == "lap_times" and not found.problems:
-        target = lap_times_path(race["season"], race["series"], race["race_id"])
-        root.write(f"{LANDING}/{target}", data)
-        return None
-    if found.laps is not None and found.kind in _MAKES_LAPS:
-        from nascar_assets.telemetry import telemetry_artifact_bytes
-
-        laps = found.laps.collect()
-        root.write(
-            f"landing/laps/{race_key}.parquet",
-            telemetry_artifact_bytes(laps, sources={name: found.content_hash}),
-        )
+    inputs = RaceInputs(root, with_entrants(root, schedule_rows(root, [race_key])[race_key]))
+    name = path.removeprefix(f"{FOLDER}/")
+    found = validate_landed(data, name, inputs.race, accepted_laps(inputs, name))
+    if found.accepted and _put(inputs, found, data):
         return None
     report = {"race": race_key, **found.report()}
     if not found.problems:
         report["problems"] = [{"reason": f"It holds no laps of its own ({found.kind})."}]
-    root.write(f"{QUARANTINE}/{name}", data)
-    text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)
-    root.write(f"{QUARANTINE}/{name}.report.json", text.encode() + b"\n")
+    set_aside(root, f"{QUARANTINE}/{name}", data, report)
     return "; ".join(str(item) for item in found.problems) or report["problems"][0]["reason"]
+
+
+def _put(inputs: Any, found: Any, data: bytes) -> bool:
+    """Puts an accepted file where the race's laps are made from; false for no such kind."""
+    from nascar_assets.feed.landing import LANDING
+    from nascar_assets.feed.paths import race_path
+    from nascar_assets.orchestration.assets.feed import dropped_laps_path
+    from nascar_assets.orchestration.assets.lap_files import flag_data_path, snapshot_path
+    from nascar_assets.telemetry import telemetry_artifact_bytes
+
+    race = inputs.race
+    if found.kind == "laps":
+        path = dropped_laps_path(inputs)
+        sources = {found.file: found.content_hash}
+        data = telemetry_artifact_bytes(found.laps.collect(), sources=sources)
+    elif found.kind == "live_feed":
+        path = snapshot_path(inputs, data)
+    elif found.kind == "flag_data":
+        path = flag_data_path(inputs)
+    elif found.kind in ("lap_times", "pit_data"):
+        own = race_path(found.kind, race["season"], race["series"], race["race_id"])
+        path = f"{LANDING}/{own}"
+    else:
+        return False
+    inputs.root.write(path, data)
+    return True
