@@ -189,6 +189,7 @@ def test_one_snapshot_says_nothing_of_the_flag_when_its_laps_began():
         ({**snapshot(3, 91), "lap_number": "3"}, "lap_number"),
         ({"vehicles": None}, "vehicles"),
         (snapshot(3, 91, driver=None), "driver"),
+        ({**snapshot(3, 91), "run_type": 2}, "run_type"),
     ],
 )
 def test_a_bad_live_feed_is_refused_with_its_column(body, column):
