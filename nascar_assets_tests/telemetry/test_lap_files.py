@@ -7,7 +7,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from nascar_assets.feed.paths import lap_times_path, pit_data_path
+from nascar_assets.feed.paths import lap_times_path, loop_stats_path, pit_data_path
 from nascar_assets.orchestration.assets import telemetry
 from nascar_assets.orchestration.assets.feed import _race_files, dropped_laps_path
 from nascar_assets.orchestration.assets.lap_files import flag_data_path, snapshot_path
@@ -136,6 +136,23 @@ def test_snapshots_of_the_live_feed_give_laps_until_lap_times_land(inputs):
     inputs.root.write(TIMES, as_json(lap_times_body()))
     laps, _ = run(inputs)
     assert laps.frame.height == 39
+
+
+def test_laps_are_held_against_loop_statistics(inputs):
+    inputs.root.write(TIMES, as_json(lap_times_body()))
+    assert run(inputs)[0].metadata["loop_statistics"] == "no loop statistics"
+    # Twelve laps each; driver 11 led them all and drove the fastest of each. For 13 the loops
+    # count three fewer, where one may differ.
+    totals = [("11", 12, 12, 12), ("12", 12, 0, 0), ("13", 9, 0, 0)]
+    rows = [
+        {"driver_id": int(driver), "laps": laps, "lead_laps": led, "fast_laps": fast}
+        for driver, laps, led, fast in totals
+    ]
+    path = f"landing/feed/{loop_stats_path(2026, 'cup', '9100')}"
+    inputs.root.write(path, as_json([{"race_id": 9100, "drivers": rows}]))
+    assert run(inputs)[0].metadata["loop_statistics"] == "2 of 3 drivers agree"
+    inputs.root.write(path, as_json([{"race_id": 9100, "drivers": [{"driver_id": 11}]}]))
+    assert "a driver without numbers" in run(inputs)[0].metadata["loop_statistics"]
 
 
 def test_dropped_laps_of_another_clock_than_later_lap_times_are_told(inputs):

@@ -21,6 +21,7 @@ from nascar_assets.orchestration.storage.store import scan_table, stored_partiti
 from nascar_assets.storage import DataRoot
 from nascar_assets.telemetry.artifacts import artifact_info
 from nascar_assets.telemetry.check_laps import clock_problems
+from nascar_assets.telemetry.check_loop_statistics import compare_with_loop_statistics
 from nascar_assets.telemetry.convert_pits import car_numbers
 from nascar_assets.telemetry.marks import join_flag_data, join_pit_data
 from nascar_assets.telemetry.problems import RefusedFile, quarantine_report
@@ -133,6 +134,18 @@ def accepted_laps(inputs: RaceInputs, name: str) -> dict[str, pl.LazyFrame]:
         if checked.laps is not None:
             found["lap-times.json"] = checked.laps
     return found
+
+
+def agreement_with_loops(inputs: RaceInputs, laps: pl.DataFrame) -> str:
+    """For how many drivers the laps agree with the race's loop statistics, in words."""
+    data = race_payload(inputs, "loop_stats")
+    if data is None:
+        return "no loop statistics"
+    try:
+        agrees = compare_with_loop_statistics(laps, data)["agrees"]
+    except RefusedFile as refused:
+        return str(refused)
+    return f"{agrees.sum()} of {len(agrees)} drivers agree"
 
 
 def set_aside(root: DataRoot, path: str, data: bytes, report: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ NO_LAPS = "The feed has no lap times of this race."
 
 
 def _laps(inputs: RaceInputs) -> RaceOutput:
-    from nascar_assets.orchestration.assets.lap_files import landed_laps
+    from nascar_assets.orchestration.assets.lap_files import agreement_with_loops, landed_laps
 
     found = landed_laps(inputs)
     if found.laps is None:
@@ -34,6 +34,7 @@ def _laps(inputs: RaceInputs) -> RaceOutput:
             "flags": dg.MetadataValue.json(dict(flags.rows())),
             "pit_laps": int(racing["pit"].sum()),
             "pit_unknown": racing["pit"].null_count(),
+            "loop_statistics": agreement_with_loops(inputs, found.laps),
         },
         sources=found.sources,
     )
