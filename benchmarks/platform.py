@@ -152,7 +152,8 @@ def many_races(home: Path) -> Iterator[Row]:
     ]
     schedule = pl.DataFrame(races, schema=SCHEDULE, orient="row")
     root.write_frame("store/schedule.parquet", schedule)
-    folders = {name: home / "store" / name for name in ("race_results", "track_profiles")}
+    as_of = ("race_features", "track_profiles")
+    folders = {name: home / "store" / name for name in ("race_results", *as_of)}
     for folder in folders.values():
         folder.mkdir(parents=True)
     for race in races:
@@ -163,7 +164,8 @@ def many_races(home: Path) -> Iterator[Row]:
         root.write_frame(f"store/race_files/{race['race_key']}.parquet", table)
         (folders["race_results"] / f"{race['race_key']}.parquet").write_bytes(data)
     for race in races:
-        (folders["track_profiles"] / f"{race['race_key']}.parquet").write_bytes(b"made")
+        for name in as_of:
+            (folders[name] / f"{race['race_key']}.parquet").write_bytes(b"made")
     instance = open_instance(str(home))
     register_races(instance, [race["race_key"] for race in races])
     later = datetime.now(UTC) + timedelta(minutes=1)

@@ -94,6 +94,9 @@ def test_ratings_follow_a_correction_of_practice_or_laps_through_the_features(ra
         after = scan_table(DataRoot.open(races), "driver_ratings", last).collect()
         assert not after["level"].equals(before["level"])
     assert ticker.settle() == []
+    features.unlink()  # as in a home that was made before there were features
+    assert [line.split()[0] for line in ticker.settle()] == ["as_of_job"]
+    assert features.exists()
 
 
 def test_the_same_content_again_starts_nothing(races: Path) -> None:

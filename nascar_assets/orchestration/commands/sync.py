@@ -118,6 +118,7 @@ def races_behind(root: DataRoot) -> list[str]:
         made = dict(stored.iter_rows())
     results = set(stored_partitions(root, "race_results"))
     rated = set(stored_partitions(root, "track_profiles"))
+    rated &= set(stored_partitions(root, "race_features"))
     keys = {}
     if root.exists(table_path("schedule")):
         schedule = scan_table(root, "schedule").select("race_id", "race_key").collect()
