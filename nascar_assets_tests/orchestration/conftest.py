@@ -71,12 +71,13 @@ def backdate(home: Path) -> None:
 
 @pytest.fixture(scope="session")
 def world(sample_folder: tuple[Sample, Path], tmp_path_factory: pytest.TempPathFactory) -> World:
-    """`nascar demo` from nothing, as a person runs it."""
+    """`nascar demo` from nothing, as a person runs it; without the release, which takes longer."""
     sample, folder = sample_folder
     base = tmp_path_factory.mktemp("world")
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        code = run(["demo", "--home", str(base), "--scenarios", str(SCENARIOS), "--json"])
+        words = ["demo", "--home", str(base), "--scenarios", str(SCENARIOS), "--no-release"]
+        code = run([*words, "--json"])
     assert code == 0
     result: dict[str, Any] = json.loads(said.getvalue())
     home = base / "demo"

@@ -16,6 +16,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from nascar_assets.cli.location import code_location
+from nascar_assets.orchestration.commands.demo import complete_graph
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets_tests.orchestration.asset_specs import asset_specs
 from nascar_assets_tests.orchestration.conftest import World
@@ -37,17 +39,20 @@ GROUPS = (
     "calibration",
     "lineups",
 )
-DEMO = ("schedule_job", "race_job", "as_of_job", "slate_job", "ontology_job")
-"""What a demo runs, with the graph, which follows results by itself where a daemon runs."""
+DEMO = (
+    *("schedule_job", "race_job", "as_of_job", "slate_job", "ontology_job"),
+    *("fit_job", "backtest_job", "release_job"),
+)
+"""What a demo runs."""
 
 
 @pytest.fixture(scope="module")
 def ui_home(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home of a demo, with the graph that follows it."""
+    """The home of a demo that went on to its release."""
     home = tmp_path_factory.mktemp("ui") / "home"
     shutil.copytree(world.home, home)
-    ontology = dg.RunRequest(run_key="ontology", job_name="ontology_job")
-    assert Ticker(home).carry_out(ontology)
+    found = complete_graph(str(home), location=code_location(str(home)))
+    assert found["passed"], found["gate"]
     with (home / "dagster" / "dagster.yaml").open("a") as settings:
         settings.write("nux:\n  enabled: false\n")  # no dialog of Dagster's own over the page
     return home
@@ -138,7 +143,7 @@ def test_after_a_demo_every_asset_and_check_is_green(ui_home: Path) -> None:
     wanted = {
         key for job in DEMO for key in repository.get_job(job).asset_layer.selected_asset_keys
     }
-    assert len(wanted) >= 30
+    assert len(wanted) >= 35
     specs = asset_specs(ticker.definitions)
     for key in wanted:
         assert instance.get_latest_materialization_event(key) is not None, key
@@ -147,6 +152,13 @@ def test_after_a_demo_every_asset_and_check_is_green(ui_home: Path) -> None:
                 dg.AssetCheckKey(key, check), limit=1
             )
             assert record.status.value == "SUCCEEDED", (key, check)
+
+
+def test_the_release_gate_is_seen_to_have_passed(page: Any) -> None:
+    page.goto("/assets/model_version?view=checks")
+    page.get_by_text("release_gate").first.wait_for()
+    page.get_by_text("Passed").first.wait_for()
+    assert page.get_by_text("Failed").count() == 0
 
 
 def test_a_materialisation_shows_rows_columns_and_its_plot(page: Any, world: World) -> None:
