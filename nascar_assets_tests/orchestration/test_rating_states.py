@@ -1,0 +1,96 @@
+"""The rating state that is kept between slates: the same bytes as one built from nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from nascar_assets.history.ratings_state import RatingState
+from nascar_assets.orchestration.inputs.features import past_features
+from nascar_assets.orchestration.inputs.past import all_results, results_before
+from nascar_assets.orchestration.inputs.rating_states import (
+    KEPT,
+    build_rating_state,
+    load_rating_state,
+)
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.storage.store import stored_partitions, table_path
+from nascar_assets.storage import DataRoot
+
+
+def plan(as_of: datetime) -> SlatePlan:
+    text = dict.fromkeys(("race_id", "race_key", "contest", "settings", "run_id"), "")
+    salaries = {"salary_path": "", "salary_sha256": ""}
+    return SlatePlan(
+        slate_id="s", as_of=as_of, lock=as_of, n_scenarios=10, seed=1, **text, **salaries
+    )
+
+
+def fresh(root: DataRoot, as_of: datetime) -> bytes:
+    state = RatingState.empty()
+    state.extend(results_before(root, as_of), as_of, past_features(root))
+    return state.to_bytes()
+
+
+def kept_after(root: DataRoot) -> int:
+    data = root.read(KEPT)
+    assert data is not None
+    return len(RatingState.from_bytes(data[32:]).seen)
+
+
+def test_a_slates_state_is_the_same_wherever_it_began(races: Path) -> None:
+    root = DataRoot.open(races)
+    known = all_results(root)["results_at"].unique().sort()
+    middle, later = known[len(known) // 2], known[-2]
+    assert build_rating_state(root, plan(middle)).to_bytes() == fresh(root, middle)
+    began = kept_after(root)
+    # Goes on from what was kept.
+    assert build_rating_state(root, plan(later)).to_bytes() == fresh(root, later)
+    assert kept_after(root) > began
+    assert load_rating_state(root, plan(later)).to_bytes() == fresh(root, later)
+    # An earlier cut-off knows nothing of what was kept, and leaves it where it is.
+    whole = root.read(KEPT)
+    assert build_rating_state(root, plan(middle)).to_bytes() == fresh(root, middle)
+    assert root.read(KEPT) == whole
+    # Nothing new: nothing written again.
+    assert build_rating_state(root, plan(later)).to_bytes() == fresh(root, later)
+    assert root.read(KEPT) == whole
+
+
+def _corrected(root: DataRoot) -> None:
+    """A result of the first season, changed afterwards."""
+    path = table_path("race_results", stored_partitions(root, "race_results")[3])
+    frame = root.scan_frame(path).collect()
+    last = pl.col("finish").max() + 1
+    root.write_frame(path, frame.with_columns(finish=(last - pl.col("finish")).cast(pl.Int32)))
+
+
+def _feature_moved(root: DataRoot) -> None:
+    path = table_path("race_features", stored_partitions(root, "race_features")[-1])
+    frame = root.scan_frame(path).collect()
+    numbers = [name for name, kind in frame.schema.items() if kind == pl.Float64]
+    root.write_frame(path, frame.with_columns(pl.col(numbers) * 1.01))
+
+
+def _damaged(root: DataRoot) -> None:
+    data = root.read(KEPT)
+    assert data is not None
+    root.write(KEPT, data[: len(data) // 2])
+
+
+def _gone(root: DataRoot) -> None:
+    root.delete(KEPT)
+
+
+@pytest.mark.parametrize("change", [_corrected, _feature_moved, _damaged, _gone])
+def test_what_changed_is_built_again(races: Path, change: object) -> None:
+    root = DataRoot.open(races)
+    known = all_results(root)["results_at"].unique().sort()
+    build_rating_state(root, plan(known[-2]))
+    assert callable(change)
+    change(root)
+    assert build_rating_state(root, plan(known[-1])).to_bytes() == fresh(root, known[-1])
+    assert kept_after(root) == len(load_rating_state(root, plan(known[-1])).seen)
