@@ -72,7 +72,7 @@ def test_a_killed_run_is_marked_and_run_again_once(races: Path) -> None:
 def test_what_dies_again_and_again_is_left(races: Path) -> None:
     ticker = Ticker(races)
     run = ticker.instance.create_run_for_job(
-        ticker.definitions.resolve_job_def("schedule_job"), tags={"nascar/attempt": "3"}
+        ticker.definitions.resolve_job_def("schedule_job"), tags={"nascar/attempt": "5"}
     )
     assert again(DataRoot.open(races), run, datetime.now(UTC)) is None
     fresh = ticker.instance.create_run_for_job(ticker.definitions.resolve_job_def("schedule_job"))
@@ -155,7 +155,7 @@ def test_a_run_that_was_lost_too_often_counts_as_failed(races: Path) -> None:
     assert run_state(ticker.instance, "schedule:x") is RunState.LOST
     lost({"dagster/run_key": "lost:1", "nascar/for": "schedule:x", "nascar/attempt": "2"})
     assert run_state(ticker.instance, "schedule:x") is RunState.LOST
-    lost({"dagster/run_key": "lost:2", "nascar/for": "schedule:x", "nascar/attempt": "3"})
+    lost({"dagster/run_key": "lost:2", "nascar/for": "schedule:x", "nascar/attempt": "5"})
     assert run_state(ticker.instance, "schedule:x") is RunState.FAILED
 
 

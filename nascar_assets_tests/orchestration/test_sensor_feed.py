@@ -121,6 +121,47 @@ def test_a_daemon_that_was_restarted_asks_for_the_same_run(races: Path) -> None:
     assert second.tick("landing_feed") == []
 
 
+def test_a_race_whose_run_was_ended_half_way_is_not_up_to_date(races: Path) -> None:
+    path = weekend(races, 2025, 3)
+    key = key_of(races, path)
+    os.utime(races / "store/race_files" / f"{key}.parquet")  # made anew, and nothing after it
+    (races / "store/lap_summaries" / f"{key_of(races, weekend(races, 2025, 5))}.parquet").unlink()
+    ticker = Ticker(races)
+    assert [request.partition_key for request in ticker.tick("landing_feed")] == [
+        key,
+        key_of(races, weekend(races, 2025, 5)),
+    ]
+    assert ticker.settle()[:2] == [
+        f"race_job {key}",
+        f"race_job {key_of(races, weekend(races, 2025, 5))}",
+    ]
+    assert ticker.settle() == []
+
+
+def test_a_change_while_its_race_is_being_run_waits_for_that_run(races: Path) -> None:
+    path, other = weekend(races, 2025, 3), weekend(races, 2025, 5)
+    ticker = Ticker(races)
+    ticker.tick("landing_feed")
+    key = key_of(races, path)
+    running = ticker.instance.create_run_for_job(
+        ticker.definitions.resolve_job_def("race_job"),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={"dagster/partition": key},
+    )
+    edit(path, SPONSOR, f"{SPONSOR}New ")
+    edit(other, SPONSOR, f"{SPONSOR}New ")
+    (request,) = ticker.tick("landing_feed")
+    assert request.partition_key == key_of(races, other)
+    assert ticker.carry_out(request)
+    ticker.instance.add_run_tags(running.run_id, {"nascar/lost": "true"})
+    ticker.instance.report_run_failed(running)
+    assert ticker.tick("landing_feed") == []  # that run is about to be repeated
+    (again,) = ticker.tick("lost_runs")
+    assert again.partition_key == key
+    assert ticker.carry_out(again)
+    assert ticker.settle() == []  # it took the change with it
+
+
 def test_a_home_without_tables_gets_all_of_them_in_few_runs(
     sample_folder: tuple[Sample, Path], raced: Path, tmp_path: Path
 ) -> None:

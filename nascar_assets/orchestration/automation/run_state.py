@@ -36,7 +36,7 @@ FOR = "nascar/for"
 ATTEMPT = "nascar/attempt"
 """Tag: which attempt this is, from 2 on."""
 
-MOST_ATTEMPTS = {"true": 3, "machine": 7}
+MOST_ATTEMPTS = {"true": 5, "machine": 7}
 """How often a lost run is attempted in all: what kills it each time would kill it again."""
 
 IN_FLIGHT = (
@@ -129,6 +129,20 @@ def ever_run(instance: dg.DagsterInstance, slate_id: str) -> bool:
 def range_tags(keys: Sequence[str]) -> dict[str, str]:
     """Tags of a run over neighbouring partitions."""
     return {RANGE_START: keys[0], RANGE_END: keys[-1]}
+
+
+def races_of(run: dg.DagsterRun, order: Sequence[str]) -> Sequence[str]:
+    """The races of a run over one race or over neighbours; none where they are not known.
+
+    Args:
+        run: A run of races.
+        order: All partition keys in the order in which they are registered.
+    """
+    first = run.tags.get(PARTITION, run.tags.get(RANGE_START))
+    last = run.tags.get(PARTITION, run.tags.get(RANGE_END))
+    if first not in order or last not in order:
+        return ()
+    return order[order.index(first) : order.index(last) + 1]
 
 
 def _state(run: dg.DagsterRun) -> RunState:

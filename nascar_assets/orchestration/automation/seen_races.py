@@ -107,8 +107,16 @@ def see_races(root: DataRoot, now: datetime) -> RacesSeen:
     )
 
 
+LAST_TABLE = "lap_summaries"
+"""What a race's run makes last."""
+
+
 def materialised_content(root: DataRoot, now: datetime) -> dict[str, str]:
-    """Content of the landed files that each race's tables were made from, by race key."""
+    """Content of the landed files that each race's tables were made from, by race key.
+
+    A race whose run was ended half-way has none: its last table is missing, or older than the
+    table of its files, which a run makes first.
+    """
     tables = look(
         root,
         ["store/race_files"],
@@ -117,7 +125,12 @@ def materialised_content(root: DataRoot, now: datetime) -> dict[str, str]:
         settle=NO_SETTLING,
         value=files_content,
     )
-    return {_key(path): value for path, value in tables.files.select("path", "value").iter_rows()}
+    ended = {_key(item.path): item.modified for item in root.list(f"store/{LAST_TABLE}")}
+    return {
+        key: value
+        for path, value, begun in tables.files.select("path", "value", "modified").iter_rows()
+        if (key := _key(path)) in ended and begun <= ended[key]
+    }
 
 
 def files_content(table: bytes) -> str:

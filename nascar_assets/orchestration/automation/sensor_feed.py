@@ -1,7 +1,7 @@
 """The sensor of landed feed files: the schedule, the races they touch, ratings after them."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,11 +20,12 @@ from nascar_assets.orchestration.automation.race_decisions import (
 )
 from nascar_assets.orchestration.automation.run_state import (
     BATCH,
+    IN_FLIGHT,
     LOST,
-    RANGE_END,
-    RANGE_START,
     RunState,
     any_in_flight,
+    attempts_left,
+    races_of,
     range_tags,
     run_state,
 )
@@ -140,14 +141,15 @@ def decide_feed(
     bad = faults(root, stale, seen.schedule)
     tick.notices |= bad
     held = _held(stale, bad, seen.schedule)
-    stale = [race for race in stale if race.race_key not in held]
     assert RACES.name is not None
     order = list(instance.get_dynamic_partitions(RACES.name))
+    on_their_way = _on_their_way(instance, order, now)
+    stale = [race for race in stale if race.race_key not in held | on_their_way]
     known = set(order)
     by_date = seen.schedule.sort("start_time", "race_id")["race_key"].to_list()
     landed = [key for key in by_date if key in seen.landed and key not in known]
     tick.register = landed
-    pending = _request_races(instance, stale, [*order, *landed], tick)
+    pending = _request_races(instance, stale, [*order, *landed], tick) or bool(on_their_way)
     pending |= _take_apart(instance, seen.landed, held, order, tick)
     if pending or any_in_flight(instance, ["race_job", "schedule_job"]):
         tick.waiting.append("Ratings wait for the races that are being run.")
@@ -162,6 +164,22 @@ def decide_feed(
         elif state is RunState.FAILED:
             tick.notices[f"ratings from {keys[0]}"] = "Their run failed; see it in the UI."
     return tick
+
+
+def _on_their_way(instance: dg.DagsterInstance, order: Sequence[str], now: datetime) -> set[str]:
+    """Races that a run is making, or that a run which lost its process is about to make again.
+
+    A change that comes meanwhile is seen at the first look after that run.
+    """
+    from nascar_assets.orchestration.automation.sensor_runs import lost_and_not_repeated
+
+    running = instance.get_runs(dg.RunsFilter(job_name="race_job", statuses=list(IN_FLIGHT)))
+    lost = [
+        run
+        for run in lost_and_not_repeated(instance, now)
+        if run.job_name == "race_job" and run.tags[LOST] == "true" and attempts_left(run)
+    ]
+    return {key for run in (*running, *lost) for key in races_of(run, order)}
 
 
 def _schedule_pending(
@@ -248,11 +266,8 @@ def _take_apart(
     for run in failed:
         if run.run_id in tick.apart or LOST in run.tags:
             continue
-        first, last = run.tags.get(RANGE_START), run.tags.get(RANGE_END)
-        if first not in order or last not in order:
-            continue
         unfinished = False
-        for key in order[order.index(first) : order.index(last) + 1]:
+        for key in races_of(run, order):
             race = landed.get(key)
             if race is None or key in held:
                 continue
