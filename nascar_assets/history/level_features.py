@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nascar_assets.errors import InputError
-from nascar_assets.history.ratings_scores import robust_scores
+from nascar_assets.history.ratings_scores import floats, robust_scores
 
 Floats = NDArray[np.float64]
 
@@ -79,9 +79,4 @@ def level_features(
         how="left",
         maintain_order="left",
     )
-    return np.column_stack(
-        [
-            robust_scores(matched[name].cast(pl.Float64).fill_null(np.nan).to_numpy())
-            for name in LEVEL_FEATURES
-        ]
-    )
+    return np.column_stack([robust_scores(floats(matched[name])) for name in LEVEL_FEATURES])

@@ -20,6 +20,7 @@ from nascar_assets.history.ratings_parameters import DEFAULT, TARGETS, Hyperpara
 from nascar_assets.history.ratings_records import Record, TrackRecords
 from nascar_assets.history.ratings_scores import (
     finish_scores,
+    floats,
     qualifying_scores,
     start_scores,
     target_scores,
@@ -192,7 +193,7 @@ class RatingState:
         """
         starts = self.series_starts.get(cars["series"][0], {})
         experience = np.log1p([float(starts.get(driver, 0)) for driver in cars["driver_id"]])
-        speed = cars["qualifying_speed_mph"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        speed = floats(cars["qualifying_speed_mph"])
         added = level_features(table, cars, known_by)
         features = np.column_stack(
             [
@@ -200,7 +201,7 @@ class RatingState:
                 np.sqrt(prediction.variances),
                 experience,
                 added[:, : len(FROM_LAPS)],
-                start_scores(cars["start"].cast(pl.Float64).fill_null(np.nan).to_numpy()),
+                start_scores(floats(cars["start"])),
                 *qualifying_scores(speed),
                 added[:, len(FROM_LAPS) :],
             ]
