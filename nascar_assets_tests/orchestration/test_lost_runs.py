@@ -123,8 +123,9 @@ def test_a_graph_that_was_down_costs_a_pause_and_no_slate(
 
 
 def quick(request: dg.RunRequest) -> dg.RunRequest:
-    """The same request with few scenarios."""
-    config = {**request.run_config["ops"]["slate"]["config"], "n_scenarios": 50}
+    """The same request with few scenarios and lineups."""
+    small = {"n_scenarios": 50, "settings": "lineups = 2"}
+    config = {**request.run_config["ops"]["slate"]["config"], **small}
     return request.with_replaced_attrs(run_config={"ops": {"slate": {"config": config}}})
 
 
@@ -141,6 +142,18 @@ def test_what_the_input_is_at_fault_for_is_not_run_again(races: Path) -> None:
     assert ticker.tick("lost_runs") == []
     assert run_state(ticker.instance, str(request.run_key)) is RunState.FAILED
     assert lost_and_not_repeated(ticker.instance, datetime.now(UTC) + timedelta(hours=9)) == []
+
+
+def test_a_run_that_could_not_be_launched_is_run_again(races: Path) -> None:
+    ticker = Ticker(races)
+    job = ticker.definitions.resolve_job_def("schedule_job")
+    run = ticker.instance.create_run_for_job(job, tags={"dagster/run_key": "schedule:y"})
+    ticker.instance.report_run_failed(run, "The launch was not answered in time.")
+    (request,) = ticker.tick("lost_runs")
+    assert request.tags["nascar/for"] == "schedule:y"
+    assert run_state(ticker.instance, "schedule:y") is RunState.LOST
+    assert ticker.carry_out(request)
+    assert run_state(ticker.instance, "schedule:y") is RunState.DONE
 
 
 def test_a_run_that_was_lost_too_often_counts_as_failed(races: Path) -> None:

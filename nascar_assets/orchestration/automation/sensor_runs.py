@@ -142,13 +142,20 @@ def is_alive(pid: int, seen: datetime) -> bool:
 
 
 def mark_faults_of_the_machine(instance: dg.DagsterInstance) -> None:
-    """Marks failed runs that the machine was at fault for, of those that a sensor started."""
+    """Marks failed runs that the machine was at fault for, of those that a sensor started.
+
+    A run that failed before it began could not be launched: a machine under load answers too late.
+    """
     day = datetime.now(UTC) - timedelta(days=1)
-    failed = instance.get_runs(
+    failed = instance.get_run_records(
         dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=day), limit=200
     )
-    for run in failed:
+    for record in failed:
+        run = record.dagster_run
         if {LOST, JUDGED} & run.tags.keys() or RUN_KEY not in run.tags or run.job_name not in _JOBS:
+            continue
+        if record.start_time is None:
+            instance.add_run_tags(run.run_id, {LOST: "true"})
             continue
         found = FAULTS_OF_THE_MACHINE & set(error_names(instance, run.run_id))
         instance.add_run_tags(run.run_id, {LOST: "machine"} if found else {JUDGED: "true"})
