@@ -4,7 +4,9 @@
 session's server a fixture there.
 """
 
+import contextlib
 import os
+import random
 import secrets
 import signal
 import socket
@@ -19,14 +21,21 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "neo4j.sh"
 USER = "neo4j"
 
 
+def lasting_port():
+    """A free port below those that the system hands out, so that it is free at a restart too."""
+    for port in random.Random(os.getpid()).sample(range(15_000, 32_000), 100):
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("none of 100 ports between 15000 and 32000 is free")
+
+
 class Neo4jServer:
     """One server with a home of its own."""
 
     def __init__(self, home):
         self.home = home
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = lasting_port()
         self.address = f"bolt://127.0.0.1:{self.port}"
         self.password = secrets.token_urlsafe(16)
 
