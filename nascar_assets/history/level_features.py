@@ -60,7 +60,8 @@ def level_features(
     """Features of a race's cars, each a robust z within the field.
 
     Args:
-        features: Rows of FEATURE_TABLE of any races; none where nothing is known.
+        features: Rows of FEATURE_TABLE of any races (`check_features`); none where nothing is
+            known.
         cars: The race's cars, with `race_id` and `driver_id`.
         known_by: Rows that became known later count as unknown.
 
@@ -72,11 +73,9 @@ def level_features(
     rows = features.filter(
         pl.col("race_id") == cars["race_id"][0], pl.col("available_at") <= known_by
     )
-    check_features(rows)
-    matched = cars.select("driver_id").join(
-        rows.select("driver_id", *LEVEL_FEATURES),
-        on="driver_id",
-        how="left",
-        maintain_order="left",
+    # One row of unknowns at the end, which cars without a row of their own take.
+    place = {driver: row for row, driver in enumerate(rows["driver_id"])}
+    picked = [place.get(driver, rows.height) for driver in cars["driver_id"]]
+    return np.column_stack(
+        [robust_scores(np.append(floats(rows[name]), np.nan)[picked]) for name in LEVEL_FEATURES]
     )
-    return np.column_stack([robust_scores(floats(matched[name])) for name in LEVEL_FEATURES])

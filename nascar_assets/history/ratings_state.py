@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nascar_assets.errors import InputError
-from nascar_assets.history.level_features import FROM_LAPS, level_features
+from nascar_assets.history.level_features import FROM_LAPS, check_features, level_features
 from nascar_assets.history.levels import PRIOR_KNOWN, PRIOR_RATINGS, LevelRidge
 from nascar_assets.history.ratings_filter import Prediction, RatingFilter
 from nascar_assets.history.ratings_parameters import DEFAULT, TARGETS, Hyperparameters
@@ -87,10 +87,14 @@ class RatingState:
             ~pl.col("race_id").is_in(sorted(self.seen) or [""])
         )
         races = known.partition_by("race_id", maintain_order=True)
+        tables: dict[tuple[object, ...], pl.DataFrame] = {}
         if features is not None:
-            features = features.filter(pl.col("race_id").is_in(known["race_id"].unique().to_list()))
+            new = pl.col("race_id").is_in(known["race_id"].unique().to_list())
+            features = features.filter(new)
+            check_features(features)
+            tables = features.partition_by("race_id", as_dict=True)
         for race in races:
-            self._observe(race, features)
+            self._observe(race, tables.get((race["race_id"][0],)))
         return len(races)
 
     def _observe(self, race: pl.DataFrame, table: pl.DataFrame | None) -> None:
@@ -144,6 +148,9 @@ class RatingState:
                 holds races known later than `as_of`, or a feature table that lacks a column.
         """
         check_entries(entries)
+        if features is not None:
+            features = features.filter(pl.col("race_id") == entries["race_id"][0])
+            check_features(features)
         if self.known_at is not None and self.known_at > as_of:
             raise InputError(
                 f"the ratings hold a race known at {self.known_at}, after {as_of}",
