@@ -37,9 +37,13 @@ def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadat
 
 
 def content_hash(frame: pl.DataFrame) -> str:
-    """SHA-256 of a table's content, the same for the same rows in the same order."""
+    """SHA-256 of a table's content, the same for the same rows in the same order.
+
+    Parquet holds values alone; a frame's own buffers also keep what lies behind its nulls and in
+    rows that were filtered out.
+    """
     buffer = io.BytesIO()
-    frame.rechunk().write_ipc(buffer, compression="uncompressed")
+    frame.rechunk().write_parquet(buffer, compression="uncompressed", statistics=False)
     return hashlib.sha256(buffer.getbuffer()).hexdigest()
 
 

@@ -14,6 +14,7 @@ from nascar_assets.orchestration.inputs.past import all_results, results_before
 from nascar_assets.orchestration.inputs.rating_states import (
     KEPT,
     build_rating_state,
+    keep_season_start,
     load_rating_state,
 )
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
@@ -58,6 +59,27 @@ def test_a_slates_state_is_the_same_wherever_it_began(races: Path) -> None:
     # Nothing new: nothing written again.
     assert build_rating_state(root, plan(later)).to_bytes() == fresh(root, later)
     assert root.read(KEPT) == whole
+
+
+def test_a_seasons_first_slate_begins_with_its_start(races: Path) -> None:
+    root = DataRoot.open(races)
+    made_by_sync = root.read(KEPT)
+    assert made_by_sync is not None
+    run = all_results(root).filter(pl.col("race_type") == "points", pl.col("finish").is_not_null())
+    start = run.filter(pl.col("season") == pl.col("season").max())["start_time"].min()
+    assert isinstance(start, datetime)
+    assert RatingState.from_bytes(made_by_sync[32:]).to_bytes() == fresh(root, start)
+    keep_season_start(root)
+    assert root.read(KEPT) == made_by_sync  # good as it is
+    _corrected(root)
+    keep_season_start(root)
+    made_again = root.read(KEPT)
+    assert made_again is not None
+    assert RatingState.from_bytes(made_again[32:]).to_bytes() == fresh(root, start)
+    assert made_again != made_by_sync
+    # A slate goes on from there: its state holds what a new one would, under the same hash.
+    build_rating_state(root, plan(start))
+    assert root.read(KEPT) == made_again
 
 
 def _corrected(root: DataRoot) -> None:

@@ -102,6 +102,7 @@ def driver_ratings(context: dg.AssetExecutionContext, platform: Platform) -> Non
     """Walk-forward: what a forecast made at the start of each race would have known."""
     from nascar_assets.history.ratings import rate_history
     from nascar_assets.orchestration.inputs.features import past_features
+    from nascar_assets.orchestration.inputs.rating_states import keep_season_start
 
     rows = schedule_rows(platform.root, list(context.partition_keys))
     ids = [str(race["race_id"]) for race in rows.values()]
@@ -117,6 +118,7 @@ def driver_ratings(context: dg.AssetExecutionContext, platform: Platform) -> Non
         context.add_asset_metadata(
             table_metadata(frame, size=size), asset_key="driver_ratings", partition_key=key
         )
+    keep_season_start(platform.root)
 
 
 @as_of_asset(

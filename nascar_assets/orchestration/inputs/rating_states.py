@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.history.ratings_state import RatingState, known_results
 from nascar_assets.orchestration.inputs.features import past_features
-from nascar_assets.orchestration.inputs.past import results_before
+from nascar_assets.orchestration.inputs.past import all_results, results_before
 from nascar_assets.orchestration.inputs.race_scores import forecasting_code
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import content_hash
 from nascar_assets.storage import DataRoot
 
 KEPT = "store/rating_state_kept.bin"
-"""The newest state of any slate, behind a hash of what it was built from: where the next slate's
-begins, which then takes in the races that came since. What is missing is built again."""
+"""The newest state of any slate or of a season's start, behind a hash of what it was built from:
+where the next slate's begins, which then takes in the races that came since. What is missing is
+built again."""
 
 _HASH = hashlib.sha256().digest_size
 
@@ -43,6 +44,26 @@ def build_rating_state(root: DataRoot, plan: SlatePlan) -> RatingState:
     if new and (kept is not None or _is_newer(root, state)):
         root.write(KEPT, _origin(results, features, state.seen) + data)
     return state
+
+
+def keep_season_start(root: DataRoot) -> None:
+    """Keeps the state of the newest season's start, so that its slates need not begin from nothing.
+
+    Not where a good one is kept, and not in a first season.
+    """
+    run = known_results(all_results(root), datetime.max.replace(tzinfo=UTC))
+    if run.is_empty():
+        return
+    start = run.filter(pl.col("season") == pl.col("season").max())["start_time"].min()
+    assert isinstance(start, datetime)
+    features, data = past_features(root), root.read(KEPT)
+    kept = None if data is None else _read(data)
+    if data is not None and kept is not None and data[:_HASH] == _origin(run, features, kept.seen):
+        return
+    state = RatingState.empty()
+    known = known_results(results_before(root, start), start)
+    if state.extend(known, start, features):
+        root.write(KEPT, _origin(known, features, state.seen) + state.to_bytes())
 
 
 def load_rating_state(root: DataRoot, plan: SlatePlan) -> RatingState:
