@@ -56,6 +56,11 @@ set_password() {
     rm -f "$arguments"
 }
 
+ended() {
+    # An exiting process loses its command line first and its ports last.
+    [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
+}
+
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 start() {
@@ -127,11 +132,12 @@ stop() {
     local pid tries
     pid="$(cat "$pid_file")"
     kill "$pid" 2>/dev/null || true
-    for tries in $(seq 1 200); do
-        runs || { rm -f "$pid_file"; return 0; }
+    for tries in $(seq 1 700); do
+        if ! runs && ended "$pid"; then break; fi
+        # A minute to write its data down, then ten seconds for the system to take its ports back.
+        if [ "$tries" -eq 600 ] && runs; then kill -9 "$pid" 2>/dev/null || true; fi
         sleep 0.1
     done
-    kill -9 "$pid" 2>/dev/null || true
     rm -f "$pid_file"
 }
 
