@@ -155,7 +155,8 @@ def many_races(home: Path) -> Iterator[Row]:
     schedule = pl.DataFrame(races, schema=SCHEDULE, orient="row")
     root.write_frame("store/schedule.parquet", schedule)
     as_of = ("race_features", "track_profiles")
-    folders = {name: home / "store" / name for name in ("race_results", *as_of)}
+    made_by_a_run = ("race_results", "practice", "lap_summaries")
+    folders = {name: home / "store" / name for name in (*made_by_a_run, *as_of)}
     for folder in folders.values():
         folder.mkdir(parents=True)
     for race in races:
@@ -164,7 +165,8 @@ def many_races(home: Path) -> Iterator[Row]:
         root.write(f"landing/feed/{path}", data)
         table = pl.DataFrame({"path": [f"landing/feed/{path}"], "sha256": [_sha(data)]})
         root.write_frame(f"store/race_files/{race['race_key']}.parquet", table)
-        (folders["race_results"] / f"{race['race_key']}.parquet").write_bytes(data)
+        for name in made_by_a_run:
+            (folders[name] / f"{race['race_key']}.parquet").write_bytes(data)
     for race in races:
         for name in as_of:
             (folders[name] / f"{race['race_key']}.parquet").write_bytes(b"made")
