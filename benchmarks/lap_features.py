@@ -40,7 +40,8 @@ def starts(tables: FeedTables) -> pl.DataFrame:
     rows = []
     for race in ran.partition_by("race_id", maintain_order=True):
         field = race.join(levels, on=["race_id", "driver_id"], how="left", maintain_order="left")
-        values = level_features(tables.features, field, field["start_time"][0])
+        own = tables.features.filter(pl.col("race_id") == field["race_id"][0])
+        values = level_features(own, field, field["start_time"][0])
         rows.append(
             field.select("race_id", "series").with_columns(
                 (pl.Series("left_over", finish_scores(field)) - field["level"]),

@@ -60,9 +60,8 @@ def level_features(
     """Features of a race's cars, each a robust z within the field.
 
     Args:
-        features: Rows of FEATURE_TABLE of any races (`check_features`); none where nothing is
-            known.
-        cars: The race's cars, with `race_id` and `driver_id`.
+        features: The race's rows of FEATURE_TABLE (`check_features`); none where nothing is known.
+        cars: The race's cars, with `driver_id`.
         known_by: Rows that became known later count as unknown.
 
     Returns:
@@ -70,9 +69,7 @@ def level_features(
     """
     if features is None or known_by is None:
         return np.zeros((cars.height, len(LEVEL_FEATURES)))
-    rows = features.filter(
-        pl.col("race_id") == cars["race_id"][0], pl.col("available_at") <= known_by
-    )
+    rows = features.filter(pl.col("available_at") <= known_by)
     # One row of unknowns at the end, which cars without a row of their own take.
     place = {driver: row for row, driver in enumerate(rows["driver_id"])}
     picked = [place.get(driver, rows.height) for driver in cars["driver_id"]]

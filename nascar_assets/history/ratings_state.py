@@ -195,7 +195,7 @@ class RatingState:
         Args:
             prediction: Of the cars' ratings.
             cars: Rows of the cars.
-            table: FEATURE_TABLE rows.
+            table: FEATURE_TABLE rows of the race.
             known_by: Rows of the table known later count as unknown.
         """
         starts = self.series_starts.get(cars["series"][0], {})

@@ -8,11 +8,8 @@ from uuid import uuid4
 
 import dagster as dg
 
-from nascar_assets.orchestration.partitions import RACES, SLATES
+from nascar_assets.orchestration.partitions import RACES, SLATES, range_tags
 from nascar_assets.orchestration.stage_times import StageTimes
-
-_RANGE_START = "dagster/asset_partition_range_start"
-_RANGE_END = "dagster/asset_partition_range_end"
 
 Progress = Callable[[int, int, str], None]
 """Told of a run's steps as they end: how many are done, of how many, and which starts next."""
@@ -101,12 +98,12 @@ def run_races(
     many fails, its races are run one by one, so that one bad race does not stop the others.
     """
     failures: dict[str, Exception] = {}
-    for first, last, members in _stretches(instance, keys):
+    for members in _stretches(instance, keys):
         try:
-            run_job(job, instance, tags={_RANGE_START: first, _RANGE_END: last})
+            run_job(job, instance, tags=range_tags(members))
         except Exception as error:
             if len(members) == 1:
-                failures[first] = error
+                failures[members[0]] = error
                 continue
             for key in members:
                 try:
@@ -116,9 +113,7 @@ def run_races(
     return failures
 
 
-def _stretches(
-    instance: dg.DagsterInstance, keys: Sequence[str]
-) -> list[tuple[str, str, list[str]]]:
+def _stretches(instance: dg.DagsterInstance, keys: Sequence[str]) -> list[list[str]]:
     """The wanted partitions as unbroken stretches of the order in which they are registered."""
     wanted = set(keys)
     assert RACES.name is not None
@@ -132,4 +127,4 @@ def _stretches(
         else:
             stretches.append([key])
             open_stretch = True
-    return [(members[0], members[-1], members) for members in stretches]
+    return stretches

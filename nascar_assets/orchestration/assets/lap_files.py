@@ -1,6 +1,5 @@
 """From the landed files of a race to its laps: which file gives them, which files mark them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from nascar_assets.orchestration.assets.feed import (
     race_payload,
 )
 from nascar_assets.orchestration.assets.race_tables import Race, RaceInputs
+from nascar_assets.orchestration.storage.quarantine import set_aside
 from nascar_assets.orchestration.storage.store import scan_table, stored_partitions
 from nascar_assets.storage import DataRoot
 from nascar_assets.telemetry.artifacts import artifact_info
@@ -146,13 +146,6 @@ def agreement_with_loops(inputs: RaceInputs, laps: pl.DataFrame) -> str:
     except RefusedFile as refused:
         return str(refused)
     return f"{agrees.sum()} of {len(agrees)} drivers agree"
-
-
-def set_aside(root: DataRoot, path: str, data: bytes, report: Mapping[str, Any]) -> None:
-    """Puts a refused file into quarantine with its report beside it."""
-    text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)
-    root.write(path, data)
-    root.write(f"{path}.report.json", text.encode() + b"\n")
 
 
 def _snapshots(inputs: RaceInputs) -> dict[str, bytes]:

@@ -8,14 +8,14 @@ import polars as pl
 
 from nascar_assets.telemetry.leakage import KNOWLEDGE, FeatureBuilder, LeakageReport, Sources
 
-FEATURED_RACES = 3
-"""The newest of them, whose features the ratings learn from: a build of features takes longer."""
-
 NEWEST_RACES = 8
 """Known races that the experiment on ratings and values builds on.
 
 It asks whether later records get in. The newest known races show that as well as the whole past
 does, and a build of them takes a tenth of a second instead of several."""
+
+FEATURED_RACES = 3
+"""The newest of them, whose features the ratings learn from: a build of features takes longer."""
 
 
 def forecast_basis(schedule: pl.DataFrame) -> FeatureBuilder:

@@ -8,9 +8,9 @@ import polars as pl
 from nascar_assets.feed.schemas import LAPS
 from nascar_assets.orchestration.assets.feed import entries, race_files
 from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput, race_table
-from nascar_assets.orchestration.metadata import image
+from nascar_assets.orchestration.metadata import picture
 from nascar_assets.orchestration.storage.store import table_path
-from nascar_assets.reports.plots import as_markdown_image, falloff_plot
+from nascar_assets.reports.plots import falloff_plot
 
 NO_LAPS = "The feed has no lap times of this race."
 
@@ -106,7 +106,7 @@ def _lap_summaries(inputs: RaceInputs) -> RaceOutput:
     if not frame.height:
         return RaceOutput(summary, [NO_LAPS], sources=sources)
     doubles = summary.height - summary["driver_id"].n_unique()
-    plot = image(as_markdown_image(falloff_plot(summary)))
+    plot = picture(falloff_plot, summary, "Falloff")
     return RaceOutput(
         summary,
         metadata={"falloff": plot},

@@ -9,10 +9,10 @@ from enum import Enum
 
 import dagster as dg
 
+from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
+
 RUN_KEY = "dagster/run_key"
 PARTITION = "dagster/partition"
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
 
 AT = "nascar/at"
 """Tag: the time of the decision that started a run, by the sensors' own clock."""
@@ -124,11 +124,6 @@ def ever_run(instance: dg.DagsterInstance, slate_id: str) -> bool:
     """Whether a run of a slate was ever asked for, lost ones among them."""
     asked = dg.RunsFilter(job_name="slate_job", tags={PARTITION: slate_id})
     return bool(instance.get_runs(asked, limit=1))
-
-
-def range_tags(keys: Sequence[str]) -> dict[str, str]:
-    """Tags of a run over neighbouring partitions."""
-    return {RANGE_START: keys[0], RANGE_END: keys[-1]}
 
 
 def races_of(run: dg.DagsterRun, order: Sequence[str]) -> Sequence[str]:

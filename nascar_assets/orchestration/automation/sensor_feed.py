@@ -26,11 +26,10 @@ from nascar_assets.orchestration.automation.run_state import (
     any_in_flight,
     attempts_left,
     races_of,
-    range_tags,
     run_state,
 )
 from nascar_assets.orchestration.jobs import as_of_job, race_job, schedule_job
-from nascar_assets.orchestration.partitions import RACES
+from nascar_assets.orchestration.partitions import RACES, range_tags
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races
 from nascar_assets.storage import DataRoot

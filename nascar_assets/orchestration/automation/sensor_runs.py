@@ -19,6 +19,7 @@ from nascar_assets.orchestration.automation.run_state import (
     SLATE,
     attempts_left,
 )
+from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.storage import DataRoot
@@ -237,8 +238,11 @@ def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | 
             why = run.tags.get("nascar/why", "inputs")
             fresh = slate_request(root, slate, key, now, why)
             return fresh.with_replaced_attrs(job_name=run.job_name, tags={**fresh.tags, **tags})
-    kept = ("dagster/asset_partition_range", "nascar/")
-    old = {name: value for name, value in run.tags.items() if name.startswith(kept)}
+    old = {
+        name: value
+        for name, value in run.tags.items()
+        if name in (RANGE_START, RANGE_END) or name.startswith("nascar/")
+    }
     old.pop(LOST, None)
     return dg.RunRequest(
         run_key=key,
@@ -252,7 +256,7 @@ def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | 
 def failure_notice(context: dg.RunFailureSensorContext) -> Notice:
     """What is told of a failed run: job, partition, step, the input's own message."""
     run = context.dagster_run
-    where = run.tags.get(PARTITION) or run.tags.get("dagster/asset_partition_range_start") or ""
+    where = run.tags.get(PARTITION) or run.tags.get(RANGE_START) or ""
     lines = [str(context.failure_event.message or "").strip()]
     for event in context.get_step_failure_events():
         error = event.step_failure_data.error

@@ -1,6 +1,5 @@
 """The sensor of salary files: each registers its slate, and open slates are run."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +30,7 @@ from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePla
 from nascar_assets.orchestration.jobs import slate_job
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_slates
+from nascar_assets.orchestration.storage.quarantine import set_aside
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.storage import DataRoot
 
@@ -171,15 +171,8 @@ def _quarantine(root: DataRoot, path: str, digest: str, reason: str) -> None:
     if data is None:
         return
     name = path.rsplit("/", 1)[-1]
-    report: dict[str, Any] = {
-        "file": path,
-        "reason": reason,
-        "bytes": len(data),
-        "sha256": digest,
-    }
-    root.write(f"{QUARANTINE}/{name}", data)
-    text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)
-    root.write(f"{QUARANTINE}/{name}.report.json", text.encode() + b"\n")
+    report = {"file": path, "reason": reason, "bytes": len(data), "sha256": digest}
+    set_aside(root, f"{QUARANTINE}/{name}", data, report)
 
 
 def _schedule_stamp(root: DataRoot) -> str:

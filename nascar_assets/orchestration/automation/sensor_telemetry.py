@@ -140,12 +140,9 @@ def take(root: DataRoot, path: str, data: bytes, race_key: str) -> str | None:
     Returns:
         None where it was accepted, else what is wrong with it.
     """
-    from nascar_assets.orchestration.assets.lap_files import (
-        accepted_laps,
-        set_aside,
-        with_entrants,
-    )
+    from nascar_assets.orchestration.assets.lap_files import accepted_laps, with_entrants
     from nascar_assets.orchestration.assets.race_tables import RaceInputs, schedule_rows
+    from nascar_assets.orchestration.storage.quarantine import set_aside
     from nascar_assets.telemetry.validate import validate_landed
 
     inputs = RaceInputs(root, with_entrants(root, schedule_rows(root, [race_key])[race_key]))

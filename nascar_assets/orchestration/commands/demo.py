@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from nascar_assets.orchestration.commands.sync import Location
+from nascar_assets.orchestration.partitions import range_tags
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import run_job
 from nascar_assets.orchestration.storage.instance import open_instance
@@ -56,7 +57,7 @@ def complete_graph(home: str, *, location: Location, told: Told | None = None) -
     """
     root = Platform(home=home).root
     definitions, instance = location(), open_instance(home)
-    as_of, first, last = _window(read_table(root, "schedule"))
+    as_of, races = _window(read_table(root, "schedule"))
     candidate = {
         "series": "cup",
         "fit_process": False,
@@ -64,11 +65,14 @@ def complete_graph(home: str, *, location: Location, told: Told | None = None) -
         "changes": invented_changes(),
     }
     fit = {"config": {"series": "cup", "as_of": as_of.isoformat()}}
-    span = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
     jobs: list[tuple[str, dict[str, Any], dict[str, str]]] = [
         ("ontology_job", {}, {}),
         ("fit_job", {"process_fit": fit, "recalibration": fit}, {}),
-        ("backtest_job", {"backtest": {"config": {**candidate, "scenarios": SCENARIOS}}}, span),
+        (
+            "backtest_job",
+            {"backtest": {"config": {**candidate, "scenarios": SCENARIOS}}},
+            range_tags(races),
+        ),
         (
             "release_job",
             {name: {"config": candidate} for name in ("model_version", "calibration_report")},
@@ -95,11 +99,11 @@ def complete_graph(home: str, *, location: Location, told: Told | None = None) -
     }
 
 
-def _window(schedule: pl.DataFrame) -> tuple[datetime, str, str]:
-    """When the fit's cut-off is, and the keys of the backtest's first and last race."""
+def _window(schedule: pl.DataFrame) -> tuple[datetime, list[str]]:
+    """When the fit's cut-off is, and the keys of the backtest's races."""
     points = schedule.filter(pl.col("race_type") == "points").sort("start_time", "race_id")
     fitted, measured = sorted(points["season"].unique().to_list())[:2]
-    keys = points.filter(pl.col("season") == measured)["race_key"]
+    races = points.filter(pl.col("season") == measured)["race_key"].to_list()
     as_of = points.filter(pl.col("season") == fitted)["start_time"].max()
     assert isinstance(as_of, datetime)
-    return as_of, keys[0], keys[-1]
+    return as_of, races

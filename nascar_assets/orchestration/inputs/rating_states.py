@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import polars as pl
@@ -36,12 +37,15 @@ def build_rating_state(root: DataRoot, plan: SlatePlan) -> RatingState:
     """
     results = known_results(results_before(root, plan.as_of), plan.as_of)
     features = past_features(root)
-    kept = _kept(root, results, features, plan.as_of)
-    state = kept or RatingState.empty()
+    kept = _Kept.read(root)
+    begun = kept is not None and kept.leads_to(results, features, plan.as_of)
+    state = kept.state if kept is not None and begun else RatingState.empty()
+    newest = None if kept is None or begun else kept.state.known_at
     new = state.extend(results, plan.as_of, features)
     data = state.to_bytes()
     root.write(state_path(plan.slate_id), data)
-    if new and (kept is not None or _is_newer(root, state)):
+    # One that knows less does not take another's place.
+    if new and (newest is None or (state.known_at is not None and state.known_at >= newest)):
         root.write(KEPT, _origin(results, features, state.seen) + data)
     return state
 
@@ -54,14 +58,13 @@ def keep_season_start(root: DataRoot) -> None:
     run = known_results(all_results(root), datetime.max.replace(tzinfo=UTC))
     if run.is_empty():
         return
+    features, kept = past_features(root), _Kept.read(root)
+    if kept is not None and kept.is_good(run, features):
+        return
     start = run.filter(pl.col("season") == pl.col("season").max())["start_time"].min()
     assert isinstance(start, datetime)
-    features, data = past_features(root), root.read(KEPT)
-    kept = None if data is None else _read(data)
-    if data is not None and kept is not None and data[:_HASH] == _origin(run, features, kept.seen):
-        return
-    state = RatingState.empty()
     known = known_results(results_before(root, start), start)
+    state = RatingState.empty()
     if state.extend(known, start, features):
         root.write(KEPT, _origin(known, features, state.seen) + state.to_bytes())
 
@@ -73,37 +76,35 @@ def load_rating_state(root: DataRoot, plan: SlatePlan) -> RatingState:
     return RatingState.from_bytes(data)
 
 
-def _kept(
-    root: DataRoot, results: pl.DataFrame, features: pl.DataFrame, as_of: datetime
-) -> RatingState | None:
-    """The kept state, where it knows nothing later and its races' tables and the code are as then.
+@dataclass(frozen=True)
+class _Kept:
+    """The kept state and the hash of what it was built from."""
 
-    None as well where a race came to be known since that was known before its last one.
-    """
-    data = root.read(KEPT)
-    state = None if data is None else _read(data)
-    if data is None or state is None or state.known_at is None or state.known_at > as_of:
-        return None
-    if data[:_HASH] != _origin(results, features, state.seen):
-        return None
-    since = results.filter(~pl.col("race_id").is_in(list(state.seen)))["results_at"].min()
-    return state if since is None or since >= state.known_at else None  # type: ignore[operator]
+    origin: bytes
+    state: RatingState
 
+    @classmethod
+    def read(cls, root: DataRoot) -> _Kept | None:
+        """None where there is none, or none that can be read."""
+        data = root.read(KEPT)
+        if data is None:
+            return None
+        try:
+            return cls(data[:_HASH], RatingState.from_bytes(data[_HASH:]))
+        except InputError:
+            return None
 
-def _is_newer(root: DataRoot, state: RatingState) -> bool:
-    """Whether a state is to be kept instead of the one that is: not where it knows less."""
-    data = root.read(KEPT)
-    kept = None if data is None else _read(data)
-    if kept is None or kept.known_at is None:
-        return True
-    return state.known_at is not None and state.known_at >= kept.known_at
+    def is_good(self, results: pl.DataFrame, features: pl.DataFrame) -> bool:
+        """Whether its races' tables and the code are as then."""
+        return self.origin == _origin(results, features, self.state.seen)
 
-
-def _read(data: bytes) -> RatingState | None:
-    try:
-        return RatingState.from_bytes(data[_HASH:])
-    except InputError:
-        return None
+    def leads_to(self, results: pl.DataFrame, features: pl.DataFrame, as_of: datetime) -> bool:
+        """Whether it is good, knows nothing later, and no race is missing before its last one."""
+        known_at = self.state.known_at
+        if known_at is None or known_at > as_of or not self.is_good(results, features):
+            return False
+        since = results.filter(~pl.col("race_id").is_in(list(self.state.seen)))["results_at"].min()
+        return since is None or bool(since >= known_at)  # type: ignore[operator]
 
 
 def _origin(results: pl.DataFrame, features: pl.DataFrame, races: set[str]) -> bytes:
