@@ -156,6 +156,37 @@ def test_a_run_that_could_not_be_launched_is_run_again(races: Path) -> None:
     assert run_state(ticker.instance, "schedule:y") is RunState.DONE
 
 
+def test_a_lost_run_of_what_follows_by_itself_is_run_again(races: Path) -> None:
+    ticker = Ticker(races)
+    graph = frozenset({dg.AssetKey("driver_values"), dg.AssetKey("track_values")})
+    run = ticker.instance.create_run_for_job(
+        ticker.definitions.resolve_implicit_global_asset_job_def(),
+        asset_selection=graph,
+        tags={"dagster/from_automation_condition": "true"},
+    )
+    ticker.instance.report_run_failed(run, "The launch was not answered in time.")
+    (request,) = ticker.tick("lost_runs")
+    assert (request.job_name, set(request.asset_selection or ())) == ("ontology_job", graph)
+    assert ticker.carry_out(request)
+    (repeated,) = ticker.instance.get_runs(dg.RunsFilter(job_name="ontology_job"))
+    made = ticker.instance.get_records_for_run(
+        repeated.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+    assert {record.asset_key for record in made.records} == graph
+    assert ticker.tick("lost_runs") == []
+
+
+def test_a_lost_run_whose_tables_were_made_since_is_not_repeated(races: Path) -> None:
+    ticker = Ticker(races)
+    job = ticker.definitions.resolve_job_def("schedule_job")
+    lost = {"nascar/lost": "true", "dagster/run_key": "schedule:z"}
+    ticker.instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE, tags=lost)
+    now = datetime.now(UTC)
+    assert len(lost_and_not_repeated(ticker.instance, now)) == 1
+    ticker.instance.create_run_for_job(job, status=dg.DagsterRunStatus.SUCCESS)
+    assert lost_and_not_repeated(ticker.instance, now) == []
+
+
 def test_a_run_that_was_lost_too_often_counts_as_failed(races: Path) -> None:
     ticker = Ticker(races)
     job = ticker.definitions.resolve_job_def("schedule_job")

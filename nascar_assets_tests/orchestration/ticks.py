@@ -85,6 +85,7 @@ class Ticker:
             },
             instance=self.instance,
             partition_key=request.partition_key,
+            asset_selection=request.asset_selection,
             tags=tags,
             raise_on_error=False,
         )

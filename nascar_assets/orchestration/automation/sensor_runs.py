@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from nascar_assets.orchestration import jobs
+from nascar_assets.orchestration.automation.conditions import GRAPH_TABLES, RACE_TABLES
 from nascar_assets.orchestration.automation.notify import Notice, notifiers, notify_all
 from nascar_assets.orchestration.automation.run_state import (
     AT,
@@ -39,7 +40,11 @@ FAULTS_OF_THE_MACHINE = frozenset(
 )
 """Errors that a full disk or a server that is down raises; a later attempt may succeed."""
 
-_JOBS = {job.name: job for job in jobs.JOBS}
+FOLLOWED = "dagster/from_automation_condition"
+"""Dagster's tag of a run that a condition asked for, which has no run key."""
+
+_JOBS = frozenset(job.name for job in jobs.JOBS)
+_FOLLOWERS = {jobs.race_job.name: RACE_TABLES, jobs.ontology_job.name: GRAPH_TABLES}
 
 
 @dg.sensor(
@@ -143,7 +148,7 @@ def is_alive(pid: int, seen: datetime) -> bool:
 
 
 def mark_faults_of_the_machine(instance: dg.DagsterInstance) -> None:
-    """Marks failed runs that the machine was at fault for, of those that a sensor started.
+    """Marks failed runs that the machine was at fault for, of those that nobody started by hand.
 
     A run that failed before it began could not be launched: a machine under load answers too late.
     """
@@ -153,7 +158,9 @@ def mark_faults_of_the_machine(instance: dg.DagsterInstance) -> None:
     )
     for record in failed:
         run = record.dagster_run
-        if {LOST, JUDGED} & run.tags.keys() or RUN_KEY not in run.tags or run.job_name not in _JOBS:
+        if {LOST, JUDGED} & run.tags.keys() or not {RUN_KEY, FOLLOWED} & run.tags.keys():
+            continue
+        if job_that_repeats(run) is None:
             continue
         if record.start_time is None:
             instance.add_run_tags(run.run_id, {LOST: "true"})
@@ -184,7 +191,7 @@ def lost_and_not_repeated(instance: dg.DagsterInstance, now: datetime) -> list[d
     return [
         record.dagster_run
         for record in lost
-        if record.dagster_run.job_name in _JOBS
+        if job_that_repeats(record.dagster_run) is not None
         and _pause_is_over(record, now)
         and not _superseded(instance, record)
         and not instance.get_runs(
@@ -201,18 +208,40 @@ def _pause_is_over(record: dg.RunRecord, now: datetime) -> bool:
     return now >= datetime.fromtimestamp(record.end_time, UTC) + pause
 
 
+def job_that_repeats(run: dg.DagsterRun) -> str | None:
+    """A run's own job; of a run that a condition asked for, the job that makes its tables."""
+    if run.job_name in _JOBS:
+        return run.job_name
+    asked = {key.path[-1] for key in run.asset_selection or ()}
+    if FOLLOWED not in run.tags or not asked:
+        return None
+    return next((job for job, tables in _FOLLOWERS.items() if asked <= tables), None)
+
+
 def _superseded(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
-    """Whether a newer run of the same partition has made what the lost one was to make."""
+    """Whether a newer run has made what the lost one was to make."""
     run = record.dagster_run
-    if PARTITION not in run.tags:
+    if RANGE_START in run.tags:
         return False
+    job, partition = job_that_repeats(run), run.tags.get(PARTITION)
     newer = dg.RunsFilter(
-        job_name=run.job_name,
-        tags={PARTITION: run.tags[PARTITION]},
+        tags={PARTITION: partition} if partition else None,
         statuses=[dg.DagsterRunStatus.SUCCESS],
         created_after=record.create_timestamp,
     )
-    return bool(instance.get_runs(newer, limit=1))
+    return any(
+        job_that_repeats(other) == job
+        and other.tags.get(PARTITION) == partition
+        and (partition is not None or other.run_config == run.run_config)
+        and _makes_all_of(other, run)
+        for other in instance.get_runs(newer, limit=200)
+    )
+
+
+def _makes_all_of(other: dg.DagsterRun, run: dg.DagsterRun) -> bool:
+    if other.asset_selection is None or run.asset_selection is None:
+        return other.asset_selection is None  # the whole of its job
+    return other.asset_selection >= run.asset_selection
 
 
 def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | None:
@@ -246,8 +275,9 @@ def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | 
     old.pop(LOST, None)
     return dg.RunRequest(
         run_key=key,
-        job_name=run.job_name,
+        job_name=job_that_repeats(run),
         partition_key=run.tags.get(PARTITION),
+        asset_selection=sorted(run.asset_selection) if run.asset_selection else None,
         run_config=run.run_config,
         tags={**old, **tags},
     )
