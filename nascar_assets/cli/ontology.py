@@ -81,7 +81,7 @@ def override(
 @app.command()
 def veto(
     subject_id: Annotated[str, typer.Argument(metavar="ID", help="A driver's or track's id.")],
-    code: Annotated[str, typer.Argument(help="A veto rule, see docs/ontology.md.")],
+    code: Annotated[str, typer.Argument(help="A veto rule of docs/constraint-codes.md.")],
     home: Home,
     why: Annotated[str, typer.Option(help="The reason; it is kept with the rule.")],
     author: Annotated[str | None, typer.Option(help="Who says so. Default: this user.")] = None,
@@ -90,7 +90,7 @@ def veto(
 ) -> None:
     """Adds a veto rule to a driver or a track, or lifts it.
 
-    Example: nascar ontology veto 4030 no_laps_led --why "starts from the rear"
+    Example: nascar ontology veto 4030 leads-no-laps --why "starts from the rear"
     """
     from nascar_assets.orchestration.commands.ontology import enter_veto
 

@@ -1,0 +1,59 @@
+"""Every command's help ends with an example that the command's own parser takes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import typer
+
+from nascar_assets.cli.app import app
+from nascar_assets.ontology import Entry
+
+PROGRAM: Any = typer.main.get_command(app)
+
+
+def commands(group: Any = PROGRAM, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of each command, such as `("slate", "run")`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def parsed_example(path: tuple[str, ...]) -> dict[str, Any]:
+    """The parameters of a command's example, as its parser reads them; nothing is run."""
+    command = PROGRAM
+    for name in path:
+        command = command.commands[name]
+    (line,) = [
+        text for text in command.help.splitlines() if text.strip().startswith("Example: nascar ")
+    ]
+    words = shlex.split(line.split("Example: nascar ")[1])
+    assert tuple(words[: len(path)]) == path
+    return dict(command.make_context(" ".join(path), words[len(path) :]).params)
+
+
+@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
+def test_a_command_parses_its_own_example(path: tuple[str, ...]) -> None:
+    parsed_example(path)
+
+
+@pytest.mark.parametrize("action", ["override", "veto"])
+def test_an_example_of_the_ontology_can_be_entered_of_a_driver(action: str) -> None:
+    given = parsed_example(("ontology", action))
+    entry = Entry(
+        action=action,
+        subject="driver",
+        subject_id=given["subject_id"],
+        name=given["code" if action == "veto" else "field"],
+        value=None if action == "veto" else float(given["value"]),
+        author="somebody",
+        reason=given["why"],
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    assert entry.reason
