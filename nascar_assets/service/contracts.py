@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.scenarios import PitStrategy
@@ -135,7 +142,9 @@ class RunConfigModel(Contract):
 
     run_id: Text
     constraint_spec_hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    sim_params: dict[str, Any] = Field(description="n_scenarios, race_length, field_size, ...")
+    sim_params: dict[str, JsonValue] = Field(
+        description="n_scenarios, race_length, field_size, ..."
+    )
     created_at: datetime
     random_seed: int = Field(ge=1, le=LARGEST_SEED, strict=True)
     checksum: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 from nascar_assets.constraints import RunConfig
 from nascar_assets.errors import InputError
-from nascar_assets.ontology.canonical import content_hash
+from nascar_assets.ontology.canonical import content_hash, plain
 from nascar_assets.orchestration.inputs.slate_plan import registered_slates
 from nascar_assets.scenarios import PitStrategy
 from nascar_assets.service.compiled import CompiledRequest
@@ -67,12 +65,11 @@ def _config(given: RunConfigModel) -> RunConfig:
             created_at=given.created_at,
             random_seed=given.random_seed,
         )
-    except (InputError, RecursionError) as error:
-        field = getattr(error, "field", None)
+    except InputError as error:
         raise invalid(
             "RUN_CONFIG_INVALID",
-            getattr(error, "message", "It is nested too deeply."),
-            field=f"run_config.{field}" if field else "run_config",
+            error.message,
+            field=f"run_config.{error.field}" if error.field else "run_config",
         ) from error
     if given.checksum is not None and given.checksum != content_hash(config.to_dict()):
         raise invalid(
@@ -89,16 +86,15 @@ def parameters_of_run(config: RunConfig) -> Parameters:
     Raises:
         RequestRefused: 422 naming the parameter that is out of its bounds.
     """
-    params = config.sim_params
-    mix = params.get("pit_strategy_mix")
-    wanted: dict[str, Any] = {
+    params = plain(config.sim_params)
+    wanted = {
         "track_id": "any",
         "n_scenarios": params["n_scenarios"],
         "field_size": params.get("field_size", 40),
-        "pit_strategy_mix": dict(mix) if mix is not None else None,
+        "pit_strategy_mix": params.get("pit_strategy_mix"),
     }
     try:
-        checked = ScenarioConfig.model_validate(json.loads(json.dumps(wanted)))
+        checked = ScenarioConfig.model_validate(wanted)
     except ValueError as error:
         raise invalid(
             "RUN_CONFIG_INVALID",

@@ -21,6 +21,20 @@ ROUNDS = int(os.environ.get("NASCAR_FAULT_ROUNDS", "0"))
 pytestmark = pytest.mark.timeout(1_800 if ROUNDS else 300)
 POST = "/api/v1/optimize"
 HEADERS = {"Content-Type": "application/json"}
+RUN_CONFIG = {
+    "run_id": "elsewhere",
+    "constraint_spec_hash": "0" * 64,
+    "sim_params": {
+        "n_scenarios": 10,
+        "field_size": 12,
+        "race_length": 60,
+        "pit_strategy_mix": {"STANDARD": 1.0},
+    },
+    "created_at": "2026-03-01T00:00:00Z",
+    "random_seed": 7,
+    "checksum": None,
+}
+"""Well formed; no request of these tests compiles to its constraints."""
 _local = threading.local()
 
 NASTY = [
@@ -113,6 +127,20 @@ def test_every_field_refuses_every_nasty_value_and_is_named(server):
     assert len(problems) > 600
     named = [p for p in problems if p["field"]]
     assert len(named) > 0.95 * len(problems)
+
+
+def test_a_run_config_refuses_every_nasty_value(server):
+    deep = [[[]], json.loads("[" * 250 + "]" * 250), json.loads("[" * 300 + "]" * 300)]
+    for path in _paths(RUN_CONFIG):
+        for value in [*NASTY, *deep]:
+            config = copy.deepcopy(RUN_CONFIG)
+            target = config
+            for key in path[:-1]:
+                target = target[key]
+            target[path[-1]] = value
+            body = json.dumps(request_body(drivers=6) | {"run_config": config})
+            problem = _assert_refused(_send(server, body.encode()), (path, str(value)[:50]))
+            assert problem["field"].startswith("run_config"), (path, str(value)[:50])
 
 
 @pytest.mark.parametrize(
@@ -257,10 +285,12 @@ def test_random_changes_to_a_whole_request_give_an_answer_of_the_document(server
     """Up to three changes to a good request: taken, or refused; never a fault of the server."""
     source = random.Random(20_260_221)
     count = 20_000 if ROUNDS else 1_000
-    paths = _paths(request_body(drivers=6))
+    whole = request_body(drivers=6, n_scenarios=10)
+    repeating = whole | {"run_config": RUN_CONFIG}
 
     def mutated() -> bytes:
-        body = request_body(drivers=6, n_scenarios=10)
+        body = copy.deepcopy(repeating if source.random() < 0.2 else whole)
+        paths = _paths(body)
         for _ in range(source.randint(1, 3)):
             target = body
             path = source.choice(paths)

@@ -102,6 +102,39 @@ def test_a_slates_own_run_config_takes_the_graphs_values(slates):
     assert (parameters.seed, parameters.n_scenarios, parameters.race_length) == (5, 200, 120)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("pit_strategy_mix", 5),
+        ("pit_strategy_mix", "abc"),
+        ("pit_strategy_mix", [1]),
+        ("pit_strategy_mix", {}),
+        ("pit_strategy_mix", {"STANDARD": {}}),
+        ("pit_strategy_mix", {"STANDARD": 0.9}),
+        ("n_scenarios", 15),
+        ("field_size", {}),
+        ("field_size", [40]),
+        ("field_size", "40"),
+        ("race_length", {}),
+        ("race_length", True),
+    ],
+)
+def test_a_run_config_of_no_use_is_refused(slates, name, value):
+    config = RunConfig.from_json(slates.get(SLATE_ID).run_config)
+    with pytest.raises(RequestRefused) as refused:
+        parameters_of_run(replace(config, sim_params={**config.sim_params, name: value}))
+    assert refused.value.status == 422
+    assert refused.value.problem.code == "RUN_CONFIG_INVALID"
+    assert refused.value.problem.field.startswith("run_config.sim_params")
+
+
+def test_a_run_configs_pit_strategies_hold(slates):
+    config = RunConfig.from_json(slates.get(SLATE_ID).run_config)
+    mix = {"AGGRESSIVE": 0.25, "STANDARD": 0.75}
+    with_mix = replace(config, sim_params={**config.sim_params, "pit_strategy_mix": mix})
+    assert parameters_of_run(with_mix).pit_strategy_mix == mix
+
+
 def test_drivers_are_found_by_any_known_spelling_and_each_once(slates):
     slate = slates.get(SLATE_ID)
     body = slate_request()
