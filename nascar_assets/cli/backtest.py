@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nascar_assets.cli.options import Json
+from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
 FEW = 5
@@ -29,10 +29,17 @@ SHOWN = {
 
 
 def backtest(
-    feed: Annotated[Path, typer.Option(envvar="NASCAR_FEED", help="A folder like the feed.")],
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First date.")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last date.")],
     folder: Annotated[Path, typer.Option("--out", help="Where forecasts and report go.")],
+    home: Home,
+    feed: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="NASCAR_FEED",
+            help="A folder like the feed. Default: the feed's files in the data root.",
+        ),
+    ] = None,
     series: Annotated[str, typer.Option(help="cup, xfinity or trucks.")] = "cup",
     scenarios: Annotated[int, typer.Option(min=10, max=100_000, help="For each race.")] = 2_000,
     seed: Annotated[int, typer.Option(min=1)] = 1,
@@ -58,10 +65,12 @@ def backtest(
     from nascar_assets.calibration.baselines import standard_baselines
     from nascar_assets.calibration.feed_tables import read_feed_tables
     from nascar_assets.calibration.market import Market, read_odds
+    from nascar_assets.feed.landing import LANDING
     from nascar_assets.orchestration.commands.files import read_file
     from nascar_assets.storage import DataRoot
 
     out = Output(as_json)
+    files = DataRoot.open(f"{home}/{LANDING}" if feed is None else feed)
     settings = BacktestSettings(
         first=first.date(), last=last.date(), series=series, scenarios=scenarios, seed=seed
     )
@@ -70,7 +79,7 @@ def backtest(
         baselines.append(Market(read_odds(read_file(odds), file=str(odds)), overround))
     with out.progress("races") as update:
         result = run_backtest(
-            partial(read_feed_tables, DataRoot.open(feed)),
+            partial(read_feed_tables, files),
             DataRoot.open(folder),
             settings,
             baselines=baselines,

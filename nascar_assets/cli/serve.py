@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nascar_assets.cli.options import Home
-from nascar_assets.cli.output import messages
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output, messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from socket import socket
+
+    import uvicorn
 
 
 def serve(
@@ -26,18 +33,25 @@ def serve(
             help="Print a new API key and the line of it for NASCAR_API_KEYS_FILE, and end.",
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Serves the API until it is stopped; its pages are at /docs.
 
+    With --json the object holds the address; it is printed once the API answers there.
+
     Example: nascar serve --port 8000 --workers 2
     """
+    out = Output(as_json)
     if new_key is not None:
         from nascar_assets.service.clients import hash_key
         from nascar_assets.service.clients import new_key as make_key
 
         key = make_key()
+        line = f"{new_key} {hash_key(key)}"
         messages.print("The key, shown once and stored nowhere; the line goes into the key file.")
-        print(f"key:  {key}\nline: {new_key} {hash_key(key)}")
+        if not as_json:
+            print(f"key:  {key}\nline: {line}")
+        out.result({"key": key, "line": line})
         return
     import uvicorn
 
@@ -48,8 +62,7 @@ def serve(
     location = home if "://" in home else os.path.abspath(home)
     settings = ServiceSettings.from_environment(workers=workers)
     configure_logs(settings.log_level)
-    messages.print(f"The API on http://{host}:{port} with the data root {home}; Ctrl-C ends it.")
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(location, settings),
         host=host,
         port=port,
@@ -60,3 +73,24 @@ def serve(
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=65_536,
     )
+
+    def tell(taken: int) -> None:
+        address = f"http://[{host}]:{taken}" if ":" in host else f"http://{host}:{taken}"
+        where = f"The API on {address} with the data root {home}; Ctrl-C ends it."
+        messages.print(where, markup=False, soft_wrap=True)
+        out.result({"address": address, "home": location})
+
+    _serve(config, tell)
+
+
+def _serve(config: uvicorn.Config, tell: Callable[[int], None]) -> None:
+    """Serves until it is stopped; `tell` is given the port once requests are answered there."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket] | None = None) -> None:
+            await super().startup(sockets)
+            tell(self.servers[0].sockets[0].getsockname()[1])
+
+    with suppress(KeyboardInterrupt):
+        Server(config).run()

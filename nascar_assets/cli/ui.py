@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+import urllib.request
 from typing import Annotated
 
 import typer
 
-from nascar_assets.cli.options import Home
-from nascar_assets.cli.output import messages
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output, messages
 
 
 def ui(
     home: Home,
     port: Annotated[int, typer.Option(help="The webserver's port on 127.0.0.1.")] = 3000,
+    as_json: Json = False,
 ) -> None:
     """Starts the UI, with the schedules and sensors running, until it is stopped.
+
+    With --json the object holds the address; it is printed once the UI answers there.
 
     Example: nascar ui --port 3000
     """
@@ -28,7 +33,9 @@ def ui(
         "DAGSTER_HOME": str(dagster_home(home)),
         "NASCAR_HOME": home if "://" in home else os.path.abspath(home),
     }
-    messages.print(f"Dagster on http://127.0.0.1:{port} with the data root {home}; Ctrl-C ends it.")
+    address = f"http://127.0.0.1:{port}"
+    where = f"Dagster on {address} with the data root {home}; Ctrl-C ends it."
+    messages.print(where, markup=False, soft_wrap=True)
     command = [
         sys.executable,
         "-m",
@@ -41,9 +48,23 @@ def ui(
         "--port",
         str(port),
     ]
-    process = subprocess.Popen(command, env=environment)
+    # What Dagster prints is for people: with --json it goes to standard error.
+    process = subprocess.Popen(command, env=environment, stdout=sys.stderr if as_json else None)
     try:
+        if as_json and _until_answers(process, address):
+            Output(as_json).result({"address": address, "home": environment["NASCAR_HOME"]})
         code = process.wait()
     except KeyboardInterrupt:
         code = process.wait()
     raise typer.Exit(1 if code > 0 else 0)
+
+
+def _until_answers(process: subprocess.Popen[bytes], address: str) -> bool:
+    """Waits for the webserver; false where its process ended before."""
+    while process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/server_info", timeout=5):
+                return True
+        except OSError:
+            time.sleep(0.2)
+    return False

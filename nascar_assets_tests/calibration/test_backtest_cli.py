@@ -1,6 +1,7 @@
 """`nascar backtest` as a person meets it: what it asks for, what it prints, what it refuses."""
 
 import json
+import shutil
 
 import pytest
 
@@ -49,6 +50,17 @@ def test_what_cannot_be_forecast_is_refused_and_nothing_is_written(
     assert text in err
     assert out == ""
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_without_a_feed_the_files_of_the_data_root_are_read(capfd, feed, tmp_path, monkeypatch):
+    monkeypatch.delenv("NASCAR_FEED", raising=False)
+    command = ["backtest", "--from", "2019-01-01", "--to", "2019-12-31", "--out", str(tmp_path)]
+    home = tmp_path / "home"
+    assert run([*command, "--home", str(home)]) == 2
+    assert f"{home}/landing/feed" in "".join(capfd.readouterr().err.split())
+    shutil.copytree(feed, home / "landing" / "feed", dirs_exist_ok=True)
+    assert run([*command, "--home", str(home)]) == 2
+    assert "schedules hold 2024 to 2026" in " ".join(capfd.readouterr().err.split())
 
 
 def test_odds_that_are_none_name_row_and_field(nascar, tmp_path):
