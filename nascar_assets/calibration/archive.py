@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 
@@ -14,6 +15,7 @@ from nascar_assets.history.ratings_state import RESULT_ORDER, RatingState
 from nascar_assets.history.schemas import DRIVER_VALUES, RATINGS, TRACK_VALUES
 from nascar_assets.history.values import driver_values
 from nascar_assets.history.values_tracks import track_values
+from nascar_assets.scenarios.setup import inner_stage_ends
 
 FEWEST_RACES_FOR_VALUES = 10
 """Past races before ontology values are estimated; neutral ones until then."""
@@ -117,9 +119,7 @@ class WalkForward:
         over = set(known["race_id"].unique().to_list())
         return [race for race in self._stood if race.race_id in over]
 
-    def _walk(
-        self, last: datetime
-    ) -> Iterator[tuple[dict[str, object], pl.DataFrame, pl.DataFrame]]:
+    def _walk(self, last: datetime) -> Iterator[tuple[dict[str, Any], pl.DataFrame, pl.DataFrame]]:
         """Points races of every series up to a moment: schedule row, entries, ratings."""
         points = self.schedule.filter(pl.col("race_type") == "points").sort("start_time", "race_id")
         for row in points.filter(pl.col("start_time") <= last).iter_rows(named=True):
@@ -132,7 +132,9 @@ class WalkForward:
             self._rated.append(ratings)
             if row["series"] == self.series and _long_enough(row):
                 none = pl.DataFrame(schema=DRIVER_VALUES), pl.DataFrame(schema=TRACK_VALUES)
-                self._stood.append(race_to_forecast(row, entries, ratings, *none))
+                self._stood.append(
+                    race_to_forecast(row, entries, ratings, *none, cut_off=row["start_time"])
+                )
 
     def entries(self, race_id: str, cut_off: datetime) -> pl.DataFrame:
         """ENTRIES of a race as they were known by a cut-off."""
@@ -148,10 +150,9 @@ class WalkForward:
         )
 
     def _prepared(
-        self, row: dict[str, object], entries: pl.DataFrame, ratings: pl.DataFrame
+        self, row: dict[str, Any], entries: pl.DataFrame, ratings: pl.DataFrame
     ) -> Prepared:
         cut_off = row["start_time"]
-        assert isinstance(cut_off, datetime)
         known = self.results.filter(pl.col("results_at") <= cut_off)
         rated = (
             pl.concat(self._rated).join(
@@ -173,50 +174,48 @@ class WalkForward:
         over = set(history.results["race_id"].unique().to_list())
         return Prepared(
             history=history,
-            race=race_to_forecast(row, entries, ratings, drivers, tracks),
+            race=race_to_forecast(row, entries, ratings, drivers, tracks, cut_off=cut_off),
             everything=known,
             past=tuple(race for race in self._stood if race.race_id in over),
         )
 
 
-def _long_enough(row: dict[str, object]) -> bool:
-    return int(str(row["scheduled_laps"] or 0)) >= FEWEST_LAPS
+def _long_enough(row: dict[str, Any]) -> bool:
+    return int(row["scheduled_laps"] or 0) >= FEWEST_LAPS
 
 
 def race_to_forecast(
-    row: dict[str, object],
+    row: Mapping[str, Any],
     entries: pl.DataFrame,
     ratings: pl.DataFrame,
     drivers: pl.DataFrame,
     tracks: pl.DataFrame,
+    *,
+    cut_off: datetime,
 ) -> RaceToForecast:
-    """A race as a forecaster gets it, its cut-off being its start.
+    """A race as a forecaster gets it, in a slate and in a backtest alike.
 
     Args:
         row: The race's SCHEDULE row.
         entries: ENTRIES as of the cut-off.
         ratings: RATINGS as of the cut-off.
-        drivers: DRIVER_VALUES as of the cut-off.
+        drivers: DRIVER_VALUES as of the cut-off; of a slate the skill alone.
         tracks: TRACK_VALUES as of the cut-off.
+        cut_off: When what is known ends (UTC); the race's start at the latest.
     """
-    laps = int(str(row["scheduled_laps"]))
-    ends = row["stage_ends"] or []
-    assert isinstance(ends, list)
-    start_time = row["start_time"]
-    assert isinstance(start_time, datetime)
-    length = row["track_length_miles"]
+    laps = row["scheduled_laps"] or 0  # a race of unknown length is refused as one of no laps
     return RaceToForecast(
-        race_id=str(row["race_id"]),
-        race_key=str(row["race_key"]),
-        series=str(row["series"]),
-        season=int(str(row["season"])),
-        track_id=str(row["track_id"]),
-        track_type=str(row["track_type"]),
-        track_length_miles=float(str(length)) if length is not None else None,
+        race_id=row["race_id"],
+        race_key=row["race_key"],
+        series=row["series"],
+        season=row["season"],
+        track_id=row["track_id"],
+        track_type=row["track_type"],
+        track_length_miles=row["track_length_miles"],
         scheduled_laps=laps,
-        stage_ends=tuple(int(end) for end in ends if 0 < int(end) < laps),
-        start_time=start_time,
-        cut_off=start_time,
+        stage_ends=inner_stage_ends(row["stage_ends"], laps),
+        start_time=row["start_time"],
+        cut_off=cut_off,
         entries=entries,
         ratings=ratings,
         drivers=drivers,

@@ -255,6 +255,7 @@ def _as_it_stood(
         ratings,
         pl.DataFrame(schema=DRIVER_VALUES),
         pl.DataFrame(schema=TRACK_VALUES),
+        cut_off=cut_off,
     )
 
 

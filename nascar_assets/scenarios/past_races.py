@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.scenarios.moments import Races
-from nascar_assets.scenarios.setup import RACE_LAPS, Entry, RaceSetup
+from nascar_assets.scenarios.setup import RACE_LAPS, Entry, RaceSetup, inner_stage_ends
 
 _STATUS_CODES = {"running": 0, "accident": 1, "mechanical": 2, "disqualified": 0}
 
@@ -113,7 +113,7 @@ def _past_race(race: pl.DataFrame) -> PastRace:
         track_id=first["track_id"],
         track_type=first["track_type"],
         scheduled_laps=laps,
-        stage_ends=tuple(end for end in first["stage_ends"] or () if 0 < end < laps),
+        stage_ends=inner_stage_ends(first["stage_ends"], laps),
         entries=entries,
         track_length=first["track_length_miles"],
     )

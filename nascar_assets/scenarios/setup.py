@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -57,6 +58,18 @@ def track_type_by_length(length_miles: float | None) -> str:
     if length_miles is not None and length_miles < 1.1:
         return "short"
     return "intermediate"
+
+
+def inner_stage_ends(ends: Iterable[int] | None, scheduled_laps: int) -> tuple[int, ...]:
+    """The stage ends that lie within a race, as `RaceSetup` takes them.
+
+    A schedule and a weekend's file can give a race different lengths.
+
+    Args:
+        ends: Laps on which the stages end by the schedule; none where it gives none.
+        scheduled_laps: Laps of the race.
+    """
+    return tuple(int(end) for end in ends or () if 0 < end < scheduled_laps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from nascar_assets.calibration.archive import race_to_forecast
 from nascar_assets.calibration.race_forecast import race_setup
 from nascar_assets.constraints import ConstraintSpec
 from nascar_assets.errors import InputError
@@ -20,7 +21,7 @@ from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.calibration import record_path
 from nascar_assets.orchestration.assets.constraints import run_config_path, spec_path
 from nascar_assets.orchestration.assets.race_tables import schedule_rows
-from nascar_assets.orchestration.inputs.forecasting import contest_rules, race_to_forecast
+from nascar_assets.orchestration.inputs.forecasting import contest_rules
 from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, plan_path
 from nascar_assets.orchestration.storage.store import scan_table, table_path
@@ -148,11 +149,11 @@ class StoredSlates:
         setup = race_setup(
             race_to_forecast(
                 race,
-                plan,
                 tables["slate_field"],
                 tables["slate_ratings"],
                 estimated,
                 tables["slate_track_values"],
+                cut_off=plan.as_of,
             )
         )
         spec = self._root.read(spec_path(slate_id))

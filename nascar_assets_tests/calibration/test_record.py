@@ -9,15 +9,19 @@ import polars as pl
 import pytest
 
 from nascar_assets.calibration import score_race, walk_forward_record
+from nascar_assets.calibration.archive import race_to_forecast
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.baselines import StartClimatology, ranks
 from nascar_assets.calibration.models import FixedModel
+from nascar_assets.calibration.race_forecast import race_setup
 from nascar_assets.calibration.record import _fitted_before
 from nascar_assets.calibration.score_tables import scores_from_table, scores_to_table
 from nascar_assets.errors import InputError
+from nascar_assets.feed.schemas import ENTRIES
 from nascar_assets.history.ratings import rate_history
+from nascar_assets.history.schemas import DRIVER_VALUES, TRACK_VALUES
 from nascar_assets.orchestration.inputs.race_scores import KeptScores
-from nascar_assets.scenarios import STARTING_VALUES, ProcessParameters
+from nascar_assets.scenarios import STARTING_VALUES, ProcessParameters, RaceSetupError
 from nascar_assets.storage import DataRoot
 
 from .world import Planted, world
@@ -250,3 +254,33 @@ def test_tilting_maps_follow_the_races_scored_before(tables, tmp_path):
     assert result.summary.effective[0] >= 0.5 - 1e-9
     again = run(tmp_path)
     assert again.summary.as_dict() == result.summary.as_dict()
+
+
+def race_of(tables, ratings, cut_off, **facts):
+    """The first race of the last season, as it stood at a cut-off, with other facts."""
+    row = tables.schedule.filter(season=2024).row(0, named=True) | facts
+    return race_to_forecast(
+        row,
+        tables.results.filter(race_id=row["race_id"]).select(list(ENTRIES)),
+        ratings.filter(race_id=row["race_id"]),
+        pl.DataFrame(schema=DRIVER_VALUES),
+        pl.DataFrame(schema=TRACK_VALUES),
+        cut_off=cut_off,
+    )
+
+
+@pytest.mark.parametrize("hours", [0, 30])
+def test_a_slate_and_a_backtest_make_the_same_race_of_a_schedule(tables, ratings, hours):
+    """Stages that end with the race or after it are left out, whatever the cut-off."""
+    start = tables.schedule.filter(season=2024)["start_time"][0]
+    cut_off = start - timedelta(hours=hours)
+    race = race_of(tables, ratings, cut_off, stage_ends=[25, 50, 100, 120])
+    assert (race.cut_off, race.start_time) == (cut_off, start)
+    assert race_setup(race).stage_ends == (25, 50)
+    assert race_setup(race_of(tables, ratings, cut_off, stage_ends=None)).stage_ends == ()
+
+
+def test_a_race_of_unknown_length_is_refused_by_its_field(tables, ratings):
+    with pytest.raises(RaceSetupError, match="scheduled laps") as caught:
+        race_setup(race_of(tables, ratings, AS_OF, scheduled_laps=None))
+    assert caught.value.field == "scheduled_laps"

@@ -214,3 +214,11 @@ def test_a_race_called_early_and_a_gap_in_the_grid(tables):
     races = past_races(called, ratings, schedule, LATER)
     assert races[0].setup.race_id == "1"
     assert sorted(entry.start for entry in races[0].setup.entries) == list(range(1, 34))
+
+
+def test_a_stage_that_ends_with_a_shortened_race_is_left_out(tables):
+    results, ratings, schedule = tables
+    laps = int(results["scheduled_laps"][0])
+    ends = schedule.with_columns(stage_ends=pl.lit([20, laps, laps + 5], pl.List(pl.Int32)))
+    races = past_races(results, ratings, ends, LATER)
+    assert {race.setup.stage_ends for race in races} == {(20,)}

@@ -41,12 +41,9 @@ def scenarios(
     slate_track_values: pl.DataFrame,
 ) -> Iterator[Any]:
     """The joint forecast that everything after it reads."""
+    from nascar_assets.calibration.archive import race_to_forecast
     from nascar_assets.calibration.race_forecast import race_setup
-    from nascar_assets.orchestration.inputs.forecasting import (
-        contest_rules,
-        load_scenarios,
-        race_to_forecast,
-    )
+    from nascar_assets.orchestration.inputs.forecasting import contest_rules, load_scenarios
     from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
     from nascar_assets.scenarios import check_laws, generate_scenarios
 
@@ -63,7 +60,14 @@ def scenarios(
         }
     )
     setup = race_setup(
-        race_to_forecast(race, plan, slate_field, slate_ratings, estimated, slate_track_values)
+        race_to_forecast(
+            race,
+            slate_field,
+            slate_ratings,
+            estimated,
+            slate_track_values,
+            cut_off=plan.as_of,
+        )
     )
     made = generate_scenarios(
         load_spec(root, plan.slate_id),

@@ -1,4 +1,4 @@
-"""From a slate's stored tables to the race that is simulated, and from scenarios to lineups."""
+"""From a slate's stored scenarios to what contests and lineups read of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nascar_assets.calibration.forecasts import RaceToForecast
 from nascar_assets.lineups import Portfolio
-from nascar_assets.orchestration.assets.race_tables import Race
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.store import read_table, table_path
 from nascar_assets.rules import RuleSet, rule_set
@@ -21,34 +19,6 @@ from nascar_assets.storage import DataRoot
 from nascar_assets.storage.aside import counted
 
 EASTERN = ZoneInfo("America/New_York")
-
-
-def race_to_forecast(
-    race: Race,
-    plan: SlatePlan,
-    field: pl.DataFrame,
-    ratings: pl.DataFrame,
-    drivers: pl.DataFrame,
-    tracks: pl.DataFrame,
-) -> RaceToForecast:
-    """A slate's race with everything that was known of it by the cut-off."""
-    return RaceToForecast(
-        race_id=race["race_id"],
-        race_key=race["race_key"],
-        series=race["series"],
-        season=race["season"],
-        track_id=race["track_id"],
-        track_type=race["track_type"],
-        track_length_miles=race["track_length_miles"],
-        scheduled_laps=race["scheduled_laps"],
-        stage_ends=tuple(race["stage_ends"] or ()),
-        start_time=race["start_time"],
-        cut_off=plan.as_of,
-        entries=field,
-        ratings=ratings,
-        drivers=drivers,
-        tracks=tracks,
-    )
 
 
 def contest_rules(plan: SlatePlan) -> RuleSet:
