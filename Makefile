@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 HOME_DIR ?= data
+FEED = $(or $(NASCAR_FEED),$(if $(NASCAR_REAL_DATA),$(NASCAR_REAL_DATA)/feed))
 
 .PHONY: setup system demo test lint bench backtest test-faults clean
 
@@ -34,7 +35,8 @@ bench: setup
 	$(BIN)/python -m benchmarks
 
 backtest: setup
-	$(BIN)/nascar backtest --feed $(or $(NASCAR_FEED),$(NASCAR_REAL_DATA)/feed) --series cup --from 2023-01-01 --to 2026-12-31 --out $(HOME_DIR)/backtest
+	$(if $(FEED),,$(error No feed is named: set NASCAR_FEED to a folder like the feed, or NASCAR_REAL_DATA to the folder that holds it as feed/))
+	$(BIN)/nascar backtest --feed "$(FEED)" --series cup --from 2023-01-01 --to 2026-12-31 --out $(HOME_DIR)/backtest
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

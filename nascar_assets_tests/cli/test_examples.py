@@ -1,4 +1,4 @@
-"""Every command's help ends with an example that the command's own parser takes."""
+"""Every command has an example that its own parser takes, and the options that all have."""
 
 from __future__ import annotations
 
@@ -25,11 +25,17 @@ def commands(group: Any = PROGRAM, path: tuple[str, ...] = ()) -> Iterator[tuple
             yield (*path, name)
 
 
-def parsed_example(path: tuple[str, ...]) -> dict[str, Any]:
-    """The parameters of a command's example, as its parser reads them; nothing is run."""
+def found(path: tuple[str, ...]) -> Any:
+    """The command at a path."""
     command = PROGRAM
     for name in path:
         command = command.commands[name]
+    return command
+
+
+def parsed_example(path: tuple[str, ...]) -> dict[str, Any]:
+    """The parameters of a command's example, as its parser reads them; nothing is run."""
+    command = found(path)
     (line,) = [
         text for text in command.help.splitlines() if text.strip().startswith("Example: nascar ")
     ]
@@ -41,6 +47,12 @@ def parsed_example(path: tuple[str, ...]) -> dict[str, Any]:
 @pytest.mark.parametrize("path", list(commands()), ids=" ".join)
 def test_a_command_parses_its_own_example(path: tuple[str, ...]) -> None:
     parsed_example(path)
+
+
+@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
+def test_a_command_has_the_options_that_all_have(path: tuple[str, ...]) -> None:
+    options = {option for parameter in found(path).params for option in parameter.opts}
+    assert {"--home", "--json"} <= options
 
 
 @pytest.mark.parametrize("action", ["override", "veto"])
