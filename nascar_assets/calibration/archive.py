@@ -15,6 +15,7 @@ from nascar_assets.history.ratings_state import RESULT_ORDER, RatingState
 from nascar_assets.history.schemas import DRIVER_VALUES, RATINGS, TRACK_VALUES
 from nascar_assets.history.values import driver_values
 from nascar_assets.history.values_tracks import track_values
+from nascar_assets.rules.race_day import EASTERN
 from nascar_assets.scenarios.setup import inner_stage_ends
 
 FEWEST_RACES_FOR_VALUES = 10
@@ -78,7 +79,7 @@ class WalkForward:
 
         Dates are those of the scheduled start in US Eastern time.
         """
-        day = pl.col("start_time").dt.convert_time_zone("America/New_York").dt.date()
+        day = pl.col("start_time").dt.convert_time_zone(EASTERN.key).dt.date()
         return self.schedule.filter(
             pl.col("series") == self.series,
             pl.col("race_type") == "points",

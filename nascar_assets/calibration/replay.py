@@ -52,7 +52,8 @@ class Replay:
             fell in the forecast (middle of the PIT); `surprise` is -log2 of the probability of a
             result at least so far out, in bits: 0 for the median, 5 for one race in 32.
         lineups: One row per lineup in their given order: real score, forecast, where the real
-            score fell in the forecast of that lineup, rank by forecast mean and by real score.
+            score fell in the forecast of that lineup, rank by forecast mean and by real score;
+            null where the lineup holds an excluded driver.
         best: The best of the lineups after the race: its number, real score, forecast rank and
             percentile; none without lineups.
         optimum: The same of the best legal lineup in hindsight, where the caller gave it.
@@ -88,8 +89,8 @@ def replay(
         names: Driver names by id.
 
     Raises:
-        InputError: If forecast and outcome do not fit, or a lineup holds a driver without a
-            forecast or a result.
+        InputError: If forecast and outcome do not fit, or a lineup holds a driver of
+            whom neither knows anything.
     """
     pairing = pair(scenarios, outcomes, rules=rules, missing="exclude")
     if "points" not in pairing.variables:
@@ -101,17 +102,19 @@ def replay(
     values, truth = (np.asarray(array, np.float64) for array in pairing.variables["points"])
     metrics = compute_all_metrics(scenarios, outcomes, rules=rules, missing="exclude")
     captain = 1.0 if rules is None else rules.captain_multiplier_percent / 100.0
-    table = _lineups(lineups, pairing.driver_ids, values, truth, captain)
+    known = (pairing.driver_ids, pairing.excluded)
+    table = _lineups(lineups, *known, values, truth, captain)
     best = None
-    if table.height:
-        row = table.sort("points", "lineup", descending=[True, False]).row(0, named=True)
+    if table["points"].count():
+        order = table.sort("points", "lineup", descending=[True, False], nulls_last=True)
+        row = order.row(0, named=True)
         best = {
             name: float(row[name])
             for name in ("lineup", "points", "expected_points", "forecast_rank", "percentile")
         }
     hindsight = None
     if optimum is not None:
-        row = _lineups([optimum], pairing.driver_ids, values, truth, captain).row(0, named=True)
+        row = _lineups([optimum], *known, values, truth, captain).row(0, named=True)
         hindsight = {name: float(row[name]) for name in ("points", "expected_points", "percentile")}
     return Replay(
         metrics=metrics,
@@ -160,6 +163,7 @@ def _drivers(
 def _lineups(
     lineups: Sequence[Sequence[str]],
     ids: Sequence[str],
+    excluded: Mapping[str, str],
     points: Floats,
     truth: Floats,
     captain: float,
@@ -168,9 +172,13 @@ def _lineups(
     rows: list[dict[str, Any]] = []
     for number, lineup in enumerate(lineups, start=1):
         absent = [driver for driver in lineup if driver not in place]
+        if absent and excluded.keys() >= set(absent):
+            rows.append({"lineup": number, "drivers": list(lineup)})
+            continue
         if absent:
             raise InputError(
-                f"Lineup {number} holds driver {absent[0]}, who has no forecast or no result.",
+                f"Lineup {number} holds driver {absent[0]}, of whom forecast and results "
+                "know nothing.",
                 field="lineups",
             )
         weight = np.ones(len(lineup))

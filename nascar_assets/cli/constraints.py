@@ -44,7 +44,7 @@ def compile_slate(
                 driver.skill,
                 driver.aggression,
                 driver.shadow_risk,
-                f"{driver.min_laps_led} to {driver.max_laps_led or 'all'}",
+                f"{driver.min_laps_led} to {_most(driver.max_laps_led)}",
                 ", ".join(driver.veto_rules),
                 ", ".join(driver.overridden),
             )
@@ -53,3 +53,7 @@ def compile_slate(
     )
     out.line(f"hash: {spec.hash}")
     out.result(spec.to_dict())
+
+
+def _most(laps: int | None) -> str:
+    return "all" if laps is None else str(laps)

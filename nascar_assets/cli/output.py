@@ -32,7 +32,7 @@ class Output:
     def line(self, text: str = "") -> None:
         """A line for people."""
         if not self.as_json:
-            self._console.print(text, soft_wrap=True)
+            self._console.print(text, soft_wrap=True, markup=False)
 
     def notice(self, text: str) -> None:
         """Something a person should know, on standard error."""

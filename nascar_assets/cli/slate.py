@@ -43,6 +43,7 @@ def add(
 
 @app.command()
 def run(
+    context: typer.Context,
     home: Home,
     target: Annotated[
         str | None, typer.Argument(metavar="SLATE-OR-SALARIES.csv", help="A key or a file.")
@@ -74,6 +75,7 @@ def run(
 
     out = Output(as_json)
     if source is not None:
+        _only_from(context)
         outcome, differences = repeat_slate(home, source, code_location(home))
         for difference in differences:
             out.notice(difference)
@@ -192,16 +194,35 @@ def read_settings(path: Path | None, home: str) -> str:
     return text
 
 
+def _only_from(context: typer.Context) -> None:
+    """Refuses what a person gave beside `--from`: the RunConfig says all of it.
+
+    Raises:
+        InputError: If anything else was given.
+    """
+    given = [
+        name
+        for name in ("target", "race", "as_of", "scenarios", "seed", "settings", "prove")
+        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+    ]
+    if given:
+        raise InputError(
+            f"--from repeats a run as it was and takes nothing beside it, here {', '.join(given)}.",
+            remedy="Leave the others out, or run the slate anew without --from.",
+        )
+
+
 def _objective_line(portfolio: dict[str, Any]) -> str:
     """What the portfolio is worth, in the objective's own unit."""
     value, error = portfolio["value"], portfolio["standard_error"]
     objective = portfolio["objective"]
     if objective in ("probability", "top_fraction"):
-        worth, spread = f"{value:.1%}", f"{error:.1%}"
+        worth, shown = f"{value:.1%}", "{:.1%}"
     elif objective == "payout":
-        worth, spread = f"${value:,.2f} won by an entry in the mean", f"${error:,.2f}"
+        worth, shown = f"${value:,.2f} won by an entry in the mean", "${:,.2f}"
     else:
-        worth, spread = f"{value:.2f} points", f"{error:.2f}"
+        worth, shown = f"{value:.2f} points", "{:.2f}"
+    spread = "not known: too few scenarios" if error is None else shown.format(error)
     return f"{objective}: {worth} on held-back scenarios (standard error {spread})"
 
 

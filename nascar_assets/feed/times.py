@@ -22,13 +22,12 @@ into its own forecast.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from nascar_assets.feed.payload import FeedFormatError
-
-EASTERN = ZoneInfo("America/New_York")
+from nascar_assets.rules.race_day import EASTERN, race_day
 
 PRACTICE_RUN, QUALIFYING_RUN, RACE_RUN = 1, 2, 3
 """Values of an event's `run_type`."""
@@ -60,7 +59,11 @@ def race_start(race: Mapping[str, Any], zone: ZoneInfo, file: str) -> datetime:
             raise FeedFormatError("The race has no date.", file=file, field="race_date")
         return dated
     event = min(events)  # a race stopped by rain may have a second event for its end
-    if dated is not None and tune_in is not None and _day(event) < min(_day(dated), _day(tune_in)):
+    if (
+        dated is not None
+        and tune_in is not None
+        and race_day(event) < min(race_day(dated), race_day(tune_in))
+    ):
         return dated
     return event
 
@@ -79,7 +82,7 @@ def _dated_start(
         start is not None
         and tune_in is not None
         and tune_in < start
-        and _day(tune_in) == _day(start)
+        and race_day(tune_in) == race_day(start)
     ):
         start = tune_in
     return start
@@ -184,7 +187,3 @@ def _event_time(value: Any, file: str) -> datetime | None:
 
 def _local(naive: datetime | None, zone: ZoneInfo) -> datetime | None:
     return None if naive is None else naive.replace(tzinfo=zone).astimezone(UTC)
-
-
-def _day(when: datetime) -> date:
-    return when.astimezone(EASTERN).date()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from nascar_assets.feed.times import EASTERN
+from nascar_assets.rules.race_day import EASTERN
 
 SHORT_BELOW_MILES = 1.25
 """Ovals below this length are short tracks."""

@@ -21,6 +21,9 @@ NOT_RACING = frozenset({"OUT", "O", "IR", "WD", "SUSP", "SCR", "SCRATCHED", "DNS
 
 OWNERSHIP_SCALE = 1_000_000
 
+MOST_RULES = 64
+"""Rules on each lineup that one portfolio may have: one bit of a word each."""
+
 
 @dataclass(frozen=True, slots=True)
 class CountRule:
@@ -158,7 +161,8 @@ def resolve(slate: Slate, settings: PortfolioSettings) -> Problem:
     """Settings in numbers, every driver and team found.
 
     Raises:
-        SettingsError: If a driver or team is unknown, ambiguous or named twice.
+        SettingsError: If a driver or team is unknown, ambiguous or named twice, or there are more
+            rules on a lineup than are taken.
         InputError: If the contest has a captain.
     """
     if slate.rules.captain_multiplier_percent != 100:
@@ -238,6 +242,12 @@ def resolve(slate: Slate, settings: PortfolioSettings) -> Problem:
         label = f"salary of at least {settings.salary_min:,} in every lineup"
         cap = slate.rules.salary_cap
         sums.append(SumRule(label, tuple(salary.tolist()), settings.salary_min, cap))
+    count = len(rules) + len(sums) + (settings.ownership_max is not None)
+    if count > MOST_RULES:
+        raise SettingsError(
+            f"{count} rules on a lineup; at most {MOST_RULES} are taken.",
+            remedy="Leave out drivers, teams, groups or rules that matter little.",
+        )
     roster = slate.rules.roster_size
     shared = roster - 1 if settings.max_shared is None else min(settings.max_shared, roster - 1)
     return Problem(
@@ -288,8 +298,10 @@ def rule_arrays(
     """Rules as the arrays that the compiled enumeration takes."""
     counts = list(count_rules)
     sums = list(sum_rules)
-    if len(counts) + len(sums) > 64:
-        raise InputError(f"{len(counts) + len(sums)} rules on a lineup; at most 64 are taken.")
+    if len(counts) + len(sums) > MOST_RULES:
+        raise InputError(
+            f"{len(counts) + len(sums)} rules on a lineup; at most {MOST_RULES} are taken."
+        )
     weights = np.array([rule.weights for rule in sums], np.int64).reshape(len(sums), n_drivers)
     return (
         np.array([rule.condition for rule in counts], np.uint64),

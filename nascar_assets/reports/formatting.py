@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
-from zoneinfo import ZoneInfo
+
+from nascar_assets.rules.race_day import EASTERN
 
 NONE = "–"
 """Stands for a value that is not known."""
-
-_EASTERN = ZoneInfo("America/New_York")
 
 
 def decimal(value: float | None, digits: int = 1) -> str:
@@ -39,7 +38,7 @@ def eastern(value: datetime) -> str:
     Raises:
         ValueError: If the time has no zone.
     """
-    return f"{_in_zone(value, _EASTERN):%a %Y-%m-%d %H:%M %Z}"
+    return f"{_in_zone(value, EASTERN):%a %Y-%m-%d %H:%M %Z}"
 
 
 def utc(value: datetime) -> str:

@@ -17,9 +17,9 @@ import structlog
 
 from nascar_assets.constraints import RunConfig
 from nascar_assets.errors import EnvironmentFault
-from nascar_assets.feed.times import EASTERN
 from nascar_assets.ontology.canonical import content_hash
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.rules.race_day import EASTERN
 from nascar_assets.service.compiled import CompiledRequest, race_hash
 from nascar_assets.service.contracts import (
     JobList,

@@ -17,10 +17,13 @@ from nascar_assets.constraints import (
     request_constraints,
 )
 from nascar_assets.constraints.facts import SlateFact
-from nascar_assets.lineups.problem import find_driver
+from nascar_assets.errors import InputError
+from nascar_assets.lineups.problem import find_driver, resolve
+from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.problems import invalid
 from nascar_assets.service.stored_slates import StoredSlate
+from nascar_assets.slates.slate import Slate
 
 _FIELDS = {
     "SALARY_MISSING": "drivers",
@@ -36,15 +39,17 @@ def precheck(job: CompiledRequest, slate: StoredSlate | None) -> None:
 
     The same constraints as everywhere, over the read model that the slate's run materialised; a
     slate that is not known is read from the request itself. Settings of a portfolio are resolved
-    too, so that an unknown driver or team is refused here.
+    too, so that an unknown driver or team, or too many rules, is refused here.
 
     Args:
         job: The compiled request.
         slate: The slate's own run; none where no such slate is known.
 
     Raises:
-        RequestRefused: 422 with the contract's code and reason.
+        RequestRefused: 422 with the contract's code and reason, or the setting at fault.
     """
+    if job.portfolio is not None:
+        _check_portfolio(job.slate, job.portfolio)
     constraints = request_constraints()
     context = ConstraintContext(
         actor="request",
@@ -63,6 +68,14 @@ def precheck(job: CompiledRequest, slate: StoredSlate | None) -> None:
         raise invalid(result.code, result.reason, field=_FIELDS.get(result.code))
     missing = ", ".join(map(str, result.missing))
     raise invalid("NOT_KNOWN", f"What the request needs is not known: {missing}.")
+
+
+def _check_portfolio(slate: Slate, settings: PortfolioSettings) -> None:
+    try:
+        resolve(slate, settings)
+    except InputError as error:
+        field = f"portfolio.{error.field}" if error.field else "portfolio"
+        raise invalid("INVALID_VALUE", error.message, field=field, remedy=error.remedy) from error
 
 
 def _arguments(job: CompiledRequest) -> dict[str, object]:
@@ -86,7 +99,7 @@ def _arguments(job: CompiledRequest) -> dict[str, object]:
         arguments["lineups"] = portfolio.lineups
         exposures = {}
         for text, driver in portfolio.drivers.items():
-            index = find_driver(job.slate, text, field=f"portfolio.drivers.{text}")
+            index = find_driver(job.slate, text, field=f"drivers.{text}")
             if driver.min_exposure is not None or driver.max_exposure is not None:
                 exposures[job.slate.players[index].driver_id] = (
                     driver.min_exposure or 0.0,

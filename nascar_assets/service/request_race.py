@@ -17,9 +17,9 @@ from nascar_assets.constraints import (
 )
 from nascar_assets.errors import InputError
 from nascar_assets.feed.names import DriverDirectory
-from nascar_assets.feed.times import EASTERN
 from nascar_assets.lineups.problem import NOT_RACING
 from nascar_assets.rules import RuleSet, rule_set
+from nascar_assets.rules.race_day import race_day
 from nascar_assets.scenarios import (
     STARTING_VALUES,
     Entry,
@@ -331,7 +331,7 @@ def _of_new_slate(
         )
     track = resolve_track(request.scenario_config.track_id, tracks)
     laps = parameters.race_length or UNKNOWN_RACE_LAPS
-    rules: RuleSet = rule_set(UNKNOWN_CONTEST, now.astimezone(EASTERN).date())
+    rules: RuleSet = rule_set(UNKNOWN_CONTEST, race_day(now))
     ids = [driver.driver_id for driver in request.drivers]
     entries = [
         Entry(driver_id=driver.driver_id, name=driver.name or driver.driver_id)

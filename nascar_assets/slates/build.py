@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.names import DriverDirectory, Resolution
 from nascar_assets.rules import RuleSet
+from nascar_assets.rules.race_day import race_day
 from nascar_assets.slates.salaries import SalaryFile, SalaryRow
 from nascar_assets.slates.slate import Slate, SlatePlayer
-
-_EASTERN = ZoneInfo("America/New_York")
 
 _EXACT = "exact"
 
 _NAME_FIELD = {"dk": "Name", "fd": "Nickname"}
 
 
-def race_date(race: Mapping[str, Any]) -> date:
-    """The Eastern date on which a race starts."""
-    day: date = race["start_time"].astimezone(_EASTERN).date()
-    return day
-
-
 def slate_key(race: Mapping[str, Any], rules: RuleSet) -> str:
     """The slate's partition key: `{date of the race, Eastern}-{series}-{site}-{contest}`."""
-    return f"{race_date(race).isoformat()}-{race['series']}-{rules.key}"
+    return f"{race_day(race['start_time']).isoformat()}-{race['series']}-{rules.key}"
 
 
 def build_slate(

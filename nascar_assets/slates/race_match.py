@@ -7,14 +7,12 @@ import re
 import unicodedata
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.rules.race_day import EASTERN
 from nascar_assets.slates.salaries import SalaryFile
-
-EASTERN = ZoneInfo("America/New_York")
 
 EXPORT_LEAD = timedelta(days=8)
 """A race is held on the date in a salary file's name or up to so long after it."""
@@ -181,7 +179,7 @@ def _hinted(salaries: SalaryFile, schedule: pl.DataFrame) -> pl.DataFrame:
     found = schedule
     if salaries.series is not None:
         found = found.filter(pl.col("series") == salaries.series)
-    held = pl.col("start_time").dt.convert_time_zone("America/New_York").dt.date()
+    held = pl.col("start_time").dt.convert_time_zone(EASTERN.key).dt.date()
     if salaries.date is not None:
         found = found.filter(held.is_between(salaries.date, salaries.date + EXPORT_LEAD))
     elif salaries.season is not None:

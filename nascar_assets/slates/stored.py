@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
-from zoneinfo import ZoneInfo
-
 import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import UTC_TIME
 from nascar_assets.rules import rule_set
+from nascar_assets.rules.race_day import race_day
 from nascar_assets.slates.slate import Slate, SlatePlayer
 
 SLATE: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -62,12 +60,11 @@ def slate_from_polars(frame: pl.DataFrame) -> Slate:
     if frame["slate_id"].n_unique() != 1:
         raise InputError(f"One slate was expected, not {frame['slate_id'].n_unique()}.")
     first = frame.row(0, named=True)
-    day: date = first["lock"].astimezone(ZoneInfo("America/New_York")).date()
     return Slate(
         slate_id=first["slate_id"],
         race_id=first["race_id"],
         race_key=first["race_key"],
-        rules=rule_set(first["rules"], day),
+        rules=rule_set(first["rules"], race_day(first["lock"])),
         lock=first["lock"],
         players=tuple(SlatePlayer(**row) for row in frame.select(_PLAYER).iter_rows(named=True)),
         source=first["source"],

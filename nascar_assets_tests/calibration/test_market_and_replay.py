@@ -182,3 +182,19 @@ def test_replay_of_drivers_and_lineups():
             {"driver_ids": ["1", "2"], "finish": [[1, 2]]},
             {"driver_ids": ["1", "2"], "finish": [1, 2]},
         )
+
+
+def test_a_lineup_with_a_driver_who_did_not_race_has_no_score_and_stops_no_other():
+    scenarios, outcome = forecast()
+    raced = {
+        "driver_ids": [driver for driver in outcome["driver_ids"] if driver != "105"],
+        "points": np.delete(outcome["points"], 5),
+    }
+    lineups = [("105", "106", "107"), ("100", "101", "102")]
+    found = replay(scenarios, raced, lineups=lineups)
+    assert found.lineups["points"][0] is None
+    assert found.lineups["rank"].to_list() == [None, 1]
+    assert found.best["lineup"] == 2
+    assert found.excluded == {"105": "in the forecast, not in the results"}
+    with pytest.raises(InputError, match="know nothing"):
+        replay(scenarios, raced, lineups=[("100", "nobody")])

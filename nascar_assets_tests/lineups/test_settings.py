@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 
 from nascar_assets.errors import InputError
@@ -206,3 +208,14 @@ def test_the_row_of_an_unknown_driver_or_team_is_named(old, new, row):
     with pytest.raises(SettingsError) as caught:
         check_settings(made_slate([8_000] * 8), text, file="mine.toml")
     assert (caught.value.file, caught.value.row) == ("mine.toml", row)
+
+
+def test_more_rules_than_are_taken_are_refused_before_anything_is_searched():
+    slate = made_slate([8_000] * 12)
+    names = [player.name for player in slate.players]
+    groups = [{"drivers": pair, "at_most": 1} for pair in combinations(names, 2)]
+    assert len(groups) == 66
+    resolve(slate, PortfolioSettings.of({"groups": groups[:64]}))
+    for more in ({"groups": groups[:65]}, {"groups": groups[:64], "ownership_max": 2.0}):
+        with pytest.raises(SettingsError, match="65 rules on a lineup; at most 64"):
+            resolve(slate, PortfolioSettings.of(more))

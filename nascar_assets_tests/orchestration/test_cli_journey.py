@@ -295,6 +295,7 @@ def test_windows_1252_keeps_names_intact(
         (("sync", "--feed", "not-there"), ""),
         (("sync", "--feed", ".", "--seasons", "soon"), "names no seasons"),
         (("slate", "run", "--from", "not-there.json"), ""),
+        (("slate", "run", "x", "--seed", "2", "--from", "x.json"), "here target, seed"),
         (("slate", "fly"), ""),
     ],
 )
@@ -379,6 +380,19 @@ def test_a_run_is_repeated_from_its_run_config(nascar: Nascar, world: World, hom
     changed["random_seed"] = changed["random_seed"] + 1
     kept.write_text(json.dumps(changed))
     assert nascar(home, "slate", "run", "--from", kept).code == 2
+
+
+def test_too_few_scenarios_for_a_standard_error_are_said_and_break_nothing(
+    nascar: Nascar, world: World, home: Path, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text('objective = "cvar"\nlineups = 2\n')
+    words = ["slate", "run", world.slate, "--as-of", world.sample.as_of.isoformat()]
+    said = nascar(home, *words, "--scenarios", 20, "--settings", settings, "--json")
+    assert said.code == 0, said.err
+    assert said.json["portfolio"]["standard_error"] is None
+    shown = nascar(home, "slate", "show", world.slate)
+    assert "standard error not known: too few scenarios" in shown.out
 
 
 def season_tables(home: Path) -> dict[str, str]:

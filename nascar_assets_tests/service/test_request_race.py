@@ -135,6 +135,30 @@ def test_a_run_configs_pit_strategies_hold(slates):
     assert parameters_of_run(with_mix).pit_strategy_mix == mix
 
 
+_SIXTY_SIX = [{"if": [car_id(i)], "then": [car_id(j)]} for i in range(12) for j in range(i + 1, 12)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"drivers": {"Nobody": {"lock": True}}}, "portfolio.drivers.Nobody"),
+        (
+            {"drivers": {car_id(1): {}, NAMES[1]: {"exclude": True}}},
+            f"portfolio.drivers.{NAMES[1]}",
+        ),
+        ({"teams": {"Team X": {"at_most": 1}}}, "portfolio.teams.Team X"),
+        ({"groups": [{"drivers": ["Nobody"], "at_most": 1}]}, "portfolio.groups.0.drivers"),
+        ({"rules": [{"if": ["Nobody"], "then": [car_id(1)]}]}, "portfolio.rules.0.if"),
+        ({"rules": [{"if": [car_id(1)], "then": ["Nobody"]}]}, "portfolio.rules.0.then"),
+        ({"rules": _SIXTY_SIX}, "portfolio"),
+    ],
+)
+def test_what_is_wrong_with_a_portfolios_settings_is_said_at_once(slates, settings, field):
+    slate = slates.get(SLATE_ID)
+    problem = _refused(slate_request(portfolio=settings), slate)
+    assert (problem.code, problem.field) == ("INVALID_VALUE", field)
+
+
 def test_drivers_are_found_by_any_known_spelling_and_each_once(slates):
     slate = slates.get(SLATE_ID)
     body = slate_request()

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import polars as pl
@@ -20,6 +19,7 @@ from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, stored_partitions, table_path
+from nascar_assets.rules.race_day import race_day
 from nascar_assets.storage import DataRoot
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ SEALED = "store/backtest_forecasts"
 """Sealed forecasts: a backtest's folder for every series and version."""
 
 REPORTS = "store/calibration_report"
-
-_EASTERN = ZoneInfo("America/New_York")
 
 
 class Candidate(dg.Config):
@@ -194,7 +192,7 @@ def _run(
     tables = FeedTables(
         scan_table(root, "schedule").collect(), results, features=past_features(root)
     )
-    days = [race["start_time"].astimezone(_EASTERN).date() for race in races.values()]
+    days = [race_day(race["start_time"]) for race in races.values()]
     return run_backtest(
         lambda: tables,
         sealed_folder(root, config.series, version),

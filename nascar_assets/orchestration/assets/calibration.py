@@ -51,7 +51,7 @@ def process_fit(
 
     root = platform.root
     now = datetime.now(UTC)
-    as_of = cutoff(config.as_of, now, now)
+    as_of = cutoff(config.as_of, now, now, limit="the present", field="as_of")
     fitted = fit_parameters(
         results_before(root, as_of),
         read_all(root, "driver_ratings", RATINGS),
@@ -94,7 +94,7 @@ def recalibration(
 
     root = platform.root
     now = datetime.now(UTC)
-    as_of = cutoff(config.as_of, now, now)
+    as_of = cutoff(config.as_of, now, now, limit="the present", field="as_of")
     known = results_before(root, as_of)
     base = fit_as_of(root, config.series, as_of)
     past = WalkForward(

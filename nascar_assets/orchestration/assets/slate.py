@@ -22,6 +22,7 @@ from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePla
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import read_table, stored_partitions
 from nascar_assets.rules import rule_set
+from nascar_assets.rules.race_day import race_day
 from nascar_assets.slates.build import build_slate
 from nascar_assets.slates.salaries import read_salaries
 from nascar_assets.slates.stored import slate_to_polars
@@ -66,7 +67,7 @@ def slate(
         race,
         known_entries(root, registration.race_key, as_of),
         driver_directory(root, as_of),
-        rule_set(registration.contest, race["start_time"].date()),
+        rule_set(registration.contest, race_day(race["start_time"])),
     )
     SlatePlan(
         slate_id=registration.slate_id,
@@ -94,33 +95,47 @@ def slate(
     return dg.Output(slate_to_polars(built), metadata=metadata)
 
 
-def cutoff(asked: str | None, lock: datetime, now: datetime) -> datetime:
-    """The run's cut-off: what was asked for, else now, else lock for a race that has begun.
+def cutoff(
+    asked: str | None,
+    latest: datetime,
+    now: datetime,
+    *,
+    limit: str = "the slate's lock",
+    field: str = "--as-of",
+) -> datetime:
+    """The run's cut-off: what was asked for, else now, else the latest that may be.
+
+    Args:
+        asked: ISO time with zone; none for now.
+        latest: The latest cut-off that may be: a slate's lock.
+        now: The time.
+        limit: What `latest` is, for the message.
+        field: Where a person asked for it, for the message.
 
     Raises:
-        InputError: If the text is no time, has no zone, or lies after the race's start.
+        InputError: If the text is no time, has no zone, or lies after the latest cut-off.
     """
     if asked is None:
-        return min(now, lock)
+        return min(now, latest)
     try:
         moment = datetime.fromisoformat(asked)
     except ValueError as error:
         raise InputError(
             f"{asked!r} is no time.",
-            field="--as-of",
+            field=field,
             remedy="Write it as 2026-03-15T12:00:00-04:00.",
         ) from error
     if moment.tzinfo is None:
         raise InputError(
             f"{asked!r} has no time zone.",
-            field="--as-of",
+            field=field,
             remedy="Add one, for example 2026-03-15T12:00:00-04:00 or ...Z.",
         )
-    if moment > lock:
+    if moment > latest:
         raise InputError(
-            f"{asked} lies after the slate's lock at {lock.isoformat()}.",
-            field="--as-of",
-            remedy="A forecast may know nothing of the race; give a time up to lock.",
+            f"{asked} lies after {limit}, {latest.isoformat()}.",
+            field=field,
+            remedy="Give a time up to then: nothing that happens later may be known.",
         )
     return moment.astimezone(UTC)
 

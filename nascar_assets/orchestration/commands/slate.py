@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from nascar_assets.orchestration.stage_times import StageTimes
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.rules import rule_set
+from nascar_assets.rules.race_day import race_day
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.aside import aside
 
@@ -123,7 +125,7 @@ def read_slate(
             error.message, file=error.file, row=error.row, field=error.field, remedy=error.remedy
         ) from error
     contest = f"{read.site}-classic"
-    rules = rule_set(contest, found["start_time"].date())
+    rules = rule_set(contest, race_day(found["start_time"]))
     as_of = min(now, found["start_time"])
     entries = known_entries(root, found["race_key"], as_of)
     built = build_slate(read, found, entries, driver_directory(root, as_of), rules)
@@ -325,11 +327,16 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
         "portfolio": {
             "objective": lineups["objective"][0],
             "value": lineups["objective_value"][0],
-            "standard_error": lineups["objective_se"][0],
+            "standard_error": _error(lineups["objective_se"][0]),
         },
         "contests": _contests(root, slate_id),
         "notices": [*next(iter(players.values()))["notices"], *lineups["notices"][0]],
     }
+
+
+def _error(value: float) -> float | None:
+    """A standard error; none where there were too few scenarios to tell it."""
+    return None if math.isnan(value) else value
 
 
 def _contests(root: DataRoot, slate_id: str) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import combinations
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -13,17 +12,16 @@ from nascar_assets.lineups import Portfolio
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.store import read_table, table_path
 from nascar_assets.rules import RuleSet, rule_set
+from nascar_assets.rules.race_day import race_day
 from nascar_assets.scenarios import Scenarios
 from nascar_assets.slates.slate import Slate
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.aside import counted
 
-EASTERN = ZoneInfo("America/New_York")
-
 
 def contest_rules(plan: SlatePlan) -> RuleSet:
     """The rules of the slate's contest on the race's date."""
-    return rule_set(plan.contest, plan.lock.astimezone(EASTERN).date())
+    return rule_set(plan.contest, race_day(plan.lock))
 
 
 _last_loaded: list[tuple[tuple[str, ...], Scenarios]] = []

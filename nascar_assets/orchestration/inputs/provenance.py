@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+import nascar_assets
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.storage import DataRoot
+
+PACKAGE = Path(nascar_assets.__file__).resolve().parent
+"""The folder of this package's source."""
 
 INPUT_TABLES = (
     "slate",
@@ -27,12 +32,17 @@ def code_version() -> str:
     Only what can change a number counts: the source of this package. The versions of the
     libraries are pinned by the lock file.
     """
-    folder = Path(__file__).resolve().parents[1]
+    return f"{metadata.version('nascar-assets')}+{source_hash(PACKAGE)[:12]}"
+
+
+def source_hash(package: Path, parts: Iterable[str] = (".",)) -> str:
+    """SHA-256 over the source files of some folders of a package, their names included."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(path.relative_to(folder).as_posix().encode())
-        digest.update(path.read_bytes())
-    return f"{metadata.version('nascar-assets')}+{digest.hexdigest()[:12]}"
+    for part in parts:
+        for path in sorted((package / part).rglob("*.py")):
+            digest.update(path.relative_to(package).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def data_hashes(root: DataRoot, slate_id: str) -> dict[str, str]:

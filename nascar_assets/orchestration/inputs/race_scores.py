@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 import polars as pl
 
 from nascar_assets.calibration.race_scores import RaceScores
 from nascar_assets.calibration.score_tables import scores_from_table, scores_to_table
 from nascar_assets.errors import InputError
+from nascar_assets.orchestration.inputs.provenance import PACKAGE, source_hash
 from nascar_assets.orchestration.storage.store import stored_partitions, table_path
 from nascar_assets.storage import DataRoot
 
@@ -25,13 +25,7 @@ FORECASTING = ("rules", "history", "ontology", "constraints", "scenarios", "cali
 @cache
 def forecasting_code(packages: Iterable[str] = FORECASTING) -> str:
     """Hash of the source files that make forecasts and scores."""
-    folder = Path(__file__).resolve().parents[2]
-    digest = hashlib.sha256()
-    for package in packages:
-        for path in sorted((folder / package).rglob("*.py")):
-            digest.update(path.relative_to(folder).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return source_hash(PACKAGE, packages)
 
 
 class KeptScores:

@@ -18,6 +18,7 @@ from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.reports import InputFile, Provenance, RaceFacts, SlateReport
+from nascar_assets.reports.formatting import decimal
 from nascar_assets.storage import DataRoot
 
 QUANTILE_LEVELS = tuple(round(0.02 + 0.04 * step, 2) for step in range(25))
@@ -95,7 +96,7 @@ def slate_report(
             (
                 "value on held-back scenarios",
                 f"{lineups['objective_value'][0]:.2f} (standard error "
-                f"{lineups['objective_se'][0]:.2f})",
+                f"{decimal(lineups['objective_se'][0], 2)})",
             ),
         ),
     )
