@@ -128,7 +128,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "track_type_lap_races",
-        f"Races with laps that the five features before rest on, {TRACK_TYPE_RACES} at most.",
+        f"Races with laps that the six columns before it rest on, {TRACK_TYPE_RACES} at most.",
         "races",
         "lap summaries",
         "previous_race",
