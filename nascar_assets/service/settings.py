@@ -74,7 +74,11 @@ class ServiceSettings(BaseModel):
     webhook_backoff: float = Field(
         default=1.0, gt=0, description="Seconds before the second try; doubled for each further."
     )
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="Least level of the service's own logs: DEBUG, INFO, WARNING or ERROR.",
+    )
 
     @field_validator("rate_limit", "poll_limit")
     @classmethod
