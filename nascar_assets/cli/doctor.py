@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 
 import typer
 
@@ -18,7 +19,7 @@ def doctor(home: Home, as_json: Json = False) -> None:
     from nascar_assets.orchestration.commands.doctor import environment_summary, examine
 
     out = Output(as_json)
-    findings = examine(home, os.environ.get("NASCAR_FEED"))
+    findings = examine(home, os.environ.get("NASCAR_FEED"), datetime.now(UTC).year)
     out.table(
         "Health",
         ["part", "state", "found"],

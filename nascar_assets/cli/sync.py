@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -10,6 +11,9 @@ from nascar_assets.cli.location import code_location
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 from nascar_assets.errors import InputError
+
+FIRST_SEASON = 2022
+"""Where a sync begins unless it is told otherwise: the first season of the present Cup car."""
 
 
 def sync(
@@ -23,8 +27,12 @@ def sync(
         typer.Option(help="cup, xfinity or trucks; may be given several times. Default: cup."),
     ] = None,
     seasons: Annotated[
-        str, typer.Option(help="A season or a span of seasons, both ends included.")
-    ] = "2022-2026",
+        str | None,
+        typer.Option(
+            help="A season or a span of seasons, both ends included. "
+            f"Default: {FIRST_SEASON} to this year."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Brings new and changed feed files in, and materialises the races that they touch.
@@ -39,7 +47,7 @@ def sync(
             home,
             feed,
             series or ["cup"],
-            parse_seasons(seasons),
+            parse_seasons(seasons, datetime.now(UTC).year),
             location=code_location(home),
             progress=update,
         )
@@ -65,12 +73,14 @@ def sync(
         raise typer.Exit(1)
 
 
-def parse_seasons(text: str) -> list[int]:
-    """The seasons of `2022-2026`, `2025` or `2022,2024`.
+def parse_seasons(text: str | None, this_year: int) -> list[int]:
+    """The seasons of `2022-2026`, `2025` or `2022,2024`; of none, those up to this year.
 
     Raises:
         InputError: If the text is none of these.
     """
+    if text is None:
+        return list(range(FIRST_SEASON, this_year + 1))
     seasons: list[int] = []
     try:
         for part in text.split(","):

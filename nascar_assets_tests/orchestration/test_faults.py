@@ -264,7 +264,7 @@ def test_a_killed_webserver_loses_no_run_that_was_asked_of_it(races: Path) -> No
     instance = open_instance(str(races))
     queued = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
     assert {run.run_id for run in queued} == set(launched)
-    (daemon,) = (found for found in examine(str(races), None) if found.name == "daemon")
+    (daemon,) = (found for found in examine(str(races), None, 2026) if found.name == "daemon")
     assert (daemon.ok, daemon.found) == (
         False,
         f"{ROUNDS} runs wait, and no daemon is running.",

@@ -13,7 +13,7 @@ from importlib import metadata
 
 import dagster as dg
 
-from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
 
@@ -33,12 +33,13 @@ class Finding:
     remedy: str = ""
 
 
-def examine(home: str, feed: str | None) -> list[Finding]:
+def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
     """Looks at Python, packages, the data root, Dagster's storage, the graph and the feed.
 
     Args:
         home: The data root.
         feed: The feed to try, none to leave it out.
+        this_year: The newest season that the feed may hold.
     """
     checks: list[tuple[str, Callable[[], str], str]] = [
         ("python", _python, "Install Python 3.11 or later and run make setup."),
@@ -79,7 +80,7 @@ def examine(home: str, feed: str | None) -> list[Finding]:
         checks.append(
             (
                 "feed",
-                lambda: _feed(feed),
+                lambda: _feed(feed, this_year),
                 "Give a base URL or a folder with cacher/ and loopstats/ in NASCAR_FEED.",
             )
         )
@@ -89,8 +90,9 @@ def examine(home: str, feed: str | None) -> list[Finding]:
 def _finding(name: str, check: Callable[[], str], remedy: str) -> Finding:
     try:
         return Finding(name, True, check())
-    except (EnvironmentFault, InputError, OSError, ImportError, metadata.PackageNotFoundError) as e:
-        return Finding(name, False, str(e), remedy)
+    except Exception as error:  # whatever it is, it is what the doctor was asked for
+        text = str(error).strip().splitlines()
+        return Finding(name, False, text[0] if text else type(error).__name__, remedy)
 
 
 def _python() -> str:
@@ -171,12 +173,13 @@ def _upload_folder(home: str) -> str:
     return root.uri("slates")
 
 
-def _feed(feed: str) -> str:
+def _feed(feed: str, newest: int) -> str:
+    """The newest season that the feed has a schedule of, from `newest` back."""
     from nascar_assets.feed.client import open_feed
     from nascar_assets.feed.paths import schedule_path
 
     source = open_feed(feed)
-    for season in range(2026, 2014, -1):
+    for season in range(newest, 2014, -1):
         if source.read(schedule_path(season)) is not None:
             return f"{feed} (schedule of {season} there)"
     raise EnvironmentFault(f"{feed} holds no schedule of any season.")
