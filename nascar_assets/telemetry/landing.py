@@ -3,7 +3,7 @@
 Pure: it takes a listing and a cursor and gives decisions and the next cursor. A file that is still
 being written is left alone until two looks, apart by `settle`, saw the same size and time of
 change; then its content must end as its kind ends. The content's hash tells whether it was seen
-before, so the same file landed twice, or written again with the same content, starts nothing.
+before, so a file that is written again with the same content is not handed on again.
 """
 
 from __future__ import annotations
@@ -82,17 +82,15 @@ class LandingCursor:
 
 @dataclass(frozen=True, slots=True)
 class ReadyRace:
-    """A race with complete new files: start its run.
+    """A race with complete new files.
 
     Attributes:
         race_key: The race's partition key.
         files: Content hash by path of its new files.
-        run_key: Names this content, so that asking twice starts one run.
     """
 
     race_key: str
     files: Mapping[str, str]
-    run_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ class LandingDecision:
     """What to do after a look at the landing folder.
 
     Attributes:
-        ready: Races to run, by race key.
+        ready: Races with new files, by race key.
         waiting: Files that may still be being written.
         unread: Files that could not be read, with the reason; the next look tries again.
         unknown: New files that belong to no known race.
@@ -115,7 +113,7 @@ class LandingDecision:
 
 
 def decide_landing(
-    listing: Iterable[LandedFile] | None,
+    listing: Iterable[LandedFile],
     cursor: LandingCursor,
     read: Callable[[str], bytes],
     race_of: Callable[[str], str | None],
@@ -126,8 +124,8 @@ def decide_landing(
     """Decide which races have complete new files.
 
     Args:
-        listing: The landing folder's files; none where it could not be read, which is not the
-            same as empty: nothing is decided and the cursor stays.
+        listing: The landing folder's files. Where the folder cannot be listed nothing is to be
+            decided: that is not an empty folder.
         cursor: The cursor of the last look.
         read: Reads a file's bytes; raises `OSError` where it cannot.
         race_of: The race key of a path; none where no race is known for it.
@@ -138,10 +136,8 @@ def decide_landing(
 
     Returns:
         The decision with the next cursor. A file that is gone keeps its entry, so that its return
-        with the same content starts nothing.
+        with the same content is not handed on.
     """
-    if listing is None:
-        return LandingDecision((), (), {}, (), cursor)
     files = dict(cursor.files)
     waiting: list[str] = []
     unread: dict[str, str] = {}
@@ -177,9 +173,7 @@ def decide_landing(
         files[file.path] = replace(seen, content=content, done=True)
         if content != seen.content:
             fresh.setdefault(race_key, {})[file.path] = content
-    ready = tuple(
-        ReadyRace(key, contents, _run_key(key, contents)) for key, contents in sorted(fresh.items())
-    )
+    ready = tuple(ReadyRace(key, contents) for key, contents in sorted(fresh.items()))
     return LandingDecision(ready, tuple(waiting), unread, tuple(unknown), LandingCursor(files))
 
 
@@ -202,8 +196,3 @@ def is_complete(data: bytes) -> bool:
         except ValueError:
             return False
     return True
-
-
-def _run_key(race_key: str, contents: Mapping[str, str]) -> str:
-    joined = "\n".join(f"{path}={content}" for path, content in sorted(contents.items()))
-    return f"telemetry:{race_key}:{content_hash(joined.encode())[:16]}"

@@ -294,15 +294,16 @@ def test_a_new_schedule_is_read_first_and_a_bad_one_changes_nothing(races: Path)
     assert scan_table(DataRoot.open(races), "schedule").collect().equals(after)
 
 
-def test_a_folder_that_cannot_be_read_decides_nothing(races: Path) -> None:
+@pytest.mark.parametrize("sensor", ["landing_feed", "landing_telemetry"])
+def test_a_folder_that_cannot_be_read_decides_nothing(races: Path, sensor: str) -> None:
     ticker = Ticker(races)
-    ticker.tick("landing_feed")
-    cursor = ticker.cursors["landing_feed"]
+    ticker.tick(sensor)
+    cursor = ticker.cursors[sensor]
     shutil.move(races / "landing", races / "away")
     (races / "landing").symlink_to(races / "landing")  # a loop: listing it fails
     with pytest.raises(Exception, match=r"(?i)symbolic|loop|Listing|levels"):
-        ticker.tick("landing_feed")
-    assert ticker.cursors["landing_feed"] == cursor
+        ticker.tick(sensor)
+    assert ticker.cursors[sensor] == cursor
     (races / "landing").unlink()
     shutil.move(races / "away", races / "landing")
-    assert ticker.tick("landing_feed") == []
+    assert ticker.tick(sensor) == []
