@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from nascar_assets.constraints.models import ConstraintSpec, DriverConstraints, TrackConstraints
 from nascar_assets.constraints.rows import (
@@ -44,7 +44,7 @@ class ConstraintCompiler:
         driver_ids: Iterable[str],
         track_ids: Iterable[str],
         *,
-        now: datetime | None = None,
+        now: datetime,
     ) -> ConstraintSpec:
         """The spec of a slate.
 
@@ -52,8 +52,7 @@ class ConstraintCompiler:
             slate_id: The slate.
             driver_ids: Drivers that race; an id that is given twice counts once.
             track_ids: Tracks; usually one.
-            now: When the spec is compiled; the clock's time where none is given. Not part of the
-                spec's hash.
+            now: When the spec is compiled. Not part of the spec's hash.
 
         Raises:
             CompileError: If an id is missing from the graph (all are named, drivers and tracks),
@@ -72,7 +71,7 @@ class ConstraintCompiler:
         )
         spec = ConstraintSpec(
             slate_id=slate_id,
-            compiled_at=datetime.now(UTC) if now is None else now,
+            compiled_at=now,
             drivers=[driver_of_row(row) for row in driver_rows.values()],
             tracks=[track_of_row(row) for row in track_rows.values()],
         )
@@ -122,7 +121,7 @@ def compile_for_state(
     driver_ids: Iterable[str],
     track_ids: Iterable[str],
     *,
-    now: datetime | None = None,
+    now: datetime,
 ) -> ConstraintSpec:
     """The spec of a slate from a server that several slates share.
 
@@ -160,7 +159,7 @@ def compile_constraints_from_neo4j(
     driver_ids: Iterable[str],
     track_ids: Iterable[str],
     *,
-    now: datetime | None = None,
+    now: datetime,
     user: str | None = None,
     password: str | None = None,
     state: OntologyState | str | None = None,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import dagster as dg
@@ -165,3 +167,43 @@ def test_layers_hold() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+
+
+def test_only_wiring_reads_the_clock() -> None:
+    """No domain function reads the time of day, and none that is given it reads another."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (domain,) = (
+        contract["source_modules"]
+        for contract in contracts["contracts"]
+        if contract["name"] == "The domain never imports Dagster"
+    )
+    folders = {name.split(".")[1] for name in domain}
+    found, seen = [], set()
+    for path in sorted((ROOT / "nascar_assets").rglob("*.py")):
+        room = path.relative_to(ROOT / "nascar_assets").parts[0]
+        seen.add(room)
+        tree = ast.parse(path.read_text())
+        if room in folders:
+            found += [f"{path.name}:{line}" for line in _clock_lines(tree)]
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and _is_told_the_time(node):
+                found += [f"{path.name}:{line}" for line in _clock_lines(node)]
+    assert folders < seen
+    assert found == []
+
+
+def _is_told_the_time(function: ast.FunctionDef) -> bool:
+    arguments = (*function.args.args, *function.args.kwonlyargs)
+    return any(ast.unparse(argument) == "now: datetime" for argument in arguments)
+
+
+def _clock_lines(tree: ast.AST) -> list[int]:
+    """Lines that ask for the time of day."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).removeprefix("datetime.")
+        in ("datetime.now", "now", "utcnow", "today", "date.today", "time.time", "clock_now")
+    ]

@@ -54,7 +54,8 @@ def landing_salaries(context: dg.SensorEvaluationContext, platform: Platform) ->
 
     root, now = platform.root, clock_now()
     cursor = SalaryCursor.from_text(context.cursor)
-    cursor, notices, told = register_landed(root, cursor, datetime.now(UTC), now)
+    real = datetime.now(UTC)
+    cursor, notices, told = register_landed(root, cursor, real, now)
     fresh = {path: text for path, text in notices.items() if path in told}
     tell(context.log, "landing_salaries", {}, fresh)
     slates = registered_slates(root)
@@ -64,7 +65,7 @@ def landing_salaries(context: dg.SensorEvaluationContext, platform: Platform) ->
     if any_in_flight(context.instance, ["race_job", "schedule_job"]):
         waiting.insert(0, "Slates wait for the races that are being run.")
     else:
-        requests = slate_requests(root, context.instance, slates, now)
+        requests = slate_requests(root, context.instance, slates, real, now)
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None
@@ -195,15 +196,22 @@ def slate_weeks(root: DataRoot, slates: list[str]) -> dict[str, SlateWeek]:
 
 
 def slate_requests(
-    root: DataRoot, instance: dg.DagsterInstance, slates: list[str], now: datetime
+    root: DataRoot, instance: dg.DagsterInstance, slates: list[str], real: datetime, now: datetime
 ) -> list[dg.RunRequest]:
-    """The runs of open slates whose salaries or other inputs are newer than their newest run."""
+    """The runs of open slates whose salaries or other inputs are newer than their newest run.
+
+    Args:
+        root: The data root.
+        instance: Dagster's own, which knows the runs.
+        slates: The slates.
+        real: The time by the machine's clock, which files are dated by.
+        now: The time by the sensors' clock, which slates open and lock by.
+    """
     from nascar_assets.orchestration.automation.seen_races import since
 
     weeks = {key: week for key, week in slate_weeks(root, slates).items() if week.is_open(now)}
     if not weeks:
         return []
-    real = datetime.now(UTC)
     changed = {asset: since(root, asset, real) for asset in ("race_results", "entries", "practice")}
     inputs = []
     for slate, week in weeks.items():
