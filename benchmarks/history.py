@@ -276,7 +276,7 @@ def rows() -> Iterator[dict[str, object]]:
     value, error = skill(table)
     note = f"{table.height} Cup races since {FIRST_SEASON}, standard error {100 * error:.2f}"
     yield {
-        "name": "skill of the finish against start climatology",
+        "name": "skill of the finish against start climatology, mixture not fitted",
         "value": 100 * value,
         "unit": "%",
         "target": ">= 6.5",
