@@ -25,6 +25,7 @@ from nascar_assets.lineups.ranking import RankedLineups, rank_lineups
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.lineups.swapped_entries import SwappedEntries, swap_entries
 from nascar_assets.lineups.upload import read_upload, upload_csv
+from nascar_assets.lineups.vetoes import veto_rules
 
 __all__ = [
     "BestLineups",
@@ -59,5 +60,6 @@ __all__ = [
     "read_upload",
     "swap_entries",
     "upload_csv",
+    "veto_rules",
     "write_entries",
 ]

@@ -64,6 +64,8 @@ def late_swap(
     settings: PortfolioSettings | Mapping[str, Any] | None,
     lineups: npt.ArrayLike | Sequence[Sequence[int]],
     scratched: Sequence[str],
+    *,
+    vetoes: Sequence[CountRule] = (),
 ) -> Swap:
     """The smallest change to a portfolio after drivers were scratched.
 
@@ -76,6 +78,7 @@ def late_swap(
         settings: The settings of the portfolio.
         lineups: [n, roster_size] the portfolio, indices into `slate.players`.
         scratched: Names, site ids or driver ids of the drivers who will not race.
+        vetoes: Rules on each lineup that hold besides, as for `build_portfolio`.
 
     Raises:
         InfeasiblePortfolio: If no change keeps every setting.
@@ -87,7 +90,7 @@ def late_swap(
     rows = np.asarray(lineups, np.int64)
     check_lineups(slate, rows)
     out = sorted({find_driver(slate, text, field="scratched") for text in scratched})
-    problem, notices = _without(slate, settings, rows.shape[0], out)
+    problem, notices = _without(slate, settings, vetoes, rows.shape[0], out)
     scaled = problem.scaled(points)
     sum_rules = problem.sum_rules
     if settings.ownership_max is not None:
@@ -132,12 +135,16 @@ def _changed(now: Masks, then: Masks) -> int:
 
 
 def _without(
-    slate: Slate, settings: PortfolioSettings, lineups: int, out: list[int]
+    slate: Slate,
+    settings: PortfolioSettings,
+    vetoes: Sequence[CountRule],
+    lineups: int,
+    out: list[int],
 ) -> tuple[Problem, list[str]]:
     """The problem with scratched drivers left out, and the settings that this sets aside."""
     if lineups != settings.lineups:
         settings = settings.model_copy(update={"lineups": lineups})
-    problem = resolve(slate, settings)
+    problem = resolve(slate, settings, vetoes)
     gone = sum(1 << i for i in out)
     notices = []
     rules = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,13 @@ from nascar_assets.lineups.objectives import (
 )
 from nascar_assets.lineups.optimise import Solution, optimise
 from nascar_assets.lineups.ownership import expected_field
-from nascar_assets.lineups.problem import Problem, SumRule, ownership_rule, resolve
+from nascar_assets.lineups.problem import (
+    CountRule,
+    Problem,
+    SumRule,
+    ownership_rule,
+    resolve,
+)
 from nascar_assets.lineups.set_search import find_set
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.slates.slate import Slate
@@ -127,6 +133,7 @@ def build_portfolio(
     slate: Slate,
     settings: PortfolioSettings | Mapping[str, Any] | None = None,
     *,
+    vetoes: Sequence[CountRule] = (),
     field: npt.NDArray[np.integer] | None = None,
     prizes_cents: npt.NDArray[np.integer] | None = None,
     entries: int | None = None,
@@ -142,6 +149,7 @@ def build_portfolio(
             columns in the order of `slate.players`.
         slate: The slate.
         settings: What is asked of the portfolio; the defaults where none.
+        vetoes: Rules on each lineup that hold besides, as `veto_rules` gives them.
         field: [F, roster_size] rivals' lineups for the objectives `top_fraction` and `payout`;
             where none are given, they are drawn from the expected ownerships.
         prizes_cents: Prize of each place, first place first, for the objective `payout`.
@@ -157,7 +165,7 @@ def build_portfolio(
     settings = PortfolioSettings.of(settings)
     points = np.asarray(scenario_points_x20)
     check_points(points, len(slate.players))
-    problem = resolve(slate, settings)
+    problem = resolve(slate, settings, vetoes)
     rivals = _rivals(problem, entries)
     scaled = problem.scaled(points)
     sum_rules = problem.sum_rules

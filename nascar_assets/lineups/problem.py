@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,8 +157,13 @@ def find_driver(slate: Slate, text: str, *, field: str, file: str | None = None)
     )
 
 
-def resolve(slate: Slate, settings: PortfolioSettings) -> Problem:
+def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRule] = ()) -> Problem:
     """Settings in numbers, every driver and team found.
+
+    Args:
+        slate: The slate.
+        settings: What a person asks of the portfolio.
+        vetoes: Rules on each lineup besides, as `veto_rules` gives them.
 
     Raises:
         SettingsError: If a driver or team is unknown, ambiguous or named twice, or there are more
@@ -236,6 +241,8 @@ def resolve(slate: Slate, settings: PortfolioSettings) -> Problem:
             bound = f"{least} to {most}"
         label = f"if {_names(slate, when)} then {bound} of {_names(slate, then)}"
         rules.append(CountRule(label, when, then, least, most))
+    rules.extend(vetoes)
+    notices.extend(f"{veto.label}." for veto in vetoes)
     salary = np.array([player.salary for player in slate.players], np.int64)
     sums = []
     if settings.salary_min is not None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.entries import Entry, read_entries, write_entries
 from nascar_assets.lineups.late_swap import late_swap
-from nascar_assets.lineups.problem import resolve
+from nascar_assets.lineups.problem import CountRule, resolve
 from nascar_assets.lineups.settings import DriverSettings, GroupSettings, PortfolioSettings
 from nascar_assets.slates.slate import Slate
 
@@ -44,6 +44,7 @@ def swap_entries(
     portfolio: npt.ArrayLike | Sequence[Sequence[int]],
     scratched: Sequence[str],
     *,
+    vetoes: Sequence[CountRule] = (),
     file: str = "DKEntries.csv",
 ) -> SwappedEntries:
     """Replaces scratched drivers in a filled entries file with the fewest changes.
@@ -59,6 +60,7 @@ def swap_entries(
         settings: The settings of the portfolio.
         portfolio: [n, roster_size] the slate's portfolio, indices into `slate.players`.
         scratched: Names, site ids or driver ids of the drivers who will not race.
+        vetoes: Rules on each lineup that hold besides, as for `build_portfolio`.
         file: The file's name, for messages.
 
     Raises:
@@ -87,7 +89,9 @@ def swap_entries(
             "the file's lineups are mended by themselves. Drivers scratched before may come back "
             "in: name them too.",
         )
-    swap = late_swap(scenario_points_x20, slate, settings, np.array(whole), scratched)
+    swap = late_swap(
+        scenario_points_x20, slate, settings, np.array(whole), scratched, vetoes=vetoes
+    )
     after = dict(zip(whole, swap.drivers.tolist(), strict=True))
     chosen = {entry.entry_id: after[key] for key, entries in held.items() for entry in entries}
     changes = []

@@ -20,10 +20,10 @@ from nascar_assets.constraints.facts import SlateFact
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.problem import find_driver, resolve
 from nascar_assets.lineups.settings import PortfolioSettings
+from nascar_assets.lineups.vetoes import veto_rules
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.problems import invalid
 from nascar_assets.service.stored_slates import StoredSlate
-from nascar_assets.slates.slate import Slate
 
 _FIELDS = {
     "SALARY_MISSING": "drivers",
@@ -49,7 +49,7 @@ def precheck(job: CompiledRequest, slate: StoredSlate | None) -> None:
         RequestRefused: 422 with the contract's code and reason, or the setting at fault.
     """
     if job.portfolio is not None:
-        _check_portfolio(job.slate, job.portfolio)
+        _check_portfolio(job, job.portfolio)
     constraints = request_constraints()
     context = ConstraintContext(
         actor="request",
@@ -70,9 +70,9 @@ def precheck(job: CompiledRequest, slate: StoredSlate | None) -> None:
     raise invalid("NOT_KNOWN", f"What the request needs is not known: {missing}.")
 
 
-def _check_portfolio(slate: Slate, settings: PortfolioSettings) -> None:
+def _check_portfolio(job: CompiledRequest, settings: PortfolioSettings) -> None:
     try:
-        resolve(slate, settings)
+        resolve(job.slate, settings, veto_rules(job.slate, job.spec))
     except InputError as error:
         field = f"portfolio.{error.field}" if error.field else "portfolio"
         raise invalid("INVALID_VALUE", error.message, field=field, remedy=error.remedy) from error

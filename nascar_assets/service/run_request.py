@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,8 @@ import polars as pl
 
 from nascar_assets.constraints import Deny, LineupChecker
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import PortfolioSettings, best_lineups, build_portfolio
-from nascar_assets.lineups.problem import NOT_RACING
-from nascar_assets.lineups.settings import GroupSettings
-from nascar_assets.ontology.vetoes import parse_veto
+from nascar_assets.lineups import best_lineups, build_portfolio, veto_rules
+from nascar_assets.lineups.problem import marked_out
 from nascar_assets.scenarios import Scenarios, generate_scenarios, summarise
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.contracts import (
@@ -38,9 +36,8 @@ class NoAllowedLineup(InputError):
 
 @dataclass(frozen=True)
 class ChosenLineups:
-    """Lineups as indices into the pool's players, the first one first, and what to know of them."""
+    """Lineups as indices into the slate's players, the first first, and what to know of them."""
 
-    pool: Slate
     drivers: npt.NDArray[np.int32]
     notices: tuple[str, ...] = ()
 
@@ -84,15 +81,20 @@ def choose(job: CompiledRequest, scenarios: Scenarios) -> ChosenLineups:
     Raises:
         InputError: If there is none, or the portfolio's settings cannot hold together.
     """
-    pool = _open_pool(job)
+    pool = job.slate
     place = {driver: index for index, driver in enumerate(scenarios.driver_ids)}
     columns = [place[player.driver_id] for player in pool.players]
     points = np.ascontiguousarray(scenarios.points(pool.rules)[:, columns])
     checker = LineupChecker(pool, job.spec, track_id=job.setup.track_id)
     if job.portfolio is None:
-        return ChosenLineups(pool, _best(pool, points, checker))
-    # As in a slate's own run, and the answer has no place for a bound.
-    made = build_portfolio(points, pool, _with_vetoes(job, pool, job.portfolio), prove=False)
+        return ChosenLineups(_best(job, points, checker))
+    made = build_portfolio(
+        points,
+        pool,
+        job.portfolio,
+        vetoes=veto_rules(pool, job.spec),
+        prove=False,  # as in a slate's own run, and the answer has no place for a bound
+    )
     for number, row in enumerate(made.drivers, 1):
         result = checker.check([pool.players[i].driver_id for i in row])
         if isinstance(result, Deny):
@@ -101,32 +103,33 @@ def choose(job: CompiledRequest, scenarios: Scenarios) -> ChosenLineups:
                 field="portfolio",
                 remedy="Exclude one of the drivers named, or lift the veto.",
             )
-    return ChosenLineups(pool, made.drivers, made.notices)
+    return ChosenLineups(made.drivers, made.notices)
 
 
-def _open_pool(job: CompiledRequest) -> Slate:
-    """The pool without those who do not race or whom a veto keeps out of every lineup."""
-    players = tuple(
-        player
-        for player in job.slate.players
-        if (player.status or "").strip().upper() not in NOT_RACING
+def _may_be_picked(job: CompiledRequest) -> list[int]:
+    """The players who race and whom no veto keeps out of every lineup."""
+    return [
+        i
+        for i, player in enumerate(job.slate.players)
+        if not marked_out(player)
         and "not-in-lineups" not in job.spec.get_driver_constraints(player.driver_id).veto_rules
-    )
-    return replace(job.slate, players=players)
+    ]
 
 
 def _best(
-    pool: Slate, points: npt.NDArray[np.int32], checker: LineupChecker
+    job: CompiledRequest, points: npt.NDArray[np.int32], checker: LineupChecker
 ) -> npt.NDArray[np.int32]:
     """The allowed lineup with the most points over all scenarios; ties by ascending places."""
-    totals = points.sum(axis=0, dtype=np.int64)
-    salaries = np.array([player.salary for player in pool.players], np.int64)
+    pool = job.slate
+    picked = np.array(_may_be_picked(job), np.int32)
+    totals = points[:, picked].sum(axis=0, dtype=np.int64)
+    salaries = np.array([pool.players[i].salary for i in picked], np.int64)
     seen, reason = 0, ""
     for count in _TRIES:
         ranked = best_lineups(
             totals, salaries, pool.rules.salary_cap, pool.rules.roster_size, count
         )
-        for row in ranked.drivers[seen:]:
+        for row in picked[ranked.drivers[seen:]]:
             result = checker.check([pool.players[i].driver_id for i in row])
             if not isinstance(result, Deny):
                 return row[None, :]
@@ -141,31 +144,13 @@ def _best(
     )
 
 
-def _with_vetoes(
-    job: CompiledRequest, pool: Slate, settings: PortfolioSettings
-) -> PortfolioSettings:
-    """The settings, with vetoes on pairs of drivers as groups of which a lineup holds one."""
-    ids = {player.driver_id for player in pool.players}
-    pairs: dict[tuple[str, str], GroupSettings] = {}
-    for driver_id in sorted(ids):
-        for code in job.spec.get_driver_constraints(driver_id).veto_rules:
-            rule = parse_veto(code, subject="driver")
-            other = rule.text("other") if rule.name == "not-together-in-lineups" else None
-            if other is not None and other in ids:
-                pair = (min(driver_id, other), max(driver_id, other))
-                pairs[pair] = GroupSettings(drivers=pair, at_most=1, name=f"veto {code}")
-    if not pairs:
-        return settings
-    return settings.model_copy(update={"groups": (*settings.groups, *pairs.values())})
-
-
 def respond(
     run_id: str, job: CompiledRequest, scenarios: Scenarios, chosen: ChosenLineups
 ) -> OptimizeResponse:
     """The result as the API gives it."""
     table = forecast(job, scenarios)
     means = dict(zip(table["driver_id"], table["points_mean"], strict=True))
-    lineups = tuple(_selection(chosen.pool, row, means) for row in chosen.drivers)
+    lineups = tuple(_selection(job.slate, row, means) for row in chosen.drivers)
     place = {driver: index for index, driver in enumerate(scenarios.driver_ids)}
     cars = [place[driver.driver_id] for driver in lineups[0].drivers]
     gained = scenarios.start[:, cars].astype(np.int64) - scenarios.finish[:, cars]
@@ -198,7 +183,7 @@ def respond(
         ),
         constraint_spec_hash=job.spec.hash,
         run_config=RunConfigModel.model_validate(json.loads(job.run_config.to_json())),
-        notices=(*job.notices, *found.notices, *chosen.notices),
+        notices=tuple(dict.fromkeys((*job.notices, *found.notices, *chosen.notices))),
     )
 
 

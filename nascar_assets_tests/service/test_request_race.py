@@ -208,11 +208,63 @@ def test_a_veto_of_the_graph_stays_in_force(tmp_path):
     precheck(job, slate)
     made = simulate(job)
     chosen = choose(job, made)
-    assert car_id(0) not in {p.driver_id for p in chosen.pool.players}
     result = respond("run", job, made, chosen)
     assert car_id(0) not in {driver.driver_id for driver in result.lineup}
     assert result.scenario_diagnostics.calibration_metrics is None
     assert result.scenario_diagnostics.calibration_reason == "no past race"
+
+
+def _with_vetoes(job, vetoes=None, *, track=()):
+    """The job under vetoes of drivers by id, and of the track."""
+    spec = job.spec
+    drivers = dict(spec.drivers)
+    for driver_id, code in (vetoes or {}).items():
+        drivers[driver_id] = replace(drivers[driver_id], veto_rules=(code,))
+    tracks = {key: replace(value, veto_rules=track) for key, value in spec.tracks.items()}
+    return replace(job, spec=type(spec)(spec.slate_id, NOW, drivers, tracks))
+
+
+def _lineups(job):
+    return [
+        {job.slate.players[i].driver_id for i in row} for row in choose(job, simulate(job)).drivers
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"drivers": {NAMES[0]: {"exclude": True}}},
+        {"groups": [{"drivers": [car_id(0), car_id(3)], "at_most": 1}]},
+        {"rules": [{"if": [car_id(0)], "then": [car_id(3)]}]},
+    ],
+)
+def test_a_setting_may_name_a_driver_whom_a_veto_keeps_out(slates, settings):
+    slate = slates.get(SLATE_ID)
+    job = _compiled(slate_request(portfolio={"lineups": 2, **settings}), slate)
+    job = _with_vetoes(job, {car_id(0): "not-in-lineups"})
+    precheck(job, slate)
+    made = _lineups(job)
+    assert len(made) == 2
+    assert not any(car_id(0) in ids for ids in made)
+
+
+def test_a_settings_driver_who_is_marked_out_is_left_out_of_the_lineups(slates):
+    settings = {"lineups": 2, "drivers": {NAMES[1]: {"max_exposure": 0.5}}}
+    job = _compiled(slate_request(portfolio=settings), slates.get(SLATE_ID))
+    players = list(job.slate.players)
+    players[1] = replace(players[1], status="OUT")
+    job = replace(job, slate=replace(job.slate, players=tuple(players)))
+    assert not any(car_id(1) in ids for ids in _lineups(job))
+
+
+@pytest.mark.parametrize("portfolio", [None, {"lineups": 4}])
+def test_a_tracks_limit_on_teams_holds_in_every_lineup(slates, portfolio):
+    job = _compiled(slate_request(portfolio=portfolio), slates.get(SLATE_ID))
+    teams = {player.driver_id: player.team for player in job.slate.players}
+    free = [[teams[i] for i in ids] for ids in _lineups(job)]
+    assert any(len(set(held)) < 6 for held in free)
+    limited = _with_vetoes(job, track=("team-in-lineup-at-most:drivers=1",))
+    assert all(len({teams[i] for i in ids}) == 6 for ids in _lineups(limited))
 
 
 @pytest.mark.parametrize("portfolio", [None, {"lineups": 3}])
@@ -232,7 +284,7 @@ def test_a_veto_on_a_pair_holds_in_every_lineup(tmp_path, portfolio):
     job = replace(free, spec=type(spec)(spec.slate_id, NOW, drivers, spec.tracks))
     chosen = choose(job, simulate(job))
     for row in chosen.drivers:
-        ids = {chosen.pool.players[i].driver_id for i in row}
+        ids = {job.slate.players[i].driver_id for i in row}
         assert not set(pair) <= ids
 
 

@@ -130,8 +130,11 @@ def lineups(
     slate: pl.DataFrame,
     scenario_optima: pl.DataFrame,
 ) -> Iterator[Any]:
-    """Chosen on three quarters of the scenarios, valued on the rest."""
-    from nascar_assets.lineups import PortfolioSettings, build_portfolio
+    """Chosen on three quarters of the scenarios, valued on the rest.
+
+    A lineup that a constraint denies is never stored: what was there before stays.
+    """
+    from nascar_assets.lineups import PortfolioSettings, build_portfolio, veto_rules
     from nascar_assets.orchestration.inputs.forecasting import (
         exposures,
         lineup_table,
@@ -144,6 +147,7 @@ def lineups(
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
     pool = slate_from_polars(slate)
+    spec = load_spec(root, plan.slate_id)
     points = player_points(load_scenarios(root, plan.slate_id), pool)
     settings = plan.settings if config.settings is None else config.settings
     wanted = PortfolioSettings.from_toml(settings)
@@ -152,10 +156,25 @@ def lineups(
         points,
         pool,
         wanted,
+        vetoes=veto_rules(pool, spec),
         prizes_cents=None if payouts is None else payouts.prizes_cents,
         entries=None if payouts is None else payouts.entries,
         prove=config.prove or plan.prove,
     )
+    checker = LineupChecker(pool, spec)
+    refused = [
+        f"lineup {number}: {result.code} {result.reason}"
+        for number, ids in enumerate(made.driver_ids, 1)
+        if isinstance(result := checker.check(ids), Deny)
+    ]
+    legal = dg.AssetCheckResult(
+        passed=not refused,
+        check_name="lineups_are_legal",
+        metadata={"refused": refused, "lineups": len(made.driver_ids)},
+    )
+    if refused:
+        yield legal
+        raise dg.Failure(f"Lineups that constraints deny are not stored: {'; '.join(refused)}")
     notices = [*made.notices, *made.warnings]
     if made.bound is not None:
         notices.append(made.bound_statement)
@@ -186,17 +205,7 @@ def lineups(
             **pictures,
         },
     )
-    checker = LineupChecker(pool, load_spec(root, plan.slate_id))
-    refused = [
-        f"lineup {number}: {result.code} {result.reason}"
-        for number, ids in table.select("lineup", "driver_ids").iter_rows()
-        if isinstance(result := checker.check(ids), Deny)
-    ]
-    yield dg.AssetCheckResult(
-        passed=not refused,
-        check_name="lineups_are_legal",
-        metadata={"refused": refused, "lineups": table.height},
-    )
+    yield legal
 
 
 def upload_path(slate_id: str) -> str:
