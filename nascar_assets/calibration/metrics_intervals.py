@@ -62,17 +62,6 @@ def pit_bounds(
     return np.asarray(lower, np.float64), np.asarray(upper, np.float64)
 
 
-def randomised_pit(lower: Floats, upper: Floats, rng: np.random.Generator) -> Floats:
-    """One uniform draw between the bounds of each outcome (Smith 1985); uniform if calibrated.
-
-    Args:
-        lower: Distribution function just below the outcome.
-        upper: Distribution function at the outcome.
-        rng: Source of the draws.
-    """
-    return np.asarray(lower + rng.random(np.shape(lower)) * (upper - lower), np.float64)
-
-
 def pit_histogram(
     lower: Floats, upper: Floats, bins: int = 10, weights: npt.ArrayLike | None = None
 ) -> Floats:

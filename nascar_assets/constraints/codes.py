@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nascar_assets.constraints.contract import Deny, Unknown
+from nascar_assets.constraints.contract import Deny
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +107,3 @@ def deny(code: str, reason: str) -> Deny:
         KeyError: If the table does not hold the code.
     """
     return Deny(reason, CODES[code].code)
-
-
-def deny_unknown_slate(result: Unknown) -> Deny | None:
-    """The denial of a request whose slate is not at hand.
-
-    A view cannot tell a slate that does not exist from one that it has not loaded; who asked the
-    storage can.
-
-    Args:
-        result: A precheck's result, where the storage holds no such slate.
-
-    Returns:
-        `SLATE_UNKNOWN`; none where something else is missing.
-    """
-    slates = [key.id for key in result.missing if key.kind == "slate"]
-    if not slates:
-        return None
-    return deny("SLATE_UNKNOWN", f"No slate {slates[0]!r} is registered.")

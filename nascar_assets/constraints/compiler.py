@@ -86,7 +86,7 @@ class ConstraintCompiler:
         return spec
 
     def compile_driver_constraints(self, driver_ids: Iterable[str]) -> dict[str, DriverConstraints]:
-        """Constraints of drivers by id, in one query.
+        """Constraints of drivers by id, in one query; public, for those who need drivers alone.
 
         Raises:
             CompileError: As for `compile_spec`.
@@ -98,7 +98,7 @@ class ConstraintCompiler:
         return {id_: driver_of_row(rows[id_]) for id_ in wanted}
 
     def compile_track_constraints(self, track_ids: Iterable[str]) -> dict[str, TrackConstraints]:
-        """Constraints of tracks by id, in one query.
+        """Constraints of tracks by id, in one query; public, for those who need tracks alone.
 
         Raises:
             CompileError: As for `compile_spec`.
@@ -164,7 +164,7 @@ def compile_constraints_from_neo4j(
     password: str | None = None,
     state: OntologyState | str | None = None,
 ) -> ConstraintSpec:
-    """The spec of a slate in one call.
+    """The spec of a slate in one call: public interface, for programs without an open graph.
 
     Args:
         graph: An open engine, or the address of a Neo4j server (`bolt://...`), which is connected

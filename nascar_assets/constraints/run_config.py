@@ -156,6 +156,8 @@ def create_run_config(
 def save_run_config(config: RunConfig, path: str | Path) -> None:
     """Writes a run config to a file: the whole new file or the old one.
 
+    Public interface, for programs on local files; the platform writes through its data root.
+
     Raises:
         OSError: If the file cannot be written.
     """

@@ -31,7 +31,6 @@ from nascar_assets.feed.paths import (
     series_number,
 )
 from nascar_assets.feed.payload import FeedFormatError
-from nascar_assets.feed.schemas import UTC_TIME
 from nascar_assets.storage import DataRoot
 
 LANDING = "landing/feed"
@@ -44,17 +43,6 @@ SETTLED_AFTER = timedelta(days=14)
 
 KNOWN_BEFORE = timedelta(days=8)
 """From a server, a race's files are not asked for earlier than this before its start."""
-
-LANDED_FILES: dict[str, pl.DataType | type[pl.DataType]] = {
-    "season": pl.Int32,
-    "series": pl.String,
-    "race_id": pl.String,
-    "kind": pl.String,  # one of RACE_KINDS
-    "path": pl.String,  # under the data root
-    "size": pl.Int64,  # bytes
-    "modified": UTC_TIME,
-}
-"""One row per race file of the landing folder."""
 
 Progress = Callable[[int, int, str], None]
 """Called with files done, files in all, and the path at hand."""
@@ -197,29 +185,6 @@ def sync_feed(
             progress(done, len(wanted), path)
     landing.save_manifest()
     return landing.report(found)
-
-
-def landed_files(root: DataRoot) -> pl.DataFrame:
-    """What lies in the landing folder.
-
-    Returns:
-        A table `LANDED_FILES`, by season, series and race.
-    """
-    rows = [
-        {
-            "season": file.season,
-            "series": file.series,
-            "race_id": file.race_id,
-            "kind": file.kind,
-            "path": stored.path,
-            "size": stored.size,
-            "modified": stored.modified,
-        }
-        for stored in root.list(LANDING)
-        if (file := parse_path(stored.path.removeprefix(f"{LANDING}/"))) is not None
-        and file.race_id is not None
-    ]
-    return pl.DataFrame(rows, schema=LANDED_FILES, orient="row").sort("season", "series", "race_id")
 
 
 def landed_schedules(root: DataRoot) -> dict[int, bytes]:

@@ -188,8 +188,3 @@ def _needed(race: dict[str, Any], key: str, file: str, where: str) -> int:
     if value is None:
         raise FeedFormatError("The field is empty.", file=file, field=f"{where}.{key}")
     return value
-
-
-def known_race_keys(schedule: pl.DataFrame) -> dict[str, str]:
-    """Race key by race id of an earlier schedule, for the next call of `parse_schedule`."""
-    return dict(zip(schedule["race_id"].to_list(), schedule["race_key"].to_list(), strict=True))

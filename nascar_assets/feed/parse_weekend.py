@@ -143,11 +143,6 @@ def parse_official_results(payload: Payload, race: Mapping[str, Any]) -> Parsed:
     return Parsed(frame, tuple(notices))
 
 
-def race_columns(race: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of a schedule's row that every table of races repeats."""
-    return {column: race[column] for column in RACE_COLUMNS}
-
-
 def _weekend(
     payload: Payload, race: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:

@@ -14,14 +14,6 @@ SERIES_NUMBERS: dict[str, int] = {name: number for number, name in SERIES.items(
 RACE_KINDS: tuple[str, ...] = ("weekend", "loop_stats", "lap_averages", "lap_times", "pit_data")
 """The kinds of files that the feed has for a race."""
 
-LIVE_KINDS: tuple[str, ...] = (
-    "live-feed",
-    "live-pit-data",
-    "live-flag-data",
-    "live-stage-points",
-)
-"""The feeds of the session that is running now; one file each, overwritten all the time."""
-
 
 class FeedFile(NamedTuple):
     """What one path of the feed holds.
@@ -86,13 +78,6 @@ def pit_data_path(season: int, series: str, race_id: str | int) -> str:
 def race_path(kind: str, season: int, series: str, race_id: str | int) -> str:
     """The path of one of `RACE_KINDS`."""
     return _RACE_PATHS[kind](season, series, race_id)
-
-
-def live_path(kind: str) -> str:
-    """The path of one of `LIVE_KINDS`, always of the session that is running now."""
-    if kind not in LIVE_KINDS:
-        raise InputError(f"No live feed is called {kind!r}.")
-    return f"live/feeds/{kind}.json"
 
 
 def parse_path(path: str) -> FeedFile | None:

@@ -59,14 +59,6 @@ RETURN s.name AS name, s.hash AS hash, s.as_of AS as_of, s.data_through AS data_
 """,
 )
 
-COUNT_NODES = Query(
-    "count nodes",
-    """
-MATCH (n) WHERE n.state = $state
-RETURN count(*) AS nodes
-""",
-)
-
 # Loading. Relationships go first, then every node is merged by its key and marked with the new
 # state, then what carries another state goes; one transaction holds it all.
 

@@ -15,6 +15,8 @@ from nascar_assets.scenarios.strategies import PitStrategy
 class SkeletonNarrative:
     """A race to tell many times: the skeleton says what kind of race, the narrative who does what.
 
+    Public interface: the same as `generate_scenarios`, for callers who tell one race many times.
+
     Args:
         spec: Compiled constraints; none for neutral values throughout.
         race_setup: The race.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -120,11 +119,6 @@ class Scenarios:
     def field_size(self) -> int:
         """Number of cars."""
         return len(self.driver_ids)
-
-    @cached_property
-    def regime_labels(self) -> npt.NDArray[np.str_]:
-        """[n] regime labels."""
-        return np.array(REGIMES)[self.regime]
 
     def flow(self, scenario: int) -> RaceFlowRegime:
         """The skeleton of one scenario."""

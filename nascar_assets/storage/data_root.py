@@ -198,15 +198,6 @@ class DataRoot:
             glob=False,
         )
 
-    @counted("store")
-    def frame_metadata(self, path: str) -> dict[str, str]:
-        """The key-value metadata of a Parquet file, without Arrow's own entry."""
-        data = self.read(path)
-        if data is None:
-            raise StorageFault(f"There is no file {self.uri(path)}.")
-        found = pl.read_parquet_metadata(io.BytesIO(data))
-        return {key: value for key, value in found.items() if key != "ARROW:schema"}
-
     def _opened(self) -> Any:
         if self._store is None:
             assert self._folder is not None

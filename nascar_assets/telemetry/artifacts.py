@@ -108,6 +108,8 @@ def telemetry_artifact_bytes(
 def load_telemetry_artifact(path: str | os.PathLike[str]) -> pl.LazyFrame:
     """Open an artifact lazily, after a look at its version and its row count.
 
+    Public interface, for people and models that read a slate's or a race's stored table.
+
     Args:
         path: The file.
 

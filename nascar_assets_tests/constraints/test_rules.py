@@ -13,13 +13,11 @@ from nascar_assets.constraints import (
     LineupChecker,
     MissingRequirementError,
     SlateFact,
-    Unknown,
     check_lineup,
     evaluate_constraints,
     lineup_constraints,
     request_constraints,
 )
-from nascar_assets.constraints.codes import deny_unknown_slate
 from nascar_assets.constraints.rules_lineup import (
     DriversInSlate,
     DriverVetoes,
@@ -249,14 +247,6 @@ def test_features_are_known_by_the_cut_off():
     assert denied == Deny(
         f"Slate {SLATE_ID} has no feature race_laps_led by its cut-off.", "FEATURE_NOT_AVAILABLE"
     )
-
-
-def test_an_unknown_slate_has_a_code_of_its_own():
-    result = run(SalariesKnown(), {"pool": SIX}, None, mode="precheck")
-    assert isinstance(result, Unknown)
-    assert deny_unknown_slate(result).code == "SLATE_UNKNOWN"
-    missing = run(SlateOpen(), made=None, env={"lock_time": LOCK}, mode="precheck")
-    assert deny_unknown_slate(missing) is None
 
 
 def test_finished_lineups_are_checked_in_full():

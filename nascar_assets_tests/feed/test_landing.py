@@ -15,14 +15,12 @@ from nascar_assets.errors import InputError
 from nascar_assets.feed.client import CachedFile, DirectoryFeed, FeedReadError
 from nascar_assets.feed.landing import (
     LandingCache,
-    landed_files,
     landed_schedules,
     read_landed,
     sync_feed,
     sync_from,
 )
 from nascar_assets.feed.paths import (
-    RACE_KINDS,
     lap_averages_path,
     lap_times_path,
     loop_stats_path,
@@ -262,15 +260,6 @@ def test_progress_counts_to_the_end(feed, root):
     sync_feed(DirectoryFeed(feed), root, ["cup"], [2026], lambda *step: seen.append(step))
     assert [done for done, _, _ in seen] == list(range(1, 11))
     assert {total for _, total, _ in seen} == {10}
-
-
-def test_the_landing_folder_tells_which_race_has_which_file(feed, root):
-    assert landed_files(root).is_empty()
-    sync(feed, root)
-    found = landed_files(root)
-    assert set(found["race_id"]) == {"7001"}
-    assert set(found["kind"]) == set(RACE_KINDS)
-    assert found.filter(kind="lap_times")["size"].to_list() == [len(files()[LAPS])]
 
 
 def test_the_cache_holds_only_what_is_landed_unaltered(feed, root):

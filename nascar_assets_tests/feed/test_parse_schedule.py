@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nascar_assets.feed.parse_schedule import known_race_keys, parse_schedule
+from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.payload import FeedFormatError
 from nascar_assets.feed.schemas import SCHEDULE
 from nascar_assets_tests.feed.feed_files import race, ran, schedule_row
@@ -21,7 +21,8 @@ def on(day: str, race_id: int, **changes: object) -> dict[str, object]:
 
 
 def keys(races: list[dict[str, object]], known: dict[str, str] | None = None) -> dict[str, str]:
-    return known_race_keys(parse_schedule({2026: {"series_1": races}}, known))
+    frame = parse_schedule({2026: {"series_1": races}}, known)
+    return dict(frame.select("race_id", "race_key").iter_rows())
 
 
 def test_the_table_has_the_shared_schema():

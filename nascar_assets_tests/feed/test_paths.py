@@ -19,7 +19,6 @@ def test_paths_are_those_of_the_live_feed():
     assert paths.lap_averages_path(2023, "trucks", 1) == "cacher/2023/3/1/lap-averages.json"
     assert paths.lap_times_path(2023, "cup", 1) == "cacher/2023/1/1/lap-times.json"
     assert paths.pit_data_path(2023, "cup", 1) == "cacher/2023/1/1/live-pit-data.json"
-    assert paths.live_path("live-pit-data") == "live/feeds/live-pit-data.json"
 
 
 @given(st.sampled_from(paths.RACE_KINDS), st.integers(1000, 9999), SERIES, st.integers(1, 10**9))

@@ -11,6 +11,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.ontology.vetoes import VETO_KINDS
 from nascar_assets.rules import rule_set
 from nascar_assets.scenarios import (
+    REGIMES,
     STARTING_VALUES,
     PitStrategy,
     SkeletonNarrative,
@@ -45,7 +46,7 @@ def test_the_narrative_tells_the_same_scenarios():
     flow = told.flow(3)
     assert flow.cautions == told.cautions[3]
     assert flow.pit_strategy in PitStrategy
-    assert flow.label == told.regime_labels[3]
+    assert flow.label == REGIMES[told.regime[3]]
     assert 0.0 <= flow.fuel_window_risk <= 1.0
 
 

@@ -39,9 +39,3 @@ def blocking_check(asset: str, name: str, description: str) -> dg.AssetCheckSpec
         return dg.AssetCheckSpec(
             name, asset=asset, description=description, blocking=True, partitions_def=SLATES
         )
-
-
-def warning_check(asset: str, name: str, description: str) -> dg.AssetCheckSpec:
-    """A check on each slate's partition that a person should see, and that stops nothing."""
-    with pinned_previews():
-        return dg.AssetCheckSpec(name, asset=asset, description=description, partitions_def=SLATES)
