@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from nascar_assets.errors import InputError
-from nascar_assets.orchestration.assets.constraints import load_spec, spec_path
 from nascar_assets.orchestration.assets.lineups import lineups, scenario_optima
+from nascar_assets.orchestration.commands.entries import fill, swap
+from nascar_assets.orchestration.inputs.slate_files import load_spec, spec_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.resources import Platform
@@ -90,3 +91,21 @@ def test_settings_against_a_veto_are_refused_and_the_stored_lineups_stay(root):
         _materialise(root, locked)
     assert root.read(table_path("lineups", SLATE_ID)) == data
     assert _stored(root) == before
+
+
+def test_a_late_swap_keeps_the_vetoes_of_the_slates_run(root, tmp_path):
+    made = _materialise(root)
+    entries = tmp_path / "DKEntries.csv"
+    entries.write_text(
+        "Entry ID,Contest Name,Contest ID,Entry Fee,D,D,D,D,D,D,,Instructions\r\n"
+        + "".join(f"{5000 + i},Lap,1,$1,,,,,,,,Do it\r\n" for i in range(len(made)))
+    )
+    filled, swapped = tmp_path / "filled.csv", tmp_path / "swapped.csv"
+    fill(root.location, SLATE_ID, entries, filled)
+    gone = made[0][0]
+    free = swap(root.location, SLATE_ID, filled, [gone], swapped)
+    came = free.changes[0].rsplit(", ", 1)[1].removesuffix(" in")
+    _veto(root, car_id(NAMES.index(came)), "not-in-lineups")
+    kept = swap(root.location, SLATE_ID, filled, [gone], swapped)
+    assert kept.changes
+    assert not any(change.endswith(f", {came} in") for change in kept.changes)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nascar_assets.lineups import PortfolioSettings, fill_entries, read_entries, swap_entries
+from nascar_assets.lineups import (
+    PortfolioSettings,
+    fill_entries,
+    read_entries,
+    swap_entries,
+    veto_rules,
+)
 from nascar_assets.orchestration.commands.files import read_file, write_file
 from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows, load_lineups
@@ -71,6 +77,8 @@ def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path
         InputError: If a driver is unknown, the file is at fault, or no change keeps the settings.
         EnvironmentFault: If a file cannot be read or written.
     """
+    from nascar_assets.orchestration.inputs.slate_files import load_spec
+
     root = Platform(home=home).root
     plan = SlatePlan.load(root, slate_id)
     slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
@@ -82,6 +90,7 @@ def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path
         PortfolioSettings.from_toml(plan.settings),
         lineup_rows(load_lineups(root, plan), slate),
         scratched,
+        vetoes=veto_rules(slate, load_spec(root, slate_id)),
         file=source.name,
     )
     write_file(out, done.content)
