@@ -18,11 +18,10 @@ from nascar_assets.calibration.race_forecast import race_setup
 from nascar_assets.constraints import ConstraintSpec
 from nascar_assets.errors import InputError
 from nascar_assets.ontology import build_state
-from nascar_assets.orchestration.assets.calibration import record_path
-from nascar_assets.orchestration.assets.constraints import run_config_path, spec_path
-from nascar_assets.orchestration.assets.race_tables import schedule_rows
 from nascar_assets.orchestration.inputs.forecasting import contest_rules
 from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
+from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.slate_files import record_path, run_config_path, spec_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, plan_path
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.rules import RuleSet

@@ -7,8 +7,9 @@ import pytest
 
 from nascar_assets.constraints.people import people_table
 from nascar_assets.ontology import Entry
-from nascar_assets.orchestration.assets.constraints import constraint_spec, load_spec
+from nascar_assets.orchestration.assets.constraints import constraint_spec
 from nascar_assets.orchestration.inputs.graph import entry_store
+from nascar_assets.orchestration.inputs.slate_files import load_spec
 from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.io_manager import ParquetTables

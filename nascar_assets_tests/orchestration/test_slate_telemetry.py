@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import polars as pl
 
-from nascar_assets.orchestration.assets.constraints import load_spec
+from nascar_assets.orchestration.inputs.slate_files import load_spec
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import table_path

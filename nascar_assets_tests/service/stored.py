@@ -17,8 +17,7 @@ from nascar_assets.constraints import (
 )
 from nascar_assets.feed.schemas import ENTRIES, SCHEDULE
 from nascar_assets.history.schemas import DRIVER_VALUES, RATINGS, TRACK_VALUES
-from nascar_assets.orchestration.assets.calibration import record_path
-from nascar_assets.orchestration.assets.constraints import run_config_path, spec_path
+from nascar_assets.orchestration.inputs.slate_files import record_path, run_config_path, spec_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.rules import rule_set

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from nascar_assets.feed.schemas import ENTRIES, SCHEDULE
-from nascar_assets.orchestration.assets.constraints import load_spec, spec_path
 from nascar_assets.orchestration.assets.slate_telemetry import CONSTRAINTS, slate_telemetry
+from nascar_assets.orchestration.inputs.slate_files import load_spec, spec_path
 from nascar_assets.orchestration.partitions import RACES, SLATES
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.io_manager import ParquetTables

@@ -14,16 +14,12 @@ from nascar_assets.orchestration.assets.slate import ALL_RACES, cutoff, slate
 from nascar_assets.orchestration.assets.slate_assets import slate_asset
 from nascar_assets.orchestration.inputs.features import past_features
 from nascar_assets.orchestration.inputs.past import results_before
+from nascar_assets.orchestration.inputs.slate_files import record_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import picture
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import read_all
 from nascar_assets.reports.plots import coverage_plot
-
-
-def record_path(slate_id: str) -> str:
-    """Where a slate's calibration record lies as JSON."""
-    return f"store/calibration_record/{slate_id}.json"
 
 
 class ProcessFit(dg.Config):

@@ -6,17 +6,17 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from nascar_assets.constraints import ConstraintSpec, create_run_config
+from nascar_assets.constraints import create_run_config
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.history import ALL_RESULTS
-from nascar_assets.orchestration.assets.race_tables import schedule_rows
 from nascar_assets.orchestration.assets.slate import slate, slate_rating_state
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.graph import compile_spec, entry_store
 from nascar_assets.orchestration.inputs.past import results_before
+from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path, spec_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.storage import DataRoot
 
 
 @slate_asset(
@@ -52,18 +52,6 @@ def slate_track_values(
 
     plan = SlatePlan.load(platform.root, context.partition_key)
     return track_values(results_before(platform.root, plan.as_of), schedule, plan.as_of)
-
-
-def spec_path(slate_id: str) -> str:
-    """Where a slate's compiled spec lies."""
-    return f"store/constraint_spec/{slate_id}.json"
-
-
-def load_spec(root: DataRoot, slate_id: str) -> ConstraintSpec:
-    """A slate's compiled spec; one whose hash does not match is refused."""
-    data = root.read(spec_path(slate_id))
-    assert data is not None  # downstream of the asset that writes it
-    return ConstraintSpec.from_json(data)
 
 
 @slate_asset(
@@ -127,11 +115,6 @@ def constraint_spec(
         check_name="spec_is_complete_and_hashed",
         metadata={"missing": missing, "hash": spec.hash},
     )
-
-
-def run_config_path(slate_id: str) -> str:
-    """Where a slate's RunConfig lies for people to take away."""
-    return f"slates/{slate_id}/run_config.json"
 
 
 @slate_asset(

@@ -10,14 +10,10 @@ from nascar_assets.feed.schemas import RESULTS
 from nascar_assets.history.results import build_race_results
 from nascar_assets.history.track_profiles import track_profiles as profiles_as_of
 from nascar_assets.orchestration.assets.feed import practice, race_files, race_payload
-from nascar_assets.orchestration.assets.race_tables import (
-    RaceInputs,
-    RaceOutput,
-    race_table,
-    schedule_rows,
-)
+from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput, race_table
 from nascar_assets.orchestration.assets.telemetry import lap_summaries
 from nascar_assets.orchestration.inputs.past import all_results
+from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.metadata import table_metadata
 from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.previews import pinned_previews

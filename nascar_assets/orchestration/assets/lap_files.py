@@ -15,7 +15,8 @@ from nascar_assets.orchestration.assets.feed import (
     listed_file,
     race_payload,
 )
-from nascar_assets.orchestration.assets.race_tables import Race, RaceInputs
+from nascar_assets.orchestration.assets.race_tables import RaceInputs
+from nascar_assets.orchestration.inputs.schedule import Race
 from nascar_assets.orchestration.storage.quarantine import set_aside
 from nascar_assets.orchestration.storage.store import scan_table, stored_partitions
 from nascar_assets.storage import DataRoot

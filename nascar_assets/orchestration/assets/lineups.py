@@ -13,10 +13,11 @@ from nascar_assets.constraints.lineup_check import LineupChecker
 from nascar_assets.constraints.summaries import driver_summary as summarise_drivers
 from nascar_assets.constraints.summaries import slate_summary as summarise_slate
 from nascar_assets.orchestration.assets.calibration import calibration_record
-from nascar_assets.orchestration.assets.constraints import constraint_spec, load_spec, run_config
-from nascar_assets.orchestration.assets.race_tables import schedule_rows
+from nascar_assets.orchestration.assets.constraints import constraint_spec, run_config
 from nascar_assets.orchestration.assets.scenarios import scenarios
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.slate_files import load_spec
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import picture

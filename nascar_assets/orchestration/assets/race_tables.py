@@ -7,15 +7,13 @@ import dagster as dg
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.orchestration.inputs.schedule import Race, schedule_rows
 from nascar_assets.orchestration.metadata import table_metadata
 from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.storage import DataRoot
-
-Race = Mapping[str, Any]
-"""One row of the schedule."""
 
 
 class RaceInputs:
@@ -74,28 +72,6 @@ class RaceOutput:
 
 RaceTable = Callable[[RaceInputs], RaceOutput]
 """From one race's inputs to its table."""
-
-
-def schedule_rows(root: DataRoot, keys: Sequence[str]) -> dict[str, Race]:
-    """The schedule's rows of some races by partition key.
-
-    Raises:
-        InputError: If a key is not in the schedule.
-    """
-    rows: dict[str, Race] = {
-        str(row["race_key"]): row
-        for row in scan_table(root, "schedule")
-        .filter(pl.col("race_key").is_in(list(keys)))
-        .collect()
-        .iter_rows(named=True)
-    }
-    unknown = [key for key in keys if key not in rows]
-    if unknown:
-        raise InputError(
-            f"The schedule holds no race {', '.join(unknown)}.",
-            remedy="Sync the season's schedule first (nascar sync).",
-        )
-    return rows
 
 
 def race_table(

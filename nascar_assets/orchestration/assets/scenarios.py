@@ -8,9 +8,10 @@ import polars as pl
 
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.calibration import model_parameters
-from nascar_assets.orchestration.assets.constraints import load_spec, run_config
-from nascar_assets.orchestration.assets.race_tables import schedule_rows
+from nascar_assets.orchestration.assets.constraints import run_config
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.slate_files import load_spec
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import picture, table_metadata
 from nascar_assets.orchestration.resources import Platform

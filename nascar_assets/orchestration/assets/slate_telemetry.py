@@ -8,10 +8,11 @@ import dagster as dg
 import polars as pl
 
 from nascar_assets.constraints import ConstraintSpec
-from nascar_assets.orchestration.assets.constraints import constraint_spec, load_spec, spec_path
+from nascar_assets.orchestration.assets.constraints import constraint_spec
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.assets.telemetry import lap_summaries
 from nascar_assets.orchestration.inputs.past import driver_directory
+from nascar_assets.orchestration.inputs.slate_files import load_spec, spec_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import table_metadata
 from nascar_assets.orchestration.resources import Platform

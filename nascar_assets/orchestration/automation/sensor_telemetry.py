@@ -141,7 +141,8 @@ def take(root: DataRoot, path: str, data: bytes, race_key: str) -> str | None:
         None where it was accepted, else what is wrong with it.
     """
     from nascar_assets.orchestration.assets.lap_files import accepted_laps, with_entrants
-    from nascar_assets.orchestration.assets.race_tables import RaceInputs, schedule_rows
+    from nascar_assets.orchestration.assets.race_tables import RaceInputs
+    from nascar_assets.orchestration.inputs.schedule import schedule_rows
     from nascar_assets.orchestration.storage.quarantine import set_aside
     from nascar_assets.telemetry.validate import validate_landed
 

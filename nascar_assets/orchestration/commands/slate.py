@@ -227,7 +227,7 @@ def compile_constraints(home: str, slate_id: str, location: Location) -> Constra
     Raises:
         InputError: If the slate was never run.
     """
-    from nascar_assets.orchestration.assets.constraints import load_spec
+    from nascar_assets.orchestration.inputs.slate_files import load_spec
 
     root = Platform(home=home).root
     SlatePlan.load(root, slate_id)

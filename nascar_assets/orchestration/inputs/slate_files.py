@@ -1,0 +1,28 @@
+"""A slate's files that are no tables: where its spec, RunConfig and calibration record lie."""
+
+from __future__ import annotations
+
+from nascar_assets.constraints import ConstraintSpec
+from nascar_assets.storage import DataRoot
+
+
+def spec_path(slate_id: str) -> str:
+    """Where a slate's compiled spec lies."""
+    return f"store/constraint_spec/{slate_id}.json"
+
+
+def load_spec(root: DataRoot, slate_id: str) -> ConstraintSpec:
+    """A slate's compiled spec; one whose hash does not match is refused."""
+    data = root.read(spec_path(slate_id))
+    assert data is not None  # downstream of the asset that writes it
+    return ConstraintSpec.from_json(data)
+
+
+def run_config_path(slate_id: str) -> str:
+    """Where a slate's RunConfig lies for people to take away."""
+    return f"slates/{slate_id}/run_config.json"
+
+
+def record_path(slate_id: str) -> str:
+    """Where a slate's calibration record lies as JSON."""
+    return f"store/calibration_record/{slate_id}.json"
