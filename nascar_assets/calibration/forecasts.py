@@ -36,6 +36,9 @@ FORECAST_COLUMNS: dict[str, Any] = {
 }
 """Columns of a forecast file: one row per scenario and driver."""
 
+USUAL_SCALE = 20
+"""Units to the contest point where a file names no others, as for Classic contests."""
+
 
 @dataclass(frozen=True, slots=True)
 class RaceForecast:
@@ -65,7 +68,7 @@ class RaceForecast:
     laps_completed: Places
     status: npt.NDArray[np.int8]
     points: npt.NDArray[np.int32]
-    points_scale: int = 20
+    points_scale: int = USUAL_SCALE
     joint: bool = True
     untilted: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
@@ -124,6 +127,10 @@ class RaceForecast:
         """
         buffer = io.BytesIO()
         stored = dict(metadata or {})
+        if self.points_scale != USUAL_SCALE:
+            stored["points_scale"] = str(self.points_scale)
+        if not self.joint:
+            stored["joint"] = "false"
         if self.untilted:
             untilted = {name: array.tolist() for name, array in self.untilted.items()}
             stored["untilted"] = json.dumps(untilted, sort_keys=True)
@@ -161,6 +168,7 @@ class RaceForecast:
 
         codes = {status: code for code, status in enumerate(STATUSES)}
         status = table["status"].replace_strict(codes, return_dtype=pl.Int8)
+        scale = int(stored.get("points_scale", USUAL_SCALE))
         return cls(
             driver_ids=drivers,
             start=array("start", np.int16),
@@ -169,7 +177,9 @@ class RaceForecast:
             fastest_laps=array("fastest_laps", np.int16),
             laps_completed=array("laps_completed", np.int16),
             status=status.to_numpy().reshape(m, n).astype(np.int8),
-            points=np.rint(table["dk_points"].to_numpy().reshape(m, n) * 20).astype(np.int32),
+            points=np.rint(table["dk_points"].to_numpy().reshape(m, n) * scale).astype(np.int32),
+            points_scale=scale,
+            joint=stored.get("joint") != "false",
             untilted={
                 name: np.array(values, np.float64)
                 for name, values in json.loads(stored.get("untilted", "{}")).items()

@@ -1,6 +1,8 @@
 """Baselines: each does what its name says, from the past alone and repeatably."""
 
+import io
 import itertools
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -54,6 +56,17 @@ def test_forecasts_are_whole_repeatable_and_survive_their_file(prepared, baselin
     np.testing.assert_array_equal(back.finish, made.finish)
     np.testing.assert_array_equal(back.points, made.points)
     np.testing.assert_array_equal(back.status, made.status)
+    assert back.joint == made.joint
+
+
+def test_a_file_keeps_the_unit_of_its_points_and_says_nothing_of_the_usual_one(prepared):
+    made = Uniform().forecast(prepared.history, prepared.race, 20, 3)
+    fine = replace(made, points=made.points * 2, points_scale=40)
+    back = RaceForecast.from_parquet(fine.to_parquet())
+    assert back.points_scale == 40
+    np.testing.assert_array_equal(back.points, fine.points)
+    stored = pl.read_parquet_metadata(io.BytesIO(replace(made, joint=True).to_parquet()))
+    assert set(stored) <= {"ARROW:schema"}  # so the bytes of such files are as they always were
 
 
 def test_uniform_gives_every_place_alike(prepared):
