@@ -166,7 +166,7 @@ def build_portfolio(
     points = np.asarray(scenario_points_x20)
     check_points(points, len(slate.players))
     problem = resolve(slate, settings, vetoes)
-    rivals = _rivals(problem, entries)
+    rivals = rivals_in(entries, settings)
     scaled = problem.scaled(points)
     sum_rules = problem.sum_rules
     if settings.ownership_max is not None:
@@ -200,18 +200,22 @@ def build_portfolio(
     return _portfolio(problem, solution, train, held, scaled)
 
 
-def _rivals(problem: Problem, entries: int | None) -> int:
-    """How many rivals a contest of so many entries has."""
+def rivals_in(entries: int | None, settings: PortfolioSettings) -> int:
+    """How many rivals a contest of so many entries has.
+
+    Raises:
+        SettingsError: If the wanted lineups leave no room for any.
+    """
     if entries is None:
         return FIELD_ENTRIES
-    if entries <= problem.lineups:
+    if entries <= settings.lineups:
         raise SettingsError(
-            f"{problem.lineups} lineups are wanted but the contest takes {entries} entries of all "
+            f"{settings.lineups} lineups are wanted but the contest takes {entries} entries of all "
             "people together.",
             field="lineups",
             remedy="Ask for fewer lineups, or name the payout table of a larger contest.",
         )
-    return entries - problem.lineups
+    return entries - settings.lineups
 
 
 def expected_ownership(problem: Problem, scaled: Ints32) -> Floats:

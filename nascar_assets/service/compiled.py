@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from nascar_assets.constraints import ConstraintSpec, RunConfig
+from nascar_assets.contest.payouts import PayoutTable
+from nascar_assets.contest.presets import PRESETS, preset
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import PortfolioSettings
+from nascar_assets.lineups import PortfolioSettings, SettingsError
 from nascar_assets.rules import rule_set
 from nascar_assets.scenarios import (
     STARTING_VALUES,
@@ -67,6 +69,24 @@ class CompiledRequest:
     def portfolio(self) -> PortfolioSettings | None:
         """Settings of the set of lineups; none for the one best lineup by its mean."""
         return self.request.portfolio
+
+    @property
+    def payouts(self) -> PayoutTable | None:
+        """The payout table that the portfolio names; none where it names none.
+
+        Raises:
+            SettingsError: If it is no preset: a job reads no file besides its request.
+        """
+        named = None if self.portfolio is None else self.portfolio.payout
+        if named is None:
+            return None
+        if named not in PRESETS:
+            raise SettingsError(
+                f"no payout table is called {named!r} here.",
+                field="payout",
+                remedy=f"There are {', '.join(PRESETS)}.",
+            )
+        return preset(named).payouts
 
     def as_run(self, run_id: str, now: datetime) -> CompiledRequest:
         """The same work under another run's name."""

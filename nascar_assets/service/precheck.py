@@ -17,9 +17,11 @@ from nascar_assets.constraints import (
     request_constraints,
 )
 from nascar_assets.constraints.facts import SlateFact
+from nascar_assets.contest.presets import PRESETS
 from nascar_assets.errors import InputError
+from nascar_assets.lineups.portfolio import rivals_in
 from nascar_assets.lineups.problem import find_driver, resolve
-from nascar_assets.lineups.settings import PortfolioSettings
+from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.lineups.vetoes import veto_rules
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.problems import invalid
@@ -73,6 +75,14 @@ def precheck(job: CompiledRequest, slate: StoredSlate | None) -> None:
 def _check_portfolio(job: CompiledRequest, settings: PortfolioSettings) -> None:
     try:
         resolve(job.slate, settings, veto_rules(job.slate, job.spec))
+        payouts = job.payouts
+        rivals_in(None if payouts is None else payouts.entries, settings)
+        if settings.objective == "payout" and payouts is None:
+            raise SettingsError(
+                "objective 'payout' needs a payout table.",
+                field="payout",
+                remedy=f"Name one of {', '.join(PRESETS)} in the setting payout.",
+            )
     except InputError as error:
         field = f"portfolio.{error.field}" if error.field else "portfolio"
         raise invalid("INVALID_VALUE", error.message, field=field, remedy=error.remedy) from error

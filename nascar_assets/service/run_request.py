@@ -88,11 +88,14 @@ def choose(job: CompiledRequest, scenarios: Scenarios) -> ChosenLineups:
     checker = LineupChecker(pool, job.spec, track_id=job.setup.track_id)
     if job.portfolio is None:
         return ChosenLineups(_best(job, points, checker))
+    payouts = job.payouts
     made = build_portfolio(
         points,
         pool,
         job.portfolio,
         vetoes=veto_rules(pool, job.spec),
+        prizes_cents=None if payouts is None else payouts.prizes_cents,
+        entries=None if payouts is None else payouts.entries,
         prove=False,  # as in a slate's own run, and the answer has no place for a bound
     )
     for number, row in enumerate(made.drivers, 1):

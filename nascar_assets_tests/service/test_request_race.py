@@ -151,12 +151,25 @@ _SIXTY_SIX = [{"if": [car_id(i)], "then": [car_id(j)]} for i in range(12) for j 
         ({"rules": [{"if": ["Nobody"], "then": [car_id(1)]}]}, "portfolio.rules.0.if"),
         ({"rules": [{"if": [car_id(1)], "then": ["Nobody"]}]}, "portfolio.rules.0.then"),
         ({"rules": _SIXTY_SIX}, "portfolio"),
+        ({"objective": "payout"}, "portfolio.payout"),
+        ({"objective": "payout", "payout": "contest.csv"}, "portfolio.payout"),
+        ({"objective": "payout", "payout": "../../etc/passwd"}, "portfolio.payout"),
+        ({"payout": "unheard-of"}, "portfolio.payout"),
+        ({"objective": "payout", "payout": "cash", "lineups": 100}, "portfolio.lineups"),
     ],
 )
 def test_what_is_wrong_with_a_portfolios_settings_is_said_at_once(slates, settings, field):
     slate = slates.get(SLATE_ID)
     problem = _refused(slate_request(portfolio=settings), slate)
     assert (problem.code, problem.field) == ("INVALID_VALUE", field)
+
+
+def test_a_portfolio_may_be_best_at_winning_in_a_preset_contest(slates):
+    slate = slates.get(SLATE_ID)
+    settings = {"lineups": 3, "objective": "payout", "payout": "cash"}
+    job = _compiled(slate_request(portfolio=settings), slate)
+    precheck(job, slate)
+    assert choose(job, simulate(job)).drivers.shape == (3, 6)
 
 
 def test_drivers_are_found_by_any_known_spelling_and_each_once(slates):
