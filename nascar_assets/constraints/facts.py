@@ -7,7 +7,7 @@ from datetime import datetime
 
 from nascar_assets.constraints.checks import integer, text_id, texts, utc_time
 from nascar_assets.constraints.frozen import FrozenMap
-from nascar_assets.slates.slate import Slate
+from nascar_assets.slates.slate import Slate, marked_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class PlayerFact:
     @property
     def withdrawn(self) -> bool:
         """Whether the salary file says that he does not race."""
-        return (self.status or "").strip().upper() == "OUT"
+        return marked_out(self.status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,7 @@ import numpy.typing as npt
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.lineups.settings_rows import path_of, row_of
-from nascar_assets.slates.slate import Slate, SlatePlayer
-
-NOT_RACING = frozenset({"OUT", "O", "IR", "WD", "SUSP", "SCR", "SCRATCHED", "DNS", "DNQ"})
-"""Marks in a salary file's status column that say a driver will not race."""
+from nascar_assets.slates.slate import Slate, SlatePlayer, marked_out
 
 OWNERSHIP_SCALE = 1_000_000
 
@@ -91,7 +88,7 @@ class Problem:
     @property
     def racing(self) -> npt.NDArray[np.bool_]:
         """[N] whether each driver races, as far as the salary file's status column says."""
-        return np.array([not marked_out(player) for player in self.slate.players])
+        return np.array([not marked_out(player.status) for player in self.slate.players])
 
     def scaled(self, points: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """[S, N] points as integers, a person's own factors applied."""
@@ -111,11 +108,6 @@ class Problem:
     def lineups(self) -> int:
         """Lineups wanted."""
         return self.settings.lineups
-
-
-def marked_out(player: SlatePlayer) -> bool:
-    """Whether a player's status in the salary file says that he will not race."""
-    return (player.status or "").strip().upper() in NOT_RACING
 
 
 def plain_name(text: str) -> str:
@@ -184,7 +176,7 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
     exposures: list[Exposure] = []
     notices: list[str] = []
     for i, player in enumerate(slate.players):
-        if marked_out(player):
+        if marked_out(player.status):
             label = f"{player.name} is marked {(player.status or '').strip()} in the salary file"
             rules.append(CountRule(label, 0, 1 << i, 0, 0))
             notices.append(f"{label} and is left out.")

@@ -26,6 +26,7 @@ from nascar_assets.lineups.vetoes import veto_rules
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.problems import invalid
 from nascar_assets.service.stored_slates import StoredSlate
+from nascar_assets.slates.slate import marked_out
 
 _FIELDS = {
     "SALARY_MISSING": "drivers",
@@ -89,7 +90,7 @@ def _check_portfolio(job: CompiledRequest, settings: PortfolioSettings) -> None:
 
 
 def _arguments(job: CompiledRequest) -> dict[str, object]:
-    racing = [p for p in job.slate.players if (p.status or "").strip().upper() != "OUT"]
+    racing = [p for p in job.slate.players if not marked_out(p.status)]
     arguments: dict[str, object] = {
         "pool": [player.driver_id for player in racing],
         "field": list(job.setup.driver_ids),

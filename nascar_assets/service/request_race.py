@@ -17,7 +17,6 @@ from nascar_assets.constraints import (
 )
 from nascar_assets.errors import InputError
 from nascar_assets.feed.names import DriverDirectory
-from nascar_assets.lineups.problem import NOT_RACING
 from nascar_assets.rules import RuleSet, rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.scenarios import (
@@ -36,7 +35,7 @@ from nascar_assets.service.contracts import (
 from nascar_assets.service.problems import RequestRefused, invalid, of_input_error
 from nascar_assets.service.stored_slates import StoredSlate, calibration_of
 from nascar_assets.service.track_names import NamedTrack, UnknownTrack, resolve_track
-from nascar_assets.slates.slate import Slate, SlatePlayer
+from nascar_assets.slates.slate import Slate, SlatePlayer, marked_out
 
 UNKNOWN_RACE_LAPS = 200
 """Laps of a race of which nothing is known."""
@@ -208,8 +207,10 @@ def _of_known_slate(
                 field=f"drivers.{i}.salary",
             )
         status = player.status if player else None
-        if status and status.strip().upper() in NOT_RACING:
-            notices.append(f"{_name(driver, player)} is marked {status} and is left out.")
+        if marked_out(status):
+            notices.append(
+                f"{_name(driver, player)} is marked {status} in the salary file and is left out."
+            )
         chosen.append(
             SlatePlayer(
                 driver_id=driver_id,

@@ -13,7 +13,6 @@ import polars as pl
 from nascar_assets.constraints import Deny, LineupChecker
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import best_lineups, build_portfolio, veto_rules
-from nascar_assets.lineups.problem import marked_out
 from nascar_assets.scenarios import Scenarios, generate_scenarios, summarise
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.contracts import (
@@ -24,7 +23,7 @@ from nascar_assets.service.contracts import (
     RunConfigModel,
     ScenarioDiagnostics,
 )
-from nascar_assets.slates.slate import Slate
+from nascar_assets.slates.slate import Slate, marked_out
 
 _TRIES = (1, 64, 4_096)
 """How many of the best lineups are looked at until the constraints allow one."""
@@ -114,7 +113,7 @@ def _may_be_picked(job: CompiledRequest) -> list[int]:
     return [
         i
         for i, player in enumerate(job.slate.players)
-        if not marked_out(player)
+        if not marked_out(player.status)
         and "not-in-lineups" not in job.spec.get_driver_constraints(player.driver_id).veto_rules
     ]
 

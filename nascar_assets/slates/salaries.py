@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from nascar_assets.errors import InputError
+from nascar_assets.slates.slate import marked_out
 
 _DK_COLUMNS = (
     "Position",
@@ -33,7 +34,6 @@ _SERIES_WORDS: tuple[tuple[str, str], ...] = (
 _DATE = re.compile(r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)(?!\d)")
 _YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
 _HIGHEST_SALARY = 1_000_000
-_OUT = frozenset({"OUT", "O", "IR", "WD", "SCRATCHED", "SUSP"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +276,7 @@ def _row(site: str, fields: dict[str, str], file: str, line: int) -> SalaryRow:
         salary=_salary(fields.get(names["salary"], ""), file, line, names["salary"]),
         average_points=_average(fields.get(names["average"], ""), file, line, names["average"]),
         status=status,
-        out=status in _OUT,
+        out=marked_out(status),
     )
 
 

@@ -7,6 +7,14 @@ from datetime import datetime
 
 from nascar_assets.rules import RuleSet
 
+NOT_RACING = frozenset({"OUT", "O", "IR", "WD", "SUSP", "SCR", "SCRATCHED", "DNS", "DNQ"})
+"""Marks in a salary file's status column that say a driver will not race."""
+
+
+def marked_out(status: str | None) -> bool:
+    """Whether a status in a salary file says that its driver will not race."""
+    return (status or "").strip().upper() in NOT_RACING
+
 
 @dataclass(frozen=True, slots=True)
 class SlatePlayer:

@@ -18,6 +18,7 @@ from nascar_assets.constraints import (
     lineup_constraints,
     request_constraints,
 )
+from nascar_assets.constraints.facts import PlayerFact
 from nascar_assets.constraints.rules_lineup import (
     DriversInSlate,
     DriverVetoes,
@@ -35,6 +36,7 @@ from nascar_assets.constraints.rules_request import (
     SalariesKnown,
     SlateOpen,
 )
+from nascar_assets.slates.slate import NOT_RACING
 from nascar_assets_tests.constraints.made_up import (
     LOCK,
     RACE,
@@ -107,6 +109,9 @@ def test_roster_duplicates_slate_and_withdrawals():
     assert "x, y" in run(DriversInSlate(), {"drivers": ("y", "0", "x")}).reason
     assert run(NobodyWithdrawn(), {"drivers": SIX}) == Allow()
     assert code_of(run(NobodyWithdrawn(), {"drivers": ("6",)})) == "DRIVER_WITHDRAWN"
+    for status, withdrawn in ((None, False), ("IN", False), (" dnq ", True)):
+        assert PlayerFact("6", 4_500, None, status).withdrawn == withdrawn
+    assert all(PlayerFact("6", 4_500, None, mark).withdrawn for mark in NOT_RACING)
     assert run(DriversInSlate(), {"drivers": ("z",), "salaries": {"z": 5}}, None) == Allow()
 
 

@@ -237,6 +237,13 @@ def _with_vetoes(job, vetoes=None, *, track=()):
     return replace(job, spec=type(spec)(spec.slate_id, NOW, drivers, tracks))
 
 
+def _marked(stored, place, status):
+    """The stored slate with a mark in the salary file's status column."""
+    players = list(stored.slate.players)
+    players[place] = replace(players[place], status=status)
+    return replace(stored, slate=replace(stored.slate, players=tuple(players)))
+
+
 def _lineups(job):
     return [
         {job.slate.players[i].driver_id for i in row} for row in choose(job, simulate(job)).drivers
@@ -263,11 +270,21 @@ def test_a_setting_may_name_a_driver_whom_a_veto_keeps_out(slates, settings):
 
 def test_a_settings_driver_who_is_marked_out_is_left_out_of_the_lineups(slates):
     settings = {"lineups": 2, "drivers": {NAMES[1]: {"max_exposure": 0.5}}}
-    job = _compiled(slate_request(portfolio=settings), slates.get(SLATE_ID))
-    players = list(job.slate.players)
-    players[1] = replace(players[1], status="OUT")
-    job = replace(job, slate=replace(job.slate, players=tuple(players)))
-    assert not any(car_id(1) in ids for ids in _lineups(job))
+    slate = _marked(slates.get(SLATE_ID), 1, "OUT")
+    job = _compiled(slate_request(portfolio=settings), slate)
+    precheck(job, slate)
+    made = choose(job, simulate(job))
+    assert not (made.drivers == 1).any()
+    notices = respond("run", job, simulate(job), made).notices
+    assert len([notice for notice in notices if "is marked OUT" in notice]) == 1
+
+
+@pytest.mark.parametrize("portfolio", [None, {"lineups": 1}])
+def test_too_few_drivers_who_race_are_refused_at_once(slates, portfolio):
+    slate = _marked(slates.get(SLATE_ID), 1, "DNQ")
+    body = slate_request(portfolio=portfolio)
+    body["drivers"] = body["drivers"][1:7]
+    assert _refused(body, slate).code == "LINEUP_INFEASIBLE"
 
 
 @pytest.mark.parametrize("portfolio", [None, {"lineups": 4}])

@@ -8,6 +8,7 @@ import pytest
 
 from nascar_assets.errors import InputError
 from nascar_assets.slates.salaries import read_salaries
+from nascar_assets.slates.slate import NOT_RACING
 from nascar_assets_tests.feed.real_feed import real_data
 from nascar_assets_tests.slates.salary_files import DK_HEADER, FD_HEADER, dk_file, dk_line, eight
 
@@ -38,6 +39,13 @@ def test_the_later_columns_of_draftkings_are_read():
     assert found.rows[0].status == "OUT"
     assert found.rows[0].out
     assert not found.rows[1].out
+
+
+@pytest.mark.parametrize("mark", sorted(NOT_RACING))
+def test_every_mark_of_one_who_does_not_race_is_understood(mark):
+    data = dk_file(eight(), late=True).replace(b"30.5,,", f"30.5,{mark.lower()},".encode(), 1)
+    row = read_salaries(data, "DKSalaries.csv").rows[0]
+    assert (row.status, row.out) == (mark, True)
 
 
 def test_a_fanduel_file_is_read():
