@@ -19,9 +19,9 @@ from nascar_assets.calibration.forecasts import (
     RaceToForecast,
     assemble,
 )
-from nascar_assets.calibration.inputs import STATUS_CODES
 from nascar_assets.calibration.metrics_input import Floats
 from nascar_assets.calibration.plackett_luce import fit_scale, sample_orders
+from nascar_assets.feed.status import status_codes
 
 NEAREST_STARTS = 120
 """Past starts that the start climatology of a driver rests on."""
@@ -206,7 +206,8 @@ class PastStarts:
             rows = rows.filter(pl.col("track_type") == track_type)
         field_size = pl.len().over("race_id")
         laps = pl.max_horizontal(pl.col("laps_led").sum().over("race_id"), 1)
-        rows = rows.sort("start_time", "race_id", "driver_id").select(
+        rows = rows.sort("start_time", "race_id", "driver_id")
+        rows = rows.select(
             "driver_id",
             "track_type",
             start=(pl.col("start") - 0.5) / field_size,
@@ -214,7 +215,7 @@ class PastStarts:
             led=pl.col("laps_led") / laps,
             fastest=pl.col("fastest_laps") / laps,
             completed=(pl.col("laps_completed") / laps).clip(0.0, 1.0),
-            status=pl.col("status").replace_strict(STATUS_CODES, default=0, return_dtype=pl.Int8),
+            status=pl.Series(status_codes(rows["status"])),
         )
         columns = [rows[name].to_numpy() for name in rows.columns[2:]]
         return cls(

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nascar_assets.calibration.inputs import STATUS_CODES
 from nascar_assets.calibration.metrics_input import Floats
+from nascar_assets.feed.status import status_codes
 
 ENOUGH_RACES = 4
 """Past races of the type from which only those are borrowed."""
@@ -64,7 +64,7 @@ def past_races(results: pl.DataFrame, track_type: str) -> PastRaces:
         led[row, :n] = race["laps_led"].to_numpy() / laps
         fastest[row, :n] = race["fastest_laps"].to_numpy() / laps
         completed[row, :n] = np.minimum(race["laps_completed"].to_numpy() / laps, 1.0)
-        status[row, :n] = [STATUS_CODES.get(value, 0) for value in race["status"]]
+        status[row, :n] = status_codes(race["status"])
     return PastRaces(led, fastest, completed, status, size)
 
 

@@ -15,13 +15,11 @@ import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed.status import STATUSES, status_codes
 from nascar_assets.rules import RuleSet, rule_set, score
 from nascar_assets.rules.race_day import race_day
 
 Places = npt.NDArray[np.int16]
-
-STATUSES: tuple[str, ...] = ("running", "accident", "mechanical")
-"""Names of the status codes."""
 
 FORECAST_COLUMNS: dict[str, Any] = {
     "scenario": pl.Int32,
@@ -166,8 +164,6 @@ class RaceForecast:
         def array(column: str, kind: type[np.generic]) -> Any:
             return table[column].to_numpy().reshape(m, n).astype(kind)
 
-        codes = {status: code for code, status in enumerate(STATUSES)}
-        status = table["status"].replace_strict(codes, return_dtype=pl.Int8)
         scale = int(stored.get("points_scale", USUAL_SCALE))
         return cls(
             driver_ids=drivers,
@@ -176,7 +172,7 @@ class RaceForecast:
             laps_led=array("laps_led", np.int16),
             fastest_laps=array("fastest_laps", np.int16),
             laps_completed=array("laps_completed", np.int16),
-            status=status.to_numpy().reshape(m, n).astype(np.int8),
+            status=status_codes(table["status"], file=name).reshape(m, n),
             points=np.rint(table["dk_points"].to_numpy().reshape(m, n) * scale).astype(np.int32),
             points_scale=scale,
             joint=stored.get("joint") != "false",

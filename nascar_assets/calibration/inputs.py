@@ -12,13 +12,11 @@ import polars as pl
 
 from nascar_assets.calibration.metrics_input import Numbers
 from nascar_assets.errors import InputError
+from nascar_assets.feed.status import status_codes
 from nascar_assets.rules import RuleSet, rule_set, score
 
 ARRAYS = ("start", "finish", "laps_led", "fastest_laps", "laps_completed", "status")
 """Arrays of a race that a `Scenarios` value, a forecast file and a results table share."""
-
-STATUS_CODES: dict[str, int] = {"running": 0, "accident": 1, "mechanical": 2, "disqualified": 0}
-"""Status by code. A disqualified car ran to the end, so it did not retire."""
 
 Missing = Literal["refuse", "exclude"]
 """What to do about drivers on one side alone: refuse the race, or leave them out and say so."""
@@ -322,16 +320,8 @@ def retired(status: Numbers) -> Numbers:
     """
     if status.dtype.kind in "biu":
         return np.asarray(status != 0, np.int8)
-    names, index = np.unique(status.astype(str), return_inverse=True)
-    unknown = [name for name in names if name not in STATUS_CODES]
-    if unknown:
-        raise InputError(
-            f"Unknown status {unknown[0]!r}.",
-            field="status",
-            remedy=f"Known: {', '.join(STATUS_CODES)}.",
-        )
-    codes = np.array([STATUS_CODES[name] != 0 for name in names], np.int8)
-    return codes[index].reshape(status.shape)
+    codes = status_codes(pl.Series(status.astype(str).ravel()))
+    return np.asarray(codes != 0, np.int8).reshape(status.shape)
 
 
 def is_ranking(values: Numbers) -> bool:

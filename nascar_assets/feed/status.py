@@ -1,8 +1,23 @@
-"""How a car's race ended: the feed's texts to `running`, `accident` or `mechanical`."""
+"""How a car's race ended: the feed's texts to `running`, `accident` or `mechanical`, as codes."""
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nascar_assets.errors import InputError
+
 RUNNING, ACCIDENT, MECHANICAL, DISQUALIFIED = "running", "accident", "mechanical", "disqualified"
+
+STATUSES: tuple[str, ...] = (RUNNING, ACCIDENT, MECHANICAL)
+"""Names of the status codes: a simulated car's code is its status's place here."""
+
+STATUS_CODES: dict[str, int] = {
+    **{status: code for code, status in enumerate(STATUSES)},
+    DISQUALIFIED: STATUSES.index(RUNNING),
+}
+"""Code by status. A disqualified car ran to the end, so it did not retire."""
 
 # DVP is the damaged vehicle policy: out after a crash, its time on pit road used up.
 _ACCIDENT = ("accident", "crash", "dvp", "damage", "damaged vehicle policy", "fatal accident")
@@ -45,3 +60,24 @@ def car_status(text: str | None, *, disqualified: bool) -> tuple[str, bool]:
     if disqualified:
         return DISQUALIFIED, known is not None
     return known or MECHANICAL, known is not None
+
+
+def status_codes(statuses: pl.Series, *, file: str | None = None) -> npt.NDArray[np.int8]:
+    """The codes of statuses.
+
+    Args:
+        statuses: Keys of `STATUS_CODES`.
+        file: The file that they are from, for the message.
+
+    Raises:
+        InputError: If one is unknown or missing.
+    """
+    codes = statuses.replace_strict(STATUS_CODES, default=None, return_dtype=pl.Int8)
+    if codes.null_count():
+        raise InputError(
+            f"Unknown status {statuses.filter(codes.is_null())[0]!r}.",
+            file=file,
+            field="status",
+            remedy=f"Known: {', '.join(STATUS_CODES)}.",
+        )
+    return codes.to_numpy(writable=True)

@@ -19,6 +19,7 @@ from nascar_assets.scenarios.kernel import simulate
 from nascar_assets.scenarios.kernel_arrays import Outcome
 from nascar_assets.scenarios.laws import check_laws
 from nascar_assets.scenarios.parameters import ProcessParameters
+from nascar_assets.scenarios.race_events import ACCIDENT
 from nascar_assets.scenarios.random_numbers import NORMAL_QUANTILES, STEP_NORMALS
 from nascar_assets.scenarios.regimes import REGIMES, classify
 from nascar_assets.scenarios.result import CAR_ARRAYS, RACE_ARRAYS, Scenarios, concatenate
@@ -169,7 +170,7 @@ def simulate_rows(
         green_laps=races["green_laps"],
         top_laps_led=arrays["laps_led"].max(axis=1),
         winner_laps_led=arrays["laps_led"][rows, winner],
-        accidents=(arrays["status"] == 1).sum(axis=1),
+        accidents=(arrays["status"] == ACCIDENT).sum(axis=1),
         field_size=size,
     )
     return Scenarios(driver_ids=driver_ids, regime=regime, **arrays, **races)

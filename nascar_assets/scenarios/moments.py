@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nascar_assets.scenarios.race_events import ACCIDENT, MECHANICAL, RUNNING
 from nascar_assets.scenarios.regimes import REGIMES, classify
 from nascar_assets.scenarios.result import Scenarios
 
@@ -94,9 +95,9 @@ def race_moments(races: Races) -> dict[str, Floats]:
     total_fast = fastest.sum(axis=1)
     winner = np.argmin(races.finish, axis=1)
     winner_led = races.laps_led[rows, winner]
-    accidents = (races.status == 1).sum(axis=1).astype(np.float64)
-    mechanical = (races.status == 2).sum(axis=1).astype(np.float64)
-    running = races.status == 0
+    accidents = (races.status == ACCIDENT).sum(axis=1).astype(np.float64)
+    mechanical = (races.status == MECHANICAL).sum(axis=1).astype(np.float64)
+    running = races.status == RUNNING
     down = races.race_laps[:, None] - races.laps_completed
     level = np.broadcast_to(races.level, races.finish.shape)
     finish = races.finish.astype(np.float64)
@@ -109,10 +110,10 @@ def race_moments(races: Races) -> dict[str, Floats]:
         fast_top = np.where(total_fast > 0, fastest.max(axis=1) / total_fast, np.nan)
         fast_level = np.where(total_fast > 0, (fastest * level).sum(axis=1) / total_fast, np.nan)
         accident_level = np.where(
-            accidents > 0, (level * (races.status == 1)).sum(axis=1) / accidents, np.nan
+            accidents > 0, (level * (races.status == ACCIDENT)).sum(axis=1) / accidents, np.nan
         )
         mechanical_level = np.where(
-            mechanical > 0, (level * (races.status == 2)).sum(axis=1) / mechanical, np.nan
+            mechanical > 0, (level * (races.status == MECHANICAL)).sum(axis=1) / mechanical, np.nan
         )
     values: dict[str, Floats] = {
         "accidents": accidents,
@@ -189,7 +190,9 @@ def _clustered(races: Races) -> Floats:
     """[n] share of accident retirements that share their lap, give or take two, with another."""
     n, size = races.finish.shape
     far = np.where(
-        races.status == 1, races.laps_completed.astype(np.int64), -1000 * (1 + np.arange(size))
+        races.status == ACCIDENT,
+        races.laps_completed.astype(np.int64),
+        -1000 * (1 + np.arange(size)),
     )
     order = np.sort(far, axis=1)
     near = np.diff(order, axis=1) <= CLUSTER_LAPS

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nascar_assets.feed.status import status_codes
 from nascar_assets.scenarios.moments import Races
+from nascar_assets.scenarios.race_events import RUNNING
 from nascar_assets.scenarios.setup import RACE_LAPS, Entry, RaceSetup, inner_stage_ends
-
-_STATUS_CODES = {"running": 0, "accident": 1, "mechanical": 2, "disqualified": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _past_race(race: pl.DataFrame) -> PastRace:
         entries=entries,
         track_length=first["track_length_miles"],
     )
-    status = race["status"].replace_strict(_STATUS_CODES, return_dtype=pl.Int8).to_numpy()
+    status = status_codes(race["status"])
     run = int(first["actual_laps"])
 
     def counts(name: str) -> npt.NDArray[np.int64]:
@@ -130,7 +130,7 @@ def _past_race(race: pl.DataFrame) -> PastRace:
         fastest_laps=counts("fastest_laps"),
         laps_completed=counts("laps_completed"),
         status=status[None, :],
-        mid_position=counts("mid_position") * (status == 0),
+        mid_position=counts("mid_position") * (status == RUNNING),
         race_laps=np.array([run]),
         green_laps=np.array([run - int(first["caution_laps"])]),
         cautions=np.array([int(first["cautions"])]),

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from nascar_assets.feed.status import STATUS_CODES, STATUSES
 from nascar_assets.scenarios.random_numbers import normal, uniform
 
 Floats = npt.NDArray[np.float64]
@@ -28,7 +29,7 @@ OUT = np.float32(-1.0e9)
 NEVER = np.int64(1 << 40)
 """A lap that no race reaches."""
 
-RUNNING, ACCIDENT, MECHANICAL = 0, 1, 2
+RUNNING, ACCIDENT, MECHANICAL = (STATUS_CODES[status] for status in STATUSES)
 
 
 class Car(NamedTuple):

@@ -11,12 +11,13 @@ import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed.status import STATUSES
 from nascar_assets.rules import RuleSet, score
 from nascar_assets.scenarios.diagnostics import Diagnostics
 from nascar_assets.scenarios.regimes import REGIMES, RaceFlowRegime
 from nascar_assets.scenarios.strategies import STRATEGIES
 
-STATUS: tuple[str, ...] = ("running", "accident", "mechanical")
+STATUS = STATUSES
 """Names of the status codes."""
 
 CAR_ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
