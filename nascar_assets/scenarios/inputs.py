@@ -46,6 +46,8 @@ STRETCH = 0.06
 """Share of a tank that saving fuel may add."""
 RESTART_PERCENT = 2.0
 """Length of the time after a restart, in % of the race."""
+MECHANICAL_CAUTION = 0.2
+"""Chance that a mechanical failure brings out a caution; assumed, the results do not tell."""
 
 _NORMAL = NormalDist()
 
@@ -233,7 +235,7 @@ def _rates(
         repair=values.repair,
         repair_laps=max(1.0, values.repair_laps * percent),
         jump=values.sigma_j,
-        mechanical_caution=0.2,
+        mechanical_caution=MECHANICAL_CAUTION,
         lapping=values.lapping / percent,
         wave_around=values.wave_around,
         caution_laps=values.caution_laps,

@@ -39,6 +39,12 @@ LANES = 8
 """Arrays over cars are padded to a multiple of this, which suits vector instructions."""
 OVERTIME_ATTEMPTS = 6
 """After so many attempts the race ends under caution; keeps every race finite."""
+LATE_FROM, LATE_SHARE = 0.8, 0.2
+"""Where the last fifth of the scheduled race begins, over which `late` rises; assumed."""
+MOST_WRECKS, MOST_DEBRIS = 0.5, 0.4
+"""Caps on a lap's chance of a wreck and of debris, so that both fit below 1; assumed."""
+SHORTEST_CAUTION, CAUTION_RANGE = 0.6, 0.8
+"""A caution lasts 0.6 to 1.4 times its mean, evenly, and two laps or more; assumed."""
 
 
 @njit(cache=True, forceinline=True)
@@ -235,7 +241,7 @@ def _race(
     fast_sum = _fast_lap_weights(car, fast, cumulative, n)
     leader = events.leader_of(car, n)
     last_lap = scheduled_laps
-    late_from = 0.8 * scheduled_laps
+    late_from = LATE_FROM * scheduled_laps
     half = scheduled_laps // 2 + 1
     running = n
     caution_left = 0
@@ -275,13 +281,13 @@ def _race(
         word = next_word(stream)
         factor = 1.0
         if lap > late_from:
-            close = min(1.0, (lap - late_from) / (0.2 * scheduled_laps))
+            close = min(1.0, (lap - late_from) / (LATE_SHARE * scheduled_laps))
             factor += rates.late * close * close * close
         if lap <= restart_until:
             factor *= rates.restart_factor
         if attempts > 0:
             factor *= rates.overtime_factor
-        p_wreck = min(0.5, rates.wreck * chaos * factor * field.thinning[running])
+        p_wreck = min(MOST_WRECKS, rates.wreck * chaos * factor * field.thinning[running])
         u = high_unit(word)
         caution = False
         stage = False
@@ -294,7 +300,7 @@ def _race(
             if retired > 0:
                 running -= retired
                 fast_sum = _fast_lap_weights(car, fast, cumulative, n)
-        elif u < p_wreck + min(0.4, rates.debris * factor):
+        elif u < p_wreck + min(MOST_DEBRIS, rates.debris * factor):
             caution = True
         while next_stage < field.stage_ends.size and field.stage_ends[next_stage] < lap:
             next_stage += 1
@@ -324,7 +330,8 @@ def _race(
             leader = events.leader_of(car, n)
             events.count_lost_laps(stream, car, rates, lap - run_start, lap, leader, n)
             mean = rates.stage_laps if stage else rates.caution_laps
-            length = max(2, int(mean * (0.6 + 0.8 * uniform(stream)) + uniform(stream)))
+            share = SHORTEST_CAUTION + CAUTION_RANGE * uniform(stream)
+            length = max(2, int(mean * share + uniform(stream)))
             caution_laps += 1
             out.laps_led[r, leader] += 1
             caution_left = length - 1
