@@ -14,10 +14,10 @@ Masks = npt.NDArray[np.uint64]
 
 # How much more a driver with a minimum counts than one without, attempt by attempt.
 _URGENCIES = (4.0, 10.0, 10.0, 30.0, 30.0, 60.0)
-_SEED = 6
-_SCALE = 1_000
-_JITTER = 100
-_NEVER = -1_000_000
+_SEED = 6  # of the first attempt, one more for each further: fixed, so that runs repeat
+_SCALE = 1_000  # units of price to a lineup that a driver is behind: prices are whole numbers
+_JITTER = 100  # most units by which chance moves a price, a tenth of a lineup: attempts differ
+_NEVER = -1_000_000  # price of a driver at his maximum, a thousand lineups ahead
 
 
 def balanced_set(problem: Problem, features: Features, space: Masks) -> Masks | None:

@@ -35,8 +35,9 @@ Masks = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 
 
-_REFRESH = 6
-_ACTIVE = 4
+# The price search looks at few candidates in most of its steps, to save time.
+_REFRESH = 6  # every so many steps it looks at all candidates again
+_ACTIVE = 4  # in between at so many times the set's lineups (and 300 more), the nearest to the top
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ Ints = npt.NDArray[np.int64]
 Masks = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 
-_ROUNDS = 80
-_COLUMNS = 40
-_PRICE_SCALE = 1_000_000
+_ROUNDS = 80  # most rounds of the programme; a search that ends there has proven nothing
+_COLUMNS = 40  # lineups added in a round: few, since each makes the programme larger
+_PRICE_SCALE = 1_000_000  # prices are rounded to millionths: a proof sums whole numbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,19 +17,20 @@ from nascar_assets.lineups.selection import Candidates, Selection, select
 Ints = npt.NDArray[np.int64]
 Masks = npt.NDArray[np.uint64]
 
-_ROUNDS = 4
-_ROUGH_TURNS = 2
-_CLOSE = 0.01
-_CLOSE_FEW = 0.02
-_ROUGH = 4
-_FIRST_STEPS = 60
-_STEPS = 240
-_MANY = 60
-_PRICED = 25_000
-_EXACT = 6_000
-_SAMPLE = 2_000
-_SAMPLE_SEED = 43
-_LOOSE_SALARY = 1_500.0
+# How long is searched: each of these trades time for a better set or a tighter bound.
+_ROUNDS = 4  # most rounds of candidates, set, prices and bound
+_ROUGH_TURNS = 2  # first rounds that look for candidates alone and prove nothing
+_CLOSE = 0.01  # share of the set's worth between set and bound at which the search ends
+_CLOSE_FEW = 0.02  # the same for fewer than `_MANY` lineups, where each weighs more
+_MANY = 60  # lineups
+_ROUGH = 4  # such rounds read every fourth scenario: candidates need no more
+_FIRST_STEPS = 60  # steps of the price search in the first round, which starts from nothing
+_STEPS = 240  # and in every later one, which goes on from the prices before
+_PRICED = 25_000  # lineups whose prizes are worked out, those with the best tails
+_EXACT = 6_000  # lineups whose mean of the worst is exact, those with the greatest upper bound
+_SAMPLE = 2_000  # lineups drawn around the mix that meets the bounds
+_SAMPLE_SEED = 43  # any number: it is fixed so that the same run gives the same set
+_LOOSE_SALARY = 1_500.0  # dollars: in that sample, leaving so much more is 2.7 times rarer
 
 
 @dataclass(frozen=True, slots=True)
