@@ -281,9 +281,11 @@ def test_a_settings_driver_who_is_marked_out_is_left_out_of_the_lineups(slates):
 
 @pytest.mark.parametrize("portfolio", [None, {"lineups": 1}])
 def test_too_few_drivers_who_race_are_refused_at_once(slates, portfolio):
-    slate = _marked(slates.get(SLATE_ID), 1, "DNQ")
+    stored = slates.get(SLATE_ID)
     body = slate_request(portfolio=portfolio)
-    body["drivers"] = body["drivers"][1:7]
+    body["drivers"] = body["drivers"][8:14]
+    precheck(_compiled(body, stored), stored)
+    slate = _marked(stored, 8, "DNQ")
     assert _refused(body, slate).code == "LINEUP_INFEASIBLE"
 
 
