@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,5 +91,9 @@ def _serve(config: uvicorn.Config, tell: Callable[[int], None]) -> None:
             await super().startup(sockets)
             tell(self.servers[0].sockets[0].getsockname()[1])
 
-    with suppress(KeyboardInterrupt):
+    try:
         Server(config).run()
+    except KeyboardInterrupt:
+        return
+    except SystemExit as ended:  # uvicorn's own code for a port that is taken, and the like
+        raise typer.Exit(1) from ended

@@ -59,6 +59,24 @@ def test_the_address_is_told_once_it_answers(
             process.stdout.close()
 
 
+def test_a_port_that_is_taken_is_the_machines_fault(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = ["serve", "--port", port, "--workers", "1", "--json"]
+        done = subprocess.run(
+            [sys.executable, "-m", "nascar_assets.cli", *command],
+            env={**os.environ, "NASCAR_HOME": str(tmp_path / "home")},
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert b"address already in use" in done.stderr
+    assert done.stdout == b""
+
+
 def test_a_new_key_is_one_object(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run(["serve", "--home", str(tmp_path), "--new-key", "ada", "--json"]) == 0
     made = json.loads(capfd.readouterr().out)
