@@ -18,8 +18,27 @@ from typing import Any
 
 import polars as pl
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    InProcessCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._utils.error import SerializableErrorInfo
 
 from nascar_assets.cli.app import run
+from nascar_assets.cli.location import code_location
+from nascar_assets.orchestration.commands.sync import sync_races
+from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.sample.generate import SEASONS
 from nascar_assets_tests.orchestration.conftest import SCENARIOS, World
 from nascar_assets_tests.orchestration.processes import environment, wait_for
 
@@ -209,6 +228,47 @@ def test_doctor_finds_what_is_not(nascar: Nascar, tmp_path: Path) -> None:
     faults = [item for item in said.json["checks"] if not item["ok"]]
     assert faults
     assert all(item["remedy"] for item in faults)
+
+
+def test_doctor_names_a_damaged_database_and_a_rehearsals_clock(
+    nascar: Nascar, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NASCAR_CLOCK", "2026-03-10T12:00:00+00:00 from 1773144000 x 600")
+    (home / "dagster/runs.db").write_bytes(b"no database" * 1000)
+    said = nascar(home, "doctor", "--json")
+    assert said.code == 1
+    faults = {item["name"]: item["found"] for item in said.json["checks"] if not item["ok"]}
+    assert "sqlite3.DatabaseError" in faults["daemon"]
+    assert "NASCAR_CLOCK" in faults["settings"]
+
+
+def test_doctor_names_sensors_that_are_stopped_or_fail(nascar: Nascar, home: Path) -> None:
+    instance = open_instance(str(home))
+    for number, (name, status) in enumerate(
+        [("landing_feed", InstigatorStatus.STOPPED), ("lost_runs", InstigatorStatus.RUNNING)]
+    ):
+        origin = RemoteInstigatorOrigin(
+            RemoteRepositoryOrigin(
+                InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="none")), "repository"
+            ),
+            name,
+        )
+        state = InstigatorState(origin, InstigatorType.SENSOR, status, SensorInstigatorData())
+        instance.add_instigator_state(state)
+        instance.create_tick(
+            TickData(
+                state.instigator_origin_id,
+                name,
+                InstigatorType.SENSOR,
+                TickStatus.FAILURE,
+                1.7e9 + number,
+                selector_id=state.selector_id,
+                error=SerializableErrorInfo("the disk is away\n", [], "OSError"),
+            )
+        )
+    checks = nascar(home, "doctor", "--json").json["checks"]
+    (found,) = (item["found"] for item in checks if item["name"] == "sensors")
+    assert found == "landing_feed is stopped; the last tick of lost_runs failed: the disk is away"
 
 
 def test_people_get_tables_and_programs_get_json(nascar: Nascar, world: World) -> None:
@@ -425,6 +485,28 @@ def test_a_killed_sync_leaves_whole_files_and_the_next_one_ends_it(
     said = nascar(home, *words, "--json")
     assert said.code == 0, said.err
     assert season_tables(home) == whole
+
+
+def test_a_sync_takes_up_a_correction_whose_sync_was_killed(world: World, races: Path) -> None:
+    def sync() -> list[str]:
+        feed = str(world.feed)
+        done = sync_races(str(races), feed, ["cup"], SEASONS, location=code_location(str(races)))
+        assert not done.failures
+        return done.races
+
+    assert sync() == []
+    key = "2025-cup-05"
+    whole = season_tables(races)
+    os.utime(races / f"store/race_files/{key}.parquet")  # made anew, and nothing after it
+    assert sync() == [key]
+    rating = races / "store/driver_ratings/2025-cup-19.parquet"
+    profile = races / "store/track_profiles/2025-cup-20.parquet"
+    kept = {path: path.read_bytes() for path in (rating, profile)}
+    for path in kept:
+        path.unlink()  # as before the ratings' run that never came to them
+    assert sync() == []
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert season_tables(races) == whole
 
 
 def test_the_demo_goes_from_nothing_to_two_paths(world: World) -> None:

@@ -15,9 +15,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from nascar_assets.orchestration.automation.run_state import LOST, RunState, run_state
+from nascar_assets.orchestration.automation.run_state import (
+    LOST,
+    RunState,
+    attempts_left,
+    run_state,
+)
 from nascar_assets.orchestration.automation.sensor_runs import (
-    PAUSE,
+    SLATE_PAUSE,
     again,
     is_alive,
     lost_and_not_repeated,
@@ -107,8 +112,8 @@ def test_a_graph_that_was_down_costs_a_pause_and_no_slate(
     assert run_state(ticker.instance, str(request.run_key)) is RunState.LOST
     assert ticker.tick("landing_salaries") == []  # one run for one file, also while it waits
     now = datetime.now(UTC)
-    assert lost_and_not_repeated(ticker.instance, now + PAUSE / 2) == []
-    (due,) = lost_and_not_repeated(ticker.instance, now + PAUSE + timedelta(seconds=5))
+    assert lost_and_not_repeated(ticker.instance, now + SLATE_PAUSE / 2) == []
+    (due,) = lost_and_not_repeated(ticker.instance, now + SLATE_PAUSE + timedelta(seconds=5))
     assert due.run_id == failed.run_id
     monkeypatch.delenv("NASCAR_GRAPH")
     later = datetime(2026, 2, 11, 13, tzinfo=UTC)
@@ -201,6 +206,12 @@ def test_a_run_that_was_lost_too_often_counts_as_failed(races: Path) -> None:
     assert run_state(ticker.instance, "schedule:x") is RunState.LOST
     lost({"dagster/run_key": "lost:2", "nascar/for": "schedule:x", "nascar/attempt": "5"})
     assert run_state(ticker.instance, "schedule:x") is RunState.FAILED
+
+
+def test_a_slate_is_tried_again_every_few_minutes_until_lock() -> None:
+    tags = {"nascar/lost": "machine", "nascar/attempt": "12"}
+    assert attempts_left(dg.DagsterRun("slate_job", tags=tags))
+    assert not attempts_left(dg.DagsterRun("race_job", tags=tags))
 
 
 def test_a_number_that_another_process_has_by_now_is_not_alive() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from nascar_assets.orchestration.automation.freshness import slate_staleness
 from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
+from nascar_assets.orchestration.commands.slate import read_slate
 from nascar_assets.orchestration.inputs.past import known_entries
 from nascar_assets.orchestration.inputs.slate_plan import Registration
 from nascar_assets.storage import DataRoot
@@ -88,6 +89,10 @@ def test_a_slate_that_had_locked_is_open_again_when_its_race_is_put_off(week: We
     assert week.asked(now.lock - HOUR + timedelta(minutes=1)) == ["lock"]
     assert week.asked(now.lock) == []
     assert {path: path.read_bytes() for path in before} == before
+    salaries = Registration.load(week.root, week.slate).salaries(week.root)
+    corrected = salaries + b"\n"
+    registration, _ = read_slate(week.root, corrected, "salaries.csv", week.race_id, lock - HOUR)
+    assert registration.slate_id == week.slate  # not a second slate of the new day
 
 
 def test_a_race_that_is_struck_after_qualifying_runs_nothing_and_keeps_what_there_is(

@@ -14,6 +14,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from nascar_assets.orchestration.partitions import range_tags
 from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
@@ -160,6 +161,64 @@ def test_a_change_while_its_race_is_being_run_waits_for_that_run(races: Path) ->
     assert again.partition_key == key
     assert ticker.carry_out(again)
     assert ticker.settle() == []  # it took the change with it
+
+
+def test_a_correction_waits_for_ratings_that_are_being_made(races: Path) -> None:
+    ticker = Ticker(races)
+    ticker.tick("landing_feed")
+    rating = ticker.instance.create_run_for_job(
+        ticker.definitions.resolve_job_def("as_of_job"), status=dg.DagsterRunStatus.STARTED
+    )
+    path = weekend(races, 2025, 3)
+    edit(path, CHIEF, f"{CHIEF}New ")
+    assert ticker.tick("landing_feed") == []  # they have read the results of before
+    assert "Races wait for the ratings" in ticker.skipped
+    ticker.instance.add_run_tags(rating.run_id, {"nascar/lost": "true"})
+    ticker.instance.report_run_failed(rating)
+    assert ticker.tick("landing_feed") == []  # they are about to be made again
+    (again,) = ticker.tick("lost_runs")
+    assert again.job_name == "as_of_job"
+    ticker.instance.create_run_for_job(
+        ticker.definitions.resolve_job_def("as_of_job"),
+        status=dg.DagsterRunStatus.SUCCESS,
+        tags={"dagster/run_key": str(again.run_key)},
+    )
+    assert [line.split()[0] for line in ticker.settle()] == ["race_job", "as_of_job"]
+
+
+def test_a_file_that_is_copied_again_starts_nothing_and_is_no_fault(races: Path) -> None:
+    path = weekend(races, 2025, 3)
+    whole = path.read_bytes()
+    ticker = Ticker(races)
+    ticker.tick("landing_feed")
+    path.write_bytes(whole)  # a moment ago
+    assert ticker.tick("landing_feed") == []
+    path.write_bytes(whole[:1000])  # and still going on
+    assert ticker.tick("landing_feed") == []
+    assert "is being written" in ticker.skipped
+    assert "JSON" not in ticker.skipped
+    path.write_bytes(whole)
+    settle_files(races)
+    assert ticker.tick("landing_feed") == []
+
+
+def test_one_bad_race_does_not_stop_the_others_of_a_backfill(races: Path) -> None:
+    ticker = Ticker(races)
+    ticker.tick("landing_feed")
+    order = list(ticker.instance.get_dynamic_partitions("races"))
+    keys = order[3:6]
+    failed = ticker.instance.create_run_for_job(
+        ticker.definitions.resolve_job_def("race_job"),
+        status=dg.DagsterRunStatus.FAILURE,
+        tags={**range_tags(keys), "dagster/backfill": "by-hand"},
+    )
+    requests = ticker.tick("landing_feed")
+    assert [request.partition_key for request in requests] == keys
+    assert {request.run_key for request in requests} == {
+        f"apart:{failed.run_id}:{key}" for key in keys
+    }
+    assert all(ticker.carry_out(request) for request in requests)
+    assert ticker.tick("landing_feed") == []
 
 
 def test_a_home_without_tables_gets_all_of_them_in_few_runs(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -241,8 +243,47 @@ def test_a_file_that_was_replaced_since_it_was_seen_is_left_to_the_next_look() -
     assert file.path not in second.cursor.outcomes
     held = decide_salaries([older], {"s": (file.path, "h")}, first.cursor, "x", read, [file.path])
     assert held.register == {}  # its file is being written: the older one does not step in
-    third = decide_salaries([older, file], {}, second.cursor, "x", read)
+    kept = {"s": (older.path, older.sha256)}
+    third = decide_salaries([older, file], kept, second.cursor, "x", read)
     assert (third.register, answers) == ({"s": file.path}, [])
+
+
+def test_a_file_whose_slate_was_never_kept_is_read_again() -> None:
+    file = SalaryLanded("landing/salaries/a.csv", "one", NOW)
+    read: list[str] = []
+
+    def reads(landed: SalaryLanded) -> Outcome:
+        read.append(landed.path)
+        return Outcome("slate", SLATE)
+
+    first = decide_salaries([file], {}, SalaryCursor(), "s", reads)
+    again = decide_salaries([file], {}, first.cursor, "s", reads)  # it was replaced in between
+    assert again.register == {SLATE: file.path}
+    kept = decide_salaries([file], {SLATE: (file.path, "one")}, again.cursor, "s", reads)
+    assert kept.register == {}
+    assert read == [file.path, file.path]
+
+
+def test_a_file_that_nobody_foresaw_keeps_no_other_out(
+    races: Path, sample_folder: tuple[Sample, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NASCAR_CLOCK", f"2026-02-11T12:00:00+00:00 from {time.time():.0f} x 1")
+    name, data = salaries(sample_folder)
+    lines = data.decode().splitlines()
+    at = next(i for i, line in enumerate(lines) if "Salary" in line) + 1
+    row = next(csv.reader([lines[at]]))
+    place = next(csv.reader([lines[at - 1]])).index("Salary")
+    row[place] = "9" * 5000  # more digits than Python makes a number of
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(row)
+    lines[at] = text.getvalue()
+    drop(races, f"poison-{name}", "\n".join(lines).encode(), minutes_ago=2)
+    drop(races, name, data)
+    ticker = Ticker(races)
+    (request,) = ticker.tick("landing_salaries")
+    assert request.partition_key == SLATE
+    (report,) = (races / "quarantine/salaries").glob("poison-*.json")
+    assert "cannot be read" in report.read_text() or "Salary" in report.read_text()
 
 
 def test_a_persons_choice_of_race_counts() -> None:

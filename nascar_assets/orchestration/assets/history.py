@@ -102,14 +102,11 @@ def driver_ratings(context: dg.AssetExecutionContext, platform: Platform) -> Non
 
     rows = schedule_rows(platform.root, list(context.partition_keys))
     ids = [str(race["race_id"]) for race in rows.values()]
-    rated = rate_history(
-        all_results(platform.root), ids, features=past_features(platform.root)
-    ).partition_by("race_id", as_dict=True)
+    rating = rate_history(all_results(platform.root), ids, features=past_features(platform.root))
+    nobody = rating.clear()
+    rated = rating.partition_by("race_id", as_dict=True)
     for key, race in rows.items():
-        frame = rated.get((str(race["race_id"]),))
-        if frame is None:
-            context.log.info("%s has no results to rate.", key)
-            continue
+        frame = rated.get((str(race["race_id"]),), nobody)  # before the race nobody is rated
         size = platform.root.write_frame(table_path("driver_ratings", key), frame)
         context.add_asset_metadata(
             table_metadata(frame, size=size), asset_key="driver_ratings", partition_key=key

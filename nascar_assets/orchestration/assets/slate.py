@@ -15,6 +15,7 @@ from nascar_assets.orchestration.assets.feed import entries, practice, schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, ALL_RESULTS
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.assets.telemetry import lap_summaries
+from nascar_assets.orchestration.automation.run_state import AT
 from nascar_assets.orchestration.inputs.features import past_sources
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
@@ -60,6 +61,7 @@ def slate(
     root = platform.root
     registration = Registration.load(root, context.partition_key)
     race = schedule_rows(root, [registration.race_key])[registration.race_key]
+    _not_after_lock(context, race["start_time"])
     as_of = cutoff(config.as_of, race["start_time"], datetime.now(UTC))
     data = registration.salaries(root)
     built = build_slate(
@@ -93,6 +95,27 @@ def slate(
     if built.notices:
         metadata["notices"] = dg.MetadataValue.md("\n".join(f"- {text}" for text in built.notices))
     return dg.Output(slate_to_polars(built), metadata=metadata)
+
+
+def _not_after_lock(context: dg.AssetExecutionContext, lock: datetime) -> None:
+    """Refuses a run that was decided on before lock and waited in the queue until after it.
+
+    Its files would stand in the place of those that were entered. How long it waited is taken by
+    the machine's clock, the decision's time by the sensors'.
+
+    Raises:
+        InputError: If lock has passed since a sensor or schedule asked for the run.
+    """
+    at = context.run.tags.get(AT)
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    if at is None or record is None:
+        return
+    waited = datetime.now(UTC) - record.create_timestamp.astimezone(UTC)
+    if datetime.fromisoformat(at) + waited >= lock:
+        raise InputError(
+            f"The slate locked at {lock:%Y-%m-%d %H:%M} UTC, while this run waited to begin.",
+            remedy="Its files of before are kept. To see a later forecast, run it by hand.",
+        )
 
 
 def cutoff(

@@ -70,21 +70,22 @@ def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -
     """What the newest run of a stored slate does not know; see `stale_inputs`.
 
     Raises:
-        InputError: If the slate was never added or run.
+        InputError: If the slate was never added.
     """
     from nascar_assets.orchestration.automation.seen_races import since
     from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
     from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
     from nascar_assets.orchestration.storage.store import table_path
 
-    plan = SlatePlan.load(root, slate)
+    plan = SlatePlan.find(root, slate)
     registration = Registration.load(root, slate)
     week = slate_weeks(root, [slate]).get(slate)
     if week is None:
         return ["The schedule no longer has its race."]
-    made = next(
-        item for item in root.list("store/slate") if item.path == table_path("slate", slate)
-    )
+    path = table_path("slate", slate)
+    made = next((item for item in root.list("store/slate") if item.path == path), None)
+    if plan is None or made is None:
+        return ["No run of it has come to its players."]
     race = registration.race_key
     changed = {
         f"The {asset} of {race}": (moment, known)
@@ -97,9 +98,43 @@ def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -
     return found
 
 
-def judged(root: DataRoot, slate: str, now: datetime, real: datetime) -> dict[str, Any]:
-    """What the check says of a slate: passed, severity and metadata."""
-    stale = slate_staleness(root, slate, now, real)
+def unfinished(root: DataRoot, slate: str) -> list[str]:
+    """Says so where the newest run of a slate did not come to its upload file.
+
+    The file that lies there is then of an older run.
+    """
+    from nascar_assets.orchestration.inputs.slate_lineups import has_lineups
+    from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+    from nascar_assets.orchestration.storage.store import table_path
+
+    plan = SlatePlan.find(root, slate)
+    if plan is None:
+        return []
+    lineups, upload = table_path("lineups", slate), f"slates/{slate}/upload.csv"
+    times = {
+        item.path: item.modified
+        for folder in ("store/lineups", f"slates/{slate}")
+        for item in root.list(folder)
+    }
+    if has_lineups(root, plan) and upload in times and times[upload] >= times[lineups]:
+        return []
+    return ["Its newest run did not come to its upload file; the one there is of an older run."]
+
+
+def judged(
+    root: DataRoot, slate: str, now: datetime, real: datetime, *, ended: bool = False
+) -> dict[str, Any]:
+    """What the check says of a slate: passed, severity and metadata.
+
+    Args:
+        root: The data root.
+        slate: The slate.
+        now: The time of the question, by the sensors' clock.
+        real: The same by the machine's clock.
+        ended: Whether its newest run must have come to its end, as at lock; while a run is on its
+            way it has not.
+    """
+    stale = slate_staleness(root, slate, now, real) + (unfinished(root, slate) if ended else [])
     return {
         "passed": not stale,
         "severity": dg.AssetCheckSeverity.WARN,

@@ -68,8 +68,8 @@ def look(
         folders: Folders under the root.
         index: Path of the index that remembers the last look.
         now: The time of this look by the machine's own clock.
-        settle: How long a file must have stayed as it is. A file of a time to come, copied from a
-            machine whose clock is ahead, counts as settled.
+        settle: How long a file must have stayed as it is. A file of a time further ahead, copied
+            from a machine whose clock is, counts as settled.
         value: What a file's content is known by.
 
     Raises:
@@ -93,7 +93,7 @@ def look(
     rows = []
     unsettled = []
     for path, size, modified in fresh.iter_rows():
-        if timedelta(0) <= now - modified < settle:
+        if abs(now - modified) < settle:
             unsettled.append(path)
             continue
         data = root.read(path)

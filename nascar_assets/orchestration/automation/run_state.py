@@ -39,6 +39,9 @@ ATTEMPT = "nascar/attempt"
 MOST_ATTEMPTS = {"true": 5, "machine": 7}
 """How often a lost run is attempted in all: what kills it each time would kill it again."""
 
+MOST_SLATE_ATTEMPTS = 25
+"""The same for a slate after a fault of the machine: two hours of it, or until lock."""
+
 IN_FLIGHT = (
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -89,6 +92,8 @@ def run_state(instance: dg.DagsterInstance, run_key: str) -> RunState:
 def attempts_left(run: dg.DagsterRun) -> bool:
     """Whether a lost run is attempted once more."""
     most = MOST_ATTEMPTS.get(run.tags.get(LOST, "true"), MOST_ATTEMPTS["true"])
+    if run.job_name == "slate_job" and run.tags.get(LOST) == "machine":
+        most = MOST_SLATE_ATTEMPTS
     return int(run.tags.get(ATTEMPT, "1")) < most
 
 

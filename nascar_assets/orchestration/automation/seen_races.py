@@ -16,7 +16,7 @@ from nascar_assets.feed.landing import MANIFEST, landed_schedules
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.paths import parse_path
 from nascar_assets.feed.payload import FeedFormatError
-from nascar_assets.orchestration.automation.landing_index import look, sha256
+from nascar_assets.orchestration.automation.landing_index import SETTLE, look, sha256
 from nascar_assets.orchestration.automation.race_decisions import (
     LandedRace,
     content_of,
@@ -46,6 +46,7 @@ class RacesSeen:
         materialised: Content that each race's tables were made from, by key.
         unknown: Landed paths of no known race.
         unsettled: Paths that may still have a writer.
+        unsettled_races: Races with such a path, by key: what is seen of them is not the whole.
     """
 
     schedule: pl.DataFrame
@@ -54,6 +55,7 @@ class RacesSeen:
     materialised: Mapping[str, str]
     unknown: Sequence[str]
     unsettled: Sequence[str]
+    unsettled_races: frozenset[str]
 
 
 def stored_schedule(root: DataRoot) -> pl.DataFrame:
@@ -65,27 +67,32 @@ def stored_schedule(root: DataRoot) -> pl.DataFrame:
     return scan_table(root, "schedule").collect()
 
 
-def see_races(root: DataRoot, now: datetime) -> RacesSeen:
+def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> RacesSeen:
     """Looks at landed files and at what the stored tables were made from.
 
     Args:
         root: The data root.
         now: The time by the machine's clock.
+        settle: How long a landed file must have stayed as it is.
 
     Raises:
         StorageFault: If a folder cannot be listed or a file not read.
     """
-    found = look(root, [FEED, LAPS], f"{INDEX}/feed.parquet", now)
+    found = look(root, [FEED, LAPS], f"{INDEX}/feed.parquet", now, settle=settle)
     schedule = stored_schedule(root)
     keys = dict(schedule.select("race_id", "race_key").iter_rows())
     registered = set(keys.values())
+
+    def dropped_for(path: str) -> str | None:
+        key = path.removeprefix(f"{LAPS}/").split("/")[0].removesuffix(".parquet")
+        return key if key in registered else None
+
     race_of: dict[str, str] = {}
     schedule_files = []
     foreign = []
     for path, value, since in found.files.select("path", "value", "since").iter_rows():
         if path.startswith(f"{LAPS}/"):
-            key = path.removeprefix(f"{LAPS}/").split("/")[0].removesuffix(".parquet")
-            if key in registered:
+            if key := dropped_for(path):
                 race_of[path] = key
             continue
         file = parse_path(path.removeprefix(f"{FEED}/"))
@@ -97,6 +104,12 @@ def see_races(root: DataRoot, now: datetime) -> RacesSeen:
             race_of[path] = keys[file.race_id]
     own = pl.col("path").is_in([*foreign, *(path for path, _ in schedule_files)])
     landed, unknown = landed_races(found.files.filter(~own), race_of)
+    unsettled = set()
+    for path in found.unsettled:
+        if path.startswith(f"{LAPS}/"):
+            unsettled.add(dropped_for(path))
+        elif (file := parse_path(path.removeprefix(f"{FEED}/"))) and file.race_id:
+            unsettled.add(keys.get(file.race_id))
     return RacesSeen(
         schedule=schedule,
         schedules=content_of(schedule_files) if schedule_files else "",
@@ -104,6 +117,7 @@ def see_races(root: DataRoot, now: datetime) -> RacesSeen:
         materialised=materialised_content(root, now),
         unknown=[*unknown, *foreign],
         unsettled=found.unsettled,
+        unsettled_races=frozenset(key for key in unsettled if key),
     )
 
 
@@ -184,12 +198,13 @@ def stale_tables(root: DataRoot, schedule: pl.DataFrame, now: datetime) -> dict[
         for key, moment in since(root, asset, now).items():
             if key in changed:
                 changed[key] = max(changed[key], moment)
-    made, profiles = (
+    made = [
         {_key(item.path): item.modified for item in root.list(f"store/{asset}")}
-        for asset in ("race_features", "track_profiles")
-    )
-    both = {key: min(made[key], profiles[key]) for key in made.keys() & profiles.keys()}
-    return stale_as_of(schedule, changed, both)
+        for asset in ("race_features", "driver_ratings", "track_profiles")
+    ]
+    all_made = set.intersection(*(set(times) for times in made))
+    oldest = {key: min(times[key] for times in made) for key in all_made}
+    return stale_as_of(schedule, changed, oldest)
 
 
 def since(root: DataRoot, asset: str, now: datetime) -> dict[str, datetime]:

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from nascar_assets.orchestration.automation.conditions import RACE_TABLES
 from nascar_assets.orchestration.automation.race_decisions import (
     Batch,
     LandedRace,
@@ -24,17 +25,22 @@ from nascar_assets.orchestration.automation.run_state import (
     LOST,
     RunState,
     any_in_flight,
-    attempts_left,
     races_of,
     run_state,
 )
 from nascar_assets.orchestration.jobs import as_of_job, race_job, schedule_job
-from nascar_assets.orchestration.partitions import RACES, range_tags
+from nascar_assets.orchestration.partitions import RACES, RANGE_START, range_tags
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races
 from nascar_assets.storage import DataRoot
 
 INTERVAL_SECONDS = 15
+
+BACKFILL = "dagster/backfill"
+"""Dagster's tag of a run that belongs to a backfill."""
+
+TAKEN_APART_FOR = timedelta(days=1)
+"""A run over several races that failed longer ago is left as it is."""
 
 
 @dataclass
@@ -136,7 +142,11 @@ def decide_feed(
         and _schedule_pending(root, instance, seen.schedules, tick)
     ):
         return tick
-    stale = stale_races(seen.landed, seen.materialised)
+    stale = [
+        race
+        for race in stale_races(seen.landed, seen.materialised)
+        if race.race_key not in seen.unsettled_races
+    ]
     bad = faults(root, stale, seen.schedule)
     tick.notices |= bad
     held = _held(stale, bad, seen.schedule)
@@ -148,8 +158,11 @@ def decide_feed(
     by_date = seen.schedule.sort("start_time", "race_id")["race_key"].to_list()
     landed = [key for key in by_date if key in seen.landed and key not in known]
     tick.register = landed
+    if ratings_under_way(instance, now):
+        tick.waiting.append("Races wait for the ratings that are being made.")
+        return tick
     pending = _request_races(instance, stale, [*order, *landed], tick) or bool(on_their_way)
-    pending |= _take_apart(instance, seen.landed, held, order, tick)
+    pending |= _take_apart(instance, seen.landed, held, order, tick, now - TAKEN_APART_FOR)
     if pending or any_in_flight(instance, ["race_job", "schedule_job"]):
         tick.waiting.append("Ratings wait for the races that are being run.")
         return tick
@@ -165,19 +178,29 @@ def decide_feed(
     return tick
 
 
+def ratings_under_way(instance: dg.DagsterInstance, now: datetime) -> bool:
+    """Whether ratings are being made, or are about to be made again after their run was lost.
+
+    They read all results when they begin and are written when they end: a result that changed in
+    between would look older than they are, and would never reach them.
+    """
+    from nascar_assets.orchestration.automation.sensor_runs import to_be_repeated
+
+    lost = to_be_repeated(instance, now)
+    return any_in_flight(instance, ["as_of_job"]) or any(
+        run.job_name == "as_of_job" for run in lost
+    )
+
+
 def _on_their_way(instance: dg.DagsterInstance, order: Sequence[str], now: datetime) -> set[str]:
     """Races that a run is making, or that a run which lost its process is about to make again.
 
     A change that comes meanwhile is seen at the first look after that run.
     """
-    from nascar_assets.orchestration.automation.sensor_runs import lost_and_not_repeated
+    from nascar_assets.orchestration.automation.sensor_runs import to_be_repeated
 
     running = instance.get_runs(dg.RunsFilter(job_name="race_job", statuses=list(IN_FLIGHT)))
-    lost = [
-        run
-        for run in lost_and_not_repeated(instance, now)
-        if run.job_name == "race_job" and run.tags[LOST] == "true" and attempts_left(run)
-    ]
+    lost = [run for run in to_be_repeated(instance, now) if run.job_name == "race_job"]
     return {key for run in (*running, *lost) for key in races_of(run, order)}
 
 
@@ -248,18 +271,21 @@ def _take_apart(
     held: Collection[str],
     order: list[str],
     tick: FeedTick,
+    since: datetime,
 ) -> bool:
     """Runs the races of a failed run over several one by one; returns whether some are to end.
 
     Such a run may have made some tables of a race and not the others, so that the race looks as
-    if it were up to date.
+    if it were up to date. A person's backfill over a range is taken apart too: one bad race does
+    not stop the others.
     """
-    failed = instance.get_runs(
-        dg.RunsFilter(
-            job_name="race_job", statuses=[dg.DagsterRunStatus.FAILURE], tags={BATCH: "yes"}
-        ),
-        limit=20,
-    )
+    failed = [
+        run
+        for run in instance.get_runs(
+            dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since), limit=200
+        )
+        if (BATCH in run.tags and run.job_name == "race_job") or _is_backfill_of_races(run)
+    ]
     asked = {str(request.run_key) for request in tick.requests}
     pending = False
     for run in failed:
@@ -270,10 +296,12 @@ def _take_apart(
             race = landed.get(key)
             if race is None or key in held:
                 continue
-            state = run_state(instance, race.run_key)
-            if state is RunState.NONE and race.run_key not in asked:
-                tick.requests.append(_request("race_job", Batch((key,), race.run_key)))
-                asked.add(race.run_key)
+            # A backfill makes again what was made of this very content before.
+            run_key = race.run_key if BATCH in run.tags else f"apart:{run.run_id}:{key}"
+            state = run_state(instance, run_key)
+            if state is RunState.NONE and run_key not in asked:
+                tick.requests.append(_request("race_job", Batch((key,), run_key)))
+                asked.add(run_key)
             unfinished |= state not in (RunState.DONE, RunState.FAILED)
             if state is RunState.FAILED:
                 tick.notices[key] = "Its run failed; the next change of its files runs it."
@@ -281,6 +309,14 @@ def _take_apart(
             tick.apart.append(run.run_id)
         pending |= unfinished
     return pending
+
+
+def _is_backfill_of_races(run: dg.DagsterRun) -> bool:
+    """Whether a person's backfill started a run over a range of races for their tables."""
+    if BACKFILL not in run.tags or RANGE_START not in run.tags:
+        return False
+    made = {key.path[-1] for key in run.asset_selection or ()}
+    return run.job_name == "race_job" or bool(made & RACE_TABLES)
 
 
 def _request(job: str, batch: Batch) -> dg.RunRequest:

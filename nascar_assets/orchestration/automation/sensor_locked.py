@@ -30,8 +30,13 @@ def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg
     root = platform.root
     locked = newly_locked(root, before, now)
     notices = {}
-    for slate in locked:
-        result = judged(root, slate, now, datetime.now(UTC))
+    for slate in [*locked]:
+        try:
+            result = judged(root, slate, now, datetime.now(UTC), ended=True)
+        except Exception as error:  # the others are judged all the same, this one at the next look
+            notices[slate] = f"It could not be judged: {error}"
+            del locked[slate]
+            continue
         context.instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
                 asset_key=dg.AssetKey(CHECKED), check_name=CHECK, partition=slate, **result
@@ -49,14 +54,12 @@ def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg
 
 
 def newly_locked(root: DataRoot, before: dict[str, str], now: datetime) -> dict[str, str]:
-    """Slates that were run and have locked since the last look, with the time of their lock."""
+    """Slates that have locked since the last look, with the time of their lock."""
     from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
-    from nascar_assets.orchestration.inputs.slate_plan import plan_path, registered_slates
+    from nascar_assets.orchestration.inputs.slate_plan import registered_slates
 
     return {
         slate: week.lock.isoformat()
         for slate, week in slate_weeks(root, registered_slates(root)).items()
-        if week.lock <= now <= week.lock + LOOK_BACK
-        and before.get(slate) != week.lock.isoformat()
-        and root.exists(plan_path(slate))
+        if week.lock <= now <= week.lock + LOOK_BACK and before.get(slate) != week.lock.isoformat()
     }

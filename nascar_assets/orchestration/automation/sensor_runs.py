@@ -18,6 +18,7 @@ from nascar_assets.orchestration.automation.run_state import (
     PARTITION,
     RUN_KEY,
     SLATE,
+    any_in_flight,
     attempts_left,
 )
 from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
@@ -32,11 +33,23 @@ START_GRACE = timedelta(seconds=120)
 PAUSE = timedelta(minutes=10)
 """After a fault of the machine the next attempt waits so long, the one after that twice as long."""
 
+SLATE_PAUSE = timedelta(minutes=5)
+"""The same for a slate, each time: the hour before lock is short."""
+
 JUDGED = "nascar/judged"
 """Tag: the failure of this run was looked at, and the machine was not at fault."""
 
 FAULTS_OF_THE_MACHINE = frozenset(
-    {"EnvironmentFault", "StorageFault", "GraphFault", "FeedReadError", "OSError", "MemoryError"}
+    {
+        "EnvironmentFault",
+        "StorageFault",
+        "GraphFault",
+        "FeedReadError",
+        "OSError",
+        "MemoryError",
+        "OperationalError",  # of Dagster's database
+        "DagsterExecutionInterruptedError",  # the machine was shut down
+    }
 )
 """Errors that a full disk or a server that is down raises; a later attempt may succeed."""
 
@@ -73,7 +86,8 @@ def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Sen
     requests = [
         request
         for run in lost_and_not_repeated(context.instance, now)
-        if (request := again(platform.root, run, clock_now())) is not None
+        if not (run.job_name == "as_of_job" and any_in_flight(context.instance, ["race_job"]))
+        and (request := again(platform.root, run, clock_now())) is not None
     ]
     return dg.SensorResult(
         run_requests=requests,
@@ -170,12 +184,16 @@ def mark_faults_of_the_machine(instance: dg.DagsterInstance) -> None:
 
 
 def error_names(instance: dg.DagsterInstance, run_id: str) -> list[str]:
-    """Names of the errors that a run's steps failed by, the causes of each included."""
-    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    """Names of the errors that a run and its steps failed by, the causes of each included."""
+    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
     names = []
-    for record in records:
+    for record in instance.get_records_for_run(run_id, of_type=kinds).records:
         event = record.event_log_entry.dagster_event
-        error = event.step_failure_data.error if event is not None else None
+        error = None
+        if event is not None and event.is_step_failure:
+            error = event.step_failure_data.error
+        elif event is not None and event.is_run_failure:
+            error = event.job_failure_data.error
         while error is not None:
             names.append(error.cls_name or "")
             error = error.cause or error.context
@@ -200,10 +218,21 @@ def lost_and_not_repeated(instance: dg.DagsterInstance, now: datetime) -> list[d
     ]
 
 
+def to_be_repeated(instance: dg.DagsterInstance, now: datetime) -> list[dg.DagsterRun]:
+    """Runs that lost their process and are about to be started again."""
+    return [
+        run
+        for run in lost_and_not_repeated(instance, now)
+        if run.tags[LOST] == "true" and attempts_left(run)
+    ]
+
+
 def _pause_is_over(record: dg.RunRecord, now: datetime) -> bool:
     run = record.dagster_run
     if run.tags[LOST] != "machine" or record.end_time is None:
         return True
+    if run.job_name == "slate_job":
+        return now >= datetime.fromtimestamp(record.end_time, UTC) + SLATE_PAUSE
     pause = PAUSE * int(run.tags.get(ATTEMPT, "1"))
     return now >= datetime.fromtimestamp(record.end_time, UTC) + pause
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from nascar_assets.errors import InputError
+from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.automation.landing_index import look, sha256
 from nascar_assets.orchestration.automation.run_state import (
     AT,
@@ -156,6 +156,10 @@ def _read(
         return Outcome("waiting", f"It waits for its race. {error}")
     except InputError as error:
         return Outcome("refused", str(error))
+    except (EnvironmentFault, OSError):
+        raise
+    except Exception as error:  # one file that nobody foresaw must not keep all others out
+        return Outcome("refused", f"It cannot be read: {type(error).__name__}: {error}")
     made[path] = registration
     return Outcome("slate", registration.slate_id)
 

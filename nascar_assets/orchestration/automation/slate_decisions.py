@@ -128,7 +128,11 @@ def decide_salaries(
         mine = slate_of.get((file.path, file.sha256))
         if mine is not None:  # a person may have named its race: what is registered counts
             outcome = Outcome("slate", mine)
-        elif before is not None and before[0] == file.sha256 and not _again(before, schedule):
+        elif (
+            before is not None
+            and before[0] == file.sha256
+            and not _again(before, schedule, registered)
+        ):
             outcome = before[2]
         else:
             found = read(file)
@@ -157,8 +161,14 @@ def decide_salaries(
     return SalaryDecision(register, news, superseded, SalaryCursor(outcomes))
 
 
-def _again(before: tuple[str, str, Outcome], schedule: str) -> bool:
-    return before[2].state == "waiting" and before[1] != schedule
+def _again(
+    before: tuple[str, str, Outcome], schedule: str, registered: Mapping[str, object]
+) -> bool:
+    """Whether a file is read again: its race may be there now, or its slate was never kept."""
+    _, stamp, outcome = before
+    if outcome.state == "slate":
+        return outcome.text not in registered
+    return outcome.state == "waiting" and stamp != schedule
 
 
 @dataclass(frozen=True, slots=True)

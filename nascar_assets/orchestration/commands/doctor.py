@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 import dagster as dg
+from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.resources import Platform
@@ -64,6 +65,12 @@ def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
             lambda: _daemon(home),
             "Start nascar ui on this data root: its daemon carries out what waits.",
         ),
+        (
+            "sensors",
+            lambda: _sensors(home),
+            "In the UI, under Automation: start what is stopped; a failed tick's page says why.",
+        ),
+        ("settings", _settings, "Correct or unset it; docs/operations.md lists the settings."),
         (
             "graph",
             lambda: _graph(home),
@@ -145,15 +152,49 @@ def _dagster(home: str) -> str:
 def _daemon(home: str) -> str:
     instance = open_instance(home)
     queued = len(instance.get_run_ids(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])))
-    beats = [
-        status.last_heartbeat.timestamp
-        for status in instance.get_daemon_statuses().values()
-        if status.last_heartbeat is not None
-    ]
-    running = bool(beats) and time.time() - max(beats) < LAST_HEARTBEAT_SECONDS
-    if queued and not running:
-        raise EnvironmentFault(f"{queued} runs wait, and no daemon is running.")
-    return "running" if running else "not running, and nothing waits for it"
+    beats = {
+        kind: time.time() - status.last_heartbeat.timestamp
+        for kind, status in instance.get_daemon_statuses().items()
+        if status.last_heartbeat is not None and kind in instance.get_required_daemon_types()
+    }
+    silent = sorted(kind for kind, age in beats.items() if age >= LAST_HEARTBEAT_SECONDS)
+    if len(silent) == len(beats):
+        if queued:
+            raise EnvironmentFault(f"{queued} runs wait, and no daemon is running.")
+        return "not running: what is dropped starts nothing until nascar ui runs"
+    if silent:
+        raise EnvironmentFault(f"These parts of it give no sign of life: {', '.join(silent)}.")
+    return "running"
+
+
+def _sensors(home: str) -> str:
+    instance = open_instance(home)
+    states = instance.all_instigator_state()
+    faults = []
+    for state in sorted(states, key=lambda state: state.name):
+        if state.status is InstigatorStatus.STOPPED:
+            faults.append(f"{state.name} is stopped")
+            continue
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+        if ticks and ticks[0].status is TickStatus.FAILURE:
+            error = ticks[0].error
+            text = (error.cause or error).message.strip().splitlines() if error else [""]
+            faults.append(f"the last tick of {state.name} failed: {text[0]}")
+    if faults:
+        raise EnvironmentFault("; ".join(faults))
+    return f"{len(states)} known, none stopped or failing"
+
+
+def _settings() -> str:
+    from nascar_assets.orchestration.automation.sensor_poll import poll_interval
+
+    if "NASCAR_CLOCK" in os.environ:
+        raise EnvironmentFault(
+            f"A rehearsal's clock is set (NASCAR_CLOCK={os.environ['NASCAR_CLOCK']}): sensors and "
+            "schedules decide by it, not by the time that it is."
+        )
+    poll_interval()
+    return ", ".join(sorted(environment_summary())) or "none set"
 
 
 def _graph(home: str) -> str:
@@ -187,5 +228,13 @@ def _feed(feed: str, newest: int) -> str:
 
 def environment_summary() -> dict[str, str]:
     """The settings that are in force, without secrets."""
-    names = ("NASCAR_HOME", "NASCAR_FEED", "NASCAR_GRAPH", "NASCAR_LOCAL", "NASCAR_REAL_DATA")
+    names = (
+        "NASCAR_HOME",
+        "NASCAR_FEED",
+        "NASCAR_FEED_INTERVAL",
+        "NASCAR_GRAPH",
+        "NASCAR_LOCAL",
+        "NASCAR_REAL_DATA",
+        "NASCAR_CLOCK",
+    )
     return {name: os.environ[name] for name in names if name in os.environ}

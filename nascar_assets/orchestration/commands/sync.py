@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -14,18 +14,19 @@ import polars as pl
 from dagster._core.errors import DagsterAssetCheckFailedError
 
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.feed.landing import LANDING, sync_from
-from nascar_assets.feed.paths import parse_path
+from nascar_assets.feed.landing import sync_from
+from nascar_assets.orchestration.automation.race_decisions import stale_races
+from nascar_assets.orchestration.automation.seen_races import (
+    NO_SETTLING,
+    see_races,
+    stale_tables,
+)
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races, run_job, run_races
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import (
-    scan_all,
-    scan_table,
-    stored_partitions,
     table_path,
 )
-from nascar_assets.storage import DataRoot
 
 Progress = Callable[..., None]
 
@@ -92,10 +93,9 @@ def sync_races(
     ]
     outcome.input_at_fault = bool(report.quarantined)
     outcome.seconds["feed"] = time.perf_counter() - started
-    behind = races_behind(root)
     outcome.races, outcome.failures, faults = materialise_races(
         home,
-        sorted({*report.touched, *behind}),
+        report.touched,
         location=location,
         schedule_changed=bool(report.schedules),
         seconds=outcome.seconds,
@@ -104,94 +104,49 @@ def sync_races(
     return outcome
 
 
-def races_behind(root: DataRoot) -> list[str]:
-    """Races whose tables were not made from the files that lie in the landing folder.
-
-    So a sync that was stopped half-way is taken up by the next one.
-
-    Returns:
-        Race ids, sorted.
-    """
-    made = {}
-    if stored_partitions(root, "race_files"):
-        stored = scan_all(root, "race_files", {}).select("path", "sha256").collect()
-        made = dict(stored.iter_rows())
-    results = set(stored_partitions(root, "race_results"))
-    rated = set(stored_partitions(root, "track_profiles"))
-    rated &= set(stored_partitions(root, "race_features"))
-    keys = {}
-    if root.exists(table_path("schedule")):
-        schedule = scan_table(root, "schedule").select("race_id", "race_key").collect()
-        keys = dict(schedule.iter_rows())
-    behind = set()
-    for item in root.list(LANDING):
-        parsed = parse_path(item.path.removeprefix(f"{LANDING}/"))
-        if parsed is None or parsed.race_id is None:
-            continue
-        data = root.read(item.path)
-        key = keys.get(parsed.race_id)
-        whole = key in results and key in rated
-        if not whole or (data is not None and made.get(item.path) != sha256(data).hexdigest()):
-            behind.add(parsed.race_id)
-    return sorted(behind)
-
-
 def materialise_races(
     home: str,
-    race_ids: Sequence[str],
+    race_ids: Iterable[str],
     *,
     location: Location,
     schedule_changed: bool,
     seconds: dict[str, float],
 ) -> tuple[list[str], dict[str, str], bool]:
-    """Materialises races by id, and what depends on them.
+    """Materialises races by id, races whose tables are behind their files, and what follows.
+
+    What is behind is found as the daemon's sensor finds it: so a sync that was stopped anywhere is
+    taken up by the next one.
 
     Returns:
         Keys done, what failed and why, and whether the input is at fault for a failure.
     """
     root = Platform(home=home).root
-    if not race_ids and not schedule_changed and root.exists(table_path("schedule")):
-        return [], {}, False
-    definitions = location()
-    instance = open_instance(home)
+    definitions = cache(location)
     started = time.perf_counter()
     if schedule_changed or not root.exists(table_path("schedule")):
-        run_job(definitions.resolve_job_def("schedule_job"), instance)
+        run_job(definitions().resolve_job_def("schedule_job"), open_instance(home))
     seconds["schedule"] = time.perf_counter() - started
-    if not race_ids:
-        return [], {}, False
-    touched = (
-        scan_table(root, "schedule")
-        .filter(pl.col("race_id").is_in(list(race_ids)))
-        .sort("start_time", "race_id")
-        .select("race_key", "start_time")
-        .collect()
-    )
-    keys: list[str] = touched["race_key"].to_list()
     started = time.perf_counter()
-    register_races(instance, keys)
-    failures = run_races(definitions.resolve_job_def("race_job"), instance, keys)
+    now = datetime.now(UTC)
+    seen = see_races(root, now, settle=NO_SETTLING)
+    wanted = {race.race_key for race in stale_races(seen.landed, seen.materialised)}
+    touched = pl.col("race_id").is_in(sorted(race_ids)) | pl.col("race_key").is_in(sorted(wanted))
+    keys = seen.schedule.filter(touched).sort("start_time", "race_id")["race_key"].to_list()
+    failures: dict[str, Exception] = {}
+    if keys:
+        instance = open_instance(home)
+        register_races(instance, keys)
+        failures = run_races(definitions().resolve_job_def("race_job"), instance, keys)
     seconds["races"] = time.perf_counter() - started
     started = time.perf_counter()
-    if keys:
-        later = _races_from(root, touched["start_time"].min())
-        failures |= run_races(definitions.resolve_job_def("as_of_job"), instance, later)
+    if behind := list(stale_tables(root, seen.schedule, datetime.now(UTC))):
+        failures |= run_races(
+            definitions().resolve_job_def("as_of_job"), open_instance(home), behind
+        )
     seconds["ratings"] = time.perf_counter() - started
     done = [key for key in keys if key not in failures]
     reasons = {key: reason(error) for key, error in failures.items()}
     return done, reasons, any(is_input_fault(error) for error in failures.values())
-
-
-def _races_from(root: Any, moment: Any) -> list[str]:
-    """The materialised races that start at a moment or later: what a correction then can move."""
-    present = stored_partitions(root, "race_results")
-    return (
-        scan_table(root, "schedule")
-        .filter((pl.col("start_time") >= moment) & pl.col("race_key").is_in(present))
-        .sort("start_time", "race_id")
-        .collect()["race_key"]
-        .to_list()
-    )
 
 
 def reason(error: BaseException) -> str:
