@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 
 from nascar_assets.errors import EnvironmentFault
-from nascar_assets.feed.landing import landed_schedules
+from nascar_assets.feed.landing import LANDING, landed_schedules
 from nascar_assets.feed.parse_practice import parse_practice
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.parse_weekend import parse_entries
@@ -16,8 +16,6 @@ from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutpu
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.storage import DataRoot
-
-LANDING = "landing/feed"
 
 
 @dg.asset(
@@ -132,6 +130,7 @@ entries = race_table(
     check="entry_list_present",
     check_description="The entry list holds at least one car.",
     deps=[race_files],
+    code_version="2",
 )
 
 

@@ -40,6 +40,7 @@ race_results = race_table(
     check="finish_is_unique",
     check_description="No place is taken by two cars.",
     deps=[race_files],
+    code_version="2",
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from nascar_assets.feed.file_check import check_race_file
-from nascar_assets.feed.landing import MANIFEST, landed_schedules
+from nascar_assets.feed.landing import LANDING, MANIFEST, landed_schedules
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.paths import parse_path
 from nascar_assets.feed.payload import FeedFormatError
@@ -26,7 +26,6 @@ from nascar_assets.orchestration.automation.race_decisions import (
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.storage import DataRoot
 
-FEED = "landing/feed"
 LAPS = "landing/laps"
 """Dropped for a race: laps in `<race>.parquet`; flags and live snapshots in a folder `<race>`."""
 
@@ -78,7 +77,7 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
     Raises:
         StorageFault: If a folder cannot be listed or a file not read.
     """
-    found = look(root, [FEED, LAPS], f"{INDEX}/feed.parquet", now, settle=settle)
+    found = look(root, [LANDING, LAPS], f"{INDEX}/feed.parquet", now, settle=settle)
     schedule = stored_schedule(root)
     keys = dict(schedule.select("race_id", "race_key").iter_rows())
     registered = set(keys.values())
@@ -95,7 +94,7 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
             if key := dropped_for(path):
                 race_of[path] = key
             continue
-        file = parse_path(path.removeprefix(f"{FEED}/"))
+        file = parse_path(path.removeprefix(f"{LANDING}/"))
         if file is None:
             foreign.append(path)
         elif file.race_id is None:
@@ -108,7 +107,7 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
     for path in found.unsettled:
         if path.startswith(f"{LAPS}/"):
             unsettled.add(dropped_for(path))
-        elif (file := parse_path(path.removeprefix(f"{FEED}/"))) and file.race_id:
+        elif (file := parse_path(path.removeprefix(f"{LANDING}/"))) and file.race_id:
             unsettled.add(keys.get(file.race_id))
     return RacesSeen(
         schedule=schedule,
@@ -177,14 +176,14 @@ def faults(root: DataRoot, races: Sequence[LandedRace], schedule: pl.DataFrame) 
     for race in schedule.filter(pl.col("race_key").is_in(sorted(wanted))).iter_rows(named=True):
         for kind in RACE_KINDS:
             path = race_path(kind, race["season"], race["series"], race["race_id"])
-            data = root.read(f"{FEED}/{path}")
+            data = root.read(f"{LANDING}/{path}")
             file = parse_path(path)
             if data is None or file is None or manifest.get(path) == sha256(data):
                 continue
             try:
                 check_race_file(data, file, path)
             except FeedFormatError as error:
-                found[f"{FEED}/{path}"] = str(error)
+                found[f"{LANDING}/{path}"] = str(error)
     return found
 
 

@@ -230,12 +230,13 @@ def _schedule_pending(
 
 def _held(stale: list[LandedRace], bad: Mapping[str, str], schedule: pl.DataFrame) -> set[str]:
     """Races with a file that cannot be read: their tables stay as they are until it is mended."""
+    from nascar_assets.feed.landing import LANDING
     from nascar_assets.feed.paths import parse_path
 
     ids = {
         file.race_id
         for path in bad
-        if (file := parse_path(path.removeprefix("landing/feed/"))) is not None
+        if (file := parse_path(path.removeprefix(f"{LANDING}/"))) is not None
     }
     keys = schedule.filter(pl.col("race_id").is_in(list(ids)))["race_key"].to_list()
     return {race.race_key for race in stale} & set(keys)

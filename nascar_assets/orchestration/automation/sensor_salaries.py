@@ -26,6 +26,7 @@ from nascar_assets.orchestration.automation.slate_decisions import (
     slates_to_run,
 )
 from nascar_assets.orchestration.automation.week import SlateWeek
+from nascar_assets.orchestration.inputs.slate_files import SALARY_FOLDER
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
 from nascar_assets.orchestration.jobs import slate_job
 from nascar_assets.orchestration.resources import Platform
@@ -34,7 +35,6 @@ from nascar_assets.orchestration.storage.quarantine import set_aside
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.storage import DataRoot
 
-FOLDER = "landing/salaries"
 QUARANTINE = "quarantine/salaries"
 INTERVAL_SECONDS = 15
 
@@ -92,7 +92,7 @@ def register_landed(
     Raises:
         StorageFault: If the folder cannot be listed: then nothing is decided.
     """
-    found = look(root, [FOLDER], "landing/.index/salaries.parquet", real)
+    found = look(root, [SALARY_FOLDER], "landing/.index/salaries.parquet", real)
     files = [
         SalaryLanded(path, digest, modified)
         for path, digest, modified in found.files.select("path", "value", "modified").iter_rows()

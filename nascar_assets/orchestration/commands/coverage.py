@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from nascar_assets.feed.landing import LANDING
 from nascar_assets.feed.paths import RACE_KINDS, parse_path
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table
@@ -27,8 +28,8 @@ def coverage_table(home: str) -> dict[str, Any]:
     """
     root = Platform(home=home).root
     files: dict[str, set[str]] = {kind: set() for kind in RACE_KINDS}
-    for item in root.list("landing/feed"):
-        parsed = parse_path(item.path.removeprefix("landing/feed/"))
+    for item in root.list(LANDING):
+        parsed = parse_path(item.path.removeprefix(f"{LANDING}/"))
         if parsed is not None and parsed.race_id is not None and parsed.kind in files:
             files[parsed.kind].add(parsed.race_id)
     races = (

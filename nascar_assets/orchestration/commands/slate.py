@@ -19,6 +19,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
+from nascar_assets.orchestration.inputs.slate_files import SALARY_FOLDER, load_spec, run_config_path
 from nascar_assets.orchestration.inputs.slate_lineups import has_lineups, load_lineups
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
 from nascar_assets.orchestration.resources import Platform
@@ -30,8 +31,6 @@ from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.aside import aside
-
-SALARIES = "landing/salaries"
 
 _LOADED_FIRST = (
     "matplotlib.backends.backend_agg",
@@ -131,7 +130,7 @@ def read_slate(
     built = build_slate(read, found, entries, driver_directory(root, as_of), rules)
     registration = Registration(
         slate_id=_slate_of(root, found["race_id"], contest) or slate_key(found, rules),
-        salary_path=f"{SALARIES}/{filename}",
+        salary_path=f"{SALARY_FOLDER}/{filename}",
         salary_sha256=read.sha256,
         race_id=found["race_id"],
         race_key=found["race_key"],
@@ -236,7 +235,6 @@ def compile_constraints(home: str, slate_id: str, location: Location) -> Constra
     Raises:
         InputError: If the slate was never run.
     """
-    from nascar_assets.orchestration.inputs.slate_files import load_spec
 
     root = Platform(home=home).root
     SlatePlan.load(root, slate_id)
@@ -277,7 +275,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
         InputError: If the slate's run did not come to its end.
     """
     slate_id = plan.slate_id
-    data = root.read(f"slates/{slate_id}/run_config.json")
+    data = root.read(run_config_path(slate_id))
     lineups = load_lineups(root, plan)
     summary = scan_table(root, "scenario_summary", slate_id).collect()
     players = {
@@ -299,7 +297,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
             "lineups": root.uri(f"store/lineups/{slate_id}.parquet"),
             "upload": root.uri(f"slates/{slate_id}/upload.csv"),
             "report": root.uri(f"slates/{slate_id}/report.html"),
-            "run_config": root.uri(f"slates/{slate_id}/run_config.json"),
+            "run_config": root.uri(run_config_path(slate_id)),
         },
         "lineups": [
             {

@@ -9,11 +9,12 @@ from typing import Any
 
 import polars as pl
 
-from nascar_assets.constraints import ConstraintSpec, RunConfig
+from nascar_assets.constraints import RunConfig
 from nascar_assets.constraints.people import people_table
 from nascar_assets.orchestration.inputs.forecasting import contest_rules
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.provenance import code_version
+from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table
@@ -211,12 +212,11 @@ def _inputs(root: DataRoot, plan: SlatePlan) -> tuple[InputFile, ...]:
 
 
 def _run_config(root: DataRoot, plan: SlatePlan) -> RunConfig:
-    data = root.read(f"slates/{plan.slate_id}/run_config.json")
+    data = root.read(run_config_path(plan.slate_id))
     assert data is not None  # downstream of the asset that writes it
     return RunConfig.from_json(data)
 
 
 def _overrides(platform: Platform, plan: SlatePlan) -> pl.DataFrame:
-    data = platform.root.read(f"store/constraint_spec/{plan.slate_id}.json")
-    assert data is not None  # downstream of the asset that writes it
-    return people_table(ConstraintSpec.from_json(data), entry_store(platform).entries())
+    spec = load_spec(platform.root, plan.slate_id)
+    return people_table(spec, entry_store(platform).entries())

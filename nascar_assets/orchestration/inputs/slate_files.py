@@ -18,6 +18,10 @@ def load_spec(root: DataRoot, slate_id: str) -> ConstraintSpec:
     return ConstraintSpec.from_json(data)
 
 
+SALARY_FOLDER = "landing/salaries"
+"""The folder for salary files as a contest site exports them."""
+
+
 def run_config_path(slate_id: str) -> str:
     """Where a slate's RunConfig lies for people to take away."""
     return f"slates/{slate_id}/run_config.json"
