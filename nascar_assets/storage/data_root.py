@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, S3Store, from_url
 
 from nascar_assets.errors import EnvironmentFault, InputError
@@ -119,6 +119,23 @@ class DataRoot:
             self._opened().put(_checked(path), data)
         except (OSError, BaseError) as error:
             raise StorageFault(f"Writing {self.uri(path)} failed: {error}") from error
+
+    @counted("store")
+    def create(self, path: str, data: bytes) -> bool:
+        """Puts a file in place where there is none; returns whether it did.
+
+        Of many that create the same file at once, one does.
+
+        Raises:
+            StorageFault: If the write failed for another reason.
+        """
+        try:
+            self._opened().put(_checked(path), data, mode="create")
+        except AlreadyExistsError:
+            return False
+        except (OSError, BaseError) as error:
+            raise StorageFault(f"Writing {self.uri(path)} failed: {error}") from error
+        return True
 
     @counted("store")
     def tag(self, path: str) -> str | None:

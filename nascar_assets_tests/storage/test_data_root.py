@@ -3,6 +3,7 @@
 import pickle
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 import pytest
@@ -28,6 +29,16 @@ def test_what_was_written_is_read_back_listed_and_deleted(tmp_path):
     assert root.read("landing/feed/a.json") is None
     assert not root.exists("landing/feed/a.json")
     assert root.exists("landing/feed/b c.json")
+
+
+def test_of_many_that_create_a_file_at_once_one_does(tmp_path):
+    root = DataRoot.open(tmp_path / "data")
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda i: root.create("a/b", b"%d" % i), range(40)))
+    assert sum(made) == 1
+    assert root.read("a/b") == b"%d" % made.index(True)
+    assert not root.create("a/b", b"again")
+    assert [item.path for item in root.list()] == ["a/b"]
 
 
 def test_a_table_keeps_its_rows_and_its_metadata(tmp_path):
