@@ -110,7 +110,7 @@ class Optimizer:
             RequestRefused: With the code, the field and the HTTP status.
         """
         now = datetime.now(UTC)
-        body_hash = content_hash(request.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        body_hash = _hash_of(request)
         run_id = str(uuid.uuid4())
         if key is not None:
             run_id = str(uuid.uuid5(_IDEMPOTENT, f"{client}\n{key}"))
@@ -133,8 +133,10 @@ class Optimizer:
         tags = {SLATE: request.slate_id, CLIENT: client, REQUEST_HASH: body_hash}
         if request.webhook_url is not None:
             tags[WEBHOOK] = "pending"
-        path = request_path(run_id)
-        self._root.write(path, job.to_json())
+        if key is None:
+            self._root.write(request_path(run_id), job.to_json())
+        else:
+            self._store_first(run_id, job, body_hash)
         try:
             stored = self._store.submit(run_id, tags, now)
         except AlreadySubmitted:  # the same key, at the same moment
@@ -146,14 +148,17 @@ class Optimizer:
         _log.info("job accepted", run_id=run_id, slate_id=request.slate_id, client=client)
         return self._store.describe(stored)
 
+    def _store_first(self, run_id: str, job: CompiledRequest, body_hash: str) -> None:
+        """Stores what a job with a key computes from: of several requests at once, the first."""
+        path = request_path(run_id)
+        if self._root.create(path, job.to_json()):
+            return
+        data = self._root.read(path)
+        assert data is not None  # requests are never deleted
+        _check_same(_hash_of(CompiledRequest.from_json(data).request), body_hash)
+
     def _repeated(self, earlier: Job, body_hash: str) -> OptimizationStatus:
-        if earlier.tag(REQUEST_HASH) != body_hash:
-            raise invalid(
-                "IDEMPOTENCY_KEY_REUSED",
-                "This Idempotency-Key came with another request before.",
-                field="Idempotency-Key",
-                remedy="Use a new key for a new request.",
-            )
+        _check_same(earlier.tag(REQUEST_HASH), body_hash)
         return self._store.describe(earlier)
 
     def _compiled(self, request: OptimizeRequest, run_id: str, now: datetime) -> CompiledRequest:
@@ -360,6 +365,20 @@ class Optimizer:
     def queued(self) -> int:
         """Jobs that wait for a worker."""
         return self._store.count(statuses=[JobStatus.PENDING])
+
+
+def _hash_of(request: OptimizeRequest) -> str:
+    return content_hash(request.model_dump(mode="json", by_alias=True, exclude_unset=True))
+
+
+def _check_same(before: str | None, body_hash: str) -> None:
+    if before != body_hash:
+        raise invalid(
+            "IDEMPOTENCY_KEY_REUSED",
+            "This Idempotency-Key came with another request before.",
+            field="Idempotency-Key",
+            remedy="Use a new key for a new request.",
+        )
 
 
 def _same_constraints(config: RunConfig, job: CompiledRequest) -> None:

@@ -1,0 +1,95 @@
+"""Requests with one Idempotency-Key at the same moment, without a server."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.service.compiled import CompiledRequest
+from nascar_assets.service.contracts import OptimizeRequest
+from nascar_assets.service.jobs import request_path, resolved_job
+from nascar_assets.service.optimizer import Optimizer
+from nascar_assets.service.problems import RequestRefused
+from nascar_assets.service.run_store import RunStore
+from nascar_assets.service.settings import ServiceSettings
+from nascar_assets_tests.service.stored import slate_request, write_slate
+
+
+def _optimizer(platform, runs):
+    """The service's own, with no worker that waits for its jobs."""
+    store = RunStore(open_instance(str(runs)))
+    store.register(resolved_job(platform))
+
+    def nothing(*_):
+        pass
+
+    settings = ServiceSettings(max_queued=1_000)
+    return Optimizer(store, platform, settings, wake=nothing, stop_job=nothing, ended=nothing)
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory):
+    made = Platform(home=str(tmp_path_factory.mktemp("home")))
+    write_slate(made.root)
+    return made
+
+
+@pytest.fixture(scope="module")
+def optimizer(platform):
+    return _optimizer(platform, platform.home)
+
+
+def _seed(platform, run_id):
+    """The seed that a job computes with."""
+    job = CompiledRequest.from_json(platform.root.read(request_path(run_id)))
+    return job.run_config.random_seed
+
+
+def _at_once(optimizer, bodies):
+    """What requests with one key get that come at the same moment."""
+    key = str(uuid.uuid4())
+    together = Barrier(len(bodies))
+
+    def submit(body):
+        request = OptimizeRequest.model_validate(body)
+        together.wait()
+        try:
+            return optimizer.submit(request, client="here", key=key)
+        except RequestRefused as refused:
+            return refused
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        return list(pool.map(submit, bodies))
+
+
+def test_of_different_requests_with_one_key_the_accepted_one_is_computed(platform, optimizer):
+    for _ in range(12):
+        answers = _at_once(optimizer, [slate_request(random_seed=seed) for seed in (1, 2, 3)])
+        accepted = [i for i, a in enumerate(answers) if not isinstance(a, RequestRefused)]
+        assert len(accepted) == 1
+        refused = [a for a in answers if isinstance(a, RequestRefused)]
+        assert {a.problem.code for a in refused} == {"IDEMPOTENCY_KEY_REUSED"}
+        assert _seed(platform, answers[accepted[0]].run_id) == accepted[0] + 1
+
+
+def test_a_request_stored_before_a_fault_is_the_one_that_is_gone_on_with(
+    platform, optimizer, tmp_path
+):
+    body = slate_request()
+    del body["random_seed"]
+    request = OptimizeRequest.model_validate(body)
+    run_id = optimizer.submit(request, client="here", key="k").run_id
+    drawn = _seed(platform, run_id)
+    # The request was stored, and the run storage knows nothing of its job.
+    after = _optimizer(platform, tmp_path)
+    other = OptimizeRequest.model_validate(slate_request(random_seed=1))
+    with pytest.raises(RequestRefused) as refused:
+        after.submit(other, client="here", key="k")
+    assert refused.value.problem.code == "IDEMPOTENCY_KEY_REUSED"
+    assert after.submit(request, client="here", key="k").run_id == run_id
+    assert _seed(platform, run_id) == drawn
