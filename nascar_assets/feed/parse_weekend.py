@@ -200,7 +200,7 @@ def _identified(
                 "driver_id": driver_id,
                 "driver_name": name or f"Driver {driver_id}",
                 "car_number": car,
-                "team": team_name(text(row, "team_name")),
+                "team": team_name(text(row, "team_name"), race["series"]),
                 "manufacturer": _MAKES.get(make.casefold(), make) if make else None,
                 "crew_chief": _person(text(row, "crew_chief_fullname")),
                 "start": integer(row, "starting_position", file, where, none=(0, -1)),

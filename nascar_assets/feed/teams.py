@@ -1,66 +1,55 @@
-"""Team names: the feed writes the owner's name at times, and one team in several spellings."""
+"""Team names of the feed brought to one name per team, from a table of aliases.
+
+The feed has named teams by their owners since 2026, names sponsors and partners now and then, and
+spells some names in two ways. `team_aliases.csv` says which names mean one team; a name that is
+not in it stands for itself.
+"""
 
 from __future__ import annotations
 
-TEAM_ALIASES: dict[str, str] = {
-    # Owners in place of their teams, as the entry lists of 2026 have them; each was matched to the
-    # team by the numbers and drivers of its cars in the season before.
-    "al niece": "Niece Motorsports",
-    "bill mcanally": "McAnally Hilgemann Racing",
-    "bob jenkins": "Front Row Motorsports",
-    "bobby dotter": "SS GreenLight Racing",
-    "built to work/barnett southern": "NY Racing Team",
-    "carl long": "Garage 66",
-    "chris hettinger": "Hettinger Racing",
-    "chris larsen": "Halmar Friesen Racing",
-    "codie rohrbaugh": "CR7 Motorsports",
-    "dan pardus": "Pardus Racing",
-    "david gilliland": "TRICON Garage",
-    "don sackett": "Viking Motorsports",
-    "doug peterson": "Jordan Anderson Racing",
-    "duke thorson": "ThorSport Racing",
-    "gene haas": "Haas Factory Team",
-    "jack roush": "RFK Racing",
-    "jeremy clements": "Jeremy Clements Racing",
-    "joe gibbs": "Joe Gibbs Racing",
-    "johnny gray": "TRICON Garage",
-    "jordan anderson": "Jordan Anderson Racing",
-    "josh reaume": "Reaume Brothers Racing",
-    "kevin cywinski": "Reaume Brothers Racing",
-    "mario gosselin": "DGM Racing",
-    "matthew kaulig": "Kaulig Racing",
-    "mike curb": "ThorSport Racing",
-    "mike harmon": "Mike Harmon Racing",
-    "randy young": "Young's Motorsports",
-    "richard childress": "Richard Childress Racing",
-    "rick hendrick": "Hendrick Motorsports",
-    "rick ware": "Rick Ware Racing",
-    "rod sieg": "RSS Racing",
-    "roger penske": "Team Penske",
-    "sam hunt": "Sam Hunt Racing",
-    "scott borchetta": "Big Machine Racing",
-    "terry carroll": "Terry Carroll Motorsports",
-    "tim self": "AM Racing",
-    "timmy hill": "Hill Motorsports",
-    "tommy joe martins": "Alpha Prime Racing",
-    "wood brothers": "Wood Brothers Racing",
-    # Several spellings of one team.
-    "b.j. mcleod": "B.J. McLeod Motorsports",
-    "dgm racing x jim": "DGM Racing",
-    "freedom racing": "Freedom Racing Enterprises",
-    "joey gase motorsports with sc": "Joey Gase Motorsports",
-    "pardus racing inc": "Pardus Racing",
-    "roush fenway keselowski racing": "RFK Racing",
-    "rss racing with jeff lefourt": "RSS Racing",
-    "team amerivet": "Team AmeriVet",
-    "trackhouse racing": "Trackhouse Racing",
-}
-"""Team by another way in which the feed writes it, in small letters."""
+import csv
+import re
+from functools import lru_cache
+from importlib.resources import files
+
+_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]+")
 
 
-def team_name(name: str | None) -> str | None:
-    """The name by which a team goes; none for an empty one or a dash."""
+@lru_cache(maxsize=1)
+def _aliases() -> dict[tuple[str, str], str]:
+    text = files("nascar_assets.feed").joinpath("team_aliases.csv").read_text("utf-8")
+    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return {(_folded(row["alias"]), row["series"]): row["team"] for row in rows}
+
+
+@lru_cache(maxsize=4096)
+def team_name(name: str | None, series: str) -> str | None:
+    """The name by which a team goes.
+
+    Args:
+        name: As the feed spells it.
+        series: `cup`, `xfinity` or `trucks`: an owner may run another team in each.
+
+    Returns:
+        The team's name; None for an empty one or a dash.
+    """
     plain = " ".join((name or "").split())
     if not any(letter.isalnum() for letter in plain):
         return None
-    return TEAM_ALIASES.get(plain.casefold(), plain)
+    folded, table = _folded(plain), _aliases()
+    return table.get((folded, series)) or table.get((folded, "")) or plain
+
+
+@lru_cache(maxsize=4096)
+def team_key(name: str | None, series: str) -> str | None:
+    """A team's name with case and punctuation folded, so that its spellings agree.
+
+    Args:
+        name: As the feed spells it, or as `team_name` gives it.
+        series: As for `team_name`.
+    """
+    return _folded(team_name(name, series) or "") or None
+
+
+def _folded(name: str) -> str:
+    return _NOT_ALPHANUMERIC.sub(" ", name.casefold()).strip()

@@ -8,8 +8,8 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import TRACK_TYPES
+from nascar_assets.feed.teams import team_key
 from nascar_assets.history.ratings_parameters import Hyperparameters
-from nascar_assets.history.teams import canonical_team
 
 DRIVER_PARTS = frozenset({"driver", "driver_series", "driver_type", "driver_track"})
 """Parts that belong to the person; the others are team and equipment. Those at a track are kept by
@@ -68,7 +68,7 @@ def car_effects(cars: pl.DataFrame, parameters: Hyperparameters) -> list[list[Ef
             Effect("driver_series", f"{who}|{series}", scale, p.driver * own, p.driver_days),
             Effect("driver_type", f"{who}|{kind}", 1.0, p.driver_type, p.driver_days),
         ]
-        team = canonical_team(team_name, series)
+        team = team_key(team_name, series)
         if team is not None:
             key = f"team|{team}"
             row.append(Effect("team", key, scale, p.team * shared, p.team_days))

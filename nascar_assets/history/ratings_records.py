@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from nascar_assets.feed.teams import team_key
 from nascar_assets.history import kernel
 from nascar_assets.history.ratings_parameters import TARGETS, Hyperparameters
-from nascar_assets.history.teams import canonical_team
 
 Floats = NDArray[np.float64]
 
@@ -77,7 +77,7 @@ class TrackRecords:
             if track is None:
                 continue
             rows.setdefault(("driver_track", f"driver|{driver}|{track}"), []).append(i)
-            team = canonical_team(name, series)
+            team = team_key(name, series)
             if team is not None:
                 rows.setdefault(("team_track", f"team|{team}|{track}"), []).append(i)
         prior = {"driver_track": parameters.driver_track, "team_track": parameters.team_track}
