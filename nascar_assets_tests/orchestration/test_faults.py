@@ -30,7 +30,6 @@ import polars as pl
 import pytest
 
 from nascar_assets.cli.location import code_location
-from nascar_assets.orchestration.automation.run_state import LOST, PARTITION
 from nascar_assets.orchestration.automation.sensor_runs import (
     error_names,
     is_alive,
@@ -41,6 +40,7 @@ from nascar_assets.orchestration.commands.doctor import examine
 from nascar_assets.orchestration.commands.slate import run_slate
 from nascar_assets.orchestration.commands.sync import sync_races
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.tags import LOST, PARTITION
 from nascar_assets_tests.orchestration.conftest import SCENARIOS, World
 from nascar_assets_tests.orchestration.processes import (
     environment,

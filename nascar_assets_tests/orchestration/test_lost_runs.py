@@ -15,12 +15,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from nascar_assets.orchestration.automation.run_state import (
-    LOST,
-    RunState,
-    attempts_left,
-    run_state,
-)
+from nascar_assets.orchestration.automation.run_state import RunState, attempts_left, run_state
 from nascar_assets.orchestration.automation.sensor_runs import (
     SLATE_PAUSE,
     again,
@@ -28,6 +23,7 @@ from nascar_assets.orchestration.automation.sensor_runs import (
     lost_and_not_repeated,
     process_of,
 )
+from nascar_assets.orchestration.tags import LOST
 from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.processes import environment, free_port, wait_for

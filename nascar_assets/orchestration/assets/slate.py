@@ -15,13 +15,13 @@ from nascar_assets.orchestration.assets.feed import entries, practice, schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, ALL_RESULTS
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.assets.telemetry import lap_summaries
-from nascar_assets.orchestration.automation.run_state import AT
 from nascar_assets.orchestration.inputs.features import past_sources
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import read_table, stored_partitions
+from nascar_assets.orchestration.tags import AT
 from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.slates.build import build_slate

@@ -20,9 +20,7 @@ from nascar_assets.orchestration.automation.race_decisions import (
     stretches,
 )
 from nascar_assets.orchestration.automation.run_state import (
-    BATCH,
     IN_FLIGHT,
-    LOST,
     RunState,
     any_in_flight,
     races_of,
@@ -32,6 +30,7 @@ from nascar_assets.orchestration.jobs import as_of_job, race_job, schedule_job
 from nascar_assets.orchestration.partitions import RACES, RANGE_START, range_tags
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races
+from nascar_assets.orchestration.tags import BATCH, LOST
 from nascar_assets.storage import DataRoot
 
 INTERVAL_SECONDS = 15

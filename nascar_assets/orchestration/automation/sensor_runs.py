@@ -9,21 +9,11 @@ import dagster as dg
 from nascar_assets.orchestration import jobs
 from nascar_assets.orchestration.automation.conditions import GRAPH_TABLES, RACE_TABLES
 from nascar_assets.orchestration.automation.notify import Notice, notifiers, notify_all
-from nascar_assets.orchestration.automation.run_state import (
-    AT,
-    ATTEMPT,
-    FOR,
-    IN_FLIGHT,
-    LOST,
-    PARTITION,
-    RUN_KEY,
-    SLATE,
-    any_in_flight,
-    attempts_left,
-)
+from nascar_assets.orchestration.automation.run_state import IN_FLIGHT, any_in_flight, attempts_left
 from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.tags import AT, ATTEMPT, FOR, LOST, PARTITION, RUN_KEY, SLATE
 from nascar_assets.storage import DataRoot
 
 INTERVAL_SECONDS = 20

@@ -9,9 +9,6 @@ import dagster as dg
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.automation.landing_index import look, sha256
 from nascar_assets.orchestration.automation.run_state import (
-    AT,
-    SALARIES,
-    SLATE,
     RunState,
     any_in_flight,
     newest_slate_run,
@@ -33,6 +30,7 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_slates
 from nascar_assets.orchestration.storage.quarantine import set_aside
 from nascar_assets.orchestration.storage.store import table_path
+from nascar_assets.orchestration.tags import AT, SALARIES, SLATE
 from nascar_assets.storage import DataRoot
 
 QUARANTINE = "quarantine/salaries"
