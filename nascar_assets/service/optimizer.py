@@ -20,7 +20,7 @@ from nascar_assets.errors import EnvironmentFault
 from nascar_assets.ontology.canonical import content_hash
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.rules.race_day import EASTERN
-from nascar_assets.service.compiled import CompiledRequest, race_hash
+from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.contracts import (
     JobList,
     JobStatus,
@@ -56,6 +56,12 @@ _FINISHED_KEPT = 4_096
 _KNOWN_KEPT = 1_024
 _FRESH_SECONDS = 0.05
 """How old a status may be that is given to many who ask at once."""
+
+_COMPARED = {
+    "race_hash": "The slate's field, ratings or race have",
+    "parameters_hash": "The parameters of the race process have",
+}
+"""What else decides the scenarios, by its name in a RunConfig."""
 
 _log = structlog.get_logger(__name__)
 
@@ -390,11 +396,12 @@ def _same_constraints(config: RunConfig, job: CompiledRequest) -> None:
             field="run_config.constraint_spec_hash",
             remedy="Send the run's own drivers and slate, or leave run_config out.",
         )
-    wanted = config.sim_params.get("race_hash")
-    if wanted is not None and wanted != race_hash(job.setup):
-        raise invalid(
-            "RUN_CONFIG_MISMATCH",
-            "The slate's field, ratings or race have changed since the run config was made.",
-            field="run_config.sim_params.race_hash",
-            remedy="Leave run_config out to compute with what is known now.",
-        )
+    for name, what in _COMPARED.items():
+        wanted = config.sim_params.get(name)
+        if wanted is not None and wanted != job.run_config.sim_params[name]:
+            raise invalid(
+                "RUN_CONFIG_MISMATCH",
+                f"{what} changed since the run config was made.",
+                field=f"run_config.sim_params.{name}",
+                remedy="Leave run_config out to compute with what is known now.",
+            )

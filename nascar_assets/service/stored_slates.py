@@ -19,7 +19,12 @@ from nascar_assets.constraints import ConstraintSpec
 from nascar_assets.errors import InputError
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.inputs.forecasting import contest_rules
-from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
+from nascar_assets.orchestration.inputs.process_parameters import (
+    FITS,
+    RECALIBRATED,
+    RECORDS,
+    parameters_as_of,
+)
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_files import record_path, run_config_path, spec_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, plan_path
@@ -114,7 +119,7 @@ class StoredSlates:
         return found
 
     def _version(self, slate_id: str) -> str | None:
-        """A hash of the plan, the spec and the RunConfig: every run writes all three."""
+        """A hash of what every run of the slate writes, and of the models there are."""
         parts = [self._root.read(plan_path(slate_id)), self._root.read(spec_path(slate_id))]
         if None in parts or not all(
             self._root.exists(table_path(name, slate_id)) for name in _TABLES
@@ -122,6 +127,8 @@ class StoredSlates:
             return None
         parts.append(self._root.read(run_config_path(slate_id)))
         parts.append(self._root.read(record_path(slate_id)))
+        for folder in (FITS, RECALIBRATED, RECORDS):
+            parts += [f"{item.path} {item.tag}".encode() for item in self._root.list(folder)]
         return hashlib.sha256(b"\0".join(part or b"" for part in parts)).hexdigest()
 
     def _load(self, slate_id: str) -> StoredSlate:

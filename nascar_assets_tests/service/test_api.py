@@ -84,6 +84,11 @@ def test_a_run_config_of_other_drivers_or_a_changed_one_is_refused(server):
     other = {**first["run_config"], "run_id": "x", "constraint_spec_hash": "0" * 64}
     answer = server.post(request_body(run_config={**other, "checksum": None}))
     assert (answer.status_code, answer.json()["code"]) == (422, "RUN_CONFIG_MISMATCH")
+    fitted_anew = {**first["run_config"], "run_id": "x", "checksum": None}
+    fitted_anew["sim_params"] |= {"parameters_hash": "0" * 64}
+    problem = server.post(request_body(run_config=fitted_anew)).json()
+    assert problem["code"] == "RUN_CONFIG_MISMATCH"
+    assert problem["field"] == "run_config.sim_params.parameters_hash"
     for unknown in ("run-0123456789abcdef", UNKNOWN, "../../etc/passwd"):
         answer = server.post(request_body(run_config=unknown))
         assert (answer.status_code, answer.json()["code"]) == (422, "RUN_CONFIG_UNKNOWN")

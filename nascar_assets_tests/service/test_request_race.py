@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from nascar_assets.constraints import RunConfig
-from nascar_assets.scenarios import generate_scenarios
+from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of, save_fit
+from nascar_assets.scenarios import STARTING_VALUES, generate_scenarios
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.contracts import OptimizeRequest
 from nascar_assets.service.precheck import precheck
@@ -22,6 +23,7 @@ from nascar_assets.service.track_names import UnknownTrack, catalogue, resolve_t
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.service.conftest import request_body
 from nascar_assets_tests.service.stored import (
+    AS_OF,
     CALIBRATION,
     CARS,
     NAMES,
@@ -378,6 +380,17 @@ def test_the_slate_is_read_again_when_it_was_run_again(tmp_path):
     assert store.get(SLATE_ID) is first
     write_slate(root, races=7)
     assert store.get(SLATE_ID).calibration["races"] == 7
+
+
+def test_the_slate_is_read_again_when_the_race_process_was_fitted_anew(tmp_path):
+    root = DataRoot(tmp_path)
+    write_slate(root)
+    store = StoredSlates(root)
+    before = store.get(SLATE_ID)
+    assert before.parameters == STARTING_VALUES
+    save_fit(root, "cup", replace(STARTING_VALUES, cut_off=AS_OF - timedelta(days=1)))
+    assert store.get(SLATE_ID).parameters == parameters_as_of(root, "cup", AS_OF)
+    assert store.get(SLATE_ID).parameters != before.parameters
 
 
 @pytest.mark.parametrize("slate_id", ["../secret", "a/b", ".", "x" * 200, "🏁", "a b"])
