@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nascar_assets.calibration.borrowed import borrow, complete_rows, past_races
+from nascar_assets.calibration.borrowed import borrow, complete_rows, races_to_borrow
 from nascar_assets.calibration.forecasts import (
     Forecaster,
     KnownHistory,
@@ -273,7 +273,7 @@ def _with_borrowed(
     rng: np.random.Generator,
     status: npt.NDArray[np.integer] | None = None,
 ) -> RaceForecast:
-    past = past_races(history.results, race.track_type)
+    past = races_to_borrow(history.results, race.track_type)
     laps = borrow(past, finish, race.scheduled_laps, rng, status)
     return assemble(
         race,

@@ -21,7 +21,7 @@ ENOUGH_RACES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class PastRaces:
+class BorrowedRaces:
     """Races as tables of shares by finishing place.
 
     Attributes:
@@ -39,7 +39,7 @@ class PastRaces:
     size: npt.NDArray[np.int64]
 
 
-def past_races(results: pl.DataFrame, track_type: str) -> PastRaces:
+def races_to_borrow(results: pl.DataFrame, track_type: str) -> BorrowedRaces:
     """Past races to borrow from: those of the track type, or all where there are too few.
 
     Args:
@@ -65,7 +65,7 @@ def past_races(results: pl.DataFrame, track_type: str) -> PastRaces:
         fastest[row, :n] = race["fastest_laps"].to_numpy() / laps
         completed[row, :n] = np.minimum(race["laps_completed"].to_numpy() / laps, 1.0)
         status[row, :n] = status_codes(race["status"])
-    return PastRaces(led, fastest, completed, status, size)
+    return BorrowedRaces(led, fastest, completed, status, size)
 
 
 def complete_rows(results: pl.DataFrame) -> pl.DataFrame:
@@ -79,7 +79,7 @@ def complete_rows(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def borrow(
-    past: PastRaces,
+    past: BorrowedRaces,
     finish: npt.NDArray[np.integer],
     laps: int,
     rng: np.random.Generator,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from nascar_assets.calibration.borrowed import borrow, past_races
+from nascar_assets.calibration.borrowed import borrow, races_to_borrow
 from nascar_assets.calibration.forecasts import (
     KnownHistory,
     RaceForecast,
@@ -215,7 +215,7 @@ class Market:
         """See `Forecaster.forecast`; NotQuotedError where there are no odds."""
         rng = np.random.default_rng(seed)
         finish = sample_orders(np.log(self.win_probabilities(race)), n, rng)
-        past = past_races(history.results, race.track_type)
+        past = races_to_borrow(history.results, race.track_type)
         laps = borrow(past, finish, race.scheduled_laps, rng)
         return assemble(
             race,

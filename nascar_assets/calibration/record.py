@@ -61,7 +61,7 @@ class ScoreArchive(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PastRace:
+class MeasuredRace:
     """A past race as it stood at its start, with its outcome beside it.
 
     Attributes:
@@ -191,7 +191,7 @@ def _latest_first(
     stage_ends: Mapping[str, Sequence[int]],
     fitted: Callable[[datetime], ProcessParameters],
     exclusions: dict[str, int],
-) -> Iterator[PastRace]:
+) -> Iterator[MeasuredRace]:
     """Past races that can be measured, the latest first; counts those that cannot."""
     races = known.select("race_id", "start_time").unique(maintain_order=True)
     order = races.sort("start_time", "race_id", descending=True)["race_id"].to_list()
@@ -210,7 +210,7 @@ def _latest_first(
         if not _all_rated(race):
             _count(exclusions, "race with an unrated entrant")
             continue
-        yield PastRace(race, rows, fitted(race.cut_off))
+        yield MeasuredRace(race, rows, fitted(race.cut_off))
 
 
 def _history(

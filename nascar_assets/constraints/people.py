@@ -9,13 +9,13 @@ import polars as pl
 
 from nascar_assets.constraints.models import ConstraintSpec, DriverConstraints, TrackConstraints
 from nascar_assets.constraints.rows import COMPILED_NAMES
-from nascar_assets.ontology import Entry, in_force
+from nascar_assets.ontology import OverrideEntry, in_force
 
 COLUMNS = ("subject", "field", "value", "why", "who", "at")
 CHANGED_SINCE = "its entry was changed or taken back after the constraints were compiled"
 
 
-def people_table(spec: ConstraintSpec, entries: Iterable[Entry]) -> pl.DataFrame:
+def people_table(spec: ConstraintSpec, entries: Iterable[OverrideEntry]) -> pl.DataFrame:
     """One row for each value that a person set and each veto, as the spec holds them.
 
     The spec is what the run computed from, so it decides what is shown; the entries say who, why

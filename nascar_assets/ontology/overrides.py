@@ -35,7 +35,7 @@ _ACTIONS = ("override", "clear", "veto", "lift")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OverrideEntry:
     """One thing that a person entered.
 
     Attributes:
@@ -149,7 +149,7 @@ class EntryStore:
         self._files = files
         self._folder = folder
 
-    def add(self, entry: Entry) -> str:
+    def add(self, entry: OverrideEntry) -> str:
         """Keeps an entry; adding the same one twice keeps it once.
 
         Returns:
@@ -162,7 +162,7 @@ class EntryStore:
         self._files.write(path, f"{text}\n".encode())
         return path
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[OverrideEntry, ...]:
         """Every entry, in the order of their times.
 
         Raises:
@@ -179,7 +179,7 @@ class EntryStore:
         return tuple(entry for _, entry in sorted(found, key=lambda item: (item[1].at, item[0])))
 
 
-def _parsed(path: str, data: bytes) -> Entry:
+def _parsed(path: str, data: bytes) -> OverrideEntry:
     try:
         stored = json.loads(data)
         checksum = stored.pop("checksum")
@@ -187,7 +187,7 @@ def _parsed(path: str, data: bytes) -> Entry:
             raise ValueError("its checksum does not match its content")
         value = stored["value"]
         stored["value"] = tuple(value) if isinstance(value, list) else value
-        return Entry(**{**stored, "at": datetime.fromisoformat(stored["at"])})
+        return OverrideEntry(**{**stored, "at": datetime.fromisoformat(stored["at"])})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"The entry cannot be read: {error}.",
@@ -197,8 +197,8 @@ def _parsed(path: str, data: bytes) -> Entry:
 
 
 def in_force(
-    entries: Iterable[Entry], *, by: datetime | None = None
-) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    entries: Iterable[OverrideEntry], *, by: datetime | None = None
+) -> tuple[tuple[OverrideEntry, ...], tuple[OverrideEntry, ...]]:
     """The overrides and the vetoes that hold, the last word on each thing winning.
 
     Args:
@@ -208,8 +208,8 @@ def in_force(
     Returns:
         Overrides and vetoes, each sorted by subject, id and name.
     """
-    overrides: dict[tuple[str, str, str], Entry] = {}
-    vetoes: dict[tuple[str, str, str], Entry] = {}
+    overrides: dict[tuple[str, str, str], OverrideEntry] = {}
+    vetoes: dict[tuple[str, str, str], OverrideEntry] = {}
     for entry in entries:
         if by is not None and entry.at > by:
             continue

@@ -22,7 +22,7 @@ from nascar_assets.calibration.baselines import (
     standard_baselines,
     stratified,
 )
-from nascar_assets.calibration.borrowed import borrow, past_races, whole_laps
+from nascar_assets.calibration.borrowed import borrow, races_to_borrow, whole_laps
 from nascar_assets.calibration.forecasts import RaceForecast, race_seed
 from nascar_assets.calibration.plackett_luce import fit_scale, log_likelihood, sample_orders
 from nascar_assets.errors import InputError
@@ -134,7 +134,7 @@ def test_whole_laps_sum_to_the_race_and_stay_within_one_of_their_share(shares, l
 
 
 def test_borrowed_laps_are_those_of_a_past_race_by_place():
-    past = past_races(world(races=8).results, "short")
+    past = races_to_borrow(world(races=8).results, "short")
     finish = np.array([[1, 2, 3, *range(4, 21)]])
     laps = borrow(past, finish, 200, np.random.default_rng(0))
     np.testing.assert_array_equal(laps["laps_led"][0, :3], [120, 80, 0])

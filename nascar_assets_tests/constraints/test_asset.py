@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from nascar_assets.constraints.people import people_table
-from nascar_assets.ontology import Entry
+from nascar_assets.ontology import OverrideEntry
 from nascar_assets.orchestration.assets.constraints import constraint_spec
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.slate_files import load_spec
@@ -29,9 +29,11 @@ def _entered(home):
     write_slate(DataRoot(home))
     platform = Platform(home=str(home))
     store = entry_store(platform)
-    store.add(Entry("override", "driver", car_id(5), "skill", 0.35, "Ada Marsh", WHY, AT))
-    store.add(Entry("veto", "driver", car_id(2), VETO, None, "Ada Marsh", "Ill", AT))
-    store.add(Entry("override", "track", "903", "caution_rate", 0.7, "Ada Marsh", "Rain", AT))
+    store.add(OverrideEntry("override", "driver", car_id(5), "skill", 0.35, "Ada Marsh", WHY, AT))
+    store.add(OverrideEntry("veto", "driver", car_id(2), VETO, None, "Ada Marsh", "Ill", AT))
+    store.add(
+        OverrideEntry("override", "track", "903", "caution_rate", 0.7, "Ada Marsh", "Rain", AT)
+    )
 
 
 def _materialise(home):

@@ -80,7 +80,7 @@ def test_an_unknown_status_is_refused_wherever_races_are_read(unknown):
     )
     later = results["results_at"].max()
     for read in (
-        lambda: borrowed.past_races(results, "short"),
+        lambda: borrowed.races_to_borrow(results, "short"),
         lambda: PastStarts.of(results, None),
         lambda: retired(results["status"].to_numpy()),
         lambda: past_races(results, ratings, tables.schedule, later),

@@ -14,9 +14,9 @@ from nascar_assets.constraints import (
     compile_for_state,
 )
 from nascar_assets.ontology import (
-    Entry,
     GraphFault,
     GraphSlow,
+    OverrideEntry,
     build_state,
     ensure_state,
     load_state,
@@ -34,7 +34,7 @@ from nascar_assets_tests.ontology.made_up import (
 
 
 def entry(action, subject, id_, name, value=None):
-    return Entry(action, subject, id_, name, value, "Ada Marsh", "saw it", AS_OF)
+    return OverrideEntry(action, subject, id_, name, value, "Ada Marsh", "saw it", AS_OF)
 
 
 ENTRIES = (

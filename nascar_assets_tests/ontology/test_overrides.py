@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
-from nascar_assets.ontology import Entry, EntryStore, UnknownVetoRule, build_state, in_force
+from nascar_assets.ontology import EntryStore, OverrideEntry, UnknownVetoRule, build_state, in_force
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.ontology.made_up import AS_OF, driver_values, schedule, track_values
 
@@ -18,7 +18,7 @@ T0 = datetime(2031, 1, 1, 12, tzinfo=UTC)
 
 def entry(action="override", subject="driver", id_="101", name="skill", value=0.7, at=T0, **more):
     more = {"author": "Ada Marsh", "reason": "tested well"} | more
-    return Entry(action, subject, id_, name, value, at=at, **more)
+    return OverrideEntry(action, subject, id_, name, value, at=at, **more)
 
 
 def test_entries_come_back_as_they_went_in(tmp_path):

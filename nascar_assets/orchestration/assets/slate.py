@@ -32,7 +32,7 @@ from nascar_assets.storage import DataRoot
 ALL_RACES = dg.AllPartitionMapping()
 
 
-class SlateRun(dg.Config):
+class SlateConfig(dg.Config):
     """What a person may set for one run of a slate."""
 
     as_of: str | None = Field(
@@ -55,7 +55,7 @@ class SlateRun(dg.Config):
     kinds={"polars", "csv"},
 )
 def slate(
-    context: dg.AssetExecutionContext, config: SlateRun, platform: Platform
+    context: dg.AssetExecutionContext, config: SlateConfig, platform: Platform
 ) -> dg.Output[pl.DataFrame]:
     """Fixes the plan of the run (cut-off, seed, settings) and reads the salary file."""
     root = platform.root

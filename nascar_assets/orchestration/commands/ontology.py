@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from nascar_assets.errors import InputError
-from nascar_assets.ontology import Entry
+from nascar_assets.ontology import OverrideEntry
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.past import driver_directory
@@ -67,7 +67,7 @@ def enter(
     action = "clear" if value == "clear" else "override"
     return _keep(
         home,
-        Entry(
+        OverrideEntry(
             action=action,
             subject=_subject(home, subject_id),
             subject_id=subject_id,
@@ -90,7 +90,7 @@ def enter_veto(
     """
     return _keep(
         home,
-        Entry(
+        OverrideEntry(
             action="lift" if lift else "veto",
             subject=_subject(home, subject_id),
             subject_id=subject_id,
@@ -103,7 +103,7 @@ def enter_veto(
     )
 
 
-def _keep(home: str, entry: Entry) -> dict[str, Any]:
+def _keep(home: str, entry: OverrideEntry) -> dict[str, Any]:
     path = entry_store(Platform(home=home)).add(entry)
     return {"note": entry.note, "path": path, "at": entry.at.isoformat()}
 
