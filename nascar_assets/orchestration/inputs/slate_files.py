@@ -1,9 +1,12 @@
-"""A slate's files that are no tables: where its spec, RunConfig and calibration record lie."""
+"""A slate's files that are no tables: salaries, spec, RunConfig, calibration record."""
 
 from __future__ import annotations
 
 from nascar_assets.constraints import ConstraintSpec
 from nascar_assets.storage import DataRoot
+
+SALARY_FOLDER = "landing/salaries"
+"""The folder for salary files as a contest site exports them."""
 
 
 def spec_path(slate_id: str) -> str:
@@ -16,10 +19,6 @@ def load_spec(root: DataRoot, slate_id: str) -> ConstraintSpec:
     data = root.read(spec_path(slate_id))
     assert data is not None  # downstream of the asset that writes it
     return ConstraintSpec.from_json(data)
-
-
-SALARY_FOLDER = "landing/salaries"
-"""The folder for salary files as a contest site exports them."""
 
 
 def run_config_path(slate_id: str) -> str:
