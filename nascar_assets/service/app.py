@@ -39,7 +39,7 @@ from nascar_assets.service.gate import Gate
 from nascar_assets.service.jobs import request_path, resolved_job
 from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.optimizer import Optimizer
-from nascar_assets.service.problems import RequestRefused, of_input_error, plain
+from nascar_assets.service.problems import RequestRefused, of_input_error, plain, unknown_job
 from nascar_assets.service.run_store import RunStore
 from nascar_assets.service.settings import ServiceSettings
 from nascar_assets.service.supervisor import Supervisor
@@ -54,7 +54,6 @@ TAG = "optimization"
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route may answer besides its own answer."""
     meanings = {
-        400: "The request is malformed.",
         401: "A key is needed.",
         404: "No job has this id.",
         405: "The route has no such method.",
@@ -193,7 +192,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         tags=[TAG],
         summary="Optimise lineups",
         response_description="The job, pending; Location says where its status is.",
-        responses=_problems(400, 401, 413, 422, 429, 503),
+        responses=_problems(401, 413, 422, 429, 503),
     )
     def optimize(
         request: Request,
@@ -324,21 +323,24 @@ def _add_error_answers(app: FastAPI, metrics: ServiceMetrics) -> None:
             error.status, error.problem, {"Retry-After": str(after)} if after is not None else None
         )
 
-    def malformed(_: Request, error: RequestValidationError) -> Response:
+    def no_json() -> Response:
+        return answer(422, Problem(code="NOT_JSON", message="The body is no JSON.", field="body"))
+
+    def malformed(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
+        if first["loc"][0] == "path":  # an id so long is no job's
+            return refused(request, unknown_job())
         where = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
         if where and where[0] == "header":
             where = [where[-1]]
         if first["type"] == "json_invalid":
-            return answer(
-                422,
-                Problem(code="NOT_JSON", message="The body is no JSON.", field="body"),
-            )
+            return no_json()
         return answer(422, _problem_of(first, where))
 
     def of_http(_: Request, error: HTTPException) -> Response:
-        codes = {400: "MALFORMED", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
-        codes[413] = "BODY_TOO_LARGE"
+        if error.status_code == 400:  # FastAPI's word for a body that it cannot read at all
+            return no_json()
+        codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE"}
         code = codes.get(error.status_code, "REFUSED")
         headers = dict(error.headers) if error.headers else None
         return answer(

@@ -31,7 +31,7 @@ from nascar_assets.service.contracts import (
 from nascar_assets.service.jobs import request_path
 from nascar_assets.service.known_graph import GraphReader
 from nascar_assets.service.precheck import precheck
-from nascar_assets.service.problems import RequestRefused, invalid
+from nascar_assets.service.problems import RequestRefused, invalid, unknown_job
 from nascar_assets.service.request_race import Parameters, compile_request, parameters_of
 from nascar_assets.service.run_configs import parameters_of_run, read_run_config
 from nascar_assets.service.run_store import (
@@ -341,7 +341,7 @@ class Optimizer:
     def _job(self, run_id: str) -> Job:
         job = self._store.find(run_id) if _RUN_ID.fullmatch(run_id) else None
         if job is None:
-            raise RequestRefused(404, "JOB_UNKNOWN", "No job has this id.", field="run_id")
+            raise unknown_job()
         return job
 
     def _know(self, job: Job) -> None:

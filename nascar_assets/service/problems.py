@@ -48,6 +48,11 @@ def invalid(
     return RequestRefused(422, code, message, field=field, remedy=remedy)
 
 
+def unknown_job() -> RequestRefused:
+    """An id that no job has: 404."""
+    return RequestRefused(404, "JOB_UNKNOWN", "No job has this id.", field="run_id")
+
+
 def of_input_error(error: InputError, code: str = "INVALID_VALUE") -> RequestRefused:
     """The domain's own refusal of an input as an answer: 422."""
     message = error.message if error.file is None else f"{error.file}: {error.message}"

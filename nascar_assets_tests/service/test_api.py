@@ -162,7 +162,9 @@ def test_the_result_of_a_job_that_runs_is_202(server):
     server.http.delete(f"/api/v1/optimize/{run_id}")
 
 
-@pytest.mark.parametrize("run_id", [UNKNOWN, "x", "..%2f..%2fetc%2fpasswd", "%00", "%F0%9F%8F%81"])
+@pytest.mark.parametrize(
+    "run_id", [UNKNOWN, "x", "x" * 5_000, "..%2f..%2fetc%2fpasswd", "%00", "%F0%9F%8F%81"]
+)
 def test_an_unknown_id_is_404(server, run_id):
     for answer in (
         server.http.get(f"/api/v1/optimize/{run_id}/status"),

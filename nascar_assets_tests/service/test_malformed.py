@@ -240,7 +240,9 @@ def test_what_the_contract_denies_carries_its_code(server):
     ],
 )
 def test_a_body_that_is_no_request_is_refused(server, content):
-    _assert_refused(_send(server, content), content[:50])
+    answer = _send(server, content)
+    _assert_refused(answer, content[:50])
+    assert answer.status_code == 422
 
 
 def test_a_body_of_more_than_a_megabyte_is_refused_before_it_is_parsed(server):
