@@ -1,21 +1,25 @@
 """The Dagster asset that compiles a slate's constraints, on both engines, through the resource."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 
+from nascar_assets.constraints import RunConfig
 from nascar_assets.constraints.people import people_table
 from nascar_assets.ontology import OverrideEntry
-from nascar_assets.orchestration.assets.constraints import constraint_spec
+from nascar_assets.orchestration.assets.constraints import constraint_spec, run_config
 from nascar_assets.orchestration.inputs.graph import entry_store
-from nascar_assets.orchestration.inputs.slate_files import load_spec
+from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of, save_fit
+from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path
 from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.io_manager import ParquetTables
+from nascar_assets.scenarios import STARTING_VALUES
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.ontology.neo4j_server import USER, neo4j_server
-from nascar_assets_tests.service.stored import CARS, SLATE_ID, car_id, write_slate
+from nascar_assets_tests.service.stored import AS_OF, CARS, SLATE_ID, car_id, write_slate
 
 __all__ = ["neo4j_server"]
 
@@ -54,6 +58,36 @@ def _materialise(home):
     assert check.passed
     metadata = {key: value.value for key, value in event.materialization.metadata.items()}
     return load_spec(platform.root, SLATE_ID), metadata
+
+
+def _run_config(home):
+    """The RunConfig that the slate's run writes."""
+    platform = Platform(home=str(home))
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(str(SLATES.name), [SLATE_ID])
+        dg.materialize(
+            [run_config, *_stored()],
+            selection=[run_config],
+            partition_key=SLATE_ID,
+            instance=instance,
+            resources={"platform": platform, "io_manager": ParquetTables(platform=platform)},
+        )
+    return RunConfig.from_json(platform.root.read(run_config_path(SLATE_ID)))
+
+
+def test_a_slates_run_config_says_which_race_process_it_is_of(tmp_path):
+    root = DataRoot(tmp_path)
+    write_slate(root)
+    before = _run_config(tmp_path)
+    assert before.sim_params["parameters_hash"] == STARTING_VALUES.hash
+    kinds = dict(STARTING_VALUES.by_type)
+    kinds["intermediate"] = replace(kinds["intermediate"], kappa=2.0)
+    fitted = replace(STARTING_VALUES, by_type=kinds, cut_off=AS_OF - timedelta(days=1))
+    save_fit(root, "cup", fitted)
+    after = _run_config(tmp_path)
+    assert parameters_as_of(root, "cup", AS_OF) == fitted
+    assert after.sim_params["parameters_hash"] == fitted.hash != STARTING_VALUES.hash
+    assert after.run_id != before.run_id
 
 
 def _stored():

@@ -127,6 +127,7 @@ def run_config(
     context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
 ) -> dg.MaterializeResult[None]:
     """The RunConfig of the slate's run."""
+    from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
     from nascar_assets.orchestration.inputs.provenance import code_version, data_hashes
 
     root = platform.root
@@ -143,6 +144,7 @@ def run_config(
             "as_of": plan.as_of.isoformat(),
             "settings": plan.settings,
             "prove": plan.prove,
+            "parameters_hash": parameters_as_of(root, race["series"], plan.as_of).hash,
             "code_version": code_version(),
             "data": data_hashes(root, plan.slate_id),
         },
