@@ -13,12 +13,9 @@ from typing import Any
 
 import polars as pl
 
-from nascar_assets.calibration.archive import race_to_forecast
-from nascar_assets.calibration.race_forecast import race_setup
 from nascar_assets.constraints import ConstraintSpec
 from nascar_assets.errors import InputError
-from nascar_assets.ontology import build_state
-from nascar_assets.orchestration.inputs.forecasting import contest_rules
+from nascar_assets.orchestration.inputs.forecasting import contest_rules, slate_setup
 from nascar_assets.orchestration.inputs.process_parameters import (
     FITS,
     RECALIBRATED,
@@ -137,30 +134,14 @@ class StoredSlates:
         tables = {name: scan_table(root, name, slate_id).collect() for name in _TABLES}
         schedule = scan_table(root, "schedule").collect()
         race = schedule_rows(root, [plan.race_key])[plan.race_key]
-        # The graph's own estimates, before people's overrides: what a skill is measured against.
-        state = build_state(
-            tables["slate_driver_values"],
-            tables["slate_track_values"],
+        setup = slate_setup(
+            plan,
+            race,
             schedule,
-            (),
-            plan.as_of,
-            entrants=tables["slate_field"],
-        )
-        estimated = pl.DataFrame(
-            {
-                "driver_id": [node.driver_id for node in state.drivers],
-                "skill": [node.skill for node in state.drivers],
-            }
-        )
-        setup = race_setup(
-            race_to_forecast(
-                race,
-                tables["slate_field"],
-                tables["slate_ratings"],
-                estimated,
-                tables["slate_track_values"],
-                cut_off=plan.as_of,
-            )
+            field=tables["slate_field"],
+            ratings=tables["slate_ratings"],
+            driver_values=tables["slate_driver_values"],
+            track_values=tables["slate_track_values"],
         )
         spec = self._root.read(spec_path(slate_id))
         if spec is None:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,14 @@ from dagster._utils.error import SerializableErrorInfo
 
 from nascar_assets.cli.app import run
 from nascar_assets.cli.location import code_location
+from nascar_assets.constraints import load_run_config
+from nascar_assets.orchestration.commands.repeating import differences
+from nascar_assets.orchestration.commands.slate import SlateOutcome
 from nascar_assets.orchestration.commands.sync import sync_races
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.sample.generate import SEASONS
+from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.conftest import SCENARIOS, World
 from nascar_assets_tests.orchestration.processes import environment, wait_for
 
@@ -440,6 +445,26 @@ def test_a_run_is_repeated_from_its_run_config(nascar: Nascar, world: World, hom
     changed["random_seed"] = changed["random_seed"] + 1
     kept.write_text(json.dumps(changed))
     assert nascar(home, "slate", "run", "--from", kept).code == 2
+
+
+def test_what_differs_from_the_run_that_is_repeated_is_told(world: World) -> None:
+    root = DataRoot.open(world.home)
+    before = load_run_config(world.home / "slates" / world.slate / "run_config.json")
+    spec = {"constraint_spec_hash": before.constraint_spec_hash}
+    same = SlateOutcome(SlatePlan.load(root, world.slate), spec)
+    assert differences(str(world.home), before, same) == []
+    other: dict[str, Any] = {
+        "code_version": "0.1.0+other",
+        "parameters_hash": "0" * 64,
+        "data": {"slate_field": "1" * 64},
+    }
+    changed = replace(before, sim_params={**before.sim_params, **other})
+    told = differences(str(world.home), changed, same)
+    assert [line.split(":")[0] for line in told] == [
+        "The code differs",
+        "The race process differs",
+        "The data differ",
+    ]
 
 
 def test_too_few_scenarios_for_a_standard_error_are_said_and_break_nothing(

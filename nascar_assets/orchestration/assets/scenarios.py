@@ -6,7 +6,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.calibration import model_parameters
 from nascar_assets.orchestration.assets.constraints import run_config
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
@@ -42,33 +41,25 @@ def scenarios(
     slate_track_values: pl.DataFrame,
 ) -> Iterator[Any]:
     """The joint forecast that everything after it reads."""
-    from nascar_assets.calibration.archive import race_to_forecast
-    from nascar_assets.calibration.race_forecast import race_setup
-    from nascar_assets.orchestration.inputs.forecasting import contest_rules, load_scenarios
+    from nascar_assets.orchestration.inputs.forecasting import (
+        contest_rules,
+        load_scenarios,
+        slate_setup,
+    )
     from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
     from nascar_assets.scenarios import check_laws, generate_scenarios
 
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
     race = schedule_rows(root, [plan.race_key])[plan.race_key]
-    state = build_state(
-        slate_driver_values, slate_track_values, schedule, (), plan.as_of, entrants=slate_field
-    )
-    estimated = pl.DataFrame(
-        {
-            "driver_id": [node.driver_id for node in state.drivers],
-            "skill": [node.skill for node in state.drivers],
-        }
-    )
-    setup = race_setup(
-        race_to_forecast(
-            race,
-            slate_field,
-            slate_ratings,
-            estimated,
-            slate_track_values,
-            cut_off=plan.as_of,
-        )
+    setup = slate_setup(
+        plan,
+        race,
+        schedule,
+        field=slate_field,
+        ratings=slate_ratings,
+        driver_values=slate_driver_values,
+        track_values=slate_track_values,
     )
     made = generate_scenarios(
         load_spec(root, plan.slate_id),

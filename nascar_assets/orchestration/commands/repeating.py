@@ -9,6 +9,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.orchestration.commands.slate import SlateOutcome, run_slate
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.provenance import code_version, data_hashes
+from nascar_assets.orchestration.inputs.slate_files import run_config_path
 from nascar_assets.orchestration.resources import Platform
 
 
@@ -16,8 +17,8 @@ def repeat_slate(home: str, path: Path, location: Location) -> tuple[SlateOutcom
     """Runs a slate again as a RunConfig says.
 
     Returns:
-        The outcome, and what differs from the first run: code version, data, compiled spec. With
-        no difference the upload file is the same, byte for byte.
+        The outcome, and what differs from the first run: code version, race process, data,
+        compiled spec. With no difference the upload file is the same, byte for byte.
 
     Raises:
         InputError: If the file is no RunConfig of a slate, or was changed.
@@ -54,7 +55,15 @@ def differences(home: str, config: RunConfig, outcome: SlateOutcome) -> list[str
     before = config.sim_params.get("code_version")
     if before != code_version():
         found.append(f"The code differs: {before} then, {code_version()} now.")
-    hashes = data_hashes(Platform(home=home).root, outcome.plan.slate_id)
+    root = Platform(home=home).root
+    again = RunConfig.from_json(root.read(run_config_path(outcome.plan.slate_id)) or b"")
+    process = config.sim_params.get("parameters_hash")
+    if process is not None and process != again.sim_params["parameters_hash"]:
+        found.append(
+            f"The race process differs: its parameters had the hash {process[:12]}, now "
+            f"{again.sim_params['parameters_hash'][:12]}."
+        )
+    hashes = data_hashes(root, outcome.plan.slate_id)
     for name, digest in dict(config.sim_params.get("data", {})).items():
         if hashes.get(name) != digest:
             found.append(

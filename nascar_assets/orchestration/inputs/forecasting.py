@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nascar_assets.calibration.archive import race_to_forecast
+from nascar_assets.calibration.race_forecast import race_setup
 from nascar_assets.lineups import Portfolio
+from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.store import read_table, table_path
 from nascar_assets.rules import RuleSet, rule_set
 from nascar_assets.rules.race_day import race_day
-from nascar_assets.scenarios import Scenarios
+from nascar_assets.scenarios import RaceSetup, Scenarios
 from nascar_assets.slates.slate import Slate
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.aside import counted
@@ -22,6 +27,40 @@ from nascar_assets.storage.aside import counted
 def contest_rules(plan: SlatePlan) -> RuleSet:
     """The rules of the slate's contest on the race's date."""
     return rule_set(plan.contest, race_day(plan.lock))
+
+
+def slate_setup(
+    plan: SlatePlan,
+    race: Mapping[str, Any],
+    schedule: pl.DataFrame,
+    *,
+    field: pl.DataFrame,
+    ratings: pl.DataFrame,
+    driver_values: pl.DataFrame,
+    track_values: pl.DataFrame,
+) -> RaceSetup:
+    """The race of a slate as its scenarios are drawn from it.
+
+    Args:
+        plan: The slate's run.
+        race: The race's row of the schedule.
+        schedule: The schedule.
+        field: The table `slate_field`.
+        ratings: The table `slate_ratings`.
+        driver_values: The table `slate_driver_values`.
+        track_values: The table `slate_track_values`.
+    """
+    # The graph's own estimates, before people's overrides: what a skill is measured against.
+    state = build_state(driver_values, track_values, schedule, (), plan.as_of, entrants=field)
+    estimated = pl.DataFrame(
+        {
+            "driver_id": [node.driver_id for node in state.drivers],
+            "skill": [node.skill for node in state.drivers],
+        }
+    )
+    return race_setup(
+        race_to_forecast(race, field, ratings, estimated, track_values, cut_off=plan.as_of)
+    )
 
 
 _last_loaded: list[tuple[tuple[str, ...], Scenarios]] = []
