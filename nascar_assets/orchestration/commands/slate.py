@@ -27,6 +27,7 @@ from nascar_assets.orchestration.runs import Progress, register_slates, run_job
 from nascar_assets.orchestration.stage_times import StageTimes
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import scan_table, table_path
+from nascar_assets.orchestration.tags import SLATE
 from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.storage import DataRoot
@@ -186,7 +187,7 @@ def run_slate(
         instance,
         partition=slate_id,
         run_config={"ops": {"slate": {"config": config}}},
-        tags={"nascar/slate": slate_id},
+        tags={SLATE: slate_id},
         progress=progress,
         times=times,
     )
