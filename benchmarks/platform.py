@@ -26,6 +26,7 @@ import polars as pl
 
 from nascar_assets.feed.paths import weekend_path
 from nascar_assets.feed.schemas import SCHEDULE
+from nascar_assets.orchestration.automation.seen_races import AS_OF_TABLES
 from nascar_assets.orchestration.automation.sensor_feed import decide_feed
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races, run_races
@@ -154,9 +155,8 @@ def many_races(home: Path) -> Iterator[Row]:
     ]
     schedule = pl.DataFrame(races, schema=SCHEDULE, orient="row")
     root.write_frame("store/schedule.parquet", schedule)
-    as_of = ("race_features", "track_profiles")
     made_by_a_run = ("race_results", "practice", "lap_summaries")
-    folders = {name: home / "store" / name for name in (*made_by_a_run, *as_of)}
+    folders = {name: home / "store" / name for name in (*made_by_a_run, *AS_OF_TABLES)}
     for folder in folders.values():
         folder.mkdir(parents=True)
     for race in races:
@@ -168,7 +168,7 @@ def many_races(home: Path) -> Iterator[Row]:
         for name in made_by_a_run:
             (folders[name] / f"{race['race_key']}.parquet").write_bytes(data)
     for race in races:
-        for name in as_of:
+        for name in AS_OF_TABLES:
             (folders[name] / f"{race['race_key']}.parquet").write_bytes(b"made")
     instance = open_instance(str(home))
     register_races(instance, [race["race_key"] for race in races])

@@ -120,6 +120,9 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
     )
 
 
+AS_OF_TABLES = ("race_features", "driver_ratings", "track_profiles")
+"""What is made of earlier races as of a race's start."""
+
 LAST_TABLE = "lap_summaries"
 """What a race's run makes last."""
 
@@ -199,7 +202,7 @@ def stale_tables(root: DataRoot, schedule: pl.DataFrame, now: datetime) -> dict[
                 changed[key] = max(changed[key], moment)
     made = [
         {_key(item.path): item.modified for item in root.list(f"store/{asset}")}
-        for asset in ("race_features", "driver_ratings", "track_profiles")
+        for asset in AS_OF_TABLES
     ]
     all_made = set.intersection(*(set(times) for times in made))
     oldest = {key: min(times[key] for times in made) for key in all_made}
