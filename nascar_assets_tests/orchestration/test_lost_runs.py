@@ -70,6 +70,27 @@ def test_a_killed_run_is_marked_and_run_again_once(races: Path) -> None:
     assert ticker.settle() == []
 
 
+def test_a_killed_run_that_dagster_found_first_is_run_again(races: Path) -> None:
+    ticker = Ticker(races)
+    job = ticker.definitions.resolve_job_def("race_job")
+    run = ticker.instance.create_run_for_job(
+        job,
+        status=dg.DagsterRunStatus.STARTED,
+        tags={"dagster/run_key": "race:x", "dagster/partition": "2025-cup-05"},
+    )
+    with ticker.instance.run_storage.connect() as connection:  # it had begun
+        connection.exec_driver_sql(
+            "UPDATE runs SET start_time = ? WHERE run_id = ?", (time.time(), run.run_id)
+        )
+    ticker.instance.report_engine_event("It was terminated by signal 9 (SIGKILL).", run)
+    ticker.instance.report_run_failed(run)  # as its code server does
+    (request,) = ticker.tick("lost_runs")
+    assert request.partition_key == "2025-cup-05"
+    assert run_state(ticker.instance, "race:x") is RunState.LOST
+    assert ticker.carry_out(request)
+    assert run_state(ticker.instance, "race:x") is RunState.DONE
+
+
 def test_what_dies_again_and_again_is_left(races: Path) -> None:
     ticker = Ticker(races)
     run = ticker.instance.create_run_for_job(

@@ -152,9 +152,11 @@ def is_alive(pid: int, seen: datetime) -> bool:
 
 
 def mark_faults_of_the_machine(instance: dg.DagsterInstance) -> None:
-    """Marks failed runs that the machine was at fault for, of those that nobody started by hand.
+    """Marks failed runs that the machine was at fault for.
 
-    A run that failed before it began could not be launched: a machine under load answers too late.
+    A killed run is often found by Dagster first, which fails it from outside. A run that failed
+    before it began could not be launched: a machine under load answers too late. By its errors a
+    run is judged only where nobody started it by hand.
     """
     day = datetime.now(UTC) - timedelta(days=1)
     failed = instance.get_run_records(
@@ -162,15 +164,26 @@ def mark_faults_of_the_machine(instance: dg.DagsterInstance) -> None:
     )
     for record in failed:
         run = record.dagster_run
-        if {LOST, JUDGED} & run.tags.keys() or not {RUN_KEY, FOLLOWED} & run.tags.keys():
+        if {LOST, JUDGED} & run.tags.keys() or job_that_repeats(run) is None:
             continue
-        if job_that_repeats(run) is None:
-            continue
-        if record.start_time is None:
-            instance.add_run_tags(run.run_id, {LOST: "true"})
-            continue
-        found = FAULTS_OF_THE_MACHINE & set(error_names(instance, run.run_id))
-        instance.add_run_tags(run.run_id, {LOST: "machine"} if found else {JUDGED: "true"})
+        by_itself = bool({RUN_KEY, FOLLOWED} & run.tags.keys())
+        tag = {JUDGED: "true"}
+        if was_ended_from_outside(instance, run.run_id) or (by_itself and not record.start_time):
+            tag = {LOST: "true"}
+        elif by_itself and FAULTS_OF_THE_MACHINE & set(error_names(instance, run.run_id)):
+            tag = {LOST: "machine"}
+        instance.add_run_tags(run.run_id, tag)
+
+
+def was_ended_from_outside(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a run failed without a word of its own: its process was killed or crashed."""
+    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    records = instance.get_records_for_run(run_id, of_type=kinds).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    return bool(events) and all(
+        event is not None and event.is_run_failure and event.event_specific_data is None
+        for event in events
+    )
 
 
 def error_names(instance: dg.DagsterInstance, run_id: str) -> list[str]:
@@ -182,7 +195,7 @@ def error_names(instance: dg.DagsterInstance, run_id: str) -> list[str]:
         error = None
         if event is not None and event.is_step_failure:
             error = event.step_failure_data.error
-        elif event is not None and event.is_run_failure:
+        elif event is not None and event.is_run_failure and event.event_specific_data is not None:
             error = event.job_failure_data.error
         while error is not None:
             names.append(error.cls_name or "")
