@@ -17,6 +17,12 @@ SLATE = "nascar/slate"
 BATCH = "nascar/batch"
 """Tag: the run is over several neighbouring races."""
 
+BACKFILL = "dagster/backfill"
+"""Dagster's tag of a run that belongs to a person's backfill."""
+
+OF_BACKFILL = "nascar/backfill"
+"""Tag: the run repeats one of a backfill."""
+
 LOST = "nascar/lost"
 """Tag: the run's process was found dead (`true`), or the machine was at fault (`machine`): it is
 run again and is no failure of the input."""

@@ -186,6 +186,22 @@ def test_a_correction_waits_for_ratings_that_are_being_made(races: Path) -> None
     assert [line.split()[0] for line in ticker.settle()] == ["race_job", "as_of_job"]
 
 
+def test_ratings_wait_for_tables_that_a_person_has_made(races: Path) -> None:
+    ticker = Ticker(races)
+    ticker.tick("landing_feed")
+    newest = sorted((races / "store/track_profiles").glob("2025-cup-*"))[-1]
+    newest.unlink()
+    by_hand = ticker.instance.create_run_for_job(
+        ticker.definitions.resolve_implicit_global_asset_job_def(),
+        status=dg.DagsterRunStatus.STARTED,
+        asset_selection=frozenset({dg.AssetKey("race_results")}),
+    )
+    assert ticker.tick("landing_feed") == []
+    assert "Ratings wait" in ticker.skipped
+    ticker.instance.report_run_canceled(by_hand)
+    assert [line.split()[0] for line in ticker.settle()] == ["as_of_job"]
+
+
 def test_a_file_that_is_copied_again_starts_nothing_and_is_no_fault(races: Path) -> None:
     path = weekend(races, 2025, 3)
     whole = path.read_bytes()
@@ -202,15 +218,29 @@ def test_a_file_that_is_copied_again_starts_nothing_and_is_no_fault(races: Path)
     assert ticker.tick("landing_feed") == []
 
 
-def test_one_bad_race_does_not_stop_the_others_of_a_backfill(races: Path) -> None:
+@pytest.mark.parametrize(
+    ("job", "lost"),
+    [
+        ("race_job", {}),
+        ("__ASSET_JOB", {}),
+        ("__ASSET_JOB", {"nascar/lost": "true"}),  # which no job could repeat as it was
+    ],
+)
+def test_one_bad_race_does_not_stop_the_others_of_a_backfill(
+    races: Path, job: str, lost: dict[str, str]
+) -> None:
     ticker = Ticker(races)
     ticker.tick("landing_feed")
     order = list(ticker.instance.get_dynamic_partitions("races"))
     keys = order[3:6]
+    whole = job == "race_job"
     failed = ticker.instance.create_run_for_job(
-        ticker.definitions.resolve_job_def("race_job"),
+        ticker.definitions.resolve_job_def(job)
+        if whole
+        else ticker.definitions.resolve_implicit_global_asset_job_def(),
         status=dg.DagsterRunStatus.FAILURE,
-        tags={**range_tags(keys), "dagster/backfill": "by-hand"},
+        asset_selection=None if whole else frozenset({dg.AssetKey("entries")}),
+        tags={**range_tags(keys), "dagster/backfill": "by-hand", **lost},
     )
     requests = ticker.tick("landing_feed")
     assert [request.partition_key for request in requests] == keys

@@ -21,6 +21,9 @@ from nascar_assets.orchestration.automation.freshness import POLICIES
 RACE_TABLES = frozenset(
     {"entries", "practice", "laps", "lap_features", "lap_summaries", "race_results"}
 )
+AS_OF_TABLES = frozenset({"race_features", "driver_ratings", "track_profiles"})
+"""What is made of earlier races as of a race's start."""
+
 GRAPH_TABLES = frozenset({"driver_values", "track_values", "veto_rules", "ontology_graph"})
 
 

@@ -118,7 +118,8 @@ def unfinished(root: DataRoot, slate: str) -> list[str]:
     }
     if has_lineups(root, plan) and upload in times and times[upload] >= times[lineups]:
         return []
-    return ["Its newest run did not come to its upload file; the one there is of an older run."]
+    there = "the one there is of an older run" if upload in times else "there is none"
+    return [f"Its newest run did not come to its upload file; {there}."]
 
 
 def judged(

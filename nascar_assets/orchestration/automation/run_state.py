@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
 import dagster as dg
 
+from nascar_assets.orchestration.automation.conditions import AS_OF_TABLES, RACE_TABLES
 from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
 from nascar_assets.orchestration.tags import AT, ATTEMPT, FOR, LOST, PARTITION, RUN_KEY, SALARIES
 
@@ -81,11 +82,30 @@ def any_in_flight(instance: dg.DagsterInstance, jobs: Iterable[str]) -> bool:
     )
 
 
+def races_in_flight(instance: dg.DagsterInstance) -> bool:
+    """Whether a run that makes the schedule or tables of races has not ended, however started."""
+    tables = {"schedule", "race_files", *RACE_TABLES}
+    return _made_in_flight(instance, ("race_job", "schedule_job"), tables)
+
+
+def ratings_in_flight(instance: dg.DagsterInstance) -> bool:
+    """Whether a run that makes ratings, or what is made beside them, has not ended."""
+    return _made_in_flight(instance, ("as_of_job",), AS_OF_TABLES)
+
+
+def _made_in_flight(
+    instance: dg.DagsterInstance, jobs: Collection[str], tables: Collection[str]
+) -> bool:
+    return any(
+        run.job_name in jobs or any(key.path[-1] in tables for key in run.asset_selection or ())
+        for run in instance.get_runs(dg.RunsFilter(statuses=list(IN_FLIGHT)))
+    )
+
+
 def newest_slate_run(instance: dg.DagsterInstance, slate_id: str) -> SlateRun | None:
     """A slate's newest run that was not lost; none where there is none."""
-    found = instance.get_run_records(
-        dg.RunsFilter(job_name="slate_job", tags={PARTITION: slate_id}), limit=5
-    )
+    asked = dg.RunsFilter(job_name="slate_job", tags={PARTITION: slate_id})
+    found = instance.get_run_records(asked, limit=MOST_SLATE_ATTEMPTS + 1)
     for record in found:
         run = record.dagster_run
         if LOST in run.tags:

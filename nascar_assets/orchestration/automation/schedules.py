@@ -7,9 +7,9 @@ import dagster as dg
 
 from nascar_assets.orchestration.automation.run_state import (
     RunState,
-    any_in_flight,
     ever_run,
     newest_slate_run,
+    races_in_flight,
     run_state,
 )
 from nascar_assets.orchestration.jobs import slate_job
@@ -49,7 +49,7 @@ def race_week(
         if week.is_open(now) and (run := newest_slate_run(instance, slate)) is not None
     }
     due = due_refreshes(now, weeks.values(), {slate: run.at for slate, run in runs.items()})
-    if due and any_in_flight(instance, ["race_job", "schedule_job"]):
+    if due and races_in_flight(instance):
         yield dg.SkipReason("Slates wait for the races that are being run.")
         return
     assert SLATES.name is not None

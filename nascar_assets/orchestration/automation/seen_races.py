@@ -16,6 +16,7 @@ from nascar_assets.feed.landing import LANDING, MANIFEST, landed_schedules
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.paths import parse_path
 from nascar_assets.feed.payload import FeedFormatError
+from nascar_assets.orchestration.automation.conditions import AS_OF_TABLES
 from nascar_assets.orchestration.automation.landing_index import SETTLE, look, sha256
 from nascar_assets.orchestration.automation.race_decisions import (
     LandedRace,
@@ -120,18 +121,15 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
     )
 
 
-AS_OF_TABLES = ("race_features", "driver_ratings", "track_profiles")
-"""What is made of earlier races as of a race's start."""
-
-LAST_TABLE = "lap_summaries"
-"""What a race's run makes last."""
+WHOLE = ("entries", "practice", "race_results", "lap_summaries")
+"""A race's run makes its tables from its files along these four ways; these are their ends."""
 
 
 def materialised_content(root: DataRoot, now: datetime) -> dict[str, str]:
     """Content of the landed files that each race's tables were made from, by race key.
 
-    A race whose run was ended half-way has none: its last table is missing, or older than the
-    table of its files, which a run makes first.
+    A race whose run was ended half-way has none: a table is missing, or older than the table of
+    its files, which a run makes first.
     """
     tables = look(
         root,
@@ -141,7 +139,9 @@ def materialised_content(root: DataRoot, now: datetime) -> dict[str, str]:
         settle=NO_SETTLING,
         value=files_content,
     )
-    ended = {_key(item.path): item.modified for item in root.list(f"store/{LAST_TABLE}")}
+    made = [{_key(item.path): item.modified for item in root.list(f"store/{t}")} for t in WHOLE]
+    every = set.intersection(*(set(times) for times in made))
+    ended = {key: min(times[key] for times in made) for key in every}
     return {
         key: value
         for path, value, begun in tables.files.select("path", "value", "modified").iter_rows()

@@ -22,21 +22,19 @@ from nascar_assets.orchestration.automation.race_decisions import (
 from nascar_assets.orchestration.automation.run_state import (
     IN_FLIGHT,
     RunState,
-    any_in_flight,
+    races_in_flight,
     races_of,
+    ratings_in_flight,
     run_state,
 )
 from nascar_assets.orchestration.jobs import as_of_job, race_job, schedule_job
 from nascar_assets.orchestration.partitions import RACES, RANGE_START, range_tags
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races
-from nascar_assets.orchestration.tags import BATCH, LOST
+from nascar_assets.orchestration.tags import BACKFILL, BATCH, LOST, OF_BACKFILL
 from nascar_assets.storage import DataRoot
 
 INTERVAL_SECONDS = 15
-
-BACKFILL = "dagster/backfill"
-"""Dagster's tag of a run that belongs to a backfill."""
 
 TAKEN_APART_FOR = timedelta(days=1)
 """A run over several races that failed longer ago is left as it is."""
@@ -162,13 +160,13 @@ def decide_feed(
         return tick
     pending = _request_races(instance, stale, [*order, *landed], tick) or bool(on_their_way)
     pending |= _take_apart(instance, seen.landed, held, order, tick, now - TAKEN_APART_FOR)
-    if pending or any_in_flight(instance, ["race_job", "schedule_job"]):
+    if pending or races_in_flight(instance):
         tick.waiting.append("Ratings wait for the races that are being run.")
         return tick
     behind = stale_tables(root, seen.schedule, now)
     for keys in stretches(behind, order):
         name = content_of((key, behind[key].isoformat()) for key in keys)
-        batch = Batch(keys, f"as_of:{name}")
+        batch = Batch(keys, f"as_of:2:{name}")
         state = run_state(instance, batch.run_key)
         if state is RunState.NONE:
             tick.requests.append(_request("as_of_job", batch))
@@ -186,9 +184,7 @@ def ratings_under_way(instance: dg.DagsterInstance, now: datetime) -> bool:
     from nascar_assets.orchestration.automation.sensor_runs import to_be_repeated
 
     lost = to_be_repeated(instance, now)
-    return any_in_flight(instance, ["as_of_job"]) or any(
-        run.job_name == "as_of_job" for run in lost
-    )
+    return ratings_in_flight(instance) or any(run.job_name == "as_of_job" for run in lost)
 
 
 def _on_their_way(instance: dg.DagsterInstance, order: Sequence[str], now: datetime) -> set[str]:
@@ -279,6 +275,11 @@ def _take_apart(
     if it were up to date. A person's backfill over a range is taken apart too: one bad race does
     not stop the others.
     """
+    from nascar_assets.orchestration.automation.sensor_runs import (
+        is_fault_of_the_machine,
+        job_that_repeats,
+    )
+
     failed = [
         run
         for run in instance.get_runs(
@@ -289,7 +290,10 @@ def _take_apart(
     asked = {str(request.run_key) for request in tick.requests}
     pending = False
     for run in failed:
-        if run.run_id in tick.apart or LOST in run.tags:
+        if run.run_id in tick.apart or (LOST in run.tags and job_that_repeats(run)):
+            continue
+        if LOST not in run.tags and is_fault_of_the_machine(instance, run.run_id):
+            tick.apart.append(run.run_id)  # its races would meet the same fault one by one
             continue
         unfinished = False
         for key in races_of(run, order):
@@ -313,7 +317,7 @@ def _take_apart(
 
 def _is_backfill_of_races(run: dg.DagsterRun) -> bool:
     """Whether a person's backfill started a run over a range of races for their tables."""
-    if BACKFILL not in run.tags or RANGE_START not in run.tags:
+    if RANGE_START not in run.tags or not {BACKFILL, OF_BACKFILL} & run.tags.keys():
         return False
     made = {key.path[-1] for key in run.asset_selection or ()}
     return run.job_name == "race_job" or bool(made & RACE_TABLES)

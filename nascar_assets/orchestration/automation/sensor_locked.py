@@ -11,6 +11,9 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.storage import DataRoot
 
 INTERVAL_SECONDS = 60
+TOLD = "not judged: "
+"""Begins the cursor's notes of what was told of slates that could not be judged."""
+
 LOOK_BACK = timedelta(days=2)
 """Slates that locked longer ago are not asked about any more."""
 
@@ -27,14 +30,16 @@ def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg
 
     now = clock_now()
     before: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+    told = {what: text for what, text in before.items() if what.startswith(TOLD)}
     root = platform.root
     locked = newly_locked(root, before, now)
-    notices = {}
+    notices: dict[str, str] = {}
+    unjudged: dict[str, str] = {}
     for slate in [*locked]:
         try:
             result = judged(root, slate, now, datetime.now(UTC), ended=True)
         except Exception as error:  # the others are judged all the same, this one at the next look
-            notices[slate] = f"It could not be judged: {error}"
+            unjudged[f"{TOLD}{slate}"] = f"It could not be judged: {error}"
             del locked[slate]
             continue
         context.instance.report_runless_asset_event(
@@ -45,11 +50,13 @@ def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg
         if not result["passed"]:
             notices[slate] = f"It was locked with old data. {result['metadata']['stale'].md_str}"
     tell(context.log, "locked_slates", {}, notices)
+    tell(context.log, "locked_slates", told, unjudged)  # once for as long as it stands
+    reported = {slate: lock for slate, lock in before.items() if slate not in told}
     said = ", ".join(locked)
     return dg.SensorResult(
         run_requests=[],
         skip_reason=dg.SkipReason(f"Locked: {said}." if said else "No slate has locked."),
-        cursor=json.dumps({**before, **locked}, sort_keys=True),
+        cursor=json.dumps({**reported, **locked, **unjudged}, sort_keys=True),
     )
 
 

@@ -9,11 +9,25 @@ import dagster as dg
 from nascar_assets.orchestration import jobs
 from nascar_assets.orchestration.automation.conditions import GRAPH_TABLES, RACE_TABLES
 from nascar_assets.orchestration.automation.notify import Notice, notifiers, notify_all
-from nascar_assets.orchestration.automation.run_state import IN_FLIGHT, any_in_flight, attempts_left
+from nascar_assets.orchestration.automation.run_state import (
+    IN_FLIGHT,
+    attempts_left,
+    races_in_flight,
+)
 from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.tags import AT, ATTEMPT, FOR, LOST, PARTITION, RUN_KEY, SLATE
+from nascar_assets.orchestration.tags import (
+    AT,
+    ATTEMPT,
+    BACKFILL,
+    FOR,
+    LOST,
+    OF_BACKFILL,
+    PARTITION,
+    RUN_KEY,
+    SLATE,
+)
 from nascar_assets.storage import DataRoot
 
 INTERVAL_SECONDS = 20
@@ -76,7 +90,7 @@ def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Sen
     requests = [
         request
         for run in lost_and_not_repeated(context.instance, now)
-        if not (run.job_name == "as_of_job" and any_in_flight(context.instance, ["race_job"]))
+        if not (run.job_name == "as_of_job" and races_in_flight(context.instance))
         and (request := again(platform.root, run, clock_now())) is not None
     ]
     return dg.SensorResult(
@@ -156,7 +170,7 @@ def mark_faults_of_the_machine(instance: dg.DagsterInstance) -> None:
 
     A killed run is often found by Dagster first, which fails it from outside. A run that failed
     before it began could not be launched: a machine under load answers too late. By its errors a
-    run is judged only where nobody started it by hand.
+    run is judged only where nobody waits for it: of a sensor, a schedule or a backfill.
     """
     day = datetime.now(UTC) - timedelta(days=1)
     failed = instance.get_run_records(
@@ -166,13 +180,18 @@ def mark_faults_of_the_machine(instance: dg.DagsterInstance) -> None:
         run = record.dagster_run
         if {LOST, JUDGED} & run.tags.keys() or job_that_repeats(run) is None:
             continue
-        by_itself = bool({RUN_KEY, FOLLOWED} & run.tags.keys())
+        by_itself = bool({RUN_KEY, FOLLOWED, BACKFILL} & run.tags.keys())
         tag = {JUDGED: "true"}
         if was_ended_from_outside(instance, run.run_id) or (by_itself and not record.start_time):
             tag = {LOST: "true"}
-        elif by_itself and FAULTS_OF_THE_MACHINE & set(error_names(instance, run.run_id)):
+        elif by_itself and is_fault_of_the_machine(instance, run.run_id):
             tag = {LOST: "machine"}
         instance.add_run_tags(run.run_id, tag)
+
+
+def is_fault_of_the_machine(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a run failed by an error that a later attempt may not meet."""
+    return bool(FAULTS_OF_THE_MACHINE & set(error_names(instance, run_id)))
 
 
 def was_ended_from_outside(instance: dg.DagsterInstance, run_id: str) -> bool:
@@ -305,6 +324,8 @@ def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | 
         if name in (RANGE_START, RANGE_END) or name.startswith("nascar/")
     }
     old.pop(LOST, None)
+    if BACKFILL in run.tags:
+        old[OF_BACKFILL] = run.tags[BACKFILL]
     return dg.RunRequest(
         run_key=key,
         job_name=job_that_repeats(run),

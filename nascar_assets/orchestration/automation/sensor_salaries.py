@@ -6,12 +6,12 @@ from typing import Any
 
 import dagster as dg
 
-from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.errors import InputError
 from nascar_assets.orchestration.automation.landing_index import look, sha256
 from nascar_assets.orchestration.automation.run_state import (
     RunState,
-    any_in_flight,
     newest_slate_run,
+    races_in_flight,
     run_state,
 )
 from nascar_assets.orchestration.automation.slate_decisions import (
@@ -60,7 +60,7 @@ def landing_salaries(context: dg.SensorEvaluationContext, platform: Platform) ->
     register_slates(context.instance, slates)  # before a run of theirs is asked for
     requests: list[dg.RunRequest] = []
     waiting = [f"{path}: {text}" for path, text in notices.items()]
-    if any_in_flight(context.instance, ["race_job", "schedule_job"]):
+    if races_in_flight(context.instance):
         waiting.insert(0, "Slates wait for the races that are being run.")
     else:
         requests = slate_requests(root, context.instance, slates, real, now)
@@ -143,21 +143,25 @@ def _read(
 ) -> Outcome | None:
     from nascar_assets.orchestration.commands.slate import RaceNotFound, read_slate
     from nascar_assets.orchestration.storage.store import MissingPartition
+    from nascar_assets.slates.salaries import read_salaries
 
     path = file.path
     data = _as_seen(root, path, file.sha256)
     if data is None:
         return None
+    name = path.rsplit("/", 1)[-1]
     try:
-        registration, _ = read_slate(root, data, path.rsplit("/", 1)[-1], None, now)
+        read_salaries(data, name)
+    except InputError as error:
+        return Outcome("refused", str(error))
+    except Exception as error:  # one file that nobody foresaw must not keep all others out
+        return Outcome("refused", f"It cannot be read: {type(error).__name__}: {error}")
+    try:
+        registration, _ = read_slate(root, data, name, None, now)
     except (RaceNotFound, MissingPartition) as error:
         return Outcome("waiting", f"It waits for its race. {error}")
     except InputError as error:
         return Outcome("refused", str(error))
-    except (EnvironmentFault, OSError):
-        raise
-    except Exception as error:  # one file that nobody foresaw must not keep all others out
-        return Outcome("refused", f"It cannot be read: {type(error).__name__}: {error}")
     made[path] = registration
     return Outcome("slate", registration.slate_id)
 

@@ -35,7 +35,7 @@ class Finding:
 
 
 def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
-    """Looks at Python, packages, the data root, Dagster's storage, the graph and the feed.
+    """Looks at Python, packages, data root, disk, Dagster, its sensors, settings, graph and feed.
 
     Args:
         home: The data root.
@@ -178,8 +178,9 @@ def _sensors(home: str) -> str:
         ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
         if ticks and ticks[0].status is TickStatus.FAILURE:
             error = ticks[0].error
-            text = (error.cause or error).message.strip().splitlines() if error else [""]
-            faults.append(f"the last tick of {state.name} failed: {text[0]}")
+            text = (error.cause or error).message.strip() if error else ""
+            line = text.splitlines()[0] if text else "no message"
+            faults.append(f"the last tick of {state.name} failed: {line}")
     if faults:
         raise EnvironmentFault("; ".join(faults))
     return f"{len(states)} known, none stopped or failing"

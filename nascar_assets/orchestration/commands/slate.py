@@ -130,7 +130,7 @@ def read_slate(
     entries = known_entries(root, found["race_key"], as_of)
     built = build_slate(read, found, entries, driver_directory(root, as_of), rules)
     registration = Registration(
-        slate_id=_slate_of(root, found["race_id"], contest) or slate_key(found, rules),
+        slate_id=_slate_of(root, found["race_id"], contest, slate_key(found, rules)),
         salary_path=f"{SALARY_FOLDER}/{filename}",
         salary_sha256=read.sha256,
         race_id=found["race_id"],
@@ -140,13 +140,14 @@ def read_slate(
     return registration, list(built.notices)
 
 
-def _slate_of(root: DataRoot, race_id: str, contest: str) -> str | None:
-    """The slate that a race has already: it keeps its key when the race moves to another day."""
-    for slate_id in registered_slates(root):
-        known = Registration.load(root, slate_id)
-        if (known.race_id, known.contest) == (race_id, contest):
+def _slate_of(root: DataRoot, race_id: str, contest: str, key: str) -> str:
+    """The slate that a race has already, which keeps its key when the race moves, or a new key."""
+    known = registered_slates(root)
+    for slate_id in () if key in known else known:
+        registration = Registration.load(root, slate_id)
+        if (registration.race_id, registration.contest) == (race_id, contest):
             return slate_id
-    return None
+    return key
 
 
 def run_slate(
