@@ -70,7 +70,8 @@ def late_swap(
     """The smallest change to a portfolio after drivers were scratched.
 
     Replaces as few drivers as possible, in lineups without a scratched driver too where that takes
-    fewer; among the smallest changes it takes the one with the most mean points.
+    fewer. Where more change than were scratched, that it is the smallest change is not proven, and
+    a notice says so. Among the smallest changes it takes the one with the most mean points.
 
     Args:
         scenario_points_x20: [S, N] contest points, as for `build_portfolio`.
@@ -102,10 +103,10 @@ def late_swap(
     worth = space_kernel.additive(space, scaled.sum(axis=0, dtype=np.int64))
     gone = np.uint64(sum(1 << i for i in out))
     chosen = None
+    needed = int(np.bitwise_count(now & gone).sum())
     if space.shape[0] >= problem.lineups:
         affected = (now & gone) != 0
         chosen = _choose(problem, space, worth, now, affected)
-        needed = int(np.bitwise_count(now & gone).sum())
         if chosen is None or _changed(now, chosen) > needed:
             # Lineups without a scratched driver may have to give way.
             other = _choose(problem, space, worth, now, np.ones(now.shape[0], np.bool_))
@@ -127,6 +128,11 @@ def late_swap(
             Change(number, slate.players[a].name, slate.players[b].name)
             for a, b in zip(leaving, coming, strict=True)
         ]
+    if len(changes) > needed:
+        notices.append(
+            f"{len(changes)} drivers change for {needed} scratched places, as the settings ask for "
+            "it; that fewer would not do was searched for among the likeliest lineups, not proven."
+        )
     return Swap(drivers, tuple(changes), (*problem.notices, *notices))
 
 

@@ -283,7 +283,7 @@ def _objective(
         return BestObjective(columns, roster, REACHED, level)
     assert field is not None
     if settings.objective == "top_fraction":
-        place = max(int(settings.top_fraction * field.shape[0]), 1)
+        place = max(math.floor(settings.top_fraction * field.shape[0] + 1e-9), 1)
         codes = prize_kernel.pair_codes(field, columns.shape[0])
         level = prize_kernel.cut_offs(np.ascontiguousarray(points), codes, place)
         return BestObjective(columns, roster, REACHED, level)

@@ -62,6 +62,7 @@ def test_a_lineup_without_the_driver_gives_way_where_that_takes_fewer_changes():
     swap = late_swap(points, slate, asked, before, [slate.players[7].name])
     assert swap.drivers[1].tolist() == [6, 8, 9, 10, 11, 12]
     assert [change.lineup for change in swap.changes] == [1, 2]
+    assert swap.notices[-1].startswith("2 drivers change for 1 scratched places")
 
 
 def test_a_scratch_that_no_change_mends_names_the_conflict():
