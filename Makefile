@@ -23,9 +23,10 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two processes with a thread each: more threads on two cores only wait for each other.
 test: setup system lint
 	bash scripts/neo4j.sh install
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-faults: setup system
 	bash scripts/neo4j.sh install

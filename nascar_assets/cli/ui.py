@@ -14,6 +14,9 @@ import typer
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output, messages
 
+STOP_SECONDS = 15
+"""Dagster ends within a few seconds of Ctrl-C, unless it was still starting its own processes."""
+
 
 def ui(
     home: Home,
@@ -55,8 +58,18 @@ def ui(
             Output(as_json).result({"address": address, "home": environment["NASCAR_HOME"]})
         code = process.wait()
     except KeyboardInterrupt:
-        code = process.wait()
+        code = _ended(process)
     raise typer.Exit(1 if code > 0 else 0)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Waits for Dagster, which Ctrl-C reached too; one that does not end is ended."""
+    for end in (process.terminate, process.kill):
+        try:
+            return process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            end()
+    return process.wait()
 
 
 def _until_answers(process: subprocess.Popen[bytes], address: str) -> bool:
