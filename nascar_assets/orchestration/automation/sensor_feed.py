@@ -125,6 +125,7 @@ def decide_feed(
         StorageFault: If a folder cannot be listed: then nothing is decided.
     """
     from nascar_assets.orchestration.automation.seen_races import faults, see_races, stale_tables
+    from nascar_assets.orchestration.automation.sensor_runs import to_be_repeated
 
     seen = see_races(root, now)
     writing = [f"{path} is being written" for path in seen.unsettled]
@@ -149,13 +150,14 @@ def decide_feed(
     held = _held(stale, bad, seen.schedule)
     assert RACES.name is not None
     order = list(instance.get_dynamic_partitions(RACES.name))
-    on_their_way = _on_their_way(instance, order, now)
+    lost = to_be_repeated(instance, now)
+    on_their_way = _on_their_way(instance, order, lost)
     stale = [race for race in stale if race.race_key not in held | on_their_way]
     known = set(order)
     by_date = seen.schedule.sort("start_time", "race_id")["race_key"].to_list()
     landed = [key for key in by_date if key in seen.landed and key not in known]
     tick.register = landed
-    if ratings_under_way(instance, now):
+    if ratings_under_way(instance, lost):
         tick.waiting.append("Races wait for the ratings that are being made.")
         return tick
     pending = _request_races(instance, stale, [*order, *landed], tick) or bool(on_their_way)
@@ -175,28 +177,25 @@ def decide_feed(
     return tick
 
 
-def ratings_under_way(instance: dg.DagsterInstance, now: datetime) -> bool:
+def ratings_under_way(instance: dg.DagsterInstance, lost: Sequence[dg.DagsterRun]) -> bool:
     """Whether ratings are being made, or are about to be made again after their run was lost.
 
     They read all results when they begin and are written when they end: a result that changed in
     between would look older than they are, and would never reach them.
     """
-    from nascar_assets.orchestration.automation.sensor_runs import to_be_repeated
-
-    lost = to_be_repeated(instance, now)
     return ratings_in_flight(instance) or any(run.job_name == "as_of_job" for run in lost)
 
 
-def _on_their_way(instance: dg.DagsterInstance, order: Sequence[str], now: datetime) -> set[str]:
+def _on_their_way(
+    instance: dg.DagsterInstance, order: Sequence[str], lost: Sequence[dg.DagsterRun]
+) -> set[str]:
     """Races that a run is making, or that a run which lost its process is about to make again.
 
     A change that comes meanwhile is seen at the first look after that run.
     """
-    from nascar_assets.orchestration.automation.sensor_runs import to_be_repeated
-
     running = instance.get_runs(dg.RunsFilter(job_name="race_job", statuses=list(IN_FLIGHT)))
-    lost = [run for run in to_be_repeated(instance, now) if run.job_name == "race_job"]
-    return {key for run in (*running, *lost) for key in races_of(run, order)}
+    again = [run for run in lost if run.job_name == "race_job"]
+    return {key for run in (*running, *again) for key in races_of(run, order)}
 
 
 def _schedule_pending(

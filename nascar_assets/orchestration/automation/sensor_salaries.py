@@ -141,7 +141,7 @@ def _as_seen(root: DataRoot, path: str, digest: str) -> bytes | None:
 def _read(
     root: DataRoot, file: SalaryLanded, now: datetime, made: dict[str, Registration]
 ) -> Outcome | None:
-    from nascar_assets.orchestration.commands.slate import RaceNotFound, read_slate
+    from nascar_assets.orchestration.commands.slate import RaceNotFound, place_slate
     from nascar_assets.orchestration.storage.store import MissingPartition
     from nascar_assets.slates.salaries import read_salaries
 
@@ -151,13 +151,13 @@ def _read(
         return None
     name = path.rsplit("/", 1)[-1]
     try:
-        read_salaries(data, name)
+        salaries = read_salaries(data, name)
     except InputError as error:
         return Outcome("refused", str(error))
     except Exception as error:  # one file that nobody foresaw must not keep all others out
         return Outcome("refused", f"It cannot be read: {type(error).__name__}: {error}")
     try:
-        registration, _ = read_slate(root, data, name, None, now)
+        registration, _ = place_slate(root, salaries, name, None, now)
     except (RaceNotFound, MissingPartition) as error:
         return Outcome("waiting", f"It waits for its race. {error}")
     except InputError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -32,6 +32,9 @@ from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.aside import aside
+
+if TYPE_CHECKING:
+    from nascar_assets.slates.salaries import SalaryFile
 
 _LOADED_FIRST = (
     "matplotlib.backends.backend_agg",
@@ -113,11 +116,23 @@ def read_slate(
         RaceNotFound: If no race fits, or more than one.
         InputError: If the file is at fault.
     """
-    from nascar_assets.slates.build import build_slate, slate_key
-    from nascar_assets.slates.race_match import find_race
     from nascar_assets.slates.salaries import read_salaries
 
-    read = read_salaries(data, filename)
+    return place_slate(root, read_salaries(data, filename), filename, race, now)
+
+
+def place_slate(
+    root: DataRoot, read: SalaryFile, filename: str, race: str | None, now: datetime
+) -> tuple[Registration, list[str]]:
+    """The second half of `read_slate`: the race of a salary file that was read, and its drivers.
+
+    Raises:
+        RaceNotFound: If no race fits, or more than one.
+        InputError: If the drivers are at fault.
+    """
+    from nascar_assets.slates.build import build_slate, slate_key
+    from nascar_assets.slates.race_match import find_race
+
     try:
         found = find_race(read, scan_table(root, "schedule").collect(), race=race, now=now)
     except InputError as error:
