@@ -11,7 +11,7 @@ import polars as pl
 
 from nascar_assets.calibration.assess import Metrics, compute_all_metrics
 from nascar_assets.calibration.inputs import pair
-from nascar_assets.calibration.metrics_input import Floats, dot
+from nascar_assets.calibration.metrics_input import Floats
 from nascar_assets.calibration.metrics_intervals import ensemble_quantiles, pit_bounds
 from nascar_assets.errors import InputError
 from nascar_assets.rules import RuleSet
@@ -83,8 +83,7 @@ def replay(
         scenarios: The forecast, in any form that `compute_all_metrics` takes.
         outcomes: The race's results, likewise.
         rules: The contest's rules; DraftKings Classic if left out.
-        lineups: Driver ids of each lineup; where there is a captain he is listed first and
-            counts by the rules' multiplier.
+        lineups: Driver ids of each lineup.
         optimum: Driver ids of the best legal lineup in hindsight, from the optimiser.
         names: Driver names by id.
 
@@ -101,9 +100,8 @@ def replay(
         )
     values, truth = (np.asarray(array, np.float64) for array in pairing.variables["points"])
     metrics = compute_all_metrics(scenarios, outcomes, rules=rules, missing="exclude")
-    captain = 1.0 if rules is None else rules.captain_multiplier_percent / 100.0
     known = (pairing.driver_ids, pairing.excluded)
-    table = _lineups(lineups, *known, values, truth, captain)
+    table = _lineups(lineups, *known, values, truth)
     best = None
     if table["points"].count():
         order = table.sort("points", "lineup", descending=[True, False], nulls_last=True)
@@ -114,7 +112,7 @@ def replay(
         }
     hindsight = None
     if optimum is not None:
-        row = _lineups([optimum], *known, values, truth, captain).row(0, named=True)
+        row = _lineups([optimum], *known, values, truth).row(0, named=True)
         hindsight = {name: float(row[name]) for name in ("points", "expected_points", "percentile")}
     return Replay(
         metrics=metrics,
@@ -166,7 +164,6 @@ def _lineups(
     excluded: Mapping[str, str],
     points: Floats,
     truth: Floats,
-    captain: float,
 ) -> pl.DataFrame:
     place = {driver: index for index, driver in enumerate(ids)}
     rows: list[dict[str, Any]] = []
@@ -181,10 +178,8 @@ def _lineups(
                 "know nothing.",
                 field="lineups",
             )
-        weight = np.ones(len(lineup))
-        weight[0] = captain
         chosen = [place[driver] for driver in lineup]
-        forecast, real = dot(points[:, chosen], weight), float(dot(truth[chosen], weight))
+        forecast, real = points[:, chosen].sum(axis=1), float(truth[chosen].sum())
         lower, upper = pit_bounds(np.round(forecast, 6), np.round(real, 6))
         rows.append(
             {

@@ -42,7 +42,6 @@ class SlateFact:
         lock: When lineups lock (UTC).
         roster_size: Drivers in a lineup.
         salary_cap: Dollars.
-        captain_multiplier_percent: What the first driver's salary counts, in percent.
         players: By driver id.
         features: Names of the features that are known by the slate's cut-off, sorted.
     """
@@ -52,7 +51,6 @@ class SlateFact:
     lock: datetime
     roster_size: int
     salary_cap: int
-    captain_multiplier_percent: int
     players: FrozenMap[str, PlayerFact]
     features: tuple[str, ...] = ()
 
@@ -63,7 +61,6 @@ class SlateFact:
         set_(self, "lock", utc_time(model, "lock", self.lock))
         integer(model, "roster_size", self.roster_size, at_least=1)
         integer(model, "salary_cap", self.salary_cap, at_least=0)
-        integer(model, "captain_multiplier_percent", self.captain_multiplier_percent, at_least=100)
         set_(self, "players", FrozenMap(self.players))
         set_(self, "features", texts(model, "features", self.features))
 
@@ -76,7 +73,6 @@ class SlateFact:
             lock=slate.lock,
             roster_size=slate.rules.roster_size,
             salary_cap=slate.rules.salary_cap,
-            captain_multiplier_percent=slate.rules.captain_multiplier_percent,
             players=FrozenMap(
                 {
                     p.driver_id: PlayerFact(p.driver_id, p.salary, p.team, p.status)

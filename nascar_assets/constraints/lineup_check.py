@@ -43,7 +43,7 @@ class LineupChecker:
         """The result for one lineup.
 
         Args:
-            driver_ids: In roster order, a captain first.
+            driver_ids: The lineup's drivers.
             actor: What the lineup is called.
 
         Raises:

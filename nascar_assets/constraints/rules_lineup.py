@@ -1,6 +1,6 @@
 """Constraints on one lineup: roster, salary, slate membership, vetoes.
 
-They read the argument `drivers` (ids in roster order, a captain first), and where the request
+They read the argument `drivers` (ids), and where the request
 brings its own numbers `salaries` (dollars by id), `salary_cap` and `roster_size`.
 """
 
@@ -146,7 +146,7 @@ class NobodyWithdrawn:
 
 @dataclass(frozen=True, slots=True)
 class SalaryCap:
-    """A lineup costs no more than the cap; a captain's salary counts by the rules' multiplier."""
+    """A lineup costs no more than the cap."""
 
     name: ClassVar[str] = "salary cap"
 
@@ -156,7 +156,7 @@ class SalaryCap:
         return (DRIVERS,) if own else (DRIVERS, slate_key(context))
 
     def test(self, context: ConstraintContext, view: StateView) -> ConstraintResult:
-        """Adds up, in hundredths of a dollar so that a captain's share is exact."""
+        """Adds up the salaries."""
         own = own_numbers(context, "salaries", "salary_cap")
         slate: SlateFact | None = None if own else fact(slate_key(context), context, view)
         cap = context.args.get("salary_cap", slate.salary_cap if slate else None)
@@ -167,15 +167,10 @@ class SalaryCap:
         without = sorted({id_ for id_ in drivers if id_ not in (salaries or {})})
         if without or salaries is None or cap is None:
             return deny("SALARY_MISSING", f"No salary is known for {_named(without)}.")
-        percent = slate.captain_multiplier_percent if slate else 100
-        cost = sum(
-            salaries[id_] * (percent if place == 0 else 100) for place, id_ in enumerate(drivers)
-        )
-        if cost <= 100 * cap:
+        cost = sum(salaries[id_] for id_ in drivers)
+        if cost <= cap:
             return Allow()
-        return deny(
-            "SALARY_CAP_EXCEEDED", f"The lineup costs {cost / 100:,.0f}; the cap is {cap:,}."
-        )
+        return deny("SALARY_CAP_EXCEEDED", f"The lineup costs {cost:,}; the cap is {cap:,}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,19 +94,19 @@ class LineupFeasible:
     def test(self, context: ConstraintContext, view: StateView) -> ConstraintResult:
         """Prices the cheapest roster of those who may be picked."""
         salaries = _racing(context, view)
-        size, cap, captain = _rules(context, view)
+        size, cap = _rules(context, view)
         pool = [id_ for id_ in salaries if _may_be_picked(id_, context, view)]
         if len(pool) < size:
             return deny(
                 "LINEUP_INFEASIBLE",
                 f"{len(pool)} drivers may be picked; a lineup holds {size}.",
             )
-        cost = _cheapest([salaries[id_] for id_ in pool], size, captain)
-        if cost <= 100 * cap:
+        cost = sum(sorted(salaries[id_] for id_ in pool)[:size])
+        if cost <= cap:
             return Allow()
         return deny(
             "LINEUP_INFEASIBLE",
-            f"The cheapest lineup costs {cost / 100:,.0f}; the cap is {cap:,}.",
+            f"The cheapest lineup costs {cost:,}; the cap is {cap:,}.",
         )
 
 
@@ -183,7 +183,7 @@ class ExposureFeasible:
         if not asked:
             return Allow()
         code, count = "EXPOSURE_INFEASIBLE", int(context.args.get("lineups", 1))
-        size, cap, _ = _rules(context, view)
+        size, cap = _rules(context, view)
         salaries = _racing(context, view)
         least, most = dict.fromkeys(salaries, 0), dict.fromkeys(salaries, count)
         for id_, (low, high) in sorted(asked.items()):
@@ -222,7 +222,7 @@ class ExposureFeasible:
         cap: int,
         count: int,
     ) -> ConstraintResult:
-        """The cheapest filling of all places, captains aside, against all of the caps together."""
+        """The cheapest filling of all places against all of the caps together."""
         priced = sorted((price, id_) for id_, price in salaries.items())
         cost = sum(price * least[id_] for price, id_ in priced)
         left = size * count - sum(least[id_] for _, id_ in priced)
@@ -286,16 +286,15 @@ def _racing(context: ConstraintContext, view: StateView) -> dict[str, int]:
     return {id_: salaries[id_] for id_ in pool if id_ in salaries and id_ not in out}
 
 
-def _rules(context: ConstraintContext, view: StateView) -> tuple[int, int, int]:
-    """Roster size, cap in dollars, the captain's multiplier in percent."""
+def _rules(context: ConstraintContext, view: StateView) -> tuple[int, int]:
+    """Roster size and cap in dollars."""
     own = own_numbers(context, "salary_cap", "roster_size")
     if own and _all_salaries(context):
-        return int(context.args["roster_size"]), int(context.args["salary_cap"]), 100
+        return int(context.args["roster_size"]), int(context.args["salary_cap"])
     slate: SlateFact = fact(slate_key(context), context, view)
     return (
         int(context.args.get("roster_size", slate.roster_size)),
         int(context.args.get("salary_cap", slate.salary_cap)),
-        slate.captain_multiplier_percent,
     )
 
 
@@ -315,14 +314,6 @@ def _with_vetoes(driver: DriverConstraints) -> tuple[int, int | None]:
             laps = rule.count("laps") if rule.arguments else 0
             high = laps if high is None else min(high, laps)
     return low, high
-
-
-def _cheapest(salaries: list[int], size: int, captain_percent: int) -> int:
-    """Cost of the cheapest roster in hundredths of a dollar; the cheapest of it is captain."""
-    cheapest = sorted(salaries)[:size]
-    return sum(100 * price for price in cheapest) + (captain_percent - 100) * min(
-        cheapest, default=0
-    )
 
 
 def _ceil(value: float) -> int:

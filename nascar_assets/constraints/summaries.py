@@ -19,7 +19,6 @@ SLATE_SUMMARY: dict[str, pl.DataType | type[pl.DataType]] = {
     "lock": UTC_TIME,
     "roster_size": pl.Int32,
     "salary_cap": pl.Int32,
-    "captain_multiplier_percent": pl.Int32,
     "scheduled_laps": pl.Int32,  # null where unknown
     "features": pl.List(pl.String),  # known by the slate's cut-off
     "difficulty": pl.Float64,
@@ -85,7 +84,6 @@ def slate_summary(
         "lock": fact.lock,
         "roster_size": fact.roster_size,
         "salary_cap": fact.salary_cap,
-        "captain_multiplier_percent": fact.captain_multiplier_percent,
         "scheduled_laps": scheduled_laps,
         "features": sorted(set(features)),
         "difficulty": track.difficulty,

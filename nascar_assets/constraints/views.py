@@ -203,7 +203,6 @@ class ProjectedStateView(_Facts):
                 lock=slate["lock"],
                 roster_size=slate["roster_size"],
                 salary_cap=slate["salary_cap"],
-                captain_multiplier_percent=slate["captain_multiplier_percent"],
                 players=FrozenMap(
                     {
                         row["driver_id"]: PlayerFact(

@@ -165,7 +165,7 @@ def _entry(
         raise StandingsError(
             f"{row[4]!r} is no number of points.", file=file, row=number, field="Points"
         ) from None
-    names = [name.strip() for name in re.split(r"(?:^|\s)(?:D|CPT)\s+", row[5].strip())[1:]]
+    names = [name.strip() for name in re.split(r"(?:^|\s)D\s+", row[5].strip())[1:]]
     if not names and not row[5].strip():
         return rank, row[1].strip(), row[2].strip(), points, [-1] * size
     lineup = []

@@ -1,6 +1,5 @@
 """Lineups and portfolios: exact optima over scenarios and the files that carry them."""
 
-from nascar_assets.lineups.captain import best_captain_lineups, optimal_captain_lineups
 from nascar_assets.lineups.entries import (
     Entry,
     LockedEntry,
@@ -44,7 +43,6 @@ __all__ = [
     "SettingsError",
     "Swap",
     "SwappedEntries",
-    "best_captain_lineups",
     "best_lineups",
     "build_portfolio",
     "check_lineups",
@@ -53,7 +51,6 @@ __all__ = [
     "fit_field",
     "late_swap",
     "lineup_problems",
-    "optimal_captain_lineups",
     "optimal_lineups",
     "rank_lineups",
     "read_entries",

@@ -157,7 +157,7 @@ def write_entries(
                 field="D",
                 remedy="Lineups lock at the race's start. Fill a file exported before.",
             )
-        places = _places(slate, now, wanted)
+        places = _places(now, wanted)
         row = raw.rows[entry.row - 1]
         for place, driver in places.items():
             cell = player_cell(slate.players[driver], slate.rules.site)
@@ -167,9 +167,9 @@ def write_entries(
     return raw.to_bytes()
 
 
-def _places(slate: Slate, now: list[int], wanted: list[int]) -> dict[int, int]:
+def _places(now: list[int], wanted: list[int]) -> dict[int, int]:
     """What to write where so that drivers who stay keep their places."""
-    if not now or slate.rules.captain_multiplier_percent != 100:
+    if not now:
         return dict(enumerate(wanted))
     coming = [driver for driver in wanted if driver not in now]
     going = [place for place, driver in enumerate(now) if driver not in wanted]

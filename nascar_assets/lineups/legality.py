@@ -20,7 +20,7 @@ def lineup_problems(slate: Slate, lineup: Sequence[int]) -> tuple[str, ...]:
 
     Args:
         slate: The slate.
-        lineup: Indices into `slate.players`; in a captain format the captain comes first.
+        lineup: Indices into `slate.players`.
     """
     rules = slate.rules
     problems = []
@@ -33,15 +33,13 @@ def lineup_problems(slate: Slate, lineup: Sequence[int]) -> tuple[str, ...]:
     problems.extend(f"it holds {slate.players[i].name} more than once" for i in sorted(twice))
     cost = lineup_salary(slate, lineup)
     if cost > rules.salary_cap:
-        problems.append(f"it costs {cost:,.0f}, over the cap of {rules.salary_cap:,}")
+        problems.append(f"it costs {cost:,}, over the cap of {rules.salary_cap:,}")
     return tuple(problems)
 
 
-def lineup_salary(slate: Slate, lineup: Sequence[int]) -> float:
-    """What a lineup costs in dollars, a captain at the captain's price."""
-    cost = sum(slate.players[i].salary for i in lineup)
-    extra = slate.rules.captain_multiplier_percent - 100
-    return cost + slate.players[lineup[0]].salary * extra / 100 if extra and lineup else cost
+def lineup_salary(slate: Slate, lineup: Sequence[int]) -> int:
+    """What a lineup costs in dollars."""
+    return sum(slate.players[i].salary for i in lineup)
 
 
 def check_lineups(slate: Slate, lineups: npt.ArrayLike | Sequence[Sequence[int]]) -> None:

@@ -160,15 +160,7 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
     Raises:
         SettingsError: If a driver or team is unknown, ambiguous or named twice, or there are more
             rules on a lineup than are taken.
-        InputError: If the contest has a captain.
     """
-    if slate.rules.captain_multiplier_percent != 100:
-        raise InputError(
-            f"slate {slate.slate_id} is of a captain format ({slate.rules.key}): portfolios are "
-            "built for contests in which all places of a lineup count alike.",
-            field="contest",
-            remedy="Find its best lineups with nascar_assets.lineups.optimal_captain_lineups.",
-        )
     n = len(slate.players)
     scale = np.ones(n)
     ownership = np.full(n, np.nan)

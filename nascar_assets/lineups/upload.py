@@ -37,11 +37,7 @@ def player_cell(player: SlatePlayer, site: str) -> str:
 
 def upload_header(slate: Slate) -> list[str]:
     """Column names of the site's upload file for this contest."""
-    if slate.rules.site == "fd":
-        return ["Driver"] * slate.rules.roster_size
-    if slate.rules.captain_multiplier_percent != 100:
-        return ["CPT"] + ["D"] * (slate.rules.roster_size - 1)
-    return ["D"] * slate.rules.roster_size
+    return ["Driver" if slate.rules.site == "fd" else "D"] * slate.rules.roster_size
 
 
 def upload_csv(slate: Slate, lineups: npt.ArrayLike | Sequence[Sequence[int]]) -> bytes:

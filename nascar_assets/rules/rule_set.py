@@ -27,8 +27,6 @@ class RuleSet:
         lap_completed: Units for each lap completed.
         roster_size: Drivers in a lineup.
         salary_cap: Dollars a lineup may cost.
-        captain_multiplier_percent: 150 where the first driver is a captain who counts (and
-            costs) one and a half times; 100 where there is none.
     """
 
     key: str
@@ -42,7 +40,6 @@ class RuleSet:
     lap_completed: int
     roster_size: int
     salary_cap: int
-    captain_multiplier_percent: int = 100
 
     @property
     def site(self) -> str:
@@ -110,23 +107,7 @@ _FD = RuleSet(
     salary_cap=50_000,
 )
 
-# A generic captain format on DraftKings' scoring; no official rules text for NASCAR is known.
-_DK_CAPTAIN = RuleSet(
-    key="dk-captain",
-    valid_from=date(2021, 1, 1),
-    valid_to=None,
-    points_scale=40,
-    finish=tuple(2 * units for units in _DK_2021.finish),
-    place_differential=40,
-    lap_led=10,
-    fastest_lap=18,
-    lap_completed=0,
-    roster_size=6,
-    salary_cap=50_000,
-    captain_multiplier_percent=150,
-)
-
-RULE_SETS: tuple[RuleSet, ...] = (_DK_2015, _DK_2021, _FD, _DK_CAPTAIN)
+RULE_SETS: tuple[RuleSet, ...] = (_DK_2015, _DK_2021, _FD)
 """Every rule set that the project knows."""
 
 

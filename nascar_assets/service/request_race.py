@@ -166,14 +166,6 @@ def _of_known_slate(
     tracks: Sequence[NamedTrack],
 ) -> Made:
     notices: list[str] = []
-    if stored.rules.captain_multiplier_percent != 100:
-        raise invalid(
-            "CONTEST_NOT_SUPPORTED",
-            f"Slate {request.slate_id} is a captain contest ({stored.rules.key}); this service "
-            "makes classic lineups.",
-            field="slate_id",
-            remedy="Run the slate from the command line (nascar slate run).",
-        )
     asked = resolve_track(request.scenario_config.track_id, [stored.track, *tracks])
     if asked.track_id != stored.track.track_id:
         raise invalid(

@@ -198,13 +198,11 @@ def _check_lineup_exists(players: tuple[SlatePlayer, ...], rules: RuleSet, file:
             field="Name",
             remedy="See the notices for drivers that were left out; the file must be of this race.",
         )
-    cheapest = sorted(player.salary for player in players)[: rules.roster_size]
-    # The captain's extra salary is least on the cheapest driver.
-    extra = cheapest[0] * (rules.captain_multiplier_percent - 100) / 100
-    if sum(cheapest) + extra > rules.salary_cap:
+    least = sum(sorted(player.salary for player in players)[: rules.roster_size])
+    if least > rules.salary_cap:
         raise InputError(
-            f"The {rules.roster_size} cheapest drivers cost ${sum(cheapest) + extra:,.0f}, above "
-            f"the cap of ${rules.salary_cap:,}: no legal lineup exists.",
+            f"The {rules.roster_size} cheapest drivers cost ${least:,}, above the cap of "
+            f"${rules.salary_cap:,}: no legal lineup exists.",
             file=file,
             field="Salary",
             remedy="Check the salaries, and that the file is of the contest type that it seems.",

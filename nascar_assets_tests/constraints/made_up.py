@@ -81,7 +81,6 @@ def slates(draw):
         RULES,
         roster_size=draw(st.integers(1, 4)),
         salary_cap=draw(st.sampled_from([9_000, 20_000, 30_000])),
-        captain_multiplier_percent=draw(st.sampled_from([100, 150])),
     )
     players = [
         player(

@@ -1,6 +1,5 @@
 """Each constraint alone, with its arithmetic."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -40,7 +39,6 @@ from nascar_assets.slates.slate import NOT_RACING
 from nascar_assets_tests.constraints.made_up import (
     LOCK,
     RACE,
-    RULES,
     SLATE_ID,
     driver,
     player,
@@ -86,15 +84,6 @@ def test_salary_cap_to_the_dollar():
     assert over == Deny("The lineup costs 50,100; the cap is 50,000.", "SALARY_CAP_EXCEEDED")
     assert run(SalaryCap(), {"drivers": (*SIX[:5], "7"), "salary_cap": 50_100}) == Allow()
     assert code_of(run(SalaryCap(), {"drivers": ("0", "x")})) == "SALARY_MISSING"
-
-
-def test_a_captain_costs_half_more():
-    # The first driver is captain: 1.5 x 5,000 + 45,000 = 52,500; 1.5 x 11,000 + 39,000 = 55,500.
-    captain = slate(SLATE.players, replace(RULES, captain_multiplier_percent=150))
-    cheap = {"drivers": tuple(reversed(SIX)), "salary_cap": 52_500}
-    assert run(SalaryCap(), cheap, captain) == Allow()
-    assert "52,500" in run(SalaryCap(), {**cheap, "salary_cap": 52_499}, captain).reason
-    assert "55,500" in run(SalaryCap(), {**cheap, "drivers": SIX}, captain).reason
 
 
 def test_roster_duplicates_slate_and_withdrawals():

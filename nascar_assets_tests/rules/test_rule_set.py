@@ -56,7 +56,6 @@ def test_fanduel_finish_points():
         ("dk-classic", date(2021, 1, 1), 1, 0.25, 0.45, 0, 6),
         ("dk-classic", TODAY, 1, 0.25, 0.45, 0, 6),
         ("fd-classic", TODAY, 0.5, 0.1, 0, 0.1, 5),
-        ("dk-captain", TODAY, 1, 0.25, 0.45, 0, 6),
     ],
 )
 def test_amounts(key, on, differential, led, fastest, completed, roster):
@@ -75,12 +74,6 @@ def test_amounts(key, on, differential, led, fastest, completed, roster):
     )
     assert rules.roster_size == roster
     assert rules.salary_cap == 50_000
-
-
-def test_a_captain_counts_in_whole_units():
-    rules = rule_set("dk-captain", TODAY)
-    amounts = (*rules.finish, rules.place_differential, rules.lap_led, rules.fastest_lap)
-    assert all(units * rules.captain_multiplier_percent % 100 == 0 for units in amounts)
 
 
 def test_the_dates_of_a_contest_neither_overlap_nor_leave_a_gap():

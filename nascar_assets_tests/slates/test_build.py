@@ -175,14 +175,6 @@ def test_too_few_drivers_are_refused():
     assert len(built(eight()[:6]).players) == 6
 
 
-def test_a_captain_costs_half_as_much_again():
-    captain = rule_set("dk-captain", date(2026, 3, 1))
-    # 5 x 7,692 + 1.5 x 7,692 = 49,998; with 7,693 it is 50,004.5.
-    assert len(built(eight(7692), rules=captain).players) == 8
-    with pytest.raises(InputError, match="no legal lineup"):
-        built(eight(7693), rules=captain)
-
-
 def test_a_file_of_another_site_is_refused():
     with pytest.raises(InputError, match="fd-classic"):
         built(eight(), rules=rule_set("fd-classic", date(2026, 3, 1)))
