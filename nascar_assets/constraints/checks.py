@@ -65,9 +65,21 @@ def texts(model: str, field: str, value: Any) -> tuple[str, ...]:
 
 
 def utc_time(model: str, field: str, value: Any) -> datetime:
-    """A time with its zone, in UTC."""
-    if not isinstance(value, datetime) or value.tzinfo is None:
+    """A time with its zone, or its ISO text, in UTC."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        moment = None
+    if not isinstance(moment, datetime):
         raise ConstraintValueError(
-            f"{model} needs a time with its zone, got {value!r}.", field=field
+            f"{model} needs {field} as a time or its ISO text, got {value!r}.",
+            field=field,
+            remedy="Write it such as 2026-03-15T19:30:00+00:00.",
         )
-    return value.astimezone(UTC)
+    if moment.tzinfo is None:
+        raise ConstraintValueError(
+            f"{model} needs {field} with its time zone, got {value!r}, which names none.",
+            field=field,
+            remedy="Add the offset from UTC, such as +00:00.",
+        )
+    return moment.astimezone(UTC)

@@ -129,7 +129,8 @@ class ConstraintSpec:
 
     Attributes:
         slate_id: The slate.
-        compiled_at: When it was compiled (UTC); not part of the hash.
+        compiled_at: When it was compiled (UTC); not part of the hash. May be given as a time with
+            its zone or as ISO text with one.
         drivers: Constraints by driver id, in ascending order of the ids.
         tracks: Constraints by track id, in ascending order of the ids.
         version: Version of the spec's format.
@@ -153,7 +154,7 @@ class ConstraintSpec:
     def __init__(
         self,
         slate_id: str,
-        compiled_at: datetime,
+        compiled_at: datetime | str,
         drivers: Iterable[DriverConstraints] | Mapping[str, DriverConstraints],
         tracks: Iterable[TrackConstraints] | Mapping[str, TrackConstraints],
         version: str = SPEC_VERSION,
@@ -251,7 +252,7 @@ class ConstraintSpec:
         try:
             return cls(
                 slate_id=stored["slate_id"],
-                compiled_at=datetime.fromisoformat(stored["compiled_at"]),
+                compiled_at=stored["compiled_at"],
                 drivers=[DriverConstraints(**item) for item in stored["drivers"]],
                 tracks=[TrackConstraints(**item) for item in stored["tracks"]],
                 version=stored["version"],

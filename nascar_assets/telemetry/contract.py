@@ -9,8 +9,9 @@ is `nascar_assets.telemetry.leakage`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import cast, overload
 
 import polars as pl
 
@@ -83,16 +84,44 @@ class FeatureAvailabilityContract(metaclass=_Fixed):
 
     __slots__ = ()
 
+    @overload
     @classmethod
-    def get_allowed_features(cls, known_after: str = "qualifying") -> frozenset[str]:
-        """Every feature that may be used once a stage of the race week is over.
+    def get_allowed_features(
+        cls, available: str | None = None, known_after: str = "qualifying"
+    ) -> frozenset[str]: ...
+
+    @overload
+    @classmethod
+    def get_allowed_features(
+        cls, available: list[str], known_after: str = "qualifying"
+    ) -> list[str]: ...
+
+    @overload
+    @classmethod
+    def get_allowed_features(
+        cls, available: Iterable[str], known_after: str = "qualifying"
+    ) -> Iterable[str]: ...
+
+    @classmethod
+    def get_allowed_features(
+        cls, available: Iterable[str] | str | None = None, known_after: str = "qualifying"
+    ) -> Iterable[str]:
+        """The features that may be used once a stage of the race week is over.
 
         Args:
+            available: Names to filter. None for every feature that there is; a stage's name alone
+                stands for `known_after`.
             known_after: `previous_race`, `practice` or `qualifying`; each includes those before.
+
+        Returns:
+            The names that may be used: of a set or of no names a frozenset, else a list (for a
+            tuple a tuple) in the order given. Nothing is raised or logged for the others.
 
         Raises:
             InputError: For another stage.
         """
+        if isinstance(available, str):
+            return cls.get_allowed_features(None, available)
         if known_after not in STAGES:
             raise InputError(
                 f"{known_after!r} is no stage of a race week.",
@@ -103,7 +132,13 @@ class FeatureAvailabilityContract(metaclass=_Fixed):
         core = {"previous_race": cls.HISTORICAL, "practice": cls.PRACTICE}
         core["qualifying"] = cls.QUALIFYING
         registered = {feature.name for feature in FEATURES if feature.known_after in reached}
-        return frozenset(registered.union(*(core[stage] for stage in reached))) - cls.FORBIDDEN
+        allowed = frozenset(registered.union(*(core[stage] for stage in reached))) - cls.FORBIDDEN
+        if available is None:
+            return allowed
+        if isinstance(available, (set, frozenset)):
+            return allowed & available
+        kept = [name for name in available if name in allowed]
+        return tuple(kept) if isinstance(available, tuple) else kept
 
     @classmethod
     def validate_features(cls, names: Iterable[str]) -> tuple[str, ...]:
@@ -135,18 +170,29 @@ class FeatureAvailabilityContract(metaclass=_Fixed):
             )
         return tuple(name for name in listed if name in allowed)
 
+    @overload
     @classmethod
-    def validate_dataframe(cls, df: Frame, cutoff: datetime | None = None) -> Frame:
-        """Check a feature table against the contract, names and times.
+    def validate_dataframe(cls, df: Frame, cutoff: datetime | None = None) -> Frame: ...
+
+    @overload
+    @classmethod
+    def validate_dataframe(cls, df: Sequence[str], cutoff: None = None) -> list[str]: ...
+
+    @classmethod
+    def validate_dataframe(
+        cls, df: pl.DataFrame | pl.LazyFrame | Sequence[str], cutoff: datetime | None = None
+    ) -> pl.DataFrame | pl.LazyFrame | list[str]:
+        """Check a feature table, or its list of columns, against the contract: names and times.
 
         Args:
-            df: Features beside the key columns `race_id`, `driver_id`, `available_at`.
+            df: Features beside the key columns `race_id`, `driver_id`, `available_at`; or the
+                names of a table's columns.
             cutoff: The table's cut-off, with a time zone. With it, every row's `available_at` must
                 be known and not lie after it.
 
         Returns:
             The table without columns that the catalogue does not know (logged as a warning); lazy
-            where the table is.
+            where the table is. For names, the names that stay.
 
         Raises:
             ForbiddenFeature: Lists every forbidden column.
@@ -154,7 +200,8 @@ class FeatureAvailabilityContract(metaclass=_Fixed):
                 `available_at` where a cut-off is given.
             LateRow: Counts and names the rows that lie after the cut-off.
         """
-        columns = columns_of(df)
+        table = df if isinstance(df, (pl.DataFrame, pl.LazyFrame)) else None
+        columns = list(cast("Sequence[str]", df)) if table is None else columns_of(table)
         features = [name for name in columns if name not in KEY_COLUMNS]
         forbidden = cls.FORBIDDEN.intersection(features)
         if forbidden:
@@ -167,9 +214,16 @@ class FeatureAvailabilityContract(metaclass=_Fixed):
                 remedy="Aggregate laps to features of past races.",
             )
         if cutoff is not None:
-            _require_known_by(df, cutoff)
+            if table is None:
+                raise InputError(
+                    "A list of columns has no times to hold against a cut-off.",
+                    field="cutoff",
+                    remedy="Give the table itself.",
+                )
+            _require_known_by(table, cutoff)
         kept = set(cls.validate_features(features)).union(KEY_COLUMNS)
-        return df.select([name for name in columns if name in kept])
+        names = [name for name in columns if name in kept]
+        return names if table is None else table.select(names)
 
 
 def validate_features(names: Iterable[str]) -> tuple[str, ...]:

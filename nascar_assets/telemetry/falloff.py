@@ -64,6 +64,12 @@ FALLOFF_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 """Columns that `compute_falloff_metrics` adds."""
 
+_MADE_FROM = {
+    "position": ("restart_gained", "restart_lost"),
+    "lap_speed_mph": ("long_run_speed_mph",),
+}
+"""Columns that laps may lack, and what cannot be made without them."""
+
 
 def compute_falloff_metrics(laps: Frame) -> Frame:
     """Falloff, slow laps, long-run speed and restarts, for every lap, looking back only.
@@ -85,16 +91,26 @@ def compute_falloff_metrics(laps: Frame) -> Frame:
       and the second green lap, on that lap; null elsewhere.
 
     Args:
-        laps: Canonical laps, in any order; `flag` and `pit` may be absent (unknown).
+        laps: Canonical laps, in any order; `flag` and `pit` may be absent (unknown). Without
+            `position` no restarts are counted, without `lap_speed_mph` there is no long-run
+            speed: their columns are left out.
 
     Returns:
         The laps in the order given with the columns added; lazy where the laps are.
 
     Raises:
-        InputError: For laps that lack a column.
+        InputError: For laps without `driver_id`, `lap` or `lap_time_s`.
     """
-    require_columns(laps, ("driver_id", "lap", "position", "lap_time_s", "lap_speed_mph"))
+    require_columns(laps, ("driver_id", "lap", "lap_time_s"))
     columns = columns_of(laps)
+    absent: list[str] = sorted(set(_MADE_FROM).difference(columns))
+    if absent:
+        unknown = [pl.lit(None, pl.Float64).alias(name) for name in absent]
+        without = [*absent, *(made for name in absent for made in _MADE_FROM[name])]
+        return on_lazy(
+            laps,
+            lambda frame: compute_falloff_metrics(frame.with_columns(unknown)).drop(without),
+        )
     keys = driver_keys(columns)
     schema = laps.collect_schema()
     added = pl.Schema(dict(FALLOFF_COLUMNS))

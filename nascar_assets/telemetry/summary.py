@@ -10,7 +10,7 @@ import polars as pl
 from nascar_assets.feed.schemas import UTC_TIME
 from nascar_assets.telemetry.falloff import FEWEST_FITTED_LAPS, compute_falloff_metrics
 from nascar_assets.telemetry.feed_values import race_fact
-from nascar_assets.telemetry.laps import Frame, counted, is_racing_lap, on_lazy
+from nascar_assets.telemetry.laps import Frame, counted, is_racing_lap, on_lazy, require_columns
 
 LAP_SUMMARY: dict[str, pl.DataType | type[pl.DataType]] = {
     "race_id": pl.String,
@@ -65,6 +65,7 @@ def summarise_laps(laps: Frame, race: Mapping[str, Any] | None = None) -> Frame:
     Raises:
         InputError: For laps that lack a column, or a race that lacks a fact.
     """
+    require_columns(laps, ("race_id", "laps_led", "position", "lap_speed_mph"))
     facts = (
         [
             pl.lit(race_fact(race, name)).cast(kind).alias(name)

@@ -7,7 +7,7 @@ has them; the first laps use what there is, and `n_laps_in_window` says how many
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import polars as pl
 
@@ -24,7 +24,16 @@ from nascar_assets.telemetry.laps import (
 
 DEFAULT_WINDOWS: tuple[str, ...] = ("10l", "20l", "50l")
 _WINDOW = re.compile(r"[1-9][0-9]*l")
-_WINDOWED = ("position", "laps_led", "lap_time_s", "lap_speed_mph")
+_AGGREGATES: tuple[tuple[str, str, Callable[[pl.Expr, int], pl.Expr]], ...] = (
+    ("avg_position", "position", lambda value, n: value.rolling_mean(n, min_samples=1)),
+    ("best_position", "position", lambda value, n: value.rolling_min(n, min_samples=1)),
+    ("laps_led", "laps_led", lambda value, n: value.rolling_sum(n, min_samples=1)),
+    ("avg_lap_time", "lap_time_s", lambda value, n: value.rolling_mean(n, min_samples=1)),
+    ("best_lap_time", "lap_time_s", lambda value, n: value.rolling_min(n, min_samples=1)),
+    ("avg_speed", "lap_speed_mph", lambda value, n: value.rolling_mean(n, min_samples=1)),
+    ("best_speed", "lap_speed_mph", lambda value, n: value.rolling_max(n, min_samples=1)),
+)
+"""Aggregates over a window: name, the column that it needs, how it is made."""
 
 
 def window_laps(window: str) -> int:
@@ -52,43 +61,37 @@ def compute_aggregate_features(laps: Frame, time_windows: Iterable[str] = DEFAUL
     `laps_led_last_<N>l` (laps), `avg_lap_time_last_<N>l`, `best_lap_time_last_<N>l` (seconds),
     `avg_speed_last_<N>l` and `best_speed_last_<N>l` (miles per hour) are added, and
     `n_laps_in_window`, the laps that the longest window holds; a window of N laps holds the
-    smaller of that and N.
+    smaller of that and N. What needs a column that the laps lack is left out.
 
     Args:
-        laps: Canonical laps, in any order, of any number of races.
+        laps: Canonical laps, in any order, of any number of races; beyond `driver_id` and `lap`
+            any column may be absent.
         time_windows: Window strings.
 
     Returns:
         The laps with the columns added, in the order given; lazy where the laps are.
 
     Raises:
-        InputError: For a string that is no window, or laps that lack a column.
+        InputError: For a string that is no window, or laps without `driver_id` or `lap`.
     """
     if isinstance(time_windows, str):
         time_windows = (time_windows,)
     sizes = list(dict.fromkeys(window_laps(window) for window in time_windows))
     if not sizes:
         raise InputError("No window is given.", field="time_windows")
-    require_columns(laps, ("driver_id", "lap", *_WINDOWED))
+    require_columns(laps, ("driver_id", "lap"))
     columns = columns_of(laps)
     keys = driver_keys(columns)
-    value = {name: counted(name, columns) for name in _WINDOWED}
 
     def own(expression: pl.Expr) -> pl.Expr:
         return expression.over(keys, order_by="lap")
 
-    added: list[pl.Expr] = []
-    for n in sizes:
-        windowed = {
-            f"avg_position_last_{n}l": value["position"].rolling_mean(n, min_samples=1),
-            f"best_position_last_{n}l": value["position"].rolling_min(n, min_samples=1),
-            f"laps_led_last_{n}l": value["laps_led"].rolling_sum(n, min_samples=1),
-            f"avg_lap_time_last_{n}l": value["lap_time_s"].rolling_mean(n, min_samples=1),
-            f"best_lap_time_last_{n}l": value["lap_time_s"].rolling_min(n, min_samples=1),
-            f"avg_speed_last_{n}l": value["lap_speed_mph"].rolling_mean(n, min_samples=1),
-            f"best_speed_last_{n}l": value["lap_speed_mph"].rolling_max(n, min_samples=1),
-        }
-        added += [own(expression).alias(name) for name, expression in windowed.items()]
+    added = [
+        own(aggregate(counted(needed, columns), n)).alias(f"{name}_last_{n}l")
+        for n in sizes
+        for name, needed, aggregate in _AGGREGATES
+        if needed in columns
+    ]
     added.append(own(_laps_in_window(max(sizes))).alias("n_laps_in_window"))
     return on_lazy(laps, lambda frame: frame.with_columns(added))
 

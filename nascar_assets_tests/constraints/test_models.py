@@ -209,6 +209,15 @@ def test_the_time_is_no_part_of_the_hash_and_is_kept_in_utc():
     zoned = datetime(2031, 2, 28, 19, tzinfo=timezone(timedelta(hours=-5)))
     assert spec(compiled_at=zoned).compiled_at == NOW
     assert spec(compiled_at=zoned).to_json() == spec().to_json()
+    assert spec(compiled_at=zoned.isoformat()) == spec()
+    assert spec(compiled_at="2031-03-01T12:00:00Z").compiled_at == datetime(
+        2031, 3, 1, 12, tzinfo=UTC
+    )
+    with pytest.raises(ConstraintValueError, match="compiled_at with its time zone.*names none"):
+        spec(compiled_at="2031-03-01T12:00:00")
+    for wrong in ("noon", 1_900_000_000, None):
+        with pytest.raises(ConstraintValueError, match="compiled_at as a time or its ISO text"):
+            spec(compiled_at=wrong)
     assert spec(compiled_at=NOW + timedelta(1)).hash == spec().hash
     assert spec(compiled_at=NOW + timedelta(1)) != spec()
 

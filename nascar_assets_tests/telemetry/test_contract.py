@@ -82,6 +82,31 @@ def test_stages_open_one_after_the_other():
         contract.get_allowed_features("after_race")
 
 
+def test_the_names_that_are_given_are_filtered():
+    allowed = FeatureAvailabilityContract.get_allowed_features
+    given = ["qualifying_gap", "race_laps_led", "win_rate", "moon_phase", "practice_speed"]
+    assert allowed(given) == ["qualifying_gap", "win_rate", "practice_speed"]
+    assert allowed(tuple(given), "practice") == ("win_rate", "practice_speed")
+    assert allowed(set(given), known_after="previous_race") == {"win_rate"}
+    assert allowed(name for name in given) == allowed(given)
+    assert allowed([]) == []
+    with pytest.raises(InputError, match="after_race"):
+        allowed(given, "after_race")
+
+
+def test_a_list_of_columns_is_checked_like_a_table(caplog):
+    check = FeatureAvailabilityContract.validate_dataframe
+    kept = ["race_id", "driver_id", "available_at", "win_rate"]
+    assert check([*kept, "moon_phase"]) == check(table(win_rate=[1, 2])).columns == kept
+    assert "moon_phase" in caplog.text
+    with pytest.raises(ForbiddenFeature, match="race_dnf_lap, race_incidents"):
+        check(["race_incidents", "win_rate", "race_dnf_lap"])
+    with pytest.raises(InputError, match="single laps"):
+        check(("driver_id", "lap_time_s"))
+    with pytest.raises(InputError, match="table itself"):
+        check(kept, START)
+
+
 def test_no_feature_table_holds_a_lap_column():
     for name in set(LAPS) - {"race_id", "driver_id"}:
         with pytest.raises(InputError, match=name):

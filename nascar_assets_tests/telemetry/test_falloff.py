@@ -234,3 +234,13 @@ def test_summaries_are_the_same_bytes_every_time():
     first = summarise_laps(laps)
     for again in (summarise_laps(laps), summarise_laps(laps.lazy()).collect(engine="streaming")):
         assert moved_columns(first, again) == {}
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_lap_times_alone_have_a_falloff(lazy):
+    whole = clean_race()
+    few = whole.select("lap", "driver_id", "lap_time_s", "flag")
+    out = compute_falloff_metrics(few.lazy() if lazy else few).lazy().collect()
+    left_out = {"restart_gained", "restart_lost", "long_run_speed_mph"}
+    assert set(out.columns) == {*few.columns, *FALLOFF_COLUMNS} - left_out
+    assert out.equals(compute_falloff_metrics(whole.drop("pit")).select(out.columns))

@@ -112,3 +112,10 @@ def test_fill_invariants(rows):
         assert filled == last[driver]
     was, now = laps["lap_time_s"].null_count(), out["lap_time_s"].null_count()
     assert fill_counts(laps)["lap_time_s"] == was - now
+
+
+def test_place_numbers_alone_are_filled():
+    laps = gappy().select("lap", "driver_id", "position")
+    out = handle_missing_data(laps)
+    assert out.columns == laps.columns
+    assert out.equals(handle_missing_data(gappy()).select(laps.columns))

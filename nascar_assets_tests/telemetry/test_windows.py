@@ -128,8 +128,27 @@ def test_caution_and_pit_laps_are_laps_of_the_race():
 
 
 def test_a_missing_column_is_named():
-    with pytest.raises(InputError, match="lap_speed_mph"):
-        compute_aggregate_features(clean_race().drop("lap_speed_mph"))
+    with pytest.raises(InputError, match="driver_id"):
+        compute_aggregate_features(clean_race().drop("driver_id"))
+    with pytest.raises(InputError, match="wind"):
+        rolling_statistics(clean_race(), "wind", 3)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_what_a_missing_column_would_make_is_left_out(lazy):
+    whole = clean_race()
+    few = whole.select("lap", "driver_id", "timestamp", "position", "laps_led")
+    out = compute_aggregate_features(few.lazy() if lazy else few, ["10l"]).lazy().collect()
+    made = ["avg_position_last_10l", "best_position_last_10l", "laps_led_last_10l"]
+    assert out.columns == [*few.columns, *made, "n_laps_in_window"]
+    assert out.equals(compute_aggregate_features(whole, ["10l"]).select(out.columns))
+
+
+def test_a_metric_alone_is_enough_for_its_statistics():
+    whole = clean_race()
+    few = whole.select("lap", "driver_id", "position")
+    out = rolling_statistics(few, "position", "5l")
+    assert out.equals(rolling_statistics(whole, "position", 5).select(out.columns))
 
 
 def test_rolling_statistics_of_hand_made_laps():
