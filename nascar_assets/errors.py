@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from nascar_assets.visible import visible
+
 
 class InputError(ValueError):
     """The input is at fault: says what is wrong, where, what was expected and what to do.
 
-    On the command line it ends with exit code 2, over HTTP with 422.
+    On the command line it ends with exit code 2, over HTTP with 422. Its text is one line with
+    nothing in it that steers a terminal: names from files stand in it.
 
     Args:
         message: What is wrong, in one sentence.
@@ -32,7 +35,7 @@ class InputError(ValueError):
         self.row = row
         self.field = field
         self.remedy = remedy
-        super().__init__(self._text())
+        super().__init__(visible(self._text()))
 
     def _text(self) -> str:
         where = [
@@ -51,3 +54,6 @@ class EnvironmentFault(RuntimeError):
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return visible(super().__str__())

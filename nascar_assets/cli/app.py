@@ -13,7 +13,7 @@ from nascar_assets.cli.backtest import backtest
 from nascar_assets.cli.coverage import coverage
 from nascar_assets.cli.demo import demo
 from nascar_assets.cli.doctor import doctor
-from nascar_assets.cli.output import messages
+from nascar_assets.cli.output import say
 from nascar_assets.cli.portfolio import portfolio
 from nascar_assets.cli.replay import replay
 from nascar_assets.cli.serve import serve
@@ -42,12 +42,12 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = app(list(arguments), standalone_mode=False)
     except typer.Abort:
-        messages.print("stopped")
+        say("stopped")
         return 1
     except typer.Exit as ended:
         return ended.exit_code
     except typer.TyperException as error:
-        messages.print(f"error: {error.format_message()}", style="red", markup=False)
+        say(f"error: {error.format_message()}", "red")
         return 2
     except InputError as error:
         _say(error)
@@ -61,13 +61,14 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # a defect: said in one line, the trace on request
         _say(error)
         if os.environ.get("NASCAR_TRACE"):
-            traceback.print_exc()
+            for line in traceback.format_exc().splitlines():
+                say(line)
         else:
-            messages.print("Set NASCAR_TRACE=1 to see where it happened.")
+            say("Set NASCAR_TRACE=1 to see where it happened.")
         return 1
     return result if isinstance(result, int) else 0
 
 
 def _say(error: BaseException) -> None:
     text = str(error) or type(error).__name__
-    messages.print(f"error: {text}", style="red", markup=False, soft_wrap=True)
+    say(f"error: {text}", "red")

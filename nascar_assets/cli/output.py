@@ -1,19 +1,36 @@
-"""How commands speak: tables and progress for people, one JSON object for programs."""
+"""How commands speak: tables and progress for people, one JSON object for programs.
+
+Everything that a command prints goes through here: no text is read as markup, and what would steer
+a terminal is spelled out (`visible`).
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-messages = Console(stderr=True, highlight=False)
+from nascar_assets.visible import visible
+
+_messages = Console(stderr=True, highlight=False)
 """Progress, notices and errors: never standard output, so that `--json` stays clean."""
+
+_WRAPPED = 24
+"""Columns to which a column that may wrap is narrowed at most."""
+
+
+def say(text: str, style: str = "") -> None:
+    """A message for people, on standard error."""
+    _messages.print(Text(visible(text), style), soft_wrap=True)
 
 
 class Output:
@@ -26,48 +43,112 @@ class Output:
     def result(self, value: dict[str, Any]) -> None:
         """The command's result for programs; printed only with `--json`."""
         if self.as_json:
-            sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+            # In JSON an escape is the same text: what steers a terminal is written as one.
+            sys.stdout.write(visible(text, lambda letter: json.dumps(letter)[1:-1]) + "\n")
             sys.stdout.flush()
 
     def line(self, text: str = "") -> None:
         """A line for people."""
         if not self.as_json:
-            self._console.print(text, soft_wrap=True, markup=False)
+            self._console.print(Text(visible(text)), soft_wrap=True)
 
     def notice(self, text: str) -> None:
         """Something a person should know, on standard error."""
-        messages.print(f"[yellow]notice[/yellow] {_plain(text)}", soft_wrap=True)
+        _messages.print(Text.assemble(("notice ", "yellow"), visible(text)), soft_wrap=True)
 
     def table(
-        self, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, text: int = 1
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+        *,
+        text: int = 1,
+        wraps: Collection[str] = (),
+        spare: Sequence[str] = (),
     ) -> None:
-        """A table for people; the first `text` columns are left-aligned, numbers right."""
+        """A table for people; the first `text` columns are left-aligned, numbers right.
+
+        Cells stand whole on their line, but for columns that may wrap; headings wrap at spaces.
+        Where the table is wider than the terminal, columns are left out and named below it; a
+        table that is still wider is printed as wide as it is: nothing is ever cut.
+
+        Args:
+            title: What it shows.
+            columns: Headings.
+            rows: Cells: texts, numbers, none.
+            text: How many columns are text.
+            wraps: Headings of columns whose cells may wrap.
+            spare: Headings of columns that may be left out, the first one first.
+        """
         if self.as_json:
             return
-        table = Table(title=title, title_justify="left", header_style="bold", box=None)
-        for position, column in enumerate(columns):
-            table.add_column(column, justify="left" if position < text else "right")
-        for row in rows:
-            table.add_row(*(_plain(_cell(value)) for value in row))
-        self._console.print(table)
+        cells = [[visible(_cell(value)) for value in row] for row in rows]
+        kept = list(range(len(columns)))
+        left_out: list[str] = []
+        while True:
+            table = self._drawn(title, columns, cells, kept, text, wraps)
+            least = Measurement.get(self._console, self._console.options, table).minimum
+            if least <= self._console.width or len(left_out) == len(spare):
+                break
+            left_out.append(spare[len(left_out)])
+            kept.remove(columns.index(left_out[-1]))
+        table.width = None if least <= self._console.width else least
+        self._console.print(table, crop=False, width=max(least, self._console.width))
+        if left_out:
+            names = ", ".join(left_out)
+            self.line(f"left out for want of width: {names} (a wider terminal, or --json)")
+
+    def _drawn(
+        self,
+        title: str,
+        columns: Sequence[str],
+        cells: list[list[str]],
+        kept: Sequence[int],
+        text: int,
+        wraps: Collection[str],
+    ) -> Table:
+        table = Table(
+            title=Text(visible(title), "italic"),
+            title_justify="left",
+            header_style="bold",
+            box=None,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
+        )
+        for position in kept:
+            longest = max((cell_len(row[position]) for row in cells), default=0)
+            name = columns[position]
+            table.add_column(
+                Text(visible(name)),
+                justify="left" if position < text else "right",
+                min_width=min(longest, _WRAPPED) if name in wraps else longest,
+                overflow="fold",
+            )
+        for row in cells:
+            table.add_row(*(Text(row[position]) for position in kept))
+        return table
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Any]:
         """A progress bar on standard error; yields `update(done, total, what)`."""
         with Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=messages,
+            console=_messages,
             transient=True,
-            disable=not messages.is_terminal,
+            disable=not _messages.is_terminal,
         ) as progress:
-            task = progress.add_task(label, total=None)
+            task = progress.add_task(visible(label), total=None)
 
             def update(done: int, total: int, what: str = "") -> None:
                 progress.update(
-                    task, completed=done, total=total, description=f"{label} {what}".strip()
+                    task,
+                    completed=done,
+                    total=total,
+                    description=visible(f"{label} {what}".strip()),
                 )
 
             yield update
@@ -81,8 +162,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return str(value)
-
-
-def _plain(text: str) -> str:
-    """Text with Rich's markup switched off: names come from files."""
-    return text.replace("[", r"\[")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nascar_assets.cli.options import Home, Json
-from nascar_assets.cli.output import Output, messages
+from nascar_assets.cli.output import Output, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +47,9 @@ def serve(
 
         key = make_key()
         line = f"{new_key} {hash_key(key)}"
-        messages.print("The key, shown once and stored nowhere; the line goes into the key file.")
-        if not as_json:
-            print(f"key:  {key}\nline: {line}")
+        say("The key, shown once and stored nowhere; the line goes into the key file.")
+        out.line(f"key:  {key}")
+        out.line(f"line: {line}")
         out.result({"key": key, "line": line})
         return
     import uvicorn
@@ -76,7 +76,7 @@ def serve(
     def tell(taken: int) -> None:
         address = f"http://[{host}]:{taken}" if ":" in host else f"http://{host}:{taken}"
         where = f"The API on {address} with the data root {home}; Ctrl-C ends it."
-        messages.print(where, markup=False, soft_wrap=True)
+        say(where)
         out.result({"address": address, "home": location})
 
     _serve(config, tell)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from nascar_assets.cli.options import Home, Json
-from nascar_assets.cli.output import Output, messages
+from nascar_assets.cli.output import Output, say
 
 STOP_SECONDS = 15
 """Dagster ends within a few seconds of Ctrl-C, unless it was still starting its own processes."""
@@ -38,7 +38,7 @@ def ui(
     }
     address = f"http://127.0.0.1:{port}"
     where = f"Dagster on {address} with the data root {home}; Ctrl-C ends it."
-    messages.print(where, markup=False, soft_wrap=True)
+    say(where)
     command = [
         sys.executable,
         "-m",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -12,8 +12,52 @@ import polars as pl
 
 from nascar_assets.reports.plots import as_markdown_image
 from nascar_assets.storage.aside import counted
+from nascar_assets.visible import visible
 
 PREVIEW_ROWS = 5
+_PREVIEW_CELL = 80
+
+
+def shown(named: Mapping[str, Any] | None = None, /, **values: Any) -> dict[str, Any]:
+    """Metadata of which the UI makes no Markdown, HTML or link, whatever the texts hold.
+
+    Texts are plain text; a list of texts is plain text with a dot before each, `none` where it is
+    empty; a mapping or another list is JSON; numbers and what this module made stay.
+    """
+    return {name: _shown(value) for name, value in {**(named or {}), **values}.items()}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return dg.MetadataValue.text(visible(value))
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        lines = [f"\N{BULLET} {visible(item)}" for item in value]
+        return dg.MetadataValue.text("\n".join(lines) or "none")
+    if isinstance(value, (Mapping, list, tuple)):
+        return dg.MetadataValue.json(_plain(value))
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {visible(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return visible(value) if isinstance(value, str) else value
+
+
+def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.TableMetadataValue:
+    """A table of plain texts."""
+    names = [visible(name) or "of" for name in columns]
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                dict(zip(names, (visible(str(cell))[:_PREVIEW_CELL] for cell in row), strict=True))
+            )
+            for row in rows
+        ],
+        dg.TableSchema([dg.TableColumn(name) for name in names]),
+    )
 
 
 def column_schema(frame: pl.DataFrame) -> dg.TableSchema:
@@ -23,17 +67,9 @@ def column_schema(frame: pl.DataFrame) -> dg.TableSchema:
     )
 
 
-def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadataValue:
-    """The first rows as a Markdown table."""
-    with pl.Config(
-        tbl_formatting="MARKDOWN",
-        tbl_hide_column_data_types=True,
-        tbl_hide_dataframe_shape=True,
-        tbl_rows=rows,
-        tbl_cols=12,
-        fmt_str_lengths=40,
-    ):
-        return dg.MetadataValue.md(str(frame.head(rows)))
+def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.TableMetadataValue:
+    """The first rows, as texts."""
+    return text_table(frame.columns, frame.head(rows).rows())
 
 
 def content_hash(frame: pl.DataFrame) -> str:
@@ -61,7 +97,7 @@ def table_metadata(frame: pl.DataFrame, *, size: int | None = None) -> dict[str,
 
 
 def image(markdown: str) -> dg.MarkdownMetadataValue:
-    """A plot that the UI shows inline."""
+    """A plot that the UI shows inline: the only Markdown in metadata, with no text from outside."""
     return dg.MetadataValue.md(markdown)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
 
 MEMORY = "api_memory"
@@ -76,10 +77,6 @@ def _telling(context: dg.AssetExecutionContext, wanted: int) -> Callable[[int], 
     return tell
 
 
-def _notices(notices: tuple[str, ...]) -> dg.MarkdownMetadataValue:
-    return dg.MetadataValue.md("\n".join(f"- {notice}" for notice in notices) or "none")
-
-
 @dg.asset(
     group_name="api",
     description="A request to the API, compiled: race, constraints, player pool, RunConfig.",
@@ -103,16 +100,16 @@ def api_request(context: dg.AssetExecutionContext, platform: Platform) -> dg.Out
         job = CompiledRequest.from_json(data)
     return dg.Output(
         job,
-        metadata={
-            "path": platform.root.uri(path),
-            "spec_hash": job.spec.hash,
-            "seed": str(job.run_config.random_seed),
-            "n_scenarios": job.n_scenarios,
-            "drivers": len(job.slate.players),
-            "cars": len(job.setup.entries),
-            "laps": job.setup.scheduled_laps,
-            "notices": _notices(job.notices),
-        },
+        metadata=shown(
+            path=platform.root.uri(path),
+            spec_hash=job.spec.hash,
+            seed=str(job.run_config.random_seed),
+            n_scenarios=job.n_scenarios,
+            drivers=len(job.slate.players),
+            cars=len(job.setup.entries),
+            laps=job.setup.scheduled_laps,
+            notices=job.notices,
+        ),
     )
 
 
@@ -137,13 +134,13 @@ def api_scenarios(context: dg.AssetExecutionContext, api_request: Any) -> dg.Out
             raise EnvironmentFault(f"Scenarios break laws of the race: {broken}.")
     return dg.Output(
         made,
-        metadata={
-            "n_generated": found.n_generated,
-            "n_valid": found.n_valid,
-            "rejection_rate": found.rejection_rate,
-            "parameters_hash": found.parameters_hash,
-            "regimes": dict(found.regime_frequencies),
-        },
+        metadata=shown(
+            n_generated=found.n_generated,
+            n_valid=found.n_valid,
+            rejection_rate=found.rejection_rate,
+            parameters_hash=found.parameters_hash,
+            regimes=dict(found.regime_frequencies),
+        ),
     )
 
 
@@ -168,7 +165,7 @@ def api_lineups(
         chosen = choose(api_request, api_scenarios)
     return dg.Output(
         chosen,
-        metadata={"lineups": len(chosen.drivers), "notices": _notices(chosen.notices)},
+        metadata=shown(lineups=len(chosen.drivers), notices=chosen.notices),
     )
 
 
@@ -203,13 +200,13 @@ def api_result(
     first = ", ".join(driver.name for driver in response.lineup)
     return dg.Output(
         None,
-        metadata={
-            "path": path,
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "lineup": first,
-            "total_projected_points": response.total_projected_points,
-            "run_config": dg.MetadataValue.json(json.loads(api_request.run_config.to_json())),
-        },
+        metadata=shown(
+            path=path,
+            sha256=hashlib.sha256(data).hexdigest(),
+            lineup=first,
+            total_projected_points=response.total_projected_points,
+            run_config=json.loads(api_request.run_config.to_json()),
+        ),
     )
 
 

@@ -143,3 +143,12 @@ def test_what_stands_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
         tell(log, "sensor", told, {"a.csv": "it waits"})
     texts = [record.getMessage().rsplit(": ", 1)[-1] for record in caplog.records]
     assert texts == ["it waits", "it is refused", "it waits"]
+
+
+def test_a_webhook_makes_no_links_of_names(hook: Hook) -> None:
+    hostile = "![x](http://h/) <http://h|you won> [a](http://h)"
+    WebhookNotifier(f"http://127.0.0.1:{hook.server_port}/x").notify(Notice(hostile, hostile))
+    for text in map(str, (hook.bodies[-1]["text"], hook.bodies[-1]["subject"])):
+        assert "](" not in text
+        assert "<" not in text
+        assert "you won" in text

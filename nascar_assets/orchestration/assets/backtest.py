@@ -14,7 +14,7 @@ from nascar_assets.orchestration.assets.slate import ALL_RACES
 from nascar_assets.orchestration.inputs.features import past_features
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.schedule import Race, schedule_rows
-from nascar_assets.orchestration.metadata import image, table_metadata
+from nascar_assets.orchestration.metadata import image, shown, table_metadata, text_table
 from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
@@ -150,14 +150,14 @@ def _backtest(
                 )
                 size = root.write_frame(table_path("backtest", key), table)
                 context.add_asset_metadata(
-                    {
-                        **table_metadata(table, size=size),
-                        "model_version": version,
-                        "cut_off": seal.cut_off.isoformat(),
-                        "forecast_sha256": seal.sha256,
-                        "known_races": seal.known_races,
+                    shown(
+                        table_metadata(table, size=size),
+                        model_version=version,
+                        cut_off=seal.cut_off.isoformat(),
+                        forecast_sha256=seal.sha256,
+                        known_races=seal.known_races,
                         **_headline(scored),
-                    },
+                    ),
                     asset_key="backtest",
                     partition_key=key,
                 )
@@ -167,12 +167,12 @@ def _backtest(
             asset_key=dg.AssetKey("backtest"),
             check_name=_SEAL.name,
             passed=key not in void,
-            metadata={"failures": void[key]} if key in void else {},
+            metadata=shown(failures=void[key]) if key in void else {},
             blocking=True,
             partition=key,
         )
-    yield dg.Output(None, metadata={"left_out": left_out})
-    yield dg.AssetCheckResult(passed=not void, check_name=_SEAL.name, metadata=dict(void))
+    yield dg.Output(None, metadata=shown(left_out=left_out))
+    yield dg.AssetCheckResult(passed=not void, check_name=_SEAL.name, metadata=shown(void))
 
 
 with pinned_previews():
@@ -284,7 +284,7 @@ def model_version(config: Candidate, platform: Platform) -> Iterator[Any]:
     """One row per criterion of the gate."""
     from nascar_assets.calibration.gate import passes
     from nascar_assets.calibration.model_version import GateRecord, enough_races
-    from nascar_assets.calibration.tables_text import gate_table
+    from nascar_assets.calibration.tables_text import gate_grid
     from nascar_assets.orchestration.inputs.process_parameters import (
         gate_records,
         save_gate_record,
@@ -318,15 +318,15 @@ def model_version(config: Candidate, platform: Platform) -> Iterator[Any]:
         },
         schema_overrides={"found": pl.Float64},
     )
-    shown: dict[str, Any] = {
-        "version": version,
-        "races": summary.races,
-        "known_until": known_until.isoformat(),
-        "slates_use": used,
-        "gate": dg.MetadataValue.md(gate_table(criteria)),
-    }
-    yield dg.Output(table, metadata={**shown, "path": root.uri(path)})
-    yield dg.AssetCheckResult(passed=passed, check_name="release_gate", metadata=shown)
+    said = shown(
+        version=version,
+        races=summary.races,
+        known_until=known_until.isoformat(),
+        slates_use=used,
+        gate=text_table(*gate_grid(criteria)),
+    )
+    yield dg.Output(table, metadata=shown(said, path=root.uri(path)))
+    yield dg.AssetCheckResult(passed=passed, check_name="release_gate", metadata=said)
 
 
 @dg.asset(
@@ -340,7 +340,7 @@ def model_version(config: Candidate, platform: Platform) -> Iterator[Any]:
 def calibration_report(config: Candidate, platform: Platform) -> dg.Output[pl.DataFrame]:
     """One row per forecaster, one column per metric."""
     from nascar_assets.calibration.report import backtest_page, pictures
-    from nascar_assets.calibration.tables_text import comparison_table, coverage_table, skill_table
+    from nascar_assets.calibration.tables_text import comparison_grid, coverage_grid, skill_grid
     from nascar_assets.reports.plots import as_markdown_image
 
     root = platform.root
@@ -355,14 +355,14 @@ def calibration_report(config: Candidate, platform: Platform) -> dg.Output[pl.Da
     drift: Sequence[int] = () if summary.drift is None else summary.drift.alarms.tolist()
     return dg.Output(
         summary.table(),
-        metadata={
-            "report": dg.MetadataValue.path(root.uri(path)),
-            "model_version": version,
-            "races": summary.races,
-            "races_outside_control_limits": len(drift),
-            "comparison": dg.MetadataValue.md(comparison_table(summary)),
-            "coverage_by_track_type": dg.MetadataValue.md(coverage_table(summary)),
-            "skill": dg.MetadataValue.md(skill_table(summary)),
+        metadata=shown(
+            report=root.uri(path),
+            model_version=version,
+            races=summary.races,
+            races_outside_control_limits=len(drift),
+            comparison=text_table(*comparison_grid(summary)),
+            coverage_by_track_type=text_table(*coverage_grid(summary)),
+            skill=text_table(*skill_grid(summary)),
             **plots,
-        },
+        ),
     )

@@ -16,7 +16,7 @@ from nascar_assets.orchestration.inputs.features import past_features
 from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.inputs.slate_files import record_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
-from nascar_assets.orchestration.metadata import picture
+from nascar_assets.orchestration.metadata import picture, shown
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import read_all
 from nascar_assets.reports.plots import coverage_plot
@@ -57,12 +57,12 @@ def process_fit(
     )
     path = save_fit(root, config.series, fitted)
     return dg.MaterializeResult(
-        metadata={
-            "path": root.uri(path),
-            "cut_off": as_of.isoformat(),
-            "parameters_hash": fitted.hash,
-            "data_hash": fitted.data_hash,
-        }
+        metadata=shown(
+            path=root.uri(path),
+            cut_off=as_of.isoformat(),
+            parameters_hash=fitted.hash,
+            data_hash=fitted.data_hash,
+        )
     )
 
 
@@ -102,13 +102,13 @@ def recalibration(
     columns = ["track_type", *(item.name for item in fields(EmosType))]
     return dg.Output(
         pl.DataFrame({name: [row[name] for row in rows] for name in columns}),
-        metadata={
-            "path": root.uri(path),
-            "cut_off": as_of.isoformat(),
-            "base": base.source,
-            "base_hash": base.hash,
-            "kept": ", ".join(kind for kind, found in emos.by_type.items() if found.kept) or "none",
-        },
+        metadata=shown(
+            path=root.uri(path),
+            cut_off=as_of.isoformat(),
+            base=base.source,
+            base_hash=base.hash,
+            kept=", ".join(kind for kind, found in emos.by_type.items() if found.kept) or "none",
+        ),
     )
 
 
@@ -148,13 +148,13 @@ def model_parameters(
             },
             orient="row",
         ),
-        metadata={
-            "model_version": found.version.version,
-            "release": found.version.said,
-            "source": used.source,
-            "cut_off": used.cut_off.isoformat() if used.cut_off else "starting values",
-            "parameters_hash": used.hash,
-        },
+        metadata=shown(
+            model_version=found.version.version,
+            release=found.version.said,
+            source=used.source,
+            cut_off=used.cut_off.isoformat() if used.cut_off else "starting values",
+            parameters_hash=used.hash,
+        ),
     )
 
 
@@ -212,7 +212,7 @@ def calibration_record(
         metadata["coverage"] = picture(
             coverage_plot, coverages(frame), "Coverage of contest points"
         )
-    return dg.Output(frame, metadata=metadata)
+    return dg.Output(frame, metadata=shown(metadata))
 
 
 def coverages(record: pl.DataFrame) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path, spec_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
 
 
@@ -95,25 +96,20 @@ def constraint_spec(
     complete = not missing and race["track_id"] in stored.tracks and stored == spec
     yield dg.Output(
         None,
-        metadata={
-            "spec_hash": spec.hash,
-            "state_hash": state.hash,
-            "engine": description,
-            "drivers": len(spec.drivers),
-            "newcomers": sum(node.newcomer for node in state.drivers),
-            "overrides": dg.MetadataValue.md(
-                "\n".join(f"- {entry.note}" for entry in (*state.overrides, *state.vetoes))
-                or "none"
-            ),
-            "notices": dg.MetadataValue.md(
-                "\n".join(f"- {notice}" for notice in state.notices) or "none"
-            ),
-        },
+        metadata=shown(
+            spec_hash=spec.hash,
+            state_hash=state.hash,
+            engine=description,
+            drivers=len(spec.drivers),
+            newcomers=sum(node.newcomer for node in state.drivers),
+            overrides=[entry.note for entry in (*state.overrides, *state.vetoes)],
+            notices=list(state.notices),
+        ),
     )
     yield dg.AssetCheckResult(
         passed=complete,
         check_name="spec_is_complete_and_hashed",
-        metadata={"missing": missing, "hash": spec.hash},
+        metadata=shown(missing=missing, hash=spec.hash),
     )
 
 
@@ -153,5 +149,5 @@ def run_config(
     )
     root.write(run_config_path(plan.slate_id), config.to_json().encode())
     return dg.MaterializeResult(
-        metadata={"run_id": config.run_id, "seed": plan.seed, "code_version": code_version()}
+        metadata=shown(run_id=config.run_id, seed=plan.seed, code_version=code_version())
     )

@@ -8,6 +8,7 @@ from nascar_assets.orchestration.assets.scenarios import scenarios
 from nascar_assets.orchestration.assets.slate_assets import slate_asset
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.slates.stored import slate_from_polars
 
@@ -44,8 +45,8 @@ def contest_forecast(
     )
     return dg.Output(
         table,
-        metadata={
-            "caution": "The lineups were chosen on these scenarios and rivals are as good as the "
-            "ownership model makes them: returns read high. Compare contests, not with a bank.",
-        },
+        metadata=shown(
+            caution="The lineups were chosen on these scenarios and rivals are as good as the "
+            "ownership model makes them: returns read high. Compare contests, not with a bank."
+        ),
     )

@@ -98,7 +98,7 @@ def _race_files(inputs: RaceInputs) -> RaceOutput:
     return RaceOutput(
         frame,
         failures=missing,
-        metadata={"files": dg.MetadataValue.json(rows)},
+        metadata={"files": rows},
     )
 
 

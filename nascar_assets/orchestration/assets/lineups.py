@@ -20,7 +20,7 @@ from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_files import load_spec
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
-from nascar_assets.orchestration.metadata import picture
+from nascar_assets.orchestration.metadata import picture, shown
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.reports.plots import exposure_plot, lineup_score_distribution, overlap_plot
 from nascar_assets.slates.stored import slate_from_polars
@@ -171,7 +171,7 @@ def lineups(
     legal = dg.AssetCheckResult(
         passed=not refused,
         check_name="lineups_are_legal",
-        metadata={"refused": refused, "lineups": len(made.driver_ids)},
+        metadata=shown(refused=refused, lineups=len(made.driver_ids)),
     )
     if refused:
         yield legal
@@ -195,16 +195,14 @@ def lineups(
             objective_se=pl.lit(made.value.standard_error),
             notices=pl.lit(notices, dtype=pl.List(pl.String)),
         ),
-        metadata={
-            "objective": made.objective,
-            "value_on_held_back_scenarios": made.value.value,
-            "standard_error": made.value.standard_error,
-            "bound": "not searched for" if made.bound is None else made.bound,
-            "notices": dg.MetadataValue.md(
-                "\n".join(f"- {notice}" for notice in notices) or "none"
-            ),
+        metadata=shown(
+            objective=made.objective,
+            value_on_held_back_scenarios=made.value.value,
+            standard_error=made.value.standard_error,
+            bound="not searched for" if made.bound is None else made.bound,
+            notices=list(notices),
             **pictures,
-        },
+        ),
     )
     yield legal
 
@@ -235,7 +233,7 @@ def upload_file(
     path = upload_path(context.partition_key)
     platform.root.write(path, data)
     return dg.MaterializeResult(
-        metadata={"path": platform.root.uri(path), "lineups": len(rows), "bytes": len(data)}
+        metadata=shown(path=platform.root.uri(path), lineups=len(rows), bytes=len(data))
     )
 
 
@@ -265,13 +263,13 @@ def report(
 
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
-    shown = slate_report(
+    values = slate_report(
         platform, plan, slate, scenario_summary, lineups, exposures(lineups, scenario_optima)
     )
     with aside("drawing"):
-        page = render_slate_report(shown).encode()
+        page = render_slate_report(values).encode()
     root.write(report_path(plan.slate_id), page)
-    root.write(f"slates/{plan.slate_id}/forecast.csv", forecast_csv(shown.forecast))
+    root.write(f"slates/{plan.slate_id}/forecast.csv", forecast_csv(values.forecast))
     return dg.MaterializeResult(
-        metadata={"path": root.uri(report_path(plan.slate_id)), "bytes": len(page)}
+        metadata=shown(path=root.uri(report_path(plan.slate_id)), bytes=len(page))
     )

@@ -9,6 +9,7 @@ from nascar_assets.ontology import build_state, in_force
 from nascar_assets.orchestration.assets.history import ALL_RESULTS
 from nascar_assets.orchestration.inputs.graph import entry_store, graph_of_state
 from nascar_assets.orchestration.inputs.past import results_before
+from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
 
 VETO_RULES: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -99,16 +100,14 @@ def ontology_graph(
         engine.ping()
         description = engine.description
     return dg.MaterializeResult(
-        metadata={
-            "engine": description,
-            "state_hash": state.hash,
-            "as_of": state.as_of.isoformat(),
-            "data_through": state.data_through.isoformat() if state.data_through else "no data",
-            "drivers": len(state.drivers),
-            "tracks": len(state.tracks),
-            "races": len(state.races),
-            "overrides": dg.MetadataValue.md(
-                "\n".join(f"- {entry.note}" for entry in state.overrides) or "none"
-            ),
-        }
+        metadata=shown(
+            engine=description,
+            state_hash=state.hash,
+            as_of=state.as_of.isoformat(),
+            data_through=state.data_through.isoformat() if state.data_through else "no data",
+            drivers=len(state.drivers),
+            tracks=len(state.tracks),
+            races=len(state.races),
+            overrides=[entry.note for entry in state.overrides],
+        )
     )

@@ -8,7 +8,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.inputs.schedule import Race, schedule_rows
-from nascar_assets.orchestration.metadata import table_metadata
+from nascar_assets.orchestration.metadata import shown, table_metadata
 from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
@@ -137,13 +137,11 @@ def race_table(
             size = output.write(root, table_path(name, key))
             metadata = dict(table_metadata(output.frame, size=size))
             if output.sources is not None:
-                metadata["sources"] = dg.MetadataValue.json(output.sources)
+                metadata["sources"] = output.sources
             if output.notices:
-                metadata["notices"] = dg.MetadataValue.md(
-                    "\n".join(f"- {notice}" for notice in output.notices)
-                )
+                metadata["notices"] = list(output.notices)
             context.add_asset_metadata(
-                {**metadata, **output.metadata}, asset_key=name, partition_key=key
+                shown({**metadata, **output.metadata}), asset_key=name, partition_key=key
             )
             if output.failures:
                 failed[key] = output.failures
@@ -178,11 +176,11 @@ def _check_metadata(failed: Sequence[tuple[Race, Sequence[str]]]) -> dict[str, A
     if not failed:
         return {}
     lines = [
-        f"- {race['race_key']} ({race['race_name']}): {failure}"
+        f"{race['race_key']} ({race['race_name']}): {failure}"
         for race, failures in failed
         for failure in failures
     ]
-    return {"failures": dg.MetadataValue.md("\n".join(lines)), "what_to_do": _MEND}
+    return shown(failures=lines, what_to_do=_MEND)
 
 
 _MEND = (

@@ -12,7 +12,7 @@ from nascar_assets.orchestration.assets.slate_assets import blocking_check, slat
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_files import load_spec
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
-from nascar_assets.orchestration.metadata import picture, table_metadata
+from nascar_assets.orchestration.metadata import picture, shown, table_metadata
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.reports.plots import laps_led_shares, points_distribution, regime_frequencies
@@ -82,27 +82,27 @@ def scenarios(
     )
     yield dg.Output(
         None,
-        metadata={
+        metadata=shown(
             **table_metadata(frame, size=size),
-            "n_generated": found.n_generated,
-            "n_valid": found.n_valid,
-            "rejection_rate": found.rejection_rate,
-            "rejected_by_rule": dict(found.rejected_by_rule),
-            "parameters_hash": found.parameters_hash,
-            "spec_hash": found.spec_hash,
-            "regimes": picture(regime_frequencies, regimes, "Regimes"),
-            "notices": dg.MetadataValue.md(
-                "\n".join(f"- {notice}" for notice in (*setup.notices, *found.notices)) or "none"
-            ),
-        },
+            n_generated=found.n_generated,
+            n_valid=found.n_valid,
+            rejection_rate=found.rejection_rate,
+            rejected_by_rule=dict(found.rejected_by_rule),
+            parameters_hash=found.parameters_hash,
+            spec_hash=found.spec_hash,
+            regimes=picture(regime_frequencies, regimes, "Regimes"),
+            notices=[*setup.notices, *found.notices],
+        ),
     )
     yield dg.AssetCheckResult(
         passed=all(record.broken == 0 for record in records),
         check_name="laws_of_the_race",
-        metadata={
-            record.law: f"{record.broken} of {record.checked} broken: {record.statement}"
-            for record in records
-        },
+        metadata=shown(
+            {
+                record.law: f"{record.broken} of {record.checked} broken: {record.statement}"
+                for record in records
+            }
+        ),
     )
 
 
@@ -133,8 +133,8 @@ def scenario_summary(
     )
     return dg.Output(
         summary,
-        metadata={
-            "points": picture(points_distribution, drawn, "Contest points"),
-            "laps_led": picture(laps_led_shares, drawn, "Laps led"),
-        },
+        metadata=shown(
+            points=picture(points_distribution, drawn, "Contest points"),
+            laps_led=picture(laps_led_shares, drawn, "Laps led"),
+        ),
     )

@@ -19,6 +19,7 @@ from nascar_assets.orchestration.inputs.features import past_sources
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
+from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import read_table, stored_partitions
 from nascar_assets.orchestration.tags import AT
@@ -93,8 +94,8 @@ def slate(
         "salary_file": registration.salary_path,
     }
     if built.notices:
-        metadata["notices"] = dg.MetadataValue.md("\n".join(f"- {text}" for text in built.notices))
-    return dg.Output(slate_to_polars(built), metadata=metadata)
+        metadata["notices"] = list(built.notices)
+    return dg.Output(slate_to_polars(built), metadata=shown(metadata))
 
 
 def _not_after_lock(context: dg.AssetExecutionContext, lock: datetime) -> None:
@@ -243,7 +244,7 @@ def slate_features(
     race = schedule_rows(root, [plan.race_key])[plan.race_key]
     sources = feature_sources(root, plan, slate_field)
     features = build_features(sources, race, plan.as_of)
-    yield dg.Output(features, metadata={"nulls": int(features.null_count().sum_horizontal()[0])})
+    yield dg.Output(features, metadata=shown(nulls=int(features.null_count().sum_horizontal()[0])))
     keys = ("race_id", "driver_id", "available_at")
     names = [name for name in features.columns if name not in keys]
     yield _contract_check("names_are_available", lambda: validate_features(names) == tuple(names))
@@ -266,11 +267,13 @@ def slate_features(
     yield dg.AssetCheckResult(
         passed=not leaks,
         check_name="nothing_leaks",
-        metadata={
-            "trials": sum(report.trials for report in reports.values()),
-            "columns": sum(len(report.features) for report in reports.values()),
-            "leaks": dg.MetadataValue.md("\n".join(leaks) or "none"),
-        },
+        metadata=shown(
+            {
+                "trials": sum(report.trials for report in reports.values()),
+                "columns": sum(len(report.features) for report in reports.values()),
+                "leaks": leaks,
+            }
+        ),
     )
 
 
@@ -290,10 +293,9 @@ def slate_rating_state(
     state = build_rating_state(platform.root, plan)
     through = state.data_through
     return dg.MaterializeResult(
-        metadata={
-            "data_through": through.isoformat() if through else "no races",
-            "drivers": len(state.races),
-        }
+        metadata=shown(
+            data_through=through.isoformat() if through else "no races", drivers=len(state.races)
+        )
     )
 
 
@@ -322,4 +324,4 @@ def _contract_check(name: str, holds: Callable[[], bool]) -> dg.AssetCheckResult
     try:
         return dg.AssetCheckResult(passed=holds(), check_name=name)
     except InputError as error:
-        return dg.AssetCheckResult(passed=False, check_name=name, metadata={"why": str(error)})
+        return dg.AssetCheckResult(passed=False, check_name=name, metadata=shown(why=str(error)))

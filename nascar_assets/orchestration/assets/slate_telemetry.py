@@ -14,7 +14,7 @@ from nascar_assets.orchestration.assets.telemetry import lap_summaries
 from nascar_assets.orchestration.inputs.past import driver_directory
 from nascar_assets.orchestration.inputs.slate_files import load_spec, spec_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
-from nascar_assets.orchestration.metadata import table_metadata
+from nascar_assets.orchestration.metadata import shown, table_metadata
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_all, scan_table, table_path
 from nascar_assets.storage import DataRoot
@@ -70,19 +70,17 @@ def slate_telemetry(context: dg.AssetExecutionContext, platform: Platform) -> It
         "races": enriched["race_id"].n_unique(),
         "drivers": f"{enriched['driver_id'].n_unique()} of {len(spec.drivers)}",
         "spec_hash": spec.hash,
-        "sources": dg.MetadataValue.json(sources),
+        "sources": sources,
     }
     if not enriched.height:
-        metadata["notices"] = dg.MetadataValue.md(
-            "- No laps of these drivers were known by the cut-off."
-        )
-    yield dg.Output(None, metadata=metadata)
+        metadata["notices"] = ["No laps of these drivers were known by the cut-off."]
+    yield dg.Output(None, metadata=shown(metadata))
     stored = root.scan_frame(path).select("available_at").collect()["available_at"]
     late = int((stored.is_null() | (stored > plan.as_of)).sum())
     yield dg.AssetCheckResult(
         passed=late == 0 and len(stored) == enriched.height,
         check_name="known_by_the_cutoff",
-        metadata={"rows": len(stored), "late": late},
+        metadata=shown(rows=len(stored), late=late),
     )
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 
-import dagster as dg
 import polars as pl
 
 from nascar_assets.feed.schemas import LAPS
@@ -31,7 +30,7 @@ def _laps(inputs: RaceInputs) -> RaceOutput:
         metadata={
             "drivers": found.laps["driver_id"].n_unique(),
             "without_time": racing["lap_time_s"].null_count(),
-            "flags": dg.MetadataValue.json(dict(flags.rows())),
+            "flags": dict(flags.rows()),
             "pit_laps": int(racing["pit"].sum()),
             "pit_unknown": racing["pit"].null_count(),
             "loop_statistics": agreement_with_loops(inputs, found.laps),
@@ -78,7 +77,7 @@ def _lap_features(inputs: RaceInputs) -> RaceOutput:
     wrong = features.sort("driver_id", "lap").filter(behind).height
     return RaceOutput(
         features,
-        metadata={"filled": dg.MetadataValue.json(fill_counts(frame))},
+        metadata={"filled": fill_counts(frame)},
         failures=[f"{wrong} rows claim more laps than lie behind them."] if wrong else [],
         sources=sources,
     )

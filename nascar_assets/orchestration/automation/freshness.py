@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from nascar_assets.orchestration.automation.week import SlateWeek
+from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
@@ -139,12 +140,12 @@ def judged(
     return {
         "passed": not stale,
         "severity": dg.AssetCheckSeverity.WARN,
-        "metadata": {
-            "stale": dg.MetadataValue.md("\n".join(f"- {line}" for line in stale) or "nothing"),
-            "remedy": "Before lock: nascar slate run, or wait for the next refresh."
+        "metadata": shown(
+            stale=stale or "nothing",
+            remedy="Before lock: nascar slate run, or wait for the next refresh."
             if stale
             else "none",
-        },
+        ),
     }
 
 

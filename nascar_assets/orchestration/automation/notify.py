@@ -18,6 +18,8 @@ from email.message import EmailMessage
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
+from nascar_assets.visible import visible
+
 TIMEOUT_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
@@ -25,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a person should know.
+    """Something a person should know; its texts hold nothing that steers a terminal or a mail.
 
     Attributes:
         subject: One line: what happened to what.
@@ -36,6 +38,11 @@ class Notice:
     subject: str
     text: str
     run_id: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "subject", visible(self.subject))
+        lines = [visible(line) for line in self.text.split("\n")]
+        object.__setattr__(self, "text", "\n".join(lines))
 
 
 class Notifier(Protocol):
@@ -79,11 +86,16 @@ class WebhookNotifier:
         import httpx
 
         body = {
-            "text": f"{notice.subject}\n{notice.text}",
-            "subject": notice.subject,
+            "text": _no_links(f"{notice.subject}\n{notice.text}"),
+            "subject": _no_links(notice.subject),
             "run_id": notice.run_id,
         }
         httpx.post(self._url, json=body, timeout=TIMEOUT_SECONDS).raise_for_status()
+
+
+def _no_links(text: str) -> str:
+    """The text with what chat servers take for links, images and markup taken apart."""
+    return text.replace("](", "] (").replace("<", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}")
 
 
 class MailNotifier:
@@ -109,7 +121,7 @@ class MailNotifier:
             smtplib.SMTPException: If it does not take the mail.
         """
         mail = EmailMessage()
-        mail["Subject"] = notice.subject.replace("\n", " ")
+        mail["Subject"] = notice.subject
         mail["From"] = self._sender
         mail["To"] = ", ".join(self._to)
         mail.set_content(notice.text)

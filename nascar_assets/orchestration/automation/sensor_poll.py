@@ -13,7 +13,9 @@ import dagster as dg
 
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.automation.run_state import any_in_flight
+from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.visible import visible
 
 LEAST_SECONDS = 60
 DEFAULT_SECONDS = 900
@@ -59,15 +61,17 @@ def land_feed(context: dg.OpExecutionContext, platform: Platform) -> None:
     now = clock_now()
     report = sync_from(feed, platform.root, polled_series(), polled_seasons(now), now=now)
     for item in report.quarantined:
-        context.log.warning("%s was refused: %s", item.path, item.reason)
+        context.log.warning("%s was refused: %s", visible(item.path), visible(item.reason))
     context.add_output_metadata(
-        {
-            "changed": len(report.changed),
-            "unchanged": report.unchanged,
-            "not there": report.missing,
-            "refused": len(report.quarantined),
-            "files": dg.MetadataValue.json(list(report.changed)[:200]),
-        }
+        shown(
+            {
+                "changed": len(report.changed),
+                "unchanged": report.unchanged,
+                "not there": report.missing,
+                "refused": len(report.quarantined),
+                "files": list(report.changed)[:200],
+            }
+        )
     )
 
 

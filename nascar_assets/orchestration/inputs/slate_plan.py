@@ -67,7 +67,7 @@ class Registration:
         Raises:
             InputError: If the slate was never added.
         """
-        data = root.read(registration_path(slate_id))
+        data = root.read(registration_path(slate_id)) if slate_id.isprintable() else None
         if data is None:
             known = ", ".join(registered_slates(root)) or "none"
             raise InputError(
@@ -127,7 +127,7 @@ class SlatePlan:
     @classmethod
     def find(cls, root: DataRoot, slate_id: str) -> SlatePlan | None:
         """The plan of a slate's newest run; none where it was never run."""
-        data = root.read(plan_path(slate_id))
+        data = root.read(plan_path(slate_id)) if slate_id.isprintable() else None
         if data is None:
             return None
         content = json.loads(data)
