@@ -197,7 +197,6 @@ def test_a_failed_check_says_what_failed(page: Any, ui_home: Path) -> None:
     if skip.count():
         skip.first.click()
     page.get_by_text(str(request.partition_key)).first.wait_for()
-    page.get_by_text("[Show Markdown]").first.click()
     page.get_by_text("the driver has this lap twice").first.wait_for()
     page.wait_for_timeout(1000)
     keep(page, "failed-check")
