@@ -32,8 +32,8 @@ from nascar_assets.orchestration.automation import (
     sensor_salaries,
     sensor_telemetry,
 )
-from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.io_manager import ParquetTables
+from nascar_assets.orchestration.resources import Platform, fixed_platform
+from nascar_assets.orchestration.storage.io_manager import tables_of
 from nascar_assets.service import jobs as api
 
 
@@ -46,8 +46,8 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
     """
     platform = overrides.pop("platform", None) or Platform()
     resources = {
-        "platform": platform,
-        "io_manager": ParquetTables(platform=platform),
+        "platform": fixed_platform(platform),
+        "io_manager": tables_of(platform),
         **api.API_RESOURCES,
         **overrides,
     }

@@ -20,7 +20,10 @@ STOP_SECONDS = 15
 
 def ui(
     home: Home,
-    port: Annotated[int, typer.Option(help="The webserver's port on 127.0.0.1.")] = 3000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; whoever reaches it can run everything.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The webserver's port.")] = 3000,
     as_json: Json = False,
 ) -> None:
     """Starts the UI, with the schedules and sensors running, until it is stopped.
@@ -36,18 +39,19 @@ def ui(
         "DAGSTER_HOME": str(dagster_home(home)),
         "NASCAR_HOME": home if "://" in home else os.path.abspath(home),
     }
-    address = f"http://127.0.0.1:{port}"
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    address = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
     where = f"Dagster on {address} with the data root {home}; Ctrl-C ends it."
     say(where)
     command = [
         sys.executable,
         "-m",
-        "dagster",
+        "nascar_assets.orchestration.commands.ui_server",
         "dev",
         "--module-name",
         "nascar_assets.definitions",
         "--host",
-        "127.0.0.1",
+        host,
         "--port",
         str(port),
     ]

@@ -52,6 +52,11 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self.root.local_path("graph")
 
 
+def fixed_platform(platform: Platform) -> dg.ResourceDefinition:
+    """A platform that no run's configuration can point elsewhere: it takes none."""
+    return dg.ResourceDefinition(lambda _: platform, config_schema={})
+
+
 def _storage_options() -> dict[str, str]:
     """What an object store needs beyond its own defaults, from the environment."""
     known = ("AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP", "AWS_REGION")

@@ -11,7 +11,7 @@ import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.metadata import shown
-from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.resources import Platform, fixed_platform
 
 MEMORY = "api_memory"
 """The IO manager of these assets: values go from step to step in memory, since a job runs in one
@@ -225,7 +225,6 @@ api_job = dg.define_asset_job(
 
 def resolved_job(platform: Platform) -> dg.JobDefinition:
     """The job on its own, ready to be executed against a platform."""
-    definitions = dg.Definitions(
-        assets=API_ASSETS, jobs=[api_job], resources={"platform": platform, **API_RESOURCES}
-    )
+    resources = {"platform": fixed_platform(platform), **API_RESOURCES}
+    definitions = dg.Definitions(assets=API_ASSETS, jobs=[api_job], resources=resources)
     return definitions.resolve_job_def("api_optimize")

@@ -16,6 +16,7 @@ from pathlib import Path
 import dagster as dg
 
 from nascar_assets.orchestration.automation.sensor_runs import process_of
+from nascar_assets.orchestration.commands.ui_server import MODULE as UI_SERVER
 from nascar_assets.orchestration.storage.instance import open_instance
 
 MODULE = "nascar_assets.definitions"
@@ -57,9 +58,9 @@ def start_daemon(home: Path, **more: str) -> subprocess.Popen[bytes]:
 
 
 def start_webserver(home: Path, port: int) -> subprocess.Popen[bytes]:
-    """Dagster's webserver on a port of this machine."""
+    """The guarded webserver of `nascar ui` on a port of this machine."""
     where = ["-h", "127.0.0.1", "-p", str(port)]
-    return start(home, "webserver", ["dagster_webserver", "-m", MODULE, *where])
+    return start(home, "webserver", [UI_SERVER, "-m", MODULE, *where])
 
 
 def kill(process: subprocess.Popen[bytes], *, whole_session: bool = True) -> None:

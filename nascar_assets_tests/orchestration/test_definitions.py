@@ -119,7 +119,8 @@ def test_sensors_and_schedules_run_from_the_start(definitions: dg.Definitions) -
 def test_resources_may_be_replaced(tmp_path: Path) -> None:
     other = build_definitions(platform=Platform(home=str(tmp_path)))
     assert other.resources is not None
-    assert other.resources["platform"].home == str(tmp_path)
+    with dg.build_resources({"platform": other.resources["platform"]}) as made:
+        assert made.platform.home == str(tmp_path)
 
 
 def test_nothing_is_opened_at_import(tmp_path: Path) -> None:

@@ -15,10 +15,15 @@ from nascar_assets.orchestration.storage.store import scan_table, scan_tables, t
 from nascar_assets.storage.aside import aside, counted
 
 
-class ParquetTables(dg.ConfigurableIOManager):
-    """Reads and writes the tables of assets."""
+class ParquetTables(dg.IOManager):
+    """Reads and writes the tables of assets.
 
-    platform: dg.ResourceDependency[Platform]
+    Args:
+        platform: Where they lie.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Writes the table that an asset returned."""
@@ -35,7 +40,7 @@ class ParquetTables(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         """Reads a table as the asset's annotation asks, lazily or eagerly."""
         asset = context.asset_key.path[-1]
-        root = self.platform.root
+        root = self._platform.root
         wanted = context.dagster_type.typing_type
         if not context.has_asset_partitions:
             return _as(wanted, scan_table(root, asset))
@@ -45,7 +50,12 @@ class ParquetTables(dg.ConfigurableIOManager):
         return _as(wanted, scan_tables(root, asset, keys))
 
     def _write(self, asset: str, partition: str | None, frame: pl.DataFrame) -> int:
-        return self.platform.root.write_frame(table_path(asset, partition), frame)
+        return self._platform.root.write_frame(table_path(asset, partition), frame)
+
+
+def tables_of(platform: Platform) -> dg.IOManagerDefinition:
+    """The tables of a platform; no run's configuration can point them elsewhere."""
+    return dg.IOManagerDefinition(lambda _: ParquetTables(platform), config_schema={})
 
 
 def _as(wanted: Any, frame: pl.LazyFrame) -> pl.LazyFrame | pl.DataFrame:
