@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
+from nascar_assets.files import (
+    LARGE,
+    column_key,
+    cut_off,
+    find_header,
+    id_cell,
+    number_cell,
+    read_rows,
+    read_text,
+)
 from nascar_assets.lineups.problem import plain_name
 from nascar_assets.slates.slate import Slate
 
-_LEFT = ("Rank", "EntryId", "EntryName", "TimeRemaining", "Points", "Lineup")
-_RIGHT = ("Player", "Roster Position", "%Drafted", "FPTS")
-_MOST_BYTES = 1_000_000_000
+# `TimeRemaining` and `Roster Position` are not in every form, and nothing needs them.
+_LEFT = ("Rank", "EntryId", "EntryName", "Points", "Lineup")
+_RIGHT = ("Player", "%Drafted", "FPTS")
 # Shares are printed with two decimals; a file cut at a row's end misses by far more.
 _SHARE_SLACK = 0.005
 
@@ -37,8 +44,8 @@ class Standings:
         entry_names: [E] names, with the entry's number where a person has several.
         points: [E] contest points.
         lineups: [E, roster_size] indices into the slate's players, -1 where an entry is empty.
-        ownership: [N] share of entries that hold each player, as the site prints it; NaN where
-            it prints none.
+        ownership: [N] share of entries that hold each player, as the site prints it, counted from
+            the lineups where it prints none.
         driver_points: [N] contest points of each player as printed; NaN where none.
     """
 
@@ -63,22 +70,26 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
         StandingsError: If the file is cut off, damaged, no standings file, or names drivers who
             are not of the slate; naming row and field.
     """
-    text, file = _text(content, file)
-    if text.count('"') % 2:
-        raise _cut(file, text.count("\n") + 1, None)
-    rows = list(csv.reader(io.StringIO(text, newline="")))
-    header = [cell.strip() for cell in rows[0]] if rows else []
-    if tuple(header[:6]) != _LEFT:
+    given = read_text(content, file, limits=LARGE, lossy=True)
+    file = given.file
+    rows = read_rows(given, limits=LARGE)
+    found = find_header(rows, map(column_key, _LEFT))
+    if found is None:
         raise StandingsError(
-            f"the header does not begin with {','.join(_LEFT)}.",
+            f"no row is a header with {', '.join(_LEFT)}.",
             file=file,
             row=1,
-            remedy="Use the standings file that the site exports after the contest.",
+            remedy="Use the standings file that the site exports, within a week of the contest.",
         )
-    right = header.index("Player") if "Player" in header else None
-    if right is not None and tuple(header[right : right + 4]) != _RIGHT:
+    header, columns, _, _ = found
+    left = {name: columns[column_key(name)] for name in _LEFT}
+    right = {name: columns.get(column_key(name), -1) for name in _RIGHT}
+    if right["Player"] >= 0 and min(right.values()) < 0:
         raise StandingsError(
-            f"the players' header is not {','.join(_RIGHT)}.", file=file, row=1, field="Player"
+            f"the players' columns are not {', '.join(_RIGHT)}.",
+            file=file,
+            row=header,
+            field="Player",
         )
     by_name: dict[str, int] = {}
     for index, player in enumerate(slate.players):
@@ -86,88 +97,57 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
     entries: list[tuple[int, str, str, float, list[int]]] = []
     ownership = np.full(len(slate.players), np.nan)
     driver_points = np.full(len(slate.players), np.nan)
-    for number, row in enumerate(rows[1:], start=2):
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) < len(_LEFT):
-            raise _cut(file, number, _LEFT[len(row)])
-        if row[1].strip():
-            entries.append(_entry(row, number, file, slate, by_name))
-        if right is not None and len(row) > right and row[right].strip():
-            _player(row, right, number, file, by_name, ownership, driver_points)
+    comma = given.decimal_comma
+    number = header
+    for number, row in rows:
+        if len(row) <= max(left.values()):
+            raise cut_off(file, number, next(name for name in _LEFT if left[name] >= len(row)))
+        if row[left["EntryId"]]:
+            named = {name: row[place] for name, place in left.items()}
+            entries.append(_entry(named, number, file, slate, by_name, comma))
+        if 0 <= right["Player"] < len(row) and row[right["Player"]]:
+            _player(row, right, number, file, by_name, ownership, driver_points, comma)
     if not entries:
         raise StandingsError(
-            "the file holds no entries.", file=file, remedy="Download it once the contest is over."
+            "the file holds no entries.",
+            file=file,
+            remedy="Download it once the contest is over, and within a week of it.",
         )
     lineups = np.array([entry[4] for entry in entries], np.int32)
-    _check_whole(lineups, ownership, file, len(rows))
+    counted = np.bincount(lineups[lineups >= 0], minlength=len(slate.players)) / len(entries)
+    _check_whole(counted, len(entries), ownership, file, number)
     return Standings(
         rank=np.array([entry[0] for entry in entries], np.int32),
         entry_ids=tuple(entry[1] for entry in entries),
         entry_names=tuple(entry[2] for entry in entries),
         points=np.array([entry[3] for entry in entries]),
         lineups=lineups,
-        ownership=ownership,
+        ownership=np.where(np.isnan(ownership), counted, ownership),
         driver_points=driver_points,
     )
 
 
-def _text(content: bytes, file: str) -> tuple[str, str]:
-    if content.startswith(b"PK"):
-        try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                names = [n for n in archive.namelist() if n.lower().endswith(".csv")]
-                if len(names) != 1:
-                    raise StandingsError(
-                        f"the zip file holds {len(names)} CSV files, not one.", file=file
-                    )
-                if archive.getinfo(names[0]).file_size > _MOST_BYTES:
-                    raise StandingsError("the zipped file is larger than 1 GB.", file=file)
-                content = archive.read(names[0])
-                file = f"{file}/{names[0]}"
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
-            raise StandingsError(
-                f"the zip file is damaged or cut off: {error}.",
-                file=file,
-                remedy="Download it again.",
-            ) from error
-    try:
-        return content.decode("utf-8-sig"), file
-    except UnicodeDecodeError as error:
-        if error.end >= len(content) - 1:
-            raise _cut(file, content.count(b"\n") + 1, None) from error
-        return content.decode("cp1252", errors="replace"), file
-
-
-def _cut(file: str, row: int, field: str | None) -> StandingsError:
-    return StandingsError(
-        "the row is not whole: the file was cut off.",
-        file=file,
-        row=row,
-        field=field,
-        remedy="Download it again.",
-    )
-
-
 def _entry(
-    row: Sequence[str], number: int, file: str, slate: Slate, by_name: dict[str, int]
+    row: Mapping[str, str],
+    number: int,
+    file: str,
+    slate: Slate,
+    by_name: dict[str, int],
+    decimal_comma: bool,
 ) -> tuple[int, str, str, float, list[int]]:
     size = slate.rules.roster_size
-    try:
-        rank = int(row[0])
-    except ValueError:
+    rank = number_cell(row["Rank"], whole=True)
+    if rank is None or rank != int(rank) or not 0 < rank < 1e9:
+        raise StandingsError(f"{row['Rank']!r} is no rank.", file=file, row=number, field="Rank")
+    points = number_cell(row["Points"], decimal_comma=decimal_comma)
+    if points is None or abs(points) > 1e6:
         raise StandingsError(
-            f"{row[0]!r} is no rank.", file=file, row=number, field="Rank"
-        ) from None
-    try:
-        points = float(row[4])
-    except ValueError:
-        raise StandingsError(
-            f"{row[4]!r} is no number of points.", file=file, row=number, field="Points"
-        ) from None
-    names = [name.strip() for name in re.split(r"(?:^|\s)D\s+", row[5].strip())[1:]]
-    if not names and not row[5].strip():
-        return rank, row[1].strip(), row[2].strip(), points, [-1] * size
+            f"{row['Points']!r} is no number of points.", file=file, row=number, field="Points"
+        )
+    entry = int(rank), id_cell(row["EntryId"], file, number, "EntryId"), row["EntryName"]
+    names = [name.strip() for name in re.split(r"(?:^|\s)D\s+", row["Lineup"])[1:]]
+    if not names and not row["Lineup"]:
+        return *entry, float(points), [-1] * size
     lineup = []
     for name in names:
         if plain_name(name) not in by_name:
@@ -189,51 +169,56 @@ def _entry(
             field="Lineup",
             remedy="Download it again.",
         )
-    return rank, row[1].strip(), row[2].strip(), points, lineup
+    return *entry, float(points), lineup
 
 
 def _player(
     row: Sequence[str],
-    right: int,
+    right: Mapping[str, int],
     number: int,
     file: str,
     by_name: dict[str, int],
     ownership: npt.NDArray[np.float64],
     driver_points: npt.NDArray[np.float64],
+    decimal_comma: bool,
 ) -> None:
-    if len(row) < right + 4:
-        raise _cut(file, number, _RIGHT[len(row) - right])
-    name = plain_name(row[right])
+    if len(row) <= max(right.values()):
+        raise cut_off(file, number, next(name for name in _RIGHT if right[name] >= len(row)))
+    name = plain_name(row[right["Player"]])
     if name not in by_name:
         return
-    try:
-        ownership[by_name[name]] = float(row[right + 2].strip().rstrip("%")) / 100
-        driver_points[by_name[name]] = float(row[right + 3])
-    except ValueError:
+    texts = row[right["%Drafted"]], row[right["FPTS"]]
+    share = number_cell(texts[0].rstrip("% "), decimal_comma=decimal_comma)
+    points = number_cell(texts[1], decimal_comma=decimal_comma)
+    if share is None or points is None or not 0 <= share <= 100 or abs(points) > 1e6:
         raise StandingsError(
-            f"{row[right + 2]!r} and {row[right + 3]!r} are not a share and points.",
+            f"{texts[0]!r} and {texts[1]!r} are not a share and points.",
             file=file,
             row=number,
             field="%Drafted",
-        ) from None
+        )
+    ownership[by_name[name]] = float(share) / 100
+    driver_points[by_name[name]] = float(points)
 
 
 def _check_whole(
-    lineups: npt.NDArray[np.int32], ownership: npt.NDArray[np.float64], file: str, rows: int
+    counted: npt.NDArray[np.float64],
+    entries: int,
+    printed: npt.NDArray[np.float64],
+    file: str,
+    row: int,
 ) -> None:
     """The printed shares are of all entries: entries that are missing show in them."""
-    counted = np.bincount(lineups[lineups >= 0], minlength=ownership.shape[0])
-    share = counted / lineups.shape[0]
-    known = ~np.isnan(ownership)
+    known = ~np.isnan(printed)
     if not known.any():
         return
-    miss = np.abs(share - ownership)[known]
+    miss = np.abs(counted - printed)[known]
     if float(miss.max()) > _SHARE_SLACK:
         raise StandingsError(
             f"drivers' printed shares differ by up to {miss.max():.1%} from those of the "
-            f"{lineups.shape[0]:,} entries in the file: entries are missing, it was cut off.",
+            f"{entries:,} entries in the file: entries are missing, it was cut off.",
             file=file,
-            row=rows,
+            row=row,
             field="%Drafted",
             remedy="Download it again.",
         )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
+from nascar_assets.files import column_key, id_cell
 from nascar_assets.lineups.legality import check_lineups, lineup_problems
 from nascar_assets.lineups.raw_csv import RawCsv, read_raw
 from nascar_assets.lineups.upload import player_cell, player_of_cell, split_cell, upload_header
@@ -180,18 +181,28 @@ def _checked(content: bytes, slate: Slate, file: str) -> RawCsv:
     raw = read_raw(content, file=file)
     header = [raw.rows[0].value(i).strip() for i in range(len(raw.rows[0].cells))]
     wanted = [*_LEAD, *upload_header(slate)]
-    if header[: len(wanted)] != wanted:
+    if [*map(column_key, header[: len(wanted)])] != [*map(column_key, wanted)]:
         raise InputError(
             f"the header does not begin with {','.join(wanted)}.",
             file=file,
             row=1,
             field=next(
-                (w for w, h in zip(wanted, [*header, *[""] * len(wanted)], strict=False) if w != h),
+                (
+                    w
+                    for w, h in zip(wanted, [*header, *[""] * len(wanted)], strict=False)
+                    if column_key(w) != column_key(h)
+                ),
                 None,
             ),
             remedy="Use the entries file that the site exports for this contest.",
         )
     _check_pool(raw, slate, file, len(wanted))
+    if any(player.site_id == player.name for player in slate.players):
+        raise InputError(
+            f"The slate {slate.slate_id} has no ids of drivers, which the site needs in entries.",
+            file=file,
+            remedy="Download the salaries with their ids, add them and run the slate again.",
+        )
     return raw
 
 
@@ -207,7 +218,7 @@ def _check_pool(raw: RawCsv, slate: Slate, file: str, first: int) -> None:
         return
     known = {player.site_id for player in slate.players}
     pool = [
-        (number, raw.rows[number].value(column).strip())
+        (number, id_cell(raw.rows[number].value(column).strip(), file, number + 1, "ID"))
         for number in range(start + 1, len(raw.rows))
         if raw.rows[number].value(column).strip()
     ]
@@ -227,7 +238,7 @@ def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[Entry, ...]:
     entries = []
     seen: dict[str, int] = {}
     for number, row in enumerate(raw.rows[1:], start=2):
-        entry_id = row.value(0).strip()
+        entry_id = id_cell(row.value(0).strip(), file, number, "Entry ID")
         if not entry_id:
             continue
         if not entry_id.isdigit():
@@ -262,7 +273,7 @@ def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[Entry, ...]:
             Entry(
                 row=number,
                 entry_id=entry_id,
-                contest_id=row.value(2).strip(),
+                contest_id=id_cell(row.value(2).strip(), file, number, "Contest ID"),
                 contest_name=row.value(1).strip(),
                 entry_fee=row.value(3).strip(),
                 lineup=lineup,

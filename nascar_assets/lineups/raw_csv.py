@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 
 from nascar_assets.errors import InputError
-
-_BOM = b"\xef\xbb\xbf"
+from nascar_assets.files import SMALL, check_lines, cut_off, read_text
 
 
 @dataclass(slots=True)
@@ -33,10 +33,10 @@ class RawRow:
         return raw
 
     def replace(self, column: int, content: str) -> None:
-        """Puts new content into a cell, quoted only where it has to be."""
+        """Puts new content into a cell, quoted only where it has to be (for any delimiter)."""
         while len(self.cells) <= column:
             self.cells.append("")
-        if any(ch in content for ch in ',"\r\n'):
+        if any(ch in content for ch in ',;\t"\r\n'):
             content = '"' + content.replace('"', '""') + '"'
         self.cells[column] = content
 
@@ -47,18 +47,20 @@ class RawCsv:
 
     Attributes:
         rows: Records in order.
-        encoding: `utf-8` or, where the bytes are no UTF-8, `cp1252`.
-        bom: Whether the file begins with a byte order mark.
+        encoding: As `files.GivenText` names it.
+        mark: The byte order mark that the file begins with, empty without one.
+        delimiter: What parts its cells.
     """
 
     rows: list[RawRow]
     encoding: str
-    bom: bool
+    mark: bytes
+    delimiter: str
 
     def to_bytes(self) -> bytes:
         """The file."""
-        text = "".join(",".join(row.cells) + row.end for row in self.rows)
-        return (_BOM if self.bom else b"") + text.encode(self.encoding)
+        text = "".join(self.delimiter.join(row.cells) + row.end for row in self.rows)
+        return self.mark + text.encode(self.encoding)
 
     def writable(self, text: str) -> bool:
         """Whether the file's encoding has every character of a text."""
@@ -73,49 +75,40 @@ def read_raw(content: bytes, *, file: str) -> RawCsv:
     """Splits a file into records and cells without changing any.
 
     Raises:
-        InputError: If the file is empty, binary, or ends inside a quoted cell.
+        InputError: If the file is empty, too large, no text, or ends inside a quoted cell.
     """
-    bom = content.startswith(_BOM)
-    body = content[len(_BOM) :] if bom else content
-    if not body.strip():
-        raise InputError("the file is empty.", file=file, remedy="Export it anew.")
-    if b"\x00" in body:
-        raise InputError("the file is no CSV (it holds zero bytes).", file=file)
-    try:
-        text, encoding = body.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        try:
-            text, encoding = body.decode("cp1252"), "cp1252"
-        except UnicodeDecodeError as error:
-            raise InputError(f"neither UTF-8 nor Windows-1252: {error}.", file=file) from error
+    given = read_text(content, file, archives=False)
+    check_lines(given, SMALL)
+    text, delimiter = given.text, given.delimiter
     rows: list[RawRow] = []
     cells: list[str] = []
     start = 0
     quoted = False
-    at = 0
-    while at < len(text):
-        ch = text[at]
+    # Only these characters end a cell or a quote.
+    for found in re.finditer(f'["\r\n{delimiter}]', text):
+        at, ch = found.start(), found[0]
         if ch == '"':
             quoted = not quoted
-        elif not quoted and ch == ",":
+        elif quoted or at < start:  # the second half of a line end
+            continue
+        else:
             cells.append(text[start:at])
-            start = at + 1
-        elif not quoted and ch in "\r\n":
-            end = "\r\n" if text.startswith("\r\n", at) else ch
-            cells.append(text[start:at])
-            rows.append(RawRow(cells, end))
-            cells = []
-            at += len(end) - 1
-            start = at + 1
-        at += 1
+            end = "" if ch == delimiter else "\r\n" if text.startswith("\r\n", at) else ch
+            if len(cells) > SMALL.columns or at - start > SMALL.line:
+                raise InputError(
+                    f"The row has more than {SMALL.columns} cells or a cell of more than "
+                    f"{SMALL.line:,} letters.",
+                    file=file,
+                    row=len(rows) + 1,
+                    remedy="Use the file that the site exports.",
+                )
+            if end:
+                rows.append(RawRow(cells, end))
+                cells = []
+            start = at + max(len(end), 1)
     if quoted:
-        raise InputError(
-            "the file ends inside a quoted cell: it was cut off.",
-            file=file,
-            row=len(rows) + 1,
-            remedy="Export it anew.",
-        )
+        raise cut_off(file, len(rows) + 1)
     if cells or start < len(text):
         cells.append(text[start:])
         rows.append(RawRow(cells, ""))
-    return RawCsv(rows, encoding, bom)
+    return RawCsv(rows, given.encoding, given.mark, delimiter)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
+from nascar_assets.files import id_cell
 from nascar_assets.lineups.legality import IllegalLineup, check_lineups
 from nascar_assets.slates.slate import Slate, SlatePlayer
 
@@ -29,6 +30,8 @@ def player_cell(player: SlatePlayer, site: str) -> str:
     brackets of its own, is left to the id, which the sites accept by itself.
     """
     name = player.name
+    if name == player.site_id:  # the salary file held no ids, and says so in a notice
+        return name
     unsafe = name.startswith(_FORMULA) or not name.isprintable() or name != name.strip()
     if unsafe or not name or "(" in name or ")" in name:
         return player.site_id
@@ -111,7 +114,7 @@ def player_of_cell(slate: Slate, cell: str, *, file: str, row: int, field: str) 
     Raises:
         InputError: If the cell names no player of the slate.
     """
-    site_id, _ = split_cell(cell)
+    site_id = id_cell(split_cell(cell)[0], file, row, field)
     for index, player in enumerate(slate.players):
         if player.site_id == site_id:
             return index

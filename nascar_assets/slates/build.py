@@ -61,7 +61,7 @@ def build_slate(
             remedy="Name a contest of the file's site.",
         )
     listed = entries if entries is not None and not entries.is_empty() else None
-    notices: list[str] = []
+    notices = list(salaries.notices)
     resolved: dict[str, tuple[SalaryRow, Resolution]] = {}
     local = None if listed is None else DriverDirectory.from_frames(listed)
     by_canonical = (

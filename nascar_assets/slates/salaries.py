@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 
 from nascar_assets.errors import InputError
-from nascar_assets.slates.slate import marked_out
-
-_DK_COLUMNS = (
-    "Position",
-    "Name + ID",
-    "Name",
-    "ID",
-    "Roster Position",
-    "Salary",
-    "Game Info",
-    "TeamAbbrev",
-    "AvgPointsPerGame",
+from nascar_assets.files import (
+    AGAIN,
+    GivenText,
+    column_key,
+    find_header,
+    id_cell,
+    lost_digits,
+    number_cell,
+    read_rows,
+    read_text,
 )
-_FD_COLUMNS = ("Id", "First Name", "Nickname", "Last Name", "FPPG", "Salary", "Game")
+from nascar_assets.slates.slate import marked_out
 
 _SERIES_WORDS: tuple[tuple[str, str], ...] = (
     (r"cup|ncs", "cup"),
     (r"o'?reilly|xfinity|noaps|nxs", "xfinity"),
     (r"trucks?|ncts|craftsman", "trucks"),
 )
-_DATE = re.compile(r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)(?!\d)")
+# FanDuel's names hold the day as `2026 ET-03 ET-15 ET`.
+_DATE = re.compile(r"(?<!\d)(20\d\d)(?: ET)?[-_.]?([01]\d)(?: ET)?[-_.]?([0-3]\d)(?!\d)")
+_RACE_KEY = re.compile(r"(?<!\d)20\d\d-(?:cup|xfinity|trucks)-x?\d\d(?!\d)", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
 _HIGHEST_SALARY = 1_000_000
+_MOST_DRIVERS = 500
+_NAME_WITHOUT_ID = re.compile(r"[^\W_][^():]*")
+_IN_BRACKETS = re.compile(r"\(([^()\s]+)\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class SalaryFile:
         date: The date in the file's name, if any: the day of the export or of the race.
         season: The year in the file's name, if any.
         series: The series by the file's name, if it tells.
+        race_key: The race's key, where the file's name or folder holds one.
+        notices: What the file lacks, and what follows from it.
     """
 
     site: str
@@ -82,59 +86,70 @@ class SalaryFile:
     date: date | None
     season: int | None
     series: str | None
+    race_key: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 def read_salaries(data: bytes, filename: str) -> SalaryFile:
-    """Reads a salary export of DraftKings (with or without `Status,Starting`) or FanDuel.
+    """Reads a salary export of DraftKings (older and later forms) or FanDuel.
 
-    Text that is not UTF-8 is read as Windows-1252.
+    The table may begin in any row and column, as in the sites' upload templates and entries files.
+    Without `ID` the ids of `Name + ID` are taken; where the file has neither, drivers go by name.
 
     Args:
-        data: The file's bytes.
-        filename: Its name; a date, a year and a series in it help to find the race.
+        data: The file's bytes, in an archive or not; see `files.read_text`.
+        filename: Its name, with a folder or not; a date, a year and a series in the name help to
+            find the race, a race's key in name or folder says which it is.
 
     Raises:
-        InputError: If it is no CSV file, its text is in neither encoding, the header is another
-            one, there is no driver, a field is missing, a salary is no whole number of dollars
-            from 1 up, or an ID occurs twice; says file, row and field.
+        InputError: If it is no table with a salary file's header, there is no driver or there are
+            over 500, a field is missing, a salary is no whole number of dollars from 1 up, digits
+            of an id are lost, or an ID occurs twice; says file, row and field.
     """
-    name = filename.replace("\\", "/").rsplit("/", 1)[-1]
-    lines = _lines(_text(data, name), name)
-    header_line, header = next(lines, (1, []))
-    columns = [column.strip() for column in header]
-    site = _site(columns, name, header_line)
+    path = filename.replace("\\", "/")
+    name = path.rsplit("/", 1)[-1]
+    given = read_text(data, name)
+    columns, lines = _header(given)
+    site, end = ("fd" if "fppg" in columns or "nickname" in columns else "dk"), columns.pop("")
+    field = {
+        part: column for part, column in _COLUMNS[site].items() if column_key(column) in columns
+    }
+    first, last = min(columns.values()), max(columns.values())
+    named = {place: column for column, place in columns.items()}
     rows: list[SalaryRow] = []
     seen: dict[str, int] = {}
-    race_name = ""
-    race_row = 0
+    race_name, race_row = "", 0
     for line, cells in lines:
-        if len(cells) > len(columns):
+        if not any(cells[first : last + 1]):
+            continue  # beside or below the table
+        if any(cells[end:]):
             raise InputError(
-                f"The line has {len(cells)} fields and the header has {len(columns)}.",
+                f"The line has {len(cells)} fields and the header has {end}.",
                 file=name,
                 row=line,
                 remedy="Export the file again; a comma inside a field must be quoted.",
             )
-        if len(cells) < len(columns):
+        if len(cells) <= last:
+            missing = next(named[place] for place in sorted(named) if place >= len(cells))
             raise InputError(
                 "The line breaks off before this field.",
                 file=name,
                 row=line,
-                field=columns[len(cells)],
+                field=next((c for c in field.values() if column_key(c) == missing), missing),
                 remedy="Export the file again; the copy at hand is not whole.",
             )
-        fields = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
-        row = _row(site, fields, name, line)
+        fields = {part: cells[columns[column_key(column)]] for part, column in field.items()}
+        row = _row(fields, field, name, line, given.decimal_comma)
         if row.site_id in seen:
             raise InputError(
                 f"The ID {row.site_id} is already on row {seen[row.site_id]}.",
                 file=name,
                 row=line,
-                field=_FIELDS[site]["id"],
-                remedy=f"Keep one of the two rows. {_AGAIN}",
+                field=field.get("id", field.get("name")),
+                remedy=f"Keep one of the two rows. {AGAIN}",
             )
         seen[row.site_id] = line
-        race = _race_of(site, fields)
+        race = " ".join(fields.get("race", "").split())
         if race and not race_name:
             race_name, race_row = race, line
         elif race and race != race_name:
@@ -142,13 +157,25 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
                 f"The race is {race!r} here and {race_name!r} on row {race_row}.",
                 file=name,
                 row=line,
-                field=_FIELDS[site]["race"],
+                field=field["race"],
                 remedy="A salary file holds one race.",
             )
         rows.append(row)
+        if len(rows) > _MOST_DRIVERS:
+            raise InputError(
+                f"The file lists more than {_MOST_DRIVERS} drivers, the most that are read.",
+                file=name,
+                row=line,
+                remedy="Check that it is a salary file of one race.",
+            )
     if not rows:
-        raise InputError("The file lists no driver.", file=name, remedy=_AGAIN)
+        raise InputError(
+            "The file lists no driver.",
+            file=name,
+            remedy="Sites give empty files of contests that are over or not open yet. " + AGAIN,
+        )
     day, season = _dated(name)
+    keys = _RACE_KEY.findall(path)
     return SalaryFile(
         site=site,
         filename=name,
@@ -158,14 +185,15 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
         date=day,
         season=season,
         series=_series(name),
+        race_key=keys[-1].lower() if keys else None,
+        notices=() if field.keys() & {"id", "name_id"} else (_NO_IDS.format(name),),
     )
 
 
-_AGAIN = "Where the file was edited or cut, download it from the site again."
-
-_FIELDS: dict[str, dict[str, str]] = {
+_COLUMNS: dict[str, dict[str, str]] = {
     "dk": {
         "id": "ID",
+        "name_id": "Name + ID",
         "name": "Name",
         "salary": "Salary",
         "average": "AvgPointsPerGame",
@@ -175,129 +203,123 @@ _FIELDS: dict[str, dict[str, str]] = {
     "fd": {
         "id": "Id",
         "name": "Nickname",
+        "first": "First Name",
+        "last": "Last Name",
         "salary": "Salary",
         "average": "FPPG",
         "status": "Injury Indicator",
         "race": "Game",
     },
 }
+_OTHER_COLUMNS = ("position", "rosterposition", "teamabbrev", "starting", "raced", "played")
+_HEADERS = (("Name", "Salary"), ("Name + ID", "Salary"), ("Id", "Nickname", "Salary"),
+            ("Id", "First Name", "Last Name", "Salary"))  # fmt: skip
+_NO_IDS = (
+    "{} has no column of ids (an older form of the site): upload and entries files can hold names "
+    "alone, which the site does not take. Download the salaries again for lineups to enter."
+)
 
 
-def _text(data: bytes, file: str) -> str:
-    if not data.strip():
-        raise InputError("The file is empty.", file=file, remedy=_AGAIN)
-    nul = data.find(b"\0")
-    if nul >= 0:
+def _header(given: GivenText) -> tuple[dict[str, int], Iterator[tuple[int, list[str]]]]:
+    """Places of the columns by key, the row's width under the empty key, and the rows after it."""
+    rows = read_rows(given)
+    opened = next(rows, (1, [""]))
+    found = find_header(chain([opened], rows), *(map(column_key, names) for names in _HEADERS))
+    if found is None:
+        present = {column_key(cell) for cell in opened[1]}
+        lacking = [
+            [name for name in names if column_key(name) not in present] for names in _HEADERS
+        ]
+        least = min(lacking, key=len)
         raise InputError(
-            "This is no CSV file: it holds a NUL byte.",
-            file=file,
-            row=data.count(b"\n", 0, nul) + 1,
-            remedy="Export the salaries as CSV; a spreadsheet or an archive cannot be read.",
+            "This is no salary file: no row is a header with " + ", ".join(least) + ".",
+            file=given.file,
+            row=opened[0],
+            field=least[0],
+            remedy="Expected are columns such as DraftKings' Name + ID, Name, ID, Salary, Game "
+            "Info or FanDuel's Id, Nickname, Salary, Game.",
         )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    try:
-        return data.decode("cp1252")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"The text is neither UTF-8 nor Windows-1252 (byte 0x{data[error.start]:02x}).",
-            file=file,
-            row=data.count(b"\n", 0, error.start) + 1,
-            remedy="Save it as UTF-8; names would not be read right otherwise.",
-        ) from error
-
-
-def _lines(text: str, file: str) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not blank, each with the line on which it begins."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
+    line, places, width, doubled = found
+    known = {column_key(column) for names in _COLUMNS.values() for column in names.values()}
+    columns = {key: at for key, at in places.items() if key in known or key in _OTHER_COLUMNS}
+    for key in columns:
+        if key in known and key in doubled:
             raise InputError(
-                f"This is no CSV file: {error}.", file=file, row=line, remedy=_AGAIN
-            ) from error
-        if any(cell.strip() for cell in cells):
-            yield line, cells
-        line = reader.line_num + 1
-
-
-def _site(columns: list[str], file: str, row: int) -> str:
-    present = set(columns)
-    missing = {
-        site: [column for column in expected if column not in present]
-        for site, expected in (("dk", _DK_COLUMNS), ("fd", _FD_COLUMNS))
-    }
-    for site, lacking in missing.items():
-        if not lacking:
-            doubled = next((column for column in columns if columns.count(column) > 1), None)
-            if doubled:
-                raise InputError(
-                    "The column occurs twice.",
-                    file=file,
-                    row=row,
-                    field=doubled,
-                    remedy="Take one of the two columns out.",
-                )
-            return site
-    nearest = min(missing, key=lambda site: len(missing[site]) / len(_EXPECTED[site]))
-    raise InputError(
-        "This is no salary file: the header lacks " + ", ".join(missing[nearest]) + ".",
-        file=file,
-        row=row,
-        field=missing[nearest][0],
-        remedy="Expected is DraftKings' header " + ",".join(_DK_COLUMNS) + " or FanDuel's.",
-    )
-
-
-_EXPECTED = {"dk": _DK_COLUMNS, "fd": _FD_COLUMNS}
-
-
-def _row(site: str, fields: dict[str, str], file: str, line: int) -> SalaryRow:
-    names = _FIELDS[site]
-    name = fields.get(names["name"], "")
-    if site == "fd" and not name:
-        name = f"{fields.get('First Name', '')} {fields.get('Last Name', '')}".strip()
-    for value, column in ((name, names["name"]), (fields.get(names["id"], ""), names["id"])):
-        if not value:
-            raise InputError(
-                "The field is empty.", file=file, row=line, field=column, remedy=_AGAIN
+                "The column occurs twice.",
+                file=given.file,
+                row=line,
+                field=next(
+                    name
+                    for names in _COLUMNS.values()
+                    for name in names.values()
+                    if column_key(name) == key
+                ),
+                remedy="Take one of the two columns out.",
             )
-    status = fields.get(names["status"], "").upper() or None
+    return columns | {"": width}, rows
+
+
+def _row(
+    fields: dict[str, str], field: dict[str, str], file: str, line: int, decimal_comma: bool
+) -> SalaryRow:
+    both = fields.get("name_id", "")
+    bracket = _IN_BRACKETS.search(both)
+    name = (
+        fields.get("name", "")
+        or f"{fields.get('first', '')} {fields.get('last', '')}".strip()
+        or (both[: bracket.start()].strip() if bracket and "name" not in field else "")
+    )
+    site_id = fields.get("id", "")
+    if bracket and ("id" not in field or lost_digits(site_id)):
+        site_id = bracket[1]
+    site_id = id_cell(site_id, file, line, field.get("id", "Name + ID"))
+    if "id" not in field and "name_id" not in field:
+        if name and not _NAME_WITHOUT_ID.fullmatch(name):
+            raise InputError(
+                f"{name!r} cannot stand for a driver without an id.",
+                file=file,
+                row=line,
+                field=field["name"],
+                remedy="Download the salaries with their ids.",
+            )
+        site_id = name
+    name_field = field.get("name", field.get("name_id", "First Name"))
+    for value, column in ((name, name_field), (site_id, field.get("id", name_field))):
+        if not value:
+            raise InputError("The field is empty.", file=file, row=line, field=column, remedy=AGAIN)
+    status = fields.get("status", "").upper() or None
     return SalaryRow(
         row=line,
-        site_id=fields[names["id"]],
+        site_id=site_id,
         name=name,
-        salary=_salary(fields.get(names["salary"], ""), file, line, names["salary"]),
-        average_points=_average(fields.get(names["average"], ""), file, line, names["average"]),
+        salary=_salary(fields["salary"], file, line, decimal_comma),
+        average_points=_average(fields.get("average", ""), file, line, field, decimal_comma),
         status=status,
         out=marked_out(status),
     )
 
 
-def _salary(text: str, file: str, row: int, field: str) -> int:
-    plain = text.removeprefix("$").replace(",", "")
-    if not (plain.isascii() and plain.isdigit() and 0 < int(plain) <= _HIGHEST_SALARY):
+def _salary(text: str, file: str, row: int, decimal_comma: bool) -> int:
+    value = number_cell(text, decimal_comma=decimal_comma, whole=True)
+    if value is None or value != int(value) or not 0 < value <= _HIGHEST_SALARY:
         raise InputError(
             f"A salary in whole dollars was expected, not {text!r}.",
             file=file,
             row=row,
-            field=field,
-            remedy=f"Correct it, or take the row out. {_AGAIN}",
+            field="Salary",
+            remedy=f"Correct it, or take the row out. {AGAIN}",
         )
-    return int(plain)
+    return int(value)
 
 
-def _average(text: str, file: str, row: int, field: str) -> float | None:
+def _average(
+    text: str, file: str, row: int, field: dict[str, str], decimal_comma: bool
+) -> float | None:
     if text in ("", "-"):
         return None
+    number = number_cell(text, decimal_comma=decimal_comma)
     try:
-        value = float(text)
+        value = float(text) if number is None else float(number)
     except ValueError:
         value = float("nan")
     if not abs(value) < 1e6:
@@ -305,14 +327,10 @@ def _average(text: str, file: str, row: int, field: str) -> float | None:
             f"A number was expected, not {text!r}.",
             file=file,
             row=row,
-            field=field,
+            field=field["average"],
             remedy="Correct it, or leave the field empty: the forecast does not use it.",
         )
     return value
-
-
-def _race_of(site: str, fields: dict[str, str]) -> str:
-    return " ".join(fields.get(_FIELDS[site]["race"], "").split())
 
 
 def _dated(filename: str) -> tuple[date | None, int | None]:

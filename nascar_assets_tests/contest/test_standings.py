@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nascar_assets.contest import StandingsError, read_standings
+from nascar_assets.errors import InputError
 from nascar_assets_tests.lineups.slates import made_slate
 
 SLATE = made_slate([8_000] * 9, names=[*"ABCDEFG", "D. Dee", "José Núñez"])
@@ -64,14 +65,14 @@ def test_a_file_cut_off_anywhere_among_its_entries_is_refused():
     content = standings_file(LINEUPS * 10)
     start = content.index(b"some one (30/4)") - 10
     for end in range(start, start + 120):
-        with pytest.raises(StandingsError):
+        with pytest.raises(InputError):
             read_standings(content[:end], SLATE)
 
 
 def test_a_zip_file_cut_off_anywhere_is_refused():
     content = zipped(standings_file(LINEUPS * 10))
     for end in range(10, len(content) - 1, 37):
-        with pytest.raises(StandingsError, match="cut off"):
+        with pytest.raises(InputError, match="cut off"):
             read_standings(content[:end], SLATE, file="s.zip")
 
 
@@ -90,9 +91,38 @@ def swap(old, new):
         (swap(b" D F,", b","), "row 2, field Lineup: the lineup has 5 drivers"),
         (swap(b"25.00%", b"much"), "row 2, field %Drafted"),
         (HEADER.encode(), "no entries"),
-        (zipped(b"x", "readme.txt"), "0 CSV files"),
+        (zipped(b"x", "readme.md"), "0 CSV files"),
     ],
 )
 def test_what_is_wrong_is_named_by_row_and_field(content, words):
-    with pytest.raises(StandingsError, match=words):
+    with pytest.raises(InputError, match=words):
         read_standings(content, SLATE)
+
+
+def test_a_form_without_the_players_shows_the_ownership_of_its_lineups():
+    """The older export ends with the lineup; a driver whom nobody holds is at 0, the others not."""
+    left = [",".join(line.split(",")[:6]) for line in standings_file().decode().split("\r\n")]
+    standings = read_standings("\n".join(left).encode(), SLATE)
+    assert standings.ownership.tolist() == [0.25, 0.5, 0.5, 1.0, 1.0, 1.0, 0.75, 0.5, 0.5]
+    assert np.isnan(standings.driver_points).all()
+
+
+def test_other_orders_and_fewer_columns_are_read():
+    rows = ["EntryName,EntryId,Rank,Points,Lineup,Player,%Drafted,FPTS"]
+    for place, lineup in enumerate(LINEUPS, start=1):
+        words = " ".join(f"D {SLATE.players[i].name}" for i in lineup)
+        rows.append(f'x,{700 + place},"1,40{place}",300.5,{words},A,25%,41.5')
+    standings = read_standings("\n".join(rows).encode(), SLATE)
+    assert standings.rank.tolist() == [1401, 1402, 1403, 1404]
+    assert standings.driver_points[0] == 41.5
+
+
+def test_entry_ids_that_a_spreadsheet_rounded_are_refused():
+    with pytest.raises(InputError, match=r"row 3, field EntryId.*saved by a spreadsheet"):
+        read_standings(swap(b"\n2,702,", b"\n2,4.4E+09,"), SLATE)
+
+
+def test_a_rivals_name_in_no_known_encoding_does_not_cost_the_file():
+    standings = read_standings(swap(b"some one (2/4)", b"some \x81 one"), SLATE)
+    assert standings.entry_names[1] == "some \ufffd one"
+    assert standings.lineups.tolist() == LINEUPS

@@ -113,7 +113,7 @@ def swap(content, old, new):
         (swap(entries_file(), "5001,", "x1,"), "row 3, field Entry ID"),
         (entries_file()[:40] + b'"cut', "cut off"),
         (b"", "empty"),
-        (b"PK\x03\x04\x00\x00", "zero bytes"),
+        (b"PK\x03\x04\x00\x00", "archive"),
     ],
     ids=[
         "header", "sport", "other-slate", "other-id", "half-filled", "twice", "no-id", "cut",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.calibration.replay import replay
@@ -70,7 +72,9 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
         "excluded": dict(found.excluded),
     }
     if standings is not None:
-        answer["contest"] = _contest(root, plan, slate, lineup_rows(lineups, slate), standings)
+        answer["contest"] = _contest(
+            root, plan, slate, lineup_rows(lineups, slate), standings, results
+        )
     return answer
 
 
@@ -94,11 +98,33 @@ def hindsight(slate: Slate, results: pl.DataFrame) -> list[str] | None:
     return [players[index].driver_id for index in best.drivers[0].tolist()]
 
 
+def _official_points(slate: Slate, results: pl.DataFrame) -> npt.NDArray[np.float64]:
+    """[N] contest points of each player by the race's results; NaN where they do not say."""
+    columns = ("start", "finish", "laps_led", "fastest_laps", "laps_completed")
+    rows = {row[0]: row[1:] for row in results.select("driver_id", *columns).iter_rows()}
+    points = np.full(len(slate.players), np.nan)
+    for index, player in enumerate(slate.players):
+        row = rows.get(player.driver_id, (None,))
+        if None not in row:
+            values = {name: np.array([at]) for name, at in zip(columns, row, strict=True)}
+            points[index] = slate.rules.points(int(score(slate.rules, **values)[0]))
+    return points
+
+
 def _contest(
-    root: DataRoot, plan: SlatePlan, slate: Slate, rows: list[list[int]], standings: Path
+    root: DataRoot,
+    plan: SlatePlan,
+    slate: Slate,
+    rows: list[list[int]],
+    standings: Path,
+    results: pl.DataFrame,
 ) -> dict[str, Any]:
     """The portfolio in a finished contest, for programs: null where something is not known."""
     read = read_standings(read_file(standings), slate, file=standings.name)
+    if np.isnan(read.driver_points).any():  # a form without the players' points
+        printed = read.driver_points
+        known = np.where(np.isnan(printed), _official_points(slate, results), printed)
+        read = replace(read, driver_points=known)
     settings = PortfolioSettings.from_toml(plan.settings)
     after = contest_aftermath(
         player_points(load_scenarios(root, plan.slate_id), slate),

@@ -1,0 +1,384 @@
+"""People's files: bytes as text, rows and numbers, whatever program wrote them, within limits."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from nascar_assets.errors import InputError
+
+AGAIN = "Where the file was edited or cut, download it from the site again."
+SPREADSHEET = (
+    "This was saved by a spreadsheet: ids have lost digits. Download it again, and do not save it "
+    "from the spreadsheet."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that is read of a file: bytes (expanded ones too), rows, columns, letters a line."""
+
+    size: int
+    rows: int
+    columns: int = 200
+    line: int = 65_536
+
+
+SMALL = Limits(4_000_000, 20_000)
+"""For salaries, entries and payouts: far above the largest that a site writes."""
+
+LARGE = Limits(100_000_000, 600_000)
+"""For standings and odds: the largest contests have some 200,000 entries."""
+
+_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_TABLES = (".csv", ".tsv", ".txt")
+_NO_MEMBER = re.compile(r"(^|/)(__MACOSX/|\.|thumbs\.db$|desktop\.ini$)|/$", re.IGNORECASE)
+_MOST_MEMBERS = 1_000
+# What other programs' files begin with, and what to do with them.
+_OTHERS = (
+    (b"PK", "is an archive inside an archive", "Unpack it, and use the CSV file in it."),
+    (b"\x1f\x8b", "is compressed by gzip", "Unpack it, and use the CSV file in it."),
+    (b"\xd0\xcf\x11\xe0", "is a spreadsheet's own file", "Save it as CSV (UTF-8)."),
+    (b"%PDF", "is a PDF", "Download the CSV file."),
+    (b"<", "is a web page and no CSV file", "Log in to the site and download the file again."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenText:
+    """A person's file as text.
+
+    Attributes:
+        text: The text, without its byte order mark; line ends as they are.
+        file: The file's name for messages; in an archive `archive/member`.
+        encoding: `utf-8`, `utf-16-le`, `utf-16-be` or `cp1252`.
+        mark: The byte order mark, empty without one.
+    """
+
+    text: str
+    file: str
+    encoding: str
+    mark: bytes
+
+    @property
+    def delimiter(self) -> str:
+        """Comma, semicolon or tab: what parts the cells of the first lines, or `sep=` names."""
+        head = re.sub(r'"[^"]*"', "", self.text[:20_000]).splitlines()[:20]
+        if head and (named := re.fullmatch(r"sep=(.)", head[0].strip(), re.IGNORECASE)):
+            return named[1]
+        return max(",;\t", key=lambda mark: max((line.count(mark) for line in head), default=0))
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether numbers are written with a decimal comma, as where semicolons part the cells."""
+        return self.delimiter == ";"
+
+
+def check_size(size: int, file: str, limits: Limits) -> None:
+    """Refuses a file by its size, before it is read.
+
+    Raises:
+        InputError: If it has more bytes than the limit; names both.
+    """
+    if size > limits.size:
+        raise InputError(
+            f"The file has {size:,} bytes or more, above the limit of {limits.size:,}.",
+            file=file,
+            remedy="A file of this kind is far smaller: check that it is the right one.",
+        )
+
+
+def read_text(
+    data: bytes, file: str, *, limits: Limits = SMALL, archives: bool = True, lossy: bool = False
+) -> GivenText:
+    """The text of a person's file.
+
+    UTF-8 and UTF-16 are told by their byte order marks, UTF-16 without one by its zero bytes; what
+    is no UTF-8 is Windows-1252. Of an archive the one CSV file in it is read, what macOS and
+    Windows put beside it left out.
+
+    Args:
+        data: The file's bytes.
+        file: Its name, for messages.
+        limits: The most that is read.
+        archives: Whether a zip file is opened; else it is refused.
+        lossy: Whether a letter that no encoding has becomes a replacement character; else it is refused.
+
+    Raises:
+        InputError: If the file is too large, empty, cut off, in no known encoding or no text.
+    """
+    check_size(len(data), file, limits)
+    if data.startswith(b"PK"):
+        if not archives:
+            raise InputError(
+                "The file is an archive.", file=file, remedy="Unpack it, and use the file in it."
+            )
+        data, file = _member(data, file, limits)
+    if not data.strip():
+        raise InputError(
+            "The file is empty.",
+            file=file,
+            remedy="Sites give empty files of contests that are over or not open yet: download it "
+            "again, within a week of the race.",
+        )
+    start = data.lstrip()[:4]
+    for magic, what, remedy in _OTHERS:
+        if start.startswith(magic):
+            raise InputError(f"The file {what}.", file=file, remedy=remedy)
+    mark, encoding = next(((m, name) for m, name in _MARKS if data.startswith(m)), (b"", ""))
+    body = data[len(mark) :]
+    if not encoding and len(body) > 1 and (body[0] == 0) != (body[1] == 0):
+        encoding = "utf-16-be" if body[0] == 0 else "utf-16-le"
+    text, encoding = _decoded(body, encoding or "utf-8", file, lossy)
+    at = text.find("\0")
+    if at >= 0:
+        raise InputError(
+            "This is no CSV file: it holds a NUL byte.",
+            file=file,
+            row=text.count("\n", 0, at) + 1,
+            remedy="Export it as CSV; a spreadsheet's own file cannot be read.",
+        )
+    if not text.strip():
+        raise InputError("The file is empty.", file=file, remedy="Download it again.")
+    return GivenText(text, file, encoding, mark)
+
+
+def _decoded(body: bytes, encoding: str, file: str, lossy: bool) -> tuple[str, str]:
+    try:
+        return body.decode(encoding), encoding
+    except UnicodeDecodeError as error:
+        before = body[: error.start]
+        if encoding != "utf-8" or (error.end >= len(body) and not before.isascii()):
+            raise cut_off(file, before.decode(encoding, "replace").count("\n") + 1) from error
+    if lossy and re.search(rb"[\xc3-\xf4][\x80-\xbf]", body):
+        return body.decode("utf-8", "replace"), "utf-8"
+    try:
+        return body.decode("cp1252", "replace" if lossy else "strict"), "cp1252"
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"The text is neither UTF-8 nor Windows-1252 (byte 0x{body[error.start]:02x}).",
+            file=file,
+            row=body.count(b"\n", 0, error.start) + 1,
+            remedy="Save it as UTF-8; names would not be read right otherwise.",
+        ) from error
+
+
+def _member(data: bytes, file: str, limits: Limits) -> tuple[bytes, str]:
+    """The one table in a zip file, expanded no further than the limit."""
+    try:
+        if data.count(b"PK\x01\x02") > _MOST_MEMBERS:
+            raise InputError(f"The zip file holds more than {_MOST_MEMBERS} files.", file=file)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = [m for m in archive.infolist() if not _NO_MEMBER.search(m.filename)]
+            if any(m.filename == "[Content_Types].xml" for m in members):
+                raise InputError(
+                    "The file is a spreadsheet's own file.",
+                    file=file,
+                    remedy="Save it as CSV (UTF-8), or use the file that the site exports.",
+                )
+            fitting = ([m for m in members if m.filename.lower().endswith(e)] for e in _TABLES)
+            tables = next(filter(None, fitting), [])
+            if len(tables) != 1:
+                raise InputError(
+                    f"The zip file holds {len(tables)} CSV files, not one.",
+                    file=file,
+                    remedy="Unpack it, and use the file that is meant.",
+                )
+            name = f"{file}/{printable(tables[0].filename.rsplit('/', 1)[-1])}"
+            if tables[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise InputError(
+                    "The zip file is compressed in an unusual way.",
+                    file=name,
+                    remedy="Unpack it, and use the file in it.",
+                )
+            check_size(tables[0].file_size, name, limits)
+            with archive.open(tables[0]) as stream:
+                content = stream.read(limits.size + 1)  # what the archive says may be untrue
+            check_size(len(content), name, limits)
+            return content, name
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        raise InputError(
+            f"The zip file is damaged or cut off: {error}.", file=file, remedy="Download it again."
+        ) from error
+    except RuntimeError as error:
+        raise InputError(
+            "The zip file is locked by a password.",
+            file=file,
+            remedy="Unpack it, and use the file in it.",
+        ) from error
+
+
+def printable(text: str) -> str:
+    """A text from outside without control characters, for messages."""
+    return "".join(ch if ch.isprintable() else "?" for ch in text)
+
+
+def cut_off(file: str, row: int | None, field: str | None = None) -> InputError:
+    """The error of a file that ends in the middle."""
+    return InputError(
+        "The row is not whole: the file was cut off.",
+        file=file,
+        row=row,
+        field=field,
+        remedy="Download it again.",
+    )
+
+
+def check_lines(given: GivenText, limits: Limits) -> None:
+    """Refuses a text of too many lines, or with a line that is too long, before it is split.
+
+    Raises:
+        InputError: Naming the limit, and the row that is too long.
+    """
+    text = given.text
+    if max(text.count("\n"), text.count("\r")) > limits.rows:
+        raise _too_many_rows(given.file, limits)
+    end = -1
+    while len(text) - end > limits.line:  # the last line end within the limit, again and again
+        found = max(text.rfind(mark, end + 1, end + 2 + limits.line) for mark in "\r\n")
+        if found < 0:
+            raise InputError(
+                f"The line has more than {limits.line:,} letters, the most that is read.",
+                file=given.file,
+                row=text.count("\n", 0, end + 1) + 1,
+                remedy=AGAIN,
+            )
+        end = found
+
+
+def _too_many_rows(file: str, limits: Limits) -> InputError:
+    return InputError(
+        f"The file has more than {limits.rows:,} rows, the most that is read.",
+        file=file,
+        remedy="A file of this kind has far fewer: check that it is the right one.",
+    )
+
+
+def read_rows(given: GivenText, *, limits: Limits = SMALL) -> Iterator[tuple[int, list[str]]]:
+    """The records that are not blank, each with the line on which it begins; cells without blanks.
+
+    Raises:
+        InputError: If there are more or wider rows than the limits let, or a quote is not closed.
+    """
+    check_lines(given, limits)
+    delimiter = given.delimiter
+    reader = csv.reader(io.StringIO(given.text, newline=""), strict=True, delimiter=delimiter)
+    line = 1
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "end of data" in str(error):
+                raise cut_off(given.file, line) from error
+            raise InputError(
+                f"This is no CSV file: {error}.", file=given.file, row=line, remedy=AGAIN
+            ) from error
+        if len(cells) > limits.columns:
+            raise InputError(
+                f"The row has {len(cells):,} cells; {limits.columns} are the most that are read.",
+                file=given.file,
+                row=line,
+                remedy=AGAIN,
+            )
+        if any(cells) and not (line == 1 and cells[0].lower().startswith("sep=")):
+            cells = [plain_cell(cell) for cell in cells]
+            if any(cells):
+                yield line, cells
+        line = reader.line_num + 1
+
+
+def plain_cell(cell: str) -> str:
+    """A cell's content without blanks, and without the `="..."` that keeps digits in Excel."""
+    cell = cell.strip()
+    return cell[2:-1].strip() if cell.startswith('="') and cell.endswith('"') else cell
+
+
+def column_key(name: str) -> str:
+    """A column's name for comparison: `Name + ID` is `name+id`, `Game Info` is `gameinfo`."""
+    return re.sub(r"[\s_.-]+", "", name.casefold())
+
+
+def find_header(
+    rows: Iterable[tuple[int, list[str]]], *tables: Iterable[str]
+) -> tuple[int, dict[str, int], int, set[str]] | None:
+    """The first row that holds all column names of one of some tables, wherever it begins.
+
+    Args:
+        rows: Rows as `read_rows` gives them; used up to the header.
+        tables: For each table that is looked for, its column keys (`column_key`).
+
+    Returns:
+        The line, the first place of each column key in that row, its number of cells, and the keys
+        that occur more than once; none where no row is such a header.
+    """
+    wanted = [set(table) for table in tables]
+    for line, cells in rows:
+        keys = [column_key(cell) for cell in cells]
+        if any(table <= set(keys) for table in wanted):
+            places = {key: keys.index(key) for key in keys if key}
+            return line, places, len(cells), {key for key in places if keys.count(key) > 1}
+    return None
+
+
+_ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?e\+?[0-9]{1,3}", re.IGNORECASE)
+_GROUPED_ID = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.0+)?|[0-9]{1,3}(\.[0-9]{3}){2,}")
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
+_DECIMAL_ID = re.compile(r"([0-9]+)[.,]0+")
+
+
+def lost_digits(cell: str) -> bool:
+    """Whether a spreadsheet turned an id into a rounded number (`4.4E+09`)."""
+    return _ROUNDED.fullmatch(cell) is not None
+
+
+def id_cell(cell: str, file: str, row: int, field: str) -> str:
+    """An id, read without loss where a spreadsheet wrote it as a number (`123.0`, `42,329,671`).
+
+    Raises:
+        InputError: If digits were lost.
+    """
+    if cell.isdecimal():
+        return cell
+    if lost_digits(cell):
+        raise InputError(f"{cell!r} is no id.", file=file, row=row, field=field, remedy=SPREADSHEET)
+    if _GROUPED_ID.fullmatch(cell):
+        return cell.removesuffix(".0").replace(",", "").replace(".", "")
+    decimal = _DECIMAL_ID.fullmatch(cell)
+    return decimal[1] if decimal else cell
+
+
+def number_cell(cell: str, *, decimal_comma: bool = False, whole: bool = False) -> Decimal | None:
+    """A number of up to 15 digits, with or without thousands separators; none where it is none.
+
+    `1,234` is 1234, `1,234.50` and `1.234,50` are 1234.5, `12,5` is 12.5, `1 234` is 1234. Where
+    numbers have a decimal comma `1.234` is 1234, and `1,234` is read only where the number has to
+    be whole. A dollar sign is left out.
+    """
+    if _PLAIN_NUMBER.fullmatch(cell) and not (decimal_comma and "." in cell):
+        return Decimal(cell)
+    plain = unicodedata.normalize("NFKC", cell).replace("−", "-").replace("$", "", 1).strip()
+    plain = re.sub(r"(?<=[0-9])[\s'’](?=[0-9]{3}(?![0-9]))", "", plain)
+    sign, digits = plain[:1] if plain[:1] in "+-" else "", plain.lstrip("+-")
+    if len(plain) - len(digits) > 1 or len(digits) > 24:
+        return None
+    marks = ("." if not whole else ".,") if decimal_comma else ","
+    for mark in marks:
+        point = "," if mark == "." else "."
+        if re.fullmatch(rf"[0-9]{{1,3}}(\{mark}[0-9]{{3}})+(\{point}[0-9]+)?", digits):
+            return Decimal(sign + digits.replace(mark, "").replace(point, "."))
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{3})+,[0-9]+", digits):
+        return Decimal(sign + digits.replace(".", "").replace(",", "."))
+    if decimal_comma and re.fullmatch(r"[0-9]{1,3},[0-9]{3}", digits):
+        return None
+    if re.fullmatch(r"[0-9]{1,15}([.,][0-9]+)?", digits):
+        return Decimal(sign + digits.replace(",", "."))
+    return None
