@@ -109,7 +109,7 @@ def read_text(
         file: Its name, for messages.
         limits: The most that is read.
         archives: Whether a zip file is opened; else it is refused.
-        lossy: Whether a letter that no encoding has becomes a replacement character; else it is refused.
+        lossy: Whether a letter that no encoding has is replaced; else the file is refused.
 
     Raises:
         InputError: If the file is too large, empty, cut off, in no known encoding or no text.
