@@ -19,15 +19,17 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from benchmarks.rank_mixture import (
+    START_MIXTURES,
+    RankedRace,
+    fit_mixtures,
+    rank_distribution,
+    ranked_probability_score,
+)
 from nascar_assets.calibration.feed_tables import FeedTables, read_feed_tables
 from nascar_assets.feed.schemas import TRACK_TYPES
 from nascar_assets.history.level_features import FROM_LAPS, FROM_PRACTICE
-from nascar_assets.history.levels_ranks import START_MIXTURES, RankMixture, rank_distribution
-from nascar_assets.history.levels_ranks_fit import (
-    RankedRace,
-    fit_mixtures,
-    ranked_probability_score,
-)
+from nascar_assets.history.levels_ranks import RankMixture
 from nascar_assets.history.ratings import rate_history
 from nascar_assets.history.ratings_parameters import DEFAULT
 from nascar_assets.history.ratings_state import RatingState

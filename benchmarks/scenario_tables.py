@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from benchmarks.history import NEAREST_STARTS, ablations, read_points
+from benchmarks.realism import realism_table
 from nascar_assets.calibration.feed_tables import FeedTables
 from nascar_assets.calibration.metrics_crps import (
     crps_ensemble,
@@ -34,7 +35,6 @@ from nascar_assets.scenarios.generation import simulate_rows
 from nascar_assets.scenarios.inputs import prepare
 from nascar_assets.scenarios.parameters import TypeParameters
 from nascar_assets.scenarios.past_races import PastRace, past_races
-from nascar_assets.scenarios.realism import realism_table
 
 FIRST_SEASON = 2023
 REFIT_RACES = 10

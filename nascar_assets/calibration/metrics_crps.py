@@ -132,20 +132,3 @@ def rps_of_probabilities(probabilities: Floats, outcome: npt.NDArray[np.integer]
     places = np.arange(1, probabilities.shape[1])
     happened = np.asarray(outcome)[:, None] <= places[None, :]
     return np.asarray(np.square(cumulative - happened).sum(axis=1), dtype=np.float64)
-
-
-def rps_finish(
-    finish: npt.NDArray[np.integer],
-    outcome: npt.NDArray[np.integer],
-    weights: npt.ArrayLike | None = None,
-) -> Floats:
-    """Ranked probability score of the finish of each driver, in places.
-
-    Args:
-        finish: Finishing places from 1 [m, N].
-        outcome: The places that were taken [N].
-        weights: Weight of each scenario [m].
-    """
-    values, truth = checked(finish, outcome, name="finish")
-    field = int(max(values.max(initial=1), truth.max(initial=1)))
-    return rps_of_probabilities(rank_probabilities(values, field, weights), truth)

@@ -20,7 +20,7 @@ from nascar_assets.constraints.contract import (
 )
 from nascar_assets.constraints.evaluate import evaluate_constraints, explain_constraints
 from nascar_assets.constraints.facts import PlayerFact, RaceFact, SlateFact, TeamFact
-from nascar_assets.constraints.lineup_check import LineupChecker, check_lineup
+from nascar_assets.constraints.lineup_check import LineupChecker
 from nascar_assets.constraints.models import (
     SPEC_VERSION,
     ConstraintSpec,
@@ -81,7 +81,6 @@ __all__ = [
     "TeamFact",
     "TrackConstraints",
     "Unknown",
-    "check_lineup",
     "compile_constraints_from_neo4j",
     "compile_for_state",
     "create_run_config",

@@ -56,20 +56,3 @@ class LineupChecker:
             args={"drivers": tuple(driver_ids), **self._args},
         )
         return evaluate_constraints(self._constraints, context, self._view)
-
-
-def check_lineup(
-    driver_ids: Iterable[str],
-    slate: Slate | SlateFact,
-    spec: ConstraintSpec,
-    *,
-    track_id: str | None = None,
-    salary_cap: int | None = None,
-) -> ConstraintResult:
-    """The full evaluation of one lineup; for many use `LineupChecker`.
-
-    Raises:
-        MissingRequirementError: If the spec does not hold one of the drivers.
-    """
-    checker = LineupChecker(slate, spec, track_id=track_id, salary_cap=salary_cap)
-    return checker.check(driver_ids)

@@ -12,7 +12,7 @@ from nascar_assets.contest.settlement import (
     settle_scores,
     summarise,
 )
-from nascar_assets.contest.simulate import ContestForecast, contest_portfolio, forecast_contest
+from nascar_assets.contest.simulate import ContestForecast, forecast_contest
 from nascar_assets.contest.standings import Standings, StandingsError, read_standings
 from nascar_assets.lineups.field import FieldModel, fit_field
 from nascar_assets.lineups.ownership import expected_field
@@ -31,7 +31,6 @@ __all__ = [
     "Standings",
     "StandingsError",
     "contest_aftermath",
-    "contest_portfolio",
     "expected_field",
     "fit_choice_scale",
     "fit_field",

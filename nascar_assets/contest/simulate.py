@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +10,7 @@ import numpy.typing as npt
 from nascar_assets.contest.presets import Contest
 from nascar_assets.contest.settlement import ContestResult, Settlement, settle, summarise
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import FieldModel, Portfolio, PortfolioSettings, build_portfolio
-from nascar_assets.slates.slate import Slate
+from nascar_assets.lineups import FieldModel
 
 Integers = npt.NDArray[np.integer]
 
@@ -87,34 +84,4 @@ def forecast_contest(
         result=summarise(whole, contest.entry_fee_cents),
         expected_duplicates=field.expected_duplicates(own, rivals),
         ownership_error=field.error,
-    )
-
-
-def contest_portfolio(
-    points_x20: Integers,
-    slate: Slate,
-    settings: PortfolioSettings | Mapping[str, Any] | None,
-    contest: Contest,
-    field: FieldModel,
-    rng: np.random.Generator,
-) -> Portfolio:
-    """The portfolio that wins most in a contest, under its settings.
-
-    The objective is `payout` whatever the settings say; as many lineups are built as they say, or
-    as the contest allows where those are fewer.
-
-    Args:
-        points_x20: [S, N] points as integers.
-        slate: The slate.
-        settings: The settings.
-        contest: The contest.
-        field: Distribution of the rivals' lineups.
-        rng: Source of the rivals drawn.
-    """
-    settings = PortfolioSettings.of(settings)
-    count = min(settings.lineups, contest.max_entries)
-    settings = settings.model_copy(update={"objective": "payout", "lineups": count})
-    rivals = field.sample(contest.entries - count, rng)
-    return build_portfolio(
-        points_x20, slate, settings, field=rivals, prizes_cents=contest.payouts.prizes_cents
     )

@@ -20,7 +20,6 @@ from nascar_assets.lineups.optimal import (
 )
 from nascar_assets.lineups.ownership import expected_field
 from nascar_assets.lineups.portfolio import InfeasiblePortfolio, Portfolio, build_portfolio
-from nascar_assets.lineups.ranking import RankedLineups, rank_lineups
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.lineups.swapped_entries import SwappedEntries, swap_entries
 from nascar_assets.lineups.upload import read_upload, upload_csv
@@ -39,7 +38,6 @@ __all__ = [
     "OptimalLineups",
     "Portfolio",
     "PortfolioSettings",
-    "RankedLineups",
     "SettingsError",
     "Swap",
     "SwappedEntries",
@@ -52,7 +50,6 @@ __all__ = [
     "late_swap",
     "lineup_problems",
     "optimal_lineups",
-    "rank_lineups",
     "read_entries",
     "read_upload",
     "swap_entries",

@@ -107,66 +107,6 @@ def laps_led_shares(frame: pl.DataFrame, most: int = 20) -> bytes:
     return _png(figure)
 
 
-def reliability_plot(frame: pl.DataFrame) -> bytes:
-    """How often events happened, against the probability that was forecast for them.
-
-    Args:
-        frame: `forecast` (mean forecast of a bin), `observed` (share that happened), `n`
-            (forecasts in it), and optionally `event`, one line for each.
-    """
-    require_columns(frame, "Reliability", ("forecast", "observed", "n"))
-    figure, axes = _figure(4.6, 4.4)
-    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
-    groups = _groups(frame, "event")
-    for (name, rows), colour in zip(groups, _colours(len(groups)), strict=True):
-        rows = rows.filter(pl.col("n") > 0).sort("forecast")
-        x, seen = rows["forecast"].to_numpy(), rows["observed"].to_numpy()
-        # What chance alone allows around a forecast that is right: two standard errors.
-        error = 2.0 * np.sqrt(x * (1.0 - x) / np.maximum(rows["n"].to_numpy(), 1))
-        axes.vlines(x, np.clip(x - error, 0, 1), np.clip(x + error, 0, 1), color=GRID, linewidth=5)
-        axes.plot(x, seen, "o-", color=colour, markersize=4, linewidth=1.2, label=name)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
-    axes.set_aspect("equal")
-    _percent(axes, "both")
-    axes.set_xlabel("Forecast probability")
-    axes.set_ylabel("How often it happened")
-    if any(name for name, _ in groups):
-        axes.legend(frameon=False, fontsize=8, loc="upper left")
-    return _png(figure)
-
-
-def pit_histogram(frame: pl.DataFrame, bins: int = 10) -> bytes:
-    """Probability integral transforms of outcomes: flat where the forecast keeps its word.
-
-    Args:
-        frame: `pit`, values between 0 and 1, and optionally `track_type`, a panel for each.
-        bins: Bars.
-
-    Raises:
-        ValueError: If a value lies outside 0 and 1.
-    """
-    require_columns(frame, "PIT", ("pit",))
-    values = frame["pit"].drop_nulls()
-    if values.len() and not values.is_between(0.0, 1.0).all():
-        raise ValueError("A probability integral transform lies between 0 and 1.")
-    groups = _groups(frame, "track_type")
-    figure, panels = _panels(len(groups))
-    for (name, rows), axes in zip(groups, panels, strict=True):
-        counts, edges = np.histogram(rows["pit"].drop_nulls().to_numpy(), bins, (0.0, 1.0))
-        n = max(int(counts.sum()), 1)
-        heights = counts * bins / n
-        # Two standard errors of a bar under a flat histogram of independent values.
-        error = 2.0 * np.sqrt(bins / n * (1.0 - 1.0 / bins))
-        axes.axhspan(max(0.0, 1.0 - error), 1.0 + error, color=GRID, linewidth=0)
-        axes.axhline(1.0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
-        axes.bar(edges[:-1], heights, 1.0 / bins, align="edge", color=BLUE, edgecolor="white")
-        axes.set_xlim(0, 1)
-        axes.set_title(f"{name or 'all'} ({int(counts.sum()):,})", fontsize=9, color=INK)
-    panels[0].set_ylabel("Density")
-    return _png(figure)
-
-
 def coverage_plot(frame: pl.DataFrame) -> bytes:
     """Share of outcomes inside central intervals, against what the intervals promise.
 
@@ -302,18 +242,6 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     _calm(axes)
-    return figure, axes
-
-
-def _panels(n: int) -> tuple[Figure, list[Axes]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(max(3.6, 2.5 * n), 2.9), dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = list(figure.subplots(1, n, sharey=True, squeeze=False)[0])
-    for one in axes:
-        _calm(one)
     return figure, axes
 
 

@@ -9,10 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nascar_assets.calibration.metrics_crps import crps_ensemble, rps_finish
+from nascar_assets.calibration.metrics_crps import (
+    crps_ensemble,
+    rank_probabilities,
+    rps_of_probabilities,
+)
 from nascar_assets.errors import InputError
 
 FINITE = st.floats(-1e4, 1e4, allow_nan=False, width=32)
+
+
+def rps_finish(finish, outcome, weights=None):
+    """Ranked probability score of finishes of a field as large as the largest place."""
+    field = int(max(finish.max(), outcome.max()))
+    return rps_of_probabilities(rank_probabilities(finish, field, weights), outcome)
 
 
 def brute_crps(members, weights, outcome, fair):

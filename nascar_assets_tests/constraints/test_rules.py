@@ -12,7 +12,6 @@ from nascar_assets.constraints import (
     LineupChecker,
     MissingRequirementError,
     SlateFact,
-    check_lineup,
     evaluate_constraints,
     lineup_constraints,
     request_constraints,
@@ -244,8 +243,8 @@ def test_features_are_known_by_the_cut_off():
 
 
 def test_finished_lineups_are_checked_in_full():
-    assert check_lineup(SIX, SLATE, SPEC) == Allow()
-    assert check_lineup(SIX, SlateFact.of(SLATE), SPEC) == Allow()
+    assert LineupChecker(SLATE, SPEC).check(SIX) == Allow()
+    assert LineupChecker(SlateFact.of(SLATE), SPEC).check(SIX) == Allow()
     checker = LineupChecker(SLATE, SPEC)
     assert code_of(checker.check((*SIX[:5], "7"))) == "SALARY_CAP_EXCEEDED"
     assert LineupChecker(SLATE, SPEC, salary_cap=51_000).check((*SIX[:5], "7")) == Allow()
@@ -254,7 +253,7 @@ def test_finished_lineups_are_checked_in_full():
     assert code_of(checker.check((*SIX[:5], "8"))) == "DRIVER_NOT_IN_SLATE"
     # The spec holds one track, so its vetoes count without being asked for.
     vetoed = spec([driver(id_) for id_ in SIX], ["team-in-lineup-at-most:drivers=2"])
-    assert code_of(check_lineup(SIX, SLATE, vetoed)) == "TRACK_VETOED"
+    assert code_of(LineupChecker(SLATE, vetoed).check(SIX)) == "TRACK_VETOED"
 
 
 def test_names_are_distinct_and_only_requests_may_ask_for_an_open_slate():

@@ -8,7 +8,6 @@ import pytest
 from nascar_assets.contest import (
     Contest,
     Standings,
-    contest_portfolio,
     expected_field,
     fit_choice_scale,
     forecast_contest,
@@ -17,6 +16,7 @@ from nascar_assets.contest import (
     review_contest,
 )
 from nascar_assets.errors import InputError
+from nascar_assets.lineups import build_portfolio
 from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
 
 SALARIES = made_salaries(16, 4)
@@ -53,9 +53,13 @@ def test_more_lineups_than_a_person_may_enter_are_refused():
 
 def test_a_portfolio_for_a_payout_wins_more_than_the_fields_lineups():
     contest = preset("20-max", entries=500)
-    portfolio = contest_portfolio(POINTS, SLATE, {"lineups": 50}, contest, FIELD, rng())
-    assert portfolio.objective == "payout"
-    assert portfolio.drivers.shape[0] == 20
+    portfolio = build_portfolio(
+        POINTS,
+        SLATE,
+        {"objective": "payout", "lineups": 20},
+        field=FIELD.sample(480, rng()),
+        prizes_cents=contest.payouts.prizes_cents,
+    )
     mine = forecast_contest(POINTS, portfolio.drivers, contest, FIELD, rng()).result
     theirs = forecast_contest(POINTS, FIELD.sample(20, rng()), contest, FIELD, rng()).result
     assert mine.roi.value > theirs.roi.value

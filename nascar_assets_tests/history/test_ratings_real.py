@@ -10,10 +10,9 @@ FOLDER = os.environ.get("NASCAR_REAL_DATA")
 
 @pytest.mark.real_data
 @pytest.mark.skipif(not FOLDER, reason="NASCAR_REAL_DATA names no folder of real feed files")
-def test_levels_beat_start_climatology_on_real_races(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # benchmarks is no installed package
+def test_levels_beat_start_climatology_on_real_races():
     from benchmarks.history import climatology, cup_races, read_points, scores, skill
-    from nascar_assets.history.levels_ranks_fit import START_MIXTURES
+    from benchmarks.rank_mixture import START_MIXTURES
     from nascar_assets.history.ratings import rate_history
 
     tables = read_points(Path(FOLDER) / "feed")

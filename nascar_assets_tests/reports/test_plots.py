@@ -36,18 +36,6 @@ def pairs(n):
     return pl.DataFrame({"lineup_a": a + 1, "lineup_b": b + 1, "shared": (a * 7 + b * 3) % 6})
 
 
-def calibration():
-    p = np.linspace(0.02, 0.95, 10)
-    return pl.DataFrame(
-        {
-            "event": ["win"] * 10 + ["top 10"] * 10,
-            "forecast": np.r_[p, p],
-            "observed": np.r_[p, p**2],
-            "n": [0, *range(10, 200, 10)],
-        }
-    )
-
-
 # As large as a race weekend makes them: 43 drivers, 150 lineups, four track types.
 CASES = {
     "points_distribution": (plots.points_distribution, quantiles("driver_name", NAMES)),
@@ -58,16 +46,6 @@ CASES = {
     "laps_led_shares": (
         plots.laps_led_shares,
         pl.DataFrame({"driver_name": NAMES, "mean_laps_led": np.geomspace(60, 0.1, 43)}),
-    ),
-    "reliability_plot": (plots.reliability_plot, calibration()),
-    "pit_histogram": (
-        plots.pit_histogram,
-        pl.DataFrame(
-            {
-                "pit": np.linspace(0, 1, 400),
-                "track_type": ["road", "short", "intermediate", "superspeedway"] * 100,
-            }
-        ),
     ),
     "coverage_plot": (
         plots.coverage_plot,
@@ -145,11 +123,6 @@ def test_plots_show_their_rows_and_nothing_where_there_are_none(name):
 def test_names_with_dollars_are_text_not_formulas():
     frame = pl.DataFrame({"driver_name": [r"$\frac{", "a$b$c"], "mean_laps_led": [3.0, 1.0]})
     assert plots.laps_led_shares(frame).startswith(b"\x89PNG")
-
-
-def test_a_transform_outside_zero_and_one_is_refused():
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        plots.pit_histogram(pl.DataFrame({"pit": [0.5, 1.2]}))
 
 
 def test_markdown_image_holds_the_bytes_and_a_harmless_title():

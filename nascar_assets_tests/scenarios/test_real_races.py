@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.realism import realism_table
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.paths import loop_stats_path, schedule_path, weekend_path
 from nascar_assets.history.ratings_scores import start_scores
@@ -15,7 +16,6 @@ from nascar_assets.history.results import build_race_results
 from nascar_assets.scenarios import STARTING_VALUES
 from nascar_assets.scenarios.moments import race_moments
 from nascar_assets.scenarios.past_races import past_races
-from nascar_assets.scenarios.realism import realism_table
 
 SEASON = 2024
 DATA = os.environ.get("NASCAR_REAL_DATA")

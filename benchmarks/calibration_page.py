@@ -1,6 +1,6 @@
 """One command that makes the tables and plots of the calibration page from a feed folder.
 
-`python -m nascar_assets.calibration FEED --out DIR --page docs/calibration.md` runs the backtest
+`python -m benchmarks.calibration_page FEED --out DIR --page docs/calibration.md` runs the backtest
 (or takes it up again), runs the forecasters with a planted fault, and writes the page's tables
 between its markers and its pictures beside it.
 """
@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 
+from benchmarks.planted import Peeking, Pulled, Stretched
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.baselines import StartClimatology
 from nascar_assets.calibration.feed_tables import FeedTables, read_feed_tables
 from nascar_assets.calibration.forecasts import Forecaster
 from nascar_assets.calibration.models import FixedModel, RunningOrderModel
-from nascar_assets.calibration.planted import Peeking, Pulled, Stretched
 from nascar_assets.calibration.plots import coverage_plot, pit_plot
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.calibration.report import pictures
@@ -104,7 +104,7 @@ def write_page(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m nascar_assets.calibration")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration_page")
     parser.add_argument("feed", help="folder that mirrors the feed")
     parser.add_argument("--out", required=True, help="folder for the backtests' files")
     parser.add_argument("--page", default="docs/calibration.md", help="page to fill in")
