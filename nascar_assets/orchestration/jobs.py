@@ -16,8 +16,8 @@ from nascar_assets.orchestration.assets import (
     scenarios,
     slate,
     slate_telemetry,
-    telemetry,
 )
+from nascar_assets.telemetry.sources import TABLES
 
 schedule_job = dg.define_asset_job(
     "schedule_job",
@@ -28,15 +28,7 @@ schedule_job = dg.define_asset_job(
 
 race_job = dg.define_asset_job(
     "race_job",
-    selection=[
-        feed.race_files,
-        feed.entries,
-        feed.practice,
-        telemetry.laps,
-        telemetry.lap_features,
-        telemetry.lap_summaries,
-        history.race_results,
-    ],
+    selection=["race_files", "laps", "lap_features", *sorted(TABLES)],
     description="One race's files to its tables.",
     executor_def=dg.in_process_executor,
 )

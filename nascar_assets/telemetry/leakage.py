@@ -21,6 +21,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.telemetry.leakage_changes import CHANGES, Knowledge, alter
+from nascar_assets.telemetry.sources import KNOWLEDGE
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +33,6 @@ Sources = Mapping[str, pl.DataFrame]
 
 FeatureBuilder = Callable[[Sources, Mapping[str, Any], datetime], "pl.DataFrame | pl.LazyFrame"]
 """Builds features from source tables for a race as of a cut-off."""
-
-_WEEKEND = frozenset({"start", "qualifying_position", "qualifying_speed_mph"})
-
-KNOWLEDGE: Mapping[str, Knowledge] = {
-    "entries": Knowledge("entries_at", {"qualifying_at": _WEEKEND}),
-    "practice": Knowledge("qualifying_at"),
-    "results": Knowledge("results_at"),
-    "lap_summaries": Knowledge("results_at"),
-}
-"""When the records of the platform's own tables become known."""
 
 
 @dataclass(frozen=True, slots=True)

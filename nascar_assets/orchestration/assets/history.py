@@ -9,9 +9,8 @@ import polars as pl
 from nascar_assets.feed.schemas import RESULTS
 from nascar_assets.history.results import build_race_results
 from nascar_assets.history.track_profiles import track_profiles as profiles_as_of
-from nascar_assets.orchestration.assets.feed import practice, race_files, race_payload
+from nascar_assets.orchestration.assets.feed import race_files, race_payload
 from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput, race_table
-from nascar_assets.orchestration.assets.telemetry import lap_summaries
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.metadata import table_metadata
@@ -19,6 +18,7 @@ from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, table_path
+from nascar_assets.telemetry.sources import FEATURE_SOURCES
 
 
 def _race_results(inputs: RaceInputs) -> RaceOutput:
@@ -66,8 +66,8 @@ def as_of_asset(
 @as_of_asset(
     "Each entrant's features as known at the race's start: what later races' ratings learn from.",
     deps=[
-        dg.AssetDep(source, partition_mapping=dg.AllPartitionMapping())
-        for source in (practice, lap_summaries)
+        dg.AssetDep(source.table, partition_mapping=dg.AllPartitionMapping())
+        for source in FEATURE_SOURCES
     ],
 )
 def race_features(context: dg.AssetExecutionContext, platform: Platform) -> None:

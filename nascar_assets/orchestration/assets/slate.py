@@ -11,10 +11,9 @@ from pydantic import Field
 from nascar_assets.errors import InputError
 from nascar_assets.feed.names import with_canonical_ids
 from nascar_assets.feed.schemas import ENTRIES
-from nascar_assets.orchestration.assets.feed import entries, practice, schedule
+from nascar_assets.orchestration.assets.feed import entries, schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, ALL_RESULTS
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
-from nascar_assets.orchestration.assets.telemetry import lap_summaries
 from nascar_assets.orchestration.inputs.features import past_sources
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
@@ -29,6 +28,7 @@ from nascar_assets.slates.build import build_slate
 from nascar_assets.slates.salaries import read_salaries
 from nascar_assets.slates.stored import slate_to_polars
 from nascar_assets.storage import DataRoot
+from nascar_assets.telemetry.sources import FEATURE_SOURCES
 
 ALL_RACES = dg.AllPartitionMapping()
 
@@ -207,8 +207,7 @@ def feature_sources(
     description="One row per entrant: every catalogued feature that was known by the cut-off.",
     deps=[
         ALL_RESULTS,
-        dg.AssetDep(practice, partition_mapping=ALL_RACES),
-        dg.AssetDep(lap_summaries, partition_mapping=ALL_RACES),
+        *(dg.AssetDep(source.table, partition_mapping=ALL_RACES) for source in FEATURE_SOURCES),
     ],
     kinds={"polars"},
     check_specs=[

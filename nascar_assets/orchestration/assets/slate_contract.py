@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from nascar_assets.telemetry.leakage import KNOWLEDGE, FeatureBuilder, LeakageReport, Sources
+from nascar_assets.telemetry.leakage import FeatureBuilder, LeakageReport, Sources
+from nascar_assets.telemetry.sources import FEATURE_SOURCES, SOURCE
 
 NEWEST_RACES = 8
 """Known races that the experiment on ratings and values builds on.
@@ -25,9 +26,9 @@ def forecast_basis(schedule: pl.DataFrame) -> FeatureBuilder:
         schedule: The season's races as planned; they name the tracks.
 
     Returns:
-        A builder over the sources `results`, `entries`, `practice` and `lap_summaries`: per driver
-        the rating and level of the race's cars and the ontology's values, and the values of the
-        race's track beside them. Ratings rest on features that are built from practice and laps.
+        A builder over the registered sources: per driver the rating and level of the race's cars
+        and the ontology's values, and the values of the race's track beside them. Ratings rest on
+        features that are built from the sources beside results and entry lists.
     """
     from nascar_assets.history.features import build_features, features_at_starts
     from nascar_assets.history.ratings_state import RatingState, known_results
@@ -37,7 +38,7 @@ def forecast_basis(schedule: pl.DataFrame) -> FeatureBuilder:
     def build(sources: Sources, race: Mapping[str, Any], cutoff: datetime) -> pl.DataFrame:
         results = sources["results"]
         known = known_results(results, cutoff)
-        raw = {name: sources[name] for name in ("practice", "lap_summaries") if name in sources}
+        raw = {s.name: sources[s.name] for s in FEATURE_SOURCES if s.name in sources}
         newest = known.unique("race_id", keep="first", maintain_order=True).tail(FEATURED_RACES)
         past = features_at_starts({**raw, "entries": known}, newest.iter_rows(named=True))
         state = RatingState.empty()
@@ -68,8 +69,8 @@ def prove_basis(
     """Level three of the contract on ratings and values: the future changed, the bytes compared.
 
     Args:
-        sources: `results`, `entries`, and `practice` and `lap_summaries` where there are any,
-            whole: with their records after the cut-off.
+        sources: `results`, `entries`, and the other registered sources where there are any, whole:
+            with their records after the cut-off.
         schedule: The season's races as planned.
         race: The race to come, a row of the schedule.
         cutoff: The slate's cut-off.
@@ -90,16 +91,15 @@ def prove_basis(
     )
     near = pl.col("race_id").is_in([*newest, race["race_id"]])
     kept = {
-        name: sources[name].filter(near | (pl.col(KNOWLEDGE[name].time_column) > cutoff))
-        for name in ("results", "practice", "lap_summaries")
-        if name in sources
+        name: table.filter(near | (pl.col(SOURCE[name].known_at) > cutoff))
+        for name, table in sources.items()
+        if name != "entries"
     }
     return prove_no_leakage(
         forecast_basis(schedule),
         race,
         cutoff,
         {**kept, "entries": sources["entries"]},
-        knowledge=KNOWLEDGE,
         seed=seed,
         rounds=1,
         thorough=False,

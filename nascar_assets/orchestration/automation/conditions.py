@@ -17,10 +17,9 @@ from typing import Any
 import dagster as dg
 
 from nascar_assets.orchestration.automation.freshness import POLICIES
+from nascar_assets.telemetry.sources import TABLES
 
-RACE_TABLES = frozenset(
-    {"entries", "practice", "laps", "lap_features", "lap_summaries", "race_results"}
-)
+RACE_TABLES = TABLES | {"laps", "lap_features"}
 AS_OF_TABLES = frozenset({"race_features", "driver_ratings", "track_profiles"})
 """What is made of earlier races as of a race's start."""
 

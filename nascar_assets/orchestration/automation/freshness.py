@@ -12,6 +12,7 @@ from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.storage import DataRoot
+from nascar_assets.telemetry.sources import OF_THE_RACE
 
 WEEKLY = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=15), warn_window=timedelta(days=8)
@@ -89,9 +90,9 @@ def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -
         return ["No run of it has come to its players."]
     race = registration.race_key
     changed = {
-        f"The {asset} of {race}": (moment, known)
-        for asset, known in (("entries", week.entries_at), ("practice", week.qualifying_at))
-        if (moment := since(root, asset, real).get(race)) is not None
+        f"The {source.label} of {race}": (moment, week.known_at(source))
+        for source in OF_THE_RACE
+        if (moment := since(root, source.table, real).get(race)) is not None
     }
     found = stale_inputs(week, plan.as_of, made.modified, changed, now)
     if plan.salary_sha256 != registration.salary_sha256:

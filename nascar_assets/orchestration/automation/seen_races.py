@@ -26,6 +26,7 @@ from nascar_assets.orchestration.automation.race_decisions import (
 )
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.storage import DataRoot
+from nascar_assets.telemetry.sources import FEATURE_SOURCES, SOURCE, TABLES
 
 LAPS = "landing/laps"
 """Dropped for a race: laps in `<race>.parquet`; flags and live snapshots in a folder `<race>`."""
@@ -121,10 +122,6 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
     )
 
 
-WHOLE = ("entries", "practice", "race_results", "lap_summaries")
-"""A race's run makes its tables from its files along these four ways; these are their ends."""
-
-
 def materialised_content(root: DataRoot, now: datetime) -> dict[str, str]:
     """Content of the landed files that each race's tables were made from, by race key.
 
@@ -139,7 +136,7 @@ def materialised_content(root: DataRoot, now: datetime) -> dict[str, str]:
         settle=NO_SETTLING,
         value=files_content,
     )
-    made = [{_key(item.path): item.modified for item in root.list(f"store/{t}")} for t in WHOLE]
+    made = [{_key(item.path): item.modified for item in root.list(f"store/{t}")} for t in TABLES]
     every = set.intersection(*(set(times) for times in made))
     ended = {key: min(times[key] for times in made) for key in every}
     return {
@@ -193,11 +190,11 @@ def faults(root: DataRoot, races: Sequence[LandedRace], schedule: pl.DataFrame) 
 def stale_tables(root: DataRoot, schedule: pl.DataFrame, now: datetime) -> dict[str, datetime]:
     """The races whose ratings and track profiles rest on what was changed since.
 
-    They rest on results, and through the feature table on practice and laps.
+    They rest on results, and through the feature table on the other sources of past races.
     """
-    changed = since(root, "race_results", now)
-    for asset in ("practice", "lap_summaries"):
-        for key, moment in since(root, asset, now).items():
+    changed = since(root, SOURCE["results"].table, now)
+    for source in FEATURE_SOURCES:
+        for key, moment in since(root, source.table, now).items():
             if key in changed:
                 changed[key] = max(changed[key], moment)
     made = [

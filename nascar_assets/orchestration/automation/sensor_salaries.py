@@ -32,6 +32,7 @@ from nascar_assets.orchestration.storage.quarantine import set_aside
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.orchestration.tags import AT, SALARIES, SLATE
 from nascar_assets.storage import DataRoot
+from nascar_assets.telemetry.sources import OF_THE_RACE, SOURCE
 
 QUARANTINE = "quarantine/salaries"
 INTERVAL_SECONDS = 15
@@ -218,7 +219,8 @@ def slate_requests(
     weeks = {key: week for key, week in slate_weeks(root, slates).items() if week.is_open(now)}
     if not weeks:
         return []
-    changed = {asset: since(root, asset, real) for asset in ("race_results", "entries", "practice")}
+    results = since(root, SOURCE["results"].table, real)
+    changed = {source: since(root, source.table, real) for source in OF_THE_RACE}
     inputs = []
     for slate, week in weeks.items():
         registration = Registration.load(root, slate)
@@ -226,11 +228,12 @@ def slate_requests(
         if run is not None and run.in_flight:
             continue
         race = registration.race_key
-        moments = [moment for key, moment in changed["race_results"].items() if key != race]
-        if now >= week.entries_at:
-            moments += [changed["entries"][race]] if race in changed["entries"] else []
-        if now >= week.qualifying_at:
-            moments += [changed["practice"][race]] if race in changed["practice"] else []
+        moments = [moment for key, moment in results.items() if key != race]
+        moments += [
+            times[race]
+            for source, times in changed.items()
+            if race in times and now >= week.known_at(source)
+        ]
         inputs.append(
             SlateInputs(
                 week=week,

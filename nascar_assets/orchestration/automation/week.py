@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from nascar_assets.telemetry.sources import Source
+
 BEFORE_LOCK = timedelta(minutes=60)
 """The last refresh begins so long before lock."""
 
@@ -46,6 +48,11 @@ class SlateWeek:
     lock: datetime
     entries_at: datetime
     qualifying_at: datetime
+
+    def known_at(self, source: Source) -> datetime:
+        """When the race's own records of a source are known."""
+        known: datetime = getattr(self, source.known_at)
+        return known
 
     def is_open(self, now: datetime) -> bool:
         """Whether a run that begins now ends before lock."""

@@ -7,11 +7,11 @@ from datetime import datetime
 import polars as pl
 
 from nascar_assets.feed.names import with_canonical_ids
-from nascar_assets.feed.schemas import PRACTICE
 from nascar_assets.history.features import FEATURE_TABLE
 from nascar_assets.orchestration.inputs.past import all_results, driver_directory
 from nascar_assets.orchestration.storage.store import read_all, stored_partitions
 from nascar_assets.storage import DataRoot
+from nascar_assets.telemetry.sources import FEATURE_SOURCES
 
 
 def past_features(root: DataRoot) -> pl.DataFrame:
@@ -28,13 +28,12 @@ def past_sources(root: DataRoot, as_of: datetime | None = None) -> dict[str, pl.
             the builder of features keeps its cut-off.
     """
     results, directory = all_results(root), driver_directory(root, as_of)
-    practice = read_all(root, "practice", PRACTICE)
-    sources = {
+    return {
         "results": results,
         "entries": results,
-        "practice": with_canonical_ids(practice, directory),
+        **{
+            source.name: with_canonical_ids(read_all(root, source.table, source.columns), directory)
+            for source in FEATURE_SOURCES
+            if stored_partitions(root, source.table)
+        },
     }
-    if stored_partitions(root, "lap_summaries"):
-        summaries = read_all(root, "lap_summaries", {})
-        sources["lap_summaries"] = with_canonical_ids(summaries, directory)
-    return sources

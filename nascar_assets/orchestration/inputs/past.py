@@ -10,8 +10,7 @@ from nascar_assets.feed.names import DriverDirectory, with_canonical_ids
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
 from nascar_assets.orchestration.storage.store import read_all, read_table, stored_partitions
 from nascar_assets.storage import DataRoot
-
-_QUALIFYING = ("start", "qualifying_position", "qualifying_speed_mph")
+from nascar_assets.telemetry.sources import SOURCE
 
 
 def driver_directory(root: DataRoot, as_of: datetime | None = None) -> DriverDirectory:
@@ -47,7 +46,8 @@ def known_entries(root: DataRoot, race_key: str, as_of: datetime) -> pl.DataFram
     frame = read_table(root, "entries", race_key).filter(pl.col("entries_at") <= as_of)
     if not frame.height:
         return None
-    qualified = pl.col("qualifying_at") <= as_of
     return with_canonical_ids(frame, driver_directory(root, as_of)).with_columns(
-        pl.when(qualified).then(pl.col(name)).alias(name) for name in _QUALIFYING
+        pl.when(pl.col(since) <= as_of).then(pl.col(name)).alias(name)
+        for since, names in SOURCE["entries"].later.items()
+        for name in sorted(names)
     )

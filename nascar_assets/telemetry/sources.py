@@ -1,0 +1,94 @@
+"""The registry of sources: what a forecast may know, where it lies, since when it is known.
+
+Whatever has to be done for every source is derived from here: the proof of the availability
+contract, what features are built from, which races a change makes stale, which assets depend on
+it, what a slate's freshness check compares. A new source is one entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import polars as pl
+
+from nascar_assets.feed.schemas import ENTRIES, PRACTICE, RESULTS
+from nascar_assets.telemetry.leakage_changes import Knowledge
+from nascar_assets.telemetry.summary import LAP_SUMMARY, RACE_OF_SUMMARY
+
+Columns = Mapping[str, "pl.DataType | type[pl.DataType]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One thing that a forecast may know.
+
+    Attributes:
+        name: Its name among the tables that a builder of features is given.
+        table: The asset, one partition a race, that stores it.
+        label: What it is called in messages.
+        columns: Its columns.
+        known_at: The column that says since when a record is known.
+        later: Columns of a record that become known later than the record itself, by the column
+            that says when.
+        of_the_race: Whether a slate reads the records of its own race (entry list, practice);
+            otherwise records of earlier races alone.
+    """
+
+    name: str
+    table: str
+    label: str
+    columns: Columns
+    known_at: str
+    later: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    of_the_race: bool = False
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """When its records become known, as the experiment of the contract asks for it."""
+        return Knowledge(self.known_at, self.later)
+
+
+SOURCES: tuple[Source, ...] = (
+    Source(
+        "entries",
+        "entries",
+        "entry list",
+        ENTRIES,
+        "entries_at",
+        MappingProxyType(
+            {"qualifying_at": frozenset({"start", "qualifying_position", "qualifying_speed_mph"})}
+        ),
+        of_the_race=True,
+    ),
+    Source("results", "race_results", "results", RESULTS, "results_at"),
+    Source("practice", "practice", "practice", PRACTICE, "qualifying_at", of_the_race=True),
+    Source(
+        "lap_summaries",
+        "lap_summaries",
+        "laps",
+        {**LAP_SUMMARY, **RACE_OF_SUMMARY},
+        "results_at",
+    ),
+)
+"""Every source; features and ratings are built from these and from nothing else."""
+
+SOURCE: Mapping[str, Source] = MappingProxyType({source.name: source for source in SOURCES})
+"""The sources by name."""
+
+KNOWLEDGE: Mapping[str, Knowledge] = MappingProxyType(
+    {source.name: source.knowledge for source in SOURCES}
+)
+"""When the records of each source become known."""
+
+TABLES: frozenset[str] = frozenset(source.table for source in SOURCES)
+"""The assets that store sources."""
+
+FEATURE_SOURCES: tuple[Source, ...] = tuple(
+    source for source in SOURCES if source.name not in ("entries", "results")
+)
+"""What features of past races are built from beside the races' results, which name the field."""
+
+OF_THE_RACE: tuple[Source, ...] = tuple(source for source in SOURCES if source.of_the_race)
+"""What a slate reads of its own race."""
