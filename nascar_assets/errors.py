@@ -37,6 +37,11 @@ class InputError(ValueError):
         self.remedy = remedy
         super().__init__(visible(self._text()))
 
+    def advise(self, more: str) -> None:
+        """Adds to what the person can do."""
+        self.remedy = f"{self.remedy} {more}" if self.remedy else more
+        self.args = (self._text(),)
+
     def _text(self) -> str:
         where = [
             f"{label} {value}" if label else str(value)

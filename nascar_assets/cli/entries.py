@@ -43,21 +43,26 @@ def swap(
     slate: Annotated[str, typer.Argument(help="The slate's key.")],
     entries: Annotated[Path, typer.Argument(metavar="DKEntries.csv")],
     home: Home,
-    scratched: Annotated[
-        list[str],
-        typer.Option("--out-driver", help="Who will not race; once for each, earlier ones too."),
-    ],
     out: Annotated[Path, typer.Option(help="The file to write.")],
+    scratched: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--out-driver",
+            help="Who will not race besides those whom the slate knows; once for each.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Replaces scratched drivers in a filled entries file with the fewest changes.
+    """Replaces drivers who do not race in a filled entries file with the fewest changes.
+
+    Who does not race is known to the slate once it was run after the scratch.
 
     Example: nascar entries swap SLATE DKEntries.csv --out-driver "Kyle Larson" --out mended.csv
     """
     from nascar_assets.orchestration.commands import entries as entries_command
 
     output = Output(as_json)
-    done = entries_command.swap(home, slate, entries, scratched, out)
+    done = entries_command.swap(home, slate, entries, scratched or [], out)
     for notice in done.notices:
         output.notice(notice)
     for change in done.changes:

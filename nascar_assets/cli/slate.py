@@ -152,6 +152,8 @@ def show(
     if plan is None or not has_lineups(root, plan):
         state = next(item for item in slate_states(root) if item["slate"] == slate)
         out.line(f"{slate}: {state['state']}; run it with nascar slate run {slate}")
+        for line in state["absent"]:
+            out.line(line)
         out.result(state)
         return
     result = slate_result(root, plan)

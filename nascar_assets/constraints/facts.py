@@ -28,7 +28,7 @@ class PlayerFact:
 
     @property
     def withdrawn(self) -> bool:
-        """Whether the salary file says that he does not race."""
+        """Whether he does not race."""
         return marked_out(self.status)
 
 
@@ -75,8 +75,8 @@ class SlateFact:
             salary_cap=slate.rules.salary_cap,
             players=FrozenMap(
                 {
-                    p.driver_id: PlayerFact(p.driver_id, p.salary, p.team, p.status)
-                    for p in slate.players
+                    p.driver_id: PlayerFact(p.driver_id, p.salary, p.team, p.mark)
+                    for p in reversed(slate.everyone)
                 }
             ),
             features=features,

@@ -141,7 +141,7 @@ class NobodyWithdrawn:
         )
         if not out:
             return Allow()
-        return deny("DRIVER_WITHDRAWN", f"The salary file lists {_named(out)} as out.")
+        return deny("DRIVER_WITHDRAWN", f"Out by salary file or entry list: {_named(out)}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def driver_summary(slate: Slate, spec: ConstraintSpec) -> pl.DataFrame:
     Returns:
         Rows of `DRIVER_SUMMARY`.
     """
-    players = {player.driver_id: player for player in slate.players}
+    players = {player.driver_id: player for player in reversed(slate.everyone)}
     rows = []
     for driver_id in sorted({*players, *spec.drivers}):
         player, driver = players.get(driver_id), spec.drivers.get(driver_id)
@@ -119,7 +119,7 @@ def driver_summary(slate: Slate, spec: ConstraintSpec) -> pl.DataFrame:
                 "in_slate": player is not None,
                 "salary": player.salary if player else None,
                 "team": player.team if player else None,
-                "status": player.status if player else None,
+                "status": player.mark if player else None,
                 "skill": driver.skill if driver else None,
                 "aggression": driver.aggression if driver else None,
                 "shadow_risk": driver.shadow_risk if driver else None,

@@ -32,8 +32,9 @@ class ContestReview:
         roi_in_errors: Distance of the realised ROI from the forecast mean in standard deviations
             of a single contest's ROI.
         ownership_mae: Mean absolute error of expected ownership.
-        drivers: One row per driver: `driver_id, name, expected_ownership, realised_ownership,
-            exposure, projected_points, realised_points, cost_points, leverage_points`.
+        drivers: One row per driver who may be picked or was: `driver_id, name,
+            expected_ownership, realised_ownership, exposure, projected_points, realised_points,
+            cost_points, leverage_points`.
     """
 
     simulated: ContestResult | None
@@ -82,7 +83,7 @@ def review_contest(
     for number, lineup in enumerate(np.asarray(lineups).tolist(), start=1):
         key = tuple(sorted(lineup))
         if key not in keys:
-            names = ", ".join(slate.players[i].name for i in key)
+            names = ", ".join(slate.everyone[i].name for i in key)
             raise InputError(
                 f"lineup {number} ({names}) is not in the standings.",
                 remedy="Was it entered in this contest?",
@@ -102,14 +103,18 @@ def review_contest(
         distance = (roi - simulated.roi.value) / deviation if deviation > 0 else math.nan
     realised = np.nan_to_num(standings.ownership, nan=0.0)
     points = standings.driver_points
-    n = len(slate.players)
+    everyone, n = slate.everyone, len(slate.everyone)
+    # Nobody expected anything of who does not race.
+    nothing = np.zeros(len(slate.absent))
+    expected_ownership = np.concatenate([expected_ownership, nothing])
+    projected_points = np.concatenate([projected_points, nothing])
     exposure = np.bincount(np.asarray(lineups, np.int64).ravel(), minlength=n) / max(len(rows), 1)
     scored = np.nan_to_num(points, nan=0.0)
     field_mean = float((realised * scored).sum() / max(realised.sum(), 1e-12))
     table = pl.DataFrame(
         {
-            "driver_id": [player.driver_id for player in slate.players],
-            "name": [player.name for player in slate.players],
+            "driver_id": [player.driver_id for player in everyone],
+            "name": [player.name for player in everyone],
             "expected_ownership": expected_ownership,
             "realised_ownership": realised,
             "exposure": exposure,
@@ -120,14 +125,15 @@ def review_contest(
             "leverage_points": (exposure - realised) * (scored - field_mean) + 0.0,
         }
     )
+    drafted = (np.arange(n) < len(slate.players)) | (realised > 0) | (exposure > 0)
     return ContestReview(
         simulated=simulated,
         realised_roi=roi,
         realised_cents=won,
         realised_place=place,
         roi_in_errors=distance,
-        ownership_mae=float(np.abs(expected_ownership - realised).mean()),
-        drivers=table.sort("cost_points"),
+        ownership_mae=float(np.abs(expected_ownership - realised)[drafted].mean()),
+        drivers=table.filter(pl.Series(drafted)).sort("cost_points"),
     )
 
 

@@ -43,10 +43,10 @@ class Standings:
         entry_ids: [E] the site's ids.
         entry_names: [E] names, with the entry's number where a person has several.
         points: [E] contest points.
-        lineups: [E, roster_size] indices into the slate's players, -1 where an entry is empty.
-        ownership: [N] share of entries that hold each player, as the site prints it, counted from
-            the lineups where it prints none.
-        driver_points: [N] contest points of each player as printed; NaN where none.
+        lineups: [E, roster_size] indices into `slate.everyone`, -1 where an entry is empty.
+        ownership: [M] share of entries that hold each of `slate.everyone`, as the site prints it,
+            counted from the lineups where it prints none.
+        driver_points: [M] contest points of each as printed; NaN where none.
     """
 
     rank: npt.NDArray[np.int32]
@@ -92,11 +92,11 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
             field="Player",
         )
     by_name: dict[str, int] = {}
-    for index, player in enumerate(slate.players):
-        by_name[plain_name(player.name)] = index
+    for index, player in enumerate(slate.everyone):
+        by_name.setdefault(plain_name(player.name), index)
     entries: list[tuple[int, str, str, float, list[int]]] = []
-    ownership = np.full(len(slate.players), np.nan)
-    driver_points = np.full(len(slate.players), np.nan)
+    ownership = np.full(len(slate.everyone), np.nan)
+    driver_points = np.full(len(slate.everyone), np.nan)
     comma = given.decimal_comma
     number = header
     for number, row in rows:
@@ -114,7 +114,7 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
             remedy="Download it once the contest is over, and within a week of it.",
         )
     lineups = np.array([entry[4] for entry in entries], np.int32)
-    counted = np.bincount(lineups[lineups >= 0], minlength=len(slate.players)) / len(entries)
+    counted = np.bincount(lineups[lineups >= 0], minlength=len(slate.everyone)) / len(entries)
     _check_whole(counted, len(entries), ownership, file, number)
     return Standings(
         rank=np.array([entry[0] for entry in entries], np.int32),

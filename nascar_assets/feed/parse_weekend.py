@@ -39,7 +39,7 @@ OFFICIAL_RESULTS: dict[str, pl.DataType | type[pl.DataType]] = {
 """The part of `RESULTS` that the weekend feed tells."""
 
 FULL_FIELDS: dict[str, int] = {"cup": 40, "xfinity": 38, "trucks": 36}
-"""Cars in a full field; who starts beyond it and beyond the race's own field did not qualify."""
+"""Cars in a full field; a place beyond it and beyond the race's own field is not on the grid."""
 
 _MAKES = {"chevy": "Chevrolet", "chv": "Chevrolet", "frd": "Ford", "tyt": "Toyota"}
 
@@ -55,8 +55,8 @@ def parse_entries(payload: Payload, race: Mapping[str, Any]) -> Parsed:
       carried as `name:<normalised name>`.
     - Of two rows for one driver the one with the better starting position is kept, the first one
       where neither has any.
-    - A row with a starting position beyond a full field and beyond the race's own field did not
-      qualify and is left out.
+    - A starting position beyond a full field and beyond the race's own field is none: the car did
+      not qualify.
 
     Args:
         payload: The weekend feed.
@@ -71,17 +71,15 @@ def parse_entries(payload: Payload, race: Mapping[str, Any]) -> Parsed:
     file, _, rows = _weekend(payload, race)
     entries, notices = _identified(rows, race, file)
     limit = max(race["field_size"] or 0, FULL_FIELDS[race["series"]])
-    starters = []
     for entry in entries:
         if entry["start"] is not None and entry["start"] > limit:
             notices.append(
                 f"{file}: {entry['driver_name']} (car {entry['car_number']}) did not qualify: "
                 f"place {entry['start']} of a field of {limit}."
             )
-        else:
-            starters.append(entry)
+            entry["start"] = None
     kept = _one_row_each(
-        starters, file, notices, lambda entry: (entry["start"] is None, entry["start"] or 0)
+        entries, file, notices, lambda entry: (entry["start"] is None, entry["start"] or 0)
     )
     kept.sort(
         key=lambda entry: (

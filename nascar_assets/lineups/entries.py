@@ -33,7 +33,7 @@ class Entry:
         contest_id: The site's id of the contest.
         contest_name: The contest's name.
         entry_fee: As the file writes it.
-        lineup: Indices into the slate's players in the file's order; none where it is not filled.
+        lineup: Indices into `slate.everyone` in the file's order; none where it is not filled.
         locked: Whether any of its drivers is marked as locked.
     """
 
@@ -66,7 +66,8 @@ def fill_entries(
 ) -> bytes:
     """The file with lineups put into its entries, contest by contest in the file's order.
 
-    Every contest's entries get the lineups from the first on. All other bytes are kept.
+    Every contest's entries get the lineups from the first on. An entry that is locked stays as it
+    is, and its lineup is not given to another. All other bytes are kept.
 
     Args:
         content: The file.
@@ -76,7 +77,7 @@ def fill_entries(
         file: The file's name, for messages.
 
     Raises:
-        LockedEntry: If an entry to be filled is locked.
+        LockedEntry: If all entries to be filled are locked.
         InputError: If the file is of another slate, holds no such contest, or a contest has more
             entries than there are lineups.
     """
@@ -98,17 +99,22 @@ def fill_entries(
         )
     chosen: dict[str, Sequence[int]] = {}
     for contest, members in contests.items():
-        if len(members) > rows.shape[0]:
+        kept = [sorted(entry.lineup) for entry in members if entry.locked and entry.lineup]
+        members = [entry for entry in members if not entry.locked]
+        left = [row for row in rows.tolist() if sorted(row) not in kept]
+        if len(members) > len(left):
             raise InputError(
                 f"contest {contest} ({members[0].contest_name}) has {len(members)} entries but "
-                f"the portfolio has {rows.shape[0]} lineups.",
+                f"the portfolio has {len(left)} lineups.",
                 file=file,
-                row=members[rows.shape[0]].row,
+                row=members[len(left)].row,
                 field="Entry ID",
                 remedy="Build a portfolio of as many, or fill another contest alone (--contest).",
             )
-        for entry, lineup in zip(members, rows.tolist(), strict=False):
+        for entry, lineup in zip(members, left, strict=False):
             chosen[entry.entry_id] = lineup
+    if not chosen:
+        raise _locked(next(iter(contests.values()))[0], file)
     return write_entries(content, slate, chosen, file=file)
 
 
@@ -151,13 +157,7 @@ def write_entries(
         if sorted(now) == sorted(wanted):
             continue
         if entry.locked:
-            raise LockedEntry(
-                f"entry {entry_id} is locked; its lineup can no longer change.",
-                file=file,
-                row=entry.row,
-                field="D",
-                remedy="Lineups lock at the race's start. Fill a file exported before.",
-            )
+            raise _locked(entry, file)
         places = _places(now, wanted)
         row = raw.rows[entry.row - 1]
         for place, driver in places.items():
@@ -166,6 +166,24 @@ def write_entries(
                 cell = slate.players[driver].site_id
             row.replace(_FIRST + place, cell)
     return raw.to_bytes()
+
+
+def _locked(entry: Entry, file: str) -> LockedEntry:
+    return LockedEntry(
+        f"entry {entry.entry_id} is locked; its lineup can no longer change.",
+        file=file,
+        row=entry.row,
+        field="D",
+        remedy="Lineups lock at the race's start. Fill a file exported before.",
+    )
+
+
+def locked_notices(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """What to say of entries that stay as they are; nothing where none is locked."""
+    ids = [entry.entry_id for entry in entries if entry.locked]
+    if not ids:
+        return ()
+    return (f"Locked, and left as {'it is' if len(ids) == 1 else 'they are'}: {', '.join(ids)}.",)
 
 
 def _places(now: list[int], wanted: list[int]) -> dict[int, int]:
@@ -216,7 +234,7 @@ def _check_pool(raw: RawCsv, slate: Slate, file: str, first: int) -> None:
             break
     if column is None or start is None:
         return
-    known = {player.site_id for player in slate.players}
+    known = {player.site_id for player in slate.everyone}
     pool = [
         (number, id_cell(raw.rows[number].value(column).strip(), file, number + 1, "ID"))
         for number in range(start + 1, len(raw.rows))

@@ -66,6 +66,7 @@ def late_swap(
     scratched: Sequence[str],
     *,
     vetoes: Sequence[CountRule] = (),
+    fixed: Sequence[int] = (),
 ) -> Swap:
     """The smallest change to a portfolio after drivers were scratched.
 
@@ -75,11 +76,12 @@ def late_swap(
 
     Args:
         scenario_points_x20: [S, N] contest points, as for `build_portfolio`.
-        slate: The slate, the scratched drivers still in it.
+        slate: The slate; who is absent by it is replaced too.
         settings: The settings of the portfolio.
-        lineups: [n, roster_size] the portfolio, indices into `slate.players`.
-        scratched: Names, site ids or driver ids of the drivers who will not race.
+        lineups: [n, roster_size] the portfolio, indices into `slate.everyone`.
+        scratched: Names, site ids or driver ids of drivers besides who will not race.
         vetoes: Rules on each lineup that hold besides, as for `build_portfolio`.
+        fixed: Rows of lineups that can no longer change; bounds over the set count them.
 
     Raises:
         InfeasiblePortfolio: If no change keeps every setting.
@@ -89,8 +91,10 @@ def late_swap(
     points = np.asarray(scenario_points_x20)
     check_points(points, len(slate.players))
     rows = np.asarray(lineups, np.int64)
-    check_lineups(slate, rows)
-    out = sorted({find_driver(slate, text, field="scratched") for text in scratched})
+    check_lineups(slate, rows, entered=True)
+    n = len(slate.players)
+    named = {find_driver(slate, text, field="scratched") for text in scratched}
+    out = sorted(i for i in named if i < n)
     problem, notices = _without(slate, settings, vetoes, rows.shape[0], out)
     scaled = problem.scaled(points)
     sum_rules = problem.sum_rules
@@ -99,17 +103,19 @@ def late_swap(
         sum_rules += (ownership_rule(settings.ownership_max, ownership),)
     space = legal_space(problem, problem.count_rules, sum_rules)
     one = np.uint64(1)
-    now = np.bitwise_or.reduce(one << rows.astype(np.uint64), axis=1)
+    bits = np.where(rows < n, one << np.minimum(rows, n - 1).astype(np.uint64), np.uint64(0))
+    now = np.bitwise_or.reduce(bits, axis=1)  # who is absent is no bit of it
     worth = space_kernel.additive(space, scaled.sum(axis=0, dtype=np.int64))
-    gone = np.uint64(sum(1 << i for i in out))
+    movable = np.ones(now.shape[0], np.bool_)
+    movable[list(fixed)] = False
+    affected = movable & ((rows >= n) | np.isin(rows, out)).any(axis=1)
     chosen = None
-    needed = int(np.bitwise_count(now & gone).sum())
-    if space.shape[0] >= problem.lineups:
-        affected = (now & gone) != 0
-        chosen = _choose(problem, space, worth, now, affected)
+    needed = int(((rows >= n) | np.isin(rows, out))[movable].sum())
+    if space.shape[0] >= int(movable.sum()):
+        chosen = _choose(problem, space, worth, now, affected, fixed)
         if chosen is None or _changed(now, chosen) > needed:
             # Lineups without a scratched driver may have to give way.
-            other = _choose(problem, space, worth, now, np.ones(now.shape[0], np.bool_))
+            other = _choose(problem, space, worth, now, movable, fixed)
             if other is not None and (
                 chosen is None or _changed(now, other) < _changed(now, chosen)
             ):
@@ -118,14 +124,15 @@ def late_swap(
         raise InfeasiblePortfolio(
             find_conflict(problem, sum_rules) or all_together(problem, proven=False)
         )
-    drivers = space_kernel.unpack(chosen, problem.roster_size)
-    check_lineups(slate, drivers)
+    drivers = rows.astype(np.int32)
+    drivers[movable] = space_kernel.unpack(chosen[movable], problem.roster_size)
+    check_lineups(slate, drivers[movable])
     changes = []
-    for number, (before, after) in enumerate(zip(now, chosen, strict=True), start=1):
-        leaving = _drivers(int(before & ~after))
-        coming = _drivers(int(after & ~before))
+    for number, (before, after) in enumerate(zip(rows.tolist(), drivers.tolist(), strict=True), 1):
+        leaving = sorted(set(before) - set(after))
+        coming = sorted(set(after) - set(before))
         changes += [
-            Change(number, slate.players[a].name, slate.players[b].name)
+            Change(number, slate.everyone[a].name, slate.players[b].name)
             for a, b in zip(leaving, coming, strict=True)
         ]
     if len(changes) > needed:
@@ -137,7 +144,7 @@ def late_swap(
 
 
 def _changed(now: Masks, then: Masks) -> int:
-    return int(np.bitwise_count(now & ~then).sum())
+    return int(np.bitwise_count(then & ~now).sum())
 
 
 def _without(
@@ -170,7 +177,12 @@ def _without(
 
 
 def _choose(
-    problem: Problem, space: Masks, worth: Ints, now: Masks, movable: npt.NDArray[np.bool_]
+    problem: Problem,
+    space: Masks,
+    worth: Ints,
+    now: Masks,
+    movable: npt.NDArray[np.bool_],
+    fixed: Sequence[int],
 ) -> Masks | None:
     """One lineup for each place, by CP-SAT: fewest changed drivers first, then mean points."""
     features = features_of(problem)
@@ -178,11 +190,11 @@ def _choose(
     options: list[Masks] = []
     changed: list[Ints] = []
     gains: list[Ints] = []
-    for mask, moves in zip(now, movable, strict=True):
+    for row, (mask, moves) in enumerate(zip(now, movable, strict=True)):
         at = np.searchsorted(known, mask)
         stays = at < known.shape[0] and known[at] == mask
         if not moves:
-            if not stays:
+            if not stays and row not in fixed:
                 return None
             options.append(np.array([mask], np.uint64))
             changed.append(np.zeros(1, np.int64))
@@ -231,7 +243,3 @@ def _choose(
         return None
     taken = np.flatnonzero([solver.value(x) for x in variables])
     return masks[taken]
-
-
-def _drivers(mask: int) -> list[int]:
-    return [i for i in range(64) if mask >> i & 1]

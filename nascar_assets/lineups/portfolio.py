@@ -224,7 +224,7 @@ def expected_ownership(problem: Problem, scaled: Ints32) -> Floats:
 
 
 def expected_rivals(problem: Problem, scaled: Ints32) -> FieldModel:
-    """The field expected for a slate: given ownerships hold, who is marked as out is in no lineup.
+    """The field expected for a slate: given ownerships hold.
 
     Args:
         problem: The slate with a person's settings.
@@ -236,7 +236,6 @@ def expected_rivals(problem: Problem, scaled: Ints32) -> FieldModel:
         problem.cap,
         problem.roster_size,
         given=problem.ownership,
-        racing=problem.racing,
     )
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.lineups.settings_rows import path_of, row_of
-from nascar_assets.slates.slate import Slate, SlatePlayer, marked_out
+from nascar_assets.slates.slate import Slate, SlatePlayer
 
 OWNERSHIP_SCALE = 1_000_000
 
@@ -86,9 +86,10 @@ class Problem:
     notices: tuple[str, ...]
 
     @property
-    def racing(self) -> npt.NDArray[np.bool_]:
-        """[N] whether each driver races, as far as the salary file's status column says."""
-        return np.array([not marked_out(player.status) for player in self.slate.players])
+    def unmeetable(self) -> tuple[str, ...]:
+        """What asks for more drivers in every lineup than there are of those it names, in words."""
+        rules = (rule for rule in self.count_rules if not rule.condition)
+        return tuple(rule.label for rule in rules if rule.target.bit_count() < rule.least)
 
     def scaled(self, points: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """[S, N] points as integers, a person's own factors applied."""
@@ -118,27 +119,27 @@ def plain_name(text: str) -> str:
 
 
 def find_driver(slate: Slate, text: str, *, field: str, file: str | None = None) -> int:
-    """Index of the player that a name, site id or driver id means.
+    """Index into `slate.everyone` of the driver that a name, site id or driver id means.
 
     Raises:
         SettingsError: If nobody or more than one fits.
     """
-    wanted = text.strip()
-    by_id = [i for i, p in enumerate(slate.players) if wanted in (p.driver_id, p.site_id, p.name)]
+    wanted, everyone = text.strip(), slate.everyone
+    by_id = [i for i, p in enumerate(everyone) if wanted in (p.driver_id, p.site_id, p.name)]
     found = by_id or [
-        i for i, p in enumerate(slate.players) if plain_name(p.name) == plain_name(wanted) != ""
+        i for i, p in enumerate(everyone) if plain_name(p.name) == plain_name(wanted) != ""
     ]
-    if len(found) == 1:
+    if len({everyone[i].driver_id for i in found}) == 1:
         return found[0]
     if found:
-        options = ", ".join(_described(slate.players[i]) for i in found)
+        options = ", ".join(_described(everyone[i]) for i in found)
         raise SettingsError(
             f"{text!r} fits more than one driver: {options}.",
             file=file,
             field=field,
             remedy="Use the site id.",
         )
-    names = {plain_name(p.name): p.name for p in slate.players}
+    names = {plain_name(p.name): p.name for p in everyone}
     near = difflib.get_close_matches(plain_name(wanted), list(names), n=1, cutoff=0.0)
     hint = f"The nearest name is {names[near[0]]!r}." if near else None
     raise SettingsError(
@@ -151,6 +152,9 @@ def find_driver(slate: Slate, text: str, *, field: str, file: str | None = None)
 
 def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRule] = ()) -> Problem:
     """Settings in numbers, every driver and team found.
+
+    Drivers who do not race count for nothing: what bounds them from above is set aside with a
+    notice, what asks for them stays as a rule that no lineup keeps, and is the conflict named.
 
     Args:
         slate: The slate.
@@ -167,11 +171,22 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
     rules: list[CountRule] = []
     exposures: list[Exposure] = []
     notices: list[str] = []
-    for i, player in enumerate(slate.players):
-        if marked_out(player.status):
-            label = f"{player.name} is marked {(player.status or '').strip()} in the salary file"
-            rules.append(CountRule(label, 0, 1 << i, 0, 0))
-            notices.append(f"{label} and is left out.")
+    absent: dict[str, None] = {}
+
+    def found(names: Iterable[str], field: str) -> tuple[int, int, str]:
+        """Mask of those who race, how many do not, and all names for a label."""
+        mask, gone, words = 0, set[int](), dict[str, None]()
+        for name in names:
+            i = find_driver(slate, name, field=field)
+            player = slate.everyone[i]
+            words[player.name + (" (does not race)" if i >= n else "")] = None
+            if i < n:
+                mask |= 1 << i
+            else:
+                gone.add(i)
+                absent[player.absence] = None
+        return mask, len(gone), ", ".join(words)
+
     seen: dict[int, str] = {}
     for key, driver in settings.drivers.items():
         i = find_driver(slate, key, field=f"drivers.{key}")
@@ -182,7 +197,15 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
                 remedy="Keep one of the two.",
             )
         seen[i] = key
-        name = slate.players[i].name
+        player = slate.everyone[i]
+        name = player.name
+        if i >= n:
+            absent[player.absence] = None
+            if driver.lock or driver.min_exposure:
+                asked = "lock" if driver.lock else f"minimum exposure {driver.min_exposure:.1%} of"
+                label = f"{asked} {name}, who does not race ({player.reason})"
+                rules.append(CountRule(label, 0, 0, 1, n))
+            continue
         if driver.lock:
             rules.append(CountRule(f"lock {name}", 0, 1 << i, 1, 1))
         if driver.exclude:
@@ -200,22 +223,24 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
     rules.extend(_team_rules(slate, settings))
     groups = []
     for position, group in enumerate(settings.groups):
-        members = _mask(slate, group.drivers, f"groups.{position}.drivers")
+        members, gone, names = found(group.drivers, f"groups.{position}.drivers")
         groups.append(members)
-        names = _names(slate, members)
         called = group.name or names
+        if gone and not members and group.min_exposure:
+            rules.append(CountRule(f"minimum exposure of {called}", 0, 0, 1, n))
         if group.at_least is not None:
             label = f"at least {group.at_least} of {names}"
             rules.append(CountRule(label, 0, members, group.at_least, n))
         if group.at_most is not None:
             label = f"at most {group.at_most} of {names}"
             rules.append(CountRule(label, 0, members, 0, group.at_most))
-        exposures.extend(
-            _exposure(called, members, group.min_exposure, group.max_exposure, settings.lineups)
-        )
+        if members:
+            exposures.extend(
+                _exposure(called, members, group.min_exposure, group.max_exposure, settings.lineups)
+            )
     for position, rule in enumerate(settings.rules):
-        when = _mask(slate, rule.when, f"rules.{position}.if")
-        then = _mask(slate, rule.then, f"rules.{position}.then")
+        when, never, condition = found(rule.when, f"rules.{position}.if")
+        then, gone, counted = found(rule.then, f"rules.{position}.then")
         least = rule.at_least
         if least is None:
             least = 1 if rule.at_most is None else 0
@@ -223,8 +248,12 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
         bound = f"at most {most}" if rule.at_most is not None else f"at least {least}"
         if rule.at_most is not None and least:
             bound = f"{least} to {most}"
-        label = f"if {_names(slate, when)} then {bound} of {_names(slate, then)}"
-        rules.append(CountRule(label, when, then, least, most))
+        label = f"if {condition} then {bound} of {counted}"
+        if gone and then.bit_count() < least:
+            when = 0  # only who does not race could keep it: no rule on the others is meant
+        if not never:
+            rules.append(CountRule(label, when, then, least, most))
+    notices += [f"{absence}: settings that name him count without him." for absence in absent]
     rules.extend(vetoes)
     notices.extend(f"{veto.label}." for veto in vetoes)
     salary = np.array([player.salary for player in slate.players], np.int64)
@@ -332,10 +361,11 @@ def _exposure(
 def _team_rules(slate: Slate, settings: PortfolioSettings) -> list[CountRule]:
     rules = []
     teams: dict[str, tuple[str, int]] = {}
-    for i, player in enumerate(slate.players):
+    for i, player in enumerate(slate.everyone):
         if player.team:
             name, mask = teams.get(plain_name(player.team), (player.team, 0))
-            teams[plain_name(player.team)] = (name, mask | 1 << i)
+            bit = 1 << i if i < len(slate.players) else 0
+            teams[plain_name(player.team)] = (name, mask | bit)
     for key, team in settings.teams.items():
         if plain_name(key) not in teams:
             near = difflib.get_close_matches(plain_name(key), list(teams), n=1, cutoff=0.0)
@@ -351,17 +381,6 @@ def _team_rules(slate: Slate, settings: PortfolioSettings) -> list[CountRule]:
         if team.at_most is not None:
             rules.append(CountRule(f"at most {team.at_most} of {name}", 0, mask, 0, team.at_most))
     return rules
-
-
-def _mask(slate: Slate, names: Iterable[str], field: str) -> int:
-    mask = 0
-    for name in names:
-        mask |= 1 << find_driver(slate, name, field=field)
-    return mask
-
-
-def _names(slate: Slate, mask: int) -> str:
-    return ", ".join(p.name for i, p in enumerate(slate.players) if mask >> i & 1)
 
 
 def _described(player: SlatePlayer) -> str:

@@ -10,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups.entries import Entry, read_entries, write_entries
+from nascar_assets.lineups.entries import (
+    Entry,
+    LockedEntry,
+    locked_notices,
+    read_entries,
+    write_entries,
+)
 from nascar_assets.lineups.late_swap import late_swap
 from nascar_assets.lineups.problem import CountRule, resolve
 from nascar_assets.lineups.settings import DriverSettings, GroupSettings, PortfolioSettings
@@ -47,7 +53,9 @@ def swap_entries(
     vetoes: Sequence[CountRule] = (),
     file: str = "DKEntries.csv",
 ) -> SwappedEntries:
-    """Replaces scratched drivers in a filled entries file with the fewest changes.
+    """Replaces drivers who do not race in a filled entries file with the fewest changes.
+
+    Entries that are locked stay as they are; bounds over the set count their lineups.
 
     Where the file's lineups are the portfolio's, or some of them, the whole portfolio is mended,
     so that exposures hold over the set they were asked for. A file with lineups of its own is
@@ -55,27 +63,32 @@ def swap_entries(
 
     Args:
         content: The file.
-        slate: The slate, the scratched drivers still in it.
+        slate: The slate; who is absent by it is replaced.
         scenario_points_x20: [S, N] contest points, as for `build_portfolio`.
         settings: The settings of the portfolio.
         portfolio: [n, roster_size] the slate's portfolio, indices into `slate.players`.
-        scratched: Names, site ids or driver ids of the drivers who will not race.
+        scratched: Names, site ids or driver ids of drivers besides who will not race.
         vetoes: Rules on each lineup that hold besides, as for `build_portfolio`.
         file: The file's name, for messages.
 
     Raises:
         InputError: If no entry is filled, the file is at fault or a driver is unknown.
         InfeasiblePortfolio: If no change keeps every setting.
-        LockedEntry: If a locked entry would have to change.
+        LockedEntry: If every filled entry is locked.
     """
     settings = PortfolioSettings.of(settings)
     held: dict[Lineup, list[Entry]] = {}
-    for entry in read_entries(content, slate, file=file):
+    entries = read_entries(content, slate, file=file)
+    for entry in entries:
         if entry.lineup is not None:
             held.setdefault(tuple(sorted(entry.lineup)), []).append(entry)
     if not held:
         raise InputError(
             "no entry in the file is filled.", file=file, remedy="Fill it first: entries fill."
+        )
+    if all(entry.locked for members in held.values() for entry in members):
+        raise LockedEntry(
+            "every filled entry in the file is locked; no lineup can change any more.", file=file
         )
     whole = [tuple(sorted(row)) for row in np.asarray(portfolio, np.int64).tolist()]
     notices: list[str] = []
@@ -86,26 +99,35 @@ def swap_entries(
         notices.insert(
             0,
             f"{strangers} of the file's {len(held)} lineups are not in the slate's portfolio: "
-            "the file's lineups are mended by themselves. Drivers scratched before may come back "
-            "in: name them too.",
+            "the file's lineups are mended by themselves. Drivers scratched by hand before may "
+            "come back in: name them too.",
         )
+    movable = {
+        lineup: [entry for entry in members if not entry.locked] for lineup, members in held.items()
+    }
     swap = late_swap(
-        scenario_points_x20, slate, settings, np.array(whole), scratched, vetoes=vetoes
+        scenario_points_x20,
+        slate,
+        settings,
+        np.array(whole),
+        scratched,
+        vetoes=vetoes,
+        fixed=[row for row, lineup in enumerate(whole) if movable.get(lineup) == []],
     )
     after = dict(zip(whole, swap.drivers.tolist(), strict=True))
-    chosen = {entry.entry_id: after[key] for key, entries in held.items() for entry in entries}
+    chosen = {entry.entry_id: after[key] for key, members in movable.items() for entry in members}
     changes = []
     for change in swap.changes:
-        entries = held.get(whole[change.lineup - 1], [])
-        if entries:
-            ids = ", ".join(entry.entry_id for entry in entries)
-            word = "entry" if len(entries) == 1 else "entries"
+        members = movable.get(whole[change.lineup - 1], [])
+        if members:
+            ids = ", ".join(entry.entry_id for entry in members)
+            word = "entry" if len(members) == 1 else "entries"
             changes.append(f"{word} {ids}: {change.out} out, {change.into} in")
     return SwappedEntries(
         write_entries(content, slate, chosen, file=file),
         len(chosen),
         tuple(changes),
-        (*notices, *swap.notices),
+        (*locked_notices(entries), *notices, *swap.notices),
     )
 
 

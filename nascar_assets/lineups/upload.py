@@ -109,13 +109,13 @@ def split_cell(cell: str) -> tuple[str, bool]:
 
 
 def player_of_cell(slate: Slate, cell: str, *, file: str, row: int, field: str) -> int:
-    """Index of the player that a cell names by id.
+    """Index into `slate.everyone` of the driver that a cell names by id.
 
     Raises:
         InputError: If the cell names no player of the slate.
     """
     site_id = id_cell(split_cell(cell)[0], file, row, field)
-    for index, player in enumerate(slate.players):
+    for index, player in enumerate(slate.everyone):
         if player.site_id == site_id:
             return index
     raise InputError(

@@ -107,6 +107,7 @@ class CompiledRequest:
                 "salary_cap": rules.salary_cap,
                 "lock": self.slate.lock.isoformat(),
                 "players": [_flat(player) for player in self.slate.players],
+                "absent": [_flat(player) for player in self.slate.absent],
                 "source": self.slate.source,
                 "source_hash": self.slate.source_hash,
             },
@@ -220,4 +221,5 @@ def _slate(stored: Mapping[str, Any]) -> Slate:
         players=tuple(SlatePlayer(**player) for player in stored["players"]),
         source=stored["source"],
         source_hash=stored["source_hash"],
+        absent=tuple(SlatePlayer(**player) for player in stored.get("absent", ())),
     )

@@ -26,7 +26,6 @@ from nascar_assets.lineups.vetoes import veto_rules
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.problems import invalid
 from nascar_assets.service.stored_slates import StoredSlate
-from nascar_assets.slates.slate import marked_out
 
 _FIELDS = {
     "SALARY_MISSING": "drivers",
@@ -75,7 +74,9 @@ def precheck(job: CompiledRequest, slate: StoredSlate | None) -> None:
 
 def _check_portfolio(job: CompiledRequest, settings: PortfolioSettings) -> None:
     try:
-        resolve(job.slate, settings, veto_rules(job.slate, job.spec))
+        asked = resolve(job.slate, settings, veto_rules(job.slate, job.spec)).unmeetable
+        if asked:
+            raise SettingsError(f"no lineup can keep this: {'; '.join(asked)}.")
         payouts = job.payouts
         rivals_in(None if payouts is None else payouts.entries, settings)
         if settings.objective == "payout" and payouts is None:
@@ -90,19 +91,19 @@ def _check_portfolio(job: CompiledRequest, settings: PortfolioSettings) -> None:
 
 
 def _arguments(job: CompiledRequest) -> dict[str, object]:
-    racing = [p for p in job.slate.players if not marked_out(p.status)]
+    own = [job.spec.get_driver_constraints(player.driver_id) for player in job.slate.players]
     arguments: dict[str, object] = {
-        "pool": [player.driver_id for player in racing],
+        "pool": [player.driver_id for player in job.slate.players],
         "field": list(job.setup.driver_ids),
         "salaries": {player.driver_id: player.salary for player in job.slate.players},
         "salary_cap": job.slate.rules.salary_cap,
         "roster_size": job.slate.rules.roster_size,
         "race_laps": job.setup.scheduled_laps,
         "laps_led": {
-            player.driver_id: (driver.min_laps_led, driver.max_laps_led)
-            for player, driver in zip(job.slate.players, job.request.drivers, strict=True)
+            driver.driver_id: (driver.min_laps_led, driver.max_laps_led)
+            for driver in own
             # A driver with vetoes on laps led is asked of the view, which knows them.
-            if not job.spec.get_driver_constraints(player.driver_id).veto_rules
+            if not driver.veto_rules
         },
     }
     portfolio = job.portfolio
@@ -112,7 +113,7 @@ def _arguments(job: CompiledRequest) -> dict[str, object]:
         for text, driver in portfolio.drivers.items():
             index = find_driver(job.slate, text, field=f"drivers.{text}")
             if driver.min_exposure is not None or driver.max_exposure is not None:
-                exposures[job.slate.players[index].driver_id] = (
+                exposures[job.slate.everyone[index].driver_id] = (
                     driver.min_exposure or 0.0,
                     1.0 if driver.max_exposure is None else driver.max_exposure,
                 )

@@ -35,7 +35,7 @@ from nascar_assets.service.contracts import (
 from nascar_assets.service.problems import RequestRefused, invalid, of_input_error
 from nascar_assets.service.stored_slates import StoredSlate, calibration_of
 from nascar_assets.service.track_names import NamedTrack, UnknownTrack, resolve_track
-from nascar_assets.slates.slate import Slate, SlatePlayer, marked_out
+from nascar_assets.slates.slate import Slate, SlatePlayer
 
 UNKNOWN_RACE_LAPS = 200
 """Laps of a race of which nothing is known."""
@@ -176,7 +176,7 @@ def _of_known_slate(
             remedy=f"Give {stored.track.track_id}.",
         )
     ids = _resolved(request, stored)
-    players = {player.driver_id: player for player in stored.slate.players}
+    players = {player.driver_id: player for player in reversed(stored.slate.everyone)}
     entered = {entry.driver_id: entry for entry in stored.setup.entries}
     by_id = dict(zip(ids, request.drivers, strict=True))
     setup = _with_length(stored.setup, parameters.race_length, notices)
@@ -190,6 +190,9 @@ def _of_known_slate(
     chosen = []
     for i, (driver_id, driver) in enumerate(by_id.items()):
         player = players.get(driver_id)
+        if player is not None and player.reason is not None:
+            notices.append(f"{player.absence} and is left out.")
+            continue
         salary = driver.salary if driver.salary is not None else player and player.salary
         if not salary:
             raise invalid(
@@ -198,11 +201,6 @@ def _of_known_slate(
                 f"{driver.driver_id}.",
                 field=f"drivers.{i}.salary",
             )
-        status = player.status if player else None
-        if marked_out(status):
-            notices.append(
-                f"{_name(driver, player)} is marked {status} in the salary file and is left out."
-            )
         chosen.append(
             SlatePlayer(
                 driver_id=driver_id,
@@ -210,7 +208,7 @@ def _of_known_slate(
                 site_id=player.site_id if player else driver_id,
                 salary=salary,
                 team=player.team if player else entered[driver_id].team or None,
-                status=status,
+                status=player.status if player else None,
             )
         )
     pool = replace(
@@ -224,7 +222,7 @@ def _of_known_slate(
         _merged(asked_for.get(entry.driver_id), stored.spec.get_driver_constraints(entry.driver_id))
         for entry in setup.entries
     ]
-    left_out = len(setup.entries) - len(asked_for)
+    left_out = sum(entry.driver_id not in asked_for for entry in setup.entries)
     if left_out:
         notices.append(f"{left_out} cars of the field race with the graph's own values.")
     track = stored.spec.get_track_constraints(stored.track.track_id)
@@ -233,9 +231,11 @@ def _of_known_slate(
 
 def _resolved(request: OptimizeRequest, stored: StoredSlate) -> list[str]:
     """The feed's id of each driver, in the request's order; each at most once."""
-    names = {entry.driver_id: entry.name for entry in stored.setup.entries}
-    spelled = [(entry.driver_id, entry.name) for entry in stored.setup.entries]
-    spelled += [(p.driver_id, p.name) for p in stored.slate.players if p.driver_id in names]
+    everyone = stored.slate.everyone
+    names = {player.driver_id: player.name for player in stored.slate.absent}
+    names |= {entry.driver_id: entry.name for entry in stored.setup.entries}
+    site_ids = {p.site_id: p.driver_id for p in everyone if p.driver_id in names}
+    spelled = [*names.items(), *((p.driver_id, p.name) for p in everyone if p.driver_id in names)]
     directory = DriverDirectory.from_frames(
         pl.DataFrame(
             sorted(set(spelled)),
@@ -246,7 +246,8 @@ def _resolved(request: OptimizeRequest, stored: StoredSlate) -> list[str]:
     found: dict[str, int] = {}
     for i, driver in enumerate(request.drivers):
         asked = driver.driver_id
-        driver_id = asked if asked in names else directory.resolve(asked).driver_id
+        driver_id = asked if asked in names else site_ids.get(asked)
+        driver_id = driver_id or directory.resolve(asked).driver_id
         if driver_id is None or driver_id not in names:
             near = difflib.get_close_matches(asked, list(names.values()), n=2, cutoff=0.6)
             raise invalid(
@@ -264,10 +265,6 @@ def _resolved(request: OptimizeRequest, stored: StoredSlate) -> list[str]:
             )
         found[driver_id] = i
     return list(found)
-
-
-def _name(driver: DriverConstraintsRequest, player: SlatePlayer | None) -> str:
-    return driver.name or (player.name if player else driver.driver_id)
 
 
 def _merged(

@@ -23,7 +23,7 @@ from nascar_assets.service.contracts import (
     RunConfigModel,
     ScenarioDiagnostics,
 )
-from nascar_assets.slates.slate import Slate, marked_out
+from nascar_assets.slates.slate import Slate
 
 _TRIES = (1, 64, 4_096)
 """How many of the best lineups are looked at until the constraints allow one."""
@@ -109,12 +109,11 @@ def choose(job: CompiledRequest, scenarios: Scenarios) -> ChosenLineups:
 
 
 def _may_be_picked(job: CompiledRequest) -> list[int]:
-    """The players who race and whom no veto keeps out of every lineup."""
+    """The players whom no veto keeps out of every lineup."""
     return [
         i
         for i, player in enumerate(job.slate.players)
-        if not marked_out(player.status)
-        and "not-in-lineups" not in job.spec.get_driver_constraints(player.driver_id).veto_rules
+        if "not-in-lineups" not in job.spec.get_driver_constraints(player.driver_id).veto_rules
     ]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed.grid import known_grid
 from nascar_assets.feed.names import DriverDirectory, Resolution
 from nascar_assets.rules import RuleSet
 from nascar_assets.rules.race_day import race_day
@@ -19,9 +21,36 @@ _EXACT = "exact"
 _NAME_FIELD = {"dk": "Name", "fd": "Nickname"}
 
 
-def slate_key(race: Mapping[str, Any], rules: RuleSet) -> str:
-    """The slate's partition key: `{date of the race, Eastern}-{series}-{site}-{contest}`."""
-    return f"{race_day(race['start_time']).isoformat()}-{race['series']}-{rules.key}"
+def slate_key(
+    race: Mapping[str, Any],
+    rules: RuleSet,
+    schedule: pl.DataFrame | None = None,
+    taken: Mapping[str, tuple[str, str]] | None = None,
+) -> str:
+    """The slate's partition key: `{date of the race, Eastern}-{series}-{site}-{contest}`.
+
+    A race that has a slate keeps its key, wherever the schedule moves it. A new key has the number
+    of the race's own key at its end (`-x02`) where the series has two races on the day, or where
+    the key is another race's; that number never changes.
+
+    Args:
+        race: The race's row of `SCHEDULE`.
+        rules: The contest's rules.
+        schedule: A table `SCHEDULE`, to see the day's other races.
+        taken: Race id and contest of every slate there is, by key.
+    """
+    taken, own = taken or {}, (race["race_id"], rules.key)
+    day = race_day(race["start_time"])
+    key = f"{day.isoformat()}-{race['series']}-{rules.key}"
+    for known in (key, *taken):
+        if taken.get(known) == own:
+            return known
+    if schedule is not None:
+        starts = schedule.filter(series=race["series"])["start_time"]
+        several = sum(race_day(start) == day for start in starts) > 1
+        if several or key in taken:
+            return f"{key}-{race['race_key'].rsplit('-', 1)[-1]}"
+    return key
 
 
 def build_slate(
@@ -30,18 +59,21 @@ def build_slate(
     entries: pl.DataFrame | None,
     directory: DriverDirectory,
     rules: RuleSet,
+    *,
+    slate_id: str | None = None,
+    earlier: Sequence[SlatePlayer] = (),
 ) -> Slate:
     """The players of one contest on one race.
 
     - A driver whose status says that he is out is left out.
     - With an entry list, names are resolved among its drivers first, then in the directory; who is
-      not in the list is left out, a name that fits several drivers too.
+      not in the list, or did not qualify, is left out, a name that fits several drivers too.
     - Without one, a name that no feed knows, or that fits several drivers, is carried as a
       newcomer, `new:{site id}`.
     - Where two rows are one driver, the one whose name is the same is kept, else the first.
 
-    Each of these is told in a notice. A driver's id is the one of the entry list, also where that
-    is a placeholder.
+    Each of these is told in a notice; who is left out is kept in `absent`. A driver's id is the one
+    of the entry list, also where that is a placeholder.
 
     Args:
         salaries: The salary file.
@@ -49,6 +81,8 @@ def build_slate(
         entries: The race's `ENTRIES`; none or empty where there is no entry list yet.
         directory: Every driver the feed knows.
         rules: The contest's rules.
+        slate_id: The slate's key where it is not that of the race's date.
+        earlier: Rows of the slate's salary file of before; those that are gone from it are absent.
 
     Raises:
         InputError: If the file is of another site than the contest, or the players left allow no
@@ -63,56 +97,69 @@ def build_slate(
     listed = entries if entries is not None and not entries.is_empty() else None
     notices = list(salaries.notices)
     resolved: dict[str, tuple[SalaryRow, Resolution]] = {}
+    absent: list[SlatePlayer] = []
     local = None if listed is None else DriverDirectory.from_frames(listed)
-    by_canonical = (
-        {} if listed is None else {directory.canonical(i): i for i in listed["driver_id"].unique()}
-    )
-
-    def who(row: SalaryRow) -> str:
-        return f"{row.name} ({salaries.filename}, row {row.row}, {_NAME_FIELD[salaries.site]})"
-
-    for row in salaries.rows:
-        if row.out:
-            notices.append(f"{who(row)} is {row.status} and left out.")
-            continue
-        found = _resolve(row, who(row), local, by_canonical, directory, notices)
-        if found is None:
-            continue
-        driver_id = found.driver_id
-        assert driver_id is not None
-        before = resolved.get(driver_id)
-        if before is not None:
-            dropped = row
-            if found.how == _EXACT and before[1].how != _EXACT:
-                resolved[driver_id], dropped = (row, found), before[0]
-            notices.append(
-                f"{who(dropped)} is the same driver as {resolved[driver_id][0].name} "
-                f"(row {resolved[driver_id][0].row}) and left out."
-            )
-            continue
-        resolved[driver_id] = (row, found)
+    unqualified = set() if listed is None else set(known_grid(listed)[1]["driver_id"])
     teams = (
         {}
         if listed is None
         else dict(listed.select("driver_id", "team").unique("driver_id").iter_rows())
     )
-    players = tuple(
-        SlatePlayer(
+
+    def who(row: SalaryRow) -> str:
+        return f"{row.name} ({salaries.filename}, row {row.row}, {_NAME_FIELD[salaries.site]})"
+
+    teams_before = {player.site_id: player.team for player in earlier}
+
+    def player(row: SalaryRow, driver_id: str, reason: str | None = None) -> SlatePlayer:
+        return SlatePlayer(
             driver_id=driver_id,
             name=row.name,
             site_id=row.site_id,
             salary=row.salary,
-            team=teams.get(driver_id),
+            team=teams.get(driver_id) or (teams_before.get(row.site_id) if reason else None),
             average_points=row.average_points,
             status=row.status,
+            reason=reason,
         )
+
+    for row in salaries.rows:
+        found, reason, told = _resolve(row, who(row), local, directory)
+        driver_id = found.driver_id or f"new:{row.site_id}"
+        if row.out:
+            reason = f"marked {row.status} in the salary file"
+            told = [f"{who(row)} is {row.status} and left out."]
+        elif reason is None and driver_id in unqualified:
+            reason = "did not qualify"
+            told = [f"{who(row)} did not qualify (the grid has no place for him) and is left out."]
+        notices += told
+        if reason is not None:
+            absent.append(player(row, driver_id, reason))
+            continue
+        before = resolved.setdefault(driver_id, (row, found))
+        if before[0] is not row:
+            dropped = row
+            if found.how == _EXACT and before[1].how != _EXACT:
+                resolved[driver_id], dropped = (row, found), before[0]
+            kept = resolved[driver_id][0]
+            absent.append(player(dropped, driver_id, f"a second row of {kept.name}"))
+            notices.append(
+                f"{who(dropped)} is the same driver as {kept.name} (row {kept.row}) and left out."
+            )
+    players = tuple(
+        player(row, driver_id)
         for driver_id, (row, _) in sorted(resolved.items(), key=lambda item: item[1][0].row)
     )
     _check_lineup_exists(players, rules, salaries.filename)
     if local is not None:
-        notices += _not_priced(local, resolved.keys())
+        notices += _not_priced(local, {*resolved, *unqualified})
+    known = {name for row in (*players, *absent) for name in (row.driver_id, row.site_id)}
+    for row_before in earlier:
+        if not {row_before.driver_id, row_before.site_id} & known:
+            absent.append(replace(row_before, reason="no longer in the salary file"))
+            notices.append(f"{row_before.name} is no longer in the salary file and left out.")
     return Slate(
-        slate_id=slate_key(race, rules),
+        slate_id=slate_id or slate_key(race, rules),
         race_id=race["race_id"],
         race_key=race["race_key"],
         rules=rules,
@@ -121,48 +168,41 @@ def build_slate(
         source=salaries.filename,
         source_hash=salaries.sha256,
         notices=tuple(notices),
+        absent=tuple(absent),
     )
 
 
 def _resolve(
-    row: SalaryRow,
-    who: str,
-    local: DriverDirectory | None,
-    by_canonical: Mapping[str, str],
-    directory: DriverDirectory,
-    notices: list[str],
-) -> Resolution | None:
-    """The driver of a row; none where he is left out, with a notice that says `who` he is."""
-    if local is not None:
-        found = local.resolve(row.name)
-        known = directory.resolve(row.name)
-        if found.driver_id is not None and not _someone_else(found, known, directory):
-            _told(who, found, local, notices)
-            return found
-        entered = by_canonical.get(known.driver_id) if known.driver_id is not None else None
-        if entered is not None:
-            known = Resolution(entered, (), known.how)
-            _told(who, known, local, notices)
-            return known
-        nearest = found.candidates
-        hint = f" Nearest in the entry list: {', '.join(nearest)}." if nearest else ""
-        what = "fits several drivers" if found.how == "ambiguous" else "is not in the entry list"
-        notices.append(
-            f"{who} {what} and is left out.{hint} If he races, sync the feed again, or write the "
-            "name as the entry list does."
+    row: SalaryRow, who: str, local: DriverDirectory | None, directory: DriverDirectory
+) -> tuple[Resolution, str | None, list[str]]:
+    """The driver of a row, why he is left out (none where he is not), and notices."""
+    known = directory.resolve(row.name)
+    if local is None:
+        if known.driver_id is not None:
+            return known, None, _told(who, known, directory)
+        hint = f" Nearest: {', '.join(known.candidates)}." if known.candidates else ""
+        what = "fits several drivers" if known.how == "ambiguous" else "is not known to the feed"
+        notice = (
+            f"{who} {what} and is carried as a newcomer with a wide prior.{hint} If he is one of "
+            "the feed's drivers, write the name as the feed does."
         )
-        return None
-    found = directory.resolve(row.name)
-    if found.driver_id is not None:
-        _told(who, found, directory, notices)
-        return found
-    hint = f" Nearest: {', '.join(found.candidates)}." if found.candidates else ""
-    what = "fits several drivers" if found.how == "ambiguous" else "is not known to the feed"
-    notices.append(
-        f"{who} {what} and is carried as a newcomer with a wide prior.{hint} If he is one of the "
-        "feed's drivers, write the name as the feed does."
+        return Resolution(f"new:{row.site_id}", (), "newcomer"), None, [notice]
+    found = local.resolve(row.name)
+    if found.driver_id is not None and not _someone_else(found, known, directory):
+        return found, None, _told(who, found, local)
+    entered = [i for i in local.names if directory.canonical(i) == known.driver_id]
+    if known.driver_id is not None and entered:
+        known = Resolution(entered[-1], (), known.how)
+        return known, None, _told(who, known, local)
+    hint = f" Nearest in the entry list: {', '.join(found.candidates)}." if found.candidates else ""
+    several = found.how == "ambiguous"
+    what = "fits several drivers" if several else "is not in the entry list"
+    notice = (
+        f"{who} {what} and is left out.{hint} If he races, sync the feed again, or write the "
+        "name as the entry list does."
     )
-    return Resolution(f"new:{row.site_id}", (), "newcomer")
+    reason = "a name of several drivers" if several else "not in the entry list"
+    return known, reason, [notice]
 
 
 def _someone_else(found: Resolution, known: Resolution, directory: DriverDirectory) -> bool:
@@ -175,11 +215,12 @@ def _someone_else(found: Resolution, known: Resolution, directory: DriverDirecto
     )
 
 
-def _told(who: str, found: Resolution, directory: DriverDirectory, notices: list[str]) -> None:
+def _told(who: str, found: Resolution, directory: DriverDirectory) -> list[str]:
     """A notice where a name was resolved by more than its own spelling."""
-    if found.how != _EXACT and found.driver_id is not None:
-        name = directory.names.get(found.driver_id, found.driver_id)
-        notices.append(f"{who} is taken for {name} ({found.driver_id}) by {found.how}.")
+    if found.how == _EXACT or found.driver_id is None:
+        return []
+    name = directory.names.get(found.driver_id, found.driver_id)
+    return [f"{who} is taken for {name} ({found.driver_id}) by {found.how}."]
 
 
 def _not_priced(local: DriverDirectory, priced: Any) -> list[str]:

@@ -18,7 +18,7 @@ def marked_out(status: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SlatePlayer:
-    """One driver that a lineup may hold.
+    """One row of a salary file: a driver whom a lineup may hold, or one who does not race.
 
     Attributes:
         driver_id: The feed's id; `new:{site id}` for a driver whom no feed knows.
@@ -28,6 +28,7 @@ class SlatePlayer:
         team: Team by the entry list, where known.
         average_points: The site's own average, where given.
         status: The site's status column, where given (`OUT`, ...).
+        reason: Why he does not race, as `does not race (...)` has it; none for one who does.
     """
 
     driver_id: str
@@ -37,19 +38,34 @@ class SlatePlayer:
     team: str | None = None
     average_points: float | None = None
     status: str | None = None
+    reason: str | None = None
+
+    @property
+    def mark(self) -> str | None:
+        """The site's status, `OUT` for one who does not race for another reason."""
+        return "OUT" if self.reason and not marked_out(self.status) else self.status
+
+    @property
+    def absence(self) -> str:
+        """Who does not race, and why, for messages."""
+        return f"{self.name} does not race ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True)
 class Slate:
     """One contest's player pool.
 
+    Names and ids are looked up in `everyone`, so that settings, entries and standings that name a
+    scratched driver can be read; lineups are made of `players` alone.
+
     Attributes:
-        slate_id: `{date}-{series}-{site}-{contest}`, the slate's partition key.
+        slate_id: The slate's partition key.
         race_id: The feed's id of the race.
         race_key: The race's partition key.
         rules: The contest's rules on the race's date.
         lock: When lineups lock (UTC): the race's start.
         players: Drivers that may be picked, in the salary file's order.
+        absent: The other rows of the salary file, each with its reason.
         source: Name of the salary file.
         source_hash: SHA-256 of the salary file.
         notices: What a person should know: drivers left out, newcomers, unresolved names.
@@ -64,3 +80,9 @@ class Slate:
     source: str
     source_hash: str
     notices: tuple[str, ...] = ()
+    absent: tuple[SlatePlayer, ...] = ()
+
+    @property
+    def everyone(self) -> tuple[SlatePlayer, ...]:
+        """Every row of the salary file: who may be picked first, so that indices are the same."""
+        return self.players + self.absent

@@ -26,10 +26,22 @@ SLATE: dict[str, pl.DataType | type[pl.DataType]] = {
     "team": pl.String,
     "average_points": pl.Float64,
     "status": pl.String,
+    "reason": pl.String,  # why he does not race; null where he does
 }
-"""One row per player, in the salary file's order; the slate's own columns repeated."""
+"""One row per row of the salary file, who may be picked first; the slate's own columns repeated."""
 
-_PLAYER = ("driver_id", "name", "site_id", "salary", "team", "average_points", "status")
+_PLAYER = ("driver_id", "name", "site_id", "salary", "team", "average_points", "status", "reason")
+
+
+def racing(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a table `SLATE` that a lineup may hold."""
+    return _whole(frame).filter(pl.col("reason").is_null())
+
+
+def _whole(frame: pl.DataFrame) -> pl.DataFrame:
+    """A table as of now: one that was stored before rows were kept holds those who race."""
+    stored = "reason" in frame.columns
+    return frame if stored else frame.with_columns(reason=pl.lit(None, pl.String))
 
 
 def slate_to_polars(slate: Slate) -> pl.DataFrame:
@@ -46,7 +58,7 @@ def slate_to_polars(slate: Slate) -> pl.DataFrame:
     }
     rows = [
         {**shared, **{column: getattr(player, column) for column in _PLAYER}}
-        for player in slate.players
+        for player in slate.everyone
     ]
     return pl.DataFrame(rows, schema=SLATE, orient="row")
 
@@ -60,14 +72,16 @@ def slate_from_polars(frame: pl.DataFrame) -> Slate:
     if frame["slate_id"].n_unique() != 1:
         raise InputError(f"One slate was expected, not {frame['slate_id'].n_unique()}.")
     first = frame.row(0, named=True)
+    rows = [SlatePlayer(**row) for row in _whole(frame).select(_PLAYER).iter_rows(named=True)]
     return Slate(
         slate_id=first["slate_id"],
         race_id=first["race_id"],
         race_key=first["race_key"],
         rules=rule_set(first["rules"], race_day(first["lock"])),
         lock=first["lock"],
-        players=tuple(SlatePlayer(**row) for row in frame.select(_PLAYER).iter_rows(named=True)),
+        players=tuple(row for row in rows if row.reason is None),
         source=first["source"],
         source_hash=first["source_hash"],
         notices=tuple(first["notices"]),
+        absent=tuple(row for row in rows if row.reason is not None),
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nascar_assets.contest import StandingsError, read_standings
+from nascar_assets.contest.review import review_contest
 from nascar_assets.errors import InputError
 from nascar_assets_tests.lineups.slates import made_slate
 
@@ -126,3 +127,18 @@ def test_a_rivals_name_in_no_known_encoding_does_not_cost_the_file():
     standings = read_standings(swap(b"some one (2/4)", b"some \x81 one"), SLATE)
     assert standings.entry_names[1] == "some \ufffd one"
     assert standings.lineups.tolist() == LINEUPS
+
+
+def test_a_rivals_lineup_with_a_driver_who_did_not_race_is_read_with_what_the_file_says_of_him():
+    slate = made_slate([8_000] * 9, names=[p.name for p in SLATE.players], absent=[0])
+    standings = read_standings(standings_file().replace(b",40.5", b",0"), slate)
+    assert [slate.everyone[i].name for i in standings.lineups[0]] == ["A", "B", "C", "D", "E", "F"]
+    assert (standings.ownership[8], standings.driver_points[8]) == (0.25, 0.0)
+    own = standings.lineups[1:2]
+    review = review_contest(
+        slate, standings, own, None, None, np.full(8, 0.75), np.full(8, 30.0), 100
+    )
+    his = review.drivers.filter(name="A").row(0, named=True)
+    assert (his["expected_ownership"], his["realised_ownership"]) == (0.0, 0.25)
+    assert (his["exposure"], his["realised_points"]) == (0.0, 0.0)
+    assert review.drivers.height == 9

@@ -117,10 +117,10 @@ def test_a_driver_without_an_id_is_carried_by_name_and_told():
 def test_who_starts_beyond_a_full_field_did_not_qualify():
     rows = [*four_results(), result(15, 41, car_number="66")]
     parsed = entries(rows)
-    assert parsed.frame.height == 4
+    assert parsed.frame["start"].to_list() == [1, 2, 3, 4, None]
     assert "did not qualify" in parsed.notices[0]
     large = schedule_row(ran(number_of_cars_in_field=41))
-    assert parse_entries(weekend(rows), large).frame.height == 5
+    assert parse_entries(weekend(rows), large).frame["start"].to_list() == [1, 2, 3, 4, 41]
 
 
 def test_who_has_neither_laps_nor_a_status_did_not_start():

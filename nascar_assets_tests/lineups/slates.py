@@ -18,9 +18,9 @@ def made_slate(
     rules: RuleSet | None = None,
     names: Sequence[str] | None = None,
     teams: Sequence[str | None] | None = None,
-    statuses: Sequence[str | None] | None = None,
+    absent: Sequence[int] = (),
 ) -> Slate:
-    """A slate of invented drivers; driver ids from 100, site ids from 9000."""
+    """A slate of invented drivers; driver ids from 100, site ids from 9000; some may not race."""
     n = len(salaries)
     names = names or [f"Driver {chr(65 + i // 26)}{chr(65 + i % 26)}" for i in range(n)]
     players = tuple(
@@ -30,7 +30,7 @@ def made_slate(
             site_id=str(9000 + i),
             salary=salaries[i],
             team=teams[i] if teams else f"Team {i % 4}",
-            status=statuses[i] if statuses else None,
+            reason="marked OUT in the salary file" if i in absent else None,
         )
         for i in range(n)
     )
@@ -40,9 +40,10 @@ def made_slate(
         race_key="2026-cup-05",
         rules=rules or rule_set("dk-classic", date(2026, 3, 15)),
         lock=datetime(2026, 3, 15, 20, 0, tzinfo=UTC),
-        players=players,
+        players=tuple(player for player in players if player.reason is None),
         source="salaries.csv",
         source_hash="0" * 64,
+        absent=tuple(player for player in players if player.reason is not None),
     )
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import LockedEntry, fill_entries, read_entries, write_entries
+from nascar_assets.lineups.entries import locked_notices
 from nascar_assets.lineups.raw_csv import read_raw
 from nascar_assets_tests.lineups.slates import made_slate
 
@@ -84,6 +85,30 @@ def test_a_changed_lineup_rewrites_only_the_cells_of_those_who_go():
     mended = write_entries(filled, SLATE, {"5000": [5, 4, 8, 2, 1, 0]})
     # Driver 3 goes, driver 8 takes his cell.
     assert mended == filled.replace(b"Driver AD (9003),", b"Driver AI (9008),", 1)
+
+
+def test_cells_that_name_a_scratched_driver_are_read_and_filled_over():
+    slate = made_slate([8000] * 9, absent=[1])  # its players are the others, in order
+    content = entries_file(3, first=CELLS)
+    assert read_entries(content, slate)[0].lineup == (0, 8, 1, 2, 3, 4)
+    filled = fill_entries(
+        content, slate, [[0, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6, 7]]
+    )
+    assert b"Driver AB (9001)" not in filled.split(b"\r\n")[1]
+    assert read_entries(filled, slate)[0].lineup == (0, 5, 1, 2, 3, 4)
+    with pytest.raises(InputError, match="Driver AB does not race"):
+        write_entries(content, slate, {"5001": [0, 8, 1, 2, 3, 4]})
+
+
+def test_filling_leaves_a_locked_entry_and_does_not_enter_its_lineup_twice():
+    content = entries_file(3, first=CELLS.replace(")", ") (LOCKED)"))
+    filled = fill_entries(content, SLATE, LINEUPS)
+    assert filled.split(b"\r\n")[1] == content.split(b"\r\n")[1]
+    held = [entry.lineup for entry in read_entries(filled, SLATE)]
+    assert held == [tuple(row) for row in LINEUPS.tolist()]
+    assert locked_notices(read_entries(filled, SLATE)) == ("Locked, and left as it is: 5000.",)
+    with pytest.raises(InputError, match=r"has 3 entries but the portfolio has 2"):
+        fill_entries(entries_file(4, first=CELLS.replace(")", ") (LOCKED)")), SLATE, LINEUPS)
 
 
 def test_locked_entries_are_read_and_not_changed():

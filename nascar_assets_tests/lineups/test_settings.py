@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import PortfolioSettings, SettingsError
+from nascar_assets.lineups import (
+    InfeasiblePortfolio,
+    PortfolioSettings,
+    SettingsError,
+    build_portfolio,
+)
 from nascar_assets.lineups.problem import check_settings, find_driver, resolve
-from nascar_assets_tests.lineups.slates import made_slate
+from nascar_assets_tests.lineups.slates import made_points, made_slate
 
 WHOLE = """
 lineups = 20
@@ -148,11 +154,59 @@ def test_shares_round_as_decimals_do():
     assert (exposures[0].most, exposures[1].least) == (29, 7)
 
 
-def test_drivers_marked_as_out_are_left_out_with_a_notice():
-    slate = made_slate([6000] * 8, statuses=[None, "OUT", *[None] * 6])
-    problem = resolve(slate, PortfolioSettings())
-    assert problem.count_rules[0].target == 0b10
-    assert "marked OUT" in problem.notices[0]
+OUT = made_slate([6000] * 9, absent=[1, 5])
+
+
+def test_a_scratched_driver_is_found_by_name_and_ids_and_his_caps_are_set_aside():
+    for name in ("Driver AB", "9001", "101", "driver ab"):
+        settings = PortfolioSettings.of(
+            {
+                "drivers": {name: {"max_exposure": 0.5, "exclude": True, "ownership": 0.3}},
+                "groups": [{"drivers": [name, "Driver AA"], "at_most": 1, "min_exposure": 0.2}],
+                "rules": [{"if": [name], "then": ["Driver AC"]}],
+                "teams": {"Team 1": {"at_most": 1}},
+            }
+        )
+        problem = resolve(OUT, settings)
+        assert not problem.unmeetable
+        assert [rule.target for rule in problem.count_rules] == [0, 0b1]  # the team raced with two
+        assert [exposure.target for exposure in problem.exposures] == [0b1]
+        assert problem.notices == (
+            "Driver AB does not race (marked OUT in the salary file): settings that name him count "
+            "without him.",
+        )
+
+
+@pytest.mark.parametrize(
+    ("asked", "label"),
+    [
+        ({"drivers": {"Driver AB": {"lock": True}}}, "lock Driver AB, who does not race (marked"),
+        ({"drivers": {"9001": {"min_exposure": 0.3}}}, "minimum exposure 30.0% of Driver AB, who"),
+        ({"groups": [{"drivers": ["Driver AB"], "at_least": 1}]}, "at least 1 of Driver AB (does"),
+        ({"groups": [{"drivers": ["101", "105"], "min_exposure": 0.1}]}, "minimum exposure of Dri"),
+        (
+            {"rules": [{"if": ["Driver AA"], "then": ["Driver AB"]}]},
+            "if Driver AA then at least 1 of Driver AB (does not race)",
+        ),
+        ({"teams": {"Team 1": {"at_least": 1}}}, "at least 1 of Team 1"),
+    ],
+)
+def test_what_only_a_scratched_driver_could_meet_is_the_conflict_named(asked, label):
+    settings = PortfolioSettings.of({"lineups": 2, **asked})
+    problem = resolve(OUT, settings)
+    assert [found[: len(label)] for found in problem.unmeetable] == [label]
+    points = made_points([6000] * 7, 40)
+    with pytest.raises(InfeasiblePortfolio) as error:
+        build_portfolio(points, OUT, settings)
+    assert [found[: len(label)] for found in error.value.conflict] == [label]
+
+
+def test_a_name_of_one_who_races_and_one_who_does_not_is_not_guessed():
+    slate = made_slate([6000] * 8, names=["Sam Hill", *"BCDEFG", "Sam Hill"], absent=[7])
+    with pytest.raises(SettingsError, match=r"more than one driver.*9000.*9007"):
+        find_driver(slate, "Sam Hill", field="drivers")
+    second = replace(slate.absent[0], driver_id="100", reason="a second row of Sam Hill")
+    assert find_driver(replace(slate, absent=(second,)), "Sam Hill", field="drivers") == 0
 
 
 ROWS = """\

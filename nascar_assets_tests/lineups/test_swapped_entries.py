@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import build_portfolio, fill_entries, read_entries, swap_entries
+from nascar_assets.lineups import (
+    LockedEntry,
+    build_portfolio,
+    fill_entries,
+    read_entries,
+    swap_entries,
+)
 from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
 
 SALARIES = made_salaries(18, 7)
@@ -88,3 +94,32 @@ def test_a_scratched_driver_whom_no_entry_holds_changes_no_byte():
 def test_a_file_in_which_nothing_is_filled_is_refused():
     with pytest.raises(InputError, match="no entry in the file is filled"):
         swap_entries(empty_file("1"), SLATE, POINTS, ASKED, np.array(PORTFOLIO), [NAMES[0]])
+
+
+def test_who_is_absent_is_replaced_without_being_named_and_locked_entries_stay():
+    filled = fill_entries(empty_file("1", "1", "1", "1"), SLATE, PORTFOLIO)
+    gone = int(PORTFOLIO[0, 0])
+    slate = made_slate(SALARIES, absent=[gone])
+    points = np.delete(POINTS, gone, axis=1)
+    lines = filled.split(b"\r\n")
+    locked = lines[1].replace(b")", b") (LOCKED)")
+    one_locked = filled.replace(lines[1], locked)
+    asked = {**ASKED, "drivers": {**ASKED["drivers"], NAMES[gone]: {"max_exposure": 0.5}}}
+    after = build_portfolio(points, slate, asked).drivers
+    for content, kept in ((filled, 0), (one_locked, 1)):
+        swap = swap_entries(content, slate, points, asked, after, [])
+        held = read_entries(swap.content, slate)
+        for entry, before in zip(held, read_entries(content, slate), strict=True):
+            absent = max(before.lineup) >= len(slate.players)
+            if before.locked:
+                assert entry == before
+                assert absent
+            else:
+                assert max(entry.lineup) < len(slate.players)
+                assert (entry.lineup == before.lineup) == (not absent)
+        names = [change for change in swap.changes if f"{NAMES[gone]} out" in change]
+        assert len(names) == len(swap.changes) == sum(gone in row for row in PORTFOLIO[kept:4])
+        assert (swap.notices[0] == "Locked, and left as it is: 5000.") == bool(kept)
+    all_locked = filled.replace(b")", b") (LOCKED)")
+    with pytest.raises(LockedEntry, match="every filled entry"):
+        swap_entries(all_locked, slate, points, asked, after, [])

@@ -240,10 +240,11 @@ def _with_vetoes(job, vetoes=None, *, track=()):
 
 
 def _marked(stored, place, status):
-    """The stored slate with a mark in the salary file's status column."""
+    """The stored slate with a driver whom the salary file marks as out."""
     players = list(stored.slate.players)
-    players[place] = replace(players[place], status=status)
-    return replace(stored, slate=replace(stored.slate, players=tuple(players)))
+    reason = f"marked {status} in the salary file"
+    absent = replace(players.pop(place), status=status, reason=reason)
+    return replace(stored, slate=replace(stored.slate, players=tuple(players), absent=(absent,)))
 
 
 def _lineups(job):
@@ -275,10 +276,30 @@ def test_a_settings_driver_who_is_marked_out_is_left_out_of_the_lineups(slates):
     slate = _marked(slates.get(SLATE_ID), 1, "OUT")
     job = _compiled(slate_request(portfolio=settings), slate)
     precheck(job, slate)
-    made = choose(job, simulate(job))
-    assert not (made.drivers == 1).any()
-    notices = respond("run", job, simulate(job), made).notices
-    assert len([notice for notice in notices if "is marked OUT" in notice]) == 1
+    assert not any(car_id(1) in ids for ids in _lineups(job))
+    notices = respond("run", job, simulate(job), choose(job, simulate(job))).notices
+    assert [notice for notice in notices if "marked OUT" in notice] == [
+        f"{NAMES[1]} does not race (marked OUT in the salary file) and is left out.",
+        f"{NAMES[1]} does not race (marked OUT in the salary file): settings that name him count "
+        "without him.",
+    ]
+    assert CompiledRequest.from_json(job.to_json()).slate == job.slate
+
+
+def test_a_driver_who_left_the_field_is_known_by_name_and_ids_and_a_lock_on_him_is_refused(slates):
+    stored = _marked(slates.get(SLATE_ID), 1, None)
+    gone = stored.slate.absent[0]
+    entries = tuple(e for e in stored.setup.entries if e.driver_id != gone.driver_id)
+    stored = replace(stored, setup=replace(stored.setup, entries=entries))
+    for name in (gone.driver_id, gone.site_id, gone.name):
+        body = slate_request(portfolio={"lineups": 2, "drivers": {name: {"exclude": True}}})
+        body["drivers"][1]["driver_id"] = name
+        job = _compiled(body, stored)
+        precheck(job, stored)
+        assert gone.driver_id not in {player.driver_id for player in job.slate.players}
+        body["portfolio"]["drivers"][name] = {"lock": True}
+        refused = _refused(body, stored)
+        assert "who does not race" in refused.message
 
 
 @pytest.mark.parametrize("portfolio", [None, {"lineups": 1}])

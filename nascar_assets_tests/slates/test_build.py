@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.names import DriverDirectory
+from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.parse_weekend import parse_entries
 from nascar_assets.rules import rule_set
 from nascar_assets.slates.build import build_slate, slate_key
 from nascar_assets.slates.salaries import read_salaries
-from nascar_assets.slates.stored import SLATE, slate_from_polars, slate_to_polars
-from nascar_assets_tests.feed.feed_files import ran, result, schedule_row, weekend
+from nascar_assets.slates.stored import SLATE, racing, slate_from_polars, slate_to_polars
+from nascar_assets_tests.feed.feed_files import race, ran, result, schedule_row, weekend
 from nascar_assets_tests.slates.salary_files import dk_file, eight
 
 DK = rule_set("dk-classic", date(2026, 3, 1))
@@ -144,6 +145,96 @@ def test_who_is_out_is_left_out_with_a_notice():
     slate = build_slate(file, RACE, entry_list(), directory(), DK)
     assert "11" not in [player.driver_id for player in slate.players]
     assert "Driver Number11 (DKSalaries.csv, row 2, Name) is OUT and left out." in slate.notices
+    assert [(p.driver_id, p.site_id, p.status, p.team, p.reason) for p in slate.absent] == [
+        ("11", "111", "OUT", "Fictional Racing", "marked OUT in the salary file")
+    ]
+    table = slate_to_polars(slate)
+    assert slate_from_polars(table) == slate
+    assert (table.height, racing(table).height) == (8, 7)
+    # A table from before rows were kept holds those who race.
+    assert slate_from_polars(racing(table).drop("reason")).players == slate.players
+
+
+def test_every_row_is_kept_with_its_reason_and_its_drivers_own_id():
+    drivers = [
+        *eight(),
+        ("With Drawn", 901, 5000),
+        ("Jason White", 902, 5000),
+        ("Nobody Known", 903, 5000),
+        ("Driver  Number12", 904, 5000),
+    ]
+    names = {n: f"Driver Number{n}" for n in range(11, 19)} | {70: "Jason White", 71: "Jason White"}
+    slate = built(drivers, entry_list(names), directory({"77": "With Drawn"}))
+    assert [(p.driver_id, p.reason) for p in slate.absent] == [
+        ("77", "not in the entry list"),
+        ("new:902", "a name of several drivers"),
+        ("new:903", "not in the entry list"),
+        ("12", "a second row of Driver Number12"),
+    ]
+    assert slate.everyone[:8] == slate.players
+
+
+def test_who_did_not_qualify_is_left_out_once_the_grid_is_set():
+    listed = entry_list()
+    last = pl.col("driver_id") == "18"
+    grid = listed.with_columns(start=pl.when(~last).then("start"))
+    slate = built(eight(), grid)
+    assert [(p.name, p.reason) for p in slate.absent] == [("Driver Number18", "did not qualify")]
+    assert slate.notices == (
+        "Driver Number18 (DKSalaries.csv, row 9, Name) did not qualify (the grid has no place for "
+        "him) and is left out.",
+    )
+    early = listed.with_columns(start=pl.when(pl.col("start") < 4).then("start"))
+    assert built(eight(), early).absent == ()
+
+
+def test_a_row_that_a_newer_file_lacks_is_kept_once_and_told():
+    file = read_salaries(dk_file(eight()), "DKSalaries.csv")
+    old = build_slate(file, RACE, entry_list(), directory(), DK).everyone
+    fewer = read_salaries(dk_file(eight()[1:]), "DKSalaries.csv")
+    for _ in range(2):
+        slate = build_slate(fewer, RACE, entry_list(), directory(), DK, earlier=old)
+        old = slate.everyone
+        assert [(p.site_id, p.reason) for p in slate.absent] == [
+            ("111", "no longer in the salary file")
+        ]
+        assert "Driver Number11 is no longer in the salary file and left out." in slate.notices
+    # A file with other ids for the same drivers is another draft group, not a removal.
+    other = read_salaries(dk_file([(n, i + 500, s) for n, i, s in eight()]), "DKSalaries.csv")
+    again = build_slate(other, RACE, entry_list(), directory(), DK, earlier=old[:7])
+    assert again.absent == ()
+
+
+def duels(*more):
+    listed = [
+        race(8000 + i, race_name="Duel", race_type_id=2, **moved(day, hour))
+        for i, (day, hour) in enumerate([("2026-02-12", 19), ("2026-02-12", 21), *more])
+    ]
+    return parse_schedule({2026: {"series_1": listed}})
+
+
+def moved(day, hour):
+    when = f"{day}T{hour}:00:00"
+    return {"race_date": when, "date_scheduled": when, "tunein_date": when}
+
+
+def test_two_races_of_a_series_on_one_day_have_keys_that_tell_them_apart():
+    schedule = duels()
+    first, second = schedule.rows(named=True)
+    one, other = (slate_key(row, DK, schedule, {}) for row in (first, second))
+    assert (one, other) == (
+        "2026-02-12-cup-dk-classic-x01",
+        "2026-02-12-cup-dk-classic-x02",
+    )
+    # A slate keeps its key when the schedule moves either race, or has another race by then.
+    taken = {one: ("8000", "dk-classic"), "2026-02-12-cup-dk-classic": ("8001", "dk-classic")}
+    later = duels(("2026-02-13", 19)).filter(pl.col("race_id") != "8000")
+    assert slate_key(first, DK, later, taken) == one
+    assert slate_key(second, DK, schedule, taken) == "2026-02-12-cup-dk-classic"
+    third = duels(("2026-02-12", 23)).row(2, named=True)
+    assert slate_key(third, DK, later.clear(), taken) == "2026-02-12-cup-dk-classic-x03"
+    alone = later.row(1, named=True)
+    assert slate_key(alone, DK, later, taken) == "2026-02-13-cup-dk-classic"
 
 
 def test_two_rows_for_one_driver_keep_the_one_with_his_own_name():

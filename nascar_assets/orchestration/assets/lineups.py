@@ -12,12 +12,13 @@ from nascar_assets.constraints.contract import Deny
 from nascar_assets.constraints.lineup_check import LineupChecker
 from nascar_assets.constraints.summaries import driver_summary as summarise_drivers
 from nascar_assets.constraints.summaries import slate_summary as summarise_slate
+from nascar_assets.errors import InputError
 from nascar_assets.orchestration.assets.calibration import calibration_record
 from nascar_assets.orchestration.assets.constraints import constraint_spec, run_config
 from nascar_assets.orchestration.assets.scenarios import scenarios
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
-from nascar_assets.orchestration.inputs.slate_files import load_spec
+from nascar_assets.orchestration.inputs.slate_files import load_spec, upload_path, withdrawn_path
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import picture, shown
@@ -153,15 +154,23 @@ def lineups(
     settings = plan.settings if config.settings is None else config.settings
     wanted = PortfolioSettings.from_toml(settings)
     payouts = None if wanted.payout is None else landed_payouts(root, wanted.payout)
-    made = build_portfolio(
-        points,
-        pool,
-        wanted,
-        vetoes=veto_rules(pool, spec),
-        prizes_cents=None if payouts is None else payouts.prizes_cents,
-        entries=None if payouts is None else payouts.entries,
-        prove=config.prove or plan.prove,
-    )
+    try:
+        made = build_portfolio(
+            points,
+            pool,
+            wanted,
+            vetoes=veto_rules(pool, spec),
+            prizes_cents=None if payouts is None else payouts.prizes_cents,
+            entries=None if payouts is None else payouts.entries,
+            prove=config.prove or plan.prove,
+        )
+    except InputError as error:
+        if root.exists(withdrawn_path(plan.slate_id)):
+            error.advise(
+                "Until then the slate has no upload file: that of before was withdrawn, it names a "
+                "driver who does not race."
+            )
+        raise
     checker = LineupChecker(pool, spec)
     refused = [
         f"lineup {number}: {result.code} {result.reason}"
@@ -207,11 +216,6 @@ def lineups(
     yield legal
 
 
-def upload_path(slate_id: str) -> str:
-    """Where the upload file lies for people to take away."""
-    return f"slates/{slate_id}/upload.csv"
-
-
 @slate_asset(
     group_name="lineups",
     description="The file that the contest site takes: one lineup per row.",
@@ -232,6 +236,7 @@ def upload_file(
     read_upload(pool, data)
     path = upload_path(context.partition_key)
     platform.root.write(path, data)
+    platform.root.delete(withdrawn_path(context.partition_key))
     return dg.MaterializeResult(
         metadata=shown(path=platform.root.uri(path), lineups=len(rows), bytes=len(data))
     )

@@ -1,5 +1,7 @@
 """Slate: players, the race's field, its ratings and its features, all as of the cut-off."""
 
+import csv
+import io
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed.grid import known_grid
 from nascar_assets.feed.names import with_canonical_ids
 from nascar_assets.feed.schemas import ENTRIES
 from nascar_assets.orchestration.assets.feed import entries, schedule
@@ -17,6 +20,7 @@ from nascar_assets.orchestration.assets.slate_assets import blocking_check, slat
 from nascar_assets.orchestration.inputs.features import past_sources
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.slate_files import upload_path, withdrawn_path
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
@@ -26,7 +30,8 @@ from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.slates.build import build_slate
 from nascar_assets.slates.salaries import read_salaries
-from nascar_assets.slates.stored import slate_to_polars
+from nascar_assets.slates.slate import Slate
+from nascar_assets.slates.stored import racing, slate_from_polars, slate_to_polars
 from nascar_assets.storage import DataRoot
 from nascar_assets.telemetry.sources import FEATURE_SOURCES
 
@@ -65,15 +70,19 @@ def slate(
     _not_after_lock(context, race["start_time"])
     as_of = cutoff(config.as_of, race["start_time"], datetime.now(UTC))
     data = registration.salaries(root)
+    slate_id = registration.slate_id
+    stored = slate_id in stored_partitions(root, "slate")
     built = build_slate(
         read_salaries(data, registration.salary_path.rsplit("/", 1)[-1]),
         race,
         known_entries(root, registration.race_key, as_of),
         driver_directory(root, as_of),
         rule_set(registration.contest, race_day(race["start_time"])),
+        slate_id=slate_id,
+        earlier=slate_from_polars(read_table(root, "slate", slate_id)).everyone if stored else (),
     )
     SlatePlan(
-        slate_id=registration.slate_id,
+        slate_id=slate_id,
         race_id=registration.race_id,
         race_key=registration.race_key,
         contest=registration.contest,
@@ -93,9 +102,30 @@ def slate(
         "lock": race["start_time"].isoformat(),
         "salary_file": registration.salary_path,
     }
+    withdrawn = withdraw_upload(root, built)
+    if withdrawn:
+        context.log.warning("The upload file is withdrawn: it holds %s.", ", ".join(withdrawn))
+        metadata["upload_withdrawn"] = ", ".join(withdrawn)
     if built.notices:
         metadata["notices"] = list(built.notices)
     return dg.Output(slate_to_polars(built), metadata=shown(metadata))
+
+
+def withdraw_upload(root: DataRoot, built: Slate) -> list[str]:
+    """Takes an upload file aside that holds a driver who does not race; returns who that is."""
+    from nascar_assets.lineups.upload import split_cell
+
+    data = root.read(upload_path(built.slate_id))
+    if data is None:
+        return []
+    rows = csv.reader(io.StringIO(data.decode("utf-8-sig")))
+    racing_ids = {player.site_id for player in built.players}
+    held = {split_cell(cell)[0] for row in list(rows)[1:] for cell in row} - racing_ids
+    if held:
+        root.write(withdrawn_path(built.slate_id), data)
+        root.delete(upload_path(built.slate_id))
+    names = {player.site_id: player.absence for player in built.absent}
+    return sorted(names.get(site_id, site_id) for site_id in held)
 
 
 def _not_after_lock(context: dg.AssetExecutionContext, lock: datetime) -> None:
@@ -173,22 +203,18 @@ def cutoff(
 def slate_field(
     context: dg.AssetExecutionContext, platform: Platform, slate: pl.DataFrame
 ) -> pl.DataFrame:
-    """The entry list; before there is one, the slate's own players stand in for it."""
+    """The entry list without who did not qualify; before there is one, the slate's players."""
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
     known = known_entries(root, plan.race_key, plan.as_of)
     if known is not None:
-        return known.sort(pl.col("start").fill_null(99), "driver_id")
+        return known_grid(known)[0].sort(pl.col("start").fill_null(99), "driver_id")
     race = schedule_rows(root, [plan.race_key])[plan.race_key]
+    columns: dict[str, pl.Expr]
     columns = {name: pl.lit(race.get(name), dtype=kind) for name, kind in ENTRIES.items()}
-    return slate.select(
-        **columns
-        | {
-            "driver_id": pl.col("driver_id"),
-            "driver_name": pl.col("name"),
-            "team": pl.col("team"),
-        }
-    ).cast(dict(ENTRIES))  # type: ignore[arg-type]
+    own = {"driver_id": "driver_id", "driver_name": "name", "team": "team"}
+    columns |= {column: pl.col(name) for column, name in own.items()}
+    return racing(slate).select(**columns).cast(dict(ENTRIES))  # type: ignore[arg-type]
 
 
 def feature_sources(
@@ -199,6 +225,8 @@ def feature_sources(
     if plan.race_key in stored_partitions(root, "entries"):
         listed = read_table(root, "entries", plan.race_key)
         entered = with_canonical_ids(listed, driver_directory(root, plan.as_of))
+        starts = pl.col("driver_id").is_in(slate_field["driver_id"].to_list())
+        entered = entered.filter(starts | (pl.col("entries_at") > plan.as_of))
     return {**past_sources(root, plan.as_of), "entries": entered}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from nascar_assets.orchestration.automation.week import SlateWeek
+from nascar_assets.orchestration.inputs.slate_files import upload_path
 from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.previews import pinned_previews
@@ -112,7 +113,7 @@ def unfinished(root: DataRoot, slate: str) -> list[str]:
     plan = SlatePlan.find(root, slate)
     if plan is None:
         return []
-    lineups, upload = table_path("lineups", slate), f"slates/{slate}/upload.csv"
+    lineups, upload = table_path("lineups", slate), upload_path(slate)
     times = {
         item.path: item.modified
         for folder in ("store/lineups", f"slates/{slate}")

@@ -82,6 +82,11 @@ def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
             lambda: _upload_folder(home),
             "Give the slates folder of the data root write permission.",
         ),
+        (
+            "slates",
+            lambda: _slates(home),
+            "nascar slate show says who does not race; run the slate with settings that hold.",
+        ),
     ]
     if feed:
         checks.append(
@@ -213,6 +218,24 @@ def _upload_folder(home: str) -> str:
     root.write(path, b"")
     root.delete(path)
     return root.uri("slates")
+
+
+def _slates(home: str) -> str:
+    """Whether every slate that has not locked has the upload file of its newest run."""
+    from nascar_assets.orchestration.automation.clock import clock_now
+    from nascar_assets.orchestration.commands.slate import NO_UPLOAD, slate_states
+
+    now = clock_now().isoformat()
+    waiting = [
+        state for state in slate_states(Platform(home=home).root) if now < (state["lock"] or "")
+    ]
+    without = [state["slate"] for state in waiting if state["state"] == NO_UPLOAD]
+    if without:
+        raise EnvironmentFault(
+            f"{', '.join(without)}: the upload file named a driver who does not race and was "
+            "withdrawn, and no portfolio could be made without him."
+        )
+    return f"{len(waiting)} to come, none without an upload file for want of a driver"
 
 
 def _feed(feed: str, newest: int) -> str:

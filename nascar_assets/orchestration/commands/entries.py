@@ -12,6 +12,7 @@ from nascar_assets.lineups import (
     swap_entries,
     veto_rules,
 )
+from nascar_assets.lineups.entries import locked_notices
 from nascar_assets.orchestration.commands.files import read_file, write_file
 from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows, load_lineups
@@ -58,12 +59,17 @@ def fill(
     content = read_file(source)
     filled = fill_entries(content, slate, rows, contest_id=contest_id, file=source.name)
     contests: dict[tuple[str, str], int] = {}
-    for entry in read_entries(filled, slate, file=source.name):
-        if contest_id is None or entry.contest_id == contest_id:
+    entries = [
+        entry
+        for entry in read_entries(filled, slate, file=source.name)
+        if contest_id is None or entry.contest_id == contest_id
+    ]
+    for entry in entries:
+        if not entry.locked:
             key = (entry.contest_id, entry.contest_name)
             contests[key] = contests.get(key, 0) + 1
     write_file(out, filled)
-    notices = tuple(
+    notices = locked_notices(entries) + tuple(
         f"Contest {number} ({name}): {count} of the portfolio's {len(rows)} lineups."
         for (number, name), count in contests.items()
     )
@@ -71,7 +77,7 @@ def fill(
 
 
 def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path) -> EntriesOutcome:
-    """Replaces scratched drivers in a filled entries file with the fewest changes.
+    """Replaces drivers who do not race in a filled entries file with the fewest changes.
 
     Raises:
         InputError: If a driver is unknown, the file is at fault, or no change keeps the settings.

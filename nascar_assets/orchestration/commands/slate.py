@@ -19,7 +19,13 @@ from nascar_assets.errors import InputError
 from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
-from nascar_assets.orchestration.inputs.slate_files import SALARY_FOLDER, load_spec, run_config_path
+from nascar_assets.orchestration.inputs.slate_files import (
+    SALARY_FOLDER,
+    load_spec,
+    run_config_path,
+    upload_path,
+    withdrawn_path,
+)
 from nascar_assets.orchestration.inputs.slate_lineups import has_lineups, load_lineups
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
 from nascar_assets.orchestration.resources import Platform
@@ -30,6 +36,7 @@ from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.orchestration.tags import SLATE
 from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
+from nascar_assets.slates.stored import slate_from_polars
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.aside import aside
 
@@ -133,8 +140,9 @@ def place_slate(
     from nascar_assets.slates.build import build_slate, slate_key
     from nascar_assets.slates.race_match import find_race
 
+    schedule = scan_table(root, "schedule").collect()
     try:
-        found = find_race(read, scan_table(root, "schedule").collect(), race=race, now=now)
+        found = find_race(read, schedule, race=race, now=now)
     except InputError as error:
         raise RaceNotFound(
             error.message, file=error.file, row=error.row, field=error.field, remedy=error.remedy
@@ -144,8 +152,13 @@ def place_slate(
     as_of = min(now, found["start_time"])
     entries = known_entries(root, found["race_key"], as_of)
     built = build_slate(read, found, entries, driver_directory(root, as_of), rules)
+    taken = {
+        slate_id: (there.race_id, there.contest)
+        for slate_id in registered_slates(root)
+        for there in [Registration.load(root, slate_id)]
+    }
     registration = Registration(
-        slate_id=_slate_of(root, found["race_id"], contest, slate_key(found, rules)),
+        slate_id=slate_key(found, rules, schedule, taken),
         salary_path=f"{SALARY_FOLDER}/{filename}",
         salary_sha256=read.sha256,
         race_id=found["race_id"],
@@ -153,16 +166,6 @@ def place_slate(
         contest=contest,
     )
     return registration, list(built.notices)
-
-
-def _slate_of(root: DataRoot, race_id: str, contest: str, key: str) -> str:
-    """The slate that a race has already, which keeps its key when the race moves, or a new key."""
-    known = registered_slates(root)
-    for slate_id in () if key in known else known:
-        registration = Registration.load(root, slate_id)
-        if (registration.race_id, registration.contest) == (race_id, contest):
-            return slate_id
-    return key
 
 
 def run_slate(
@@ -295,10 +298,8 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
     data = root.read(run_config_path(slate_id))
     lineups = load_lineups(root, plan)
     summary = scan_table(root, "scenario_summary", slate_id).collect()
-    players = {
-        row["driver_id"]: row
-        for row in scan_table(root, "slate", slate_id).collect().iter_rows(named=True)
-    }
+    slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
+    players = {player.driver_id: player for player in slate.players}
     means = dict(summary.select("driver_id", "points_mean").iter_rows())
     config = json.loads(data) if data is not None else {}
     return {
@@ -312,7 +313,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
         "paths": {
             "scenarios": root.uri(f"store/scenarios/{slate_id}.parquet"),
             "lineups": root.uri(f"store/lineups/{slate_id}.parquet"),
-            "upload": root.uri(f"slates/{slate_id}/upload.csv"),
+            "upload": root.uri(upload_path(slate_id)),
             "report": root.uri(f"slates/{slate_id}/report.html"),
             "run_config": root.uri(run_config_path(slate_id)),
         },
@@ -321,9 +322,9 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
                 "drivers": [
                     {
                         "driver_id": driver,
-                        "name": players[driver]["name"],
-                        "dk_id": players[driver]["site_id"],
-                        "salary": players[driver]["salary"],
+                        "name": players[driver].name,
+                        "dk_id": players[driver].site_id,
+                        "salary": players[driver].salary,
                         "mean_points": round(means[driver], 4),
                     }
                     for driver in row["driver_ids"]
@@ -354,7 +355,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
             "standard_error": _error(lineups["objective_se"][0]),
         },
         "contests": _contests(root, slate_id),
-        "notices": [*next(iter(players.values()))["notices"], *lineups["notices"][0]],
+        "notices": [*slate.notices, *lineups["notices"][0]],
     }
 
 
@@ -370,6 +371,10 @@ def _contests(root: DataRoot, slate_id: str) -> list[dict[str, Any]]:
     return scan_table(root, "contest_forecast", slate_id).collect().to_dicts()
 
 
+NO_UPLOAD = "upload withdrawn"
+"""State of a slate whose upload file named a driver who does not race, and that has no new one."""
+
+
 def slate_states(root: DataRoot) -> list[dict[str, Any]]:
     """Every slate that was added, and how far it has come."""
     states = []
@@ -377,12 +382,19 @@ def slate_states(root: DataRoot) -> list[dict[str, Any]]:
         registration = Registration.load(root, slate_id)
         plan = SlatePlan.find(root, slate_id)
         ready = plan is not None and has_lineups(root, plan)
+        state = "ready" if ready else "added" if plan is None else "not finished"
+        absent: list[str] = []
+        if root.exists(withdrawn_path(slate_id)):
+            state = NO_UPLOAD
+            slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
+            absent = [f"{player.absence}." for player in slate.absent]
         states.append(
             {
                 "slate": slate_id,
                 "race": registration.race_key,
                 "salary_file": registration.salary_path.rsplit("/", 1)[-1],
-                "state": "ready" if ready else "added" if plan is None else "not finished",
+                "state": state,
+                "absent": absent,
                 "as_of": plan.as_of.isoformat() if plan else None,
                 "lock": plan.lock.isoformat() if plan else None,
             }

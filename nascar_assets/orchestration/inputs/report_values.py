@@ -20,6 +20,7 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.reports import InputFile, Provenance, RaceFacts, SlateReport
 from nascar_assets.reports.formatting import decimal
+from nascar_assets.slates.stored import racing
 from nascar_assets.storage import DataRoot
 
 QUANTILE_LEVELS = tuple(round(0.02 + 0.04 * step, 2) for step in range(25))
@@ -108,7 +109,8 @@ def forecast_table(
 ) -> pl.DataFrame:
     """The forecast of the slate's players, best means first."""
     return (
-        slate.select("driver_id", "name", "salary", "site_id")
+        racing(slate)
+        .select("driver_id", "name", "salary", "site_id")
         .join(summary.drop("driver_name", "team"), on="driver_id", how="left")
         .join(optima.select("driver_id", "optimal_share", "optimal_share_se"), on="driver_id")
         .select(
@@ -160,7 +162,7 @@ def _quantiles(root: DataRoot, plan: SlatePlan, slate: pl.DataFrame) -> pl.DataF
     scale = contest_rules(plan).points_scale
     wide = (
         scan_table(root, "scenarios", plan.slate_id)
-        .filter(pl.col("driver_id").is_in(slate["driver_id"].to_list()))
+        .filter(pl.col("driver_id").is_in(racing(slate)["driver_id"].to_list()))
         .group_by("driver_id")
         .agg(
             (pl.col(column).quantile(level, "linear") / scale).alias(str(level))

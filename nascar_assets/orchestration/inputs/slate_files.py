@@ -21,6 +21,16 @@ def load_spec(root: DataRoot, slate_id: str) -> ConstraintSpec:
     return ConstraintSpec.from_json(data)
 
 
+def upload_path(slate_id: str) -> str:
+    """Where the upload file lies for people to take away."""
+    return f"slates/{slate_id}/upload.csv"
+
+
+def withdrawn_path(slate_id: str) -> str:
+    """Where an upload file lies that names a driver who does not race, until there is a new one."""
+    return f"slates/{slate_id}/upload_withdrawn.csv"
+
+
 def run_config_path(slate_id: str) -> str:
     """Where a slate's RunConfig lies for people to take away."""
     return f"slates/{slate_id}/run_config.json"

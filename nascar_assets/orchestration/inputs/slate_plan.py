@@ -28,9 +28,20 @@ class Registration:
         The slate keeps a copy of its own: contest sites give every export the same name.
 
         Raises:
-            InputError: If the bytes are not the file that was registered.
+            InputError: If the bytes are not the file that was registered, or the key is the slate
+                of another race.
         """
         self._check(salaries)
+        there = root.read(registration_path(self.slate_id))
+        other = json.loads(there) if there is not None else asdict(self)
+        if (other["race_id"], other["contest"]) != (self.race_id, self.contest):
+            raise InputError(
+                f"{self.slate_id} is the slate of race {other['race_key']}, not of "
+                f"{self.race_key}: nothing is replaced.",
+                file=self.salary_path,
+                field="slate",
+                remedy="Name the race with --race.",
+            )
         root.write(salaries_path(self.slate_id), salaries)
         root.write(registration_path(self.slate_id), _json(asdict(self)))
 
