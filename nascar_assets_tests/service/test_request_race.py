@@ -289,7 +289,8 @@ def test_a_settings_driver_who_is_marked_out_is_left_out_of_the_lineups(slates):
 def test_a_driver_who_left_the_field_is_known_by_name_and_ids_and_a_lock_on_him_is_refused(slates):
     stored = _marked(slates.get(SLATE_ID), 1, None)
     gone = stored.slate.absent[0]
-    entries = tuple(e for e in stored.setup.entries if e.driver_id != gone.driver_id)
+    cars = (replace(entry, start=None) for entry in stored.setup.entries)
+    entries = tuple(car for car in cars if car.driver_id != gone.driver_id)
     stored = replace(stored, setup=replace(stored.setup, entries=entries))
     for name in (gone.driver_id, gone.site_id, gone.name):
         body = slate_request(portfolio={"lineups": 2, "drivers": {name: {"exclude": True}}})
