@@ -28,6 +28,8 @@ def shown(named: Mapping[str, Any] | None = None, /, **values: Any) -> dict[str,
 
 
 def _shown(value: Any) -> Any:
+    if isinstance(value, dg.MetadataValue):  # a tuple, some of them
+        return value
     if isinstance(value, str):
         return dg.MetadataValue.text(visible(value))
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):

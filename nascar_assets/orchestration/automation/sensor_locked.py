@@ -48,7 +48,7 @@ def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg
             )
         )
         if not result["passed"]:
-            notices[slate] = f"It was locked with old data. {result['metadata']['stale'].md_str}"
+            notices[slate] = f"It was locked with old data. {result['metadata']['stale'].text}"
     tell(context.log, "locked_slates", {}, notices)
     tell(context.log, "locked_slates", told, unjudged)  # once for as long as it stands
     reported = {slate: lock for slate, lock in before.items() if slate not in told}
