@@ -17,7 +17,7 @@ from nascar_assets.cli.app import run
 from nascar_assets.cli.output import Output, say
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.automation.notify import Notice
-from nascar_assets.orchestration.metadata import preview, shown, text_table
+from nascar_assets.orchestration.metadata import image, preview, shown, table_metadata, text_table
 from nascar_assets.visible import visible
 
 HOSTILE = [
@@ -107,6 +107,9 @@ def test_metadata_holds_no_markdown_and_no_link(text: str) -> None:
     assert made["notices"].text.count(visible(text)) >= 2
     assert made["counts"].value == {visible(text): 1}
     assert made["rows"].value == [{"file": visible(text)}]
+    ready = {"image": image("![x](data:)"), **table_metadata(pl.DataFrame({"n": [1]}))}
+    assert shown(ready) == {**ready, "content_hash": shown(ready)["content_hash"]}
+    assert shown(made) == made
     frame = pl.DataFrame({"name": [text.encode("utf-8", "replace").decode()], "n": [1]})
     for table in (preview(frame), text_table(["", text], [["x", text]])):
         assert isinstance(table, dg.TableMetadataValue)

@@ -32,6 +32,8 @@ def _shown(value: Any) -> Any:
         return value
     if isinstance(value, str):
         return dg.MetadataValue.text(visible(value))
+    if isinstance(value, dg.MetadataValue | dg.TableSchema):  # some of which are tuples
+        return value
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         lines = [f"\N{BULLET} {visible(item)}" for item in value]
         return dg.MetadataValue.text("\n".join(lines) or "none")
