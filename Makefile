@@ -4,7 +4,10 @@ BIN := .venv/bin
 HOME_DIR ?= data
 FEED = $(or $(NASCAR_FEED),$(if $(NASCAR_REAL_DATA),$(NASCAR_REAL_DATA)/feed))
 
-.PHONY: setup system demo test lint bench backtest test-faults clean
+# What a change is tried with again and again: no server, browser, daemon, home or real data.
+FAST = not (server or browser or neo4j or postgres or home or faults or real_data or slow)
+
+.PHONY: setup system demo check test lint lock bench backtest test-faults clean
 
 setup: .venv/.installed
 
@@ -23,6 +26,9 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+check: lint
+	POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "$(FAST)"
+
 # Two processes with a thread each: more threads on two cores only wait for each other.
 test: setup system lint
 	bash scripts/neo4j.sh install
@@ -31,6 +37,11 @@ test: setup system lint
 test-faults: setup system
 	bash scripts/neo4j.sh install
 	NASCAR_FAULT_ROUNDS=50 $(BIN)/pytest -m faults
+
+# After a change of what pyproject.toml asks for; add --upgrade to uv lock for newer versions.
+lock: setup
+	$(BIN)/uv lock
+	$(BIN)/uv export --locked --no-emit-project --no-header --format requirements-txt --output-file requirements.lock --quiet
 
 bench: setup
 	$(BIN)/python -m benchmarks

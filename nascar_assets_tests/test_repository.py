@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_every_page_that_is_named_exists():
-    texts = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("nascar_assets/**/*.py")]
+    texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("nascar_assets/**/*.py")]
     named = {
         found
         for text in texts

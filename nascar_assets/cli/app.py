@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -29,6 +31,23 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nascar {metadata.version('nascar-assets')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="The version.")
+    ] = False,
+) -> None:
+    """Forecasts and lineups for NASCAR daily fantasy contests."""
+
+
 for command in (sync, portfolio, backtest, replay, coverage, doctor, ui, demo, serve):
     app.command()(command)
 app.add_typer(slate.app, name="slate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib import metadata
 from typing import Annotated, Any
 
 import sqlalchemy.exc
@@ -159,7 +160,7 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
 
     app = FastAPI(
         title="nascar_assets",
-        version="1",
+        version=metadata.version("nascar-assets"),
         summary="Lineups for NASCAR daily fantasy contests from simulated races.",
         description="Send drivers and constraints, get a job; ask for its status and its result.",
         openapi_tags=[{"name": TAG, "description": "Requests, jobs and results."}],

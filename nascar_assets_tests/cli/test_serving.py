@@ -14,14 +14,10 @@ from pathlib import Path
 import pytest
 
 from nascar_assets.cli.app import run
+from nascar_assets_tests.orchestration.processes import free_port
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("command", "page"),
     [

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -57,10 +58,26 @@ def start_daemon(home: Path, **more: str) -> subprocess.Popen[bytes]:
     return start(home, "daemon", ["dagster._daemon", "run", "-m", MODULE], **more)
 
 
-def start_webserver(home: Path, port: int) -> subprocess.Popen[bytes]:
-    """The guarded webserver of `nascar ui` on a port of this machine."""
+@contextmanager
+def serving(home: Path) -> Iterator[str]:
+    """The guarded webserver of `nascar ui` for the length of a block, by its address."""
+    port = free_port()
     where = ["-h", "127.0.0.1", "-p", str(port)]
-    return start(home, "webserver", [UI_SERVER, "-m", MODULE, *where])
+    process = start(home, "webserver", [UI_SERVER, "-m", MODULE, *where])
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for("the webserver", lambda: _answers(f"{url}/server_info"), 120, every=0.1)
+        yield url
+    finally:
+        kill(process)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def kill(process: subprocess.Popen[bytes], *, whole_session: bool = True) -> None:

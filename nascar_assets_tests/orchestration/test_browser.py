@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,10 @@ from nascar_assets.orchestration.commands.demo import complete_graph
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets_tests.orchestration.asset_specs import asset_specs
 from nascar_assets_tests.orchestration.conftest import World
-from nascar_assets_tests.orchestration.processes import free_port, kill, start_webserver, wait_for
 from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-CHROMIUM = Path("/usr/bin/chromium")
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 GROUPS = (
     "feed",
@@ -59,38 +56,9 @@ def ui_home(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(ui_home: Path) -> Iterator[str]:
+def address(ui_home: Path, webserver: Callable[[Path], str]) -> str:
     """A webserver on that home."""
-    port = free_port()
-    server = start_webserver(ui_home, port)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_for("the webserver", lambda: _answers(url), 120)
-        yield url
-    finally:
-        kill(server)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/server_info", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip("Chromium is not installed (scripts/system-packages.sh)")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--disable-background-networking", "--disable-sync"],
-        )
-        yield browser
-        browser.close()
+    return webserver(ui_home)
 
 
 @pytest.fixture

@@ -44,13 +44,12 @@ from nascar_assets.orchestration.tags import LOST, PARTITION
 from nascar_assets_tests.orchestration.conftest import SCENARIOS, World
 from nascar_assets_tests.orchestration.processes import (
     environment,
-    free_port,
     kill,
     progress,
     runs,
+    serving,
     settled,
     start_daemon,
-    start_webserver,
     wait_for,
 )
 from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
@@ -227,7 +226,7 @@ mutation Launch($params: ExecutionParams!) {
 """
 
 
-def launch(port: int, key: str) -> str:
+def launch(url: str, key: str) -> str:
     """Starts a race's run as the UI's button does; returns its id."""
     selector = {
         "repositoryLocationName": "nascar_assets.definitions",
@@ -237,20 +236,10 @@ def launch(port: int, key: str) -> str:
     tags = [{"key": "dagster/partition", "value": key}]
     params = {"selector": selector, "runConfigData": {}, "executionMetadata": {"tags": tags}}
     body = json.dumps({"query": LAUNCH, "variables": {"params": params}}).encode()
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"}
-    )
+    request = urllib.request.Request(f"{url}/graphql", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as answer:
         found: dict[str, Any] = json.loads(answer.read())
     return str(found["data"]["launchRun"]["run"]["runId"])
-
-
-def answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def test_a_killed_webserver_loses_no_run_that_was_asked_of_it(races: Path) -> None:
@@ -258,14 +247,9 @@ def test_a_killed_webserver_loses_no_run_that_was_asked_of_it(races: Path) -> No
     tables = {path: path.read_bytes() for path in (races / "store").rglob("2025-cup-*.parquet")}
     launched = []
     for number in range(ROUNDS):
-        port = free_port()
-        process = start_webserver(races, port)
-        try:
-            wait_for("the webserver", partial(answers, port), 120)
-            launched.append(launch(port, f"2025-cup-{1 + number % 20:02d}"))
+        with serving(races) as url:
+            launched.append(launch(url, f"2025-cup-{1 + number % 20:02d}"))
             time.sleep(chance.uniform(0, 1))
-        finally:
-            kill(process)
         whole(races)
     instance = open_instance(str(races))
     queued = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +13,6 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from nascar_assets.orchestration.commands.ui_server import known_hosts, refusal
-from nascar_assets_tests.orchestration.processes import free_port, kill, start_webserver, wait_for
 
 DELETE = 'mutation { deletePipelineRun(runId: "none") { __typename } }'
 LAUNCH = """mutation($run: ExecutionParams!) { launchRun(executionParams: $run) {
@@ -87,20 +86,9 @@ def test_all_others_are_refused(asked: dict[str, Any], status: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(webserver: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """The webserver of `nascar ui` on an empty home."""
-    port = free_port()
-    server = start_webserver(tmp_path_factory.mktemp("guarded"), port)
-    try:
-        wait_for("the webserver", lambda: _listens(port), 120)
-        yield f"127.0.0.1:{port}"
-    finally:
-        kill(server)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    return webserver(tmp_path_factory.mktemp("guarded")).removeprefix("http://")
 
 
 def test_no_mutation_comes_by_get(address: str) -> None:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-import shutil
 from datetime import datetime
 from html.parser import HTMLParser
 
@@ -198,41 +197,31 @@ def test_a_time_without_a_zone_is_refused():
         render_slate_report(report(race=naive))
 
 
-@pytest.mark.browser
-def test_in_a_browser_it_sorts_fits_a_phone_and_asks_for_nothing(tmp_path):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Chromium is not installed")
+def test_in_a_browser_it_sorts_fits_a_phone_and_asks_for_nothing(browser, tmp_path):
     file = tmp_path / "report.html"
     names = [f"Driver Number{i:02d} Longlastname" for i in range(38)]
     file.write_text(render_slate_report(report(names, n_lineups=25)), encoding="utf-8")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-background-networking", "--disable-gpu"],
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        asked, complaints = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(file.as_uri())
-        first = page.locator("table.forecast tbody tr .driver").first
-        assert first.inner_text() == names[0]
-        page.get_by_role("button", name="Salary").click()
-        assert first.inner_text() == names[0]  # dearest first
-        page.get_by_role("button", name="Salary").click()
-        assert first.inner_text() == names[-1]
-        # The first driver has no starting position: last, whichever way it is sorted.
-        page.get_by_role("button", name="Start").click()
-        assert first.inner_text() == names[1]
-        page.get_by_role("button", name="Start").click()
-        assert first.inner_text() == names[-1]
-        page.set_viewport_size({"width": 390, "height": 844})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        page.get_by_label("Sort by").select_option(label="Driver")
-        assert first.inner_text() == names[0]
-        assert asked == [file.as_uri()]
-        assert complaints == []
-        browser.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    asked, complaints = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(file.as_uri())
+    first = page.locator("table.forecast tbody tr .driver").first
+    assert first.inner_text() == names[0]
+    page.get_by_role("button", name="Salary").click()
+    assert first.inner_text() == names[0]  # dearest first
+    page.get_by_role("button", name="Salary").click()
+    assert first.inner_text() == names[-1]
+    # The first driver has no starting position: last, whichever way it is sorted.
+    page.get_by_role("button", name="Start").click()
+    assert first.inner_text() == names[1]
+    page.get_by_role("button", name="Start").click()
+    assert first.inner_text() == names[-1]
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_label("Sort by").select_option(label="Driver")
+    assert first.inner_text() == names[0]
+    assert asked == [file.as_uri()]
+    assert complaints == []
+    page.close()

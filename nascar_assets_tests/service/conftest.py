@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import httpx
 import pytest
 
 from nascar_assets.storage import DataRoot
+from nascar_assets_tests.orchestration.processes import free_port
 from nascar_assets_tests.service.stored import write_slate
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -46,9 +46,7 @@ class Server:
         self.settings = {"RATE_LIMIT": "", "POLL_LIMIT": "", **settings}
         self.process: subprocess.Popen[bytes] | None = None
         self.log = home.parent / f"{home.name}.log"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=self.url, timeout=30)
 
@@ -207,9 +205,7 @@ def make_server(tmp_path: Path) -> Any:
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A real PostgreSQL server; skipped where it is not installed."""
     script = PROJECT / "scripts" / "postgres.sh"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     # Not in pytest's own folder: the server runs as another user, who may not enter that one.
     home = Path(tempfile.mkdtemp(prefix="nascar-postgres-"))
     environment = {**os.environ, "NASCAR_POSTGRES_HOME": str(home)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from nascar_assets_tests.orchestration.processes import free_port, kill, start_webserver, wait_for
 from nascar_assets_tests.service.conftest import request_body
 
 pytestmark = pytest.mark.slow
@@ -29,25 +28,12 @@ query Run($id: ID!) {
 ASSETS = {"api_request", "api_scenarios", "api_lineups", "api_result"}
 
 
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/server_info", timeout=2).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def test_the_ui_shows_a_jobs_run_with_its_tags_and_assets(server):
+def test_the_ui_shows_a_jobs_run_with_its_tags_and_assets(server, webserver):
     run_id = server.submit(request_body(slate_id="seen-in-the-ui", n_scenarios=10))
     result = server.result(run_id)
-    port = free_port()
-    webserver = start_webserver(server.home, port)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_for("the webserver", lambda: _answers(url), 120)
-        asked = {"query": RUN, "variables": {"id": run_id}}
-        answer = httpx.post(f"{url}/graphql", json=asked, timeout=60).json()
-    finally:
-        kill(webserver)
+    asked = {"query": RUN, "variables": {"id": run_id}}
+    url = webserver(server.home)
+    answer = httpx.post(f"{url}/graphql", json=asked, timeout=60).json()
     run = answer["data"]["runOrError"]
     assert (run["__typename"], run["status"]) == ("Run", "SUCCESS"), answer
     assert run["jobName"] == "api_optimize"

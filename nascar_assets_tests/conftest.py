@@ -1,0 +1,55 @@
+"""Markers, each from the fixtures that a test uses; a webserver and a browser for all packages."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nascar_assets_tests.orchestration.processes import serving
+
+MARKS = {
+    "neo4j_server": "neo4j",
+    "postgres": "postgres",
+    "browser": "browser",
+    "webserver": "server",
+    "server": "server",
+    "make_server": "server",
+    "raced": "home",
+    "world": "home",
+}
+"""The marker of a test that uses a fixture, directly or through others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks each test by what it uses, so that `-m` finds them all and none is marked by hand."""
+    for item in items:
+        for name in MARKS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKS[name])
+
+
+@pytest.fixture(scope="module")
+def webserver() -> Iterator[Callable[[Path], str]]:
+    """Starts the webserver of `nascar ui` on a home and gives its address; stopped at the end."""
+    with ExitStack() as stack:
+        yield lambda home: stack.enter_context(serving(home))
+
+
+@pytest.fixture(scope="module")  # while Playwright runs, no other event loop may
+def browser() -> Iterator[Any]:
+    """A real Chromium; skipped where it is not installed."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium is not installed (scripts/system-packages.sh)")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-background-networking", "--disable-sync"],
+        )
+        yield browser
+        browser.close()
