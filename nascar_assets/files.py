@@ -73,7 +73,8 @@ class GivenText:
         head = re.sub(r'"[^"]*"', "", self.text[:20_000]).splitlines()[:20]
         if head and (named := re.fullmatch(r"sep=(.)", head[0].strip(), re.IGNORECASE)):
             return named[1]
-        return max(",;\t", key=lambda mark: max((line.count(mark) for line in head), default=0))
+        counts = {mark: [line.count(mark) for line in head] for mark in ",;\t"}
+        return max(counts, key=lambda mark: (max(counts[mark], default=0), sum(counts[mark])))
 
     @property
     def decimal_comma(self) -> bool:

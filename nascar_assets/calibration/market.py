@@ -1,8 +1,8 @@
 """A market as a baseline: win odds with their time, the overround taken out, Plackett-Luce orders.
 
-Odds come from a CSV with the columns `race_id`, `driver_id`, `odds` (decimal, above 1) and
-`quoted_at` (ISO time with its zone). Only quotes up to a race's cut-off are used, the latest of
-each driver.
+Odds come from a CSV with the columns `race_id`, `driver_id`, `odds` (or `american_odds`,
+`decimal_odds`) and `quoted_at` (ISO time with its zone). Only quotes up to a race's cut-off are
+used, the latest of each driver.
 
 The overround is taken out by the power method, p_i = (1 / odds_i)^k with k such that the
 probabilities sum to one (Clarke, Kovalchik and Ingram 2017), which takes more from long shots; by
@@ -11,9 +11,12 @@ Shin's method (Shin 1993, doi:10.2307/2234241), or in proportion.
 
 from __future__ import annotations
 
-import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -29,7 +32,15 @@ from nascar_assets.calibration.metrics_input import Floats
 from nascar_assets.calibration.plackett_luce import sample_orders
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import UTC_TIME
+from nascar_assets.files import LARGE, find_header, id_cell, number_cell, read_rows, read_text
 
+OddsFormat = Literal["american", "decimal"]
+_ODDS: tuple[tuple[str, OddsFormat | None], ...] = (
+    ("odds", None),
+    ("american_odds", "american"),
+    ("decimal_odds", "decimal"),
+)
+_HIGHEST_ODDS = 1_000_000
 ODDS_COLUMNS = ("race_id", "driver_id", "odds", "quoted_at")
 UNQUOTED_SHARE = 0.5
 """A driver without odds gets this share of the smallest quoted probability."""
@@ -41,55 +52,128 @@ class NotQuotedError(InputError):
     """The market has no usable odds for a race; it is compared on the other races."""
 
 
-def read_odds(content: bytes, *, file: str = "odds.csv") -> pl.DataFrame:
-    """Odds from a CSV.
+def read_odds(
+    content: bytes, *, file: str = "odds.csv", form: OddsFormat | None = None
+) -> pl.DataFrame:
+    """Odds from a CSV, as decimal odds.
+
+    American odds are told by their sign (`+450` is 5.5, `-115` is 1.87, `EVEN` is 2), fractions by
+    their stroke (`9/2` is 5.5), decimal odds by a point or by being below 100. A whole number of
+    100 or more without a sign may be either and is refused, unless the column's name or `form`
+    says which.
 
     Args:
         content: The file's bytes.
         file: Its name, for messages.
+        form: What odds without a sign are.
 
     Returns:
-        `race_id`, `driver_id`, `odds`, `quoted_at` (UTC), in order of time.
+        `race_id`, `driver_id`, `odds` (decimal), `quoted_at` (UTC), in order of time.
 
     Raises:
         InputError: If a column is missing or a value is no odds, no time, or has no zone; names
             row and field.
     """
-    try:
-        table = pl.read_csv(io.BytesIO(content), infer_schema=False)
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"The file is no CSV: {error}.", file=file) from error
-    missing = [name for name in ODDS_COLUMNS if name not in table.columns]
-    if missing:
+    given = read_text(content, file, limits=LARGE)
+    file, comma = given.file, given.decimal_comma
+    rows = read_rows(given, limits=LARGE)
+    keys = {name: name.replace("_", "") for name in (*ODDS_COLUMNS, *dict(_ODDS))}
+    tables = [
+        [keys[name if column == "odds" else column] for column in ODDS_COLUMNS] for name, _ in _ODDS
+    ]
+    found = find_header(rows, *tables)
+    if found is None:
+        first = {
+            cell.casefold() for _, cells in [next(read_rows(given, limits=LARGE))] for cell in cells
+        }
         raise InputError(
             "The column is missing.",
             file=file,
-            field=missing[0],
+            field=next((name for name in ODDS_COLUMNS if name not in first), "odds"),
             remedy=f"Expected: {', '.join(ODDS_COLUMNS)}.",
         )
-    read = table.select(
-        "race_id",
-        "driver_id",
-        pl.col("odds").cast(pl.Float64, strict=False),
-        pl.col("quoted_at").str.to_datetime(time_zone="UTC", strict=False).cast(UTC_TIME),
-    )
-    zoned = table["quoted_at"].str.contains(r"(Z|[+-]\d{2}:?\d{2})$").fill_null(False)
-    for name, bad, expected in (
-        ("odds", ~(read["odds"] > 1.0).fill_null(False), "decimal odds above 1"),
-        ("quoted_at", read["quoted_at"].is_null() | ~zoned, "an ISO time with its zone"),
-        ("driver_id", read["driver_id"].is_null(), "a driver's id"),
-        ("race_id", read["race_id"].is_null(), "a race's id"),
-    ):
-        rows = bad.arg_true()
-        if len(rows):
-            row = int(rows[0])
+    places = found[1]
+    column, says = next((name, says) for name, says in _ODDS if keys[name] in places)
+    read = []
+    for line, cells in rows:
+        row = {
+            name: cells[places[keys[name]]] if places[keys[name]] < len(cells) else ""
+            for name in (*ODDS_COLUMNS[:2], column, "quoted_at")
+        }
+        when = _moment(row["quoted_at"])
+        if when is None:
             raise InputError(
-                f"Expected {expected}, found {table[name][row]!r}.",
+                f"Expected an ISO time with its zone, found {row['quoted_at']!r}.",
                 file=file,
-                row=row + 2,
-                field=name,
+                row=line,
+                field="quoted_at",
             )
-    return read.sort("quoted_at", "race_id", "driver_id", maintain_order=True)
+        ids = []
+        for name, what in (("race_id", "a race's id"), ("driver_id", "a driver's id")):
+            if not row[name]:
+                raise InputError(f"Expected {what}, found none.", file=file, row=line, field=name)
+            ids.append(id_cell(row[name], file, line, name))
+        try:
+            odds = decimal_odds(row[column], says or form, decimal_comma=comma)
+        except InputError as error:
+            raise InputError(
+                error.message, file=file, row=line, field=column, remedy=error.remedy
+            ) from error
+        read.append((*ids, odds, when))
+    schema: dict[str, Any] = {
+        "race_id": pl.String,
+        "driver_id": pl.String,
+        "odds": pl.Float64,
+        "quoted_at": UTC_TIME,
+    }
+    table = pl.DataFrame(read, schema=schema, orient="row")
+    return table.sort("quoted_at", "race_id", "driver_id", maintain_order=True)
+
+
+def _moment(text: str) -> datetime | None:
+    """The UTC time of an ISO text; none where it is none or has no zone."""
+    try:
+        when = datetime.fromisoformat(text)
+        return None if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def decimal_odds(
+    text: str, form: OddsFormat | None = None, *, decimal_comma: bool = False
+) -> float:
+    """Decimal odds, above 1, of odds as a book writes them; see `read_odds`.
+
+    Raises:
+        InputError: If they are none, or a number without a sign may be American or decimal.
+    """
+    text = text.strip().replace("−", "-")
+    fraction = re.fullmatch(r"([0-9]{1,6})\s*/\s*([0-9]{1,6})", text)
+    signed = text[:1] in ("+", "-")
+    value: Decimal | None
+    if re.fullmatch("even|evens|evs", text, re.IGNORECASE):
+        odds = 2.0
+    elif fraction:
+        odds = 1.0 + int(fraction[1]) / int(fraction[2]) if int(fraction[2]) else 0.0
+    elif (value := number_cell(text, decimal_comma=decimal_comma)) is None:
+        odds = 0.0
+    elif signed or form == "american":
+        fits = form != "decimal" and abs(value) >= 100
+        odds = float(1 + (value / 100 if value > 0 else -100 / value)) if fits else 0.0
+    elif form is None and value >= 100 and re.fullmatch("[0-9,]+", text):
+        raise InputError(
+            f"{text} may be American or decimal odds.",
+            remedy=f"Write +{text} or {text}.0, name the column american_odds or decimal_odds, or "
+            "say which with --odds-format.",
+        )
+    else:
+        odds = float(value)
+    if not 1.0 < odds <= _HIGHEST_ODDS:
+        kind = "American odds, +100 or more or -100 or less" if form == "american" else (
+            "decimal odds above 1, American odds with their sign or a fraction"
+        )  # fmt: skip
+        raise InputError(f"Expected {kind}, found {text!r}.")
+    return odds
 
 
 def power_probabilities(odds: Floats) -> Floats:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -49,6 +49,10 @@ def backtest(
             help="Win odds as CSV (race_id, driver_id, odds, quoted_at): the market as a baseline."
         ),
     ] = None,
+    odds_format: Annotated[
+        Literal["american", "decimal"] | None,
+        typer.Option(help="What odds without a sign are: american or decimal."),
+    ] = None,
     overround: Annotated[
         str, typer.Option(help="How the overround goes: power, shin or proportional.")
     ] = "power",
@@ -76,7 +80,9 @@ def backtest(
     )
     baselines = list(standard_baselines())
     if odds is not None:
-        baselines.append(Market(read_odds(read_file(odds), file=str(odds)), overround))
+        baselines.append(
+            Market(read_odds(read_file(odds), file=odds.name, form=odds_format), overround)
+        )
     with out.progress("races") as update:
         result = run_backtest(
             partial(read_feed_tables, files),

@@ -171,23 +171,17 @@ def read_settings(path: Path | None, home: str) -> str:
     """
     if path is None:
         return ""
+    from nascar_assets.files import read_text
     from nascar_assets.lineups.settings import PortfolioSettings
+    from nascar_assets.orchestration.commands.files import read_file
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"The settings cannot be read: {error}",
-            file=str(path),
-            remedy="Name a TOML file in UTF-8.",
-        ) from error
+    text = read_text(read_file(path), path.name, archives=False).text
     settings = PortfolioSettings.from_toml(text, file=path.name)
     if settings.payout is not None:
         from nascar_assets.contest.presets import PRESETS
 
         if settings.payout in PRESETS:
             return text
-        from nascar_assets.orchestration.commands.files import read_file
         from nascar_assets.orchestration.inputs.payout_files import land_payouts
         from nascar_assets.orchestration.resources import Platform
 

@@ -94,7 +94,7 @@ class RunConfig:
         """
         try:
             stored = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConstraintValueError(f"It is no JSON: {error}.", file=source) from error
         wanted = {field.name for field in fields(cls)} | {"checksum"}
         if not isinstance(stored, dict) or set(stored) != wanted:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
+from nascar_assets.files import find_header, number_cell, read_rows, read_text
 
 Cents = npt.NDArray[np.int64]
 
-_PLACES = re.compile(r"^(\d+)(?:st|nd|rd|th)?(?:\s*(?:-|–|to)\s*(\d+)(?:st|nd|rd|th)?)?$", re.I)
+_PLACE = r"([0-9][0-9,. ]{0,15})(?:st|nd|rd|th)?"
+_PLACES = re.compile(rf"{_PLACE}(?:\s*(?:-|–|—|to)\s*{_PLACE})?", re.IGNORECASE)
+_TICKET = re.compile(r"tickets?|[()]", re.IGNORECASE)
+_MOST_DOLLARS = 1_000_000_000
 _FACTS = ("entries", "entry_fee", "prize_pool", "max_entries")
 
 
@@ -83,30 +84,38 @@ def payout_table(
 def read_payouts(content: bytes, *, file: str = "payouts.csv") -> PayoutTable:
     """Reads a payout table.
 
-    The file is a CSV with the header `places,prize`; places are `1`, `2-5` or `6th to 10th`,
-    prizes dollars (`$1,000.00`). Rows named `entries`, `entry_fee`, `prize_pool` and
-    `max_entries` state facts; the prizes have to add up to a `prize_pool` that is stated.
+    The file is a CSV with the header `places,prize`; places are `1`, `2-5`, `6th to 10th` or
+    `"1,401st - 2,806th"`, prizes dollars (`$1,000.00`) or tickets of a worth that is said
+    (`$5 Ticket`). Rows named `entries`, `entry_fee`, `prize_pool` and `max_entries` state facts;
+    the prizes have to add up to a `prize_pool` that is stated.
 
     Raises:
         PayoutError: Naming row and field of what is wrong: places that overlap or leave a gap,
             prizes that rise or do not add up, amounts that are none.
+        InputError: If the file is no text, empty or too large.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PayoutError(f"the file is not UTF-8: {error.reason}.", file=file) from error
-    rows = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True))
-    if not rows or [cell.strip().lower() for cell in rows[0][:2]] != ["places", "prize"]:
+    given = read_text(content, file)
+    file, comma = given.file, given.decimal_comma
+    rows = read_rows(given)
+    found = find_header(rows, ("places", "prize"))
+    if found is None:
         raise PayoutError("the header is not places,prize.", file=file, row=1, field="places")
+    at = found[1]["places"], found[1]["prize"]
     facts: dict[str, int] = {}
     rows_of: dict[str, int] = {}
     spans: list[tuple[int, int, int, int]] = []
-    for number, row in enumerate(rows[1:], start=2):
-        cells = [cell.strip() for cell in row]
-        if not any(cells):
-            continue
-        if len(cells) < 2:
+    for number, row in rows:
+        cells = [row[place] if place < len(row) else "" for place in at]
+        if not cells[1]:
             raise PayoutError("the row has no prize.", file=file, row=number, field="prize")
+        if "".join(row[max(at) + 1 : max(at) + 2])[:1].isdigit():
+            raise PayoutError(
+                "the row has more cells than places and prize.",
+                file=file,
+                row=number,
+                field="places",
+                remedy='Quote what holds a comma: "1,401st - 2,806th","$1,000".',
+            )
         key = cells[0].lower().replace(" ", "_")
         if key in _FACTS:
             if key in facts:
@@ -116,13 +125,14 @@ def read_payouts(content: bytes, *, file: str = "payouts.csv") -> PayoutTable:
             rows_of[key] = number
             money = key in ("entry_fee", "prize_pool")
             facts[key] = (
-                _cents(cells[1], file, number, key)
+                _cents(cells[1], file, number, key, comma)
                 if money
-                else _whole(cells[1], file, number, key)
+                else _whole(cells[1], file, number, key, comma)
             )
             continue
-        match = _PLACES.match(cells[0])
-        if not match:
+        match = _PLACES.fullmatch(cells[0])
+        ends = [_count(end or match[1], comma) for end in match.groups()] if match else [None]
+        if None in ends:
             raise PayoutError(
                 f"{cells[0]!r} is no place or span of places.",
                 file=file,
@@ -130,13 +140,12 @@ def read_payouts(content: bytes, *, file: str = "payouts.csv") -> PayoutTable:
                 field="places",
                 remedy="Write 1, 2-5 or 6th to 10th.",
             )
-        first = int(match[1])
-        last = int(match[2] or match[1])
+        first, last = (int(end or 0) for end in ends)
         if first < 1 or last < first:
             raise PayoutError(
                 f"places {cells[0]!r} run backwards.", file=file, row=number, field="places"
             )
-        spans.append((first, last, _cents(cells[1], file, number, "prize"), number))
+        spans.append((first, last, _cents(cells[1], file, number, "prize", comma), number))
     return _assembled(spans, facts, rows_of, file)
 
 
@@ -209,24 +218,32 @@ def _assembled(
     return table
 
 
-def _cents(text: str, file: str, row: int, field: str) -> int:
-    try:
-        amount = Decimal(text.replace("$", "").replace(",", "").strip())
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    cents = amount * 100
-    if not cents.is_finite() or cents != cents.to_integral_value() or cents < 0:
+def _cents(text: str, file: str, row: int, field: str, decimal_comma: bool) -> int:
+    worth = _TICKET.sub("", text).strip()
+    # 2.000 may be two dollars or two thousand.
+    unclear = not decimal_comma and re.fullmatch(r"[^,]*\.[0-9]{3,}", worth)
+    amount = None if unclear else number_cell(worth, decimal_comma=decimal_comma)
+    if amount is None or amount * 100 != int(amount * 100) or not 0 <= amount <= _MOST_DOLLARS:
         raise PayoutError(
-            f"{text!r} is no amount in dollars and cents.", file=file, row=row, field=field
+            f"{text!r} is no amount in dollars and cents.",
+            file=file,
+            row=row,
+            field=field,
+            remedy="Write what it is worth in dollars, such as $20 or $20 Ticket.",
         )
-    return int(cents)
+    return int(amount * 100)
 
 
-def _whole(text: str, file: str, row: int, field: str) -> int:
-    bare = text.replace(",", "")
-    if not bare.isdigit() or int(bare) < 1:
+def _count(text: str, decimal_comma: bool) -> int | None:
+    value = number_cell(text, decimal_comma=decimal_comma, whole=True)
+    return None if value is None or value != int(value) else int(value)
+
+
+def _whole(text: str, file: str, row: int, field: str, decimal_comma: bool) -> int:
+    value = _count(text, decimal_comma)
+    if value is None or value < 1:
         raise PayoutError(f"{text!r} is no count.", file=file, row=row, field=field)
-    return int(bare)
+    return value
 
 
 def _dollars(cents: int) -> str:

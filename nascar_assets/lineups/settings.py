@@ -22,6 +22,9 @@ Count = Annotated[int, Field(strict=True, ge=0)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
+_MOST_LETTERS = 200_000
+
+
 class SettingsError(InputError):
     """A portfolio setting that cannot be understood or cannot be right by itself."""
 
@@ -232,16 +235,30 @@ class PortfolioSettings(_Settings):
 
     @classmethod
     def from_toml(cls, text: str, *, file: str | None = None) -> Self:
-        """Settings from TOML.
+        """Settings from TOML, also with a byte order mark or an old Mac's line ends.
 
         Raises:
-            SettingsError: If it is no TOML, or a setting is at fault.
+            SettingsError: If it is no TOML, is larger or nested deeper than settings are, or a
+                setting is at fault.
         """
+        text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+        if len(text) > _MOST_LETTERS:
+            raise SettingsError(
+                f"the settings have more than {_MOST_LETTERS:,} letters, the most that is read.",
+                file=file,
+                remedy="Check that it is the right file.",
+            )
+        # The time and memory that a dotted key takes grow with the square of its dots.
+        dotted = next((n for n, at in enumerate(text.split("\n"), 1) if at.count(".") > 200), None)
+        if dotted is not None:
+            raise SettingsError("the line has more than 200 dots.", file=file, row=dotted)
         try:
             data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:
             line = re.search(r"at line (\d+)", str(error))
             raise SettingsError(
                 f"not valid TOML: {error}.", file=file, row=int(line[1]) if line else None
             ) from error
+        except RecursionError as error:
+            raise SettingsError("the settings are nested too deep.", file=file) from error
         return cls.from_mapping(data, file=file, text=text)

@@ -42,7 +42,7 @@ class ApiKeys:
             EnvironmentFault: If the file cannot be read.
         """
         try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise EnvironmentFault(
                 f"The file of API keys {path} cannot be read: {error}"

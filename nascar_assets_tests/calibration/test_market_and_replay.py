@@ -109,9 +109,9 @@ def test_only_quotes_up_to_the_cut_off_count_and_the_latest_wins(tables, prepare
     [
         (b"race_id,driver_id,odds\n1,2,3", "quoted_at"),
         (b"race_id,driver_id,odds,quoted_at\n1,2,0.9,2024-01-01T00:00:00Z", "row 2, field odds"),
-        (b"race_id,driver_id,odds,quoted_at\n1,2,evens,2024-01-01T00:00:00Z", "decimal odds"),
+        (b"race_id,driver_id,odds,quoted_at\n1,2,maybe,2024-01-01T00:00:00Z", "decimal odds"),
         (b"race_id,driver_id,odds,quoted_at\n1,2,3.5,2024-01-01 00:00:00", "with its zone"),
-        (b"", "no CSV"),
+        (b"", "empty"),
     ],
 )
 def test_bad_odds_are_refused_with_row_and_field(text, part):
@@ -198,3 +198,54 @@ def test_a_lineup_with_a_driver_who_did_not_race_has_no_score_and_stops_no_other
     assert found.excluded == {"105": "in the forecast, not in the results"}
     with pytest.raises(InputError, match="know nothing"):
         replay(scenarios, raced, lineups=[("100", "nobody")])
+
+
+def quoted(odds, column="odds"):
+    return f"race_id,driver_id,{column},quoted_at\n5600,4153.0,{odds},2026-03-15T12:00:00Z".encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal"),
+    [
+        ("+450", 5.5),
+        ("-115", 1 + 100 / 115),
+        ("+100", 2.0),
+        ("EVEN", 2.0),
+        ("9/2", 5.5),
+        ("5.5", 5.5),
+        ("101.0", 101.0),
+        ("+10000", 101.0),
+    ],
+)
+def test_odds_are_read_by_sign_stroke_and_point(text, decimal):
+    read = read_odds(quoted(text))
+    assert read["odds"].to_list() == [pytest.approx(decimal)]
+    assert read["driver_id"].to_list() == ["4153"]
+
+
+@pytest.mark.parametrize(
+    "text", ["inf", "nan", "1.0", "0", "-inf", "1e3", "+50", "-99", "5/0", "", "1e308", "-5.5"]
+)
+def test_what_is_no_odds_is_refused_by_row(text):
+    with pytest.raises(InputError, match="row 2, field odds"):
+        read_odds(quoted(text))
+
+
+def test_a_whole_number_without_a_sign_needs_a_word_which_it_is():
+    with pytest.raises(InputError, match="row 2, field odds: 450 may be American or decimal"):
+        read_odds(quoted("450"))
+    assert read_odds(quoted("450"), form="american")["odds"].to_list() == [5.5]
+    assert read_odds(quoted("450"), form="decimal")["odds"].to_list() == [450.0]
+    assert read_odds(quoted("450", "american_odds"))["odds"].to_list() == [5.5]
+    assert read_odds(quoted("450", "decimal_odds"))["odds"].to_list() == [450.0]
+    with pytest.raises(InputError, match="row 2, field decimal_odds"):
+        read_odds(quoted("+450", "decimal_odds"))
+    with pytest.raises(InputError, match="row 2, field american_odds"):
+        read_odds(quoted("5.5", "american_odds"))
+
+
+def test_ids_that_a_spreadsheet_rounded_and_times_out_of_range_are_refused():
+    with pytest.raises(InputError, match=r"row 2, field driver_id.*saved by a spreadsheet"):
+        read_odds(quoted("5.5").replace(b"4153.0", b"4.1E+03"))
+    with pytest.raises(InputError, match="row 2, field quoted_at"):
+        read_odds(quoted("5.5").replace(b"2026-03-15T12:00:00Z", b"9999-12-31T23:59:59-12:00"))

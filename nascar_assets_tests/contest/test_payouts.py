@@ -89,3 +89,42 @@ def test_prizes_fall_like_a_power_and_add_up():
 def test_a_pool_too_small_for_its_places_is_refused():
     with pytest.raises(InputError, match="does not pay 20 places"):
         power_prizes(10_000, 20, first=5_000, least=1_000)
+
+
+@pytest.mark.parametrize(
+    ("rows", "prizes"),
+    [
+        ('1st,"$2,000"\n2nd - 1400th,$5\n"1,401st - 2,806th",$2', (2_806, 200_000, 500, 200)),
+        ('1,"$1,000.00"\n2nd-5th,$20.00 Ticket\n6,Ticket $5', (6, 100_000, 2_000, 500)),
+    ],
+)
+def test_tables_as_contest_pages_show_them_are_read(rows, prizes):
+    table = read_payouts(f"Places,Prize\n{rows}\n".encode("utf-16"))
+    places, *cents = prizes
+    assert table.prizes_cents.shape == (places,)
+    assert list(dict.fromkeys(table.prizes_cents.tolist())) == cents
+
+
+def test_a_european_spreadsheets_table_is_read():
+    table = read_payouts(b"places;prize\r\n1;2.000,50\r\n2 - 1.400;5\r\nentries;5.000\r\n")
+    assert (table.prizes_cents[0], table.prizes_cents.shape, table.entries) == (
+        200_050,
+        (1_400,),
+        5_000,
+    )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "1,2.000",
+        "1,$2,000",
+        "1,401st - 2,806th,$2",
+        "1,Ticket",
+        "1,1e9",
+        "1-99999999999999999999,5",
+    ],
+)
+def test_what_could_be_two_amounts_is_refused(row):
+    with pytest.raises(InputError, match="row 2"):
+        read_payouts(f"places,prize\n{row}\n".encode())

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import pytest
 
+from nascar_assets.cli.slate import read_settings
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import (
     InfeasiblePortfolio,
@@ -273,3 +274,26 @@ def test_more_rules_than_are_taken_are_refused_before_anything_is_searched():
     for more in ({"groups": groups[:65]}, {"groups": groups[:64], "ownership_max": 2.0}):
         with pytest.raises(SettingsError, match="65 rules on a lineup; at most 64"):
             resolve(slate, PortfolioSettings.of(more))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+def test_a_settings_file_is_read_as_editors_save_it(tmp_path, encoding):
+    path = tmp_path / "portfolio.toml"
+    path.write_bytes('lineups = 7\r\n[drivers."Daniel Suárez"]\r\nlock = true\r\n'.encode(encoding))
+    text = read_settings(path, str(tmp_path))
+    assert PortfolioSettings.from_toml(text).drivers["Daniel Suárez"].lock
+    assert PortfolioSettings.from_toml("\ufefflineups = 7\rsalary_min = 9").salary_min == 9
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lineups = " + "9" * 5_000,
+        "x = " + "[" * 5_000,
+        ".".join("a" * 30_000) + " = 1",
+        "#" * 300_000,
+    ],
+)
+def test_settings_that_would_take_all_memory_are_refused(text):
+    with pytest.raises(SettingsError):
+        PortfolioSettings.from_toml(text)

@@ -7,20 +7,28 @@ import tempfile
 from pathlib import Path
 
 from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.files import LARGE, check_size
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a person's file.
+    """The bytes of a person's file, no more of it than any reader takes.
 
     Raises:
-        InputError: If there is no such file.
+        InputError: If there is no such file, it is a folder, or it is too large.
         EnvironmentFault: If it cannot be read.
     """
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LARGE.size + 1)
+        check_size(len(data), path.name, LARGE)
+        return data
     except FileNotFoundError as error:
         raise InputError(
             "There is no such file.", file=str(path), remedy="Check the path."
+        ) from error
+    except IsADirectoryError as error:
+        raise InputError(
+            "This is a folder, not a file.", file=str(path), remedy="Name a file in it."
         ) from error
     except OSError as error:
         raise EnvironmentFault(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -90,10 +89,6 @@ def add_slate(home: str, salaries: Path, race: str | None = None) -> tuple[Regis
         InputError: If the file or the race is at fault.
         EnvironmentFault: If the file cannot be read or the root not written.
     """
-    if os.path.isdir(salaries):  # not `Path.is_dir`, which may raise: reading says what is wrong
-        raise InputError(
-            "This is a folder, not a salary file.", file=str(salaries), remedy="Name a file in it."
-        )
     data = read_file(salaries)
     root = Platform(home=home).root
     registration, notices = read_slate(root, data, salaries.name, race, datetime.now(UTC))
