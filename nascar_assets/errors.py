@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from nascar_assets.visible import visible
 
 
@@ -62,3 +65,22 @@ class EnvironmentFault(RuntimeError):
 
     def __str__(self) -> str:
         return visible(super().__str__())
+
+
+def causes(error: Any) -> Iterator[Any]:
+    """An error and the errors behind it, outermost first, each once.
+
+    An exception that Dagster hands back has a wrapper as its cause whose own cause is that
+    exception, so a walk that remembers nothing goes round for ever.
+
+    Args:
+        error: An exception, or Dagster's record of one (with `cause` and `context`).
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        if isinstance(error, BaseException):
+            error = error.__cause__ or error.__context__
+        else:
+            error = error.cause or error.context

@@ -11,12 +11,15 @@ import polars as pl
 from nascar_assets.errors import InputError
 from nascar_assets.feed.parse_practice import parse_practice
 from nascar_assets.feed.parse_schedule import parse_schedule
+from nascar_assets.feed.parse_weekend import laps_run
 from nascar_assets.feed.paths import parse_path, race_path, schedule_path
 from nascar_assets.feed.schemas import RESULTS
 from nascar_assets.history.features import FEATURE_TABLE, features_at_starts
 from nascar_assets.history.results import build_race_results
 from nascar_assets.storage.data_root import DataRoot
+from nascar_assets.telemetry.clean_lap_times import clean_lap_times
 from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
+from nascar_assets.telemetry.feed_values import parse_json
 from nascar_assets.telemetry.summary import summarise_laps
 
 
@@ -65,7 +68,7 @@ def read_feed_tables(feed: DataRoot, seasons: Sequence[int] | None = None) -> Fe
     schedule = parse_schedule(payloads)
     sources: dict[str, list[pl.DataFrame]] = {}
     problems: list[tuple[str, str]] = []
-    for race in schedule.filter(pl.col("status") == "complete").iter_rows(named=True):
+    for race in schedule.iter_rows(named=True):
         try:
             tables = _race_tables(feed, race)
         except InputError as error:
@@ -92,7 +95,7 @@ def _race_tables(feed: DataRoot, race: Mapping[str, Any]) -> dict[str, pl.DataFr
         return feed.read(race_path(kind, race["season"], race["series"], race["race_id"]))
 
     weekend = read("weekend")
-    if weekend is None:
+    if weekend is None or laps_run(weekend, race) is None:
         return {}
     tables = {"results": build_race_results(race, weekend, read("loop_stats")).frame}
     if race["race_type"] != "points":
@@ -101,7 +104,9 @@ def _race_tables(feed: DataRoot, race: Mapping[str, Any]) -> dict[str, pl.DataFr
     if practice is not None and practice.strip() != b"null":  # what the feed sends for none
         tables["practice"] = parse_practice(practice, race, tables["results"]).frame
     if laps is not None and laps.strip() != b"null":
-        tables["lap_summaries"] = summarise_laps(laps_from_lap_times(laps, race), race)
+        file = race_path("lap_times", race["season"], race["series"], race["race_id"])
+        body, _ = clean_lap_times(parse_json(laps, file), file, forgiving=True)
+        tables["lap_summaries"] = summarise_laps(laps_from_lap_times(body, race), race)
     return tables
 
 

@@ -20,7 +20,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.client import CachedFile, FeedSource, open_feed
-from nascar_assets.feed.file_check import check_race_file
+from nascar_assets.feed.file_check import check_race_file, holds_nothing_yet
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.paths import (
     RACE_KINDS,
@@ -30,7 +30,7 @@ from nascar_assets.feed.paths import (
     schedule_path,
     series_number,
 )
-from nascar_assets.feed.payload import FeedFormatError
+from nascar_assets.feed.payload import FeedFormatError, decoded
 from nascar_assets.storage import DataRoot
 
 LANDING = "landing/feed"
@@ -68,11 +68,12 @@ class SyncReport:
     Attributes:
         changed: Paths whose content is new or changed since the last sync that was completed.
         unchanged: Number of files found as they were.
-        missing: Number of files that the feed does not have (or that are a bare `null`).
+        missing: Number of files that the feed does not have yet.
         quarantined: Files refused.
         touched: Ids of the races with a new or changed file of their own, sorted.
         schedules: Seasons whose schedule is new or changed.
         seasons: Seasons with a schedule in the landing folder.
+        notices: A sentence for each race of these schedules that is set aside, and each value.
     """
 
     changed: tuple[str, ...]
@@ -82,6 +83,7 @@ class SyncReport:
     touched: tuple[str, ...]
     schedules: tuple[int, ...]
     seasons: tuple[int, ...]
+    notices: tuple[str, ...] = ()
 
 
 def sync_from(
@@ -133,9 +135,9 @@ def sync_feed(
 ) -> SyncReport:
     """Brings new and changed files of a feed into the landing folder.
 
-    Every file is compared by content. A file that is a bare `null` counts as missing; one that is
-    no whole JSON file, or not what its path says, goes to the quarantine with a report, and what
-    was landed before stays. Nothing is ever deleted.
+    Every file is compared by content. A file that is empty, `null` or holds empty lists alone is
+    one that the feed does not have yet; one that is no whole JSON file, or not what its path says,
+    goes to the quarantine with a report, and what was landed before stays. Nothing is ever deleted.
 
     Args:
         source: The feed.
@@ -258,6 +260,7 @@ class _Landing:
         self.unchanged = 0
         self.missing = 0
         self.quarantined: list[Quarantined] = []
+        self.notices: list[str] = []
 
     def settled(self, path: str) -> bool:
         """Whether the file is landed and was reported."""
@@ -266,7 +269,7 @@ class _Landing:
     def land(self, path: str, file: FeedFile) -> None:
         """Brings one file in, if the feed has it and it is new or changed."""
         data = self._source.read(path)
-        if data is None or data.strip() == b"null":
+        if data is None or not data.strip():
             self.missing += 1
             return
         digest = _hash(data)
@@ -274,10 +277,14 @@ class _Landing:
             self.unchanged += 1
             return
         try:
+            value = None if data.strip() == b"null" else decoded(data, path)
+            if value is None or holds_nothing_yet(value, file.kind):
+                self.missing += 1
+                return
             if file.race_id is None:
-                parse_schedule({file.season: data})
+                parse_schedule({file.season: value})
             else:
-                check_race_file(data, file, path)
+                check_race_file(value, file, path)
         except FeedFormatError as error:
             self._refuse(path, data, digest, error)
             return
@@ -325,6 +332,7 @@ class _Landing:
             touched=tuple(sorted({file.race_id for file in files if file.race_id is not None})),
             schedules=tuple(sorted(file.season for file in files if file.kind == "schedule")),
             seasons=tuple(seasons),
+            notices=tuple(self.notices),
         )
 
 
@@ -333,7 +341,13 @@ def _land_schedule(landing: _Landing, season: int) -> pl.DataFrame | None:
     path = schedule_path(season)
     landing.land(path, FeedFile("schedule", season, None, None))
     data = landing.landed(path)
-    return None if data is None else parse_schedule({season: data})
+    if data is None:
+        return None
+    try:
+        return parse_schedule({season: data}, notices=landing.notices)
+    except FeedFormatError as error:  # landed by hand, or before it would have been refused
+        landing.quarantined.append(Quarantined(path, f"{error} Mend or delete it in {LANDING}."))
+        return None
 
 
 def _hash(data: bytes) -> str:

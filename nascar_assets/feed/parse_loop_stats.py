@@ -9,6 +9,7 @@ import polars as pl
 
 from nascar_assets.feed.paths import loop_stats_path
 from nascar_assets.feed.payload import (
+    LARGEST,
     FeedFormatError,
     Parsed,
     Payload,
@@ -54,14 +55,15 @@ _COUNTS = {
     "loop_laps_led": "lead_laps",
     "loop_laps": "laps",
 }
-_NEEDED = ("ps", "fast_laps", "lead_laps", "laps")
+_NEEDED = ("finish_on_track", "fastest_laps", "loop_laps_led", "loop_laps")
 
 
 def parse_loop_stats(payload: Payload, race: Mapping[str, Any]) -> Parsed:
     """The loop statistics of a race.
 
     A driver without an id (0, -1 or null) is left out. Of two rows for one driver the one with
-    more laps is kept, and with the better position where the laps are the same.
+    more laps is kept, and with the better position where the laps are the same. A number that is
+    missing or cannot be costs itself and a notice.
 
     Args:
         payload: The loop statistics file: a list with one object for the race.
@@ -71,7 +73,8 @@ def parse_loop_stats(payload: Payload, race: Mapping[str, Any]) -> Parsed:
         A table `LOOP_STATS`, and notices.
 
     Raises:
-        FeedFormatError: If the file does not have the feed's form; names file and field.
+        FeedFormatError: If the file does not have the feed's form, or no driver has any
+            statistics; names file and field.
     """
     file = loop_stats_path(race["season"], race["series"], race["race_id"])
     races = records(decoded(payload, file), file, "")
@@ -88,38 +91,48 @@ def parse_loop_stats(payload: Payload, race: Mapping[str, Any]) -> Parsed:
     notices: list[str] = []
     for position, driver in enumerate(drivers):
         at = f"{where}[{position}]"
-        number_of_driver = integer(driver, "driver_id", file, at, none=(0, -1))
+        number_of_driver = integer(
+            driver, "driver_id", file, at, none=(0, -1), between=(1, LARGEST), notices=notices
+        )
         if number_of_driver is None:
             notices.append(f"{file}: row {position + 1} has no driver and is left out.")
             continue
-        rows.append({"driver_id": str(number_of_driver), **_statistics(driver, file, at)})
+        row = {"driver_id": str(number_of_driver), **_statistics(driver, file, at, notices)}
+        lacking = [column for column in _NEEDED if row[column] is None]
+        if lacking:
+            notices.append(f"{file}: driver {number_of_driver} has no {', '.join(lacking)}.")
+        rows.append(row)
+    if rows and all(row[column] is None for row in rows for column in _NEEDED):
+        raise FeedFormatError("No driver has any statistics.", file=file, field=where)
     best: dict[str, dict[str, Any]] = {}
-    for row in sorted(rows, key=lambda row: (-row["loop_laps"], row["finish_on_track"])):
+    for row in sorted(rows, key=lambda row: (-(row["loop_laps"] or 0), _order(row))):
         if best.setdefault(row["driver_id"], row) is not row:
             notices.append(
                 f"{file}: driver {row['driver_id']} has two rows; the one with "
                 f"{row['loop_laps']} laps is left out."
             )
-    kept = sorted(best.values(), key=lambda row: row["finish_on_track"])
+    kept = sorted(best.values(), key=_order)
     return Parsed(pl.DataFrame(kept, schema=LOOP_STATS, orient="row"), tuple(notices))
 
 
-def _statistics(driver: dict[str, Any], file: str, where: str) -> dict[str, Any]:
-    for key in _NEEDED:
-        required(driver, key, file, where)
-        if integer(driver, key, file, where) is None:
-            raise FeedFormatError("The field is empty.", file=file, field=f"{where}.{key}")
-    positions = {
-        column: integer(driver, key, file, where, none=(0, -1))
-        for column, key in _POSITIONS.items()
-    }
-    if positions["finish_on_track"] is None:
-        raise FeedFormatError("Positions count from 1.", file=file, field=f"{where}.ps")
+def _order(row: dict[str, Any]) -> float:
+    """The place on track; drivers without one come last."""
+    return float(row["finish_on_track"] or "inf")
+
+
+def _statistics(
+    driver: dict[str, Any], file: str, where: str, notices: list[str]
+) -> dict[str, Any]:
+    places: dict[str, Any] = {"none": (0, -1, 999), "between": (1, 100), "notices": notices}
+    counts: dict[str, Any] = {"none": (-1, 999), "between": (0, 10_000), "notices": notices}
     return {
-        **positions,
         **{
-            column: integer(driver, key, file, where, none=(-1,)) for column, key in _COUNTS.items()
+            column: integer(driver, key, file, where, **places)
+            for column, key in _POSITIONS.items()
         },
-        "average_position": number(driver, "avg_ps", file, where, none=(0, -1)),
-        "driver_rating": number(driver, "rating", file, where, none=(-1,)),
+        **{column: integer(driver, key, file, where, **counts) for column, key in _COUNTS.items()},
+        "average_position": number(driver, "avg_ps", file, where, **places),
+        "driver_rating": number(
+            driver, "rating", file, where, none=(-1, 999), between=(0, 150), notices=notices
+        ),
     }

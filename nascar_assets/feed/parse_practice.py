@@ -10,6 +10,7 @@ import polars as pl
 from nascar_assets.feed.names import clean_name, normalise_name
 from nascar_assets.feed.paths import lap_averages_path
 from nascar_assets.feed.payload import (
+    LARGEST,
     Parsed,
     Payload,
     decoded,
@@ -34,7 +35,7 @@ def parse_practice(
 
     A row without a driver's id (0) is given the id of the entry with the same name or, failing
     that, left out with a notice. Of two rows for one driver in a session the faster is kept.
-    Times of 0 or less and of 999 or more are no times.
+    Times of 0 or less and of 999 or more are no times; what is no number at all is told as well.
 
     Args:
         payload: The file of practice averages: a list of sessions.
@@ -59,14 +60,25 @@ def parse_practice(
     kept: dict[tuple[int, str], dict[str, Any]] = {}
     notices: list[str] = []
     for index, session in enumerate(records(decoded(payload, file), file, "")):
+        if not session:
+            notices.append(f"{file}: session {index + 1} is empty.")
+            continue
         title = text(session, "Title") or f"Session {index + 1}"
         where = f"[{index}].Items"
         for position, item in enumerate(
-            records(required(session, "Items", file, f"[{index}]"), file, where)
+            records(required(session, "Items", file, f"[{index}]") or [], file, where)
         ):
             at = f"{where}[{position}]"
             name = clean_name(text(item, "FullName") or "")
-            found = integer(item, "NASCARDriverID", file, at, none=(0, -1))
+            found = integer(
+                item,
+                "NASCARDriverID",
+                file,
+                at,
+                none=(0, -1),
+                between=(1, LARGEST),
+                notices=notices,
+            )
             driver_id = str(found) if found is not None else by_name.get(normalise_name(name))
             if driver_id is None:
                 notices.append(f"{file}: {title}: {name or 'a row'} has no id and is left out.")
@@ -75,7 +87,7 @@ def parse_practice(
                 "race_id": race["race_id"],
                 "session": title,
                 "driver_id": driver_id,
-                **_times(item, file, at),
+                **_times(item, file, at, notices),
                 "qualifying_at": race["qualifying_at"],
             }
             first = kept.setdefault((index, driver_id), row)
@@ -92,13 +104,17 @@ def parse_practice(
     return Parsed(frame, tuple(notices))
 
 
-def _times(item: dict[str, Any], file: str, where: str) -> dict[str, float | None]:
+def _times(
+    item: dict[str, Any], file: str, where: str, notices: list[str]
+) -> dict[str, float | None]:
     keys = {
         "best_lap_time_s": "BestLapTime",
         "average_lap_time_s": "OverAllAvg",
         **{f"best_{laps}_lap_time_s": f"Con{laps}Lap" for laps in _RUNS},
     }
-    times = {column: number(item, key, file, where) for column, key in keys.items()}
+    times = {
+        column: number(item, key, file, where, notices=notices) for column, key in keys.items()
+    }
     return {
         column: time if time is not None and 0 < time < NO_TIME else None
         for column, time in times.items()

@@ -10,6 +10,7 @@ import polars as pl
 
 from nascar_assets.feed.paths import schedule_path
 from nascar_assets.feed.payload import (
+    LARGEST,
     FeedFormatError,
     Payload,
     decoded,
@@ -18,46 +19,70 @@ from nascar_assets.feed.payload import (
     records,
     required,
     text,
+    truth,
 )
 from nascar_assets.feed.schemas import SCHEDULE, SERIES
-from nascar_assets.feed.times import entries_known, qualifying_known, race_start, results_known
+from nascar_assets.feed.times import (
+    entries_known,
+    qualifying_known,
+    race_start,
+    results_known,
+    with_readable_dates,
+)
 from nascar_assets.feed.tracks import describe_track
 
 _RACE_TYPES = {1: "points", 2: "exhibition"}
 
 
 def parse_schedule(
-    payloads: Mapping[int, Payload], known_keys: Mapping[str, str] | None = None
+    payloads: Mapping[int, Payload],
+    known_keys: Mapping[str, str] | None = None,
+    notices: list[str] | None = None,
 ) -> pl.DataFrame:
     """The races of several seasons, all series, in the order of their starts.
+
+    A race that cannot be placed (of an unknown type or series, of another season than its file,
+    without an id, a track or a date, listed a second time) is set aside and the others are read.
 
     Args:
         payloads: Schedule file by season: an object with one list per series (`series_1`, ...),
             or one list of races.
         known_keys: Race keys given before, by race id; a race keeps its key when the schedule
             moves.
+        notices: Gets a sentence for each race set aside and each value left out.
 
     Returns:
         A table `SCHEDULE`, sorted by start, series and race id.
 
     Raises:
-        FeedFormatError: If a file or a race does not have the feed's form; names file and field.
+        FeedFormatError: If a file does not have the feed's form, or none of its races can be
+            placed; names file and field.
     """
+    notices = [] if notices is None else notices
     rows: list[dict[str, Any]] = []
     seen: dict[str, str] = {}
     for season in sorted(payloads):
         file = schedule_path(season)
-        for where, race in _races(payloads[season], file):
-            row = _race_row(race, file, where)
-            race_id = row["race_id"]
-            if race_id in seen:
-                raise FeedFormatError(
-                    f"Race {race_id} is listed twice, also as {seen[race_id]}.",
-                    file=file,
-                    field=where,
-                )
-            seen[race_id] = where
+        listed = _races(payloads[season], file)
+        faults = []
+        for where, race in listed:
+            try:
+                row = _race_row(race, season, file, where, notices)
+                race_id = row["race_id"]
+                if race_id in seen:
+                    raise FeedFormatError(
+                        f"Race {race_id} is listed twice, also as {seen[race_id]}.",
+                        file=file,
+                        field=where,
+                    )
+            except FeedFormatError as error:
+                faults.append(error)
+                continue
+            seen[race_id] = f"{file}, {where}"
             rows.append(row)
+        if faults and len(faults) == len(listed):
+            raise faults[0]
+        notices += [f"{fault} The race is set aside; the others are read." for fault in faults]
     rows.sort(key=lambda row: (row["start_time"], row["series"], int(row["race_id"])))
     _number_races(rows, known_keys or {})
     return pl.DataFrame(rows, schema=SCHEDULE, orient="row")
@@ -78,35 +103,47 @@ def _races(payload: Payload, file: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def _race_row(race: dict[str, Any], file: str, where: str) -> dict[str, Any]:
+def _race_row(
+    race: dict[str, Any], season: int, file: str, where: str, notices: list[str]
+) -> dict[str, Any]:
     race_id = _needed(race, "race_id", file, where)
     series = _needed(race, "series_id", file, where)
-    season = _needed(race, "race_season", file, where)
-    if series not in SERIES:
-        raise FeedFormatError(
-            f"The series {series} is unknown.", file=file, field=f"{where}.series_id"
-        )
     kind = _needed(race, "race_type_id", file, where)
+    track_id = _needed(race, "track_id", file, where)
+    own_season = integer(race, "race_season", file, where)
+    if series not in SERIES:
+        raise _misplaced(race_id, f"the series {series} is unknown", file, where, "series_id")
     if kind not in _RACE_TYPES:
-        raise FeedFormatError(
-            f"The race type {kind} is unknown.", file=file, field=f"{where}.race_type_id"
+        raise _misplaced(race_id, f"the race type {kind} is unknown", file, where, "race_type_id")
+    if own_season not in (None, season):
+        told = f"it is of {own_season} and its file of {season}"
+        raise _misplaced(race_id, told, file, where, "race_season")
+
+    def whole(key: str, *none: int) -> int | None:
+        """A value that costs itself alone where it is at fault."""
+        return integer(
+            race, key, file, where, none=none or (0, -1), between=(0, 2000), notices=notices
         )
-    laps = integer(race, "scheduled_laps", file, where, none=(0, -1))
-    restrictor_plate = bool(race.get("restrictor_plate"))
+
+    laps = whole("scheduled_laps")
+    restrictor_plate = truth(race, "restrictor_plate")
     track = describe_track(
-        str(_needed(race, "track_id", file, where)),
+        str(track_id),
         text(race, "track_name") or "",
         season,
         restrictor_plate=restrictor_plate,
-        scheduled_distance=number(race, "scheduled_distance", file, where),
+        scheduled_distance=number(
+            race, "scheduled_distance", file, where, between=(0, 2000), notices=notices
+        ),
         scheduled_laps=laps,
     )
+    race = with_readable_dates(race, file, where, notices)
     start = race_start(race, track.zone, file)
-    run = integer(race, "actual_laps", file, where, none=(0, -1))
+    run = whole("actual_laps")
     # A race that was run has a leader; where the feed counts none, it has not counted at all.
-    leaders = integer(race, "number_of_leaders", file, where, none=(0, -1))
+    leaders = whole("number_of_leaders")
     counted = run is not None and leaders is not None
-    winner = integer(race, "winner_driver_id", file, where, none=(0, -1))
+    winner = integer(race, "winner_driver_id", file, where, none=(0, -1), notices=notices)
     return {
         "race_id": str(race_id),
         "race_key": "",
@@ -124,19 +161,21 @@ def _race_row(race: dict[str, Any], file: str, where: str) -> dict[str, Any]:
         "qualifying_at": qualifying_known(race, start, track.zone, file),
         "results_at": results_known(race, start, file),
         "actual_laps": run,
-        "stage_ends": _stage_ends(race, laps, file, where),
-        "field_size": integer(race, "number_of_cars_in_field", file, where, none=(0, -1)),
+        "stage_ends": _stage_ends(race, laps, file, where, notices),
+        "field_size": whole("number_of_cars_in_field"),
         "winner_driver_id": str(winner) if winner is not None and run is not None else None,
         "restrictor_plate": restrictor_plate,
-        "cautions": integer(race, "number_of_cautions", file, where) if counted else None,
-        "caution_laps": integer(race, "number_of_caution_laps", file, where) if counted else None,
-        "lead_changes": integer(race, "number_of_lead_changes", file, where) if counted else None,
+        "cautions": whole("number_of_cautions", -1) if counted else None,
+        "caution_laps": whole("number_of_caution_laps", -1) if counted else None,
+        "lead_changes": whole("number_of_lead_changes", -1) if counted else None,
         "leaders": leaders if counted else None,
         "status": "complete" if run is not None else "scheduled",
     }
 
 
-def _stage_ends(race: dict[str, Any], scheduled: int | None, file: str, where: str) -> list[int]:
+def _stage_ends(
+    race: dict[str, Any], scheduled: int | None, file: str, where: str, notices: list[str]
+) -> list[int]:
     """Laps on which the stages end, without the race's own end.
 
     The feed gives the stages' lengths. The last one says nothing: before the race it is a guess
@@ -144,7 +183,7 @@ def _stage_ends(race: dict[str, Any], scheduled: int | None, file: str, where: s
     at times left out: three stages of equal length that end before the race does have a fourth.
     """
     lengths = [
-        integer(race, f"stage_{stage}_laps", file, where, none=(0, -1)) or 0
+        integer(race, f"stage_{stage}_laps", file, where, notices=notices) or 0
         for stage in range(1, 5)
     ]
     first, second, third, fourth = lengths
@@ -182,9 +221,13 @@ def _number_races(rows: list[dict[str, Any]], known_keys: Mapping[str, str]) -> 
         row["race_key"] = key
 
 
+def _misplaced(race_id: int, why: str, file: str, where: str, field: str) -> FeedFormatError:
+    return FeedFormatError(f"Race {race_id}: {why}.", file=file, field=f"{where}.{field}")
+
+
 def _needed(race: dict[str, Any], key: str, file: str, where: str) -> int:
     required(race, key, file, where)
-    value = integer(race, key, file, where)
+    value = integer(race, key, file, where, between=(1, LARGEST))
     if value is None:
         raise FeedFormatError("The field is empty.", file=file, field=f"{where}.{key}")
     return value

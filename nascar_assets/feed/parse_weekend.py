@@ -10,6 +10,7 @@ import polars as pl
 from nascar_assets.feed.names import clean_name, normalise_name
 from nascar_assets.feed.paths import weekend_path
 from nascar_assets.feed.payload import (
+    LARGEST,
     FeedFormatError,
     Parsed,
     Payload,
@@ -19,6 +20,7 @@ from nascar_assets.feed.payload import (
     records,
     required,
     text,
+    truth,
 )
 from nascar_assets.feed.schemas import ENTRIES, RACE_COLUMNS, UTC_TIME
 from nascar_assets.feed.status import car_status
@@ -40,6 +42,9 @@ OFFICIAL_RESULTS: dict[str, pl.DataType | type[pl.DataType]] = {
 
 FULL_FIELDS: dict[str, int] = {"cup": 40, "xfinity": 38, "trucks": 36}
 """Cars in a full field; a place beyond it and beyond the race's own field is not on the grid."""
+
+_NO_PLACE = (0, -1, 999)
+"""What the feed writes where there is no place."""
 
 _MAKES = {"chevy": "Chevrolet", "chv": "Chevrolet", "frd": "Ford", "tyt": "Toyota"}
 
@@ -92,17 +97,55 @@ def parse_entries(payload: Payload, race: Mapping[str, Any]) -> Parsed:
     return Parsed(frame.select(list(ENTRIES)), tuple(notices))
 
 
+def laps_run(payload: Payload, race: Mapping[str, Any]) -> int | None:
+    """The laps that a race had by its weekend feed; none where that holds no final result.
+
+    The schedule may learn later of a race that was run, and earlier. What the weekend feed says
+    counts: laps of the race, a winner with laps, and that it is over (by the schedule, a winner, a
+    time of the race, or all scheduled laps). A grid has none of these.
+
+    Args:
+        payload: The weekend feed.
+        race: The race's row of `SCHEDULE`.
+
+    Raises:
+        FeedFormatError: If the file does not have the feed's form.
+    """
+    file, weekend, rows = _weekend(payload, race)
+    aside: list[str] = []  # the parsers of the rows tell them
+    ahead = max(
+        (
+            _laps(row, "laps_completed", file, "", aside) or 0
+            for row in rows
+            if _place(row, "finishing_position", file, "", aside)
+        ),
+        default=0,
+    )
+    run = _laps(weekend, "actual_laps", file, "", aside)
+    whole_distance = 0 < (race["scheduled_laps"] or 0) <= ahead
+    over = (
+        race["status"] == "complete"
+        or whole_distance
+        or text(weekend, "total_race_time") is not None
+        or integer(weekend, "winner_driver_id", file, none=(0, -1), notices=aside) is not None
+    )
+    if not ahead or not over or not (run or whole_distance or race["status"] == "complete"):
+        return None
+    return run or race["actual_laps"] or ahead
+
+
 def parse_official_results(payload: Payload, race: Mapping[str, Any]) -> Parsed:
     """The official result of a finished race: order after disqualification, laps, status.
 
     Rules:
 
     - A row without laps and without a status did not start (did not qualify, or withdrew) and is
-      left out, as is a car without a driver.
+      left out, as is a car without a driver, or without a finishing place.
     - Of two rows for one driver the one with more laps is kept, and with the better finish where
       the laps are the same.
     - A status text that is not known counts as mechanical.
     - Where the race counts no leaders, its cautions are not known either.
+    - A number that cannot be is left out and told.
 
     Args:
         payload: The weekend feed.
@@ -116,24 +159,37 @@ def parse_official_results(payload: Payload, race: Mapping[str, Any]) -> Parsed:
             cars have the same finish.
     """
     file, weekend, rows = _weekend(payload, race)
-    run = integer(weekend, "actual_laps", file, "weekend_race[0]", none=(0, -1))
+    run = laps_run(payload, race)
     if run is None:
         raise FeedFormatError(
             "The race has not been run.", file=file, field="weekend_race[0].actual_laps"
         )
     entries, notices = _identified(rows, race, file, started_only=True)
-    counted = integer(weekend, "number_of_leaders", file, none=(0, -1)) is not None
+
+    where = "weekend_race[0]"
+    counted = _laps(weekend, "number_of_leaders", file, where, notices)
     shared = {
         "results_at": race["results_at"],
         "actual_laps": run,
-        "cautions": integer(weekend, "number_of_cautions", file) if counted else None,
-        "caution_laps": integer(weekend, "number_of_caution_laps", file) if counted else None,
+        **{
+            column: _laps(weekend, f"number_of_{column}", file, where, notices) if counted else None
+            for column in ("cautions", "caution_laps")
+        },
     }
-    results = [{**entry, **shared, **_outcome(entry, file, notices)} for entry in entries]
-    _check_distinct_finishes(results, file)
+    results = []
+    for entry in entries:
+        outcome = _outcome(entry, file, notices)
+        if outcome["finish"] is None:
+            notices.append(
+                f"{file}: {entry['driver_name']} (car {entry['car_number']}) has no finishing "
+                "place and is left out of the results."
+            )
+        else:
+            results.append({**entry, **shared, **outcome})
     kept = _one_row_each(
-        results, file, notices, lambda result: (-result["laps_completed"], result["finish"])
+        results, file, notices, lambda result: (-(result["laps_completed"] or 0), result["finish"])
     )
+    _check_distinct_finishes(kept, race, file)
     kept.sort(key=lambda result: result["finish"])
     frame = pl.DataFrame(
         kept, schema=list(OFFICIAL_RESULTS), schema_overrides=OFFICIAL_RESULTS, orient="row"
@@ -164,6 +220,14 @@ def _weekend(
     return file, weekend, records(rows if rows is not None else [], file, where)
 
 
+def _place(row: dict[str, Any], key: str, file: str, where: str, notices: list[str]) -> int | None:
+    return integer(row, key, file, where, none=_NO_PLACE, between=(1, 100), notices=notices)
+
+
+def _laps(row: dict[str, Any], key: str, file: str, where: str, notices: list[str]) -> int | None:
+    return integer(row, key, file, where, none=(-1, 999), between=(0, 2000), notices=notices)
+
+
 def _identified(
     rows: Iterable[dict[str, Any]],
     race: Mapping[str, Any],
@@ -179,7 +243,9 @@ def _identified(
         where = f"weekend_race[0].results[{position}]"
         car = text(row, "car_number")
         name = clean_name(text(row, "driver_fullname") or "")
-        number_of_driver = integer(row, "driver_id", file, where, none=(0, -1))
+        number_of_driver = integer(
+            row, "driver_id", file, where, none=(0, -1), between=(1, LARGEST), notices=notices
+        )
         if started_only and not _started(row, file, where):
             notices.append(f"{file}: {name or 'a car without a driver'} (car {car}) did not start.")
             continue
@@ -201,12 +267,16 @@ def _identified(
                 "team": team_name(text(row, "team_name"), race["series"]),
                 "manufacturer": _MAKES.get(make.casefold(), make) if make else None,
                 "crew_chief": _person(text(row, "crew_chief_fullname")),
-                "start": integer(row, "starting_position", file, where, none=(0, -1)),
-                "qualifying_position": integer(
-                    row, "qualifying_position", file, where, none=(0, -1)
-                ),
+                "start": _place(row, "starting_position", file, where, notices),
+                "qualifying_position": _place(row, "qualifying_position", file, where, notices),
                 "qualifying_speed_mph": number(
-                    row, "qualifying_speed", file, where, none=(0, -1, 999)
+                    row,
+                    "qualifying_speed",
+                    file,
+                    where,
+                    none=_NO_PLACE,
+                    between=(0, 300),
+                    notices=notices,
                 ),
                 "_row": row,
                 "_where": where,
@@ -218,47 +288,45 @@ def _identified(
 def _outcome(entry: dict[str, Any], file: str, notices: list[str]) -> dict[str, Any]:
     row, where = entry["_row"], entry["_where"]
     status_text = text(row, "finishing_status")
-    status, known = car_status(status_text, disqualified=bool(row.get("disqualified")))
+    status, known = car_status(status_text, disqualified=truth(row, "disqualified"))
     if not known:
         notices.append(
             f"{file}: the status {status_text!r} of {entry['driver_name']} is not known "
             f"and counts as {status}."
         )
-    counts: dict[str, Any] = {}
-    for column, key in (
-        ("finish", "finishing_position"),
-        ("laps_completed", "laps_completed"),
-        ("laps_led", "laps_led"),
-    ):
-        required(row, key, file, where)
-        value = integer(row, key, file, where)
-        lowest = 1 if column == "finish" else 0
-        if value is None or value < lowest:
-            raise FeedFormatError(
-                f"A number from {lowest} up was expected, not {row[key]!r}.",
-                file=file,
-                field=f"{where}.{key}",
-            )
-        counts[column] = value
-    return {**counts, "status": status, "status_text": status_text}
+    return {
+        "finish": _place(row, "finishing_position", file, where, notices),
+        "laps_completed": _laps(row, "laps_completed", file, where, notices),
+        "laps_led": _laps(row, "laps_led", file, where, notices),
+        "status": status,
+        "status_text": status_text,
+    }
 
 
 def _started(row: dict[str, Any], file: str, where: str) -> bool:
-    laps = integer(row, "laps_completed", file, where)
-    return bool(laps and laps > 0) or text(row, "finishing_status") is not None
+    laps = _laps(row, "laps_completed", file, where, [])
+    return bool(laps) or text(row, "finishing_status") is not None
 
 
-def _check_distinct_finishes(results: list[dict[str, Any]], file: str) -> None:
+def _check_distinct_finishes(
+    results: list[dict[str, Any]], race: Mapping[str, Any], file: str
+) -> None:
     places: dict[int, list[dict[str, Any]]] = {}
     for result in results:
         places.setdefault(result["finish"], []).append(result)
-    shared = [(place, rows) for place, rows in sorted(places.items()) if len(rows) > 1]
-    if not shared:
-        return
-    told = "; ".join(f"{_all_of(rows)} finished in place {place}" for place, rows in shared)
-    raise FeedFormatError(
-        f"{told}.", file=file, field=f"{shared[0][1][1]['_where']}.finishing_position"
+    told = "; ".join(
+        f"{_all_of(rows)} finished in place {place}"
+        for place, rows in sorted(places.items())
+        if len(rows) > 1
     )
+    if told:
+        raise FeedFormatError(
+            f"Race {race['race_id']} ({race['race_name']}): {told}.",
+            file=file,
+            field="weekend_race[0].results.finishing_position",
+            remedy="Its results stay as they were. Sync again when the feed has corrected the "
+            f"file, or correct it under landing/feed/{file}.",
+        )
 
 
 def _all_of(rows: list[dict[str, Any]]) -> str:

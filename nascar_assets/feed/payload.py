@@ -15,6 +15,10 @@ Payload = bytes | str | list[Any] | dict[str, Any]
 """A feed file as it came, or already decoded."""
 
 
+LARGEST = 1e15
+"""No number of the feed is as large."""
+
+
 class FeedFormatError(InputError):
     """A feed file does not have the form that the feed's files have."""
 
@@ -49,23 +53,20 @@ def decoded(payload: Payload, file: str) -> Any:
 
 
 def records(value: Any, file: str, field: str) -> list[dict[str, Any]]:
-    """A list of JSON objects.
+    """A list of JSON objects; what is none is an empty one, which the rows' own rules tell of.
 
     Raises:
-        FeedFormatError: If it is no list, or an element is no object.
+        FeedFormatError: If it is no list, or holds things and not one object.
     """
     if not isinstance(value, list):
         raise FeedFormatError(
             f"A list was expected, not {_type_name(value)}.", file=file, field=field
         )
-    for number, item in enumerate(value):
-        if not isinstance(item, dict):
-            raise FeedFormatError(
-                f"An object was expected, not {_type_name(item)}.",
-                file=file,
-                field=f"{field}[{number}]",
-            )
-    return value
+    if value and not any(isinstance(item, dict) for item in value):
+        raise FeedFormatError(
+            f"An object was expected, not {_type_name(value[0])}.", file=file, field=f"{field}[0]"
+        )
+    return [item if isinstance(item, dict) else {} for item in value]
 
 
 def required(row: Mapping[str, Any], key: str, file: str, where: str = "") -> Any:
@@ -85,21 +86,16 @@ def integer(
     file: str,
     where: str = "",
     *,
-    none: Iterable[int] = (),
+    none: Iterable[float] = (),
+    between: tuple[float, float] = (-LARGEST, LARGEST),
+    notices: list[str] | None = None,
 ) -> int | None:
-    """A whole number; none for null, `""`, `"NA"`, an absent field and the values in `none`.
-
-    Raises:
-        FeedFormatError: If there is something that is no whole number.
-    """
-    value = number(row, key, file, where)
-    if value is None:
-        return None
-    if value != int(value):
-        raise FeedFormatError(
-            f"A whole number was expected, not {row[key]!r}.", file=file, field=_path(where, key)
-        )
-    return None if int(value) in none else int(value)
+    """A whole number; as for `number`."""
+    value = number(row, key, file, where, none=none, between=between, notices=notices)
+    if value is None or value == int(value):
+        return None if value is None else int(value)
+    _tell_fault("A whole number", row, key, file, where, notices)
+    return None
 
 
 def number(
@@ -109,29 +105,51 @@ def number(
     where: str = "",
     *,
     none: Iterable[float] = (),
+    between: tuple[float, float] = (-LARGEST, LARGEST),
+    notices: list[str] | None = None,
 ) -> float | None:
-    """A number, also where it is written as text; none as for `integer`.
+    """A number, also where it is written as text.
+
+    None for null, `""`, `"NA"`, an absent field and the values in `none`.
+
+    Args:
+        row: The object that holds it.
+        key: Its field.
+        file: The file, for errors.
+        where: The object's place in the file, for errors.
+        none: What the feed writes where it has no value.
+        between: The least and the largest value that is possible.
+        notices: Where given, a value at fault costs itself and a sentence here, not the file.
 
     Raises:
-        FeedFormatError: If there is something that is no finite number.
+        FeedFormatError: If there is something else, and no `notices` to tell it.
     """
     value = row.get(key)
-    if value is None or value == "" or value == "NA":
-        return None
     if isinstance(value, str):
+        if value.strip() in ("", "NA"):
+            return None
         try:
             value = float(value)
         except ValueError:
-            value = None
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not abs(value) < 1e15  # also refuses NaN and infinities
-    ):
-        raise FeedFormatError(
-            f"A number was expected, not {row[key]!r}.", file=file, field=_path(where, key)
-        )
-    return None if value in none else value
+            value = float("nan")
+    if value is None:
+        return None
+    low, high = between
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < LARGEST:
+        _tell_fault("A number", row, key, file, where, notices)  # NaN and infinities as well
+    elif value in none:
+        return None
+    elif low <= value <= high:
+        return value
+    else:
+        told = f"A number from {low:g} " + (f"to {high:g}" if high < LARGEST else "up")
+        _tell_fault(told, row, key, file, where, notices)
+    return None
+
+
+def truth(row: Mapping[str, Any], key: str) -> bool:
+    """A truth, also where it is written as a number or as text."""
+    return str(row.get(key)).strip().casefold() in ("true", "1", "1.0", "yes")
 
 
 def text(row: Mapping[str, Any], key: str) -> str | None:
@@ -141,6 +159,23 @@ def text(row: Mapping[str, Any], key: str) -> str | None:
         return None
     stripped = " ".join(str(value).split())
     return None if stripped in ("", "NA") else stripped
+
+
+def _tell_fault(
+    expected: str,
+    row: Mapping[str, Any],
+    key: str,
+    file: str,
+    where: str,
+    notices: list[str] | None,
+) -> None:
+    """Tells or raises that a value is not what was expected."""
+    shown = repr(row[key])
+    message = f"{expected} was expected, not {shown if len(shown) <= 40 else shown[:37] + '...'}."
+    error = FeedFormatError(message, file=file, field=_path(where, key))
+    if notices is None:
+        raise error
+    notices.append(f"{error} The value is left out.")
 
 
 def _path(where: str, key: str) -> str:

@@ -88,6 +88,29 @@ def _dated_start(
     return start
 
 
+def with_readable_dates(
+    race: Mapping[str, Any], file: str, where: str, notices: list[str]
+) -> dict[str, Any]:
+    """A race of the schedule without the dates and events that cannot be read, which are told."""
+    kept = dict(race)
+    for key in ("date_scheduled", "race_date", "tunein_date", "qualifying_date"):
+        try:
+            _date(kept, key, file)
+        except FeedFormatError as error:
+            notices.append(f"{error} The date of {where} is left out.")
+            kept[key] = None
+    events = kept.get("schedule")
+    kept["schedule"] = []
+    for event in events if isinstance(events, list) else ():
+        try:
+            _event_times({"schedule": [event]}, file, (PRACTICE_RUN, QUALIFYING_RUN, RACE_RUN))
+        except FeedFormatError as error:
+            notices.append(f"{error} The event of {where} is left out.")
+        else:
+            kept["schedule"].append(event)
+    return kept
+
+
 def entries_known(start: datetime) -> datetime:
     """When the entry list is known: 5 days before the start."""
     return start - _ENTRIES_BEFORE

@@ -21,7 +21,8 @@ def build_race_results(
 
     `finish` is the official place, after disqualification; `finish_on_track` is the order of the
     loop statistics. Starting positions and laps completed are the weekend feed's; so are laps
-    led, unless they do not add up to the race's laps and those of the loop statistics do.
+    led, unless they do not add up to the race's laps and those of the loop statistics do. Where
+    the weekend feed lacks a driver's laps, those of the loop statistics are taken.
 
     What does not add up is told in the notices: places that are missing in the official order
     (of rows that were left out), laps led that differ from the race's laps, drivers who are in one
@@ -51,6 +52,20 @@ def build_race_results(
     file = weekend_path(race["season"], race["series"], race["race_id"])
     if loop_stats is not None:
         notices += _unmatched(official.frame, loop, file)
+    joined = joined.with_columns(
+        laps_completed=pl.coalesce("laps_completed", "loop_laps"),
+        laps_led=pl.coalesce("laps_led", "loop_laps_led"),
+    )
+    notices += [
+        f"{file}: {name} has no laps completed and is left out of the results."
+        for name in joined.filter(pl.col("laps_completed").is_null())["driver_name"]
+    ]
+    joined = joined.filter(pl.col("laps_completed").is_not_null())
+    notices += [
+        f"{file}: {name} has no laps led, which count as 0."
+        for name in joined.filter(pl.col("laps_led").is_null())["driver_name"]
+    ]
+    joined = joined.with_columns(pl.col("laps_led").fill_null(0))
     joined, led = _laps_led(joined, file)
     notices += led
     notices += _laws(joined, file)

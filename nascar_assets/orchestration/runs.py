@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.execution.api import execute_run
+from dagster._core.execution.execute_in_process import merge_run_tags
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.partitions import RACES, SLATES, range_tags
 from nascar_assets.orchestration.stage_times import StageTimes
+from nascar_assets.orchestration.tags import RACE, RUN_KEY, SLATE, set_aside_by
 
 Progress = Callable[[int, int, str], None]
 """Told of a run's steps as they end: how many are done, of how many, and which starts next."""
+
+LOCATION = "nascar_assets.definitions"
+"""The code location's name in the UI: that of its module, which is Dagster's own choice."""
 
 _QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -49,7 +65,7 @@ def run_job(
     quiet: bool = True,
     progress: Progress | None = None,
     times: StageTimes | None = None,
-) -> dg.ExecuteInProcessResult:
+) -> dg.JobExecutionResult:
     """Runs a job in this process; `times` gets what each of its stages took.
 
     Raises:
@@ -63,13 +79,31 @@ def run_job(
         instance.add_event_listener(run_id, _steps_told(progress, len(job.nodes)))
     if times is not None:
         instance.add_event_listener(run_id, times)
-    return job.execute_in_process(
+    run = instance.create_run_for_job(
+        job_def=job,
         run_config=config,
-        instance=instance,
-        partition_key=partition,
-        tags=dict(tags or {}),
+        tags=merge_run_tags(job, partition, _filters(job, partition, tags), None, instance, config),
         run_id=run_id,
+        remote_job_origin=origin_of(job.name),
     )
+    return execute_run(InMemoryJob(job), run, instance, raise_on_error=True)
+
+
+def origin_of(job: str) -> RemoteJobOrigin:
+    """Where a job comes from, as runs of the UI and the daemon say: its page lists runs by this."""
+    module = LoadableTargetOrigin(executable_path=sys.executable, module_name=LOCATION)
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(module, LOCATION)
+    return RemoteJobOrigin(RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME), job)
+
+
+def _filters(
+    job: dg.JobDefinition, partition: str | None, tags: Mapping[str, str] | None
+) -> dict[str, str]:
+    """A run's tags with those by which a person filters the runs of a slate or a race."""
+    made = dict(tags or {})
+    if partition is not None and job.partitions_def in (RACES, SLATES):
+        made.setdefault(RACE if job.partitions_def == RACES else SLATE, partition)
+    return made
 
 
 def _steps_told(progress: Progress, total: int) -> Callable[[dg.EventLogEntry], None]:
@@ -90,26 +124,41 @@ def _steps_told(progress: Progress, total: int) -> Callable[[dg.EventLogEntry], 
 
 
 def run_races(
-    job: dg.JobDefinition, instance: dg.DagsterInstance, keys: Sequence[str]
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    keys: Sequence[str],
+    run_keys: Mapping[str, str] | None = None,
 ) -> dict[str, Exception]:
     """Materialises races, as few runs as their order allows; returns what failed.
 
-    Races that stand next to each other in the partitions' order go into one run. Where a run of
-    many fails, its races are run one by one, so that one bad race does not stop the others.
+    Races that stand next to each other in the partitions' order go into one run. What such a run
+    sets aside is run by itself, and so are all its races where it failed by no fault of the
+    machine, so that one bad race does not stop the others.
+
+    Args:
+        job: The job.
+        instance: Dagster's instance.
+        keys: Partition keys of races.
+        run_keys: The run key of each race's files, by which the daemon knows what failed already.
     """
     failures: dict[str, Exception] = {}
     for members in _stretches(instance, keys):
-        try:
-            run_job(job, instance, tags=range_tags(members))
-        except Exception as error:
-            if len(members) == 1:
-                failures[members[0]] = error
+        left: Sequence[str] = members
+        if len(members) > 1:
+            try:
+                run = run_job(job, instance, tags=range_tags(members))
+                left = set_aside_by(run.dagster_run.tags, members)
+            except (EnvironmentFault, OSError, MemoryError) as error:
+                failures |= dict.fromkeys(members, error)
                 continue
-            for key in members:
-                try:
-                    run_job(job, instance, partition=key)
-                except Exception as single:
-                    failures[key] = single
+            except Exception:
+                left = members
+        for key in left:
+            tags = {RUN_KEY: run_keys[key]} if run_keys and key in run_keys else {}
+            try:
+                run_job(job, instance, partition=key, tags=tags)
+            except Exception as error:
+                failures[key] = error
     return failures
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 RUN_KEY = "dagster/run_key"
 PARTITION = "dagster/partition"
 
@@ -14,8 +16,17 @@ SALARIES = "nascar/salaries"
 SLATE = "nascar/slate"
 """Tag: the slate of a run."""
 
+RACE = "nascar/race"
+"""Tag: the race of a run over one race."""
+
 BATCH = "nascar/batch"
 """Tag: the run is over several neighbouring races."""
+
+ASIDE = "nascar/aside"
+"""Tag: the run over several races set some aside, each of which `aside_tag` names."""
+
+TOLD = "nascar/told"
+"""Tag: what the failure notice of this run was about, so that the same is not told again."""
 
 BACKFILL = "dagster/backfill"
 """Dagster's tag of a run that belongs to a person's backfill."""
@@ -32,3 +43,13 @@ FOR = "nascar/for"
 
 ATTEMPT = "nascar/attempt"
 """Tag: which attempt this is, from 2 on."""
+
+
+def aside_tag(race_key: str) -> str:
+    """The tag that says that a run over several races set a race aside."""
+    return f"{ASIDE}/{race_key}"
+
+
+def set_aside_by(tags: Mapping[str, str], keys: Iterable[str]) -> list[str]:
+    """The races of some that a run with these tags set aside."""
+    return [key for key in keys if aside_tag(key) in tags]

@@ -46,21 +46,22 @@ def compare_with_loop_statistics(
     drivers = race.get("drivers") if isinstance(race, dict) else None
     if not isinstance(drivers, list):
         raise RefusedFile([problem(file, "no list `drivers`: no loop statistics", "drivers")])
-    wrong = [
-        row
-        for row, item in enumerate(drivers, 1)
-        if not isinstance(item, dict)
-        or any(number(item.get(key)) is None for key in ("driver_id", *_KEYS))
+    known = [
+        item
+        for item in drivers
+        if isinstance(item, dict)
+        and all(number(item.get(key)) is not None for key in ("driver_id", *_KEYS))
     ]
-    if wrong:
-        raise RefusedFile([problem(file, "a driver without numbers", "drivers", wrong)])
+    if drivers and not known:
+        rows = range(1, len(drivers) + 1)
+        raise RefusedFile([problem(file, "a driver without numbers", "drivers", rows)])
     counted = pl.LazyFrame(
         [
             {
                 "driver_id": str(item["driver_id"]),
                 **{f"{name}_by_loops": int(item[key]) for key, name in _KEYS.items()},
             }
-            for item in drivers
+            for item in known
         ],
         schema={
             "driver_id": pl.String,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from nascar_assets.telemetry.feed_values import FLAG_NAMES, number, parse_json, race_start
+from nascar_assets.telemetry.feed_values import FLAG_NAMES, feed_number, parse_json, race_start
 from nascar_assets.telemetry.laps import Frame, is_racing_lap, on_lazy
 from nascar_assets.telemetry.problems import RefusedFile, problem
 
@@ -27,28 +27,45 @@ class FlagState(NamedTuple):
     state: int
 
 
-def read_flag_states(payload: Any, file: str) -> list[FlagState]:
+def read_flag_states(payload: Any, file: str, notes: list[str] | None = None) -> list[FlagState]:
     """The changes of the flag in a body of flag data.
 
+    One without a time, a lap or a state (null, negative, 999 as a state, no number) is left out.
+
+    Args:
+        payload: The body, as bytes or parsed.
+        file: Name used in notes and errors.
+        notes: Gets a sentence where changes are left out.
+
     Raises:
-        RefusedFile: If the body is not of this shape.
+        RefusedFile: If the body is not of this shape, or no change in it is known.
     """
     body = parse_json(payload, file)
     states = body.get("FlagStates") if isinstance(body, dict) else body  # a bare list since 2024
     if not isinstance(states, list) or not states:
         raise RefusedFile([problem(file, "no list `FlagStates` of flags", "FlagStates")])
-    keys = ("elapsed_time", "lap_number", "flag_state")
-    wrong = [
-        row
-        for row, item in enumerate(states, 1)
-        if not isinstance(item, dict) or any(number(item.get(key)) is None for key in keys)
-    ]
-    if wrong:
+    found: list[FlagState] = []
+    wrong: list[int] = []
+    for row, item in enumerate(states, 1):
+        since, after, state = (
+            feed_number(item.get(key)) if isinstance(item, dict) else None
+            for key in ("elapsed_time", "lap_number", "flag_state")
+        )
+        if (
+            since is None
+            or after is None
+            or state is None
+            or min(since, after, state, 998 - state) < 0
+        ):
+            wrong.append(row)
+        else:
+            found.append(FlagState(since, int(after), int(state)))
+    if not found:
         raise RefusedFile([problem(file, "a flag without numbers", "FlagStates", wrong)])
-    return [
-        FlagState(float(item["elapsed_time"]), int(item["lap_number"]), int(item["flag_state"]))
-        for item in states
-    ]
+    if wrong and notes is not None:
+        why = "a flag without a time, a lap or a state is left out"
+        notes.append(str(problem(file, why, "FlagStates", wrong)))
+    return found
 
 
 def mark_flags(

@@ -12,11 +12,12 @@ import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.feed.schemas import LAPS
+from nascar_assets.telemetry.clean_lap_times import clean_lap_times
 from nascar_assets.telemetry.feed_values import (
     CLOCK_FULL_S,
     FLAG_NAMES,
     IMPOSSIBLE_SPEED_MPH,
-    feed_speed,
+    feed_number,
     number,
     parse_json,
     race_fact,
@@ -41,7 +42,8 @@ def laps_from_lap_times(
     `laps_led` is 1 where the car was first at the line. `pit` is null: lap times do not say. The
     flag of race lap n is the entry with `LapsCompleted` n - 1; a car that is laps down drives its
     lap n later than the leader's, so its flag is read at the race lap in which its lap began,
-    where that explains its slow laps better. A lap on which the field stood still is red.
+    where that explains its slow laps better. A lap on which the field stood still is red. A lap
+    without a number, and a driver without an id, is left out.
 
     Args:
         payload: The body, as bytes or parsed.
@@ -54,7 +56,7 @@ def laps_from_lap_times(
     Raises:
         RefusedFile: If the body is null, empty, no JSON or not of this shape.
     """
-    body = parse_json(payload, file)
+    body, _ = clean_lap_times(parse_json(payload, file), file)
     problems = lap_times_problems(body, file)
     if problems:
         raise RefusedFile(problems)
@@ -72,7 +74,7 @@ def laps_from_lap_times(
             "lap": table.lap,
             "elapsed": pl.Series(micros).cast(pl.Duration("us")),
             "known": ~np.isnan(elapsed),
-            "position": table.position,
+            "position": pl.Series(table.position).replace(0, None),
             "lap_time_s": pl.Series(table.time).fill_nan(None),
             "lap_speed_mph": pl.Series(table.speed).fill_nan(None),
             "flag": pl.Series(flags, dtype=pl.String),
@@ -88,14 +90,10 @@ def laps_from_lap_times(
 
 
 def lap_times_problems(body: Any, file: str) -> list[Problem]:
-    """What is wrong with the shape and the types of a body of lap times; empty where nothing is.
+    """What is wrong with the types in a body that was cleaned; empty where nothing is.
 
     Rows are laps counted from 1 in the file's order, over all drivers.
     """
-    if not isinstance(body, dict) or not isinstance(body.get("laps"), list):
-        return [problem(file, "no list `laps`: these are no lap times", "laps")]
-    if not isinstance(body.get("flags"), list):
-        return [problem(file, "no list `flags`", "flags")]
     found: list[Problem] = []
     bad_flags = [
         index
@@ -106,14 +104,9 @@ def lap_times_problems(body: Any, file: str) -> list[Problem]:
     ]
     if bad_flags:
         found.append(problem(file, "a flag without whole-number keys", "flags", bad_flags))
-    if not body["laps"]:
-        found.append(problem(file, "no driver has a lap", "laps"))
     wrong: dict[tuple[str, str], list[int]] = {}
     row = 0
     for index, driver in enumerate(body["laps"], 1):
-        if not isinstance(driver, dict) or not isinstance(driver.get("Laps"), list):
-            found.append(problem(file, f"driver {index} has no list `Laps`", "laps"))
-            continue
         if not _is_whole(driver.get("NASCARDriverID")):
             found.append(problem(file, f"driver {index} has no whole number", "NASCARDriverID"))
         for lap in driver["Laps"]:
@@ -122,16 +115,15 @@ def lap_times_problems(body: Any, file: str) -> list[Problem]:
                 wrong.setdefault(("Laps", "a lap is no object"), []).append(row)
                 continue
             for key in ("Lap", "RunningPos"):
-                if not _is_whole(lap.get(key)):
+                value = lap.get(key)
+                if not _is_whole(value) and not (key == "RunningPos" and value is None):
                     wrong.setdefault((key, "not a whole number"), []).append(row)
             time = lap.get("LapTime")
             if time is not None and number(time) is None:
                 wrong.setdefault(("LapTime", "not a number"), []).append(row)
             speed = lap.get("LapSpeed")
-            if speed is not None and feed_speed(speed) is None:
+            if speed is not None and feed_number(speed) is None:
                 wrong.setdefault(("LapSpeed", "neither a number nor text of one"), []).append(row)
-    if row == 0 and not found:
-        found.append(problem(file, "no driver has a lap", "laps"))
     found += [problem(file, reason, key, rows) for (key, reason), rows in wrong.items()]
     return found
 
@@ -147,7 +139,7 @@ class _Table:
     driver_ids: list[str]
     driver: Whole  # index into driver_ids
     lap: Whole
-    position: Whole
+    position: Whole  # 0 where the feed has none
     time: Floats  # lap time; NaN on the grid, where the clock field was full, or impossible
     clock: Floats  # what the lap added to the car's clock, full fields included
     speed: Floats
@@ -167,10 +159,10 @@ def _read(body: Any) -> _Table:
         for item in entry["Laps"]:
             driver.append(index)
             laps.append(item["Lap"])
-            positions.append(item["RunningPos"])
+            positions.append(item["RunningPos"] or 0)
             time = item["LapTime"]
             clocks.append(np.nan if time is None else float(time))
-            speed = feed_speed(item["LapSpeed"])
+            speed = feed_number(item["LapSpeed"])
             speeds.append(np.nan if speed is None else speed)
     lap = np.asarray(laps, np.int64)
     clock = np.asarray(clocks, np.float64)

@@ -18,7 +18,7 @@ from nascar_assets.telemetry.feed_values import (
     CLOCK_FULL_S,
     FLAG_NAMES,
     IMPOSSIBLE_SPEED_MPH,
-    feed_speed,
+    feed_number,
     number,
     parse_json,
     race_fact,
@@ -63,11 +63,13 @@ def laps_from_live_feed(
     rows: dict[tuple[str, int], dict[str, Any]] = {}
     for body in bodies:
         for car in body["vehicles"]:
+            if _lacking(car):
+                continue
             lap, driver = int(car["laps_completed"]), str(car["driver"]["driver_id"])
             if lap < 1 or (driver, lap) in rows:
                 continue
             ended = number(car.get("vehicle_elapsed_time"))
-            time, speed = number(car["last_lap_time"]), feed_speed(car.get("last_lap_speed"))
+            time, speed = number(car.get("last_lap_time")), feed_number(car.get("last_lap_speed"))
             began = None if ended is None or time is None else ended - time
             if time is None or not 0 < time < CLOCK_FULL_S or (speed or 0.0) > IMPOSSIBLE_SPEED_MPH:
                 time = speed = None
@@ -76,7 +78,7 @@ def laps_from_live_feed(
                 "driver_id": driver,
                 "lap": lap,
                 "timestamp": None if ended is None else start + timedelta(seconds=ended),
-                "position": int(car["running_position"]),
+                "position": _position(car),
                 "lap_time_s": time,
                 "lap_speed_mph": speed,
                 "flag": flags[before] if before >= 0 else None,
@@ -115,19 +117,37 @@ def live_feed_problems(body: Any, race: Mapping[str, Any], file: str) -> list[Pr
         found.append(problem(file, reason, "run_type"))
     wrong: dict[str, list[int]] = {}
     for row, car in enumerate(body["vehicles"], 1):
-        if not isinstance(car, dict) or not isinstance(car.get("driver"), dict):
-            wrong.setdefault("driver", []).append(row)
-            continue
-        if number(car["driver"].get("driver_id")) is None:
-            wrong.setdefault("driver_id", []).append(row)
-        for key in ("laps_completed", "running_position", "last_lap_time"):
-            if number(car.get(key)) is None:
-                wrong.setdefault(key, []).append(row)
+        if (key := _lacking(car)) is not None:
+            wrong.setdefault(key, []).append(row)
+        elif car.get("last_lap_time") is not None and number(car["last_lap_time"]) is None:
+            wrong.setdefault("last_lap_time", []).append(row)
+    # A car or two without a driver are left out; a body of which most are is another kind of file.
+    at_fault = sum(len(rows) for rows in wrong.values())
+    if 2 * at_fault <= len(body["vehicles"]):
+        return found
     return found + [problem(file, "not a number", key, rows) for key, rows in wrong.items()]
 
 
+def _lacking(car: Any) -> str | None:
+    """What a car lacks that its lap cannot do without."""
+    if not isinstance(car, dict) or not isinstance(car.get("driver"), dict):
+        return "driver"
+    if number(car["driver"].get("driver_id")) is None:
+        return "driver_id"
+    return "laps_completed" if number(car.get("laps_completed")) is None else None
+
+
+def _position(car: Mapping[str, Any]) -> int | None:
+    place = number(car.get("running_position"))
+    return int(place) if place is not None and 1 <= place <= 100 else None
+
+
 def _was_led(stints: Sequence[Mapping[str, Any]], lap: int) -> bool:
-    return any(int(stint["start_lap"]) <= lap <= int(stint["end_lap"]) for stint in stints)
+    for stint in stints:
+        first, last = number(stint.get("start_lap")), number(stint.get("end_lap"))
+        if first is not None and last is not None and first <= lap <= last:
+            return True
+    return False
 
 
 def _was_in_the_pits(

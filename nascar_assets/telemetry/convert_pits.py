@@ -8,15 +8,20 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from nascar_assets.telemetry.feed_values import number, parse_json, race_start
+from nascar_assets.telemetry.clean_lap_times import clean_lap_times
+from nascar_assets.telemetry.feed_values import feed_number, parse_json, race_start
 from nascar_assets.telemetry.laps import Frame, is_racing_lap, on_lazy
 from nascar_assets.telemetry.problems import RefusedFile, problem
 
 
 def car_numbers(lap_times: Any, *, file: str = "lap-times.json") -> dict[str, str]:
     """Driver id by car number, from a body of lap times: pit data know cars alone."""
-    body = parse_json(lap_times, file)
-    return {str(entry["Number"]): str(entry["NASCARDriverID"]) for entry in body["laps"]}
+    body, _ = clean_lap_times(parse_json(lap_times, file), file, forgiving=True)
+    return {
+        str(entry["Number"]): str(entry["NASCARDriverID"])
+        for entry in body["laps"]
+        if entry.get("Number") not in (None, "")
+    }
 
 
 class Stop(NamedTuple):
@@ -24,43 +29,56 @@ class Stop(NamedTuple):
 
     Attributes:
         car_number: As the feed writes it.
-        lap_count: Laps that the car had completed when it came in.
-        into: Seconds of race time at which it came in.
+        lap_count: Laps that the car had completed when it came in; none where unknown.
+        into: Seconds of race time at which it came in; none where unknown.
         out: Seconds at which it left; infinite for a car that never did.
     """
 
     car_number: str
-    lap_count: int
-    into: float
+    lap_count: int | None
+    into: float | None
     out: float
 
 
-def read_stops(payload: Any, file: str) -> list[Stop]:
+def read_stops(payload: Any, file: str, notes: list[str] | None = None) -> list[Stop]:
     """The stops of a body of pit data; what the feed lists at 0 s is the grid and left out.
 
+    A time or a count of laps that is null, negative, text or after the car had left is not known.
+    A stop of which neither the time nor the laps are known is left out.
+
+    Args:
+        payload: The body, as bytes or parsed.
+        file: Name used in notes and errors.
+        notes: Gets a sentence where stops are left out.
+
     Raises:
-        RefusedFile: If the body is not of this shape.
+        RefusedFile: If the body is not of this shape, or holds stops and not one that is known.
     """
     body = parse_json(payload, file)
     if not isinstance(body, list):
         raise RefusedFile([problem(file, "no list of stops: these are no pit data")])
-    wrong: dict[str, list[int]] = {}
+    wrong: list[int] = []
     stops: list[Stop] = []
-    for row, stop in enumerate(body, 1):
-        if not isinstance(stop, dict):
-            wrong.setdefault("stop", []).append(row)
+    for row, item in enumerate(body, 1):
+        stop = item if isinstance(item, dict) else {}
+        into, out, count = (
+            found if (found := feed_number(stop.get(key))) is not None and found >= 0 else None
+            for key in ("pit_in_race_time", "pit_out_race_time", "lap_count")
+        )
+        if into == 0:
             continue
-        into, out = number(stop.get("pit_in_race_time")), number(stop.get("pit_out_race_time"))
-        count = number(stop.get("lap_count"))
-        for key, value in (("pit_in_race_time", into), ("lap_count", count)):
-            if value is None:
-                wrong.setdefault(key, []).append(row)
-        if into is not None and count is not None and into > 0:
-            # A car that retires in the pits never leaves them.
-            left = out if out else float("inf")
-            stops.append(Stop(str(stop.get("vehicle_number")), int(count), into, left))
-    if wrong:
-        raise RefusedFile([problem(file, "not a number", key, rows) for key, rows in wrong.items()])
+        if stop.get("vehicle_number") in (None, "") or (into is None and not count):
+            wrong.append(row)
+            continue
+        # A car that retires in the pits never leaves them.
+        left = out if out is not None and out > (into or 0) else float("inf")
+        car, laps = str(stop["vehicle_number"]), None if count is None else int(count)
+        stops.append(Stop(car, laps, into, left))
+    if wrong and len(wrong) == len(body):
+        raise RefusedFile([problem(file, "not a number", "pit_in_race_time", wrong)])
+    if wrong and notes is not None:
+        why = "a stop without a car, or without a time and a lap, is left out"
+        notes.append(str(problem(file, why, "pit_in_race_time", wrong)))
     return stops
 
 
@@ -77,8 +95,8 @@ def mark_pit_laps(
     A lap is a pit lap where the car was on the pit road during it, by race time. The pit road runs
     past the line, so most stops touch two laps; none touches more, for a car on the pit road
     cannot pass the line twice. Where the feed has a later time of leaving, or none, the car's exit
-    was missed. Where a lap's time is unknown, the lap after the laps completed at pit entry counts
-    (`lap_count` + 1).
+    was missed. Where the lap's or the stop's time is unknown, the lap after the laps completed at
+    pit entry counts (`lap_count` + 1).
 
     Args:
         laps: Canonical laps of one race.
@@ -115,7 +133,7 @@ def mark_pit_laps(
             pl.col("ended").shift(2).over("driver_id", order_by="lap").alias("began_before"),
         )
         overlaps = (
-            pl.when(pl.col("began").is_not_null() & pl.col("ended").is_not_null())
+            pl.when(pl.all_horizontal(pl.col("began", "ended", "into").is_not_null()))
             .then(
                 (pl.col("into") < pl.col("ended"))
                 & (pl.col("out") > pl.col("began"))

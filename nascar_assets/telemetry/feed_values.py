@@ -86,8 +86,8 @@ def number(value: Any) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def feed_speed(value: Any) -> float | None:
-    """A speed as the feed writes it: a number or, in lap times, a string of one."""
+def feed_number(value: Any) -> float | None:
+    """A number as the feed writes it: a number or, as lap times write speeds, a string of one."""
     if isinstance(value, str):
         try:
             value = float(value)

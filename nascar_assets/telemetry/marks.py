@@ -25,6 +25,7 @@ def join_pit_data(
     race: Mapping[str, Any],
     *,
     file: str = "live-pit-data.json",
+    notes: list[str] | None = None,
 ) -> pl.DataFrame:
     """Marks pit laps from a race's pit data where the laps do not say themselves.
 
@@ -34,6 +35,7 @@ def join_pit_data(
         driver_of_car: Driver id by car number.
         race: The race's `start_time` (with zone).
         file: Name used in problems.
+        notes: Gets a sentence where stops are left out.
 
     Returns:
         The laps in their order, `pit` filled.
@@ -42,7 +44,7 @@ def join_pit_data(
         RefusedFile: If the body is not of this shape, or of another race or clock than the laps.
     """
     body = parse_json(payload, file)
-    stops = read_stops(body, file)
+    stops = read_stops(body, file, notes)
     if not stops:
         return laps
     _refuse(stop_problems(stops, driver_of_car, laps.lazy(), race, file))
@@ -56,6 +58,7 @@ def join_flag_data(
     race: Mapping[str, Any],
     *,
     file: str = "live-flag-data.json",
+    notes: list[str] | None = None,
 ) -> pl.DataFrame:
     """Fills the flags that a race's laps lack from its flag data.
 
@@ -64,6 +67,7 @@ def join_flag_data(
         payload: The body, as bytes or parsed.
         race: The race's `start_time` (with zone).
         file: Name used in problems.
+        notes: Gets a sentence where changes of the flag are left out.
 
     Returns:
         The laps in their order; a flag that they had stays.
@@ -72,7 +76,7 @@ def join_flag_data(
         RefusedFile: If the body is not of this shape, or of another race or clock than the laps.
     """
     body = parse_json(payload, file)
-    _refuse(flag_problems(read_flag_states(body, file), laps.lazy(), race, file))
+    _refuse(flag_problems(read_flag_states(body, file, notes), laps.lazy(), race, file))
     marked = mark_flags(laps, body, race, file=file)
     return laps.with_columns(pl.coalesce("flag", marked["flag"]).alias("flag"))
 
@@ -111,6 +115,8 @@ def stop_problems(
         _lies_in_lap(stop.into, (driver,), stop.lap_count, ended)
         for stop in listed
         if (driver := driver_of_car.get(stop.car_number)) in drivers
+        and stop.into is not None
+        and stop.lap_count is not None
     ]
     return _skew(placed, "stops", file, "pit_in_race_time")
 

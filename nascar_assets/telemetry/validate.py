@@ -20,6 +20,7 @@ from nascar_assets.telemetry.check_laps import (
     schema_problems,
 )
 from nascar_assets.telemetry.check_loop_statistics import compare_with_loop_statistics
+from nascar_assets.telemetry.clean_lap_times import clean_lap_times
 from nascar_assets.telemetry.convert_flags import read_flag_states
 from nascar_assets.telemetry.convert_lap_times import lap_times_problems, laps_from_lap_times
 from nascar_assets.telemetry.convert_live_feed import laps_from_live_feed
@@ -27,7 +28,7 @@ from nascar_assets.telemetry.convert_pits import read_stops
 from nascar_assets.telemetry.feed_values import (
     CLOCK_FULL_S,
     IMPOSSIBLE_SPEED_MPH,
-    feed_speed,
+    feed_number,
     parse_json,
 )
 from nascar_assets.telemetry.marks import flag_problems, stop_problems
@@ -221,9 +222,10 @@ def _kind_without_laps(body: Any) -> str | None:
 
 
 def _lap_times(body: Any, race: Mapping[str, Any], file: str) -> _Found:
+    body, notes = clean_lap_times(body, file)
     problems = lap_times_problems(body, file)
     if problems:
-        return "lap_times", None, problems, []
+        return "lap_times", None, problems, notes
     problems = _raw_lap_problems(body, file)
     laps = laps_from_lap_times(body, race, file=file).lazy()
     # Lap times carry no race and no clock of their own: what they are filled with cannot be wrong.
@@ -231,7 +233,6 @@ def _lap_times(body: Any, race: Mapping[str, Any], file: str) -> _Found:
     if problems:
         return "lap_times", None, problems, []
     mended, full = _faulty_laps(body)
-    notes = []
     if full:
         notes.append(f"{full} laps of {CLOCK_FULL_S} s (full clock field): their times are null.")
     if mended:
@@ -276,7 +277,7 @@ def _faulty_laps(body: Any) -> tuple[int, int]:
         for lap in entry["Laps"]:
             if lap["Lap"] < 1:
                 continue
-            speed, time = feed_speed(lap["LapSpeed"]), lap["LapTime"]
+            speed, time = feed_number(lap["LapSpeed"]), lap["LapTime"]
             fast += speed is not None and speed > IMPOSSIBLE_SPEED_MPH
             full += time is not None and time >= CLOCK_FULL_S
     return fast, full

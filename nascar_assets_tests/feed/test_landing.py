@@ -58,8 +58,8 @@ def files() -> dict[str, bytes]:
         SCHEDULE: json.dumps(listed).encode(),
         WEEKEND: json.dumps(weekend(four_results())).encode(),
         LOOP: json.dumps(loop_stats([loop_row(11, 1)])).encode(),
-        AVERAGES: b'[{"Title": "Practice", "Items": []}]',
-        LAPS: b'{"laps": [], "flags": []}',
+        AVERAGES: b'[{"Title": "Practice", "Items": [{"FullName": "A B"}]}]',
+        LAPS: b'{"laps": [{}], "flags": []}',
         PITS: b'[{"vehicle_number": "7", "pit_in_race_time": 85.0}]',
     }
 
@@ -107,7 +107,7 @@ def test_new_content_of_the_same_size_and_time_is_noticed(feed, root):
     sync(feed, root)
     target = feed / LAPS
     stat = target.stat()
-    target.write_bytes(b'{"flags": [], "laps": []}')
+    target.write_bytes(b'{"flags": [], "laps": [{}]}')
     os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert target.stat().st_size == stat.st_size
     report = sync(feed, root)
@@ -122,13 +122,67 @@ def test_only_the_series_asked_for_are_landed(feed, root):
         sync(feed, root, ["indycar"])
 
 
-@pytest.mark.parametrize("body", [b"null", b" null\n"])
-def test_a_bare_null_is_a_missing_file(feed, root, body):
-    (feed / LOOP).write_bytes(body)
+NOTHING_YET = [
+    *((path, body) for path in (WEEKEND, LOOP, LAPS, PITS) for body in (b"null", b"[]", b"{}")),
+    (WEEKEND, b" null\n"),
+    (WEEKEND, b""),
+    (WEEKEND, b'{"weekend_race": null, "weekend_runs": null}'),
+    (WEEKEND, b'{"weekend_race": []}'),
+    (WEEKEND, b'{"weekend_race": [{"race_id": 7001, "results": []}]}'),
+    (WEEKEND, b'{"weekend_race": [{"race_id": 7001, "results": null}]}'),
+    (LOOP, json.dumps(loop_stats([])).encode()),
+    (AVERAGES, b'[{"Title": "Practice", "Items": []}, {"Title": "Final", "Items": null}]'),
+    (LAPS, b'{"laps": null, "flags": null}'),
+    (LAPS, b'{"laps": [], "flags": []}'),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), NOTHING_YET)
+def test_what_holds_nothing_yet_is_a_missing_file(feed, root, path, body):
+    (feed / path).write_bytes(body)
     report = sync(feed, root)
-    assert LOOP not in report.changed
+    assert set(report.changed) == set(files()) - {path}
     assert report.quarantined == ()
     assert report.missing == 6
+    (feed / path).write_bytes(files()[path])
+    assert sync(feed, root).changed == (path,)
+
+
+def test_a_season_whose_schedule_is_not_there_yet_is_none(feed, root):
+    for body in (b"null", b"{}", b'{"series_1": [], "series_2": null}'):
+        (feed / schedule_path(2027)).parent.mkdir(exist_ok=True)
+        (feed / schedule_path(2027)).write_bytes(body)
+        report = sync_from(feed, root, ["cup"], [2026, 2027], now=NOW)
+        assert report.seasons == (2026,)
+        assert report.quarantined == ()
+
+
+def test_a_schedule_of_another_season_is_quarantined_and_breaks_nothing(feed, root):
+    path = schedule_path(2027)
+    (feed / path).parent.mkdir()
+    (feed / path).write_bytes(files()[SCHEDULE])
+    report = sync_from(feed, root, ["cup"], [2026, 2027], now=NOW)
+    assert [item.path for item in report.quarantined] == [path]
+    assert "it is of 2026 and its file of 2027" in report.quarantined[0].reason
+    assert report.seasons == (2026,)
+    assert set(report.changed) == set(files())
+    # One that an earlier version landed, or a person, is told and stands in nobody's way.
+    root.write(f"landing/feed/{path}", files()[SCHEDULE])
+    again = sync_from(feed, root, ["cup"], [2026, 2027], now=NOW)
+    assert {item.path for item in again.quarantined} == {path}
+    assert again.unchanged == 6
+
+
+def test_a_race_that_cannot_be_placed_is_set_aside_with_a_notice(feed, root):
+    listed = json.loads(files()[SCHEDULE])
+    listed["series_1"].append(race(7009, race_type_id=3))
+    (feed / SCHEDULE).write_bytes(json.dumps(listed).encode())
+    report = sync(feed, root)
+    assert report.quarantined == ()
+    assert set(report.changed) == set(files())
+    (notice,) = report.notices
+    assert "Race 7009: the race type 3 is unknown" in notice
+    assert sync(feed, root).notices == (notice,)
 
 
 def test_a_null_does_not_undo_what_was_landed(feed, root):
@@ -142,16 +196,17 @@ def test_a_null_does_not_undo_what_was_landed(feed, root):
     ("path", "body", "reason"),
     [
         (WEEKEND, files()[WEEKEND][:200], "no whole JSON"),
-        (WEEKEND, b"", "no whole JSON"),
         (WEEKEND, b"\xff\xfe\x00", "no whole JSON"),
-        (WEEKEND, b"[]", "object"),
-        (WEEKEND, b'{"weekend_race": []}', "no race"),
+        (WEEKEND, b"[1]", "object"),
+        (WEEKEND, b'{"other": null}', "missing"),
         (WEEKEND, b'{"weekend_race": [{"race_id": 1}]}', "race 1, not 7001"),
-        (LOOP, b"[]", "One race"),
-        (LOOP, json.dumps(loop_stats([], 5)).encode(), "race 5, not 7001"),
+        (WEEKEND, b'{"weekend_race": [{"race_id": 7001, "series_id": 2}]}', "series 2, not 1"),
+        (WEEKEND, b'{"weekend_race": [{"race_id": 7001, "race_season": 1}]}', "season 1, not 2026"),
+        (LOOP, b"[1, 2]", "object"),
+        (LOOP, json.dumps(loop_stats([{}], 5)).encode(), "race 5, not 7001"),
         (AVERAGES, b'[{"Title": "x"}]', "Items"),
-        (LAPS, b'{"laps": []}', "flags"),
-        (PITS, b'{"FlagStates": []}', "list"),
+        (LAPS, b'{"laps": [{}]}', "flags"),
+        (PITS, b'{"FlagStates": [1]}', "list"),
         (PITS, b'[{"vehicle_number": "7"}]', "missing"),
     ],
 )
@@ -185,7 +240,7 @@ def test_a_file_that_is_mended_is_landed(feed, root):
 def test_a_broken_schedule_leaves_the_landed_one_in_force(feed, root):
     sync(feed, root)
     (feed / SCHEDULE).write_bytes(b'{"series_1": [{"race_id": 1}]}')
-    (feed / LAPS).write_bytes(b'{"laps": [], "flags": [{}]}')
+    (feed / LAPS).write_bytes(b'{"laps": [{}], "flags": [{}]}')
     report = sync(feed, root)
     assert [refused.path for refused in report.quarantined] == [SCHEDULE]
     assert report.changed == (LAPS,)

@@ -62,9 +62,6 @@ def test_a_row_without_a_driver_is_left_out():
         {},
         [],
         loop_stats([loop_row(11, 1)], race_id=1),
-        loop_stats([loop_row(11, 0)]),
-        loop_stats([loop_row(11, 1, laps=None)]),
-        loop_stats([loop_row(11, 1, fast_laps="NA")]),
         loop_stats([{"driver_id": 11}]),
         [{"race_id": 7001}],
     ],
@@ -73,3 +70,30 @@ def test_what_is_no_loop_statistics_is_refused(payload):
     with pytest.raises(FeedFormatError) as error:
         parse_loop_stats(payload, ROW)
     assert error.value.file == "loopstats/prod/2026/1/7001.json"
+
+
+SENTINELS = [None, "", "NA", -1, 999, "999"]
+NONSENSE = ["many", -7, 1e9, [3], True, float("nan")]
+
+
+@pytest.mark.parametrize("value", [*SENTINELS, *NONSENSE])
+@pytest.mark.parametrize("key", sorted(loop_row(11, 1).keys() - {"driver_id"}))
+def test_a_number_that_cannot_be_costs_itself_alone(key, value):
+    plain = parse_loop_stats(loop_stats([loop_row(11, 1), loop_row(12, 2)]), ROW).frame
+    parsed = parse_loop_stats(loop_stats([loop_row(11, 1), loop_row(12, 2, **{key: value})]), ROW)
+    assert parsed.frame[0].equals(plain[0])
+    different = [name for name in plain.columns if parsed.frame[name][1] != plain[name][1]]
+    read = key not in ("start_ps", "passing_diff")  # the parser asks for neither
+    assert len(different) == read
+    assert all(parsed.frame[name][1] is None for name in different)
+    told = read and (value in NONSENSE[:5] or value != value)
+    assert bool(parsed.notices) >= told
+
+
+def test_null_statistics_of_one_driver_cost_his_statistics():
+    blank = dict.fromkeys(loop_row(12, 2)) | {"driver_id": 12}
+    parsed = parse_loop_stats(loop_stats([blank, loop_row(11, 1), 7]), ROW)
+    assert parsed.frame["driver_id"].to_list() == ["11", "12"]
+    assert parsed.frame["fastest_laps"].to_list() == [20, None]
+    assert len(parsed.notices) == 2
+    assert "driver 12 has no finish_on_track, fastest_laps" in parsed.notices[0]

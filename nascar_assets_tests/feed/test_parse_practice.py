@@ -73,10 +73,21 @@ def test_a_row_without_an_id_takes_the_entrys_or_is_left_out():
     assert parse_practice(payload, ROW).frame.height == 0
 
 
-@pytest.mark.parametrize(
-    "payload", [b"null", b"[{", {}, [1], [{"Title": "x"}], [session({"NASCARDriverID": "x"})]]
-)
+@pytest.mark.parametrize("payload", [b"null", b"[{", {}, [1], [{"Title": "x"}]])
 def test_what_is_no_practice_file_is_refused(payload):
     with pytest.raises(FeedFormatError) as error:
         parse_practice(payload, ROW)
     assert error.value.file == "cacher/2026/1/7001/lap-averages.json"
+
+
+@pytest.mark.parametrize("value", ["fast", [1], True, float("nan")])
+def test_what_is_no_number_costs_itself_and_is_told(value):
+    items = [
+        practice_item(11, "A B", 30.0, Con5Lap=value),
+        practice_item(12, "C D", 31.0, NASCARDriverID=value),
+        practice_item(13, "E F", 32.0),
+    ]
+    parsed = parse_practice([session(*items), {"Title": "Second", "Items": None}, 3], ROW)
+    assert parsed.frame["driver_id"].to_list() == ["11", "13"]
+    assert parsed.frame["best_5_lap_time_s"].to_list() == [None, 32.5]
+    assert len(parsed.notices) == 4

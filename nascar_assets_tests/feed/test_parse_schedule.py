@@ -138,20 +138,59 @@ def test_a_race_that_was_run_but_not_counted_has_no_cautions_rather_than_zero():
     ("changes", "field"),
     [
         ({"race_id": None}, "race_id"),
+        ({"race_id": 0}, "race_id"),
+        ({"race_id": "soon"}, "race_id"),
+        ({"race_id": 1}, "series_1[1]"),
         ({"series_id": 9}, "series_id"),
-        ({"race_type_id": 7}, "race_type_id"),
-        ({"scheduled_laps": "many"}, "scheduled_laps"),
-        ({"actual_laps": 3.5}, "actual_laps"),
+        ({"race_type_id": 3}, "race_type_id"),
+        ({"race_type_id": None}, "race_type_id"),
+        ({"race_season": 2025}, "race_season"),
         ({"track_id": ""}, "track_id"),
+        ({"race_date": None, "date_scheduled": "", "tunein_date": None}, "race_date"),
+        ({"race_date": "TBA", "date_scheduled": "TBA", "tunein_date": 7}, "race_date"),
     ],
 )
-def test_a_broken_race_is_told_with_file_and_field(changes, field):
-    with pytest.raises(FeedFormatError) as error:
-        parse_schedule({2026: {"series_1": [race(1), {**race(2), **changes}]}})
+def test_a_race_that_cannot_be_placed_is_set_aside_and_the_season_is_read(changes, field):
+    notices: list[str] = []
+    races = [race(1), {**race(2), **changes}, race(3)]
+    frame = parse_schedule({2026: {"series_1": races}}, notices=notices)
+    assert frame["race_id"].to_list() == ["1", "3"]
+    assert notices[-1].startswith("cacher/2026/race_list_basic.json, field ")
+    assert field in notices[-1]
+    assert notices[-1].endswith("The race is set aside; the others are read.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "column"),
+    [
+        ({"scheduled_laps": "many"}, "scheduled_laps"),
+        ({"scheduled_laps": -5}, "scheduled_laps"),
+        ({"actual_laps": 3.5}, "actual_laps"),
+        ({"number_of_cars_in_field": [40]}, "field_size"),
+        ({"winner_driver_id": "nobody"}, "winner_driver_id"),
+    ],
+)
+def test_a_value_that_cannot_be_costs_itself(changes, column):
+    notices: list[str] = []
+    frame = parse_schedule({2026: {"series_1": [{**ran(), **changes}]}}, notices=notices)
+    assert frame[column].to_list() == [None]
+    assert len(notices) == 1
+
+
+def test_a_date_that_cannot_be_read_leaves_the_others_to_tell_the_start():
+    notices: list[str] = []
+    listed = race(race_date="TBA", qualifying_date="Saturday", schedule=[{"run_type": 3}, 4])
+    listed["schedule"].append({"run_type": 3, "start_time_utc": "soon"})
+    frame = parse_schedule({2026: {"series_1": [listed]}}, notices=notices)
+    assert frame["start_time"].equals(parse_schedule({2026: [race()]})["start_time"])
+    assert len(notices) == 3
+
+
+def test_a_file_none_of_whose_races_can_be_placed_is_refused():
+    """A schedule that lies at another season's path is such a file."""
+    with pytest.raises(FeedFormatError, match="it is of 2025 and its file of 2026") as error:
+        parse_schedule({2026: {"series_1": [race(race_season=2025)]}})
     assert error.value.file == "cacher/2026/race_list_basic.json"
-    assert error.value.field is not None
-    assert error.value.field.endswith(field)
-    assert "[1]" in error.value.field
     assert error.value.exit_code == 2
 
 
@@ -161,11 +200,6 @@ def test_a_broken_race_is_told_with_file_and_field(changes, field):
 def test_what_is_no_schedule_is_refused(payload):
     with pytest.raises(FeedFormatError):
         parse_schedule({2026: payload})
-
-
-def test_a_race_listed_twice_is_refused():
-    with pytest.raises(FeedFormatError, match="twice"):
-        parse_schedule({2026: [race(), race()]})
 
 
 def test_a_missing_field_is_told():

@@ -9,6 +9,7 @@ import pytest
 
 from nascar_assets.feed.parse_weekend import (
     OFFICIAL_RESULTS,
+    laps_run,
     parse_entries,
     parse_official_results,
 )
@@ -179,9 +180,44 @@ def test_two_cars_in_one_place_are_refused():
         official([*four_results(), result(15, 2)])
 
 
-def test_a_race_not_yet_run_has_no_result():
-    with pytest.raises(FeedFormatError, match="not been run"):
-        parse_official_results(weekend(four_results(), race()), BEFORE)
+def grid():
+    """The rows of a weekend feed before its race."""
+    outcome = {"finishing_position": 0, "laps_completed": 0, "finishing_status": ""}
+    return [{**row, **outcome, "laps_led": 0} for row in four_results()]
+
+
+@pytest.mark.parametrize("row", [BEFORE, ROW])
+@pytest.mark.parametrize("changes", [{}, {"actual_laps": 100}, {"winner_driver_id": 11}])
+def test_a_grid_is_no_result(row, changes):
+    """Also where the schedule knows more than the weekend feed."""
+    for rows in (grid(), [{**car, "finishing_position": 3} for car in grid()], []):
+        payload = weekend(rows, race(**changes))
+        assert laps_run(payload, row) is None
+        with pytest.raises(FeedFormatError, match="not been run"):
+            parse_official_results(payload, row)
+
+
+def test_a_race_that_is_on_its_way_has_no_result():
+    rows = [{**row, "laps_completed": 60, "finishing_status": "Running"} for row in four_results()]
+    assert laps_run(weekend(rows, race()), BEFORE) is None
+    assert laps_run(weekend(rows, race(actual_laps=60)), BEFORE) is None
+
+
+@pytest.mark.parametrize(
+    ("listed", "laps"),
+    [
+        (race(), 100),  # all scheduled laps were run
+        (race(actual_laps=104), 104),
+        (race(scheduled_laps=150, actual_laps=100, winner_driver_id=11), 100),  # rain
+        (race(scheduled_laps=150, actual_laps=100, total_race_time="2:00:01"), 100),
+    ],
+)
+def test_results_that_the_schedule_does_not_know_yet_are_results(listed, laps):
+    before = schedule_row({**race(), "scheduled_laps": listed["scheduled_laps"]})
+    frame = parse_official_results(weekend(four_results(), listed), before).frame
+    assert frame["finish"].to_list() == [1, 2, 3, 4]
+    assert frame["actual_laps"].unique().to_list() == [laps]
+    assert frame["results_at"].unique().to_list() == [before["results_at"]]
 
 
 def test_cautions_are_unknown_where_nothing_was_counted():
@@ -190,24 +226,59 @@ def test_cautions_are_unknown_where_nothing_was_counted():
 
 
 @pytest.mark.parametrize(
-    ("changes", "field"),
+    "key",
     [
-        ({"finishing_position": 0}, "finishing_position"),
-        ({"finishing_position": "first"}, "finishing_position"),
-        ({"laps_completed": -3}, "laps_completed"),
-        ({"laps_led": None}, "laps_led"),
-        ({"qualifying_speed": "fast"}, "qualifying_speed"),
-        ({"starting_position": 1.5}, "starting_position"),
-        ({"driver_id": True}, "driver_id"),
+        "starting_position",
+        "qualifying_position",
+        "qualifying_speed",
+        "laps_completed",
+        "laps_led",
     ],
 )
-def test_a_broken_field_is_told_with_file_and_row(changes, field):
+@pytest.mark.parametrize("value", [None, "", "NA", -1, 999, "fast", -7, 1e9, [1], True])
+def test_a_number_that_cannot_be_costs_itself_alone(key, value):
     rows = four_results()
-    rows[2] = {**rows[2], "finishing_status": "Running", **changes}
+    plain = official(rows).frame
+    rows[2][key] = value
+    parsed = official(rows)
+    columns = {"starting_position": "start", "qualifying_speed": "qualifying_speed_mph"}
+    column = columns.get(key, key)
+    changed = parsed.frame.with_columns(plain[column])
+    assert changed.equals(plain)
+    assert parsed.frame[column][2] is None
+    assert bool(parsed.notices) >= (value in ("fast", -7, 1e9, [1], True))
+    assert all(FILE in notice for notice in parsed.notices)
+
+
+@pytest.mark.parametrize("value", [None, "", "NA", 0, -1, 999, "first", 400, True])
+def test_a_row_without_a_finish_is_left_out_of_the_results_alone(value):
+    rows = four_results()
+    rows[2]["finishing_position"] = value
+    parsed = official(rows)
+    assert parsed.frame["driver_id"].to_list() == ["11", "12", "14"]
+    assert "Number13 (car 13) has no finishing place" in parsed.notices[-1]
+    assert entries(rows).frame.equals(entries(four_results()).frame)
+
+
+@pytest.mark.parametrize("value", ["x", True, -5, [3]])
+def test_a_driver_whose_id_cannot_be_is_carried_by_name(value):
+    parsed = entries([*four_results()[:2], {**four_results()[2], "driver_id": value}, 7])
+    assert parsed.frame["driver_id"].to_list() == ["11", "12", "name:driver-number13"]
+    assert len(parsed.notices) == 3
+
+
+def test_two_rows_of_one_driver_with_one_finish_are_no_shared_place():
+    assert official([*four_results(), result(11, 1, car_number="9")]).frame.height == 4
+
+
+def test_a_shared_place_names_race_cars_and_what_to_do():
     with pytest.raises(FeedFormatError) as error:
-        official(rows)
-    assert error.value.file == FILE
-    assert error.value.field == f"weekend_race[0].results[2].{field}"
+        official([*four_results(), result(15, 2)])
+    told = str(error.value)
+    assert "Race 7001 (Fictional 150)" in told
+    assert "Driver Number12 (12) and Driver Number15 (15) both finished in place 2" in told
+    assert "Sync again" in told
+    assert f"landing/feed/{FILE}" in told
 
 
 @pytest.mark.parametrize(

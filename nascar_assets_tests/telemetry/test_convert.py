@@ -5,10 +5,11 @@ import pytest
 
 from nascar_assets.feed.schemas import LAPS
 from nascar_assets.telemetry.check_loop_statistics import compare_with_loop_statistics
-from nascar_assets.telemetry.convert_flags import mark_flags
+from nascar_assets.telemetry.clean_lap_times import clean_lap_times
+from nascar_assets.telemetry.convert_flags import mark_flags, read_flag_states
 from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
 from nascar_assets.telemetry.convert_live_feed import laps_from_live_feed
-from nascar_assets.telemetry.convert_pits import car_numbers, mark_pit_laps
+from nascar_assets.telemetry.convert_pits import car_numbers, mark_pit_laps, read_stops
 from nascar_assets.telemetry.problems import RefusedFile
 from nascar_assets_tests.telemetry.lap_frames import (
     RACE,
@@ -301,3 +302,99 @@ def test_laps_held_against_loop_statistics():
     assert out["laps_by_loops"].to_list() == [10, 7, None, 10]
     with pytest.raises(RefusedFile):
         compare_with_loop_statistics(laps, b'[{"drivers": [{"driver_id": 11}]}]')
+
+
+@pytest.mark.parametrize("out", [-1, 0, None, "", "NA", -1.0, 64.0, "late"])
+def test_an_exit_that_is_not_known_loses_no_pit_lap(out):
+    laps = driver_laps("11", [30.0] * 6)
+    marked = mark_pit_laps(laps, [pit_stop("1", 2, 65.0, out)], {"1": "11"}, RACE)
+    assert marked["pit"].to_list() == [False, False, True, True, False, False]
+
+
+@pytest.mark.parametrize("nothing", [None, "", "NA", -1, "x"])
+def test_a_stop_lacks_what_it_lacks_and_the_others_stand(nothing):
+    laps = driver_laps("11", [30.0] * 6)
+    whole = pit_stop("1", 4, 125.0, 140.0)
+    timed = pit_stop("1", nothing, 35.0, 50.0)
+    counted = pit_stop("1", 2, nothing, nothing)
+    lost, nobody = pit_stop("1", nothing, nothing, 9.0), pit_stop(None, 1, 35.0, 50.0)
+    notes: list[str] = []
+    stops = read_stops([whole, timed, counted, lost, nobody, 3], "pits.json", notes)
+    assert len(stops) == 3
+    assert len(notes) == 1
+    assert "row 4, 5, 6" in notes[0]
+    marked = mark_pit_laps(laps, [whole, timed, counted, lost], {"1": "11"}, RACE)
+    assert marked["pit"].to_list() == [False, True, True, False, True, False]
+
+
+@pytest.mark.parametrize("nothing", [None, "", "NA", -1, "x", 999])
+def test_a_flag_without_its_numbers_is_left_out_and_told(nothing):
+    good = [{"lap_number": n, "flag_state": s, "elapsed_time": t} for n, s, t in
+            [(0, 1, 0.0), (2, 2, 61.0), (4, 1, 149.0)]]  # fmt: skip
+    keys = ["flag_state"] if nothing == 999 else ["lap_number", "flag_state", "elapsed_time"]
+    for key in keys:
+        notes: list[str] = []
+        bad = {**good[1], key: nothing}
+        assert len(read_flag_states([*good, bad, None], "flags.json", notes)) == 3
+        assert len(notes) == 1
+        laps = driver_laps("11", [30.0] * 6)
+        assert mark_flags(laps, [*good, bad], RACE).equals(mark_flags(laps, good, RACE))
+
+
+@pytest.mark.parametrize("nothing", [None, "", "NA", -1])
+def test_a_lap_or_driver_that_lacks_something_costs_itself_alone(nothing):
+    plain = laps_from_lap_times(lap_times_body(6), RACE)
+    body = lap_times_body(6)
+    body["laps"][1]["Laps"][3] |= {"LapTime": nothing, "LapSpeed": nothing, "RunningPos": nothing}
+    del body["laps"][2]["Laps"][4]["LapSpeed"]
+    del body["laps"][2]["Laps"][4]["LapTime"]
+    body["laps"][2]["Laps"][5]["Lap"] = nothing
+    body["laps"].append({**body["laps"][0], "NASCARDriverID": nothing})
+    laps = laps_from_lap_times(body, RACE)
+    assert of(laps, "11").equals(of(plain, "11"))
+    known = ("lap_time_s", "lap_speed_mph", "position")
+    assert of(laps, "12").filter(lap=3).select(known).row(0) == (None,) * 3
+    assert (
+        of(laps, "12").filter(pl.col("lap") < 3).equals(of(plain, "12").filter(pl.col("lap") < 3))
+    )
+    assert of(laps, "13")["lap"].to_list() == [0, 1, 2, 3, 4, 6]
+    assert laps["driver_id"].n_unique() == 3
+    _, notes = clean_lap_times(body, "lap-times.json")
+    assert len(notes) == 7
+
+
+@pytest.mark.parametrize("wrong", ["fast", -30.0, [1], True, 1e9])
+def test_the_feeds_own_laps_are_read_without_what_cannot_be(wrong):
+    body = lap_times_body(6)
+    body["laps"][1]["Laps"][3] |= {"LapTime": wrong, "LapSpeed": wrong, "RunningPos": wrong}
+    body["laps"][2]["Laps"][5]["Lap"] = wrong
+    body["laps"] += [{**body["laps"][0], "NASCARDriverID": "x"}, 7, dict(body["laps"][0])]
+    body["laps"][0]["Laps"].reverse()
+    body["flags"] += [{"LapsCompleted": wrong, "FlagState": 1}, None]
+    cleaned, notes = clean_lap_times(body, "lap-times.json", forgiving=True)
+    laps = laps_from_lap_times(cleaned, RACE)
+    plain = laps_from_lap_times(lap_times_body(6), RACE)
+    assert of(laps, "11").equals(of(plain, "11"))
+    known = ("lap_time_s", "lap_speed_mph", "position")
+    assert of(laps, "12").filter(lap=3).select(known).row(0) == (None,) * 3
+    assert of(laps, "13")["lap"].to_list() == [0, 1, 2, 3, 4, 6]
+    assert len(notes) == 9
+
+
+def test_cars_of_a_live_feed_that_lack_something_are_left_out_of_its_laps():
+    body = snapshot(3, 91)
+    (car,) = body["vehicles"]
+    stints = [{"start_lap": None, "end_lap": 3}, {"start_lap": 2, "end_lap": 3}]
+    whole = {**car, "running_position": -1, "last_lap_time": None, "laps_led": stints}
+    for bad in ({}, None, {**car, "driver": {}}, {**car, "laps_completed": "NA"}):
+        laps = laps_from_live_feed([{**body, "vehicles": [whole, bad]}], RACE)
+        assert laps.select("lap", "position", "lap_time_s", "laps_led").row(0) == (3, None, None, 1)
+        assert laps.height == 1
+
+
+def test_a_driver_without_statistics_is_none_of_the_others_matter():
+    laps = laps_from_lap_times(lap_times_body(10), RACE)
+    good = {"driver_id": 11, "laps": 10, "lead_laps": 10, "fast_laps": 10}
+    body = [{"race_id": 9100, "drivers": [good, {**good, "driver_id": 12, "laps": None}, None]}]
+    out = compare_with_loop_statistics(laps, body)
+    assert out["agrees"].to_list() == [True, False, False]

@@ -6,16 +6,15 @@ import dagster as dg
 import polars as pl
 
 from nascar_assets.errors import EnvironmentFault
-from nascar_assets.feed.landing import LANDING, landed_schedules
+from nascar_assets.feed.landing import LANDING
 from nascar_assets.feed.parse_practice import parse_practice
-from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.parse_weekend import parse_entries
 from nascar_assets.feed.paths import RACE_KINDS, race_path
 from nascar_assets.feed.schemas import PRACTICE
 from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput, race_table
+from nascar_assets.orchestration.inputs.schedule import landed_schedule
+from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.store import scan_table, table_path
-from nascar_assets.storage import DataRoot
 
 
 @dg.asset(
@@ -24,18 +23,12 @@ from nascar_assets.storage import DataRoot
     kinds={"polars", "json"},
     owners=["team:data"],
 )
-def schedule(platform: Platform) -> pl.DataFrame:
+def schedule(context: dg.AssetExecutionContext, platform: Platform) -> pl.DataFrame:
     """One row per race; keys once given are kept when the schedule moves."""
-    root = platform.root
-    return parse_schedule(landed_schedules(root), known_keys(root))
-
-
-def known_keys(root: DataRoot) -> dict[str, str]:
-    """The partition keys that races have been given, by race id."""
-    if not root.exists(table_path("schedule")):
-        return {}
-    frame = scan_table(root, "schedule").select("race_id", "race_key").collect()
-    return dict(frame.iter_rows())
+    parsed = landed_schedule(platform.root)
+    if parsed.notices:
+        context.add_output_metadata(shown({"notices": list(parsed.notices)}))
+    return parsed.frame
 
 
 def race_payload(inputs: RaceInputs, kind: str) -> bytes | None:

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from nascar_assets.feed.parse_weekend import laps_run
 from nascar_assets.feed.schemas import RESULTS
 from nascar_assets.history.results import build_race_results
 from nascar_assets.history.track_profiles import track_profiles as profiles_as_of
@@ -23,7 +24,7 @@ from nascar_assets.telemetry.sources import FEATURE_SOURCES
 
 def _race_results(inputs: RaceInputs) -> RaceOutput:
     weekend = race_payload(inputs, "weekend")
-    if inputs.race["status"] != "complete" or weekend is None:
+    if weekend is None or laps_run(weekend, inputs.race) is None:
         return RaceOutput(pl.DataFrame(schema=RESULTS), ["The race has not been run."])
     parsed = build_race_results(inputs.race, weekend, race_payload(inputs, "loop_stats"))
     failures = (

@@ -1,5 +1,6 @@
 """From the landed files of a race to its laps: which file gives them, which files mark them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,9 @@ from nascar_assets.storage import DataRoot
 from nascar_assets.telemetry.artifacts import artifact_info
 from nascar_assets.telemetry.check_laps import clock_problems
 from nascar_assets.telemetry.check_loop_statistics import compare_with_loop_statistics
+from nascar_assets.telemetry.clean_lap_times import clean_lap_times
 from nascar_assets.telemetry.convert_pits import car_numbers
+from nascar_assets.telemetry.feed_values import parse_json
 from nascar_assets.telemetry.marks import join_flag_data, join_pit_data
 from nascar_assets.telemetry.problems import RefusedFile, quarantine_report
 from nascar_assets.telemetry.validate import (
@@ -86,10 +89,12 @@ def landed_laps(inputs: RaceInputs) -> LandedLaps:
     dropped = listed_file(inputs, dropped_laps_path(inputs))
     times = race_payload(inputs, "lap_times")
     data = times if dropped is None else dropped
+    dirt: list[str] = []
     if data is not None:
         name = f"{inputs.key}-{'lap-times.json' if dropped is None else 'laps.parquet'}"
-        found = validate_landed(data, name, race)
-        sources = {name: found.content_hash}
+        body, dirt = (data, dirt) if dropped is not None else _cleaned(data, name)
+        found = validate_landed(body, name, race)
+        sources = {name: content_hash(data)}
     else:
         snapshots = _snapshots(inputs)
         if not snapshots:
@@ -99,9 +104,10 @@ def landed_laps(inputs: RaceInputs) -> LandedLaps:
         sources = {path: content_hash(shot) for path, shot in snapshots.items()}
     if found.laps is None:
         if data is not None:  # snapshots were looked at one by one when they landed
-            set_aside(inputs.root, f"{QUARANTINE}/{name}", data, found.report())
+            report = quarantine_report(name, content_hash(data), found.problems, found.notes)
+            set_aside(inputs.root, f"{QUARANTINE}/{name}", data, report)
         return LandedLaps(None, {}, failures=tuple(str(problem) for problem in found.problems))
-    notices = list(found.notes)
+    notices = [*dirt, *found.notes]
     if dropped is not None and times is not None:
         notices += _other_clock(found, validate_landed(times, "lap-times.json", race))
     if found.kind == "lap_times":
@@ -149,6 +155,15 @@ def agreement_with_loops(inputs: RaceInputs, laps: pl.DataFrame) -> str:
     return f"{agrees.sum()} of {len(agrees)} drivers agree"
 
 
+def _cleaned(data: bytes, name: str) -> tuple[bytes, list[str]]:
+    """The feed's lap times without the laps and drivers that lack what they need, and notices."""
+    try:
+        body, dirt = clean_lap_times(parse_json(data, name), name, forgiving=True)
+    except RefusedFile:
+        return data, []  # validation says what is wrong with it
+    return (json.dumps(body).encode() if dirt else data), dirt
+
+
 def _snapshots(inputs: RaceInputs) -> dict[str, bytes]:
     """The listed snapshots of the race's live feed, by path."""
     listed = inputs.table("race_files").filter(pl.col("kind") == "live_feed")["path"]
@@ -188,9 +203,11 @@ def _marked(
     for name, data in _mark_files(inputs).items():
         try:
             if name.endswith("live-pit-data.json"):
-                joined = join_pit_data(laps, data, race.get("driver_of_car", {}), race, file=name)
+                joined = join_pit_data(
+                    laps, data, race.get("driver_of_car", {}), race, file=name, notes=notices
+                )
             else:
-                joined = join_flag_data(laps, data, race, file=name)
+                joined = join_flag_data(laps, data, race, file=name, notes=notices)
         except RefusedFile as refused:
             report = quarantine_report(name, content_hash(data), refused.problems)
             set_aside(inputs.root, f"{QUARANTINE}/{name}", data, report)

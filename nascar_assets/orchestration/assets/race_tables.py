@@ -5,14 +5,18 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
-from nascar_assets.errors import InputError
+from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.inputs.schedule import Race, schedule_rows
 from nascar_assets.orchestration.metadata import shown, table_metadata
 from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, table_path
+from nascar_assets.orchestration.tags import ASIDE, aside_tag
 from nascar_assets.storage import DataRoot
 
 
@@ -90,7 +94,9 @@ def race_table(
     """An asset with one table per race and one blocking check per race.
 
     The function sees one race at a time, whether the run has one partition or a range of them,
-    so a table never depends on which races were computed together.
+    so a table never depends on which races were computed together. In a run over a range a race
+    that fails is set aside, its table stays as it was, and a tag of the run names it: whoever
+    started the run runs it by itself, and that run fails with the reason.
 
     Args:
         name: The asset's and its folder's name.
@@ -125,15 +131,33 @@ def race_table(
     def table(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Any]:
         root = platform.root
         keys = list(context.partition_keys)
-        rows = schedule_rows(root, keys)
+        many = len(keys) > 1
+        severity = dg.AssetCheckSeverity.WARN if many else dg.AssetCheckSeverity.ERROR
+        rows = schedule_rows(root, keys, known_only=many)
+        tags = context.instance.get_run_by_id(context.run_id).tags if many else {}
         failed: dict[str, Sequence[str]] = {}
         for key in keys:
+            if aside_tag(key) in tags or key not in rows:
+                continue
             try:
                 output = compute(RaceInputs(root, rows[key]))
-            except InputError as error:
-                # Evaluated before the run fails by it: else the check's page says nothing.
-                yield _evaluation(name, check, rows[key], [str(error)])
+                failures = output.failures
+            except (EnvironmentFault, OSError, MemoryError):
                 raise
+            except Exception as error:
+                failures = (str(error) or type(error).__name__,)
+                if not many:
+                    # Evaluated before the run fails by it: else the check's page says nothing.
+                    yield _evaluation(context, name, check, rows[key], failures, severity)
+                    raise
+            if failures:
+                failed[key] = failures
+            if many:
+                yield _evaluation(context, name, check, rows[key], failures, severity)
+            if many and failures:
+                # A run of its own says what it is; this one goes on with the others.
+                context.instance.add_run_tags(context.run_id, {ASIDE: "yes", aside_tag(key): "yes"})
+                continue
             size = output.write(root, table_path(name, key))
             metadata = dict(table_metadata(output.frame, size=size))
             if output.sources is not None:
@@ -143,14 +167,11 @@ def race_table(
             context.add_asset_metadata(
                 shown({**metadata, **output.metadata}), asset_key=name, partition_key=key
             )
-            if output.failures:
-                failed[key] = output.failures
-            if len(keys) > 1:
-                yield _evaluation(name, check, rows[key], output.failures)
         yield dg.Output(None)
         yield dg.AssetCheckResult(
             passed=not failed,
             check_name=check,
+            severity=severity,
             metadata=_check_metadata([(rows[key], found) for key, found in failed.items()]),
         )
 
@@ -159,16 +180,31 @@ def race_table(
 
 
 def _evaluation(
-    name: str, check: str, race: Race, failures: Sequence[str]
+    context: dg.AssetExecutionContext,
+    name: str,
+    check: str,
+    race: Race,
+    failures: Sequence[str],
+    severity: dg.AssetCheckSeverity,
 ) -> dg.AssetCheckEvaluation:
-    """What a blocking check says of one race."""
+    """What a blocking check says of one race; of a failure, against the table that stays."""
+    key = str(race["race_key"])
+    target = None
+    if failures:
+        asked = dg.AssetRecordsFilter(asset_key=dg.AssetKey(name), asset_partitions=[key])
+        for record in context.instance.fetch_materializations(asked, limit=1).records:
+            target = AssetCheckEvaluationTargetMaterializationData(
+                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+            )
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(name),
         check_name=check,
         passed=not failures,
         metadata=_check_metadata([(race, failures)] if failures else []),
+        target_materialization_data=target,
+        severity=severity,
         blocking=True,
-        partition=str(race["race_key"]),
+        partition=key,
     )
 
 

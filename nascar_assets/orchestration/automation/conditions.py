@@ -27,9 +27,17 @@ GRAPH_TABLES = frozenset({"driver_values", "track_values", "veto_rules", "ontolo
 
 
 def race_condition() -> dg.AutomationCondition[Any]:
-    """Follows the tables it is made from, once their blocking checks have passed."""
+    """Follows the tables it is made from, once their blocking checks have passed.
+
+    What a run failed to make, or set aside, would fail again from the same files, as a second
+    failed run with a second notice: the landing sensor runs it when the files are other ones.
+    """
     checked: Any = dg.AutomationCondition.all_deps_blocking_checks_passed()
-    follows: Any = dg.AutomationCondition.eager() & checked
+    refused: Any = dg.AutomationCondition.any_checks_match(
+        dg.AutomationCondition.check_failed(), blocking_only=True
+    )
+    failed: Any = dg.AutomationCondition.execution_failed()
+    follows: Any = dg.AutomationCondition.eager() & checked & ~refused & ~failed
     return follows.with_label("follows its race's files")
 
 

@@ -12,8 +12,7 @@ from typing import Any
 import polars as pl
 
 from nascar_assets.feed.file_check import check_race_file
-from nascar_assets.feed.landing import LANDING, MANIFEST, landed_schedules
-from nascar_assets.feed.parse_schedule import parse_schedule
+from nascar_assets.feed.landing import LANDING, MANIFEST
 from nascar_assets.feed.paths import parse_path
 from nascar_assets.feed.payload import FeedFormatError
 from nascar_assets.orchestration.automation.conditions import AS_OF_TABLES
@@ -24,7 +23,7 @@ from nascar_assets.orchestration.automation.race_decisions import (
     landed_races,
     stale_as_of,
 )
-from nascar_assets.orchestration.storage.store import scan_table, table_path
+from nascar_assets.orchestration.inputs.schedule import stored_schedule
 from nascar_assets.storage import DataRoot
 from nascar_assets.telemetry.sources import FEATURE_SOURCES, SOURCE, TABLES
 
@@ -57,15 +56,6 @@ class RacesSeen:
     unknown: Sequence[str]
     unsettled: Sequence[str]
     unsettled_races: frozenset[str]
-
-
-def stored_schedule(root: DataRoot) -> pl.DataFrame:
-    """The schedule's table; empty where it was never made."""
-    from nascar_assets.feed.schemas import SCHEDULE
-
-    if not root.exists(table_path("schedule")):
-        return pl.DataFrame(schema=SCHEDULE)
-    return scan_table(root, "schedule").collect()
 
 
 def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> RacesSeen:
@@ -150,17 +140,6 @@ def files_content(table: bytes) -> str:
     """The content that a table of `race_files` lists, named as landed content is."""
     frame = pl.read_parquet(io.BytesIO(table))
     return content_of(frame.select("path", "sha256").iter_rows())
-
-
-def schedule_differs(root: DataRoot) -> bool:
-    """Whether the landed schedules would make another table than the stored one.
-
-    Raises:
-        FeedFormatError: If a landed schedule cannot be read as one.
-    """
-    stored = stored_schedule(root)
-    known = dict(stored.select("race_id", "race_key").iter_rows())
-    return not parse_schedule(landed_schedules(root), known).equals(stored)
 
 
 def faults(root: DataRoot, races: Sequence[LandedRace], schedule: pl.DataFrame) -> dict[str, str]:

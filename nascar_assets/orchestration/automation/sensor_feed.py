@@ -31,10 +31,20 @@ from nascar_assets.orchestration.jobs import as_of_job, race_job, schedule_job
 from nascar_assets.orchestration.partitions import RACES, RANGE_START, range_tags
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races
-from nascar_assets.orchestration.tags import BACKFILL, BATCH, LOST, OF_BACKFILL
+from nascar_assets.orchestration.tags import (
+    ASIDE,
+    BACKFILL,
+    BATCH,
+    LOST,
+    OF_BACKFILL,
+    RACE,
+    set_aside_by,
+)
 from nascar_assets.storage import DataRoot
 
 INTERVAL_SECONDS = 15
+SCHEDULES = "cacher/"
+"""What is told of a schedule's file and its races goes by its path in the feed's tree."""
 
 TAKEN_APART_FOR = timedelta(days=1)
 """A run over several races that failed longer ago is left as it is."""
@@ -81,7 +91,11 @@ def landing_feed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
         datetime.now(UTC),
         apart=before.get("apart", ()),
     )
-    told = tell(context.log, "landing_feed", before.get("told", {}), tick.notices)
+    told_before = before.get("told", {})
+    if tick.schedules and tick.schedules == before.get("schedules"):
+        # The schedule was not read again, so what was told of its races stands.
+        tick.notices |= {k: v for k, v in told_before.items() if k.startswith(SCHEDULES)}
+    told = tell(context.log, "landing_feed", told_before, tick.notices)
     register_races(context.instance, tick.register)  # before a run of theirs is asked for
     kept = {"version": 1, "schedules": tick.schedules, "told": told, "apart": tick.apart}
     cursor = json.dumps(kept, sort_keys=True)
@@ -173,7 +187,7 @@ def decide_feed(
         if state is RunState.NONE:
             tick.requests.append(_request("as_of_job", batch))
         elif state is RunState.FAILED:
-            tick.notices[f"ratings from {keys[0]}"] = "Their run failed; see it in the UI."
+            tick.waiting.append(f"The run of the ratings from {keys[0]} failed.")
     return tick
 
 
@@ -202,15 +216,12 @@ def _schedule_pending(
     root: DataRoot, instance: dg.DagsterInstance, schedules: str, tick: FeedTick
 ) -> bool:
     """Whether the races must wait for the schedule to be read again."""
-    from nascar_assets.feed.payload import FeedFormatError
-    from nascar_assets.orchestration.automation.seen_races import schedule_differs
+    from nascar_assets.orchestration.inputs.schedule import landed_schedule, stored_schedule
 
-    try:
-        differs = schedule_differs(root)
-    except FeedFormatError as error:
-        tick.notices[error.file or "schedule"] = f"{error} The schedule read before is kept."
-        return False
-    if not differs:
+    landed = landed_schedule(root)
+    for notice in landed.notices:
+        tick.notices[notice.split(":")[0]] = notice
+    if landed.frame.equals(stored_schedule(root)):
         tick.schedules = schedules
         return False
     key = f"schedule:{schedules}"
@@ -218,7 +229,7 @@ def _schedule_pending(
     if state is RunState.NONE:
         tick.requests.append(dg.RunRequest(run_key=key, job_name="schedule_job"))
     if state is RunState.FAILED:
-        tick.notices["schedule"] = f"Its run failed (run key {key}); the one read before is kept."
+        tick.waiting.append("The schedule's run failed; the one read before is kept.")
     return state is not RunState.FAILED
 
 
@@ -256,8 +267,13 @@ def _request_races(
         elif len(batch.keys) > 1:
             todo += singles(batch, stale)
         elif state is RunState.FAILED:
-            tick.notices[batch.keys[0]] = "Its run failed; the next change of its files runs it."
+            tick.waiting.append(_failed(batch.keys[0]))
     return pending
+
+
+def _failed(key: str) -> str:
+    """Said in the tick alone: the failed run itself is told (`failed_runs`)."""
+    return f"The run of {key} failed; the next change of its files runs it."
 
 
 def _take_apart(
@@ -268,34 +284,42 @@ def _take_apart(
     tick: FeedTick,
     since: datetime,
 ) -> bool:
-    """Runs the races of a failed run over several one by one; returns whether some are to end.
+    """Runs the races that a run over several left undone; returns whether some are to end.
 
-    Such a run may have made some tables of a race and not the others, so that the race looks as
-    if it were up to date. A person's backfill over a range is taken apart too: one bad race does
-    not stop the others.
+    These are those that it set aside; all of them where it failed, for it may have made some tables
+    of a race and not the others, so that the race looks as if it were up to date. A person's
+    backfill over a range is taken apart too.
     """
     from nascar_assets.orchestration.automation.sensor_runs import (
         is_fault_of_the_machine,
         job_that_repeats,
     )
 
-    failed = [
+    failed, done = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
+    left = [
         run
-        for run in instance.get_runs(
-            dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since), limit=200
+        for asked_for in (
+            dg.RunsFilter(statuses=[failed], updated_after=since),
+            dg.RunsFilter(statuses=[done], updated_after=since, tags={ASIDE: "yes"}),
         )
+        for run in instance.get_runs(asked_for, limit=200)
         if (BATCH in run.tags and run.job_name == "race_job") or _is_backfill_of_races(run)
     ]
     asked = {str(request.run_key) for request in tick.requests}
     pending = False
-    for run in failed:
+    for run in left:
         if run.run_id in tick.apart or (LOST in run.tags and job_that_repeats(run)):
             continue
-        if LOST not in run.tags and is_fault_of_the_machine(instance, run.run_id):
+        if (
+            not run.is_success
+            and LOST not in run.tags
+            and is_fault_of_the_machine(instance, run.run_id)
+        ):
             tick.apart.append(run.run_id)  # its races would meet the same fault one by one
             continue
         unfinished = False
-        for key in races_of(run, order):
+        races = races_of(run, order)
+        for key in set_aside_by(run.tags, races) if run.is_success else races:
             race = landed.get(key)
             if race is None or key in held:
                 continue
@@ -307,7 +331,7 @@ def _take_apart(
                 asked.add(run_key)
             unfinished |= state not in (RunState.DONE, RunState.FAILED)
             if state is RunState.FAILED:
-                tick.notices[key] = "Its run failed; the next change of its files runs it."
+                tick.waiting.append(_failed(key))
         if not unfinished:
             tick.apart.append(run.run_id)
         pending |= unfinished
@@ -324,7 +348,10 @@ def _is_backfill_of_races(run: dg.DagsterRun) -> bool:
 
 def _request(job: str, batch: Batch) -> dg.RunRequest:
     if len(batch.keys) == 1:
-        return dg.RunRequest(run_key=batch.run_key, job_name=job, partition_key=batch.keys[0])
+        key = batch.keys[0]
+        return dg.RunRequest(
+            run_key=batch.run_key, job_name=job, partition_key=key, tags={RACE: key}
+        )
     return dg.RunRequest(
         run_key=batch.run_key, job_name=job, tags={**range_tags(batch.keys), BATCH: "yes"}
     )

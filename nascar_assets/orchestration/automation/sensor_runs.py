@@ -1,11 +1,13 @@
 """Sensors of runs: those that the machine lost are run again, those that failed are told."""
 
+import hashlib
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 
+from nascar_assets.errors import causes
 from nascar_assets.orchestration import jobs
 from nascar_assets.orchestration.automation.conditions import GRAPH_TABLES, RACE_TABLES
 from nascar_assets.orchestration.automation.notify import Notice, notifiers, notify_all
@@ -27,6 +29,7 @@ from nascar_assets.orchestration.tags import (
     PARTITION,
     RUN_KEY,
     SLATE,
+    TOLD,
 )
 from nascar_assets.storage import DataRoot
 
@@ -216,9 +219,7 @@ def error_names(instance: dg.DagsterInstance, run_id: str) -> list[str]:
             error = event.step_failure_data.error
         elif event is not None and event.is_run_failure and event.event_specific_data is not None:
             error = event.job_failure_data.error
-        while error is not None:
-            names.append(error.cls_name or "")
-            error = error.cause or error.context
+        names += [cause.cls_name or "" for cause in causes(error)]
     return names
 
 
@@ -340,21 +341,49 @@ def failure_notice(context: dg.RunFailureSensorContext) -> Notice:
     """What is told of a failed run: job, partition, step, the input's own message."""
     run = context.dagster_run
     where = run.tags.get(PARTITION) or run.tags.get(RANGE_START) or ""
-    lines = [str(context.failure_event.message or "").strip()]
-    for event in context.get_step_failure_events():
-        error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        text = error.message.strip() if error is not None else "no message"
-        lines.append(f"{event.step_key}: {text}")
+    lines = [str(context.failure_event.message or "").strip(), *_causes_told(context)]
     lines.append(f"Run {run.run_id}; remedies: docs/operations.md.")
     subject = f"{run.job_name} failed{f' for {where}' if where else ''}"
     return Notice(subject, "\n".join(line for line in lines if line), run.run_id)
 
 
+def _causes_told(context: dg.RunFailureSensorContext) -> list[str]:
+    """The innermost message of every step that failed."""
+    lines = []
+    for event in context.get_step_failure_events():
+        *_, innermost = (None, *causes(event.step_failure_data.error))
+        text = innermost.message.strip() if innermost is not None else "no message"
+        lines.append(f"{event.step_key}: {text}")
+    return lines
+
+
+def was_told(context: dg.RunFailureSensorContext) -> bool:
+    """Whether the same failure of the same race or slate was told in the last day.
+
+    A lost run is repeated, and a person runs again what the daemon ran: what failed for the same
+    reason, with no success in between, is one failure. Remembers this one, where it is new.
+    """
+    run, instance = context.dagster_run, context.instance
+    where = {key: run.tags[key] for key in (PARTITION, RANGE_START, RANGE_END) if key in run.tags}
+    about = [*sorted(where.values()), *_causes_told(context)]
+    if not where or len(about) == len(where):
+        return False
+    name = hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
+    day = datetime.now(UTC) - timedelta(days=1)
+    told = instance.get_run_records(dg.RunsFilter(tags={TOLD: name}, updated_after=day), limit=1)
+    done = dg.DagsterRunStatus.SUCCESS
+    if told and not instance.get_runs(
+        dg.RunsFilter(tags=where, statuses=[done], created_after=told[0].create_timestamp), limit=1
+    ):
+        return True
+    instance.add_run_tags(run.run_id, {TOLD: name})
+    return False
+
+
 def _tell_failure(context: dg.RunFailureSensorContext) -> None:
-    """One notice for each failed run."""
-    notify_all(notifiers(own_log=context.log), failure_notice(context))
+    """One notice for each race or slate and cause."""
+    if not was_told(context):
+        notify_all(notifiers(own_log=context.log), failure_notice(context))
 
 
 with pinned_previews():

@@ -191,7 +191,7 @@ def _schedule_stamp(root: DataRoot) -> str:
 
 def slate_weeks(root: DataRoot, slates: list[str]) -> dict[str, SlateWeek]:
     """The weeks of slates by key, by the schedule as it is now; without those it does not have."""
-    from nascar_assets.orchestration.automation.seen_races import stored_schedule
+    from nascar_assets.orchestration.inputs.schedule import stored_schedule
 
     registrations = {slate: Registration.load(root, slate) for slate in slates}
     races = {row["race_id"]: row for row in stored_schedule(root).iter_rows(named=True)}

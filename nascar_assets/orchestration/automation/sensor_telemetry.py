@@ -128,7 +128,7 @@ def _race_inside(data: bytes, races: Mapping[str, str]) -> str | None:
 
 
 def _races(root: DataRoot) -> dict[str, str]:
-    from nascar_assets.orchestration.automation.seen_races import stored_schedule
+    from nascar_assets.orchestration.inputs.schedule import stored_schedule
 
     rows = stored_schedule(root).select("race_id", "race_key").iter_rows()
     return {name: key for race_id, key in rows for name in (race_id, key)}

@@ -258,7 +258,7 @@ def compile_constraints(home: str, slate_id: str, location: Location) -> Constra
     return load_spec(root, slate_id)
 
 
-def check_results(run: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
+def check_results(run: dg.JobExecutionResult) -> list[dict[str, Any]]:
     """Every check that a run evaluated: its name and whether it passed."""
     return [
         {"name": f"{item.asset_key.path[-1]}.{item.check_name}", "passed": item.passed}
@@ -269,7 +269,7 @@ def check_results(run: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
 def _outcome(
     root: DataRoot,
     slate_id: str,
-    run: dg.ExecuteInProcessResult,
+    run: dg.JobExecutionResult,
     times: StageTimes,
     total: float,
 ) -> SlateOutcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -13,7 +13,7 @@ import dagster as dg
 import polars as pl
 from dagster._core.errors import DagsterAssetCheckFailedError
 
-from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.errors import EnvironmentFault, InputError, causes
 from nascar_assets.feed.landing import sync_from
 from nascar_assets.orchestration.automation.race_decisions import stale_races
 from nascar_assets.orchestration.automation.seen_races import (
@@ -88,14 +88,19 @@ def sync_races(
     outcome.changed = list(report.changed)
     outcome.quarantined = [item.path for item in report.quarantined]
     outcome.notices = [
-        f"{item.path} was refused and lies in quarantine/: {item.reason}"
-        for item in report.quarantined
+        *report.notices,
+        *(
+            f"{item.path} was refused and lies in quarantine/: {item.reason}"
+            for item in report.quarantined
+        ),
     ]
     outcome.input_at_fault = bool(report.quarantined)
     outcome.seconds["feed"] = time.perf_counter() - started
     outcome.races, outcome.failures, faults = materialise_races(
         home,
         report.touched,
+        series,
+        seasons,
         location=location,
         schedule_changed=bool(report.schedules),
         seconds=outcome.seconds,
@@ -107,6 +112,8 @@ def sync_races(
 def materialise_races(
     home: str,
     race_ids: Iterable[str],
+    series: Collection[str],
+    seasons: Collection[int],
     *,
     location: Location,
     schedule_changed: bool,
@@ -115,7 +122,8 @@ def materialise_races(
     """Materialises races by id, races whose tables are behind their files, and what follows.
 
     What is behind is found as the daemon's sensor finds it: so a sync that was stopped anywhere is
-    taken up by the next one.
+    taken up by the next one of its series and seasons. Races of others are left to theirs, so that
+    what fails there is none of this sync's failures; ratings are made wherever they are behind.
 
     Returns:
         Keys done, what failed and why, and whether the input is at fault for a failure.
@@ -131,12 +139,14 @@ def materialise_races(
     seen = see_races(root, now, settle=NO_SETTLING)
     wanted = {race.race_key for race in stale_races(seen.landed, seen.materialised)}
     touched = pl.col("race_id").is_in(sorted(race_ids)) | pl.col("race_key").is_in(sorted(wanted))
-    keys = seen.schedule.filter(touched).sort("start_time", "race_id")["race_key"].to_list()
+    asked = pl.col("series").is_in(list(series)) & pl.col("season").is_in(list(seasons))
+    keys = seen.schedule.filter(touched, asked).sort("start_time", "race_id")["race_key"].to_list()
     failures: dict[str, Exception] = {}
     if keys:
         instance = open_instance(home)
         register_races(instance, keys)
-        failures = run_races(definitions().resolve_job_def("race_job"), instance, keys)
+        run_keys = {key: race.run_key for key, race in seen.landed.items()}
+        failures = run_races(definitions().resolve_job_def("race_job"), instance, keys, run_keys)
     seconds["races"] = time.perf_counter() - started
     started = time.perf_counter()
     if behind := list(stale_tables(root, seen.schedule, datetime.now(UTC))):
@@ -162,10 +172,5 @@ def is_input_fault(error: BaseException) -> bool:
 
 
 def _root_fault(error: BaseException) -> BaseException:
-    found: BaseException = error
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, InputError | EnvironmentFault):
-            found = cause
-        cause = cause.__cause__ or cause.__context__
-    return found
+    told = [cause for cause in causes(error) if isinstance(cause, InputError | EnvironmentFault)]
+    return told[-1] if told else error

@@ -1,4 +1,4 @@
-"""The schedule as it is stored: the rows of single races."""
+"""The schedule as it is stored and as the landed files make it, and the rows of single races."""
 
 from __future__ import annotations
 
@@ -8,15 +8,58 @@ from typing import Any
 import polars as pl
 
 from nascar_assets.errors import InputError
-from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.feed.landing import landed_schedules
+from nascar_assets.feed.parse_schedule import parse_schedule
+from nascar_assets.feed.payload import FeedFormatError, Parsed
+from nascar_assets.feed.schemas import SCHEDULE
+from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.storage import DataRoot
 
 Race = Mapping[str, Any]
 """One row of the schedule."""
 
 
-def schedule_rows(root: DataRoot, keys: Sequence[str]) -> dict[str, Race]:
+def stored_schedule(root: DataRoot) -> pl.DataFrame:
+    """The schedule's table; empty where it was never made."""
+    if not root.exists(table_path("schedule")):
+        return pl.DataFrame(schema=SCHEDULE)
+    return scan_table(root, "schedule").collect()
+
+
+def landed_schedule(root: DataRoot) -> Parsed:
+    """The schedule that the landed files make; races keep the keys that they have.
+
+    Where a season's file cannot be read as one, its races stay as they are stored.
+    """
+    stored = stored_schedule(root)
+    known = dict(stored.select("race_id", "race_key").iter_rows())
+    notices: list[str] = []
+    readable = {}
+    kept = []
+    for season, data in landed_schedules(root).items():
+        try:
+            parse_schedule({season: data})
+        except FeedFormatError as error:
+            notices.append(f"{error} The races of {season} stay as they were.")
+            kept.append(stored.filter(season=season))
+        else:
+            readable[season] = data
+    frame = parse_schedule(readable, known, notices)
+    if kept:
+        by = ["start_time", "series", pl.col("race_id").cast(pl.Int64)]
+        frame = pl.concat([frame, *kept]).sort(by)
+    return Parsed(frame, tuple(notices))
+
+
+def schedule_rows(
+    root: DataRoot, keys: Sequence[str], *, known_only: bool = False
+) -> dict[str, Race]:
     """The schedule's rows of some races by partition key.
+
+    Args:
+        root: The data root.
+        keys: Partition keys.
+        known_only: Leaves out keys that the schedule does not hold.
 
     Raises:
         InputError: If a key is not in the schedule.
@@ -29,7 +72,7 @@ def schedule_rows(root: DataRoot, keys: Sequence[str]) -> dict[str, Race]:
         .iter_rows(named=True)
     }
     unknown = [key for key in keys if key not in rows]
-    if unknown:
+    if unknown and not known_only:
         raise InputError(
             f"The schedule holds no race {', '.join(unknown)}.",
             remedy="Sync the season's schedule first (nascar sync).",
