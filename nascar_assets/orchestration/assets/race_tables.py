@@ -134,7 +134,7 @@ def race_table(
         many = len(keys) > 1
         severity = dg.AssetCheckSeverity.WARN if many else dg.AssetCheckSeverity.ERROR
         rows = schedule_rows(root, keys, known_only=many)
-        tags = context.instance.get_run_by_id(context.run_id).tags if many else {}
+        tags = context.instance.get_run_by_id(context.run.run_id).tags if many else {}
         failed: dict[str, Sequence[str]] = {}
         for key in keys:
             if aside_tag(key) in tags or key not in rows:
@@ -156,7 +156,7 @@ def race_table(
                 yield _evaluation(context, name, check, rows[key], failures, severity)
             if many and failures:
                 # A run of its own says what it is; this one goes on with the others.
-                context.instance.add_run_tags(context.run_id, {ASIDE: "yes", aside_tag(key): "yes"})
+                context.instance.add_run_tags(context.run.run_id, {ASIDE: "yes", aside_tag(key): "yes"})
                 continue
             size = output.write(root, table_path(name, key))
             metadata = dict(table_metadata(output.frame, size=size))
