@@ -156,7 +156,8 @@ def race_table(
                 yield _evaluation(context, name, check, rows[key], failures, severity)
             if many and failures:
                 # A run of its own says what it is; this one goes on with the others.
-                context.instance.add_run_tags(context.run.run_id, {ASIDE: "yes", aside_tag(key): "yes"})
+                aside = {ASIDE: "yes", aside_tag(key): "yes"}
+                context.instance.add_run_tags(context.run.run_id, aside)
                 continue
             size = output.write(root, table_path(name, key))
             metadata = dict(table_metadata(output.frame, size=size))
