@@ -1,0 +1,192 @@
+"""One bad race: the others go on, it fails once and is told once, and its runs are on its page."""
+
+from __future__ import annotations
+
+import copy
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from nascar_assets.cli.location import code_location
+from nascar_assets.definitions import build_definitions
+from nascar_assets.feed.paths import loop_stats_path, schedule_path, weekend_path
+from nascar_assets.orchestration.automation import sensor_runs
+from nascar_assets.orchestration.commands.sync import SyncOutcome, sync_races
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.storage import DataRoot
+from nascar_assets_tests.feed.feed_files import (
+    four_results,
+    loop_row,
+    loop_stats,
+    race,
+    ran,
+    result,
+    weekend,
+    write_feed,
+)
+from nascar_assets_tests.orchestration.processes import serving
+
+BAD = "2026-cup-02"
+
+
+def listed(race_id: int, day: str, **changes: Any) -> dict[str, Any]:
+    dates = dict.fromkeys(("date_scheduled", "race_date", "tunein_date"), f"2026-{day}T15:30:00")
+    return ran(race_id=race_id, **dates, qualifying_date=None, **changes)
+
+
+def season() -> dict[str, bytes]:
+    """Three Cup races, two of whose cars share a place in the second, and a truck race.
+
+    The schedule does not know yet who won the third, and lists a race of an unknown type.
+    """
+    cup = [listed(7001, "03-01"), listed(7002, "03-08"), listed(7003, "03-15")]
+    truck = listed(7101, "03-01", series_id=3)
+    unknown = {"actual_laps": 0, "winner_driver_id": None, "number_of_leaders": 0}
+    lists = {
+        "series_1": [*cup[:2], {**cup[2], **unknown}, race(7009, race_type_id=3)],
+        "series_3": [truck],
+    }
+    files: dict[str, Any] = {schedule_path(2026): lists}
+    for item in (*cup, truck):
+        rows = copy.deepcopy(four_results())
+        if item["race_id"] == 7002:
+            rows.append(result(15, 2))
+        series = "cup" if item["series_id"] == 1 else "trucks"
+        files[weekend_path(2026, series, item["race_id"])] = weekend(rows, item)
+    blank = {**dict.fromkeys(loop_row(12, 2)), "driver_id": 12}
+    drivers = [loop_row(11, 1, lead_laps=60), blank, loop_row(13, 3)]
+    files[loop_stats_path(2026, "cup", 7001)] = loop_stats(drivers, 7001)
+    return {path: json.dumps(value).encode() for path, value in files.items()}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bad")
+    write_feed(folder / "feed", season())
+    return folder
+
+
+def sync(home: Path, series: str) -> SyncOutcome:
+    data = str(home / "data")
+    return sync_races(data, str(home / "feed"), [series], [2026], location=code_location(data))
+
+
+@pytest.fixture(scope="module")
+def synced(home: Path) -> SyncOutcome:
+    return sync(home, "cup")
+
+
+@pytest.fixture
+def instance(home: Path, synced: SyncOutcome) -> dg.DagsterInstance:
+    return open_instance(str(home / "data"))
+
+
+def test_a_sync_ends_and_says_which_cars_of_which_race(home: Path, synced: SyncOutcome) -> None:
+    assert synced.races == ["2026-cup-01", "2026-cup-03"]
+    assert list(synced.failures) == [BAD]
+    told = synced.failures[BAD]
+    assert "Race 7002 (Fictional 150): Driver Number12 (12) and Driver Number15 (15)" in told
+    assert "Sync again when the feed has corrected the file" in told
+    assert synced.input_at_fault
+    assert "Race 7009: the race type 3 is unknown" in synced.notices[0]
+    root = DataRoot.open(home / "data")
+    for key in synced.races:  # the third has results that its schedule does not know yet
+        assert scan_table(root, "race_results", key).collect().height == 4
+        assert scan_table(root, "driver_ratings", key).collect().height == 4
+    first = scan_table(root, "race_results", "2026-cup-01").collect()
+    assert first.filter(pl.col("fastest_laps").is_null())["driver_id"].to_list() == ["12", "14"]
+
+
+def test_it_fails_in_one_run_and_the_others_are_made_in_theirs(
+    instance: dg.DagsterInstance,
+) -> None:
+    runs = instance.get_runs(dg.RunsFilter(job_name="race_job"))
+    (failed,) = [run for run in runs if not run.is_success]
+    assert failed.tags["dagster/partition"] == failed.tags["nascar/race"] == BAD
+    (shared,) = [run for run in runs if run.is_success]
+    assert shared.tags[f"nascar/aside/{BAD}"] == shared.tags["nascar/aside"] == "yes"
+
+
+def test_it_is_none_of_another_series_failures(home: Path, synced: SyncOutcome) -> None:
+    other = sync(home, "trucks")
+    assert other.races == ["2026-trucks-01"]
+    assert (other.failures, other.input_at_fault) == ({}, False)
+    assert list(sync(home, "cup").failures) == [BAD]
+
+
+def failure_context(
+    home: Path, instance: dg.DagsterInstance, run: dg.DagsterRun
+) -> dg.RunFailureSensorContext:
+    kinds = {dg.DagsterEventType.RUN_FAILURE}
+    (record,) = instance.get_records_for_run(run.run_id, of_type=kinds).records
+    event = record.event_log_entry.dagster_event
+    assert event is not None
+    return dg.build_run_status_sensor_context(
+        sensor_name="failed_runs",
+        dagster_event=event,
+        dagster_instance=instance,
+        dagster_run=run,
+    ).for_run_failure()
+
+
+def test_the_same_failure_is_told_once(home: Path, instance: dg.DagsterInstance) -> None:
+    sync(home, "cup")  # the same again, by hand
+    failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+    assert len(failed) >= 2
+    told = [sensor_runs.was_told(failure_context(home, instance, run)) for run in failed]
+    assert told == [False] + [True] * (len(failed) - 1)
+    notice = sensor_runs.failure_notice(failure_context(home, instance, failed[0]))
+    assert notice.subject == f"race_job failed for {BAD}"
+    assert "both finished in place 2" in notice.text
+
+
+def test_nothing_runs_it_again_by_itself(home: Path, instance: dg.DagsterInstance) -> None:
+    """Its new files would ask for its results, a run that fails for the same reason."""
+    definitions = build_definitions(platform=Platform(home=str(home / "data")))
+    chosen = dg.AssetSelection.assets("entries", "race_results", "practice", "lap_summaries")
+    first = dg.evaluate_automation_conditions(definitions, instance, asset_selection=chosen)
+    again = dg.evaluate_automation_conditions(
+        definitions, instance, asset_selection=chosen, cursor=first.cursor
+    )
+    for found in (first, again):
+        assert BAD not in found.get_requested_partitions(dg.AssetKey("race_results"))
+
+
+QUERY = """
+query Runs($repository: RepositorySelector!) {
+  repositoryOrError(repositorySelector: $repository) {
+    ... on Repository { pipelines { name runs { runId repositoryOrigin {
+      repositoryName repositoryLocationName } } } }
+  }
+}
+"""
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_runs_of_the_command_line_are_on_the_pages_of_their_jobs(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    where = {
+        "repositoryName": "__repository__",
+        "repositoryLocationName": "nascar_assets.definitions",
+    }
+    body = json.dumps({"query": QUERY, "variables": {"repository": where}}).encode()
+    with serving(home / "data") as url:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{url}/graphql", body, headers)
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            jobs = json.loads(answer.read())["data"]["repositoryOrError"]["pipelines"]
+    found = {job["name"]: job["runs"] for job in jobs}
+    for name in ("schedule_job", "race_job", "as_of_job"):
+        ours = {run.run_id for run in instance.get_runs(dg.RunsFilter(job_name=name))}
+        assert ours
+        assert {run["runId"] for run in found[name]} == ours
+        assert all(run["repositoryOrigin"] == where for run in found[name])  # as the timeline asks

@@ -1,0 +1,38 @@
+"""Walks over the causes of errors: each error once, however they hang together."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from nascar_assets.errors import InputError, causes
+from nascar_assets.orchestration.commands.sync import is_input_fault, reason
+
+
+@pytest.mark.timeout(10)
+def test_a_chain_that_goes_round_is_walked_once():
+    told, wrapper = InputError("two cars in one place"), RuntimeError("a step failed")
+    told.__cause__, wrapper.__cause__ = wrapper, told  # as Dagster hands it back
+    for first in (told, wrapper):
+        assert set(causes(first)) == {told, wrapper}
+        assert reason(first) == "two cars in one place"
+        assert is_input_fault(first)
+    told.__cause__ = told
+    assert list(causes(told)) == [told]
+
+
+@pytest.mark.timeout(10)
+def test_a_context_counts_where_there_is_no_cause():
+    inner, outer = KeyError("inner"), ValueError("outer")
+    outer.__context__, inner.__context__ = inner, outer
+    assert list(causes(outer)) == [outer, inner]
+    assert list(causes(None)) == []
+
+
+@pytest.mark.timeout(10)
+def test_dagsters_records_of_errors_are_walked_alike():
+    inner = SimpleNamespace(cause=None, context=None)
+    outer = SimpleNamespace(cause=None, context=inner)
+    inner.cause = outer
+    assert list(causes(outer)) == [outer, inner]
