@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from socket import socket
 
     import uvicorn
+
+    from nascar_assets.service.connections import Connections
 
 
 def serve(
@@ -55,14 +58,18 @@ def serve(
     import uvicorn
 
     from nascar_assets.service.app import create_app
+    from nascar_assets.service.connections import HEAD_BYTES, Connection, Connections
     from nascar_assets.service.logs import configure_logs
     from nascar_assets.service.settings import ServiceSettings
 
     location = home if "://" in home else os.path.abspath(home)
     settings = ServiceSettings.from_environment(workers=workers)
     configure_logs(settings.log_level)
+    connections = Connections(settings.max_connections)
     config = uvicorn.Config(
         create_app(location, settings),
+        http=partial(Connection, limits=connections),  # type: ignore[arg-type]
+        ws="none",
         host=host,
         port=port,
         log_config=None,
@@ -70,7 +77,8 @@ def serve(
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=30,
-        h11_max_incomplete_event_size=65_536,
+        timeout_graceful_shutdown=10,
+        h11_max_incomplete_event_size=HEAD_BYTES,
     )
 
     def tell(taken: int) -> None:
@@ -79,10 +87,10 @@ def serve(
         say(where)
         out.result({"address": address, "home": location})
 
-    _serve(config, tell)
+    _serve(config, connections, tell)
 
 
-def _serve(config: uvicorn.Config, tell: Callable[[int], None]) -> None:
+def _serve(config: uvicorn.Config, connections: Connections, tell: Callable[[int], None]) -> None:
     """Serves until it is stopped; `tell` is given the port once requests are answered there."""
     import uvicorn
 
@@ -90,6 +98,11 @@ def _serve(config: uvicorn.Config, tell: Callable[[int], None]) -> None:
         async def startup(self, sockets: list[socket] | None = None) -> None:
             await super().startup(sockets)
             tell(self.servers[0].sockets[0].getsockname()[1])
+
+        async def on_tick(self, counter: int) -> bool:
+            if counter % 10 == 0:  # every second
+                connections.sweep(self.server_state.connections)
+            return await super().on_tick(counter)
 
     try:
         Server(config).run()

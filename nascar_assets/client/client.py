@@ -228,4 +228,6 @@ def _refused(answer: httpx.Response) -> Refused:
         problem = Problem(code="NO_PROBLEM", message=f"Status {answer.status_code}.")
     after = answer.headers.get("Retry-After", "")
     kind = Unavailable if answer.status_code in (502, 503, 504) else Refused
-    return kind(answer.status_code, problem, float(after) if after.isdigit() else None)
+    return kind(
+        answer.status_code, problem, float(after) if after.isascii() and after.isdigit() else None
+    )

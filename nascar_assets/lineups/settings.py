@@ -8,7 +8,15 @@ import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.settings_rows import row_of
@@ -18,8 +26,12 @@ Objective = Literal[
 ]
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
 InnerShare = Annotated[float, Field(strict=True, gt=0.0, lt=1.0, allow_inf_nan=False)]
-Count = Annotated[int, Field(strict=True, ge=0)]
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Count = Annotated[int, Field(strict=True, ge=0, le=1_000)]
+# No control characters, and nothing that is no text at all.
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
+]
+Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=200)]
 
 
 _MOST_LETTERS = 200_000
@@ -113,7 +125,7 @@ class GroupSettings(_Settings):
     """
 
     drivers: Names
-    name: str | None = None
+    name: Name | None = None
     at_least: Count | None = None
     at_most: Count | None = None
     min_exposure: Share | None = None
@@ -170,17 +182,17 @@ class PortfolioSettings(_Settings):
     lineups: Annotated[int, Field(strict=True, ge=1, le=500)] = 20
     objective: Objective = "expected_max"
     max_shared: Count | None = None
-    salary_min: Count | None = None
+    salary_min: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = None
     quantile: InnerShare = 0.9
-    threshold: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = None
+    threshold: Annotated[float, Field(strict=True, ge=-100_000, le=100_000)] | None = None
     top_fraction: InnerShare = 0.01
     cvar: Annotated[float, Field(strict=True, gt=0.0, le=1.0)] = 0.1
-    payout: str | None = None
-    ownership_max: Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)] | None = None
-    teams: dict[str, TeamSettings] = Field(default_factory=dict)
-    drivers: dict[str, DriverSettings] = Field(default_factory=dict)
-    groups: tuple[GroupSettings, ...] = ()
-    rules: tuple[RuleSettings, ...] = ()
+    payout: Name | None = None
+    ownership_max: Annotated[float, Field(strict=True, gt=0.0, le=1_000.0)] | None = None
+    teams: dict[Name, TeamSettings] = Field(default_factory=dict, max_length=200)
+    drivers: dict[Name, DriverSettings] = Field(default_factory=dict, max_length=200)
+    groups: Annotated[tuple[GroupSettings, ...], Field(max_length=200)] = ()
+    rules: Annotated[tuple[RuleSettings, ...], Field(max_length=200)] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -225,7 +237,7 @@ class PortfolioSettings(_Settings):
                 path.append(cause.key)
             words = first["msg"].removeprefix("Value error, ")
             if first["type"] != "value_error":
-                words = f"{words[0].lower()}{words[1:]}, not {first['input']!r}"
+                words = f"{words[0].lower()}{words[1:]}, not {repr(first['input'])[:80]}"
             raise SettingsError(
                 f"{words}.",
                 file=file,

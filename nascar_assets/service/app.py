@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import metadata
@@ -9,10 +10,10 @@ from typing import Annotated, Any
 
 import sqlalchemy.exc
 import structlog
+from anyio import CapacityLimiter, to_thread
 from fastapi import Body, FastAPI, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -23,6 +24,7 @@ from nascar_assets.orchestration.storage.postgres_storage import (
     connection_faults,
     use_postgres_where_set,
 )
+from nascar_assets.orchestration.storage.sqlite_storage import wait_at_most
 from nascar_assets.service.clients import ApiKeys
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.contracts import (
@@ -34,14 +36,18 @@ from nascar_assets.service.contracts import (
     OptimizeResponse,
     Problem,
     Readiness,
+    Text,
 )
+from nascar_assets.service.docs_pages import add_docs_pages
 from nascar_assets.service.examples import REQUEST_EXAMPLES
 from nascar_assets.service.gate import Gate
 from nascar_assets.service.jobs import request_path, resolved_job
 from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.optimizer import Optimizer
 from nascar_assets.service.problems import RequestRefused, of_input_error, plain, unknown_job
-from nascar_assets.service.run_store import RunStore
+from nascar_assets.service.readiness import Watch, check_space, storage_fault
+from nascar_assets.service.retention import Retention
+from nascar_assets.service.run_store import CLIENT, Job, RunStore
 from nascar_assets.service.settings import ServiceSettings
 from nascar_assets.service.supervisor import Supervisor
 from nascar_assets.service.webhooks import Webhooks
@@ -49,6 +55,10 @@ from nascar_assets.service.webhooks import Webhooks
 _log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 5
+WRITE_SECONDS = 5.0
+"""How long a write waits for its turn, and for another program that holds the database."""
+WRITERS = 8
+"""Requests that write at once."""
 TAG = "optimization"
 
 
@@ -56,6 +66,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route may answer besides its own answer."""
     meanings = {
         401: "A key is needed.",
+        403: "A web page of another origin sent it, or the server has no such name.",
         404: "No job has this id.",
         405: "The route has no such method.",
         409: "The job has ended otherwise, or has not ended.",
@@ -83,7 +94,9 @@ class Service:
         self.settings = settings
         self.metrics = ServiceMetrics()
         self.platform = Platform(home=home)
-        use_postgres_where_set(dagster_home(home))
+        self._dagster = dagster_home(home)
+        use_postgres_where_set(self._dagster)
+        wait_at_most(WRITE_SECONDS)
         self.store = RunStore(open_instance(home))
         self.store.register(resolved_job(self.platform))
         self.webhooks = Webhooks(
@@ -100,39 +113,48 @@ class Service:
             stop_job=self.supervisor.cancelled,
             ended=self.webhooks.job_ended,
         )
+        self.retention = Retention(self.store, self.platform.root, settings, self.optimizer.forget)
+        self.watch = Watch(
+            self.optimizer.graph.state, self._storage_answers, lambda: self.supervisor.ready_workers
+        )
 
-    def _response(self, run_id: str) -> OptimizeResponse:
-        return self.optimizer.response(run_id)
+    def _response(self, job: Job) -> OptimizeResponse:
+        return self.optimizer.response(job.run_id, job.tag(CLIENT) or "")
 
     def _webhook_url(self, run_id: str) -> str | None:
         data = self.platform.root.read(request_path(run_id))
         return None if data is None else CompiledRequest.from_json(data).request.webhook_url
 
+    def check_space(self) -> None:
+        """Refuses where the disk has no room for one more job.
+
+        Raises:
+            OSError: `ENOSPC`.
+        """
+        root = self.platform.root
+        check_space(self._dagster, *([root.local_path("")] if root.is_local else []))
+
+    def _storage_answers(self) -> None:
+        self.check_space()
+        self.store.ping()
+        self.platform.root.write("api/.ready", bytes(4_096))
+
     def start(self) -> None:
-        """Starts workers and deliveries, and says what does not answer."""
+        """Starts workers, deliveries and sweeps, and says what does not answer."""
+        self.watch.start()
         self.supervisor.start()
         self.webhooks.start()
-        found = self.readiness()
+        self.retention.start()
+        found = self.watch.readiness()
         _log.info("service started", graph=found.graph, storage=found.storage)
 
     def stop(self) -> None:
         """Ends everything; jobs in hand go back into the queue."""
+        self.watch.stop()
+        self.retention.stop()
         self.webhooks.stop()
         self.supervisor.stop()
         self.optimizer.graph.close()
-
-    def readiness(self) -> Readiness:
-        """Whether graph, storage and workers answer."""
-        graph = self.optimizer.graph.state()
-        try:
-            self.optimizer.storage_answers()
-            storage = "ok"
-        except Exception as error:  # whatever it is, the storage does not answer
-            storage = f"The storage does not answer ({type(error).__name__})."
-        workers = "ok" if self.supervisor.ready_workers else "No worker is ready yet."
-        return Readiness(
-            ready=graph == storage == workers == "ok", graph=graph, storage=storage, workers=workers
-        )
 
 
 def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
@@ -165,6 +187,7 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
         description="Send drivers and constraints, get a job; ask for its status and its result.",
         openapi_tags=[{"name": TAG, "description": "Requests, jobs and results."}],
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         strict_content_type=False,
@@ -172,7 +195,8 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
     app.state.service = service
     _add_routes(app, service)
     _add_operations(app, service)
-    _add_error_answers(app, service.metrics)
+    add_docs_pages(app)
+    _add_error_answers(app, service)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -187,15 +211,34 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
 
 def _add_routes(app: FastAPI, service: Service) -> None:
     optimizer = service.optimizer
+    # Writes wait for the disk and for other writers, in threads of their own: reads go on.
+    writers, turn = CapacityLimiter(WRITERS), asyncio.Semaphore(WRITERS)
+
+    async def written(work: Callable[[], OptimizationStatus]) -> OptimizationStatus:
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await turn.acquire()
+        except TimeoutError as error:
+            raise RequestRefused(
+                503,
+                "BUSY",
+                "The storage takes too long to take what is sent.",
+                remedy="Try again later; /ready says what does not answer.",
+                retry_after=RETRY_SECONDS,
+            ) from error
+        try:
+            return await to_thread.run_sync(work, limiter=writers)
+        finally:
+            turn.release()
 
     @app.post(
         "/api/v1/optimize",
         tags=[TAG],
         summary="Optimise lineups",
         response_description="The job, pending; Location says where its status is.",
-        responses=_problems(401, 413, 422, 429, 503),
+        responses=_problems(401, 403, 413, 422, 429, 503),
     )
-    def optimize(
+    async def optimize(
         request: Request,
         response: Response,
         body: Annotated[OptimizeRequest, Body(openapi_examples=REQUEST_EXAMPLES)],
@@ -211,7 +254,12 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     ) -> OptimizationStatus:
         """Validates, prechecks and stores the request, and answers at once."""
         client = request.state.client
-        status = optimizer.submit(body, client=client, key=idempotency_key)
+
+        def submit() -> OptimizationStatus:
+            service.check_space()
+            return optimizer.submit(body, client=client, key=idempotency_key)
+
+        status = await written(submit)
         response.headers["Location"] = f"/api/v1/optimize/{status.run_id}/status"
         return status
 
@@ -219,10 +267,11 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         "/api/v1/optimize",
         tags=[TAG],
         summary="List jobs",
-        responses=_problems(401, 422, 429, 503),
+        responses=_problems(401, 403, 422, 429, 503),
     )
     def list_jobs(
-        slate_id: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+        request: Request,
+        slate_id: Annotated[Text | None, Query()] = None,
         status: Annotated[JobStatus | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
         cursor: Annotated[
@@ -230,17 +279,23 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         ] = None,
     ) -> JobList:
         """The jobs of a slate, of a status, or all, the newest first."""
-        return optimizer.list_jobs(slate_id=slate_id, status=status, limit=limit, cursor=cursor)
+        return optimizer.list_jobs(
+            client=request.state.client,
+            slate_id=slate_id,
+            status=status,
+            limit=limit,
+            cursor=cursor,
+        )
 
     @app.get(
         "/api/v1/optimize/{run_id}/status",
         tags=[TAG],
         summary="A job's status",
-        responses=_problems(401, 404, 422, 429, 503),
+        responses=_problems(401, 403, 404, 422, 429, 503),
     )
-    def status(run_id: RunId) -> OptimizationStatus:
+    def status(request: Request, run_id: RunId) -> OptimizationStatus:
         """Where the job stands and how much of it is done."""
-        return optimizer.status(run_id)
+        return optimizer.status(run_id, request.state.client)
 
     @app.get(
         "/api/v1/optimize/{run_id}/result",
@@ -249,12 +304,12 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         response_model=OptimizeResponse,
         responses={
             202: {"model": OptimizationStatus, "description": "The job has not ended."},
-            **_problems(401, 404, 409, 410, 422, 429, 503),
+            **_problems(401, 403, 404, 409, 410, 422, 429, 503),
         },
     )
-    def result(run_id: RunId) -> Response:
+    def result(request: Request, run_id: RunId) -> Response:
         """The lineups and what the simulation did."""
-        found = optimizer.result(run_id)
+        found = optimizer.result(run_id, request.state.client)
         if isinstance(found, bytes):
             return Response(found, media_type="application/json")
         return JSONResponse(found.model_dump(mode="json"), 202, {"Retry-After": "1"})
@@ -263,11 +318,12 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         "/api/v1/optimize/{run_id}",
         tags=[TAG],
         summary="Cancel a job",
-        responses=_problems(401, 404, 409, 422, 429, 503),
+        responses=_problems(401, 403, 404, 409, 422, 429, 503),
     )
-    def cancel(run_id: RunId) -> OptimizationStatus:
-        """Stops the job: at once where it waits, within seconds where it runs."""
-        return optimizer.cancel(run_id)
+    async def cancel(request: Request, run_id: RunId) -> OptimizationStatus:
+        """Stops the job: at once where it waits, within two seconds where it runs."""
+        client = request.state.client
+        return await written(lambda: optimizer.cancel(run_id, client))
 
 
 def _add_operations(app: FastAPI, service: Service) -> None:
@@ -283,9 +339,9 @@ def _add_operations(app: FastAPI, service: Service) -> None:
         response_model=Readiness,
         responses={503: {"model": Readiness, "description": "A part does not answer."}},
     )
-    def ready() -> JSONResponse:
+    async def ready() -> JSONResponse:
         """503 with the part that does not answer."""
-        found = service.readiness()
+        found = service.watch.readiness()
         headers = None if found.ready else {"Retry-After": str(RETRY_SECONDS)}
         return JSONResponse(found.model_dump(), 200 if found.ready else 503, headers)
 
@@ -300,23 +356,11 @@ def _add_operations(app: FastAPI, service: Service) -> None:
         text = service.metrics.text(service.optimizer.queued, service.supervisor.ready_workers)
         return Response(text, media_type=service.metrics.content_type)
 
-    @app.get("/api/v1/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(openapi_url="/openapi.json", title="nascar_assets")
 
-
-def _add_error_answers(app: FastAPI, metrics: ServiceMetrics) -> None:
+def _add_error_answers(app: FastAPI, service: Service) -> None:
     def answer(status: int, problem: Problem, headers: dict[str, str] | None = None) -> Response:
-        metrics.refused.labels(problem.code).inc()
+        service.metrics.refused.labels(problem.code).inc()
         return JSONResponse(problem.model_dump(exclude_none=False), status, headers)
-
-    def unavailable(message: str) -> Response:
-        problem = Problem(
-            code="STORAGE_UNAVAILABLE",
-            message=plain(message),
-            remedy="Try again later; /ready says what does not answer.",
-        )
-        return answer(503, problem, {"Retry-After": str(RETRY_SECONDS)})
 
     def refused(_: Request, error: RequestRefused) -> Response:
         after = error.retry_after
@@ -341,7 +385,7 @@ def _add_error_answers(app: FastAPI, metrics: ServiceMetrics) -> None:
     def of_http(_: Request, error: HTTPException) -> Response:
         if error.status_code == 400:  # FastAPI's word for a body that it cannot read at all
             return no_json()
-        codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE"}
+        codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE", 503: "BUSY"}
         code = codes.get(error.status_code, "REFUSED")
         headers = dict(error.headers) if error.headers else None
         return answer(
@@ -353,7 +397,14 @@ def _add_error_answers(app: FastAPI, metrics: ServiceMetrics) -> None:
 
     def of_environment(_: Request, error: Exception) -> Response:
         _log.warning("storage fault", error=plain(f"{type(error).__name__}: {error}"))
-        return unavailable("The storage does not answer.")
+        message = storage_fault(error)
+        service.watch.storage_failed(message)
+        problem = Problem(
+            code="STORAGE_UNAVAILABLE",
+            message=message,
+            remedy="Try again later; /ready says what does not answer.",
+        )
+        return answer(503, problem, {"Retry-After": str(RETRY_SECONDS)})
 
     def unexpected(_: Request, error: Exception) -> Response:
         _log.error("defect", error=plain(f"{type(error).__name__}: {error}"), exc_info=error)

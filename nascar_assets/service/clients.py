@@ -9,16 +9,17 @@ import math
 import re
 import secrets
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-
-from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from nascar_assets.errors import EnvironmentFault, InputError
 
 _KEY_LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})\s+([0-9a-f]{64})")
+_LIMIT = re.compile(r"([1-9][0-9]{0,5}) ?(?:/|per) ?(second|minute|hour|day)")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+_CLIENTS_KEPT = 10_000
+"""Clients that are remembered before those who have not asked of late are forgotten."""
 
 
 class ApiKeys:
@@ -137,20 +138,41 @@ def client_of(address: str) -> str:
 
 
 class RateLimit:
-    """So many requests for each client in a moving window.
+    """So many requests for each client in a moving window, by a clock that is never set back.
 
     Args:
         limit: Such as `10/minute`; empty for none.
     """
 
     def __init__(self, limit: str) -> None:
-        self._item: RateLimitItem | None = parse(limit) if limit else None
-        self._storage = MemoryStorage()
-        self._window = MovingWindowRateLimiter(self._storage)
+        self._most, self._seconds = parse_limit(limit)
+        self._taken: dict[str, deque[float]] = {}
 
     def take(self, client: str) -> int | None:
         """Counts a request; returns the seconds to wait where it is one too many."""
-        if self._item is None or self._window.hit(self._item, client):
+        if not self._most:
             return None
-        reset = self._window.get_window_stats(self._item, client).reset_time
-        return max(1, math.ceil(reset - time.time()))
+        since = time.monotonic() - self._seconds
+        if client not in self._taken and len(self._taken) >= _CLIENTS_KEPT:
+            self._taken = {name: seen for name, seen in self._taken.items() if seen[-1] > since}
+        taken = self._taken.setdefault(client, deque())
+        while taken and taken[0] <= since:
+            taken.popleft()
+        if len(taken) >= self._most:
+            return max(1, math.ceil(taken[0] - since))
+        taken.append(since + self._seconds)
+        return None
+
+
+def parse_limit(limit: str) -> tuple[int, int]:
+    """How many requests in how many seconds; 0 and 0 for an empty limit.
+
+    Raises:
+        ValueError: If it is not written as `10/minute`.
+    """
+    if not limit:
+        return 0, 0
+    found = _LIMIT.fullmatch(limit)
+    if found is None:
+        raise ValueError(f"{limit!r} is no limit; write it as 10/minute")
+    return int(found[1]), _SECONDS[found[2]]

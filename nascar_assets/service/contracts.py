@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -137,6 +138,12 @@ class ScenarioConfig(Contract):
         return self
 
 
+def _of_our_time(moment: datetime) -> datetime:
+    if not 1970 <= moment.year < 3000:
+        raise ValueError("no run was made at this time")
+    return moment
+
+
 class RunConfigModel(Contract):
     """What repeats a run exactly: the hash of its constraints, its parameters and its seed."""
 
@@ -145,7 +152,7 @@ class RunConfigModel(Contract):
     sim_params: dict[str, JsonValue] = Field(
         description="n_scenarios, race_length, field_size, ..."
     )
-    created_at: datetime
+    created_at: Annotated[datetime, AfterValidator(_of_our_time)]
     random_seed: int = Field(ge=1, le=LARGEST_SEED, strict=True)
     checksum: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         default=None, description="Over the rest of it; where it is given it is checked."

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 import uuid
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nascar_assets.service.clients import ApiKeys, RateLimit, TrustedProxies, client_of
@@ -17,8 +20,11 @@ from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.settings import ServiceSettings
 
 _log = structlog.get_logger(__name__)
-API = "/api/v1/"
-_OPEN = ("/api/v1/docs",)
+OPTIMIZE = "/api/v1/optimize"
+_OPEN = ("/docs", "/docs/{file}", "/api/v1/docs", "/openapi.json", "/ready", "/metrics")
+"""Routes that need no key and have a limit of their own; /health has none at all."""
+HELD_BYTES = 16_000_000
+"""Most bytes of bodies that all requests in hand may hold together."""
 _NOTED_ELSEWHERE = ("/health", "/ready", "/metrics")
 KNOWN_METHODS = ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH")
 
@@ -48,6 +54,8 @@ class Gate:
         self._proxies = TrustedProxies(settings.trusted_proxies)
         self._work = RateLimit(settings.rate_limit)
         self._polls = RateLimit(settings.poll_limit)
+        self._hosts = {"localhost", *(name.lower() for name in settings.hosts)}
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -83,11 +91,15 @@ class Gate:
         address = self._proxies.client(peer, headers.getlist("x-forwarded-for"))
         client = client_of(address)
         state["client"] = client
-        path: str = scope["path"]
-        if not path.startswith(API) or path.startswith(_OPEN):
+        if scope["path"] == "/health":
             return None
-        if scope["method"] == "OPTIONS":
-            return None
+        method, route = scope["method"], _route_of(scope)
+        strange = self._of_a_strange_page(headers, method)
+        if strange is not None:
+            return strange
+        if route in _OPEN or method == "OPTIONS":
+            wait = self._polls.take(f"{client} open")
+            return None if wait is None else self._too_many(wait)
         if self._keys is not None:
             name = self._keys.name_of(headers.get("x-api-key", ""))
             if name is None:
@@ -101,7 +113,8 @@ class Gate:
                     {"WWW-Authenticate": "ApiKey"},
                 )
             client = state["client"] = f"key:{name}"
-        submits = scope["method"] == "POST" and path == "/api/v1/optimize"
+        # By the route that answers, not by how the path is written.
+        submits = (method, route) == ("POST", OPTIMIZE)
         wait = (self._work if submits else self._polls).take(client)
         if wait is not None:
             return self._too_many(wait)
@@ -109,6 +122,39 @@ class Gate:
         if length is not None and length.isdigit() and int(length) > self._settings.max_body_bytes:
             return self._too_large()
         return None
+
+    def _of_a_strange_page(self, headers: Headers, method: str) -> JSONResponse | None:
+        """Refuses what a web page elsewhere had its visitor's browser send.
+
+        Without keys anything that reaches the server may use it, so a page may not reach it: not
+        from another origin, and not under a name of its own that leads here.
+        """
+        host = headers.get("host", "")
+        if self._keys is None and not self._is_ours(host):
+            return self._problem(
+                403,
+                "HOST_UNKNOWN",
+                "This server is not known under the name that the request came to. "
+                "NASCAR_API_HOSTS lists its names.",
+                {},
+            )
+        origin = headers.get("origin")
+        allowed = self._settings.cors_origins
+        if origin is None or method in ("GET", "HEAD", "OPTIONS") or "*" in allowed:
+            return None
+        if origin in allowed or origin.partition("://")[2] == host:
+            return None
+        return self._problem(
+            403, "ORIGIN_FORBIDDEN", "Pages of this origin may not call the service.", {}
+        )
+
+    def _is_ours(self, host: str) -> bool:
+        """Whether a Host header holds an address or one of this server's names."""
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+            return name in self._hosts or bool(ipaddress.ip_address(name))
+        except ValueError:
+            return False
 
     def _too_many(self, wait: int) -> JSONResponse:
         return self._problem(
@@ -132,20 +178,31 @@ class Gate:
         return JSONResponse(content, status, headers)
 
     async def _within_limit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on; a body that grows past the limit ends it."""
+        """Passes the request on; a body that grows past the limit ends it.
+
+        So does one more where the bodies of all requests in hand take too much memory.
+        """
         taken = 0
 
         async def counted() -> Message:
             nonlocal taken
             message = await receive()
             if message["type"] == "http.request":
-                taken += len(message.get("body", b""))
+                size = len(message.get("body", b""))
+                taken += size
+                self._held += size
                 if taken > self._settings.max_body_bytes:
                     # FastAPI lets this one kind of error through while it reads a body.
                     raise HTTPException(413, self._size_message(), {"Connection": "close"})
+                if self._held > HELD_BYTES:
+                    busy = {"Connection": "close", "Retry-After": "1"}
+                    raise HTTPException(503, "Too many requests are being read.", busy)
             return message
 
-        await self._app(scope, counted, send)
+        try:
+            await self._app(scope, counted, send)
+        finally:
+            self._held -= taken
 
     def _note(
         self, scope: Scope, state: dict[str, object], status: int, seconds: float, request_id: str
@@ -168,3 +225,15 @@ class Gate:
             milliseconds=round(1000 * seconds, 2),
             client=state.get("client"),
         )
+
+
+def _route_of(scope: Scope) -> str:
+    """The path of the route that will answer a request; empty where none will."""
+    partial = ""
+    for route in scope["app"].router.routes:
+        match, _ = route.matches(scope)
+        if match is Match.FULL:
+            return str(route.path)
+        if match is Match.PARTIAL and not partial:
+            partial = str(route.path)
+    return partial

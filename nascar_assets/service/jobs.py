@@ -39,9 +39,15 @@ def result_path(run_id: str) -> str:
 @contextmanager
 def _stage(context: dg.AssetExecutionContext) -> Iterator[None]:
     """Stops before a stage where the job was cancelled; puts what fails into plain words."""
+    from nascar_assets.service.stopping import stoppable
+
     _stop_if_cancelled(context)
     try:
-        yield
+        with stoppable(context.run.run_id):
+            yield
+    except dg.DagsterExecutionInterruptedError:
+        _stop_if_cancelled(context)  # the run's status has to say so, too
+        raise
     except (InputError, EnvironmentFault) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except (MemoryError, OSError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 import time
 import uuid
@@ -28,7 +27,7 @@ from nascar_assets.service.contracts import (
     OptimizeRequest,
     OptimizeResponse,
 )
-from nascar_assets.service.jobs import request_path
+from nascar_assets.service.jobs import job_folder, request_path
 from nascar_assets.service.known_graph import GraphReader
 from nascar_assets.service.precheck import precheck
 from nascar_assets.service.problems import RequestRefused, invalid, unknown_job
@@ -37,6 +36,7 @@ from nascar_assets.service.run_configs import parameters_of_run, read_run_config
 from nascar_assets.service.run_store import (
     CLIENT,
     REQUEST_HASH,
+    RUN_ID,
     SLATE,
     WEBHOOK,
     AlreadySubmitted,
@@ -48,7 +48,6 @@ from nascar_assets.service.stored_slates import StoredSlates
 from nascar_assets.service.track_names import catalogue
 from nascar_assets.service.webhook_targets import check_webhook_url
 
-_RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _IDEMPOTENT = uuid.UUID("6f3a4bb1-5d0c-4a3e-9b57-2c1f8f4c9a10")
 _DRAWN_SEEDS = 2**53 - 1
 """Drawn seeds are below this, so that every JSON reader holds them exactly."""
@@ -97,9 +96,11 @@ class Optimizer:
         self._ended = ended
         self.slates = StoredSlates(self._root)
         self.graph = GraphReader(platform)
-        self._finished: OrderedDict[str, OptimizationStatus] = OrderedDict()
+        self._owned = settings.keys_file is not None
+        # What was shown to a client, by client and id: nobody is shown what is kept for another.
+        self._finished: OrderedDict[tuple[str, str], OptimizationStatus] = OrderedDict()
+        self._fresh: dict[tuple[str, str], tuple[float, OptimizationStatus]] = {}
         self._known: OrderedDict[str, Job] = OrderedDict()
-        self._fresh: dict[str, tuple[float, OptimizationStatus]] = {}
         self._lock = Lock()
 
     def submit(
@@ -125,7 +126,7 @@ class Optimizer:
                 return self._repeated(earlier, body_hash)
         if request.webhook_url is not None:
             check_webhook_url(request.webhook_url, self._settings)
-        job = self._compiled(request, run_id, now)
+        job = self._compiled(request, run_id, now, client)
         unfinished = self._store.unfinished(client)
         if unfinished >= self._settings.max_queued:
             raise RequestRefused(
@@ -139,38 +140,59 @@ class Optimizer:
         tags = {SLATE: request.slate_id, CLIENT: client, REQUEST_HASH: body_hash}
         if request.webhook_url is not None:
             tags[WEBHOOK] = "pending"
-        if key is None:
-            self._root.write(request_path(run_id), job.to_json())
-        else:
-            self._store_first(run_id, job, body_hash)
+        written = self._store_first(run_id, job, body_hash)
         try:
             stored = self._store.submit(run_id, tags, now)
         except AlreadySubmitted:  # the same key, at the same moment
             earlier = self._store.find(run_id)
             assert earlier is not None
             return self._repeated(earlier, body_hash)
+        except Exception:
+            if written:
+                self._take_back(run_id, job)
+            raise
         self._know(stored)
         self._wake()
         _log.info("job accepted", run_id=run_id, slate_id=request.slate_id, client=client)
         return self._store.describe(stored)
 
-    def _store_first(self, run_id: str, job: CompiledRequest, body_hash: str) -> None:
-        """Stores what a job with a key computes from: of several requests at once, the first."""
+    def _store_first(self, run_id: str, job: CompiledRequest, body_hash: str) -> bool:
+        """Stores what a job computes from: of several requests with one key at once, the first.
+
+        Returns whether this was the first.
+        """
         path = request_path(run_id)
         if self._root.create(path, job.to_json()):
-            return
+            return True
         data = self._root.read(path)
-        assert data is not None  # requests are never deleted
-        _check_same(_hash_of(CompiledRequest.from_json(data).request), body_hash)
+        if data is not None:  # else its own request was refused and took it back just now
+            _check_same(_hash_of(CompiledRequest.from_json(data).request), body_hash)
+        return False
+
+    def _take_back(self, run_id: str, job: CompiledRequest) -> None:
+        """Removes the file of a request that was not taken, so that refusals fill no disk."""
+        try:
+            self._root.delete_folder(job_folder(run_id))
+            if self._store.find(run_id) is not None:  # the same key was taken at this very moment
+                self._root.create(request_path(run_id), job.to_json())
+        except Exception as error:  # the sweep finds what is left
+            _log.warning("storage fault", during="take back", error=type(error).__name__)
 
     def _repeated(self, earlier: Job, body_hash: str) -> OptimizationStatus:
         _check_same(earlier.tag(REQUEST_HASH), body_hash)
         return self._store.describe(earlier)
 
-    def _compiled(self, request: OptimizeRequest, run_id: str, now: datetime) -> CompiledRequest:
+    def _compiled(
+        self, request: OptimizeRequest, run_id: str, now: datetime, client: str
+    ) -> CompiledRequest:
         config: RunConfig | None = None
         if request.run_config is not None:
-            config, earlier = read_run_config(request.run_config, self._root, self.slates)
+            config, earlier = read_run_config(
+                request.run_config,
+                self._root,
+                self.slates,
+                lambda earlier_id: not self._owned or self._seen_by(client, earlier_id) is not None,
+            )
             if earlier is not None:
                 return self._again(request, earlier, run_id, now)
         if config is not None:
@@ -217,39 +239,42 @@ class Optimizer:
                 )
         return replace(earlier.as_run(run_id, now), request=request)
 
-    def status(self, run_id: str) -> OptimizationStatus:
+    def status(self, run_id: str, client: str) -> OptimizationStatus:
         """Where a job stands.
 
+        Where keys are needed, a job is there for the key that made it alone.
+
         Raises:
-            RequestRefused: 404 for an id that no job has.
+            RequestRefused: 404 for an id that no job of the client has.
         """
         asked = time.monotonic()
+        shown = (client, run_id)
         with self._lock:
-            if run_id in self._finished:
-                return self._finished[run_id]
-            when, fresh = self._fresh.get(run_id, (float("-inf"), None))
+            if shown in self._finished:
+                return self._finished[shown]
+            when, fresh = self._fresh.get(shown, (float("-inf"), None))
             if fresh is not None and asked - when < _FRESH_SECONDS:
                 return fresh
-        job = self._followed(run_id)
+        job = self._followed(run_id, client)
         status = self._store.describe(job)
         with self._lock:
             if len(self._fresh) > _FINISHED_KEPT:
                 self._fresh.clear()
-            self._fresh[run_id] = (asked, status)
+            self._fresh[shown] = (asked, status)
         if job.finished:  # it will never change again
             with self._lock:
-                self._finished[run_id] = status
+                self._finished[shown] = status
                 while len(self._finished) > _FINISHED_KEPT:
                     self._finished.popitem(last=False)
         return status
 
-    def result(self, run_id: str) -> bytes | OptimizationStatus:
+    def result(self, run_id: str, client: str) -> bytes | OptimizationStatus:
         """A completed job's result as JSON; its status while there is none yet.
 
         Raises:
             RequestRefused: 404 for an unknown job, 409 for one that failed or was cancelled.
         """
-        status = self.status(run_id)
+        status = self.status(run_id, client)
         if status.status in (JobStatus.PENDING, JobStatus.RUNNING):
             return status
         if status.status is not JobStatus.COMPLETED:
@@ -274,24 +299,24 @@ class Optimizer:
             raise EnvironmentFault(f"The result of job {run_id} was changed after it was written.")
         return data
 
-    def response(self, run_id: str) -> OptimizeResponse:
+    def response(self, run_id: str, client: str) -> OptimizeResponse:
         """A completed job's result as a value.
 
         Raises:
             RequestRefused: As for `result`; 409 where the job has not ended.
         """
-        found = self.result(run_id)
+        found = self.result(run_id, client)
         if isinstance(found, OptimizationStatus):
             raise RequestRefused(409, "JOB_NOT_FINISHED", "The job has not ended.", run_id=run_id)
         return OptimizeResponse.model_validate_json(found)
 
-    def cancel(self, run_id: str) -> OptimizationStatus:
+    def cancel(self, run_id: str, client: str) -> OptimizationStatus:
         """Stops a job; one that has ended stays as it is.
 
         Raises:
             RequestRefused: 404 for an unknown job, 409 for one that has completed or failed.
         """
-        job = self._job(run_id)
+        job = self._job(run_id, client)
         if job.finished and job.status is not JobStatus.CANCELLED:
             raise RequestRefused(
                 409, "JOB_FINISHED", f"The job has {job.status} already.", run_id=run_id
@@ -303,12 +328,13 @@ class Optimizer:
             else:
                 self._ended(run_id)
             with self._lock:
-                self._fresh.pop(run_id, None)
-        return self.status(run_id)
+                self._fresh.clear()
+        return self.status(run_id, client)
 
     def list_jobs(
         self,
         *,
+        client: str,
         slate_id: str | None,
         status: JobStatus | None,
         limit: int,
@@ -319,30 +345,44 @@ class Optimizer:
         Raises:
             RequestRefused: 422 for a cursor that no page gave.
         """
-        if cursor is not None and (not _RUN_ID.fullmatch(cursor) or not self._store.find(cursor)):
+        if cursor is not None and self._seen_by(client, cursor) is None:
             raise invalid("CURSOR_UNKNOWN", "No page gave this cursor.", field="cursor")
         found = self._store.jobs(
             statuses=[status] if status else (),
-            tags={SLATE: slate_id} if slate_id else None,
+            tags=({SLATE: slate_id} if slate_id else {})
+            | ({CLIENT: client} if self._owned else {}),
             limit=limit + 1,
             cursor=cursor,
         )
         page = found[:limit]
         return JobList(
-            jobs=tuple(self._described(job) for job in page),
+            jobs=tuple(self._described(job, client) for job in page),
             next_cursor=page[-1].run_id if len(found) > limit else None,
         )
 
-    def _described(self, job: Job) -> OptimizationStatus:
+    def _described(self, job: Job, client: str) -> OptimizationStatus:
         with self._lock:
-            held = self._finished.get(job.run_id)
+            held = self._finished.get((client, job.run_id))
         return held if held is not None else self._store.describe(job)
 
-    def _job(self, run_id: str) -> Job:
-        job = self._store.find(run_id) if _RUN_ID.fullmatch(run_id) else None
+    def _seen_by(self, client: str, run_id: str) -> Job | None:
+        """A job that is there for a client: with keys, one of his own."""
+        job = self._store.find(run_id) if RUN_ID.fullmatch(run_id) else None
+        foreign = job is not None and self._owned and job.tag(CLIENT) != client
+        return None if foreign else job
+
+    def _job(self, run_id: str, client: str) -> Job:
+        job = self._seen_by(client, run_id)
         if job is None:
             raise unknown_job()
         return job
+
+    def forget(self) -> None:
+        """Jobs were deleted: what is kept of jobs is read again."""
+        with self._lock:
+            self._finished.clear()
+            self._fresh.clear()
+            self._known.clear()
 
     def _know(self, job: Job) -> None:
         """Keeps what is known of a job, so that the next question of it reads little."""
@@ -352,21 +392,18 @@ class Optimizer:
             while len(self._known) > _KNOWN_KEPT:
                 self._known.popitem(last=False)
 
-    def _followed(self, run_id: str) -> Job:
+    def _followed(self, run_id: str, client: str) -> Job:
         """The job as it stands now; of one that was asked for before, only its status is read."""
         with self._lock:
             known = self._known.get(run_id)
+        if known is not None and self._owned and known.tag(CLIENT) != client:
+            raise unknown_job()
         job = self._store.refreshed(known) if known is not None else None
         if job is None:
-            job = self._job(run_id)
+            job = self._job(run_id, client)
         if job is not known:
             self._know(job)
         return job
-
-    def storage_answers(self) -> None:
-        """Asks the run storage and the data root; raises where one of them does not answer."""
-        self._store.ping()
-        self._root.exists(f"api/.ready-{int(time.time()) // 60}")
 
     def queued(self) -> int:
         """Jobs that wait for a worker."""

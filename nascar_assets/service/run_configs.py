@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 
 from nascar_assets.constraints import RunConfig
 from nascar_assets.errors import InputError
@@ -14,14 +14,16 @@ from nascar_assets.service.contracts import RunConfigModel, ScenarioConfig
 from nascar_assets.service.jobs import request_path
 from nascar_assets.service.problems import invalid
 from nascar_assets.service.request_race import Parameters
+from nascar_assets.service.run_store import RUN_ID
 from nascar_assets.service.stored_slates import StoredSlates
 from nascar_assets.storage import DataRoot
 
-_JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
 
 def read_run_config(
-    given: RunConfigModel | str, root: DataRoot, slates: StoredSlates
+    given: RunConfigModel | str,
+    root: DataRoot,
+    slates: StoredSlates,
+    may_see: Callable[[str], bool],
 ) -> tuple[RunConfig, CompiledRequest | None]:
     """The RunConfig, with the work of the job that made it where it is one of the API's.
 
@@ -29,12 +31,13 @@ def read_run_config(
         given: What the request says.
         root: The data root.
         slates: The slates, whose runs have RunConfigs too.
+        may_see: Whether a job of this id is there for the client who asks.
 
     Raises:
         RequestRefused: 422 if it is malformed, was changed, or no run has this id.
     """
     if isinstance(given, str):
-        job = _job(given, root)
+        job = _job(given, root, may_see)
         if job is not None:
             return job.run_config, job
         for slate_id in registered_slates(root):
@@ -45,12 +48,12 @@ def read_run_config(
                     return config, None
         raise invalid("RUN_CONFIG_UNKNOWN", "No run has this id.", field="run_config")
     config = _config(given)
-    job = _job(config.run_id, root)
+    job = _job(config.run_id, root, may_see)
     return config, job if job is not None and job.run_config == config else None
 
 
-def _job(run_id: str, root: DataRoot) -> CompiledRequest | None:
-    if not _JOB_ID.fullmatch(run_id):
+def _job(run_id: str, root: DataRoot, may_see: Callable[[str], bool]) -> CompiledRequest | None:
+    if not RUN_ID.fullmatch(run_id) or not may_see(run_id):
         return None
     data = root.read(request_path(run_id))
     return None if data is None else CompiledRequest.from_json(data)

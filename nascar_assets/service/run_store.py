@@ -1,14 +1,16 @@
 """Jobs as runs in Dagster's run storage. What is not public in Dagster stays in this file.
 
 A job is a run of the job `api_optimize`, added to the run storage as it is (milliseconds, where
-`create_run_for_job` takes a tenth of a second) and claimed by one worker with one conditional
+`create_run_for_job` takes a tenth of a second) and claimed by one server with one conditional
 update. `nascar_assets_tests/service/test_run_store.py` holds everything that is relied on here.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +30,8 @@ from nascar_assets.service.contracts import JobStatus, OptimizationStatus
 from nascar_assets.service.run_log import asked_to_stop, progress_of, reason_of
 
 JOB_NAME = "api_optimize"
+RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""How ids of jobs are written."""
 
 SLATE, CLIENT, REQUEST_HASH = "slate_id", "client", "request_hash"
 SERVER, ATTEMPTS, WEBHOOK = "api_server", "api_attempts", "api_webhook"
@@ -41,6 +45,7 @@ _STATUS: Mapping[DagsterRunStatus, JobStatus] = {
     DagsterRunStatus.FAILURE: JobStatus.FAILED,
     DagsterRunStatus.CANCELED: JobStatus.CANCELLED,
 }
+_ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 ON_REQUEST = "Cancelled on request."
 _STATUS_OF_RUN = db.select(RunsTable.c.status).where(RunsTable.c.run_id == db.bindparam("run_id"))
 _UNFINISHED = (
@@ -52,6 +57,20 @@ _UNFINISHED = (
         RunTagsTable.c.key == CLIENT,
         RunTagsTable.c.value == db.bindparam("client"),
     )
+)
+_OLDEST = (
+    db.select(db.func.coalesce(RunTagsTable.c.value, ""), db.func.min(RunsTable.c.id))
+    .select_from(
+        RunsTable.outerjoin(
+            RunTagsTable,
+            db.and_(RunTagsTable.c.run_id == RunsTable.c.run_id, RunTagsTable.c.key == CLIENT),
+        )
+    )
+    .where(
+        RunsTable.c.pipeline_name == JOB_NAME,
+        RunsTable.c.status == DagsterRunStatus.NOT_STARTED.value,
+    )
+    .group_by(db.func.coalesce(RunTagsTable.c.value, ""))
 )
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -120,8 +139,8 @@ class RunStore:
     # --- what the server does ---
 
     def ping(self) -> None:
-        """Asks the run storage something small; raises where it does not answer."""
-        self._storage.get_cursor_values({"nascar_api_ping"})
+        """Has the run storage note something small; raises where it does not."""
+        self._storage.set_cursor_values({"nascar_api_ping": str(time.time())})
 
     def register(self, job: dg.JobDefinition) -> None:
         """Stores what the UI draws of the job, so that every run can point to it."""
@@ -231,7 +250,8 @@ class RunStore:
             self.instance.report_run_canceled(job.run, message=ON_REQUEST)
             return JobStatus.CANCELLED
         current = self.find(job.run_id)
-        assert current is not None  # runs are never deleted
+        if current is None:  # it ended and was deleted at this very moment
+            return job.status
         if not current.finished and not current.cancelling:
             self.instance.report_run_canceling(current.run)
             # What ended in the meantime keeps the end that it had.
@@ -258,28 +278,87 @@ class RunStore:
                 return {name: value.value for name, value in made.metadata.items()}
         return None
 
+    # --- what is kept ---
+
+    def outlived(self, before: datetime, keep: int, limit: int) -> list[str]:
+        """Ended jobs that are past their time, or more than are kept of their client.
+
+        Args:
+            before: What ended earlier is past its time.
+            keep: Jobs kept of each client, the newest.
+            limit: How many are given at most. Jobs whose webhook is still due are not.
+        """
+        mine = db.and_(RunTagsTable.c.run_id == RunsTable.c.run_id, RunTagsTable.c.key == CLIENT)
+        ended = (
+            db.select(
+                RunsTable.c.run_id,
+                RunsTable.c.update_timestamp.label("ended"),
+                db.func.row_number()
+                .over(partition_by=RunTagsTable.c.value, order_by=RunsTable.c.id.desc())
+                .label("place"),
+            )
+            .select_from(RunsTable.outerjoin(RunTagsTable, mine))
+            .where(
+                RunsTable.c.pipeline_name == JOB_NAME,
+                RunsTable.c.status.in_([s.value for s, own in _STATUS.items() if own in _ENDED]),
+                ~db.exists()
+                .where(
+                    RunTagsTable.c.run_id == RunsTable.c.run_id,
+                    RunTagsTable.c.key == WEBHOOK,
+                    RunTagsTable.c.value == "pending",
+                )
+                .correlate(RunsTable),
+            )
+            .subquery()
+        )
+        past = ended.c.ended < before.astimezone(UTC).replace(tzinfo=None)
+        query = db.select(ended.c.run_id).where(db.or_(past, ended.c.place > keep)).limit(limit)
+        with self._storage.connect() as connection:
+            return [str(row[0]) for row in connection.execute(query)]
+
+    def unknown(self, run_ids: Sequence[str]) -> list[str]:
+        """Those ids that no run of the storage has."""
+        found: set[str] = set()
+        with self._storage.connect() as connection:
+            for start in range(0, len(run_ids), 500):
+                some = RunsTable.c.run_id.in_(run_ids[start : start + 500])
+                found |= {
+                    row[0] for row in connection.execute(db.select(RunsTable.c.run_id).where(some))
+                }
+        return [run_id for run_id in run_ids if run_id not in found]
+
+    def delete(self, run_id: str) -> None:
+        """Deletes a job with its tags and its log."""
+        self.instance.delete_run(run_id)
+        with self._storage.connect() as connection:
+            connection.execute(RunTagsTable.delete().where(RunTagsTable.c.run_id == run_id))
+
     # --- what workers do ---
 
-    def claim(self, server_id: str) -> Job | None:
-        """The job that waits longest, now this worker's own; none where none waits.
+    def claim(
+        self, server_id: str, choose: Callable[[Mapping[str, int]], str | None] | None = None
+    ) -> Job | None:
+        """A job that waits, now this server's own; none where none waits or none is chosen.
 
-        One conditional update: of many workers that ask at once, one gets the job.
+        One conditional update: of many servers that ask at once, one gets the job.
+
+        Args:
+            server_id: The server.
+            choose: Given every client who waits with the row of his oldest job, says whose turn
+                it is; the one who waits longest where none is given.
         """
         while True:
             with self._storage.connect() as connection:
+                waiting = {str(row[0]): int(row[1]) for row in connection.execute(_OLDEST)}
+                client = (choose or _longest)(waiting)
+                if client is None:
+                    return None
                 row = connection.execute(
-                    db.select(RunsTable.c.run_id)
-                    .where(
-                        RunsTable.c.pipeline_name == JOB_NAME,
-                        RunsTable.c.status == DagsterRunStatus.NOT_STARTED.value,
-                    )
-                    .order_by(RunsTable.c.id)
-                    .limit(1)
+                    db.select(RunsTable.c.run_id).where(RunsTable.c.id == waiting[client])
                 ).first()
-            if row is None:
-                return None
-            job = self.find(str(row[0]))
-            assert job is not None
+            job = None if row is None else self.find(str(row[0]))
+            if job is None:  # deleted in the meantime
+                continue
             tags = {SERVER: server_id, ATTEMPTS: str(job.attempts + 1)}
             if self._move(job.run, _WAITING, DagsterRunStatus.STARTING, tags):
                 return self.find(job.run_id)
@@ -362,6 +441,10 @@ class RunStore:
                     [{"run_id": run.run_id, "key": k, "value": v} for k, v in tags.items()],
                 )
         return bool(changed)
+
+
+def _longest(waiting: Mapping[str, int]) -> str | None:
+    return min(waiting, key=lambda client: waiting[client], default=None)
 
 
 def _beat_key(server_id: str) -> str:

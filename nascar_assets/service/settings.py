@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from nascar_assets.errors import InputError
+from nascar_assets.service.clients import parse_limit
 
 PREFIX = "NASCAR_API_"
 
@@ -30,6 +31,13 @@ class ServiceSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     workers: int = Field(default=2, ge=1, le=64, description="Resident worker processes.")
+    spare_workers: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="Workers besides those, kept warm: one takes over where another has died, and "
+        "takes jobs of clients who have none at work.",
+    )
     job_seconds: float = Field(
         default=300.0, gt=0, description="Time limit of one job; past it the job fails."
     )
@@ -38,6 +46,19 @@ class ServiceSettings(BaseModel):
     )
     max_queued: int = Field(
         default=200, ge=1, description="Unfinished jobs that one client may have."
+    )
+    keep_jobs: int = Field(
+        default=1_000, ge=1, description="Ended jobs kept of each client, the newest."
+    )
+    keep_days: float = Field(
+        default=30.0, gt=0, le=3_650, description="How long an ended job is kept."
+    )
+    max_connections: int = Field(
+        default=512,
+        ge=16,
+        le=65_536,
+        description="Connections held at once; past it the one that waits longest goes, of the "
+        "client who holds most.",
     )
     max_body_bytes: int = Field(default=1_000_000, ge=1_000, description="Largest request body.")
     rate_limit: str = Field(
@@ -55,6 +76,11 @@ class ServiceSettings(BaseModel):
     cors_origins: Listed = Field(
         default=(), description="Origins of pages that may call the service; none by default."
     )
+    hosts: Listed = Field(
+        default=(),
+        description="Names of this server besides `localhost` and addresses. Where no key is "
+        "needed, requests to other names are refused.",
+    )
     keys_file: str | None = Field(
         default=None,
         description="File with lines `name sha256` of API keys; where it is set a key is needed.",
@@ -66,7 +92,9 @@ class ServiceSettings(BaseModel):
         description="Secret that signs webhooks; without it webhooks are refused.",
     )
     webhook_private: bool = Field(
-        default=False, description="Whether webhooks may go to loopback and private addresses."
+        default=False,
+        description="Whether webhooks may go to loopback and private addresses, and to ports other "
+        "than 80 and 443.",
     )
     webhook_attempts: int = Field(
         default=8, ge=1, le=50, description="How often one delivery is tried."
@@ -83,13 +111,7 @@ class ServiceSettings(BaseModel):
     @field_validator("rate_limit", "poll_limit")
     @classmethod
     def _is_a_limit(cls, value: str) -> str:
-        from limits import parse
-
-        if value:
-            try:
-                parse(value)
-            except ValueError as error:
-                raise ValueError(f"{value!r} is no limit; write it as 10/minute") from error
+        parse_limit(value)
         return value
 
     @field_validator("trusted_proxies")

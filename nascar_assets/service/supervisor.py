@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,23 @@ from typing import Any
 import structlog
 
 from nascar_assets.service.metrics import ServiceMetrics
-from nascar_assets.service.run_store import SERVER, Job, RunStore
+from nascar_assets.service.run_store import CLIENT, SERVER, Job, RunStore
 from nascar_assets.service.settings import ServiceSettings
 
 TICK_SECONDS = 0.1
 BEAT_SECONDS = 2.0
 LEASE_SECONDS = 15.0
 """A server on another machine that has said nothing for so long is gone."""
-CANCEL_SECONDS = 3.0
-"""How long a worker may take to stop by itself."""
+CANCEL_SECONDS = 1.2
+"""How long a worker may take to stop by itself; then it is ended."""
+SILENT_SECONDS = 6.0
+"""A worker without a job that has said nothing for so long is replaced."""
+BUSY_SILENT_SECONDS = 20.0
+"""The same for one that has a job at work."""
+STALE_SECONDS = 3.0
+"""One that has said nothing for so long is given no job and is not counted as ready."""
+LOOK_SECONDS = 1.0
+"""How often jobs are looked for that nobody told of: those of other servers on this storage."""
 LOST_SECONDS = 3.0
 """A job of this server that no worker of it has for so long is lost."""
 START_SECONDS = 180.0
@@ -47,21 +56,31 @@ class Worker:
             env=dict(environment),
             text=True,
             bufsize=1,
+            # Ctrl-C is the server's: it ends its workers itself.
+            process_group=0 if os.name == "posix" else None,
         )
-        self.born = time.monotonic()
+        self.born = self.heard = time.monotonic()
         self.ready = False
         self.run_id: str | None = None
+        self.client = ""
+        self.begun = False
         self.since = 0.0
         self.killed_for: str | None = None
 
-    def wake(self) -> None:
-        """Tells it that there may be a job."""
+    def tell(self, what: str, run_id: str) -> None:
+        """Tells it to `run` or to `stop` a job."""
         try:
             assert self.process.stdin is not None
-            self.process.stdin.write("\n")
+            self.process.stdin.write(f"{what} {run_id}\n")
             self.process.stdin.flush()
         except (OSError, ValueError):
             pass  # it died; the next tick sees it
+
+    def answers(self) -> bool:
+        """Whether it is ready and has said so of late; longer ago where it has a job at work."""
+        silence = BUSY_SILENT_SECONDS / 2 if self.begun else STALE_SECONDS
+        fresh = time.monotonic() - self.heard < silence
+        return self.ready and self.process.poll() is None and fresh
 
     def kill(self, why: str) -> None:
         """Ends it at once."""
@@ -104,12 +123,14 @@ class Supervisor:
         self._workers: dict[int, Worker] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._turns: dict[str, None] = {}
         self._cancelled: dict[str, float] = {}
         self._unaccounted: dict[str, float] = {}
         self._to_account: list[tuple[str, str | None]] = []
         self._failures = 0
         self._next_start = 0.0
-        self._next_beat = 0.0
+        self._next_beat = self._next_look = 0.0
         self._identity = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
@@ -118,7 +139,7 @@ class Supervisor:
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def start(self) -> None:
-        """Starts the workers and the thread that watches them."""
+        """Starts the workers and the thread that watches them; the spare one comes after them."""
         for number in range(self._settings.workers):
             self._spawn(number)
         self._thread.start()
@@ -126,6 +147,7 @@ class Supervisor:
     def stop(self) -> None:
         """Ends the workers; what they had in hand goes back into the queue."""
         self._stopping.set()
+        self._wake.set()
         self._thread.join(timeout=10)
         with self._lock:
             workers = list(self._workers.values())
@@ -140,25 +162,27 @@ class Supervisor:
 
     @property
     def ready_workers(self) -> int:
-        """Workers that are ready for jobs."""
+        """Workers that are ready for jobs or have one at work."""
         with self._lock:
-            return sum(w.ready and w.process.poll() is None for w in self._workers.values())
+            return sum(worker.answers() for worker in self._workers.values())
 
     def wake(self) -> None:
-        """Tells the idle workers that there is a job."""
-        with self._lock:
-            idle = [worker for worker in self._workers.values() if worker.run_id is None]
-        for worker in idle:
-            worker.wake()
+        """Tells of a new job."""
+        self._wake.set()
 
     def cancelled(self, run_id: str) -> None:
         """Sees to it that a job that was asked to stop does stop."""
         with self._lock:
+            if run_id in self._cancelled:
+                return
             self._cancelled[run_id] = time.monotonic()
+            holding = [w for w in self._workers.values() if w.run_id == run_id]
+        for worker in holding:
+            worker.tell("stop", run_id)
 
     def _spawn(self, number: int) -> None:
         command = [sys.executable, "-m", "nascar_assets.service.worker"]
-        command += ["--home", self._home, "--server", self.server_id]
+        command += ["--home", self._home]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         worker = Worker(number, command, environment)
         with self._lock:
@@ -181,19 +205,22 @@ class Supervisor:
 
     def _heard(self, worker: Worker, said: dict[str, Any]) -> None:
         event = said["event"]
+        worker.heard = time.monotonic()
         if event == "ready":
             worker.ready = True
             self._failures = 0
             seconds = round(time.monotonic() - worker.born, 2)
             _log.info("worker ready", worker=worker.number, seconds=seconds)
+            self.wake()
         elif event == "start":
             with self._lock:
-                worker.run_id, worker.since = said["run_id"], time.monotonic()
+                worker.begun, worker.since = True, time.monotonic()
             _log.info("job started", run_id=said["run_id"], worker=worker.number)
         elif event == "end":
             with self._lock:
-                worker.run_id = None
+                worker.run_id, worker.begun = None, False
                 self._cancelled.pop(said["run_id"], None)
+            self.wake()
             self._metrics.job_seconds.observe(said["seconds"])
             for stage, seconds in said["stages"].items():
                 self._metrics.stage_seconds.labels(stage).observe(seconds)
@@ -207,21 +234,65 @@ class Supervisor:
             self._on_end(said["run_id"])
         elif event == "fault":
             with self._lock:
-                lost, worker.run_id = worker.run_id, None
-            if lost is not None:
-                self._to_account.append((lost, None))
+                worker.run_id, worker.begun = None, False
+            self._to_account.append((said["run_id"], None))
             _log.warning("worker fault", worker=worker.number, message=said["message"])
 
     def _run(self) -> None:
+        last = time.monotonic()
         while not self._stopping.is_set():
+            now = time.monotonic()
+            if now - last > STALE_SECONDS:  # this process itself stood still
+                for worker in self._workers.values():
+                    worker.heard = now
+            last = now
             self._replace_the_dead()
             self._enforce_limits()
             self._guarded(self._account_all)
-            if time.monotonic() >= self._next_beat:
-                self._next_beat = time.monotonic() + BEAT_SECONDS
+            if now >= self._next_beat:
+                self._next_beat = now + BEAT_SECONDS
                 self._guarded(self._beat)
                 self._guarded(self._recover)
-            self._stopping.wait(TICK_SECONDS)
+            if self._wake.is_set() or now >= self._next_look:
+                self._wake.clear()
+                self._next_look = now + LOOK_SECONDS
+                self._guarded(self._give_jobs)
+            self._wake.wait(TICK_SECONDS)
+
+    def _give_jobs(self) -> None:
+        """Gives waiting jobs to workers that have none, client by client in turn."""
+        with self._lock:
+            free = [w for w in self._workers.values() if w.run_id is None and w.answers()]
+        for worker in free:
+            job = self._store.claim(self.server_id, self._whose_turn)
+            if job is None:
+                return
+            client = job.tag(CLIENT) or ""
+            self._turns.pop(client, None)
+            self._turns[client] = None
+            with self._lock:
+                worker.run_id, worker.client, worker.begun = job.run_id, client, False
+                worker.since = worker.heard = time.monotonic()
+            worker.tell("run", job.run_id)
+
+    def _whose_turn(self, waiting: Mapping[str, int]) -> str | None:
+        """The client who has fewest jobs at work, of those the one whose last turn is longest ago.
+
+        The spare worker takes jobs of clients who have none at work, so that nobody waits for
+        another one's long jobs.
+        """
+        with self._lock:
+            busy = Counter(w.client for w in self._workers.values() if w.run_id is not None)
+        if busy.total() >= self._settings.workers:
+            waiting = {client: row for client, row in waiting.items() if not busy[client]}
+        known = set(waiting) | set(busy)
+        self._turns = {client: None for client in self._turns if client in known}
+        order = {client: place for place, client in enumerate(self._turns)}
+        return min(
+            waiting,
+            key=lambda client: (busy[client], order.get(client, -1), waiting[client]),
+            default=None,
+        )
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """The storage may be away for a while; what was not done is done at a later tick."""
@@ -234,11 +305,9 @@ class Supervisor:
 
     def _replace_the_dead(self) -> None:
         with self._lock:
-            dead = [w for w in self._workers.values() if w.process.poll() is not None]
-        for worker in dead:
-            if worker.number not in self._workers or self._workers[worker.number] is not worker:
-                continue
-            if time.monotonic() < self._next_start:
+            workers = list(self._workers.values())
+        for worker in workers:
+            if worker.process.poll() is None:
                 continue
             self._metrics.worker_deaths.inc()
             _log.warning(
@@ -246,14 +315,23 @@ class Supervisor:
                 worker=worker.number,
                 code=worker.process.returncode,
                 run_id=worker.run_id,
+                why=worker.killed_for,
             )
+            with self._lock:
+                del self._workers[worker.number]
             if worker.run_id is not None:
                 self._to_account.append((worker.run_id, worker.killed_for))
             if not worker.ready:
                 self._failures += 1
                 self._next_start = time.monotonic() + min(30.0, 0.5 * 2.0**self._failures)
             worker.close()
-            self._spawn(worker.number)
+        if time.monotonic() < self._next_start:
+            return
+        wanted = self._settings.workers
+        if self.ready_workers >= wanted:
+            wanted += self._settings.spare_workers
+        for number in set(range(wanted)) - set(self._workers):
+            self._spawn(number)
 
     def _enforce_limits(self) -> None:
         now = time.monotonic()
@@ -263,9 +341,13 @@ class Supervisor:
             cancelled = dict(self._cancelled)
         for worker in workers:
             run_id = worker.run_id
-            if not worker.ready and now - worker.born > START_SECONDS:
-                worker.kill("it did not become ready")
-            elif run_id is not None and now - worker.since > limit:
+            silence = BUSY_SILENT_SECONDS if worker.begun else SILENT_SECONDS
+            if not worker.ready:
+                if now - worker.born > START_SECONDS:
+                    worker.kill("it did not become ready")
+            elif now - worker.heard > silence:
+                worker.kill("it did not answer")
+            elif worker.begun and now - worker.since > limit:
                 worker.kill(f"it took longer than the limit of {limit:g} seconds")
             elif run_id in cancelled and now - cancelled[str(run_id)] > CANCEL_SECONDS:
                 worker.kill("it was cancelled")
@@ -313,6 +395,8 @@ class Supervisor:
         for job in self._store.in_flight():
             owner = job.tag(SERVER) or ""
             if owner == self.server_id:
+                if job.cancelling:  # another server on this storage may have been asked
+                    self.cancelled(job.run_id)
                 if job.run_id in held:
                     continue
                 seen[job.run_id] = self._unaccounted.get(job.run_id, now)
@@ -324,7 +408,6 @@ class Supervisor:
             if not alive[owner]:
                 self._account(job, None)
         self._unaccounted = seen
-        self.wake()
 
     def _lives(self, server_id: str) -> bool:
         """Whether another server that shares this storage still runs."""

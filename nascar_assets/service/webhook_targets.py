@@ -12,14 +12,29 @@ from nascar_assets.service.settings import ServiceSettings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_EMBEDDED = (
-    ipaddress.ip_network("64:ff9b::/96"),
-    ipaddress.ip_network("64:ff9b:1::/48"),
-    ipaddress.ip_network("2002::/16"),
-    ipaddress.ip_network("2001::/32"),
-    ipaddress.ip_network("::/96"),
+PORTS = (80, 443)
+
+_FORBIDDEN = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "192.0.0.0/24",  # protocol assignments; one cloud's metadata at 192.0.0.192
+        "192.88.99.0/24",  # relays of 6to4
+        "168.63.129.16/32",  # another cloud's host, at a public address
+        # Parts of 2000::/3 that are no place, or lead to an IPv4 address inside them.
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+    )
 )
-"""IPv6 ranges that lead to an IPv4 address inside them."""
+"""Refused besides what is not global."""
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""Every public IPv6 address lies here; translated, mapped, local ones do not."""
+_ISATAP = (0x00005EFE, 0x02005EFE)
+"""Upper half of an interface's id that holds an IPv4 address as its lower half."""
+
+
+_ONLY_PORTS = "Webhooks go to the ports 80 and 443 only."
 
 
 class ForbiddenTarget(Exception):
@@ -77,8 +92,10 @@ def is_public(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
-        if any(address in network for network in _EMBEDDED):
+        if address not in _UNICAST or int(address) >> 32 & 0xFFFFFFFF in _ISATAP:
             return False
+    if any(address in network for network in _FORBIDDEN if network.version == address.version):
+        return False
     return (
         address.is_global
         and not address.is_multicast
@@ -93,7 +110,8 @@ def is_public(address: Address) -> bool:
 def resolve(target: Target, *, allow_private: bool) -> str:
     """The one address that a delivery connects to; the name is not looked up again.
 
-    Every address of the name has to be allowed, so that it does not matter which one is taken.
+    Every address of the name has to be allowed, so that it does not matter which one is taken;
+    and the port has to be one of the web's, where private addresses are not allowed.
 
     Raises:
         ForbiddenTarget: If an address of the name is not public.
@@ -103,6 +121,8 @@ def resolve(target: Target, *, allow_private: bool) -> str:
     addresses = [ipaddress.ip_address(str(item[4][0]).split("%", 1)[0]) for item in found]
     if not addresses:
         raise OSError(f"{target.host} has no address.")
+    if not allow_private and target.port not in PORTS:
+        raise ForbiddenTarget(_ONLY_PORTS)
     if not allow_private and not all(is_public(address) for address in addresses):
         raise ForbiddenTarget(f"{target.host} is no public address.")
     return str(addresses[0])
@@ -128,6 +148,8 @@ def check_webhook_url(url: str, settings: ServiceSettings) -> None:
         raise invalid("WEBHOOK_FORBIDDEN", str(error), field=field) from error
     if settings.webhook_private:
         return
+    if target.port not in PORTS:
+        raise invalid("WEBHOOK_FORBIDDEN", _ONLY_PORTS, field=field)
     host = target.host.rstrip(".").lower()
     forbidden = host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
     try:

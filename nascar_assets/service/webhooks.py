@@ -1,18 +1,25 @@
-"""Deliveries on completion: signed, retried, at least once, to public addresses only."""
+"""Deliveries on completion: signed, retried, at least once, to public addresses only.
+
+Each try has a deadline, and a client has few of them at once: no receiver, and no client, holds
+another one's deliveries back.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakValueDictionary
 
 import httpx
 import structlog
 
 from nascar_assets.service.contracts import JobStatus, OptimizeResponse
 from nascar_assets.service.metrics import ServiceMetrics
-from nascar_assets.service.run_store import WEBHOOK, Job, RunStore
+from nascar_assets.service.run_store import CLIENT, WEBHOOK, Job, RunStore
 from nascar_assets.service.settings import ServiceSettings
 from nascar_assets.service.signatures import signature
 from nascar_assets.service.webhook_targets import ForbiddenTarget, parse_target, resolve
@@ -21,7 +28,10 @@ _log = structlog.get_logger(__name__)
 TICK_SECONDS = 0.25
 SEARCH_SECONDS = 5.0
 LONGEST_WAIT = 600.0
-_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+DEADLINE_SECONDS = 10.0
+"""How long one try may take in all, from the look-up of the name to the answer's head."""
+AT_ONCE, EACH = 32, 2
+"""Tries at once, of all clients and of one."""
 
 
 class Webhooks:
@@ -40,7 +50,7 @@ class Webhooks:
     def __init__(
         self,
         store: RunStore,
-        response: Callable[[str], OptimizeResponse],
+        response: Callable[[Job], OptimizeResponse],
         url_of: Callable[[str], str | None],
         settings: ServiceSettings,
         metrics: ServiceMetrics,
@@ -52,10 +62,14 @@ class Webhooks:
         self._metrics = metrics
         self._due: dict[str, tuple[float, int]] = {}
         self._lock = threading.Lock()
-        self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._next_search = 0.0
-        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+        self._all = asyncio.Semaphore(AT_ONCE)
+        self._each: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        # A name server that does not answer holds a thread for longer than a try may take.
+        self._names = ThreadPoolExecutor(2 * AT_ONCE, thread_name_prefix="names")
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._run()), name="webhooks", daemon=True
+        )
 
     def start(self) -> None:
         """Starts delivering; without a secret there is nothing to deliver."""
@@ -65,32 +79,33 @@ class Webhooks:
     def stop(self) -> None:
         """Stops delivering; what is open stays so."""
         self._stopping.set()
-        self._wake.set()
+        self._names.shutdown(wait=False, cancel_futures=True)
         if self._thread.is_alive():
             self._thread.join(timeout=15)
 
     def job_ended(self, run_id: str) -> None:
         """Looks whether the job that ended has a delivery, soon."""
-        if self._settings.webhook_secret is None:
-            return
-        with self._lock:
-            self._due.setdefault(run_id, (time.monotonic(), 0))
-        self._wake.set()
+        if self._settings.webhook_secret is not None:
+            with self._lock:
+                self._due.setdefault(run_id, (time.monotonic(), 0))
 
-    def _run(self) -> None:
+    async def _run(self) -> None:
+        tries: dict[str, asyncio.Task[None]] = {}
+        next_search = 0.0
         while not self._stopping.is_set():
-            if time.monotonic() >= self._next_search:
-                self._next_search = time.monotonic() + SEARCH_SECONDS
-                self._search()
+            if time.monotonic() >= next_search:
+                next_search = time.monotonic() + SEARCH_SECONDS
+                await asyncio.to_thread(self._search)
+            tries = {run_id: task for run_id, task in tries.items() if not task.done()}
             now = time.monotonic()
             with self._lock:
-                ready = [run_id for run_id, (when, _) in self._due.items() if when <= now]
-            for run_id in ready:
-                if self._stopping.is_set():
-                    return
-                self._attempt(run_id)
-            self._wake.wait(TICK_SECONDS)
-            self._wake.clear()
+                due = [run_id for run_id, (when, _) in self._due.items() if when <= now]
+            for run_id in due:
+                if run_id not in tries:
+                    tries[run_id] = asyncio.create_task(self._attempt(run_id))
+            await asyncio.sleep(TICK_SECONDS)
+        for task in tries.values():
+            task.cancel()
 
     def _search(self) -> None:
         """Finds deliveries that nobody told us of: from before a restart, or of lost messages."""
@@ -102,15 +117,20 @@ class Webhooks:
         except Exception as error:  # the storage is away; the next search finds them
             _log.warning("storage fault", during="webhooks", error=type(error).__name__)
 
-    def _attempt(self, run_id: str) -> None:
+    async def _attempt(self, run_id: str) -> None:
         with self._lock:
             _, tries = self._due[run_id]
         try:
-            job = self._store.find(run_id)
+            job = await asyncio.to_thread(self._store.find, run_id)
             if job is None or not job.finished or job.tag(WEBHOOK) != "pending":
                 self._done(run_id)
                 return
-            outcome, detail = self._deliver(job)
+            client = job.tag(CLIENT) or ""
+            mine = self._each.setdefault(client, asyncio.Semaphore(EACH))
+            async with mine, self._all, asyncio.timeout(DEADLINE_SECONDS):
+                outcome, detail = await self._deliver(job)
+        except TimeoutError:
+            outcome, detail = "failed", f"no answer within {DEADLINE_SECONDS:g} seconds"
         except Exception as error:  # one delivery at fault never stops the others
             outcome, detail = "failed", f"{type(error).__name__}: {error}"
         tries += 1
@@ -123,7 +143,7 @@ class Webhooks:
             return
         final = "given up" if outcome == "failed" else outcome
         try:
-            self._store.note(run_id, **{WEBHOOK: final})
+            await asyncio.to_thread(self._store.note, run_id, **{WEBHOOK: final})
         except Exception as error:  # tried again: at least once, not at most once
             _log.warning("storage fault", during="webhooks", error=type(error).__name__)
             with self._lock:
@@ -137,17 +157,20 @@ class Webhooks:
         with self._lock:
             self._due.pop(run_id, None)
 
-    def _deliver(self, job: Job) -> tuple[str, str]:
+    async def _deliver(self, job: Job) -> tuple[str, str]:
         """One try: `delivered`, `forbidden` or `failed`, and why."""
-        url = self._url_of(job.run_id)
+        url = await asyncio.to_thread(self._url_of, job.run_id)
         if url is None:
             return "forbidden", "The request names no URL."
+        private = self._settings.webhook_private
         try:
             target = parse_target(url)
-            address = resolve(target, allow_private=self._settings.webhook_private)
+            address = await asyncio.get_running_loop().run_in_executor(
+                self._names, lambda: resolve(target, allow_private=private)
+            )
         except ForbiddenTarget as error:
             return "forbidden", str(error)
-        body = self._body(job)
+        body = await asyncio.to_thread(self._body, job)
         secret = self._settings.webhook_secret
         assert secret is not None  # nothing starts without one
         timestamp = str(int(time.time()))
@@ -156,8 +179,10 @@ class Webhooks:
         host = name if target.port == default else f"{name}:{target.port}"
         shown = f"[{address}]" if ":" in address else address
         # The connection goes to the address that was checked; the name is in Host and in TLS.
-        with (
-            httpx.Client(trust_env=False, follow_redirects=False, timeout=_TIMEOUT) as client,
+        async with (
+            httpx.AsyncClient(
+                trust_env=False, follow_redirects=False, timeout=DEADLINE_SECONDS
+            ) as client,
             client.stream(
                 "POST",
                 f"{target.scheme}://{shown}:{target.port}{target.path}",
@@ -183,7 +208,7 @@ class Webhooks:
         content = {
             "event": f"job.{status.status}",
             "job": status.model_dump(mode="json"),
-            "result": self._response(job.run_id).model_dump(mode="json")
+            "result": self._response(job).model_dump(mode="json")
             if status.status is JobStatus.COMPLETED
             else None,
         }

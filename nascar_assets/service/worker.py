@@ -1,7 +1,8 @@
-"""A resident worker: a process with warm kernels that claims jobs and executes them.
+"""A resident worker: a process with warm kernels that executes the jobs it is given.
 
-It speaks with its server over pipes: a line on standard input wakes it, the end of standard input
-(the server is gone) ends it at once, and lines of JSON on standard output say what it does.
+It speaks with its server over pipes. Lines on standard input say which job to run or to stop; the
+end of standard input (the server is gone) ends it at once. Lines of JSON on standard output say
+what it does, and every second that it lives.
 """
 
 from __future__ import annotations
@@ -9,18 +10,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import queue
 import sys
 import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
 
-IDLE_SECONDS = 1.0
-"""How long a worker that nobody wakes waits before it looks by itself."""
+BEAT_SECONDS = 1.0
+"""How often a worker says that it lives."""
 POLITE = 10
 """How much a worker gives way to the server, whose answers are due at once."""
-FAULT_SECONDS = 1.0
-"""How long it waits where the storage does not answer."""
 
 
 class Reports:
@@ -28,65 +28,73 @@ class Reports:
 
     def __init__(self) -> None:
         self._out = os.fdopen(os.dup(1), "w", buffering=1)
+        self._lock = threading.Lock()
         os.dup2(2, 1)  # whatever prints goes to standard error
 
     def __call__(self, event: str, **content: Any) -> None:
         """Reports an event."""
-        self._out.write(json.dumps({"event": event, **content}) + "\n")
-        self._out.flush()
+        with self._lock:
+            self._out.write(json.dumps({"event": event, **content}) + "\n")
+            self._out.flush()
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Works until standard input ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", required=True)
-    parser.add_argument("--server", required=True)
     options = parser.parse_args(arguments)
     report = Reports()
     os.nice(POLITE)
-    wake = threading.Event()
-    threading.Thread(target=_listen, args=(wake,), daemon=True).start()
+    given: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(given,), daemon=True).start()
+    threading.Thread(target=_beat, args=(report,), daemon=True).start()
 
     from nascar_assets.orchestration.resources import Platform
     from nascar_assets.orchestration.storage.instance import open_instance
+    from nascar_assets.service import stopping
     from nascar_assets.service.jobs import resolved_job
     from nascar_assets.service.run_log import stage_seconds
     from nascar_assets.service.run_store import RunStore
 
+    stopping.listen()
     definition = resolved_job(Platform(home=options.home))
     warm_up()
     store: RunStore | None = None
     report("ready")
     while True:
-        wake.clear()
+        run_id = given.get()
+        report("start", run_id=run_id)
+        begun = time.perf_counter()
         try:
             if store is None:
                 store = RunStore(open_instance(options.home))
                 store.without_compute_logs()
-            job = store.claim(options.server)
-            if job is not None:
-                report("start", run_id=job.run_id)
-                begun = time.perf_counter()
-                success = store.execute(definition, job)
-                report(
-                    "end",
-                    run_id=job.run_id,
-                    success=success,
-                    seconds=time.perf_counter() - begun,
-                    stages=stage_seconds(store.instance, job.run_id),
-                )
-                continue
+            job = store.find(run_id)
+            success = job is not None and store.execute(definition, job)
+            stages = stage_seconds(store.instance, run_id)
         except Exception as error:  # the storage is away; it may come back
-            report("fault", message=f"{type(error).__name__}: {error}")
-            time.sleep(FAULT_SECONDS)
+            report("fault", run_id=run_id, message=f"{type(error).__name__}: {error}")
             continue
-        wake.wait(IDLE_SECONDS)
+        seconds = time.perf_counter() - begun
+        report("end", run_id=run_id, success=success, seconds=seconds, stages=stages)
 
 
-def _listen(wake: threading.Event) -> None:
-    for _ in sys.stdin:
-        wake.set()
+def _listen(given: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        what, _, run_id = line.strip().partition(" ")
+        if what == "run":
+            given.put(run_id)
+        else:
+            from nascar_assets.service.stopping import ask
+
+            ask(run_id)
     os._exit(0)  # the server is gone; its successor takes the job up again
+
+
+def _beat(report: Reports) -> None:
+    while True:
+        time.sleep(BEAT_SECONDS)
+        report("beat")
 
 
 def warm_up() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -183,6 +184,14 @@ class DataRoot:
             return
         except (OSError, BaseError) as error:
             raise StorageFault(f"Deleting {self.uri(path)} failed: {error}") from error
+
+    def delete_folder(self, path: str) -> None:
+        """Removes the files under a folder, and the folder itself where it is one of a disk."""
+        for file in self.list(path):
+            self.delete(file.path)
+        if self._folder is not None:
+            with contextlib.suppress(OSError):  # not there, or written into again just now
+                self.local_path(path).rmdir()
 
     @counted("store")
     def write_frame(

@@ -43,7 +43,9 @@ class Server:
         self.home = home
         self.within = within
         self.workers = workers
-        self.settings = {"RATE_LIMIT": "", "POLL_LIMIT": "", **settings}
+        # A spare worker takes as long to start as the one that a test waits for.
+        spare = {"SPARE_WORKERS": "0"}
+        self.settings = {"RATE_LIMIT": "", "POLL_LIMIT": "", **spare, **settings}
         self.process: subprocess.Popen[bytes] | None = None
         self.log = home.parent / f"{home.name}.log"
         self.port = free_port()
@@ -181,6 +183,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
         WEBHOOK_PRIVATE="true",
         WEBHOOK_BACKOFF="0.1",
         MAX_QUEUED="10000",
+        TRUSTED_PROXIES="127.0.0.1",
     )
     write_slate(DataRoot(made.home))
     yield made.start()

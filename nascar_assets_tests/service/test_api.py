@@ -263,7 +263,8 @@ def test_the_pages_and_the_document_are_there(server):
     for page in ("/docs", "/api/v1/docs"):
         answer = server.http.get(page)
         assert answer.status_code == 200
-        assert "/openapi.json" in answer.text
+        assert "/docs/start.js" in answer.text
+    assert "/openapi.json" in server.http.get("/docs/start.js").text
     assert server.http.get("/health").json() == {"status": "ok"}
     ready = server.http.get("/ready")
     assert ready.json() == {"ready": True, "graph": "ok", "storage": "ok", "workers": "ok"}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.service import clients
 from nascar_assets.service.clients import (
     ApiKeys,
     RateLimit,
@@ -64,6 +67,60 @@ def test_limits_keys_cors_and_queue_on_a_server(make_server, tmp_path):
     assert key not in server.log.read_text()
 
 
+def test_limits_count_by_the_route_however_its_path_is_written(make_server):
+    """Ways to write the path and methods besides: none of them is a way around a limit."""
+    server = make_server(RATE_LIMIT="3/minute", POLL_LIMIT="20/minute").start()
+    paths = ("/api/v1/optimize", "/api/v1/optimize%0A", "/api/v1/%6Fptimize", "/%61pi/v1/optimize")
+    found = []
+    for path in paths * 2:
+        answer = server.http.post(path, json=request_body(n_scenarios=10))
+        found.append(answer.status_code)
+        if answer.status_code == 429:
+            assert answer.json()["code"] == "RATE_LIMITED"
+    assert found.count(200) <= 3
+    assert set(found) <= {200, 404, 429}
+    others = [
+        *(
+            ("POST", path)
+            for path in ("//api/v1/optimize", "/api//v1/optimize", "/api/v1/optimize/")
+        ),
+        *(("HEAD", path) for path in paths),
+        *(("OPTIONS", path) for path in paths),
+        ("GET", "/api/v1/nowhere"),
+        ("GET", "/nowhere"),
+    ]
+    asked = [server.http.request(*other).status_code for other in others * 5]
+    assert asked.count(429) >= len(asked) - 20 - 20  # preflights are counted by themselves
+    assert set(asked) <= {404, 405, 429}
+    assert server.http.get("/health").status_code == 200
+    assert [server.http.get("/metrics").status_code for _ in range(25)].count(429) >= 5
+
+
+def test_a_web_page_elsewhere_reaches_nothing(server):
+    """A form of another origin, and a name of that page's own that leads to this server."""
+    body = request_body(n_scenarios=10)
+    for origin in ("https://page.example", "null", "http://127.0.0.1:1"):
+        answer = server.post(body, Origin=origin)
+        assert (answer.status_code, answer.json()["code"]) == (403, "ORIGIN_FORBIDDEN"), origin
+        assert (
+            server.http.delete("/api/v1/optimize/x", headers={"Origin": origin}).status_code == 403
+        )
+    assert server.post(body, Origin=server.url).status_code == 200
+    for host in (
+        "page.example",
+        "localhost.page.example",
+        "127.0.0.1.page.example",
+        "[",
+        "",
+        "a b",
+    ):
+        for path in ("/api/v1/optimize", "/metrics", "/docs"):
+            answer = server.http.get(path, headers={"Host": host})
+            assert 400 <= answer.status_code < 404, (host, path)
+    for host in ("localhost", "LOCALHOST:9", "[::1]:80", "192.0.2.1"):
+        assert server.http.get("/api/v1/optimize", headers={"Host": host}).status_code == 200
+
+
 def test_no_origin_is_allowed_by_default(server):
     answer = server.http.get("/health", headers={"Origin": "https://page.example"})
     assert "Access-Control-Allow-Origin" not in answer.headers
@@ -101,6 +158,19 @@ def test_a_limit_counts_each_client_by_itself():
     assert 1 <= wait <= 60
     assert limit.take("b") is None
     assert [RateLimit("").take("a") for _ in range(100)] == [None] * 100
+
+
+def test_a_clock_that_is_set_back_changes_no_wait(monkeypatch):
+    limit = RateLimit("1/minute")
+    assert limit.take("a") is None
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert 59 <= limit.take("a") <= 60
+    monkeypatch.setattr(clients, "_CLIENTS_KEPT", 100)
+    now = time.monotonic()
+    for number in range(300):  # who has not asked of late is forgotten
+        monkeypatch.setattr(time, "monotonic", lambda at=now + number: at)
+        assert limit.take(f"client {number}") is None
+    assert len(limit._taken) <= 101
 
 
 @given(st.text())

@@ -91,7 +91,8 @@ def test_jobs_that_kill_their_worker_or_take_too_long_fail_with_the_reason(make_
         while server.status(run_id)["status"] != "running":
             assert time.monotonic() < end
             time.sleep(0.02)
-        os.kill(server.worker_pids()[0], signal.SIGKILL)
+        for pid in server.worker_pids():
+            os.kill(pid, signal.SIGKILL)
         while server.status(run_id)["status"] == "running":
             assert time.monotonic() < end
             time.sleep(0.02)
@@ -129,10 +130,15 @@ def _fill(path: Path) -> None:
             pass
 
 
-def _unavailable(server, body) -> None:
+def _unavailable(server, body, message: str) -> None:
+    """POST says what is the matter, and /ready the same, then and a while later."""
     answer = server.post(body)
     assert answer.status_code == 503, answer.text
-    assert answer.json()["code"] == "STORAGE_UNAVAILABLE"
+    assert (answer.json()["code"], answer.json()["message"]) == ("STORAGE_UNAVAILABLE", message)
+    for _ in range(2):
+        ready = server.http.get("/ready")
+        assert (ready.status_code, ready.json()["storage"]) == (503, message)
+        time.sleep(3)
     assert int(answer.headers["Retry-After"]) > 0
     assert server.http.get("/health").status_code == 200
 
@@ -152,7 +158,7 @@ def test_storage_that_takes_no_more_makes_503_and_is_survived(make_server, tmp_p
     folder.rename(aside)
     folder.write_text("in the way")
     try:
-        _unavailable(server, body)
+        _unavailable(server, body, "The storage does not answer (StorageFault).")
     finally:
         folder.unlink()
         aside.rename(folder)
@@ -162,11 +168,12 @@ def test_storage_that_takes_no_more_makes_503_and_is_survived(make_server, tmp_p
     running = server.submit(request_body(drivers=40, n_scenarios=10_000))
     _fill(inside / "filler")
     try:
-        _unavailable(server, body)
+        _unavailable(server, body, "The disk of the data root is full.")
         time.sleep(1.0)  # the job that runs meets the full disk, too
     finally:
         (inside / "filler").unlink()
     status = server.ended(running)
     assert status["status"] == "completed" or status["error"], status
+    server.until_ready()
     assert server.result(server.submit(body))["lineups"] == undisturbed
-    assert server.http.get("/ready").status_code == 200
+    assert len(list((inside / "api").glob("*/request.json"))) == 4  # of taken requests alone

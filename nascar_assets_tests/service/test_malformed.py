@@ -166,6 +166,50 @@ def test_what_is_wrong_is_said_with_its_field(server, change, field, code):
 
 
 @pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"salary_min": 2**63}, "salary_min"),
+        ({"salary_min": 10**400}, "salary_min"),
+        ({"objective": "probability", "threshold": 1e308}, "threshold"),
+        ({"objective": "probability", "threshold": -1e308}, "threshold"),
+        ({"objective": "payout", "payout": "1e999990"}, "payout"),
+        ({"objective": "payout", "payout": "\ud800"}, "payout"),
+        ({"ownership_max": 1e308}, "ownership_max"),
+        ({"max_shared": 2**63}, "max_shared"),
+        ({"drivers": {"Driver 1\x00": {}}}, "drivers.Driver 1\x00.[key]"),
+        ({"drivers": {"Driver \ud800": {}}}, None),
+        ({"teams": {"\x1b[31m": {"at_most": 1}}}, None),
+        ({"groups": [{"drivers": ["\udfff"]}]}, "groups.0.drivers.0"),
+        ({"groups": [{"drivers": ["Driver 1"], "name": "\x00"}]}, "groups.0.name"),
+        ({"groups": [{"drivers": ["Driver 1"], "at_least": 2**64}]}, "groups.0.at_least"),
+        ({"groups": [{"drivers": ["Driver 1"]}] * 10_000}, "groups"),
+        ({"groups": [{"drivers": ["Driver 1"] * 10_000}]}, "groups.0.drivers"),
+        ({"rules": [{"if": ["Driver 1"], "then": ["Driver 2"], "at_most": 10**30}]}, None),
+    ],
+)
+def test_settings_past_any_use_are_refused_at_once_with_their_field(server, settings, field):
+    content = json.dumps(request_body(portfolio=settings)).encode()
+    problem = _assert_refused(_send(server, content), settings)
+    assert problem["field"].startswith("portfolio." if field is None else f"portfolio.{field}")
+    assert not any(word in problem["message"] for word in ("OverflowError", "int64", "codec"))
+
+
+@pytest.mark.parametrize("text", ["%00", "%ff", "%ED%A0%80", "%1b", "a%0Ab", "x" * 300])
+def test_no_query_reaches_the_storage_that_is_no_text(server, text):
+    for name in ("slate_id", "cursor"):
+        answer = server.http.get(f"{POST}?{name}={text}")
+        if text != "%ff" and not text.startswith("%ED"):  # read as a sign that stands for nothing
+            assert _assert_refused(answer, text)["field"] == name
+        assert answer.status_code in (200, 422)
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_at_the_end_of_time_is_refused(server, when):
+    body = request_body() | {"run_config": RUN_CONFIG | {"created_at": when}}
+    assert _assert_refused(server.post(body), when)["field"].startswith("run_config")
+
+
+@pytest.mark.parametrize(
     ("change", "field"),
     [
         ({"n_scenarios": 15}, "n_scenarios"),

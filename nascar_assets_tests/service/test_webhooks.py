@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import threading
 import time
 
 import pytest
@@ -40,6 +43,57 @@ def test_a_completed_job_is_delivered_signed_after_failed_tries(server, receiver
     content = json.loads(hook.got[-1][1])
     assert content["event"] == "job.completed"
     assert content["result"] == result
+
+
+class Dripping:
+    """A receiver that sends a byte of its answer's head now and then, and never ends it."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._drip, args=(connection,), daemon=True).start()
+
+    def _drip(self, connection: socket.socket) -> None:
+        self.held += 1
+        with connection, contextlib.suppress(OSError):
+            for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.5)
+
+
+def test_a_receiver_that_drips_holds_nobody_elses_delivery_back(server, receiver):
+    slow, hook = Dripping(), receiver()
+    hostile, other = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
+    many = [
+        server.submit(request_body(n_scenarios=10, webhook_url=slow.url), **hostile)
+        for _ in range(6)
+    ]
+    for run_id in many:
+        server.ended(run_id)
+    end = time.monotonic() + 20
+    while not slow.held:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    run_id = server.submit(request_body(n_scenarios=10, webhook_url=hook.url), **other)
+    server.ended(run_id)
+    begun = time.monotonic()
+    hook.wait(1)
+    assert time.monotonic() - begun < 5
+    assert slow.held <= 2  # of one client, so many at once
+    end = time.monotonic() + 40
+    while "no answer within 10 seconds" not in server.log.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    slow.socket.close()
 
 
 def test_a_failed_job_is_delivered_too(server, receiver):
@@ -81,6 +135,34 @@ PRIVATE = [
     "http://224.0.0.1/",
     "http://255.255.255.255/",
     "http://metadata.google.internal/",
+    # Hosts of clouds and parts of the address space that only look public.
+    "http://192.0.0.192/opc/v2/instance/",
+    "http://192.0.0.9/",
+    "http://168.63.129.16/machine?comp=goalstate",
+    "http://100.100.100.200/latest/meta-data/",
+    "http://192.88.99.1/",
+    "http://198.18.0.1/",
+    "http://203.0.113.1/",
+    "http://240.0.0.1/",
+    "http://[fec0::1]/",
+    "http://[fd00:ec2::254]/latest/meta-data/",
+    "http://[64:ff9b::a9fe:a9fe]/",
+    "http://[64:ff9b:1::a00:1]/",
+    "http://[2002:a00:1::1]/",
+    "http://[2001:0:a00:1::1]/",
+    "http://[2001:db8::1]/",
+    "http://[2001:20::1]/",
+    "http://[3fff::1]/",
+    "http://[5f00::1]/",
+    "http://[100::1]/",
+    "http://[::127.0.0.1]/",
+    "http://[::ffff:0:127.0.0.1]/",
+    "http://[2606:4700::5efe:10.0.0.1]/",
+    "http://[2606:4700::200:5efe:192.168.1.1]/",
+    # Ports that are no web server's.
+    "http://8.8.8.8:8080/hook",
+    "http://8.8.8.8:22/",
+    "https://example.org:6379/",
 ]
 MALFORMED = [
     "",
@@ -111,7 +193,10 @@ def test_forbidden_targets_are_refused_when_the_request_comes(url):
     assert refused.value.problem.field == "webhook_url"
 
 
-@pytest.mark.parametrize("url", [u for u in PRIVATE if "internal" not in u and "a.local" not in u])
+@pytest.mark.parametrize(
+    "url",
+    [u for u in PRIVATE if "internal" not in u and "a.local" not in u and "example.org" not in u],
+)
 def test_forbidden_targets_are_refused_again_when_they_are_called(url):
     """A name that is public when the request comes may be private when it is looked up."""
     with pytest.raises((ForbiddenTarget, OSError)):
@@ -120,11 +205,13 @@ def test_forbidden_targets_are_refused_again_when_they_are_called(url):
 
 def test_public_targets_are_taken_and_none_without_a_secret():
     check_webhook_url("https://example.org/hook?x=1", _settings())
-    check_webhook_url("http://8.8.8.8:8080/hook", _settings())
+    for address in ("8.8.8.8:443", "[2606:4700:4700::1111]", "[2606:4700:4700::1111]:443"):
+        check_webhook_url(f"https://{address}/hook", _settings())
+        resolve(parse_target(f"https://{address}/hook"), allow_private=False)
     with pytest.raises(RequestRefused) as refused:
         check_webhook_url("https://example.org/", ServiceSettings())
     assert refused.value.problem.code == "WEBHOOK_DISABLED"
-    check_webhook_url("http://127.0.0.1/", _settings(webhook_private=True))
+    check_webhook_url("http://127.0.0.1:8080/", _settings(webhook_private=True))
 
 
 @given(st.ip_addresses())

@@ -24,8 +24,16 @@ from sqlalchemy.pool import QueuePool
 
 from nascar_assets.storage.aside import aside
 
-BUSY_TIMEOUT_SECONDS = 60
-"""How long a writer waits for another one before it gives up."""
+_wait_seconds = 60.0
+
+
+def wait_at_most(seconds: float) -> None:
+    """Says how long a writer of this process waits for another one; without it, a minute.
+
+    Connections that are open already keep what they had.
+    """
+    global _wait_seconds
+    _wait_seconds = seconds
 
 
 def _engine(conn_string: str) -> db.Engine:
@@ -40,7 +48,7 @@ def _engine_of_process(conn_string: str, _process: int) -> db.Engine:
         poolclass=QueuePool,
         pool_size=4,
         max_overflow=60,
-        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": _wait_seconds, "check_same_thread": False},
     )
 
     @db.event.listens_for(engine, "connect")
