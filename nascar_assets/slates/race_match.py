@@ -1,17 +1,19 @@
-"""The race that a salary file is for, by name, date and series; never guessed."""
+"""The race that a salary file is for, by name, date, series and entry list; never guessed."""
 
 from __future__ import annotations
 
 import difflib
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from nascar_assets.errors import InputError
-from nascar_assets.rules.race_day import EASTERN
+from nascar_assets.feed.names import DriverDirectory
+from nascar_assets.rules.race_day import EASTERN, race_day
 from nascar_assets.slates.salaries import SalaryFile
 
 EXPORT_LEAD = timedelta(days=8)
@@ -26,6 +28,19 @@ SAME_NAME = 0.95
 CLEAR_MARGIN = 0.15
 """How much more alike the best name must be than the next."""
 
+ENTERED = 0.8
+"""Least share of a file's drivers in a race's entry list for the race to be taken by it."""
+
+ENTERED_MARGIN = 0.1
+"""Races whose shares are nearer to the best than this fit alike: then their dates decide."""
+
+Entered = Callable[[str], DriverDirectory | None]
+"""From a race's key to the drivers of its entry list; none where it is not known yet."""
+
+_HOW = (
+    "put the race's key into the file's name or its folder's (2026-cup-05-DKSalaries.csv, "
+    "2026-cup-05/DKSalaries.csv), or give --race"
+)
 _CUT_OFF_FROM = 5  # letters that must be left of a name that was cut off
 _LISTED = 6
 _OVER = timedelta(hours=6)
@@ -34,16 +49,27 @@ _FILLERS = frozenset({"the", "a", "at", "of", "by", "race", "nascar"})
 
 
 def find_race(
-    salaries: SalaryFile, schedule: pl.DataFrame, *, race: str | None = None, now: datetime
-) -> dict[str, Any]:
+    salaries: SalaryFile,
+    schedule: pl.DataFrame,
+    *,
+    race: str | None = None,
+    now: datetime,
+    entered: Entered = lambda race_key: None,
+) -> tuple[dict[str, Any], str | None]:
     """The race of a salary file.
 
-    Without `race`, the races of the file's series (where its name tells it), held on the date in
-    its name or up to 8 days after (where there is one; else in the year in its name, where there is
-    one), are compared by name: the same name, the same but for a sponsor at its end, a name
-    that begins the other, else by the words that both have. One must be a good match, and clearly
-    better than every other. Where a race of that name is held in several seasons and nothing else
-    decides, the next one that is not over is taken, if its season has no other of the name ahead.
+    Without `race` and without a race's key in the file's name or folder, the races of the file's
+    series (where its name tells it), held on the date in its name or up to 8 days after (where
+    there is one; else in the year in its name, where there is one), are compared by name: the same
+    name, the same but for a sponsor at its end, a name that begins the other, else by the words
+    that both have. One must be a good match, and clearly better than every other. Where a race of
+    that name is held in several seasons and nothing else decides, the next one that is not over is
+    taken, if its season has no other of the name ahead.
+
+    Where the name does not decide, entry lists and dates do: of these races (of a file without a
+    date those that are not over and begin within 8 days) a race fits whose entry list holds 80% of
+    the file's drivers; of races that fit within 10 points of the best the first is taken, if it is
+    alone on its day.
 
     Args:
         salaries: The salary file.
@@ -51,9 +77,11 @@ def find_race(
         race: A race id, a race key or part of a race's name, from a person; decides alone where it
             names one race, else among the races that the file's own hints leave.
         now: The time (UTC), for files without a date.
+        entered: The entry lists that are known by now.
 
     Returns:
-        The race's row of the schedule.
+        The race's row of the schedule; and, where the entry list decided, what a person should
+        know.
 
     Raises:
         InputError: If no race fits, or more than one; lists the nearest with their keys.
@@ -62,16 +90,60 @@ def find_race(
         raise InputError(
             "The schedule is empty.", file=salaries.filename, remedy="Run nascar sync first."
         )
-    if race is not None and race.strip():
-        return _asked(salaries, schedule, race.strip(), now)
-    if not salaries.race_name:
+    asked = (race or "").strip() or salaries.race_key
+    if asked:
+        return _asked(salaries, schedule, asked, now), None
+    hinted = _hinted(salaries, schedule)
+    try:
+        if salaries.race_name:
+            return _by_name(salaries, hinted, schedule, now), None
         raise InputError(
             "The file does not name its race.",
             file=salaries.filename,
-            field="Game Info",
-            remedy=_choose(_hinted(salaries, schedule), now),
+            field="Game Info" if salaries.site == "dk" else "Game",
+            remedy=_choose(hinted, now),
         )
-    return _by_name(salaries, _hinted(salaries, schedule), schedule, now)
+    except InputError as error:
+        found, shares = _by_entries(salaries, hinted, entered, now)
+        if found is not None:
+            called = f", which calls it {salaries.race_name!r}," if salaries.race_name else ""
+            return found, (
+                f"The race of {salaries.filename}{called} is taken to be {found['race_key']} "
+                f"{found['race_name']}, by entry list and date ({shares}). If it is another, "
+                f"{_HOW}."
+            )
+        raise InputError(
+            error.message + (f" {shares}." if shares else ""),
+            file=error.file,
+            field=error.field,
+            remedy=error.remedy,
+        ) from error
+
+
+def _by_entries(
+    salaries: SalaryFile, hinted: pl.DataFrame, entered: Entered, now: datetime
+) -> tuple[dict[str, Any] | None, str]:
+    """The race that entry lists and dates tell, if they do; and how many drivers are in which."""
+    if salaries.date is None:
+        hinted = hinted.filter(pl.col("start_time").is_between(now - _OVER, now + EXPORT_LEAD))
+    names = [row.name for row in salaries.rows if not row.out]
+    fits: list[tuple[float, dict[str, Any]]] = []
+    told = []
+    for row in hinted.sort("start_time", "race_id").iter_rows(named=True):
+        known = entered(row["race_key"])
+        if known is None:
+            told.append(f"the entry list of {row['race_key']} is not known yet")
+        elif names:
+            there = sum(known.resolve(name).driver_id is not None for name in names)
+            told.append(f"{there} of its {len(names)} drivers are entered in {row['race_key']}")
+            if there >= ENTERED * len(names):
+                fits.append((there / len(names), row))
+    best = max((share for share, _ in fits), default=0.0)
+    near = [row for share, row in fits if share > best - ENTERED_MARGIN]
+    same_day = [
+        row for row in near if race_day(row["start_time"]) == race_day(near[0]["start_time"])
+    ]
+    return same_day[0] if len(same_day) == 1 else None, "; ".join(told[:_LISTED])
 
 
 def name_similarity(one: str, other: str) -> float:
@@ -113,6 +185,7 @@ def _asked(
     if named.is_empty():
         raise InputError(
             f"No race is called {race!r}.",
+            file=salaries.filename if race == salaries.race_key else None,
             field="--race",
             remedy=_choose(_nearest(race, _hinted(salaries, schedule)), now),
         )
@@ -201,16 +274,16 @@ def _nearest(name: str, races: pl.DataFrame) -> pl.DataFrame:
 
 
 def _choose(races: pl.DataFrame, now: datetime) -> str:
-    """Asks for `--race` and lists races, those nearest in time first."""
+    """Says how a person names the race, and lists races, those nearest in time first."""
     if races.is_empty():
-        return "Bring in the schedule with nascar sync, or name the race with --race."
+        return f"Bring in the schedule with nascar sync, or {_HOW}."
     rows = sorted(races.iter_rows(named=True), key=lambda row: abs(row["start_time"] - now))
     listed = "; ".join(
         f"{row['race_key']} {row['race_name']} "
         f"({row['start_time'].astimezone(EASTERN):%Y-%m-%d}, {row['track_name']})"
         for row in rows[:_LISTED]
     )
-    return f"Choose one with --race: {listed}."
+    return f"Choose one: {_HOW}. Nearest: {listed}."
 
 
 def _when(salaries: SalaryFile) -> str:

@@ -107,10 +107,68 @@ def test_of_two_files_for_one_slate_the_later_counts(
     assert registration.salaries(DataRoot.open(races)) == newer
 
 
-@pytest.mark.usefixtures("race_week")
-def test_an_unknown_race_waits_until_the_schedule_has_it(
-    races: Path, sample_folder: tuple[Sample, Path]
+def stand_at(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    monkeypatch.setenv("NASCAR_CLOCK", f"{moment}T12:00:00+00:00 from {time.time():.0f} x 1")
+
+
+def fanduels(data: bytes) -> bytes:
+    """The drivers of a DraftKings file as FanDuel lists them: no race is named."""
+    lines = ["Id,Position,First Name,Nickname,Last Name,FPPG,Raced,Salary,Game,Team"]
+    for number, row in enumerate(csv.DictReader(io.StringIO(data.decode()))):
+        salary = max(5_000, min(14_000, int(row["Salary"])))
+        lines.append(f"1270-{number},D,,{row['Name']},,40.5,4,{salary},,")
+    return "\n".join(lines).encode("utf-16")
+
+
+def test_a_list_that_names_no_race_waits_for_the_entry_list_and_is_placed_by_it(
+    races: Path, sample_folder: tuple[Sample, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stand_at(monkeypatch, "2026-02-09")  # the entry list is known from 10 February on
+    drop(races, "players-list.csv", fanduels(salaries(sample_folder)[1]))
+    ticker = Ticker(races)
+    assert ticker.tick("landing_salaries") == []
+    assert "entry list of 2026-cup-01 is not known yet" in ticker.skipped
+    assert "put the race's key into the file's name or its folder's" in ticker.skipped
+    stand_at(monkeypatch, "2026-02-11")
+    (request,) = ticker.tick("landing_salaries")
+    slate = "2026-02-15-cup-fd-classic"
+    assert request.partition_key == slate
+    registration = Registration.load(DataRoot.open(races), slate)
+    assert "drivers are entered in 2026-cup-01" in str(registration.race_notice)
+
+
+def test_a_folder_named_by_the_races_key_says_which_race(
+    races: Path, sample_folder: tuple[Sample, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_at(monkeypatch, "2026-02-09")
+    _, data = salaries(sample_folder)
+    drop(races, "2026-cup-01/DKSalaries.csv", data.replace(b"Prairie Lantern 400", b"Nowhere 9"))
+    ticker = Ticker(races)
+    (request,) = ticker.tick("landing_salaries")
+    assert request.partition_key == SLATE
+    registered = Registration.load(DataRoot.open(races), SLATE)
+    assert registered.salary_path == "landing/salaries/2026-cup-01/DKSalaries.csv"
+    assert registered.race_notice is None
+
+
+def test_a_salary_file_far_too_large_is_refused_unread(
+    races: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_at(monkeypatch, "2026-02-11")
+    path = drop(races, "DKSalaries.csv", b"")
+    with path.open("r+b") as file:
+        file.truncate(3_000_000_000)  # no disk is filled, and reading it would fill the memory
+    moment = time.time() - 60
+    os.utime(path, (moment, moment))
+    ticker = Ticker(races)
+    assert ticker.tick("landing_salaries") == []
+    assert "above the limit of 4,000,000" in ticker.skipped
+
+
+def test_an_unknown_race_waits_until_the_schedule_has_it(
+    races: Path, sample_folder: tuple[Sample, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_at(monkeypatch, "2026-02-09")  # no entry list is known that would tell the race
     name, data = salaries(sample_folder)
     drop(races, name, data.replace(b"Prairie Lantern 400", b"Nowhere Grand Prix"))
     ticker = Ticker(races)

@@ -85,7 +85,7 @@ def test_salary_files_become_slates_with_all_but_the_withdrawn_driver(sample, sc
         name for name in sample.salaries if (name == sample.slate_file) == (contest[:2] == "dk")
     ]
     salaries = read_salaries(sample.salaries[name], name)
-    race = find_race(salaries, schedule, now=sample.as_of)
+    race, _ = find_race(salaries, schedule, now=sample.as_of)
     assert race["race_id"] == sample.race_id
     weekend = sample.files[f"cacher/2026/1/{sample.race_id}/weekend-feed.json"]
     entries = parse_entries(weekend, race).frame

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,6 +82,8 @@ def slate(
         slate_id=slate_id,
         earlier=slate_from_polars(read_table(root, "slate", slate_id)).everyone if stored else (),
     )
+    if registration.race_notice:
+        built = replace(built, notices=(registration.race_notice, *built.notices))
     SlatePlan(
         slate_id=slate_id,
         race_id=registration.race_id,

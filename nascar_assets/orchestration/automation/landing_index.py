@@ -30,6 +30,8 @@ INDEX: dict[str, pl.DataType | type[pl.DataType]] = {
 SETTLE = timedelta(seconds=5)
 """A file that changed less than this ago may still have a writer."""
 
+_UNREAD = "unread, bytes: "
+
 Valuer = Callable[[bytes], str]
 """From a file's bytes to what its content is known by."""
 
@@ -52,6 +54,11 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def unread_size(value: str) -> int:
+    """Bytes of a file that was too large to be read, by what it is known by; 0 of all others."""
+    return int(value.removeprefix(_UNREAD)) if value.startswith(_UNREAD) else 0
+
+
 def look(
     root: DataRoot,
     folders: Sequence[str],
@@ -60,6 +67,7 @@ def look(
     *,
     settle: timedelta = SETTLE,
     value: Valuer = sha256,
+    most: int | None = None,
 ) -> Look:
     """Hashes of all files under some folders, read only where they changed.
 
@@ -71,6 +79,7 @@ def look(
         settle: How long a file must have stayed as it is. A file of a time further ahead, copied
             from a machine whose clock is, counts as settled.
         value: What a file's content is known by.
+        most: Larger files are not read: they are known by their size, see `unread_size`.
 
     Raises:
         StorageFault: If a folder cannot be listed or a file not read; a failed read is never an
@@ -96,11 +105,14 @@ def look(
         if abs(now - modified) < settle:
             unsettled.append(path)
             continue
-        data = root.read(path)
-        if data is None or len(data) != size:  # gone or replaced since it was listed
-            unsettled.append(path)
-            continue
-        digest = value(data)
+        if most is not None and size > most:
+            digest = f"{_UNREAD}{size}"
+        else:
+            data = root.read(path)
+            if data is None or len(data) != size:  # gone or replaced since it was listed
+                unsettled.append(path)
+                continue
+            digest = value(data)
         same = contents.get(path) == digest
         rows.append((path, size, modified, digest, since[path] if same else modified))
     hashed = pl.DataFrame(rows, schema=INDEX, orient="row")

@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 
 from nascar_assets.errors import InputError
-from nascar_assets.orchestration.automation.landing_index import look, sha256
+from nascar_assets.files import SMALL, check_size
+from nascar_assets.orchestration.automation.landing_index import look, sha256, unread_size
 from nascar_assets.orchestration.automation.run_state import (
     RunState,
     newest_slate_run,
@@ -91,11 +92,11 @@ def register_landed(
     Raises:
         StorageFault: If the folder cannot be listed: then nothing is decided.
     """
-    found = look(root, [SALARY_FOLDER], "landing/.index/salaries.parquet", real)
+    found = look(root, [SALARY_FOLDER], "landing/.index/salaries.parquet", real, most=SMALL.size)
     files = [
         SalaryLanded(path, digest, modified)
         for path, digest, modified in found.files.select("path", "value", "modified").iter_rows()
-        if path.lower().endswith(".csv")
+        if path.lower().endswith((".csv", ".tsv", ".txt", ".zip"))
     ]
     registered = {}
     for slate in registered_slates(root):
@@ -106,14 +107,14 @@ def register_landed(
         files,
         registered,
         cursor,
-        _schedule_stamp(root),
+        _schedule_stamp(root, now),
         lambda file: _read(root, file, now, made),
         found.unsettled,
     )
     hashes = {file.path: file.sha256 for file in files}
     for slate, path in decision.register.items():
         if path in made:
-            _keep(root, path, made[path])
+            _keep(root, path, replace(made[path], salary_path=path))
         elif slate in registered:  # a file read at an earlier look counts again
             before = Registration.load(root, slate)
             _keep(root, path, replace(before, salary_path=path, salary_sha256=hashes[path]))
@@ -125,6 +126,11 @@ def register_landed(
     notices |= {
         path: f"{other} was written later and stands for this slate."
         for path, other in decision.superseded.items()
+    }
+    notices |= {
+        path: made[path].race_notice or ""
+        for path in decision.register.values()
+        if path in made and made[path].race_notice
     }
     for path, outcome in decision.news.items():
         if outcome.state == "refused":
@@ -147,18 +153,18 @@ def _read(
     from nascar_assets.slates.salaries import read_salaries
 
     path = file.path
-    data = _as_seen(root, path, file.sha256)
-    if data is None:
-        return None
-    name = path.rsplit("/", 1)[-1]
     try:
-        salaries = read_salaries(data, name)
+        check_size(unread_size(file.sha256), path, SMALL)
+        data = _as_seen(root, path, file.sha256)
+        if data is None:
+            return None
+        salaries = read_salaries(data, path.removeprefix(f"{SALARY_FOLDER}/"))
     except InputError as error:
         return Outcome("refused", str(error))
     except Exception as error:  # one file that nobody foresaw must not keep all others out
         return Outcome("refused", f"It cannot be read: {type(error).__name__}: {error}")
     try:
-        registration, _ = place_slate(root, salaries, name, None, now)
+        registration, _ = place_slate(root, salaries, None, now)
     except (RaceNotFound, MissingPartition) as error:
         return Outcome("waiting", f"It waits for its race. {error}")
     except InputError as error:
@@ -175,7 +181,7 @@ def _keep(root: DataRoot, path: str, registration: Registration) -> None:
 
 def _quarantine(root: DataRoot, path: str, digest: str, reason: str) -> None:
     """Keeps a copy of a refused file beside the report; the file itself stays for its owner."""
-    data = _as_seen(root, path, digest)
+    data = None if unread_size(digest) else _as_seen(root, path, digest)
     if data is None:
         return
     name = path.rsplit("/", 1)[-1]
@@ -183,10 +189,16 @@ def _quarantine(root: DataRoot, path: str, digest: str, reason: str) -> None:
     set_aside(root, f"{QUARANTINE}/{name}", data, report)
 
 
-def _schedule_stamp(root: DataRoot) -> str:
-    """Changes when the schedule's content does."""
+def _schedule_stamp(root: DataRoot, now: datetime) -> str:
+    """Changes when a file that waits for its race may find it.
+
+    That is with the schedule's content and the entry lists, and once an hour: an entry list becomes
+    known, and a race comes near.
+    """
     data = root.read(table_path("schedule"))
-    return "" if data is None else sha256(data)[:24]
+    lists = [(file.path, file.size, file.modified) for file in root.list("store/entries")]
+    seen = f"{'' if data is None else sha256(data)} {lists} {now:%Y-%m-%d %H}"
+    return sha256(seen.encode())[:24]
 
 
 def slate_weeks(root: DataRoot, slates: list[str]) -> dict[str, SlateWeek]:

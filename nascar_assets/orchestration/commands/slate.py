@@ -15,6 +15,7 @@ import dagster as dg
 
 from nascar_assets.constraints import ConstraintSpec
 from nascar_assets.errors import InputError
+from nascar_assets.feed.names import DriverDirectory
 from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
@@ -91,7 +92,8 @@ def add_slate(home: str, salaries: Path, race: str | None = None) -> tuple[Regis
     """
     data = read_file(salaries)
     root = Platform(home=home).root
-    registration, notices = read_slate(root, data, salaries.name, race, datetime.now(UTC))
+    given = "/".join(salaries.absolute().parts[-2:])  # a folder may be named by the race's key
+    registration, notices = read_slate(root, data, given, race, datetime.now(UTC))
     root.write(registration.salary_path, data)
     registration.save(root, data)
     register_slates(open_instance(home), [registration.slate_id])
@@ -110,7 +112,7 @@ def read_slate(
     Args:
         root: The data root with the schedule.
         data: The salary file.
-        filename: Its name, which tells series and date.
+        filename: Its name, with its folder or not; tells series and date or the race's key.
         race: The race, where a person named one.
         now: The time of the decision.
 
@@ -120,11 +122,11 @@ def read_slate(
     """
     from nascar_assets.slates.salaries import read_salaries
 
-    return place_slate(root, read_salaries(data, filename), filename, race, now)
+    return place_slate(root, read_salaries(data, filename), race, now)
 
 
 def place_slate(
-    root: DataRoot, read: SalaryFile, filename: str, race: str | None, now: datetime
+    root: DataRoot, read: SalaryFile, race: str | None, now: datetime
 ) -> tuple[Registration, list[str]]:
     """The second half of `read_slate`: the race of a salary file that was read, and its drivers.
 
@@ -137,7 +139,9 @@ def place_slate(
 
     schedule = scan_table(root, "schedule").collect()
     try:
-        found = find_race(read, schedule, race=race, now=now)
+        found, notice = find_race(
+            read, schedule, race=race, now=now, entered=lambda key: _entered(root, key, now)
+        )
     except InputError as error:
         raise RaceNotFound(
             error.message, file=error.file, row=error.row, field=error.field, remedy=error.remedy
@@ -154,13 +158,20 @@ def place_slate(
     }
     registration = Registration(
         slate_id=slate_key(found, rules, schedule, taken),
-        salary_path=f"{SALARY_FOLDER}/{filename}",
+        salary_path=f"{SALARY_FOLDER}/{read.filename}",
         salary_sha256=read.sha256,
         race_id=found["race_id"],
         race_key=found["race_key"],
         contest=contest,
+        race_notice=notice,
     )
-    return registration, list(built.notices)
+    return registration, [*([notice] if notice else []), *built.notices]
+
+
+def _entered(root: DataRoot, race_key: str, now: datetime) -> DriverDirectory | None:
+    """The drivers of a race's entry list as it is known by now; none where it is not."""
+    entries = known_entries(root, race_key, now)
+    return None if entries is None else DriverDirectory.from_frames(entries)
 
 
 def run_slate(

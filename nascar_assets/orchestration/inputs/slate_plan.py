@@ -13,7 +13,7 @@ from nascar_assets.storage import DataRoot
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """Which salary file and which race make a slate."""
+    """Which salary file and which race make a slate; and how the race was found, if not by name."""
 
     slate_id: str
     salary_path: str
@@ -21,6 +21,7 @@ class Registration:
     race_id: str
     race_key: str
     contest: str
+    race_notice: str | None = None
 
     def save(self, root: DataRoot, salaries: bytes) -> None:
         """Writes the registration and its salary file; the slate's next run uses both.
