@@ -39,8 +39,8 @@ def player_cell(player: SlatePlayer, site: str) -> str:
 
 
 def upload_header(slate: Slate) -> list[str]:
-    """Column names of the site's upload file for this contest."""
-    return ["Driver" if slate.rules.site == "fd" else "D"] * slate.rules.roster_size
+    """Column names of an upload file for this contest, alike on both sites."""
+    return ["D"] * slate.rules.roster_size
 
 
 def upload_csv(slate: Slate, lineups: npt.ArrayLike | Sequence[Sequence[int]]) -> bytes:

@@ -113,7 +113,7 @@ def find_race(
                 f"{_HOW}."
             )
         raise InputError(
-            error.message + (f" {shares}." if shares else ""),
+            error.message + (f" By entry lists: {shares}." if shares else ""),
             file=error.file,
             field=error.field,
             remedy=error.remedy,

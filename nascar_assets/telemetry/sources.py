@@ -20,7 +20,7 @@ from nascar_assets.telemetry.summary import LAP_SUMMARY, RACE_OF_SUMMARY
 Columns = Mapping[str, "pl.DataType | type[pl.DataType]"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is itself: tables are kept by source
 class Source:
     """One thing that a forecast may know.
 

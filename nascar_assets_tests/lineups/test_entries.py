@@ -158,3 +158,27 @@ def test_more_entries_than_lineups_is_an_error():
 def test_an_unknown_contest_is_an_error():
     with pytest.raises(InputError, match="contest 99"):
         fill_entries(entries_file(), SLATE, LINEUPS, contest_id="99")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_utf_16_and_semicolons_stay_as_they_are(encoding):
+    text = entries_file(1).decode().replace(",", ";")
+    content = text.encode(encoding)
+    filled = fill_entries(content, SLATE, LINEUPS[:1])
+    cells = CELLS.replace(",", ";")
+    assert filled.decode(encoding) == text.replace(
+        "$1.00;;;;;;;;1. Do it", f"$1.00;{cells};;1. Do it"
+    )
+    assert filled[:2] == content[:2]
+
+
+def test_ids_that_a_spreadsheet_rounded_are_refused_and_others_read():
+    with pytest.raises(InputError, match=r"row 2, field Entry ID.*saved by a spreadsheet"):
+        read_entries(swap(entries_file(), "5000,", "4.4E+09,"), SLATE)
+    (entry,) = read_entries(swap(entries_file(1), "5000,", "5000.0,"), SLATE)
+    assert entry.entry_id == "5000"
+
+
+def test_an_entries_file_far_too_large_is_refused():
+    with pytest.raises(InputError, match="more than 20,000 rows"):
+        read_entries(entries_file(1) + b"\n" * 20_001, SLATE)

@@ -30,7 +30,7 @@ def test_header_and_cells_are_the_sites():
 def test_fanduel_takes_five_drivers_by_id():
     slate = made_slate([8000] * 8, rules=rule_set("fd-classic", date(2026, 3, 15)))
     rows = list(csv.reader(io.StringIO(upload_csv(slate, LINEUPS[:, :5]).decode())))
-    assert rows[0] == ["Driver"] * 5
+    assert rows[0] == ["D"] * 5
     assert rows[1][0] == "9000:Driver AA"
     assert (read_upload(slate, upload_csv(slate, LINEUPS[:, :5])) == LINEUPS[:, :5]).all()
 

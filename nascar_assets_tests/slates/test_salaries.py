@@ -208,3 +208,69 @@ def test_every_real_file_is_read():
         assert len(found.rows) > 30
         assert found.series is not None
         assert found.race_name
+
+
+POOL = [f"D,{name} ({n}),{name},{n},D,8000,Fictional 150,Nasca,30.5" for name, n in
+        [("Ann One", 42329671), ("Bob Two", 42329672)]]  # fmt: skip
+
+
+@pytest.mark.parametrize("left", [0, 7, 11])
+def test_a_table_in_another_row_and_column_is_found(left):
+    """DraftKings' templates: instructions and lineups beside the pool, lines above and below it."""
+    pad = ["x" * (left > 0)] + [""] * (left - 1) if left else []
+    lines = ["D,D,D,D,D,D,,Instructions", ",,,,,,,1. Do it", *([",".join(pad)] if left else [])]
+    lines += [",".join([*pad, line]) for line in [DK_HEADER, *POOL]]
+    lines += ["x,y"] if left else []
+    found = read_salaries("\n".join(lines).encode(), "DKSalariesTemplate.csv")
+    assert [row.site_id for row in found.rows] == ["42329671", "42329672"]
+    assert found.race_name == "Fictional 150"
+
+
+@pytest.mark.parametrize(
+    ("row", "site_id"),
+    [
+        ("D,Ann One (42329671),Ann One,42329671.0,D,8000.0,F,N,30.5", "42329671"),
+        ('D,Ann One (42329671),Ann One,"42,329,671",D,"$8,000",F,N,30.5', "42329671"),
+        ("D,Ann One (42329671),Ann One,4.2E+07,D,8000,F,N,30.5", "42329671"),
+        ('D,Ann One (42329671),Ann One,"=""42329671""",D,8000,F,N,30.5', "42329671"),
+    ],
+)
+def test_what_a_spreadsheet_changed_without_loss_is_read(row, site_id):
+    (found,) = read_salaries(f"{DK_HEADER}\n{row}\n".encode("utf-16"), "a.csv").rows
+    assert (found.site_id, found.salary, found.name) == (site_id, 8000, "Ann One")
+
+
+def test_a_european_spreadsheets_file_is_read():
+    text = f"{DK_HEADER}\r\n{POOL[0]}\r\n".replace(",", ";").replace("8000", "8.000")
+    (row,) = read_salaries(text.replace("30.5", "30,5").encode("cp1252"), "a.csv").rows
+    assert (row.salary, row.average_points) == (8000, 30.5)
+
+
+def test_ids_that_lost_digits_are_refused():
+    error = refused(f"{DK_HEADER}\nD,,Ann One,4.2E+07,D,8000,F,N,1\n".encode())
+    assert (error.row, error.field) == (2, "ID")
+    assert "saved by a spreadsheet" in str(error)
+    assert "download it again" in str(error).lower()
+
+
+def test_older_forms_with_fewer_columns_are_read_and_what_is_lost_is_said():
+    both = read_salaries(b"Name + ID,Salary\nAnn One (7),8000\n", "a.csv")
+    assert [(row.name, row.site_id) for row in both.rows] == [("Ann One", "7")]
+    assert both.notices == ()
+    old = b"Position,Name,Salary,GameInfo,AvgPointsPerGame,team\nD,Ann One,8000,F 150,30.5,N\n"
+    found = read_salaries(old, "DKSalaries.csv")
+    assert (found.race_name, found.rows[0].site_id) == ("F 150", "Ann One")
+    assert "names alone, which the site does not take" in found.notices[0]
+    error = refused(old.replace(b"Ann One", b"=Ann (1)"))
+    assert (error.row, error.field) == (2, "Name")
+
+
+def test_a_table_of_more_drivers_than_any_race_has_is_refused():
+    assert "more than 500 drivers" in str(
+        refused(dk_file([(f"Driver {n}", n, 8000) for n in range(501)]))
+    )
+
+
+def test_the_day_in_fanduels_own_file_names_is_understood():
+    name = "FanDuel-NASCAR-2026 ET-03 ET-15 ET-127419-players-list.csv"
+    assert read_salaries(dk_file(eight()), name).date == date(2026, 3, 15)
