@@ -18,18 +18,7 @@ from nascar_assets.calibration.summary import (
     TABLE_METRICS,
     BacktestSummary,
 )
-
-LABELS = {
-    "rps_finish": "RPS finish",
-    "log_score_finish": "log score",
-    "brier_win": "Brier win",
-    "brier_top_5": "Brier top 5",
-    "brier_top_10": "Brier top 10",
-    "brier_most_laps_led": "Brier most laps",
-    "rank_correlation": "rho",
-    "crps_points": "CRPS points",
-}
-"""Short names of metrics for people."""
+from nascar_assets.calibration.words import forecaster, plain_name
 
 
 def pictures(summary: BacktestSummary) -> dict[str, bytes]:
@@ -64,7 +53,7 @@ def backtest_page(summary: BacktestSummary, drawn: Mapping[str, bytes] | None = 
     """
     template = files("nascar_assets.calibration").joinpath("report_page.html").read_text("utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters["number"] = number
+    environment.filters |= {"number": number, "forecaster": forecaster}
     images = {
         name: "data:image/png;base64," + base64.b64encode(content).decode()
         for name, content in (pictures(summary) if drawn is None else drawn).items()
@@ -72,18 +61,13 @@ def backtest_page(summary: BacktestSummary, drawn: Mapping[str, bytes] | None = 
     return environment.from_string(template).render(
         summary=summary,
         table=summary.table().to_dicts(),
-        columns=[(metric, label(metric)) for metric in TABLE_METRICS],
-        joint=[(metric, label(metric)) for metric in JOINT_METRICS],
+        columns=[(metric, plain_name(metric)) for metric in TABLE_METRICS],
+        joint=[(metric, plain_name(metric)) for metric in JOINT_METRICS],
         skills=_skills(summary),
         images=images,
         verdicts=summary.verdicts,
         passed=all(criterion.passed for criterion in summary.gate),
     )
-
-
-def label(metric: str) -> str:
-    """A metric's name for people."""
-    return LABELS.get(metric, metric.replace("_", " "))
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -99,7 +83,7 @@ def _skills(summary: BacktestSummary) -> list[dict[str, Any]]:
         if item.against in (CLIMATOLOGY, ATTRITION) or item.group == "all":
             rows.append(
                 {
-                    "metric": label(item.metric),
+                    "metric": plain_name(item.metric),
                     "against": item.against,
                     "label": item.label,
                     "skill": item.skill,

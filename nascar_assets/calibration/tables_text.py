@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from nascar_assets.calibration.gate import Criterion
 from nascar_assets.calibration.metrics_skill import Estimate
-from nascar_assets.calibration.report import label, number
+from nascar_assets.calibration.report import number
 from nascar_assets.calibration.summary import (
     ATTRITION,
     CLIMATOLOGY,
     JOINT_METRICS,
     BacktestSummary,
 )
+from nascar_assets.calibration.words import forecaster, plain_name
 
 MAIN_METRICS = (
     "rps_finish",
@@ -42,10 +43,10 @@ def comparison_grid(summary: BacktestSummary, metrics: Sequence[str] = MAIN_METR
     """Forecasters against each other on the same races."""
     digits = {name: 4 if "brier" in name else 3 for name in metrics}
     rows = [
-        [name, *(number(record.value(metric), digits[metric]) for metric in metrics)]
+        [forecaster(name), *(number(record.value(metric), digits[metric]) for metric in metrics)]
         for name, record in summary.records.items()
     ]
-    return ["", *(label(metric) for metric in metrics)], rows
+    return ["", *(plain_name(metric) for metric in metrics)], rows
 
 
 def comparison_table(summary: BacktestSummary, metrics: Sequence[str] = MAIN_METRICS) -> str:

@@ -18,12 +18,12 @@ FEW = 5
 
 
 SHOWN = {
-    "rps_finish": "RPS",
-    "log_score_finish": "log",
-    "brier_win": "win",
-    "brier_top_10": "top 10",
-    "rank_correlation": "rho",
-    "crps_points": "points",
+    "rps_finish": "miss in places (RPS)",
+    "log_score_finish": "surprise (log score)",
+    "brier_win": "win chance (Brier)",
+    "brier_top_10": "top 10 (Brier)",
+    "rank_correlation": "right order (rho)",
+    "crps_points": "miss in points (CRPS)",
 }
 """Scores on the terminal by short name; the report has all of them."""
 
@@ -94,7 +94,7 @@ def backtest(
     summary = result.summary
     window = f"{summary.races} races, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
     _, rows = text.comparison_grid(summary, tuple(SHOWN))
-    out.table(f"{window}: mean scores, lower is better but for rho", ["", *SHOWN.values()], rows)
+    out.table(f"{window}: mean scores, lower is better but for rho", ["by", *SHOWN.values()], rows)
     for half, variable in ((text.COVERAGES[:3], "finish"), (text.COVERAGES[3:], "points")):
         header, rows = text.coverage_grid(summary, half)
         short = [name.removesuffix(variable).strip() for name in header]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
@@ -15,15 +17,26 @@ def coverage(home: Home, as_json: Json = False) -> None:
     from nascar_assets.orchestration.commands.coverage import coverage_table
 
     out = Output(as_json)
-    table = coverage_table(home)
+    table = coverage_table(home, datetime.now(UTC))
+    kinds = [kind.replace("_", " ") for kind in RACE_KINDS]
+    for row in table["seasons"]:
+        out.line(f"{row['season']} {row['series']}: {row['state']}")
     out.table(
         "Points races that have been run, and the data that landed",
-        ["season", "series", "races", *RACE_KINDS, "missing"],
+        [
+            "season",
+            "series",
+            "run",
+            "planned",
+            *kinds,
+            "missing",
+        ],
         [
             (
                 str(row["season"]),
                 row["series"],
                 row["races"],
+                row["scheduled"],
                 *(row[kind] for kind in RACE_KINDS),
                 row["missing"],
             )

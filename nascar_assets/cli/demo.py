@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nascar_assets.cli.location import code_location
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Home, Json, Timings
 from nascar_assets.cli.output import Output
 
 
@@ -23,6 +23,7 @@ def demo(
         bool,
         typer.Option(help="Whether to go on to the graph and a model version's backtest and gate."),
     ] = True,
+    timings: Timings = False,
     as_json: Json = False,
 ) -> None:
     """Invents two seasons and a race to come, and runs the whole graph on them.
@@ -75,5 +76,5 @@ def demo(
             "starting values with the sample's own spread from day to day, no fits; one small fit "
             f"as of {found['fitted_as_of'][:10]} beside it"
         )
-    show_result(out, outcome.result)
+    show_result(out, outcome.result, timings=timings)
     out.result(outcome.result)

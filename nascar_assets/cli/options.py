@@ -25,3 +25,5 @@ Home = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
+
+Timings = Annotated[bool, typer.Option("--timings", help="Also print what each stage took.")]

@@ -10,11 +10,10 @@ import json
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -85,29 +84,17 @@ class Output:
             return
         cells = [[visible(_cell(value)) for value in row] for row in rows]
         kept = list(range(len(columns)))
+        longest = [max((cell_len(row[at]) for row in cells), default=0) for at in kept]
+        words = [max(map(cell_len, [*visible(name).split(), ""])) for name in columns]
+        least = [
+            max(words[at], min(longest[at], _WRAPPED) if name in wraps else longest[at])
+            for at, name in enumerate(columns)
+        ]
         left_out: list[str] = []
-        while True:
-            table = self._drawn(title, columns, cells, kept, text, wraps)
-            least = Measurement.get(self._console, self._console.options, table).minimum
-            if least <= self._console.width or len(left_out) == len(spare):
-                break
+        while self._slack(least, kept) < 0 and len(left_out) < len(spare):
             left_out.append(spare[len(left_out)])
             kept.remove(columns.index(left_out[-1]))
-        table.width = None if least <= self._console.width else least
-        self._console.print(table, crop=False, width=max(least, self._console.width))
-        if left_out:
-            names = ", ".join(left_out)
-            self.line(f"left out for want of width: {names} (a wider terminal, or --json)")
-
-    def _drawn(
-        self,
-        title: str,
-        columns: Sequence[str],
-        cells: list[list[str]],
-        kept: Sequence[int],
-        text: int,
-        wraps: Collection[str],
-    ) -> Table:
+        slack = max(self._slack(least, kept), 0)
         table = Table(
             title=Text(visible(title), "italic"),
             title_justify="left",
@@ -116,18 +103,28 @@ class Output:
             padding=(0, 1, 0, 0),
             pad_edge=False,
         )
-        for position in kept:
-            longest = max((cell_len(row[position]) for row in cells), default=0)
-            name = columns[position]
-            table.add_column(
-                Text(visible(name)),
-                justify="left" if position < text else "right",
-                min_width=min(longest, _WRAPPED) if name in wraps else longest,
-                overflow="fold",
-            )
+        # What width is left goes to columns that wrap, then to headings.
+        for at in sorted(kept, key=lambda at: (columns[at] not in wraps, at)):
+            more = min(slack, max(longest[at], cell_len(visible(columns[at]))) - least[at])
+            least[at] += more
+            slack -= more
+        for at in kept:
+            justify: Literal["left", "right"] = "left" if at < text else "right"
+            heading = Text(visible(columns[at]))
+            table.add_column(heading, justify=justify, width=least[at], overflow="fold")
         for row in cells:
-            table.add_row(*(Text(row[position]) for position in kept))
-        return table
+            table.add_row(*(Text(row[at]) for at in kept))
+        width = sum(least[at] + 1 for at in kept)
+        wide = width > self._console.width
+        console = Console(highlight=False, width=width) if wide else self._console
+        console.print(table, crop=False)
+        if left_out:
+            names = ", ".join(left_out)
+            self.line(f"left out for want of width: {names} (a wider terminal, or --json)")
+
+    def _slack(self, widths: Sequence[int], kept: Sequence[int]) -> int:
+        """Columns of the terminal that are left beside these, with a blank between them."""
+        return self._console.width - sum(widths[at] + 1 for at in kept) + 1
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Any]:

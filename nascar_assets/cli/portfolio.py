@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nascar_assets.cli.location import code_location
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Home, Json, Timings
 from nascar_assets.cli.output import Output
 from nascar_assets.cli.slate import read_settings, show_result
 
@@ -17,6 +17,7 @@ def portfolio(
     slate: Annotated[str, typer.Argument(help="The slate's key.")],
     home: Home,
     settings: Annotated[Path, typer.Option(help="Portfolio settings (TOML).")],
+    timings: Timings = False,
     as_json: Json = False,
 ) -> None:
     """Solves the portfolio again on stored scenarios, without simulating.
@@ -32,5 +33,5 @@ def portfolio(
     # Names are looked up before anything runs, while the file that holds them is known.
     check_settings(stored_slate(home, slate), text, file=settings.name)
     outcome = run_portfolio(home, slate, text, code_location(home))
-    show_result(out, outcome.result)
+    show_result(out, outcome.result, timings=timings)
     out.result(outcome.result)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nascar_assets.cli.location import code_location
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Home, Json, Timings
 from nascar_assets.cli.output import Output
 from nascar_assets.errors import InputError
 
@@ -64,6 +65,7 @@ def run(
     source: Annotated[
         Path | None, typer.Option("--from", help="Repeat the run of a run_config.json.")
     ] = None,
+    timings: Timings = False,
     as_json: Json = False,
 ) -> None:
     """Materialises everything that the slate needs, and prints forecast and lineups.
@@ -110,7 +112,7 @@ def run(
             if settings is None or not isinstance(error, SettingsError):
                 raise
             raise located(error, asked, file=settings.name) from error
-    show_result(out, outcome.result)
+    show_result(out, outcome.result, timings=timings)
     out.result(outcome.result)
 
 
@@ -125,9 +127,29 @@ def list_slates(home: Home, as_json: Json = False) -> None:
 
     out = Output(as_json)
     states = slate_states(Platform(home=home).root)
-    columns = ("slate", "race", "salary_file", "state", "as_of", "lock")
-    out.table("Slates", columns, [[state[name] for name in columns] for state in states], text=6)
+    out.table(
+        "Slates",
+        ["slate", "state", "as of", "lock", "race", "salary file"],
+        [
+            (
+                state["slate"],
+                state["state"],
+                _minute(state["as_of"]),
+                _minute(state["lock"]),
+                state["race"],
+                state["salary_file"],
+            )
+            for state in states
+        ],
+        text=6,
+        spare=("salary file", "race", "as of"),
+    )
     out.result({"slates": states})
+
+
+def _minute(moment: str | None) -> str | None:
+    """An ISO time in UTC, to the minute."""
+    return None if moment is None else f"{moment[:16].replace('T', ' ')}Z"
 
 
 @app.command()
@@ -210,16 +232,11 @@ def _only_from(context: typer.Context) -> None:
 
 def _objective_line(portfolio: dict[str, Any]) -> str:
     """What the portfolio is worth, in the objective's own unit."""
-    value, error = portfolio["value"], portfolio["standard_error"]
+    from nascar_assets.reports.formatting import OBJECTIVES, worth
+
     objective = portfolio["objective"]
-    if objective in ("probability", "top_fraction"):
-        worth, shown = f"{value:.1%}", "{:.1%}"
-    elif objective == "payout":
-        worth, shown = f"${value:,.2f} won by an entry in the mean", "${:,.2f}"
-    else:
-        worth, shown = f"{value:.2f} points", "{:.2f}"
-    spread = "not known: too few scenarios" if error is None else shown.format(error)
-    return f"{objective}: {worth} on held-back scenarios (standard error {spread})"
+    found = worth(objective, portfolio["value"], portfolio["standard_error"])
+    return f"{objective}, {OBJECTIVES[objective]}: {found} on held-back scenarios"
 
 
 def _show_seconds(out: Output, stages: list[dict[str, Any]], total: float) -> None:
@@ -239,28 +256,53 @@ def _show_seconds(out: Output, stages: list[dict[str, Any]], total: float) -> No
     )
 
 
-def show_result(out: Output, result: dict[str, Any]) -> None:
-    """Prints a slate's lineups, checks, timings and paths for people."""
+def _show_forecast(out: Output, rows: list[dict[str, Any]]) -> None:
+    """The forecast, the best means first; under a person's factors the mean under them as well."""
+    scaled = any("own_mean_points" in row for row in rows)
+    columns: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "driver": lambda row: row["name"],
+        "salary": lambda row: row["salary"],
+        "start": lambda row: row["start"],
+        "mean pts": lambda row: _digits(row["mean_points"]),
+        "your pts": lambda row: _digits(row.get("own_mean_points")),
+        "pts/ $1k": lambda row: _digits(row["points_per_1000"]),
+        "10%": lambda row: _digits(row["p10"], 0),
+        "90%": lambda row: _digits(row["p90"], 0),
+        "mean fin.": lambda row: _digits(row["mean_finish"]),
+        "win %": lambda row: _digits(row["win"], share=True),
+        "laps led": lambda row: _digits(row["mean_laps_led"]),
+        "own %": lambda row: _digits(row["expected_ownership"], share=True),
+        "opt. %": lambda row: _digits(row["optimal_share"], share=True),
+    }
+    if not scaled:
+        del columns["your pts"]
+    out.table(
+        "Forecast",
+        list(columns),
+        [[cell(row) for cell in columns.values()] for row in rows],
+        spare=("laps led", "mean fin.", "start", "10%", "90%"),
+    )
+    out.line("pts/ $1k: mean points per 1,000 dollars of salary")
+    out.line("10%, 90%: points that one race in ten stays below, and one in ten exceeds")
+    out.line("own: share of rivals' lineups expected to hold the driver")
+    out.line("opt.: share of simulated races whose best lineup holds the driver")
+    if scaled:
+        out.line("your pts: the mean under your points_scale, by which lineups are chosen")
+
+
+def _digits(value: float | None, digits: int = 1, *, share: bool = False) -> str | None:
+    if value is None:
+        return None
+    text = f"{100 * value if share else value:.{digits}f}"
+    return text if float(text) else text.lstrip("-")
+
+
+def show_result(out: Output, result: dict[str, Any], *, timings: bool = False) -> None:
+    """Prints a slate's lineups, checks and paths for people; what each stage took on request."""
     for notice in result["notices"]:
         out.notice(notice)
     out.line(f"{result['slate']}: race {result['race']}, as of {result['as_of']}")
-    out.table(
-        "Forecast",
-        ["driver", "start", "mean points", "10%", "90%", "mean finish", "win %", "laps led"],
-        [
-            (
-                row["name"],
-                row["start"],
-                row["mean_points"],
-                row["p10"],
-                row["p90"],
-                row["mean_finish"],
-                100 * row["win"],
-                row["mean_laps_led"],
-            )
-            for row in result["forecast"]
-        ],
-    )
+    _show_forecast(out, result["forecast"])
     out.table(
         "Lineups",
         ["", "drivers", "salary", "mean points"],
@@ -274,11 +316,12 @@ def show_result(out: Output, result: dict[str, Any]) -> None:
             for number, lineup in enumerate(result["lineups"], start=1)
         ],
         text=2,
+        wraps=["drivers"],
     )
     if result["contests"]:
         out.table(
             "What the lineups win in contests (returns and chances in %)",
-            ["contest", "entries", "own", "fee $", "ROI", "± s.e.", "cash", "win", "top 1%"],
+            ["contest", "entries", "own", "fee $", "return", "± error", "cash", "win", "top 1%"],
             [
                 (
                     row["contest"],
@@ -302,6 +345,7 @@ def show_result(out: Output, result: dict[str, Any]) -> None:
     if "checks" in result:
         passed = sum(check["passed"] for check in result["checks"])
         out.line(f"checks: {passed} of {len(result['checks'])} passed")
-        _show_seconds(out, result["stages"], result["seconds"]["total"])
+        if timings:
+            _show_seconds(out, result["stages"], result["seconds"]["total"])
     out.line(f"upload file: {result['paths']['upload']}")
     out.line(f"report: {result['paths']['report']}")

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
 from nascar_assets.constraints.models import ConstraintSpec, DriverConstraints, TrackConstraints
 from nascar_assets.constraints.rows import COMPILED_NAMES
-from nascar_assets.ontology import OverrideEntry, in_force
+from nascar_assets.errors import InputError
+from nascar_assets.ontology import OntologyState, OverrideEntry, in_force
+from nascar_assets.ontology.vetoes import parse_veto
 
 COLUMNS = ("subject", "field", "value", "why", "who", "at")
 CHANGED_SINCE = "its entry was changed or taken back after the constraints were compiled"
 
 
-def people_table(spec: ConstraintSpec, entries: Iterable[OverrideEntry]) -> pl.DataFrame:
+def people_table(
+    spec: ConstraintSpec,
+    entries: Iterable[OverrideEntry],
+    names: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
     """One row for each value that a person set and each veto, as the spec holds them.
 
     The spec is what the run computed from, so it decides what is shown; the entries say who, why
@@ -24,6 +32,7 @@ def people_table(spec: ConstraintSpec, entries: Iterable[OverrideEntry]) -> pl.D
     Args:
         spec: The compiled spec.
         entries: What people entered, in the order of their times.
+        names: Names of drivers and tracks by id; an id without one is shown itself.
 
     Returns:
         `COLUMNS`, all text; sorted by subject, drivers first.
@@ -40,8 +49,8 @@ def people_table(spec: ConstraintSpec, entries: Iterable[OverrideEntry]) -> pl.D
         same = entry is not None and (value == "veto" or json.dumps(entry.value) == value)
         rows.append(
             {
-                "subject": f"{subject} {key}",
-                "field": name,
+                "subject": names[key] if names and key in names else f"{subject} {key}",
+                "field": parse_veto(name).said(names) if names and value == "veto" else name,
                 "value": value,
                 "why": entry.reason if entry is not None and same else CHANGED_SINCE,
                 "who": entry.author if entry is not None and same else "",
@@ -62,3 +71,45 @@ def _changes(spec: ConstraintSpec) -> Iterator[tuple[str, str, str, str]]:
             yield subject, key, name, json.dumps(getattr(thing, name))
         for code in thing.veto_rules:
             yield subject, key, code, "veto"
+
+
+def with_entry(
+    spec: ConstraintSpec, entry: OverrideEntry, estimated: OntologyState
+) -> ConstraintSpec:
+    """The spec as it would be compiled with one entry more.
+
+    Args:
+        spec: The compiled spec.
+        entry: The entry.
+        estimated: The graph's own estimates, which a cleared value goes back to.
+
+    Raises:
+        InputError: If the spec does not hold the driver or track.
+    """
+    nodes: Mapping[str, Any] = spec.drivers if entry.subject == "driver" else spec.tracks
+    if entry.subject_id not in nodes:
+        raise InputError(
+            f"The race of slate {spec.slate_id} does not have this {entry.subject}.",
+            field="--slate",
+            remedy="Name another slate with --slate.",
+        )
+    node = nodes[entry.subject_id]
+    changed: dict[str, Any] = {}
+    if entry.action in ("veto", "lift"):
+        rules = {*node.veto_rules, entry.name} - ({entry.name} if entry.action == "lift" else set())
+        changed["veto_rules"] = tuple(sorted(rules))
+    else:
+        field = COMPILED_NAMES.get(entry.name, entry.name)
+        value: Any = entry.value
+        if entry.action == "clear":
+            own = estimated.drivers if entry.subject == "driver" else estimated.tracks
+            key = f"{entry.subject}_id"
+            value = next(
+                getattr(item, entry.name) for item in own if getattr(item, key) == entry.subject_id
+            )
+        if hasattr(node, field):
+            changed[field] = value
+    new: dict[str, Any] = {**nodes, entry.subject_id: replace(node, **changed)}
+    if entry.subject == "driver":
+        return ConstraintSpec(spec.slate_id, spec.compiled_at, new, spec.tracks)
+    return ConstraintSpec(spec.slate_id, spec.compiled_at, spec.drivers, new)

@@ -7,7 +7,7 @@ of the graph loses one and two people who write at the same time both keep their
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -83,7 +83,13 @@ class OverrideEntry:
     @property
     def note(self) -> str:
         """The entry in one line, for people."""
+        return self.said({})
+
+    def said(self, names: Mapping[str, str]) -> str:
+        """The entry in one line, with its subject and with names of drivers by id for their ids."""
         what = f"{self.name} = {self.value}" if self.action == "override" else self.name
+        if names and self.action in ("veto", "lift"):
+            what = f"{self.name} ({parse_veto(self.name).said(names)})"
         return f"{self.action} {what} by {self.author} at {self.at.isoformat()}: {self.reason}"
 
 

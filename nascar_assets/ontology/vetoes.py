@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -198,7 +199,14 @@ class VetoRule:
     @property
     def meaning(self) -> str:
         """What must hold, in words."""
-        values: dict[str, int | str] = dict(self.arguments)
+        return self.said({})
+
+    def said(self, names: Mapping[str, str]) -> str:
+        """What must hold, in words, with the names of drivers by id in place of their ids."""
+        values: dict[str, int | str] = {
+            name: names.get(value, value) if isinstance(value, str) else value
+            for name, value in self.arguments
+        }
         values.setdefault("team", "any one team")
         return self.kind.meaning.format_map(values)
 

@@ -14,29 +14,13 @@ import polars as pl
 from jinja2 import BaseLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from nascar_assets.calibration.words import plain_name
 from nascar_assets.reports import drawings
 from nascar_assets.reports.formatting import decimal, dollars, eastern, percent, utc
 from nascar_assets.reports.slate_report import SlateReport
 
 _LINEUPS_SHOWN = 20
 """Lineups in sight; the rest are behind a fold."""
-
-
-_METRICS = {
-    "crps": "CRPS (lower is better)",
-    "crps_dk_points": "CRPS of contest points (lower is better)",
-    "crps_points": "CRPS of contest points (lower is better)",
-    "crps_finish": "CRPS of the finish (lower is better)",
-    "rps_finish": "RPS of the finish (lower is better)",
-    "log_score": "Log score of the finish (lower is better)",
-    "brier_win": "Brier score of winning (lower is better)",
-    "brier_top5": "Brier score of the first five (lower is better)",
-    "brier_top10": "Brier score of the first ten (lower is better)",
-    "coverage_50": "Outcomes inside the 50% interval",
-    "coverage_80": "Outcomes inside the 80% interval",
-    "coverage_95": "Outcomes inside the 95% interval",
-}
-"""Metrics in words; others show their own names."""
 
 
 def render_slate_report(report: SlateReport) -> str:
@@ -84,12 +68,16 @@ def render_slate_report(report: SlateReport) -> str:
         exposures=_exposure_rows(report.exposures),
         regimes=_regime_rows(report.regimes),
         metrics=[
-            {**row, "metric": _METRICS.get(row["metric"], _pretty(row["metric"]))}
-            for row in report.calibration.to_dicts()
+            {**row, "metric": plain_name(row["metric"])} for row in report.calibration.to_dicts()
         ],
         pit=_pit(report.pit),
         reliability=_reliability(report.reliability),
         overrides=report.overrides.to_dicts(),
+        contests=[] if report.contests is None else report.contests.to_dicts(),
+        age_days=None
+        if report.newest_at is None
+        else (report.race.as_of - report.newest_at).total_seconds() / 86_400,
+        scaled=[row["driver_name"] for row in drivers if row.get("own_mean_points") is not None],
     )
 
 

@@ -29,6 +29,8 @@ FORECAST_COLUMNS: tuple[str, ...] = (
     "dnf",
     "optimal_share",
     "optimal_share_se",
+    "team",
+    "expected_ownership",
 )
 QUANTILE_COLUMNS: tuple[str, ...] = ("driver_id", "level", "points")
 LINEUP_COLUMNS: tuple[str, ...] = ("lineup", "drivers", "salary", "mean_points", "p90_points")
@@ -43,6 +45,18 @@ CALIBRATION_COLUMNS: tuple[str, ...] = (
 )
 OVERRIDE_COLUMNS: tuple[str, ...] = ("subject", "field", "value", "why", "who", "at")
 REGIME_COLUMNS: tuple[str, ...] = ("regime", "frequency")
+CONTEST_COLUMNS: tuple[str, ...] = (
+    "contest",
+    "entries",
+    "own_entries",
+    "entry_fee_dollars",
+    "roi",
+    "roi_se",
+    "cash_rate",
+    "win_rate",
+    "any_top_rate",
+    "duplicates",
+)
 PIT_COLUMNS: tuple[str, ...] = ("share", "n")
 RELIABILITY_COLUMNS: tuple[str, ...] = ("event", "forecast", "observed", "n")
 
@@ -117,8 +131,9 @@ class SlateReport:
     Attributes:
         title: Heading, usually the slate's key.
         race: The race.
-        forecast: One row per driver, `FORECAST_COLUMNS`; `start`, `optimal_share` and its
-            standard error may be null.
+        forecast: One row per driver, `FORECAST_COLUMNS`; `start`, `team`, `expected_ownership`,
+            `optimal_share` and its standard error may be null. Optionally `own_mean_points`: the
+            mean under a person's factor, null where there is none.
         quantiles: Points quantiles for the small drawings, `QUANTILE_COLUMNS`, levels rising
             from near 0 to near 1 for each driver.
         lineups: `LINEUP_COLUMNS`; `drivers` is a list of names.
@@ -127,6 +142,10 @@ class SlateReport:
             or `nominal`; empty where there are no past forecasts to judge by.
         regimes: How the race may go, `REGIME_COLUMNS`, and optionally `history_frequency`.
         provenance: What it was made from.
+        past_races: Races behind the regimes' `history_frequency`.
+        contests: What the lineups are expected to win, `CONTEST_COLUMNS`; none where not known.
+        newest_race: The newest race whose results were known at the cut-off, if any.
+        newest_at: When its results were known (UTC).
         overrides: Values that people set, `OVERRIDE_COLUMNS`; may be empty.
         notices: What a person should know.
         pit: Optional PIT histogram, `PIT_COLUMNS`: share of values in each of the equal bars
@@ -149,6 +168,10 @@ class SlateReport:
         default_factory=lambda: pl.DataFrame(schema=dict.fromkeys(OVERRIDE_COLUMNS, pl.String))
     )
     notices: tuple[str, ...] = ()
+    past_races: int = 0
+    contests: pl.DataFrame | None = None
+    newest_race: str | None = None
+    newest_at: datetime | None = None
     pit: pl.DataFrame | None = None
     reliability: pl.DataFrame | None = None
     portfolio: tuple[tuple[str, str], ...] = ()
@@ -164,6 +187,7 @@ class SlateReport:
             ("The calibration record", self.calibration, CALIBRATION_COLUMNS),
             ("The regimes", self.regimes, REGIME_COLUMNS),
             ("The overrides", self.overrides, OVERRIDE_COLUMNS),
+            ("The contests", self.contests, CONTEST_COLUMNS),
             ("The PIT histogram", self.pit, PIT_COLUMNS),
             ("The reliability bins", self.reliability, RELIABILITY_COLUMNS),
         )

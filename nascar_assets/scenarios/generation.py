@@ -218,7 +218,8 @@ def _refill(
                 f"The veto rules reject {share:.0%} of {len(made):,} scenarios; at most "
                 f"{limit:.0%} may be rejected. Rejected by rule: {counts}.",
                 field="veto_rules",
-                remedy="Relax the rules named, or raise the limit.",
+                remedy="Loosen or lift a rule that is named: nascar ontology veto NAME RULE --lift,"
+                " nascar ontology override NAME min_laps_led clear, or in an API request.",
             )
         # At least doubling the valid ones still missing keeps the number of rounds small.
         wanted = min(most - len(made), max(BLOCK, 2 * (n - int(valid.sum()))))

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nascar_assets.feed.status import status_codes
+from nascar_assets.feed.status import ACCIDENT, status_codes
 from nascar_assets.scenarios.moments import Races
 from nascar_assets.scenarios.race_events import RUNNING
+from nascar_assets.scenarios.regimes import REGIMES, classify
 from nascar_assets.scenarios.setup import RACE_LAPS, Entry, RaceSetup, inner_stage_ends
 
 
@@ -139,6 +140,49 @@ def _past_race(race: pl.DataFrame) -> PastRace:
         team=team_codes([entry.team for entry in entries]),
     )
     return PastRace(first["series"], first["start_time"], setup, outcome, race["rating"].to_numpy())
+
+
+def past_regimes(results: pl.DataFrame) -> tuple[dict[str, float], int]:
+    """How often real races took each course, by the classifier of the simulated ones.
+
+    Args:
+        results: RESULTS; races without a count of caution laps or laps led are left out.
+
+    Returns:
+        Share of the races by label of `REGIMES` (all of them; empty without races), and how many
+        races there are.
+    """
+    led = pl.col("laps_led")
+    races = (
+        results.filter(
+            pl.col("finish").is_not_null(),
+            pl.col("caution_laps").is_not_null(),
+            pl.col("actual_laps") > 0,
+        )
+        .sort("race_id", "finish")
+        .group_by("race_id", maintain_order=True)
+        .agg(
+            laps=pl.col("actual_laps").first(),
+            green=(pl.col("actual_laps") - pl.col("caution_laps")).first(),
+            top=led.max(),
+            winner=led.first().fill_null(0),
+            accidents=(pl.col("status") == ACCIDENT).sum(),
+            size=pl.len(),
+        )
+        .filter(pl.col("top").is_not_null())
+    )
+    if races.is_empty():
+        return {}, 0
+    codes = classify(
+        race_laps=races["laps"].to_numpy(),
+        green_laps=races["green"].to_numpy(),
+        top_laps_led=races["top"].to_numpy(),
+        winner_laps_led=races["winner"].to_numpy(),
+        accidents=races["accidents"].to_numpy(),
+        field_size=races["size"].to_numpy(),
+    )
+    shares = {label: float((codes == code).mean()) for code, label in enumerate(REGIMES)}
+    return shares, races.height
 
 
 def _closed_ranks(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

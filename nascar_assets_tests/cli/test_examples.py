@@ -61,7 +61,7 @@ def test_an_example_of_the_ontology_can_be_entered_of_a_driver(action: str) -> N
     entry = OverrideEntry(
         action=action,
         subject="driver",
-        subject_id=given["subject_id"],
+        subject_id=given["name"],
         name=given["code" if action == "veto" else "field"],
         value=None if action == "veto" else float(given["value"]),
         author="somebody",

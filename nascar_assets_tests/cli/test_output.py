@@ -14,3 +14,33 @@ def test_brackets_are_text(text: str, capsys: pytest.CaptureFixture[str]) -> Non
     said = capsys.readouterr()
     assert said.out == f"{text}\n"
     assert text in said.err
+
+
+WIDE = [("Christopher Alexander Longlastname III", 10_500, 45.25), ("Al Ho", 4_900, None)]
+
+
+def test_names_stand_whole_in_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    """Headings wrap, columns that may go are left out and named, nothing is cut."""
+    columns = ["driver", "salary", "mean points", *(f"number {i}" for i in range(5))]
+    rows = [[*row, *([100.25] * 5)] for row in WIDE]
+    Output(as_json=False).table("Forecast", columns, rows, spare=("number 3", "number 4"))
+    said = capsys.readouterr().out
+    assert all(len(line.rstrip()) <= 80 for line in said.splitlines())
+    assert all(row[0] in said for row in WIDE)
+    assert "left out for want of width: number 3" in said
+    assert "10,500" in said
+    assert "45.25" in said
+
+
+def test_a_key_is_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    key = "2026-02-15-cup-dk-classic-" + "x" * 90
+    Output(as_json=False).table("Slates", ["slate", "state"], [[key, "ready"]], text=2)
+    assert f"{key} ready" in capsys.readouterr().out
+
+
+def test_what_may_wrap_wraps(capsys: pytest.CaptureFixture[str]) -> None:
+    drivers = ", ".join(f"Driver Number{i}" for i in range(6))
+    Output(as_json=False).table("L", ["", "drivers"], [["1", drivers]], text=2, wraps=["drivers"])
+    said = capsys.readouterr().out
+    assert all(len(line.rstrip()) <= 80 for line in said.splitlines())
+    assert " ".join(said.split()).endswith(drivers)

@@ -56,6 +56,9 @@ def report(drivers=("Ada Wheel", "Bo Spanner", "Cy Torque"), n_lineups=3, **chan
                 "mean_laps_led": np.linspace(61.9, 0.1, n),
                 "mean_fastest_laps": np.linspace(41.7, 0.2, n),
                 "dnf": np.linspace(0.117, 0.183, n),
+                "team": ["Bright Racing"] * n,
+                "expected_ownership": np.linspace(0.42, 0.03, n),
+                "own_mean_points": [None, 33.25, *[None] * (n - 2)] if n > 1 else [None],
                 "optimal_share": optimal,
                 "optimal_share_se": np.sqrt(optimal * (1 - optimal) / 10_000),
             }
@@ -112,6 +115,23 @@ def report(drivers=("Ada Wheel", "Bo Spanner", "Cy Torque"), n_lineups=3, **chan
                 "at": ["2026-02-14 18:20 UTC"],
             }
         ),
+        "past_races": 44,
+        "contests": pl.DataFrame(
+            {
+                "contest": ["20-max"],
+                "entries": [5_000],
+                "own_entries": [3],
+                "entry_fee_dollars": [5.0],
+                "roi": [0.25],
+                "roi_se": [0.031],
+                "cash_rate": [0.27],
+                "win_rate": [0.0004],
+                "any_top_rate": [0.09],
+                "duplicates": [1.25],
+            }
+        ),
+        "newest_race": "Copper 300",
+        "newest_at": datetime(2026, 2, 9, 2, tzinfo=UTC),
         "notices": ("Di Clutch is not in the entry list.",),
         "pit": pl.DataFrame({"share": [0.1] * 10, "n": [3686] * 10}),
         "reliability": pl.DataFrame(

@@ -50,11 +50,17 @@ def test_every_part_is_shown():
         "Sun 2026-02-15 19:30 EST", "2026-02-16 00:30 UTC", "2026-02-15 14:00 UTC",
         # The first driver has no starting position; sd 20 over the root of 10,000 scenarios is an
         # error of 0.20; 0.01% of scenarios is not nothing.
-        "Ada Wheel $11,300 – 50.2 ±0.20 20.0", "8.5 21 44 69 61.9 41.7 12 61 ±0.5",
-        "Bo Spanner $11,200 2", "30.5 <0.1 1.1 3.3 0.1 0.2 18 7.0 ±0.3",
+        "Ada Wheel Bright Racing $11,300 4.4 per $1k – 50.2 ±0.20 20.0",
+        "8.5 21 44 69 61.9 41.7 12 42 61 ±0.5",
+        "Bo Spanner Bright Racing $11,200 2.7 per $1k 2 30.5 ±0.20 yours 33.2",
+        "30.5 <0.1 1.1 3.3 0.1 0.2 18 3.0 7.0 ±0.3",
+        # What the lineups may win, how old the data are, what past races were like.
+        "20-max 5,000 3 $5.00 25.0 ±3.1 27 <0.1 9.0 1.25",
+        "Copper 300 2026-02-09 02:00 UTC, 6.5 days before that", "took it (44 races)",
+        "under your factors on the points of Bo Spanner",
         # Lineups, exposures, regimes, record, overrides, notices, provenance.
         "$49,900 247.5 318.2", "88", "long green", "81 77", "chaos 19 23", "mean of the best",
-        "RPS of the finish (lower is better) 5.391 0.061 97 start climatology 5.677",
+        "miss in places (RPS) 5.391 0.061 97 start climatology 5.677",
         "some new metric 0.123 0.004 96 nominal 0.500",
         "Where 3,686 outcomes fell", "win: probability forecast",
         "Bo Spanner skill 0.42 new crew chief modeller 2026-02-14 18:20 UTC",
@@ -75,7 +81,7 @@ def test_unknown_start_and_share_are_dashes_not_the_word_none():
         optimal_share_se=pl.lit(None, pl.Float64),
     )
     page = Page(render_slate_report(report(forecast=forecast)))
-    assert "Ada Wheel $11,300 – 50.2" in page.text
+    assert "Ada Wheel Bright Racing $11,300 4.4 per $1k – 50.2" in page.text
     assert "None" not in page.text
     assert "None" not in page.attributes("data-value")
 
@@ -208,20 +214,20 @@ def test_in_a_browser_it_sorts_fits_a_phone_and_asks_for_nothing(browser, tmp_pa
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(file.as_uri())
     first = page.locator("table.forecast tbody tr .driver").first
-    assert first.inner_text() == names[0]
+    assert first.inner_text().split("\n")[0] == names[0]
     page.get_by_role("button", name="Salary").click()
-    assert first.inner_text() == names[0]  # dearest first
+    assert first.inner_text().split("\n")[0] == names[0]  # dearest first
     page.get_by_role("button", name="Salary").click()
-    assert first.inner_text() == names[-1]
+    assert first.inner_text().split("\n")[0] == names[-1]
     # The first driver has no starting position: last, whichever way it is sorted.
     page.get_by_role("button", name="Start").click()
-    assert first.inner_text() == names[1]
+    assert first.inner_text().split("\n")[0] == names[1]
     page.get_by_role("button", name="Start").click()
-    assert first.inner_text() == names[-1]
+    assert first.inner_text().split("\n")[0] == names[-1]
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_label("Sort by").select_option(label="Driver")
-    assert first.inner_text() == names[0]
+    assert first.inner_text().split("\n")[0] == names[0]
     assert asked == [file.as_uri()]
     assert complaints == []
     page.close()

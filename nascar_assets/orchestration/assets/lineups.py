@@ -15,6 +15,7 @@ from nascar_assets.constraints.summaries import slate_summary as summarise_slate
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.assets.calibration import calibration_record
 from nascar_assets.orchestration.assets.constraints import constraint_spec, run_config
+from nascar_assets.orchestration.assets.contest import contest_forecast
 from nascar_assets.orchestration.assets.scenarios import scenarios
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
@@ -137,12 +138,14 @@ def lineups(
     A lineup that a constraint denies is never stored: what was there before stays.
     """
     from nascar_assets.lineups import PortfolioSettings, build_portfolio, veto_rules
+    from nascar_assets.lineups.problem import resolve
     from nascar_assets.orchestration.inputs.forecasting import (
         exposures,
         lineup_table,
         load_scenarios,
         overlaps,
         player_points,
+        player_table,
     )
     from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 
@@ -188,7 +191,9 @@ def lineups(
     notices = [*made.notices, *made.warnings]
     if made.bound is not None:
         notices.append(made.bound_statement)
-    table = lineup_table(made, pool, points)
+    problem = resolve(pool, wanted)
+    scaled = problem.scaled(points)
+    table = lineup_table(made, pool, scaled)
     shares = exposures(table, scenario_optima)
     pictures = {
         "exposures": picture(exposure_plot, shares, "exposures"),
@@ -203,6 +208,7 @@ def lineups(
             objective_value=pl.lit(made.value.value),
             objective_se=pl.lit(made.value.standard_error),
             notices=pl.lit(notices, dtype=pl.List(pl.String)),
+            players=player_table(problem, scaled),
         ),
         metadata=shown(
             objective=made.objective,
@@ -250,7 +256,7 @@ def report_path(slate_id: str) -> str:
 @slate_asset(
     group_name="lineups",
     description="One page that opens offline: forecast, lineups, calibration, provenance.",
-    deps=[run_config, upload_file, calibration_record],
+    deps=[run_config, upload_file, calibration_record, contest_forecast],
     kinds={"html"},
 )
 def report(

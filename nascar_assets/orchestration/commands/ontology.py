@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 
 from nascar_assets.errors import InputError
-from nascar_assets.ontology import OverrideEntry
+from nascar_assets.lineups.problem import plain_name
+from nascar_assets.ontology import OverrideEntry, in_force
+from nascar_assets.ontology.vetoes import parse_veto
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.past import driver_directory
+from nascar_assets.orchestration.inputs.slate_files import load_spec
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, registered_slates
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import run_job
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import scan_table, table_path
+from nascar_assets.storage import DataRoot
 
 
 def load_ontology(home: str, location: Location) -> dict[str, Any]:
@@ -26,100 +33,216 @@ def load_ontology(home: str, location: Location) -> dict[str, Any]:
     return {name: value.value for name, value in event.metadata.items()}
 
 
-def show_subject(home: str, subject_id: str, location: Location) -> dict[str, Any]:
-    """A driver's or track's estimates and what people entered for it.
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A driver or a track: `kind` (`driver`, `track`), the feed's id, the name."""
+
+    kind: str
+    key: str
+    name: str
+
+
+def find_subject(root: DataRoot, text: str) -> Subject:
+    """The driver or track that a name or the feed's id means.
 
     Raises:
-        InputError: If neither a driver nor a track has that id.
+        InputError: If none does, or more than one; names the nearest drivers and tracks.
+    """
+    tracks = dict(
+        scan_table(root, "schedule").select("track_id", "track_name").unique().collect().iter_rows()
+    )
+    directory = driver_directory(root)
+    if text in tracks:
+        return Subject("track", text, tracks[text])
+    if text in directory.names:
+        return Subject("driver", text, directory.names[text])
+    wanted = plain_name(text)
+    same = {key for key, name in tracks.items() if plain_name(name) == wanted}
+    part = same or {key for key, name in tracks.items() if wanted and wanted in plain_name(name)}
+    found = directory.resolve(text)
+    if found.driver_id is not None and not same:
+        return Subject("driver", found.driver_id, directory.names[found.driver_id])
+    if len(part) == 1:
+        key = part.pop()
+        return Subject("track", key, tracks[key])
+    names = {plain_name(name): f"{name} ({key})" for key, name in tracks.items()}
+    close = difflib.get_close_matches(wanted, list(names), n=3, cutoff=0.5)
+    near = sorted(f"{tracks[key]} ({key})" for key in part) or [names[name] for name in close]
+    lists = [
+        f"{kind} with such a name: {', '.join(listed)}"
+        for kind, listed in (("drivers", found.candidates), ("tracks", near))
+        if listed
+    ]
+    raise InputError(
+        f"{text!r} names no driver and no track"
+        if not part and found.how != "ambiguous"
+        else f"{text!r} names more than one driver or track",
+        field="NAME",
+        remedy=f"{'; '.join(lists) or 'None has a like name'}. Give the name or the feed's id.",
+    )
+
+
+def show_subject(home: str, text: str, location: Location) -> dict[str, Any]:
+    """A driver's or track's values: estimated, and in force where a person set them.
+
+    Returns:
+        The row of the estimates, `subject`, `in_force` (value, author, reason and time by field)
+        and `entries`, everything that people entered, in words.
+
+    Raises:
+        InputError: If neither a driver nor a track is called so.
     """
     platform = Platform(home=home)
-    for asset, key in (("driver_values", "driver_id"), ("track_values", "track_id")):
-        if not platform.root.exists(table_path(asset)):
-            load_ontology(home, location)
-        rows = scan_table(platform.root, asset).filter(pl.col(key) == subject_id).collect()
-        if rows.height:
-            row = rows.row(0, named=True)
-            shown = {
-                name: value.isoformat() if isinstance(value, datetime) else value
-                for name, value in row.items()
+    subject = find_subject(platform.root, text)
+    asset = f"{subject.kind}_values"
+    if not platform.root.exists(table_path(asset)):
+        load_ontology(home, location)
+    key = f"{subject.kind}_id"
+    rows = scan_table(platform.root, asset).filter(pl.col(key) == subject.key).collect()
+    row = rows.row(0, named=True) if rows.height else {key: subject.key, "name": subject.name}
+    names = driver_directory(platform.root).names
+    own = [
+        entry
+        for entry in entry_store(platform).entries()
+        if (entry.subject, entry.subject_id) == (subject.kind, subject.key)
+    ]
+    overrides, _ = in_force(own)
+    return {
+        **{k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()},
+        "subject": subject.kind,
+        "in_force": {
+            entry.name: {
+                "value": entry.value,
+                "author": entry.author,
+                "reason": entry.reason,
+                "at": entry.at.isoformat(),
             }
-            notes = [
-                entry.note
-                for entry in entry_store(platform).entries()
-                if entry.subject_id == subject_id
-            ]
-            return {**shown, "entries": notes}
-    raise InputError(
-        f"Neither a driver nor a track has the id {subject_id!r}.",
-        field="ID",
-        remedy="nascar slate show --json prints the ids of a slate's drivers.",
-    )
+            for entry in overrides
+        },
+        "entries": [entry.said(names) for entry in own],
+    }
 
 
-def enter(
-    home: str, subject_id: str, field: str, value: str, author: str, why: str, now: datetime
-) -> dict[str, Any]:
-    """Keeps a person's override, or clears it.
+def override_entry(
+    home: str, text: str, field: str, value: str, author: str, why: str, now: datetime
+) -> OverrideEntry:
+    """A person's override of a driver or track, or its clearing, checked and not yet kept.
 
     Raises:
-        InputError: If the id, the field or the value is at fault, or the reason is empty.
+        InputError: If the name, the field or the value is at fault, or the reason is empty.
     """
+    subject = find_subject(Platform(home=home).root, text)
     action = "clear" if value == "clear" else "override"
-    return _keep(
-        home,
-        OverrideEntry(
-            action=action,
-            subject=_subject(home, subject_id),
-            subject_id=subject_id,
-            name=field,
-            value=None if action == "clear" else _number(value),
-            author=author,
-            reason=why,
-            at=now,
-        ),
-    )
+    number = None if action == "clear" else _number(value)
+    return OverrideEntry(action, subject.kind, subject.key, field, number, author, why, now)
 
 
-def enter_veto(
-    home: str, subject_id: str, code: str, author: str, why: str, now: datetime, *, lift: bool
-) -> dict[str, Any]:
-    """Keeps a person's veto rule, or lifts it.
+def veto_entry(
+    home: str, text: str, code: str, author: str, why: str, now: datetime, *, lift: bool
+) -> OverrideEntry:
+    """A person's veto rule, or its lifting, checked and not yet kept.
 
     Raises:
-        InputError: If the id or the rule is unknown, or the reason is empty.
+        InputError: If the name or the rule is unknown, or the reason is empty.
     """
-    return _keep(
-        home,
-        OverrideEntry(
-            action="lift" if lift else "veto",
-            subject=_subject(home, subject_id),
-            subject_id=subject_id,
-            name=code,
-            value=None,
-            author=author,
-            reason=why,
-            at=now,
-        ),
-    )
-
-
-def _keep(home: str, entry: OverrideEntry) -> dict[str, Any]:
-    path = entry_store(Platform(home=home)).add(entry)
-    return {"note": entry.note, "path": path, "at": entry.at.isoformat()}
-
-
-def _subject(home: str, subject_id: str) -> str:
     root = Platform(home=home).root
-    tracks = scan_table(root, "schedule").select("track_id").unique().collect().to_series()
-    if subject_id in tracks:
-        return "track"
-    if subject_id in driver_directory(root).names:
-        return "driver"
-    raise InputError(
-        f"Neither a driver nor a track has the id {subject_id!r}.",
-        field="ID",
-        remedy="Give the feed's own id.",
+    subject = find_subject(root, text)
+    rule = parse_veto(code, subject=subject.kind)
+    drivers = {item.name for item in rule.kind.parameters if item.kind == "driver"}
+    named = tuple(
+        (name, find_subject(root, str(value)).key if name in drivers else value)
+        for name, value in rule.arguments
     )
+    action = "lift" if lift else "veto"
+    code = replace(rule, arguments=named).code
+    return OverrideEntry(action, subject.kind, subject.key, code, None, author, why, now)
+
+
+def keep(home: str, entry: OverrideEntry) -> dict[str, Any]:
+    """Stores an entry; returns it in words, its file and its time."""
+    platform = Platform(home=home)
+    path = entry_store(platform).add(entry)
+    names = driver_directory(platform.root).names
+    return {"note": entry.said(names), "path": path, "at": entry.at.isoformat()}
+
+
+EFFECT_SCENARIOS = 2_000
+"""Races by which the effect of an entry is shown; the same ones with and without it."""
+
+
+def entry_effect(home: str, entry: OverrideEntry, slate_id: str | None) -> dict[str, Any] | None:
+    """What an entry would do to the forecast of a slate that was run.
+
+    The same races are simulated under the slate's stored constraints with and without the entry.
+
+    Args:
+        home: The data root.
+        entry: The entry; it need not be kept.
+        slate_id: The slate; by default the one that locks last of those that were run.
+
+    Returns:
+        `slate`, `scenarios` and `drivers`: of a driver himself, of a track the five whose mean
+        moves most, each with `name` and `mean_points` and `win` before and after. None where no
+        slate was run.
+
+    Raises:
+        InputError: If the slate was not run, its race has not the driver or track, or the entry
+            rejects too many scenarios.
+    """
+    from nascar_assets.constraints.people import with_entry
+    from nascar_assets.ontology import build_state
+    from nascar_assets.orchestration.inputs.forecasting import contest_rules, slate_setup
+    from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
+    from nascar_assets.orchestration.inputs.schedule import schedule_rows
+    from nascar_assets.scenarios import generate_scenarios
+
+    root = Platform(home=home).root
+    if slate_id is None:
+        plans = [plan for key in registered_slates(root) if (plan := SlatePlan.find(root, key))]
+        plans = [plan for plan in plans if root.exists(table_path("scenarios", plan.slate_id))]
+        if not plans:
+            return None
+        plan = max(plans, key=lambda plan: (plan.lock, plan.slate_id))
+    else:
+        plan = SlatePlan.load(root, slate_id)
+    race = schedule_rows(root, [plan.race_key])[plan.race_key]
+    schedule = scan_table(root, "schedule").collect()
+    tables = {
+        name: scan_table(root, f"slate_{name}", plan.slate_id).collect()
+        for name in ("field", "ratings", "driver_values", "track_values")
+    }
+    setup = slate_setup(plan, race, schedule, **tables)
+    state = build_state(
+        tables["driver_values"],
+        tables["track_values"],
+        schedule,
+        (),
+        plan.as_of,
+        entrants=tables["field"],
+    )
+    spec = load_spec(root, plan.slate_id)
+    parameters = parameters_as_of(root, race["series"], plan.as_of)
+    count = min(plan.n_scenarios, EFFECT_SCENARIOS)
+    rules = contest_rules(plan)
+    found = []
+    for used in (spec, with_entry(spec, entry, state)):
+        made = generate_scenarios(used, setup, count, plan.seed, parameters=parameters)
+        found.append((made.points(rules).mean(axis=0) / rules.points_scale, (made.finish == 1)))
+    names = dict(tables["field"].select("driver_id", "driver_name").iter_rows())
+    rows = [
+        {
+            "driver_id": driver,
+            "name": names.get(driver, driver),
+            "mean_points": [round(float(means[at]), 2) for means, _ in found],
+            "win": [round(float(wins[:, at].mean()), 4) for _, wins in found],
+        }
+        for at, driver in enumerate(made.driver_ids)
+    ]
+    if entry.subject == "driver":
+        rows = [row for row in rows if row["driver_id"] == entry.subject_id]
+    else:
+        rows.sort(key=lambda row: -abs(row["mean_points"][1] - row["mean_points"][0]))
+    return {"slate": plan.slate_id, "scenarios": count, "drivers": rows[:5]}
 
 
 def _number(text: str) -> float | int | tuple[int, ...]:

@@ -26,7 +26,11 @@ from nascar_assets.orchestration.inputs.slate_files import (
     upload_path,
     withdrawn_path,
 )
-from nascar_assets.orchestration.inputs.slate_lineups import has_lineups, load_lineups
+from nascar_assets.orchestration.inputs.slate_lineups import (
+    has_lineups,
+    load_lineups,
+    stored_players,
+)
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import Progress, register_slates, run_job
@@ -42,6 +46,7 @@ from nascar_assets.storage.aside import aside
 
 if TYPE_CHECKING:
     from nascar_assets.slates.salaries import SalaryFile
+    from nascar_assets.slates.slate import SlatePlayer
 
 _LOADED_FIRST = (
     "matplotlib.backends.backend_agg",
@@ -307,6 +312,10 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
     slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
     players = {player.driver_id: player for player in slate.players}
     means = dict(summary.select("driver_id", "points_mean").iter_rows())
+    own = stored_players(lineups)
+    chosen_by = means | {driver: row["mean_points"] for driver, row in own.items()}
+    optima = scan_table(root, "scenario_optima", slate_id).select("driver_id", "optimal_share")
+    optimal = dict(optima.collect().iter_rows())
     config = json.loads(data) if data is not None else {}
     return {
         "slate": slate_id,
@@ -331,7 +340,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
                         "name": players[driver].name,
                         "dk_id": players[driver].site_id,
                         "salary": players[driver].salary,
-                        "mean_points": round(means[driver], 4),
+                        "mean_points": round(chosen_by[driver], 4),
                     }
                     for driver in row["driver_ids"]
                 ],
@@ -344,7 +353,11 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
             {
                 "driver_id": row["driver_id"],
                 "name": row["driver_name"],
+                "team": row["team"],
                 "start": row["start"],
+                **_priced(players.get(row["driver_id"]), row["points_mean"]),
+                **_held(own.get(row["driver_id"])),
+                "optimal_share": optimal.get(row["driver_id"]),
                 "mean_points": round(row["points_mean"], 4),
                 "standard_error": round(row["points_mean_se"], 4),
                 "p10": row["points_q10"],
@@ -363,6 +376,26 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
         "contests": _contests(root, slate_id),
         "notices": [*slate.notices, *lineups["notices"][0]],
     }
+
+
+def _priced(player: SlatePlayer | None, mean: float) -> dict[str, Any]:
+    """Salary and points per 1,000 dollars; none for a car that is not on the slate."""
+    salary = None if player is None else player.salary
+    return {
+        "salary": salary,
+        "points_per_1000": round(1_000 * mean / salary, 4) if salary else None,
+    }
+
+
+def _held(own: dict[str, Any] | None) -> dict[str, Any]:
+    """Expected ownership, and a person's factor with the mean under it where one is set."""
+    if own is None:
+        return {"expected_ownership": None}
+    found = {"expected_ownership": own["expected_ownership"]}
+    if own["points_multiplier"] != 1.0:
+        found["points_multiplier"] = own["points_multiplier"]
+        found["own_mean_points"] = round(own["mean_points"], 4)
+    return found
 
 
 def _error(value: float) -> float | None:

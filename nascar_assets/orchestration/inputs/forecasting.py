@@ -13,6 +13,8 @@ import polars as pl
 from nascar_assets.calibration.archive import race_to_forecast
 from nascar_assets.calibration.race_forecast import race_setup
 from nascar_assets.lineups import Portfolio
+from nascar_assets.lineups.portfolio import expected_rivals
+from nascar_assets.lineups.problem import Problem
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.store import read_table, table_path
@@ -91,7 +93,13 @@ def player_points(made: Scenarios, slate: Slate) -> npt.NDArray[np.int32]:
 
 
 def lineup_table(made: Portfolio, slate: Slate, points: npt.NDArray[np.int32]) -> pl.DataFrame:
-    """One row per lineup: its players, salary, mean and quantiles of its score."""
+    """One row per lineup: its players, salary, mean and quantiles of its score.
+
+    Args:
+        made: The portfolio.
+        slate: Its slate.
+        points: [S, players] points that it was chosen by, a person's own factors applied.
+    """
     scores = points[:, made.drivers].sum(axis=2) / slate.rules.points_scale
     shares = (0.10, 0.25, 0.50, 0.75, 0.90)
     grid = np.quantile(scores, shares, axis=0)
@@ -105,6 +113,43 @@ def lineup_table(made: Portfolio, slate: Slate, points: npt.NDArray[np.int32]) -
             **{f"p{round(100 * q)}": grid[k] for k, q in enumerate(shares)},
         }
     )
+
+
+PLAYERS = pl.List(
+    pl.Struct(
+        {
+            "driver_id": pl.String,
+            "points_multiplier": pl.Float64,
+            "mean_points": pl.Float64,
+            "expected_ownership": pl.Float64,
+        }
+    )
+)
+"""What a portfolio took every player for; stored in each row of its lineups."""
+
+
+def player_table(problem: Problem, scaled: npt.NDArray[np.int32]) -> pl.Expr:
+    """Every player as the portfolio saw him: a person's factor on his points, the mean under it,
+    and the share of the field's lineups expected to hold him. One literal of type `PLAYERS`.
+
+    Args:
+        problem: The slate under the settings.
+        scaled: [S, players] points, the factors applied.
+    """
+    means = scaled.mean(axis=0) / problem.slate.rules.points_scale
+    columns = (problem.scale, means, expected_rivals(problem, scaled).ownership)
+    rows = [
+        {
+            "driver_id": player.driver_id,
+            "points_multiplier": factor,
+            "mean_points": mean,
+            "expected_ownership": share,
+        }
+        for player, factor, mean, share in zip(
+            problem.slate.players, *(column.tolist() for column in columns), strict=True
+        )
+    ]
+    return pl.lit(pl.Series([rows], dtype=PLAYERS)).first()
 
 
 def exposures(table: pl.DataFrame, optima: pl.DataFrame) -> pl.DataFrame:

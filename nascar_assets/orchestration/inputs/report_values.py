@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -13,26 +14,30 @@ from nascar_assets.constraints import RunConfig
 from nascar_assets.constraints.people import people_table
 from nascar_assets.orchestration.inputs.forecasting import contest_rules
 from nascar_assets.orchestration.inputs.graph import entry_store
+from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.inputs.provenance import code_version
 from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path
+from nascar_assets.orchestration.inputs.slate_lineups import stored_players
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.reports import InputFile, Provenance, RaceFacts, SlateReport
-from nascar_assets.reports.formatting import decimal
+from nascar_assets.reports.formatting import OBJECTIVES, worth
+from nascar_assets.scenarios import REGIMES
+from nascar_assets.scenarios.past_races import past_regimes
 from nascar_assets.slates.stored import racing
 from nascar_assets.storage import DataRoot
 
 QUANTILE_LEVELS = tuple(round(0.02 + 0.04 * step, 2) for step in range(25))
 
-_SHOWN_METRICS = {
-    "crps": "CRPS of contest points",
-    "log_score": "log score of the finish",
-    "coverage_50": "coverage of the central 50% of points",
-    "coverage_80": "coverage of the central 80% of points",
-    "coverage_95": "coverage of the central 95% of points",
-    "rank_correlation": "rank correlation of expected and real finish",
-}
+_SHOWN_METRICS = (
+    "crps",
+    "log_score",
+    "coverage_50",
+    "coverage_80",
+    "coverage_95",
+    "rank_correlation",
+)
 
 _NOMINAL = {"coverage_50": 0.50, "coverage_80": 0.80, "coverage_95": 0.95}
 
@@ -63,6 +68,14 @@ def slate_report(
         .row(0, named=True)
     )
     optima = scan_table(root, "scenario_optima", plan.slate_id).collect()
+    past = results_before(root, plan.as_of)
+    alike = past.filter(
+        pl.col("race_type") == "points",
+        pl.col("series") == race["series"],
+        pl.col("track_type") == race["track_type"],
+    )
+    shares, alike_races = past_regimes(alike)
+    newest = past.sort("results_at").tail(1).to_dicts()
     config = _run_config(root, plan)
     return SlateReport(
         title=plan.slate_id,
@@ -76,12 +89,16 @@ def slate_report(
             lock=plan.lock,
             as_of=plan.as_of,
         ),
-        forecast=forecast_table(slate, summary, optima),
+        forecast=forecast_table(slate, summary, optima, stored_players(lineups)),
         quantiles=_quantiles(root, plan, slate),
         lineups=lineups.select("lineup", "drivers", "salary", "mean_points", p90_points="p90"),
         exposures=exposures,
         calibration=_calibration(root, plan),
-        regimes=_regimes(root, plan),
+        regimes=_regimes(root, plan, shares),
+        past_races=alike_races,
+        contests=scan_table(root, "contest_forecast", plan.slate_id).collect(),
+        newest_race=newest[0]["race_name"] if newest else None,
+        newest_at=newest[0]["results_at"] if newest else None,
         provenance=Provenance(
             inputs=_inputs(root, plan),
             code_version=code_version(),
@@ -91,27 +108,56 @@ def slate_report(
             run_config_hash=hashlib.sha256(config.to_json().encode()).hexdigest(),
             run_id=plan.run_id,
         ),
-        overrides=_overrides(platform, plan),
+        overrides=_overrides(platform, plan, summary, race),
         notices=tuple(slate["notices"][0]) + tuple(lineups["notices"][0]),
         portfolio=(
-            ("objective", str(lineups["objective"][0])),
+            ("chosen for", OBJECTIVES[lineups["objective"][0]]),
             (
                 "value on held-back scenarios",
-                f"{lineups['objective_value'][0]:.2f} (standard error "
-                f"{decimal(lineups['objective_se'][0], 2)})",
+                worth(
+                    lineups["objective"][0],
+                    lineups["objective_value"][0],
+                    lineups["objective_se"][0],
+                ),
             ),
         ),
     )
 
 
 def forecast_table(
-    slate: pl.DataFrame, summary: pl.DataFrame, optima: pl.DataFrame
+    slate: pl.DataFrame,
+    summary: pl.DataFrame,
+    optima: pl.DataFrame,
+    own: Mapping[str, Mapping[str, Any]],
 ) -> pl.DataFrame:
-    """The forecast of the slate's players, best means first."""
+    """The forecast of the slate's players, best means first.
+
+    Args:
+        slate: The players.
+        summary: The forecast of every car.
+        optima: Shares of optimal lineups.
+        own: What the portfolio took each player for (`stored_players`); empty where not known.
+    """
+    held = pl.DataFrame(
+        [
+            {
+                "driver_id": driver,
+                "expected_ownership": row["expected_ownership"],
+                "own_mean_points": row["mean_points"] if row["points_multiplier"] != 1 else None,
+            }
+            for driver, row in own.items()
+        ],
+        schema={
+            "driver_id": pl.String,
+            "expected_ownership": pl.Float64,
+            "own_mean_points": pl.Float64,
+        },
+    )
     return (
         racing(slate)
         .select("driver_id", "name", "salary", "site_id")
-        .join(summary.drop("driver_name", "team"), on="driver_id", how="left")
+        .join(summary.drop("driver_name"), on="driver_id", how="left")
+        .join(held, on="driver_id", how="left")
         .join(optima.select("driver_id", "optimal_share", "optimal_share_se"), on="driver_id")
         .select(
             "driver_id",
@@ -134,6 +180,9 @@ def forecast_table(
             mean_finish="finish_mean",
             mean_laps_led="laps_led_mean",
             mean_fastest_laps="fastest_laps_mean",
+            team="team",
+            expected_ownership="expected_ownership",
+            own_mean_points="own_mean_points",
         )
         .sort("mean_points", descending=True)
     )
@@ -180,30 +229,35 @@ def _quantiles(root: DataRoot, plan: SlatePlan, slate: pl.DataFrame) -> pl.DataF
 def _calibration(root: DataRoot, plan: SlatePlan) -> pl.DataFrame:
     rows = (
         scan_table(root, "calibration_record", plan.slate_id)
-        .filter((pl.col("group") == "all") & pl.col("metric").is_in(list(_SHOWN_METRICS)))
+        .filter((pl.col("group") == "all") & pl.col("metric").is_in(_SHOWN_METRICS))
         .collect()
     )
     nominal = pl.col("metric").replace_strict(_NOMINAL, default=None, return_dtype=pl.Float64)
     return rows.select(
         nominal.alias("reference_value"),
         pl.when(nominal.is_not_null()).then(pl.lit("nominal")).alias("reference"),
-        pl.col("metric").replace_strict(_SHOWN_METRICS),
+        "metric",
         "value",
         "standard_error",
         n_races="races",
     )
 
 
-def _regimes(root: DataRoot, plan: SlatePlan) -> pl.DataFrame:
+def _regimes(root: DataRoot, plan: SlatePlan, past: Mapping[str, float]) -> pl.DataFrame:
+    """Every course with its share of the scenarios and of past races; null without past races."""
     races = scan_table(root, "scenario_races", plan.slate_id)
-    return (
-        races.group_by(pl.col("regime").cast(pl.String))
-        .len()
-        .with_columns(frequency=pl.col("len") / plan.n_scenarios)
-        .sort("frequency", "regime", descending=True)
-        .select("regime", "frequency")
-        .collect()
-    )
+    found = dict(races.group_by(pl.col("regime").cast(pl.String)).len().collect().iter_rows())
+    return pl.DataFrame(
+        [
+            {
+                "regime": regime,
+                "frequency": found.get(regime, 0) / plan.n_scenarios,
+                "history_frequency": past.get(regime),
+            }
+            for regime in REGIMES
+        ],
+        schema={"regime": pl.String, "frequency": pl.Float64, "history_frequency": pl.Float64},
+    ).sort("frequency", "regime", descending=True)
 
 
 def _inputs(root: DataRoot, plan: SlatePlan) -> tuple[InputFile, ...]:
@@ -219,6 +273,10 @@ def _run_config(root: DataRoot, plan: SlatePlan) -> RunConfig:
     return RunConfig.from_json(data)
 
 
-def _overrides(platform: Platform, plan: SlatePlan) -> pl.DataFrame:
+def _overrides(
+    platform: Platform, plan: SlatePlan, summary: pl.DataFrame, race: Mapping[str, Any]
+) -> pl.DataFrame:
     spec = load_spec(platform.root, plan.slate_id)
-    return people_table(spec, entry_store(platform).entries())
+    names = dict(summary.select("driver_id", "driver_name").iter_rows())
+    names[race["track_id"]] = race["track_name"]
+    return people_table(spec, entry_store(platform).entries(), names)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from nascar_assets.errors import InputError
@@ -32,6 +34,13 @@ def load_lineups(root: DataRoot, plan: SlatePlan) -> pl.DataFrame:
             remedy=f"Run it again with nascar slate run {plan.slate_id}.",
         )
     return scan_table(root, "lineups", plan.slate_id).collect()
+
+
+def stored_players(lineups: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """What the stored portfolio took each player for, by driver id; none from older versions."""
+    if "players" not in lineups.columns or lineups.is_empty():
+        return {}
+    return {row["driver_id"]: row for row in lineups["players"][0]}
 
 
 def lineup_rows(lineups: pl.DataFrame, slate: Slate) -> list[list[int]]:
