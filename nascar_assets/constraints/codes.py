@@ -42,7 +42,7 @@ CODES: dict[str, Code] = {
         ),
         Code(
             "DRIVER_WITHDRAWN",
-            "The salary file says that a driver does not race (OUT).",
+            "The salary file, the entry list or the grid says that a driver does not race.",
             "Swap the driver, or register the slate again if he races after all.",
         ),
         Code(

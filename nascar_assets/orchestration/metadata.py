@@ -28,8 +28,6 @@ def shown(named: Mapping[str, Any] | None = None, /, **values: Any) -> dict[str,
 
 
 def _shown(value: Any) -> Any:
-    if isinstance(value, dg.MetadataValue):  # a tuple, some of them
-        return value
     if isinstance(value, str):
         return dg.MetadataValue.text(visible(value))
     if isinstance(value, dg.MetadataValue | dg.TableSchema):  # some of which are tuples

@@ -152,7 +152,8 @@ def build_slate(
     )
     _check_lineup_exists(players, rules, salaries.filename)
     if local is not None:
-        notices += _not_priced(local, {*resolved, *unqualified})
+        told_of = {player.driver_id for player in absent}
+        notices += _not_priced(local, {*resolved, *unqualified, *told_of})
     known = {name for row in (*players, *absent) for name in (row.driver_id, row.site_id)}
     for row_before in earlier:
         if not {row_before.driver_id, row_before.site_id} & known:

@@ -144,7 +144,7 @@ def test_who_is_out_is_left_out_with_a_notice():
     file = read_salaries(data, "DKSalaries.csv")
     slate = build_slate(file, RACE, entry_list(), directory(), DK)
     assert "11" not in [player.driver_id for player in slate.players]
-    assert "Driver Number11 (DKSalaries.csv, row 2, Name) is OUT and left out." in slate.notices
+    assert slate.notices == ("Driver Number11 (DKSalaries.csv, row 2, Name) is OUT and left out.",)
     assert [(p.driver_id, p.site_id, p.status, p.team, p.reason) for p in slate.absent] == [
         ("11", "111", "OUT", "Fictional Racing", "marked OUT in the salary file")
     ]
