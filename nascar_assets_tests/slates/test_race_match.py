@@ -42,16 +42,18 @@ def listed(race_id: int, day: str, name: str, series: int = 1, kind: int = 1):
 
 SCHEDULES = parse_schedule(
     {
-        2026: [
+        2025: [
             listed(1, "2025-03-09", "Silver 400"),
             listed(2, "2025-10-12", "Autumn Leaves 300"),
+        ],
+        2026: [
             listed(3, "2026-03-15", "Silver 400 presented by Brand"),
             listed(4, "2026-03-22", "Copper Classic"),
             listed(5, "2026-03-14", "The LiUNA! 250", series=2),
             listed(6, "2026-04-05", "Florida Duel 1 at Someplace", kind=2),
             listed(7, "2026-04-05", "Florida Duel 2 at Someplace", kind=2),
             listed(8, "2026-05-03", "Würth 300 presented by LIQUI MOLY"),
-        ]
+        ],
     }
 )
 
