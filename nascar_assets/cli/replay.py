@@ -56,6 +56,18 @@ def replay(
             for row in found["lineups"]
         ],
     )
+    if coverage := {
+        level: found["metrics"].get(f"coverage_{level}_points") for level in (50, 80, 95)
+    }:
+        said = ", ".join(
+            f"{100 * share:.0f}% in the middle {level}%"
+            for level, share in coverage.items()
+            if share is not None
+        )
+        if said:
+            out.line(f"coverage of this race, drivers' points inside their intervals: {said}")
+    for name, why in found["not_compared"].items():
+        out.notice(f"{name} is not compared: {why}")
     if found["best"]:
         best = found["best"]
         out.line(

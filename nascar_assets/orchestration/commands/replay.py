@@ -50,13 +50,14 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
         )
     slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
     lineups = load_lineups(root, plan)
+    names = {player.driver_id: player.name for player in slate.players}
     found = replay(
         load_scenarios(root, slate_id),
         results,
         rules=slate.rules,
         lineups=lineups["driver_ids"].to_list(),
         optimum=hindsight(slate, results),
-        names={player.driver_id: player.name for player in slate.players},
+        names=names,
     )
     answer: dict[str, Any] = {
         "slate": slate_id,
@@ -70,6 +71,7 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
         "best": dict(found.best) if found.best else None,
         "optimum": dict(found.optimum) if found.optimum else None,
         "excluded": dict(found.excluded),
+        "not_compared": {names.get(driver, driver): why for driver, why in found.excluded.items()},
     }
     if standings is not None:
         answer["contest"] = _contest(
