@@ -8,6 +8,7 @@ what it does, and every second that it lives.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import queue
@@ -59,7 +60,15 @@ def main(arguments: list[str] | None = None) -> None:
     stopping.listen()
     definition = resolved_job(Platform(home=options.home))
     warm_up()
+
+    def opened() -> RunStore:
+        made = RunStore(open_instance(options.home))
+        made.without_compute_logs()
+        return made
+
     store: RunStore | None = None
+    with contextlib.suppress(Exception):  # the storage is away; the first job tries again
+        store = opened()
     report("ready")
     while True:
         run_id = given.get()
@@ -67,8 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
         begun = time.perf_counter()
         try:
             if store is None:
-                store = RunStore(open_instance(options.home))
-                store.without_compute_logs()
+                store = opened()
             job = store.find(run_id)
             success = job is not None and store.execute(definition, job)
             stages = stage_seconds(store.instance, run_id)
