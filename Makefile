@@ -11,7 +11,7 @@ FAST = not (server or browser or neo4j or postgres or home or faults or real_dat
 
 setup: .venv/.installed
 
-.venv/.installed: requirements.lock pyproject.toml scripts/setup.sh
+.venv/.installed: requirements.lock pyproject.toml scripts/setup.sh scripts/bootstrap.lock
 	PYTHON=$(PYTHON) bash scripts/setup.sh
 
 system:

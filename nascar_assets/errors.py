@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from nascar_assets.redaction import redacted
 from nascar_assets.visible import visible
 
 
@@ -33,12 +34,12 @@ class InputError(ValueError):
         field: str | None = None,
         remedy: str | None = None,
     ) -> None:
-        self.message = message
+        self.message = redacted(message)
         self.file = file
         self.row = row
         self.field = field
         self.remedy = remedy
-        super().__init__(visible(self._text()))
+        super().__init__(visible(redacted(self._text())))
 
     def advise(self, more: str) -> None:
         """Adds to what the person can do."""
@@ -64,7 +65,7 @@ class EnvironmentFault(RuntimeError):
     exit_code = 1
 
     def __str__(self) -> str:
-        return visible(super().__str__())
+        return visible(redacted(super().__str__()))
 
 
 def causes(error: Any) -> Iterator[Any]:

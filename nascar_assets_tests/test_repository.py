@@ -35,6 +35,21 @@ def test_the_instance_settings_of_the_repository_are_those_that_nascar_writes():
     assert yaml.safe_load((ROOT / "dagster.yaml").read_text()) == yaml.safe_load(INSTANCE_SETTINGS)
 
 
+def test_whatever_setup_fetches_has_a_hash():
+    for lock in ("requirements.lock", "scripts/bootstrap.lock"):
+        text = (ROOT / lock).read_text()
+        pins = re.findall(r"^[a-z].*?(?=^[a-z]|\Z)", text, re.MULTILINE | re.DOTALL)
+        assert len(pins) >= 3
+        assert all("==" in pin and "--hash=sha256:" in pin for pin in pins), lock
+    pinned = (ROOT / "scripts/bootstrap.lock").read_text()
+    assert "\nsetuptools==" in pinned  # what builds the project
+    for script in ROOT.glob("scripts/*.sh"):
+        for line in script.read_text().splitlines():
+            if re.search(r"\bpip (install|sync)\b", line) and not line.lstrip().startswith("#"):
+                hashed = "--require-hashes" in line
+                assert hashed or "--no-deps --build-constraints scripts/bootstrap.lock" in line
+
+
 def test_the_code_location_is_the_one_that_the_workspace_names():
     workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text())
     assert workspace["load_from"][0]["python_module"]["module_name"] == "nascar_assets.definitions"

@@ -14,6 +14,8 @@ set -euo pipefail
 project="$(cd "$(dirname "$0")/.." && pwd)"
 pom="$project/scripts/neo4j-pom.xml"
 jars="$project/.cache/neo4j"
+# Of the jars that the pom pins, names and contents: sha256sum -- *.jar | sha256sum
+digest=190aefbe87991ac292e0ea340753ae990ef30be189199cf3aab9a4d5211c60fa
 home="${NASCAR_NEO4J_HOME:-$project/.cache/neo4j-home}"
 pid_file="$home/run/server.pid"
 
@@ -36,6 +38,8 @@ install() {
     trap 'rm -rf "$draft"' EXIT
     mvn -B -ntp -q -f "$pom" dependency:copy-dependencies -DoutputDirectory="$draft" >&2 ||
         fail "Maven could not fetch the server's jars."
+    [ "$(cd "$draft" && LC_ALL=C sha256sum -- *.jar | sha256sum | cut -d' ' -f1)" = "$digest" ] ||
+        fail "The jars are not those that scripts/neo4j.sh names by their digest."
     echo "$wanted" >"$draft/.installed"
     rm -rf "$jars"
     mv "$draft" "$jars"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs the locked Python packages and the project itself into .venv; needs only Python 3.11 or later.
+# Whatever is fetched must have a hash of scripts/bootstrap.lock or requirements.lock.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python="${PYTHON:-python3}"
@@ -16,7 +17,7 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2
     if ! "$python" -m venv .venv 2>/dev/null; then
         # Debian ships venv without ensurepip: virtualenv brings its own pip.
         rm -rf .venv .cache/virtualenv
-        if ! "$python" -m pip install --quiet --target .cache/virtualenv virtualenv; then
+        if ! "$python" -m pip install --quiet --require-hashes --target .cache/virtualenv -r scripts/bootstrap.lock; then
             echo "Neither venv nor pip works with $python. Install one of them (Debian: apt-get install python3-venv)." >&2
             exit 1
         fi
@@ -24,9 +25,9 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2
     fi
 fi
 
-.venv/bin/python -m pip install --quiet "uv==0.13.8"
+.venv/bin/python -m pip install --quiet --require-hashes -r scripts/bootstrap.lock
 .venv/bin/uv pip sync --quiet --require-hashes requirements.lock --python .venv/bin/python
-.venv/bin/uv pip install --quiet --no-deps --editable . --python .venv/bin/python
+.venv/bin/uv pip install --quiet --no-deps --build-constraints scripts/bootstrap.lock --editable . --python .venv/bin/python
 
 # A small run compiles the numerical kernels into their cache, so that the first real one is fast.
 warm="$(mktemp -d)"

@@ -1,14 +1,14 @@
 """How commands speak: tables and progress for people, one JSON object for programs.
 
-Everything that a command prints goes through here: no text is read as markup, and what would steer
-a terminal is spelled out (`visible`).
+Everything that a command prints goes through here: no text is read as markup, what would steer a
+terminal is spelled out (`visible`), and secrets are taken out (`redacted`).
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from nascar_assets.redaction import redacted
 from nascar_assets.visible import visible
 
 _messages = Console(stderr=True, highlight=False)
@@ -27,9 +28,14 @@ _WRAPPED = 24
 """Columns to which a column that may wrap is narrowed at most."""
 
 
+def _plain(text: str, spell: Callable[[str], str] | None = None) -> str:
+    """The text as it may be printed: no secret in it, and nothing that steers a terminal."""
+    return visible(redacted(text), spell) if spell else visible(redacted(text))
+
+
 def say(text: str, style: str = "") -> None:
     """A message for people, on standard error."""
-    _messages.print(Text(visible(text), style), soft_wrap=True)
+    _messages.print(Text(_plain(text), style), soft_wrap=True)
 
 
 class Output:
@@ -44,17 +50,17 @@ class Output:
         if self.as_json:
             text = json.dumps(value, ensure_ascii=False, allow_nan=False)
             # In JSON an escape is the same text: what steers a terminal is written as one.
-            sys.stdout.write(visible(text, lambda letter: json.dumps(letter)[1:-1]) + "\n")
+            sys.stdout.write(_plain(text, lambda letter: json.dumps(letter)[1:-1]) + "\n")
             sys.stdout.flush()
 
     def line(self, text: str = "") -> None:
         """A line for people."""
         if not self.as_json:
-            self._console.print(Text(visible(text)), soft_wrap=True)
+            self._console.print(Text(_plain(text)), soft_wrap=True)
 
     def notice(self, text: str) -> None:
         """Something a person should know, on standard error."""
-        _messages.print(Text.assemble(("notice ", "yellow"), visible(text)), soft_wrap=True)
+        _messages.print(Text.assemble(("notice ", "yellow"), _plain(text)), soft_wrap=True)
 
     def table(
         self,
@@ -82,7 +88,7 @@ class Output:
         """
         if self.as_json:
             return
-        cells = [[visible(_cell(value)) for value in row] for row in rows]
+        cells = [[_plain(_cell(value)) for value in row] for row in rows]
         kept = list(range(len(columns)))
         longest = [max((cell_len(row[at]) for row in cells), default=0) for at in kept]
         words = [max(map(cell_len, [*visible(name).split(), ""])) for name in columns]
@@ -96,7 +102,7 @@ class Output:
             kept.remove(columns.index(left_out[-1]))
         slack = max(self._slack(least, kept), 0)
         table = Table(
-            title=Text(visible(title), "italic"),
+            title=Text(_plain(title), "italic"),
             title_justify="left",
             header_style="bold",
             box=None,
@@ -110,7 +116,7 @@ class Output:
             slack -= more
         for at in kept:
             justify: Literal["left", "right"] = "left" if at < text else "right"
-            heading = Text(visible(columns[at]))
+            heading = Text(_plain(columns[at]))
             table.add_column(heading, justify=justify, width=least[at], overflow="fold")
         for row in cells:
             table.add_row(*(Text(row[at]) for at in kept))
@@ -138,14 +144,14 @@ class Output:
             transient=True,
             disable=not _messages.is_terminal,
         ) as progress:
-            task = progress.add_task(visible(label), total=None)
+            task = progress.add_task(_plain(label), total=None)
 
             def update(done: int, total: int, what: str = "") -> None:
                 progress.update(
                     task,
                     completed=done,
                     total=total,
-                    description=visible(f"{label} {what}".strip()),
+                    description=_plain(f"{label} {what}".strip()),
                 )
 
             yield update

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote, urlsplit
 
 from nascar_assets.errors import EnvironmentFault, InputError
 
@@ -157,7 +158,15 @@ class HttpFeed:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._base_url = base_url.rstrip("/")
+        try:
+            parts = urlsplit(base_url.rstrip("/"))
+        except ValueError as error:
+            raise InputError(f"{base_url} is no URL: {error}") from error
+        # Apart from the address, which libraries write into logs and errors.
+        self._base_url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        self._auth: dict[str, Any] = {}
+        if parts.username is not None:
+            self._auth["auth"] = (unquote(parts.username), unquote(parts.password or ""))
         self._cache = cache if cache is not None else MemoryCache()
         self._min_interval_s = min_interval_s
         self._client = client or _default_client()
@@ -189,7 +198,7 @@ class HttpFeed:
                 wait = min(2 * wait, _LONGEST_WAIT_S)
             self._keep_apart()
             try:
-                answer = self._client.get(url, headers=headers)
+                answer = self._client.get(url, headers=headers, **self._auth)
             except httpx.InvalidURL as error:
                 raise InputError(f"{url} is no URL: {error}") from error
             except httpx.HTTPError as error:

@@ -31,6 +31,7 @@ from nascar_assets.feed.paths import (
     series_number,
 )
 from nascar_assets.feed.payload import FeedFormatError, decoded
+from nascar_assets.redaction import redacted
 from nascar_assets.storage import DataRoot
 
 LANDING = "landing/feed"
@@ -304,7 +305,7 @@ class _Landing:
             report_path,
             {
                 "file": path,
-                "source": self._source.location,
+                "source": redacted(self._source.location),
                 "reason": error.message,
                 "field": error.field,
                 "bytes": len(data),

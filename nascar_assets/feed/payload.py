@@ -11,6 +11,9 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 
+LARGEST_JSON_BYTES = 16 * 1024**2
+"""The feed's largest file has a tenth of it; parsed, JSON takes up to thirty times its bytes."""
+
 Payload = bytes | str | list[Any] | dict[str, Any]
 """A feed file as it came, or already decoded."""
 
@@ -43,6 +46,11 @@ def decoded(payload: Payload, file: str) -> Any:
         FeedFormatError: If the bytes are no JSON, or nothing but `null`.
     """
     if isinstance(payload, (bytes, str)):
+        if len(payload) > LARGEST_JSON_BYTES:
+            raise FeedFormatError(
+                f"It has {len(payload):,} bytes; no more than {LARGEST_JSON_BYTES:,} are read.",
+                file=file,
+            )
         try:
             payload = json.loads(payload)
         except (ValueError, RecursionError) as error:

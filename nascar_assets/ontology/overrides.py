@@ -7,15 +7,17 @@ of the graph loses one and two people who write at the same time both keep their
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Any, Protocol
 
 from nascar_assets.errors import InputError
 from nascar_assets.ontology.canonical import content_hash
 from nascar_assets.ontology.vetoes import parse_veto
+
+log = logging.getLogger(__name__)
 
 Value = float | int | tuple[int, ...]
 
@@ -30,7 +32,14 @@ COUNT_FIELDS: dict[str, tuple[str, ...]] = {
     "track": (),
 }
 
+MOST_LAPS = 10_000
+"""No race comes near it, and every engine of the graph can hold it."""
+
+LONGEST_TEXT = 2_000
+"""Letters of an author, a reason or an id."""
+
 _ALIASES = {"aggression": "psyche_aggression"}
+_TOLD = ("subject_id", "name", "value", "author", "at")
 _ACTIONS = ("override", "clear", "veto", "lift")
 
 
@@ -66,8 +75,14 @@ class OverrideEntry:
         if self.subject not in UNIT_FIELDS:
             raise InputError(f"An entry is about a driver or a track; got {self.subject!r}.")
         for field in ("subject_id", "author", "reason"):
-            if not isinstance(getattr(self, field), str) or not getattr(self, field).strip():
+            text = getattr(self, field)
+            if not isinstance(text, str) or not text.strip():
                 raise InputError(f"An entry needs its {field}.", field=field)
+            if len(text) > LONGEST_TEXT or not _is_unicode(text):
+                raise InputError(
+                    f"The {field} is no Unicode text of at most {LONGEST_TEXT:,} letters.",
+                    field=field,
+                )
         if not isinstance(self.at, datetime) or self.at.tzinfo is None:
             raise InputError("An entry needs its time, with the zone.", field="at")
         set_(self, "at", self.at.astimezone(UTC))
@@ -93,6 +108,15 @@ class OverrideEntry:
         return f"{self.action} {what} by {self.author} at {self.at.isoformat()}: {self.reason}"
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether every store can hold it: no half of a character, no NUL."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
 def _field(subject: str, name: str) -> str:
     name = _ALIASES.get(name, name) if subject == "driver" else name
     known = [*UNIT_FIELDS[subject], *COUNT_FIELDS[subject]]
@@ -111,13 +135,21 @@ def _checked(subject: str, name: str, value: Any) -> Value:
     if name == "pit_window_laps":
         laps = tuple(value) if isinstance(value, (list, tuple)) else ()
         whole = all(isinstance(lap, int) and not isinstance(lap, bool) for lap in laps)
-        if not laps or not whole or list(laps) != sorted(set(laps)) or laps[0] < 1:
+        ascending = whole and list(laps) == sorted(set(laps))
+        if not laps or not ascending or laps[0] < 1 or laps[-1] > MOST_LAPS:
             raise InputError(
-                f"Pit windows are positive laps that ascend; got {value!r}.", field=name
+                f"Pit windows are laps from 1 to {MOST_LAPS:,} that ascend; got {_short(value)}.",
+                field=name,
             )
         return laps
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
-        raise InputError(f"{name} needs a number; got {value!r}.", field=name)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not abs(value) <= MOST_LAPS  # also refuses NaN and infinities
+    ):
+        raise InputError(
+            f"{name} needs a number of at most {MOST_LAPS:,}; got {_short(value)}.", field=name
+        )
     if name in COUNT_FIELDS[subject]:
         if value < 0 or int(value) != value:
             raise InputError(f"{name} needs a whole number of laps; got {value!r}.", field=name)
@@ -125,6 +157,11 @@ def _checked(subject: str, name: str, value: Any) -> Value:
     if not 0 <= value <= 1:
         raise InputError(f"{name} lies in [0, 1]; got {value!r}.", field=name)
     return float(value)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 class FileStore(Protocol):
@@ -160,7 +197,13 @@ class EntryStore:
 
         Returns:
             The path of its file.
+
+        Raises:
+            InputError: If it contradicts what holds by now.
         """
+        before = [kept for kept in self.entries() if kept.at <= entry.at]
+        if (why := _contradiction(before, entry)) is not None:
+            raise InputError(why, field=entry.name)
         stored = {**asdict(entry), "at": entry.at.isoformat()}
         digest = content_hash(stored)
         path = f"{self._folder}/{entry.at:%Y%m%dT%H%M%S.%fZ}-{digest[:12]}.json"
@@ -169,34 +212,67 @@ class EntryStore:
         return path
 
     def entries(self) -> tuple[OverrideEntry, ...]:
-        """Every entry, in the order of their times.
+        """Every entry that can be used, in the order of their times; logs those that cannot."""
+        found, faults = self.examined()
+        for fault in faults:
+            log.warning("An entry is left out: %s", fault)
+        return found
 
-        Raises:
-            InputError: If a file is damaged; names it.
-        """
-        found = []
+    def examined(self) -> tuple[tuple[OverrideEntry, ...], tuple[str, ...]]:
+        """Every entry that can be used, in the order of their times, and what is wrong with the
+        others: each by its file, with its id, field, author and time."""
+        found: list[tuple[str, OverrideEntry]] = []
+        faults = []
         for file in self._files.list(self._folder):
             path = str(file.path)
             if not path.endswith(".json"):
                 continue
             data = self._files.read(path)
-            if data is not None:
+            if data is None:
+                continue
+            try:
                 found.append((path, _parsed(path, data)))
-        return tuple(entry for _, entry in sorted(found, key=lambda item: (item[1].at, item[0])))
+            except InputError as error:
+                faults.append(str(error))
+        kept: list[OverrideEntry] = []
+        for path, entry in sorted(found, key=lambda item: (item[1].at, item[0])):
+            if (why := _contradiction(kept, entry)) is None:
+                kept.append(entry)
+            else:
+                faults.append(
+                    f"{path}: {why} Lift it with clear. ({entry.subject_id}: {entry.note})"
+                )
+        return tuple(kept), tuple(faults)
+
+
+def _contradiction(before: Iterable[OverrideEntry], entry: OverrideEntry) -> str | None:
+    """Why an entry cannot hold beside those before it: a driver's most laps led below the least."""
+    if entry.action != "override" or entry.name not in COUNT_FIELDS[entry.subject]:
+        return None
+    overrides, _ = in_force(
+        item for item in (*before, entry) if item.subject_id == entry.subject_id
+    )
+    bounds = {item.name: item.value for item in overrides if item.subject == entry.subject}
+    least, most = bounds.get("min_laps_led"), bounds.get("max_laps_led")
+    if least is None or most is None or least <= most:  # type: ignore[operator]
+        return None
+    return f"Driver {entry.subject_id} would have to lead at least {least} and at most {most} laps."
 
 
 def _parsed(path: str, data: bytes) -> OverrideEntry:
+    about = ""
     try:
         stored = json.loads(data)
+        about = ", ".join(f"{name} {_short(stored.get(name))}" for name in _TOLD)
         checksum = stored.pop("checksum")
         if checksum != content_hash(stored):
             raise ValueError("its checksum does not match its content")
         value = stored["value"]
         stored["value"] = tuple(value) if isinstance(value, list) else value
         return OverrideEntry(**{**stored, "at": datetime.fromisoformat(stored["at"])})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
-            f"The entry cannot be read: {error}.",
+            f"The entry cannot be used: {error}. {f'It has {about}.' if about else ''}",
             file=path,
             remedy="Put the file back as it was, or remove it and enter it again.",
         ) from error

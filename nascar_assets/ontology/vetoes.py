@@ -271,8 +271,8 @@ def parse_veto(code: str, *, subject: str | None = None) -> VetoRule:
 
 def _value(code: str, parameter: VetoParameter, text: str) -> int | str:
     if parameter.kind in ("driver", "team"):
-        if not text.strip():
-            raise InputError(f"The veto code {code!r} has an empty {parameter.name}.")
+        if not text.strip() or len(text) > 200 or "\0" in text:
+            raise InputError(f"The veto code {code!r} has no usable {parameter.name}.")
         return text
     least = 1 if parameter.kind == "place" else 0
     if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < least:

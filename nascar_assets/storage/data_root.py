@@ -6,8 +6,9 @@ import contextlib
 import io
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,6 +18,13 @@ from obstore.store import LocalStore, S3Store, from_url
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.storage.aside import counted
+from nascar_assets.storage.dropped import Dropped, dropped_files, read_dropped
+
+LANDING = "landing/"
+"""Here strangers put files: of a local root, links are not followed below it."""
+
+QUARANTINE = "quarantine/"
+"""What was refused may hold anything: of a local root, its owner alone reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,8 @@ class DataRoot:
             StorageFault: If the file is there and cannot be read.
         """
         try:
+            if self._folder is not None and path.startswith(LANDING):
+                return read_dropped(self._folder, _checked(path))
             return bytes(self._opened().get(_checked(path)).bytes())
         except FileNotFoundError:
             return None
@@ -118,6 +128,7 @@ class DataRoot:
         """
         try:
             self._opened().put(_checked(path), data)
+            self._close_to_others(path)
         except (OSError, BaseError) as error:
             raise StorageFault(f"Writing {self.uri(path)} failed: {error}") from error
 
@@ -163,6 +174,12 @@ class DataRoot:
         Raises:
             StorageFault: If the folder cannot be listed; a failed read is never an empty folder.
         """
+        if self._folder is not None and prefix.startswith(LANDING):
+            return [
+                StoredFile(path, status.st_size, _changed(status), _tag(status))
+                for path, status, fault in self._dropped(prefix)
+                if fault is None
+            ]
         try:
             found = [
                 _stored(item)
@@ -174,6 +191,32 @@ class DataRoot:
         except (OSError, BaseError) as error:
             raise StorageFault(f"Listing {self.uri(prefix or '.')} failed: {error}") from error
         return sorted(found, key=lambda item: item.path)
+
+    def strays(self, prefix: str) -> dict[str, str]:
+        """What lies in a landing folder and is not listed there, with the reason, by escaped path.
+
+        Raises:
+            StorageFault: If the folder cannot be listed.
+        """
+        if self._folder is None:
+            return {}
+        return {item.path: item.fault for item in self._dropped(prefix) if item.fault is not None}
+
+    def _dropped(self, prefix: str) -> Sequence[Dropped]:
+        assert self._folder is not None
+        try:
+            found = [*dropped_files(self._folder / _checked(prefix))]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StorageFault(f"Listing {self.uri(prefix)} failed: {error}") from error
+        return sorted(item._replace(path=f"{prefix.rstrip('/')}/{item.path}") for item in found)
+
+    def _close_to_others(self, path: str) -> None:
+        if self._folder is not None and path.startswith(QUARANTINE):
+            with suppress(PermissionError):  # a folder of another user's, who decides on it
+                (self._folder / QUARANTINE).chmod(0o700)
+                (self._folder / path).chmod(0o600)
 
     @counted("store")
     def delete(self, path: str) -> None:
@@ -251,6 +294,14 @@ def _stored(item: Mapping[str, Any]) -> StoredFile:
     return StoredFile(item["path"], size, modified, item["e_tag"] or f"{modified} {size}")
 
 
+def _changed(status: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1e6, UTC)
+
+
+def _tag(status: os.stat_result) -> str:
+    return f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
 def _object_store(location: str, options: Mapping[str, str]) -> Any:
     if location.startswith("s3://"):
         bucket, _, prefix = location.removeprefix("s3://").partition("/")
@@ -270,6 +321,6 @@ def _object_store(location: str, options: Mapping[str, str]) -> Any:
 def _checked(path: str) -> str:
     """The path itself, refused where it would leave the root."""
     parts = PurePosixPath(path).parts
-    if path.startswith("/") or os.sep + ".." in os.sep + path or ".." in parts:
+    if path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
         raise InputError(f"{path!r} is no path inside the data root.")
     return "/".join(parts)

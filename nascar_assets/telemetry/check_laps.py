@@ -10,7 +10,12 @@ import polars as pl
 
 from nascar_assets.feed.schemas import LAPS
 from nascar_assets.telemetry.contract import FeatureAvailabilityContract
-from nascar_assets.telemetry.feed_values import IMPOSSIBLE_SPEED_MPH, race_fact, race_start
+from nascar_assets.telemetry.feed_values import (
+    IMPOSSIBLE_SPEED_MPH,
+    MOST_LAPS,
+    race_fact,
+    race_start,
+)
 from nascar_assets.telemetry.laps import METADATA_COLUMNS
 from nascar_assets.telemetry.problems import ROWS_SHOWN, Problem, problem
 
@@ -126,6 +131,7 @@ def _rules(race: Mapping[str, Any]) -> list[_Rule]:
         (("driver_id",), pl.col("driver_id").is_null(), "the driver is missing"),
         (("lap", "driver_id"), lap.is_null(), "the lap number is missing"),
         (("lap", "driver_id"), lap < 0, "the lap number is negative"),
+        (("lap", "driver_id"), lap > MOST_LAPS, f"the lap number is above {MOST_LAPS}"),
         (
             ("lap", "driver_id"),
             seen_before & lap.is_not_null(),

@@ -11,12 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nascar_assets.feed.payload import LARGEST
 from nascar_assets.feed.schemas import LAPS
 from nascar_assets.telemetry.clean_lap_times import clean_lap_times
 from nascar_assets.telemetry.feed_values import (
     CLOCK_FULL_S,
     FLAG_NAMES,
     IMPOSSIBLE_SPEED_MPH,
+    MOST_LAPS,
+    MOST_SECONDS,
     feed_number,
     number,
     parse_json,
@@ -116,10 +119,14 @@ def lap_times_problems(body: Any, file: str) -> list[Problem]:
                 continue
             for key in ("Lap", "RunningPos"):
                 value = lap.get(key)
-                if not _is_whole(value) and not (key == "RunningPos" and value is None):
-                    wrong.setdefault((key, "not a whole number"), []).append(row)
+                if key == "RunningPos" and value is None:
+                    continue
+                if not _is_whole(value) or not 0 <= value <= MOST_LAPS:
+                    reason = f"not a whole number from 0 to {MOST_LAPS}"
+                    wrong.setdefault((key, reason), []).append(row)
             time = lap.get("LapTime")
-            if time is not None and number(time) is None:
+            seconds = number(time)
+            if time is not None and (seconds is None or abs(seconds) > MOST_SECONDS):
                 wrong.setdefault(("LapTime", "not a number"), []).append(row)
             speed = lap.get("LapSpeed")
             if speed is not None and feed_number(speed) is None:
@@ -129,7 +136,7 @@ def lap_times_problems(body: Any, file: str) -> list[Problem]:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed.payload import LARGEST, FeedFormatError, decoded
 from nascar_assets.telemetry.problems import RefusedFile, problem
 
 FLAG_NAMES: dict[int, str | None] = {
@@ -22,6 +21,12 @@ FLAG_NAMES: dict[int, str | None] = {
 }
 """Flag states by the feed's number. 1 to 4 and 8 occur in its race files; the rest is as the
 feed's readers agree on (pynascar's code table among them)."""
+
+MOST_LAPS = 2_000
+"""No race has a quarter of it; arrays are as long as the last lap, so none beyond it is read."""
+
+MOST_SECONDS = 100_000.0
+"""Seconds that no lap's field can hold: more than a day."""
 
 CLOCK_FULL_S = 9999.999
 """A lap time at which the feed's clock field is full: the true time is longer and unknown."""
@@ -45,11 +50,10 @@ def parse_json(payload: Any, file: str) -> Any:
         if not text.strip():
             raise RefusedFile([problem(file, "the file is empty")])
         try:
-            payload = json.loads(text)
-        except (ValueError, UnicodeDecodeError) as error:
-            raise RefusedFile(
-                [problem(file, f"the body is no JSON, cut short or damaged: {error}")]
-            ) from error
+            payload = None if text.strip() in ("null", b"null") else decoded(text, file)
+        except FeedFormatError as error:
+            reason = f"the body is no JSON, cut short or damaged: {error.message}"
+            raise RefusedFile([problem(file, reason)]) from error
     if payload is None:
         raise RefusedFile([problem(file, "the body is null: the feed has no data here")])
     return payload
@@ -80,10 +84,10 @@ def race_start(race: Mapping[str, Any]) -> datetime:
 
 
 def number(value: Any) -> float | None:
-    """A JSON number as a float; none for anything else, NaN and infinity included."""
+    """A JSON number as a float; none for anything else, NaN and numbers without bound included."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) else None
+    return float(value) if abs(value) < LARGEST else None
 
 
 def feed_number(value: Any) -> float | None:

@@ -32,6 +32,7 @@ from nascar_assets.telemetry.feed_values import (
     parse_json,
 )
 from nascar_assets.telemetry.marks import flag_problems, stop_problems
+from nascar_assets.telemetry.parquet_bounds import check_parquet
 from nascar_assets.telemetry.problems import Problem, RefusedFile, problem, quarantine_report
 
 IMPOSSIBLE_SHARE = 0.01
@@ -95,18 +96,12 @@ def validate_landed(
     if _size(source) == 0:
         return Validation(file, digest, "unknown", None, (problem(file, "the file is empty"),))
     try:
-        if file.endswith(".parquet") or _starts_as_parquet(source):
-            kind, laps, problems, notes = _parquet(source, race, file)
-        else:
-            kind, laps, problems, notes = _feed_body(_whole(source), race, file, others or {})
+        kind, laps, problems, notes = _found(source, file, race, others or {})
     except RefusedFile as refused:
         return Validation(file, digest, "unknown", None, refused.problems)
-    if laps is not None and not problems:
-        found, length_notes = length_problems(laps, race, file)
-        problems, notes = [*problems, *found], [*notes, *length_notes]
-        if kind != "lap_times" and "timestamp" in laps.collect_schema():
-            for name, other in (others or {}).items():
-                problems += clock_problems(laps, other, file, name)
+    except Exception as error:  # a stranger's file: what nobody foresaw is the file's fault
+        reason = f"it cannot be read: {type(error).__name__}: {error}"
+        return Validation(file, digest, "unknown", None, (problem(file, reason),))
     return Validation(file, digest, kind, None if problems else laps, tuple(problems), tuple(notes))
 
 
@@ -123,9 +118,12 @@ def validate_snapshots(
     digest = content_hash("".join(sorted(map(content_hash, snapshots))).encode())
     try:
         laps = laps_from_live_feed(snapshots, race, file=file).lazy()
+        problems = row_problems(laps, race, file)
     except RefusedFile as refused:
         return Validation(file, digest, "live_feed", None, refused.problems)
-    problems = row_problems(laps, race, file)
+    except Exception as error:
+        reason = f"it cannot be read: {type(error).__name__}: {error}"
+        return Validation(file, digest, "live_feed", None, (problem(file, reason),))
     note = f"{len(snapshots)} snapshots of the live feed: laps between two of them are missing."
     return Validation(
         file, digest, "live_feed", None if problems else laps, tuple(problems), (note,)
@@ -144,6 +142,22 @@ _Found = tuple[str, pl.LazyFrame | None, list[Problem], list[str]]
 """Kind, laps, problems, notes."""
 
 
+def _found(
+    source: bytes | Path, file: str, race: Mapping[str, Any], others: Mapping[str, pl.LazyFrame]
+) -> _Found:
+    if file.endswith(".parquet") or _starts_as_parquet(source):
+        kind, laps, problems, notes = _parquet(source, race, file)
+    else:
+        kind, laps, problems, notes = _feed_body(_whole(source), race, file, others)
+    if laps is not None and not problems:
+        found, length_notes = length_problems(laps, race, file)
+        problems, notes = [*problems, *found], [*notes, *length_notes]
+        if kind != "lap_times" and "timestamp" in laps.collect_schema():
+            for name, other in others.items():
+                problems += clock_problems(laps, other, file, name)
+    return kind, laps, problems, notes
+
+
 def _size(source: bytes | Path) -> int:
     return len(source) if isinstance(source, bytes) else source.stat().st_size
 
@@ -160,6 +174,8 @@ def _starts_as_parquet(source: bytes | Path) -> bool:
 
 
 def _parquet(source: bytes | Path, race: Mapping[str, Any], file: str) -> _Found:
+    if isinstance(source, bytes):
+        check_parquet(source, file)
     scan = pl.scan_parquet(io.BytesIO(source) if isinstance(source, bytes) else source)
     try:
         schema = scan.collect_schema()

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
 from polars.exceptions import PolarsError
 
-from nascar_assets.storage import DataRoot, StoredFile
+from nascar_assets.storage import DataRoot, StorageFault, StoredFile
 
 INDEX: dict[str, pl.DataType | type[pl.DataType]] = {
     "path": pl.String,
@@ -42,11 +42,14 @@ class Look:
 
     Attributes:
         files: A table `INDEX` of the files that are settled.
-        unsettled: Paths that changed a moment ago and are left for the next look.
+        unsettled: Paths that are left for the next look: they changed a moment ago, or cannot be
+            read.
+        unread: Why those that cannot be read cannot, by path.
     """
 
     files: pl.DataFrame
     unsettled: tuple[str, ...]
+    unread: Mapping[str, str]
 
 
 def sha256(data: bytes) -> str:
@@ -82,8 +85,7 @@ def look(
         most: Larger files are not read: they are known by their size, see `unread_size`.
 
     Raises:
-        StorageFault: If a folder cannot be listed or a file not read; a failed read is never an
-            empty folder.
+        StorageFault: If a folder cannot be listed; a failed read is never an empty folder.
     """
     listed: list[StoredFile] = [file for folder in folders for file in root.list(folder)]
     before = read_index(root, index)
@@ -101,6 +103,7 @@ def look(
     since = dict(before.select("path", "since").iter_rows())
     rows = []
     unsettled = []
+    unread = {}
     for path, size, modified in fresh.iter_rows():
         if abs(now - modified) < settle:
             unsettled.append(path)
@@ -108,7 +111,11 @@ def look(
         if most is not None and size > most:
             digest = f"{_UNREAD}{size}"
         else:
-            data = root.read(path)
+            try:
+                data = root.read(path)
+            except StorageFault as error:  # one file that cannot be read keeps no other out
+                unread[path] = str(error)
+                data = None
             if data is None or len(data) != size:  # gone or replaced since it was listed
                 unsettled.append(path)
                 continue
@@ -122,7 +129,7 @@ def look(
     remembered = pl.concat([files, kept]).unique("path", keep="first").sort("path")
     if not remembered.equals(before):
         root.write_frame(index, remembered)
-    return Look(files, tuple(unsettled))
+    return Look(files, tuple(unsettled), unread)
 
 
 def read_index(root: DataRoot, path: str) -> pl.DataFrame:

@@ -24,7 +24,7 @@ from nascar_assets.orchestration.automation.race_decisions import (
     stale_as_of,
 )
 from nascar_assets.orchestration.inputs.schedule import stored_schedule
-from nascar_assets.storage import DataRoot
+from nascar_assets.storage import DataRoot, StorageFault
 from nascar_assets.telemetry.sources import FEATURE_SOURCES, SOURCE, TABLES
 
 LAPS = "landing/laps"
@@ -45,7 +45,8 @@ class RacesSeen:
         landed: Races with landed files, by key.
         materialised: Content that each race's tables were made from, by key.
         unknown: Landed paths of no known race.
-        unsettled: Paths that may still have a writer.
+        unsettled: Paths that may still have a writer, or cannot be read.
+        unread: Why those that cannot be read cannot, by path.
         unsettled_races: Races with such a path, by key: what is seen of them is not the whole.
     """
 
@@ -55,6 +56,7 @@ class RacesSeen:
     materialised: Mapping[str, str]
     unknown: Sequence[str]
     unsettled: Sequence[str]
+    unread: Mapping[str, str]
     unsettled_races: frozenset[str]
 
 
@@ -67,7 +69,7 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
         settle: How long a landed file must have stayed as it is.
 
     Raises:
-        StorageFault: If a folder cannot be listed or a file not read.
+        StorageFault: If a folder cannot be listed.
     """
     found = look(root, [LANDING, LAPS], f"{INDEX}/feed.parquet", now, settle=settle)
     schedule = stored_schedule(root)
@@ -108,6 +110,7 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
         materialised=materialised_content(root, now),
         unknown=[*unknown, *foreign],
         unsettled=found.unsettled,
+        unread=found.unread,
         unsettled_races=frozenset(key for key in unsettled if key),
     )
 
@@ -155,7 +158,11 @@ def faults(root: DataRoot, races: Sequence[LandedRace], schedule: pl.DataFrame) 
     for race in schedule.filter(pl.col("race_key").is_in(sorted(wanted))).iter_rows(named=True):
         for kind in RACE_KINDS:
             path = race_path(kind, race["season"], race["series"], race["race_id"])
-            data = root.read(f"{LANDING}/{path}")
+            try:
+                data = root.read(f"{LANDING}/{path}")
+            except StorageFault as error:
+                found[f"{LANDING}/{path}"] = str(error)
+                continue
             file = parse_path(path)
             if data is None or file is None or manifest.get(path) == sha256(data):
                 continue

@@ -31,6 +31,7 @@ from nascar_assets.orchestration.jobs import as_of_job, race_job, schedule_job
 from nascar_assets.orchestration.partitions import RACES, RANGE_START, range_tags
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races
+from nascar_assets.orchestration.storage.quarantine import refused_strays
 from nascar_assets.orchestration.tags import (
     ASIDE,
     BACKFILL,
@@ -40,7 +41,7 @@ from nascar_assets.orchestration.tags import (
     RACE,
     set_aside_by,
 )
-from nascar_assets.storage import DataRoot
+from nascar_assets.storage import DataRoot, StorageFault
 
 INTERVAL_SECONDS = 15
 SCHEDULES = "cacher/"
@@ -138,12 +139,20 @@ def decide_feed(
     Raises:
         StorageFault: If a folder cannot be listed: then nothing is decided.
     """
-    from nascar_assets.orchestration.automation.seen_races import faults, see_races, stale_tables
+    from nascar_assets.feed.landing import LANDING, QUARANTINE
+    from nascar_assets.orchestration.automation.seen_races import (
+        LAPS,
+        faults,
+        see_races,
+        stale_tables,
+    )
     from nascar_assets.orchestration.automation.sensor_runs import to_be_repeated
 
     seen = see_races(root, now)
-    writing = [f"{path} is being written" for path in seen.unsettled]
-    tick = FeedTick([], [], {}, agreed, writing, sorted(apart))
+    writing = [f"{path} is being written" for path in {*seen.unsettled} - {*seen.unread}]
+    tick = FeedTick([], [], dict(seen.unread), agreed, sorted(writing), sorted(apart))
+    for folder in (LANDING, LAPS):
+        tick.notices |= refused_strays(root, folder, QUARANTINE)[0]
     for path in seen.unknown:
         tick.notices[path] = (
             "belongs to no race of the schedule, and waits for a schedule that has it"
@@ -218,7 +227,11 @@ def _schedule_pending(
     """Whether the races must wait for the schedule to be read again."""
     from nascar_assets.orchestration.inputs.schedule import landed_schedule, stored_schedule
 
-    landed = landed_schedule(root)
+    try:
+        landed = landed_schedule(root)
+    except StorageFault as error:
+        tick.notices["schedule"] = f"{error} The schedule read before is kept."
+        return False
     for notice in landed.notices:
         tick.notices[notice.split(":")[0]] = notice
     if landed.frame.equals(stored_schedule(root)):

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from nascar_assets.errors import InputError
+from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.files import SMALL, check_size
 from nascar_assets.orchestration.automation.landing_index import look, sha256, unread_size
 from nascar_assets.orchestration.automation.run_state import (
@@ -29,10 +29,10 @@ from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePla
 from nascar_assets.orchestration.jobs import slate_job
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_slates
-from nascar_assets.orchestration.storage.quarantine import set_aside
+from nascar_assets.orchestration.storage.quarantine import refused_strays, set_aside
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.orchestration.tags import AT, SALARIES, SLATE
-from nascar_assets.storage import DataRoot
+from nascar_assets.storage import DataRoot, StorageFault
 from nascar_assets.telemetry.sources import OF_THE_RACE, SOURCE
 
 QUARANTINE = "quarantine/salaries"
@@ -123,6 +123,7 @@ def register_landed(
         for path, (_, _, outcome) in decision.cursor.outcomes.items()
         if outcome.state != "slate" and any(file.path == path for file in files)
     }
+    notices |= found.unread
     notices |= {
         path: f"{other} was written later and stands for this slate."
         for path, other in decision.superseded.items()
@@ -135,13 +136,18 @@ def register_landed(
     for path, outcome in decision.news.items():
         if outcome.state == "refused":
             _quarantine(root, path, hashes[path], outcome.text)
-    fresh = {path for path, outcome in decision.news.items() if path in notices}
+    strays, fresh = refused_strays(root, SALARY_FOLDER, QUARANTINE)
+    notices |= strays
+    fresh |= {path for path, outcome in decision.news.items() if path in notices}
     return decision.cursor, notices, fresh
 
 
 def _as_seen(root: DataRoot, path: str, digest: str) -> bytes | None:
     """A file that still is what was looked at; one that was replaced since waits."""
-    data = root.read(path)
+    try:
+        data = root.read(path)
+    except StorageFault:
+        return None
     return data if data is not None and sha256(data) == digest else None
 
 
@@ -159,16 +165,15 @@ def _read(
         if data is None:
             return None
         salaries = read_salaries(data, path.removeprefix(f"{SALARY_FOLDER}/"))
-    except InputError as error:
-        return Outcome("refused", str(error))
-    except Exception as error:  # one file that nobody foresaw must not keep all others out
-        return Outcome("refused", f"It cannot be read: {type(error).__name__}: {error}")
-    try:
         registration, _ = place_slate(root, salaries, None, now)
     except (RaceNotFound, MissingPartition) as error:
         return Outcome("waiting", f"It waits for its race. {error}")
     except InputError as error:
         return Outcome("refused", str(error))
+    except EnvironmentFault:
+        raise
+    except Exception as error:  # one file that nobody foresaw must not keep all others out
+        return Outcome("refused", f"It cannot be read: {type(error).__name__}: {error}")
     made[path] = registration
     return Outcome("slate", registration.slate_id)
 

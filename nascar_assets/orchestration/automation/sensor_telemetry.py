@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.storage import DataRoot, StorageFault
 
@@ -32,6 +33,7 @@ _KEY = re.compile(r"(?<!\d)\d{4}-(?:cup|xfinity|trucks)-x?\d{2}(?!\d)")
 def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
     """Two looks in one tick, so that a complete file needs no second tick."""
     from nascar_assets.orchestration.automation.notify import tell
+    from nascar_assets.orchestration.storage.quarantine import refused_strays
     from nascar_assets.telemetry.landing import SETTLE, LandingCursor
     from nascar_assets.telemetry.validate import content_hash
 
@@ -45,7 +47,10 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
         cursor = decision.cursor
         for ready in decision.ready:
             for path, content in ready.files.items():
-                data = root.read(path)
+                try:
+                    data = root.read(path)
+                except StorageFault:
+                    data = None
                 if data is None or content_hash(data) != content:
                     cursor = cursor.without(path)  # replaced since: the next look reads it
                     continue
@@ -57,6 +62,7 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
         if last or not decision.waiting:
             break
         time.sleep(SETTLE.total_seconds() + 0.1)
+    notices |= refused_strays(root, FOLDER, QUARANTINE)[0]
     notices |= {path: f"It cannot be read: {why}" for path, why in decision.unread.items()}
     notices |= dict.fromkeys(
         decision.unknown,
@@ -112,17 +118,24 @@ def race_of(root: DataRoot, path: str, races: Mapping[str, str]) -> str | None:
     found = {races[number] for number in re.findall(r"\d+", name) if number in races}
     if len(found) == 1:
         return found.pop()
-    return _race_inside(root.read(path) or b"", races)
+    try:
+        return _race_inside(root.read(path) or b"", races)
+    except StorageFault:
+        return None
 
 
 def _race_inside(data: bytes, races: Mapping[str, str]) -> str | None:
     """The race that Parquet laps or a live feed name themselves."""
+    from nascar_assets.telemetry.feed_values import parse_json
+    from nascar_assets.telemetry.parquet_bounds import check_parquet
+
     try:
         if data[:4] != b"PAR1":
-            body = json.loads(data)
+            body = parse_json(data, "")
             return races.get(str(body.get("race_id"))) if isinstance(body, dict) else None
+        check_parquet(data, "")
         ids = pl.read_parquet(io.BytesIO(data), columns=["race_id"])["race_id"].unique()
-    except (pl.exceptions.PolarsError, OSError, ValueError):
+    except (pl.exceptions.PolarsError, OSError, InputError):
         return None
     return races.get(str(ids[0])) if len(ids) == 1 else None
 
@@ -148,9 +161,16 @@ def take(root: DataRoot, path: str, data: bytes, race_key: str) -> str | None:
 
     inputs = RaceInputs(root, with_entrants(root, schedule_rows(root, [race_key])[race_key]))
     name = path.removeprefix(f"{FOLDER}/")
-    found = validate_landed(data, name, inputs.race, accepted_laps(inputs, name))
-    if found.accepted and _put(inputs, found, data):
-        return None
+    try:
+        found = validate_landed(data, name, inputs.race, accepted_laps(inputs, name))
+        if found.accepted and _put(inputs, found, data):
+            return None
+    except EnvironmentFault:
+        raise
+    except Exception as error:  # one file that nobody foresaw must not keep all others out
+        reason = f"It cannot be read: {type(error).__name__}: {error}"
+        set_aside(root, f"{QUARANTINE}/{name}", data, {"race": race_key, "reason": reason})
+        return reason
     report = {"race": race_key, **found.report()}
     if not found.problems:
         report["problems"] = [{"reason": f"It holds no laps of its own ({found.kind})."}]

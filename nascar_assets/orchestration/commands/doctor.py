@@ -17,6 +17,7 @@ from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.redaction import redacted
 
 LOW_SPACE_BYTES = 2 * 1024**3
 
@@ -70,6 +71,11 @@ def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
             lambda: _sensors(home),
             "In the UI, under Automation: start what is stopped; a failed tick's page says why.",
         ),
+        (
+            "entries",
+            lambda: _entries(home),
+            "Remove the file that is named, or put it back as it was; then enter it again.",
+        ),
         ("settings", _settings, "Correct or unset it; docs/operations.md lists the settings."),
         (
             "graph",
@@ -103,7 +109,7 @@ def _finding(name: str, check: Callable[[], str], remedy: str) -> Finding:
     try:
         return Finding(name, True, check())
     except Exception as error:  # whatever it is, it is what the doctor was asked for
-        text = str(error).strip().splitlines()
+        text = redacted(str(error)).strip().splitlines()
         return Finding(name, False, text[0] if text else type(error).__name__, remedy)
 
 
@@ -191,6 +197,16 @@ def _sensors(home: str) -> str:
     return f"{len(states)} known, none stopped or failing"
 
 
+def _entries(home: str) -> str:
+    """What people entered and cannot be used is named, for it is left out everywhere."""
+    from nascar_assets.orchestration.inputs.graph import entry_store
+
+    entries, faults = entry_store(Platform(home=home)).examined()
+    if faults:
+        raise EnvironmentFault("; ".join(faults))
+    return f"{len(entries)} overrides and vetoes"
+
+
 def _settings() -> str:
     from nascar_assets.orchestration.automation.sensor_poll import poll_interval
 
@@ -209,7 +225,7 @@ def _graph(home: str) -> str:
     platform = Platform(home=home)
     with open_platform_graph(platform) as engine:
         engine.read("RETURN 1 AS answer")  # a graph without nodes yet is in order, too
-    return platform.graph_setting or "embedded"
+    return redacted(platform.graph_setting or "embedded")
 
 
 def _upload_folder(home: str) -> str:
@@ -246,7 +262,7 @@ def _feed(feed: str, newest: int) -> str:
     source = open_feed(feed)
     for season in range(newest, 2014, -1):
         if source.read(schedule_path(season)) is not None:
-            return f"{feed} (schedule of {season} there)"
+            return redacted(f"{feed} (schedule of {season} there)")
     raise EnvironmentFault(f"{feed} holds no schedule of any season.")
 
 
@@ -261,4 +277,4 @@ def environment_summary() -> dict[str, str]:
         "NASCAR_REAL_DATA",
         "NASCAR_CLOCK",
     )
-    return {name: os.environ[name] for name in names if name in os.environ}
+    return {name: redacted(os.environ[name]) for name in names if name in os.environ}

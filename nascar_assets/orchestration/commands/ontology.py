@@ -248,7 +248,7 @@ def entry_effect(home: str, entry: OverrideEntry, slate_id: str | None) -> dict[
 def _number(text: str) -> float | int | tuple[int, ...]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if isinstance(value, list) and all(isinstance(item, int) for item in value):
         return tuple(value)

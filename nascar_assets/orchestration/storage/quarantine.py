@@ -6,18 +6,51 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from nascar_assets.redaction import redacted
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.dropped import safe_name
 
 
-def set_aside(root: DataRoot, path: str, data: bytes, report: Mapping[str, Any]) -> None:
+def set_aside(root: DataRoot, path: str, data: bytes | None, report: Mapping[str, Any]) -> bool:
     """Puts a refused file into quarantine with its report beside it.
 
     Args:
         root: The data root.
-        path: Where the file goes; its report goes to `<path>.report.json`.
-        data: The file's bytes.
+        path: Where the file goes, its name made plain; its report goes to `<path>.report.json`.
+        data: The file's bytes; none for what must not be read, which has the report alone.
         report: What is wrong with it.
+
+    Returns:
+        Whether this report was not there before.
     """
-    text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)
-    root.write(path, data)
-    root.write(f"{path}.report.json", text.encode() + b"\n")
+    folder, _, name = path.rpartition("/")
+    path = f"{folder}/{safe_name(name)}"
+    text = redacted(json.dumps(report, indent=1, sort_keys=True) + "\n").encode()
+    if root.read(f"{path}.report.json") == text:
+        return False
+    if data is not None:
+        root.write(path, data)
+    root.write(f"{path}.report.json", text)
+    return True
+
+
+def refused_strays(root: DataRoot, folder: str, quarantine: str) -> tuple[dict[str, str], set[str]]:
+    """What lies in a landing folder and is not looked at, each with a report in quarantine.
+
+    Links, pipes, names that are no names and files without bound stay where they are, unread.
+
+    Args:
+        root: The data root.
+        folder: The landing folder.
+        quarantine: Where the reports go.
+
+    Returns:
+        The reasons by escaped path, and the paths whose report is new.
+    """
+    found = root.strays(folder)
+    new = set()
+    for path, reason in found.items():
+        name = path.removeprefix(f"{folder}/").replace("/", "_")
+        if set_aside(root, f"{quarantine}/{name}", None, {"file": path, "reason": reason}):
+            new.add(path)
+    return found, new

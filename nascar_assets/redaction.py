@@ -1,0 +1,61 @@
+"""Secrets out of text: what settings and addresses keep to themselves is shown as `***`.
+
+Every error, print, log line and report of ours goes through `redacted`, so that a password is
+removed where text is made and not wherever it may turn up.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote, unquote, urlsplit
+
+HIDDEN = "***"
+
+_SETTINGS = re.compile(r"(NASCAR|AWS|PG|NEO4J|DAGSTER)\w*(PASSWORD|SECRET|TOKEN|ACCESS_KEY_ID)\w*")
+"""Names of settings whose whole value is a secret."""
+
+_WHOLE = ("NASCAR_NOTIFY_WEBHOOK",)
+"""Addresses that let in whoever knows them."""
+
+_USER = re.compile(r"(?<![A-Za-z])([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#'\"<>]*@")
+_QUERY = re.compile(
+    r"([?&;](?:[\w.-]*(?:token|key|secret|password|passwd|signature|auth|credential)|sig|pwd)=)"
+    r"[^&;#\s'\"<>]+",
+    re.IGNORECASE,
+)
+_SHORTEST = 4
+"""A shorter secret would take letters out of every word."""
+
+
+def redacted(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The text without the secrets of the settings, nor of any address in it."""
+    for secret in sorted(set(_secrets(environment)), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return _QUERY.sub(rf"\g<1>{HIDDEN}", _USER.sub(rf"\g<1>{HIDDEN}@", text))
+
+
+def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
+    """Every spelling of every secret that the environment holds."""
+    for name, value in environment.items():
+        if _SETTINGS.fullmatch(name):
+            yield from _spellings(value)
+        elif name.startswith("NASCAR_") and "://" in value:
+            if name in _WHOLE:
+                yield from _spellings(value.partition("://")[2].partition("/")[2])
+            try:
+                password = urlsplit(value).password
+            except ValueError:  # no address; what stands between : and @ is still no one's business
+                password = value.partition("://")[2].rpartition("@")[0].partition(":")[2]
+            yield from _spellings(password or "")
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    if len(secret) >= _SHORTEST:
+        yield from (
+            secret,
+            unquote(secret),
+            quote(secret, safe=""),
+            quote(unquote(secret), safe=""),
+        )
