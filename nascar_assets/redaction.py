@@ -21,7 +21,8 @@ _WHOLE = ("NASCAR_NOTIFY_WEBHOOK",)
 
 _USER = re.compile(r"(?<![A-Za-z])([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#'\"<>]*@")
 _QUERY = re.compile(
-    r"([?&;](?:[\w.-]*(?:token|key|secret|password|passwd|signature|auth|credential)|sig|pwd)=)"
+    r"([?&;](?:(?:[\w.-]*[_.-]|api|access)?"
+    r"(?:token|key|secret|password|passwd|signature|auth|credential)|sig|pwd)=)"
     r"[^&;#\s'\"<>]+",
     re.IGNORECASE,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nascar_assets.errors import InputError
+from nascar_assets.visible import visible
 
 ROWS_SHOWN = 20
 """Rows that a problem lists; a file with a million bad rows needs no report of a million lines."""
@@ -52,7 +53,7 @@ class RefusedFile(InputError):
 def problem(file: str, reason: str, column: str | None = None, rows: Iterable[int] = ()) -> Problem:
     """A problem with its rows counted and the list of them cut to what a report shows."""
     every = list(rows)
-    return Problem(file, column, tuple(every[:ROWS_SHOWN]), len(every), reason)
+    return Problem(file, column, tuple(every[:ROWS_SHOWN]), len(every), visible(reason.strip()))
 
 
 def quarantine_report(

@@ -17,9 +17,9 @@ import pytest
 from nascar_assets.orchestration.automation import sensor_telemetry
 from nascar_assets.orchestration.automation.sensor_salaries import register_landed
 from nascar_assets.orchestration.automation.slate_decisions import SalaryCursor
+from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
 from nascar_assets.telemetry.validate import validate_landed
-from nascar_assets_tests.orchestration.conftest import World
 from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
 
 SECRET = b"outside the home: nobody else's business"
@@ -82,11 +82,13 @@ def names_are_plain(texts: Any) -> bool:
 
 
 def test_a_salary_file_beside_strange_ones_is_registered(
-    races: Path, world: World, outside: Path
+    races: Path, sample_folder: tuple[Sample, Path], outside: Path
 ) -> None:
+    sample, made = sample_folder
+    salaries = made / "salaries" / sample.slate_file
     folder = races / "landing/salaries"
     count = strange_files(folder, outside, ".csv")
-    (folder / "..csv").write_bytes(world.salaries.read_bytes())  # an odd name, but a name
+    (folder / "..csv").write_bytes(salaries.read_bytes())  # an odd name, but a name
     settle_files(races)
     root, now = DataRoot.open(races), datetime.now(UTC)
     race = datetime(2026, 2, 10, tzinfo=UTC)

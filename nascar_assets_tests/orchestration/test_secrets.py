@@ -1,0 +1,131 @@
+"""A journey with marked secrets in every setting: no byte of them is written or printed."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nascar_assets.sample import Sample
+
+MARK = "mark3d"
+SECRETS = {
+    "NASCAR_GRAPH_PASSWORD": f"{MARK}-graph",
+    "NASCAR_API_WEBHOOK_SECRET": f"{MARK}-hook-{'x' * 40}",
+    "NASCAR_NOTIFY_WEBHOOK": f"http://127.0.0.1:9/{MARK}-notify",
+    "NASCAR_NOTIFY_MAIL_TO": "ann@example.org",
+    "NASCAR_NOTIFY_MAIL_SERVER": f"smtp://ann:{MARK}-mail@127.0.0.1:9",
+    "AWS_ACCESS_KEY_ID": f"{MARK}-key-id",
+    "AWS_SECRET_ACCESS_KEY": f"{MARK}-key",
+}
+CLOSED = "127.0.0.1:9"
+
+
+class Guarded(SimpleHTTPRequestHandler):
+    """The sample's feed, for one user alone."""
+
+    wanted = "Basic " + base64.b64encode(f"ann:{MARK}-feed@".encode()).decode()
+
+    def do_GET(self) -> None:
+        if self.headers.get("Authorization") != self.wanted:
+            self.send_error(401)
+        else:
+            super().do_GET()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def feed(sample_folder: tuple[Sample, Path]) -> Iterator[str]:
+    handler = partial(Guarded, directory=str(sample_folder[1] / "feed"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://ann:{MARK}-feed%40@127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def nascar(home: Path, *words: str, **settings: str) -> tuple[int, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("NASCAR_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "nascar_assets.cli", *words],
+        env={**kept, **SECRETS, "NASCAR_HOME": str(home), "NASCAR_TRACE": "1", **settings},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_no_secret_is_written_or_printed(feed: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    said: dict[str, str] = {}
+
+    def go(name: str, code: int, *words: str, **settings: str) -> None:
+        found, said[name] = nascar(home, *words, **settings)
+        assert found == code, said[name]
+
+    seasons = ["--series", "cup", "--seasons", "2025"]
+    go("sync", 0, "sync", *seasons, NASCAR_FEED=feed)
+    go("sync by option", 0, "sync", "--feed", feed, *seasons, "--json")
+    away = f"http://ann:{MARK}-away@{CLOSED}"
+    go("feed away", 1, "sync", "--feed", away, *seasons, "--home", str(tmp_path / "none"))
+    go("refused feed", 2, "sync", "--feed", f"ftp://ann:{MARK}@h/x", *seasons)
+    go("doctor", 0, "doctor", "--json", NASCAR_FEED=feed)
+    graph = f"bolt://ann:{MARK}-in-address@{CLOSED}"
+    go("doctor of a graph", 1, "doctor", "--json", NASCAR_GRAPH=graph, NASCAR_FEED=feed)
+    go(
+        "graph away",
+        1,
+        "ontology",
+        "load",
+        NASCAR_GRAPH=f"bolt://{CLOSED}",
+        NASCAR_GRAPH_USER="ann",
+    )
+    storage = f"postgresql://ann:{MARK}-postgres@{CLOSED}/x"
+    go("doctor of a storage", 1, "doctor", "--json", NASCAR_STORAGE=storage)
+    (home / "dagster/dagster.yaml").unlink()
+    bucket = {"AWS_ENDPOINT_URL": f"http://{CLOSED}", "AWS_ALLOW_HTTP": "true"}
+    local = str(tmp_path / "local")
+    go("bucket away", 1, "coverage", "--home", "s3://bucket/x", NASCAR_LOCAL=local, **bucket)
+    for name, text in said.items():
+        assert MARK not in text, (name, text)
+    assert "***" in said["doctor"]  # the setting is named, its user is not
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) > 100
+    assert [str(path) for path in written if MARK.encode() in path.read_bytes()] == []
+
+
+def test_a_quarantine_report_of_the_feed_holds_no_secret(
+    sample_folder: tuple[Sample, Path], feed: str, tmp_path: Path
+) -> None:
+    from datetime import UTC, datetime
+
+    from nascar_assets.feed.landing import sync_from
+    from nascar_assets.storage import DataRoot
+
+    path = sample_folder[1] / "feed/cacher/2025/race_list_basic.json"
+    good = path.read_bytes()
+    root = DataRoot.open(tmp_path / "home")
+    try:
+        path.write_bytes(good[:100])
+        with pytest.raises(Exception, match="no usable schedule") as error:
+            sync_from(feed, root, ["cup"], [2025], now=datetime.now(UTC))
+    finally:
+        path.write_bytes(good)
+    assert MARK not in str(error.value)
+    reports = list((tmp_path / "home").rglob("*.report.json"))
+    assert len(reports) == 1
+    assert MARK not in reports[0].read_text()
