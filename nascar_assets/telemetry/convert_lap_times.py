@@ -118,7 +118,7 @@ def lap_times_problems(body: Any, file: str) -> list[Problem]:
                 wrong.setdefault(("Laps", "a lap is no object"), []).append(row)
                 continue
             for key in ("Lap", "RunningPos"):
-                value = lap.get(key)
+                value: Any = lap.get(key)
                 if key == "RunningPos" and value is None:
                     continue
                 if not _is_whole(value) or not 0 <= value <= MOST_LAPS:
