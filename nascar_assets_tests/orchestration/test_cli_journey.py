@@ -535,7 +535,7 @@ def test_a_sync_takes_up_a_correction_whose_sync_was_killed(world: World, races:
     assert season_tables(races) == whole
 
 
-def test_the_demo_goes_from_nothing_to_two_paths(world: World) -> None:
+def test_the_demo_goes_to_two_paths(world: World) -> None:
     paths = world.result["paths"]
     assert Path(paths["upload"]).stat().st_size > 500
     assert Path(paths["report"]).stat().st_size > 10_000
