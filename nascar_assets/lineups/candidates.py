@@ -69,9 +69,7 @@ def legal_space(
     """Every lineup under the cap that keeps the rules, in lexicographic order."""
     arrays = rule_arrays(count_rules, sum_rules, problem.salary.shape[0])
     salary = np.minimum(problem.salary, problem.cap + 1)
-    masks, _ = space_kernel.enumerate_space(
-        salary, problem.cap, problem.roster_size, *arrays, False
-    )
+    masks, _ = space_kernel.enumerate_space(salary, problem.cap, problem.roster_size, arrays, False)
     return masks
 
 

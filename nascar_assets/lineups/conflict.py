@@ -43,7 +43,7 @@ def find_conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict 
         np.minimum(problem.salary, problem.cap + 1),
         problem.cap,
         problem.roster_size,
-        *arrays,
+        arrays,
         True,
     )
     labels = [rule.label for rule in problem.count_rules]

@@ -8,7 +8,7 @@ answer whatever the order of the search, and the low bits of an optimal sum name
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,23 @@ Ints = npt.NDArray[np.int64]
 
 _NONE = np.int64(-(2**61))
 _CHUNK = 64
+
+
+class Search(NamedTuple):
+    """Scratch of one search, reused by every scenario of a thread; positions are by reduced value.
+
+    `v`, `c`: a position's value and salary. `prefix`: sums of the reduced values before it.
+    `cheapest` [i, r]: the least that r drivers from position i on cost. `chosen`, `value_at`,
+    `budget_at`: by depth, the position taken, the value so far, the dollars left.
+    """
+
+    v: Ints
+    c: Ints
+    prefix: Ints
+    cheapest: Ints
+    chosen: Ints
+    value_at: Ints
+    budget_at: Ints
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -97,9 +114,13 @@ def dollar_price(
     bits: int,
     best: Ints,
 ) -> Any:
-    """The dual price of a dollar in value units: the lower envelope's corner, by cutting planes.
+    """The dual price of a dollar in value units: where the bound is least, by cutting planes.
 
-    Any price from 0 up gives a valid bound; this one gives the tightest at the root.
+    Any price from 0 up gives a valid bound; this one gives the tightest at the root. The bound as a
+    function of the price is the upper envelope of one line a lineup, so convex: between a lineup
+    over the cap and one under it, the price at which both are worth the same is tried, and the
+    lineup that is best there takes the place of one of them, until no better one is found
+    (Kelley, 1960, doi:10.1137/0108053, in one dimension). Prices are fractions of integers.
     """
     points_high, salary_high = _pick_at(0, 1, points, salary, kept, count, roster_size, best)
     if salary_high <= cap:
@@ -141,16 +162,19 @@ def _branch_and_bound(
     kept: Ints,
     count: int,
     node_cap: int,
-    v: Ints,
-    c: Ints,
-    prefix: Ints,
-    cheapest: Ints,
-    chosen: Ints,
-    value_at: Ints,
-    budget_at: Ints,
+    search: Search,
 ) -> Any:
-    """The best sum of values, or `_NONE` when the node cap was reached first."""
-    # Order by reduced value, so that the best completion from any position is the next drivers.
+    """The best sum of values, or `_NONE` when the node cap was reached first.
+
+    With a price p >= 0 of a dollar, a lineup that fits the budget is worth at most
+    `p * budget + sum of (value - p * salary)`: what it spends is no more than the budget
+    (Lagrangian relaxation of the cap; Fisher, 1981, doi:10.1287/mnsc.27.1.1). The places that are
+    still free are therefore worth at most p times what is left plus the largest reduced values
+    from here on, and a branch whose bound is not above the best lineup found is left.
+    """
+    v, c, prefix, cheapest, chosen, value_at, budget_at = search
+    # Order by reduced value, so that the best completion from any position is the next drivers:
+    # prefix[j + r] - prefix[j] is the sum of the r largest reduced values from position j on.
     for position in range(count):
         driver = kept[position]
         reduced = value[driver] - price * salary[driver]
@@ -189,6 +213,7 @@ def _branch_and_bound(
         down = False
         if j + rest <= count:
             bound = used + price * budget
+            # The bound only falls along j, so the first position that fails ends the row.
             if rest == 1:
                 while j < count and bound + prefix[j + 1] - prefix[j] > best:
                     if c[j] <= budget and used + v[j] > best:
@@ -229,6 +254,8 @@ def _dynamic_programme(
             table[r, b] = _NONE
     for b in range(cap_units + 1):
         table[0, b] = 0
+    # table[r, b]: the best value of r of the drivers seen so far within b units. Places run
+    # downwards, so that a driver fills one place only (the 0/1 knapsack's usual order).
     for position in range(count):
         driver = kept[position]
         cost = units[driver]
@@ -284,13 +311,15 @@ def solve(
         kept = np.empty(n_drivers, np.int64)
         top = np.empty(roster_size, np.int64)
         pick = np.empty(roster_size, np.int64)
-        v = np.empty(n_drivers + 1, np.int64)
-        c = np.empty(n_drivers + 1, np.int64)
-        prefix = np.empty(n_drivers + 2, np.int64)
-        cheapest = np.empty((n_drivers + 1, roster_size + 1), np.int64)
-        chosen = np.empty(roster_size + 1, np.int64)
-        value_at = np.empty(roster_size + 1, np.int64)
-        budget_at = np.empty(roster_size + 1, np.int64)
+        search = Search(
+            np.empty(n_drivers + 1, np.int64),
+            np.empty(n_drivers + 1, np.int64),
+            np.empty(n_drivers + 2, np.int64),
+            np.empty((n_drivers + 1, roster_size + 1), np.int64),
+            np.empty(roster_size + 1, np.int64),
+            np.empty(roster_size + 1, np.int64),
+            np.empty(roster_size + 1, np.int64),
+        )
         table = np.empty((1, 1), np.int64)
         for s in range(chunk * _CHUNK, min((chunk + 1) * _CHUNK, n_scenarios)):
             for driver in range(n_drivers):
@@ -301,21 +330,7 @@ def solve(
             count = _undominated(value, salary, by_salary, roster_size, kept, top)
             price = dollar_price(row, salary, cap, kept, count, roster_size, bits, pick)
             best = _branch_and_bound(
-                value,
-                salary,
-                cap,
-                roster_size,
-                price,
-                kept,
-                count,
-                node_cap,
-                v,
-                c,
-                prefix,
-                cheapest,
-                chosen,
-                value_at,
-                budget_at,
+                value, salary, cap, roster_size, price, kept, count, node_cap, search
             )
             if best == _NONE:
                 if table.shape[0] == 1:

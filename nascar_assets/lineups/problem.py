@@ -7,6 +7,7 @@ import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -312,9 +313,21 @@ def ownership_rule(most: float, ownership: npt.NDArray[np.float64]) -> SumRule:
     return SumRule(label, weights, 0, math.floor(most * OWNERSHIP_SCALE + 1e-6))
 
 
+class Rules(NamedTuple):
+    """Rules on one lineup for compiled code: C count rules, then R sum rules."""
+
+    conditions: npt.NDArray[np.uint64]  # [C] drivers who must all be in the lineup for it to ask
+    targets: npt.NDArray[np.uint64]  # [C] drivers who are counted
+    least: npt.NDArray[np.int64]  # [C]
+    most: npt.NDArray[np.int64]  # [C]
+    weights: npt.NDArray[np.int64]  # [R, N] what each driver adds
+    weight_least: npt.NDArray[np.int64]  # [R]
+    weight_most: npt.NDArray[np.int64]  # [R]
+
+
 def rule_arrays(
     count_rules: Iterable[CountRule], sum_rules: Iterable[SumRule], n_drivers: int
-) -> tuple[npt.NDArray[np.generic], ...]:
+) -> Rules:
     """Rules as the arrays that the compiled enumeration takes."""
     counts = list(count_rules)
     sums = list(sum_rules)
@@ -323,14 +336,14 @@ def rule_arrays(
             f"{len(counts) + len(sums)} rules on a lineup; at most {MOST_RULES} are taken."
         )
     weights = np.array([rule.weights for rule in sums], np.int64).reshape(len(sums), n_drivers)
-    return (
-        np.array([rule.condition for rule in counts], np.uint64),
-        np.array([rule.target for rule in counts], np.uint64),
-        np.array([rule.least for rule in counts], np.int64),
-        np.array([rule.most for rule in counts], np.int64),
-        weights,
-        np.array([rule.least for rule in sums], np.int64),
-        np.array([rule.most for rule in sums], np.int64),
+    return Rules(
+        conditions=np.array([rule.condition for rule in counts], np.uint64),
+        targets=np.array([rule.target for rule in counts], np.uint64),
+        least=np.array([rule.least for rule in counts], np.int64),
+        most=np.array([rule.most for rule in counts], np.int64),
+        weights=weights,
+        weight_least=np.array([rule.least for rule in sums], np.int64),
+        weight_most=np.array([rule.most for rule in sums], np.int64),
     )
 
 

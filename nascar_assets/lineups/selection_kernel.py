@@ -131,7 +131,11 @@ def greedy(
     """Fills the free places of `members` (-1) with the candidates that add most, lazily.
 
     Upper bounds on the set and shared drivers are kept where they can be; lower bounds are left to
-    `repair`. Gains only fall as the set grows, so a stale gain is an upper bound.
+    `repair`. What a candidate adds is the sum over scenarios of what it is worth above the best
+    member so far. The best only rises as the set grows, so that gains only fall (the sum is
+    submodular; Nemhauser, Wolsey and Fisher, 1978, doi:10.1007/BF01588971) and a stale gain is an
+    upper bound: a candidate is weighed again only where its bound could still win (Minoux, 1978,
+    doi:10.1007/BFb0006528). Among equal gains the first in the order wins.
     """
     n_candidates, n_scenarios = value.shape
     covered = np.zeros(n_scenarios, np.int32)
@@ -213,7 +217,10 @@ def repair(
 ) -> Any:
     """Swaps members until every bound over the set holds; what is left of the violation.
 
-    Each step takes the swap that mends most, and among those the one that keeps most of `own`.
+    Each step takes the swap that mends most, and among those the one that keeps most of `own`. The
+    violation is the sum of the distances of all counts from their bounds: it falls by one at least
+    in each step, so the search ends. A candidate that shares too many drivers with one member may
+    only take that member's place, and with two members none.
     """
     n_candidates = masks.shape[0]
     n = members.shape[0]
@@ -259,6 +266,8 @@ def repair(
                 if conflicts[candidate] == 1 and partner[candidate] != position:
                     continue
                 member = members[position]
+                # Only what changes a count for the better can lessen the violation: a bit test
+                # over whole words spares most pairs the exact sum below.
                 mends = False
                 for word in range(features.shape[1]):
                     mine = features[member, word]
@@ -316,6 +325,17 @@ def improve(
     max_passes: Any,
 ) -> tuple[Any, Any]:
     """Swaps members for candidates while the set's worth rises and no bound gets worse.
+
+    A scenario is worth its best member's value, `first`; `second` is what is left if that member,
+    the `owner`, goes. So member m takes `loss[m]`, the sum of first - second over the scenarios it
+    owns, with it. Candidate c in m's place changes the worth by
+
+        gain(c) + kept(c, m) - loss[m],   gain(c) = sum over scenarios of max(0, v - first),
+        kept(c, m) = sum over m's scenarios of (min(v, first) - second) where v > second,
+
+    since there c is what is left instead of `second`. `kept` of all members comes out of the one
+    pass that `gain` takes (FastPAM's shared accumulator). A swap is made at once where it helps,
+    and the search ends after a whole pass without one: a local optimum.
 
     Args:
         value: [M, S] value of each candidate in each scenario, not negative.
@@ -391,6 +411,7 @@ def improve(
                 if change <= best_change:
                     continue
                 allowed = True
+                # A count at its lower bound may lose no member, one at its upper gain none.
                 for word in range(n_words):
                     mine = features[members[position], word]
                     theirs = features[candidate, word]
@@ -411,6 +432,7 @@ def improve(
             swaps += 1
             idle = 0
             loss[:] = 0
+            # Only where the one who went was best or second best are all members looked at again.
             for s in range(n_scenarios):
                 if owner[s] == best or runner[s] == best:
                     _rank_scenario(value, members, s, first, second, owner, runner)

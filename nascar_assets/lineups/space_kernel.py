@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
+from nascar_assets.lineups.problem import Rules
+
 Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
 Masks = npt.NDArray[np.uint64]
@@ -22,7 +24,11 @@ _SCENARIOS = 1024
 
 @njit(cache=True, nogil=True, inline="always")
 def count_bits(mask: Any) -> Any:
-    """Number of drivers in a mask."""
+    """Number of drivers in a mask.
+
+    Pairs, nibbles and bytes are added side by side; the product sums the bytes into the highest
+    one (Warren, Hacker's Delight, 5-1).
+    """
     m = np.uint64(mask)
     m = m - ((m >> np.uint64(1)) & np.uint64(0x5555555555555555))
     m = (m & np.uint64(0x3333333333333333)) + ((m >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -31,34 +37,26 @@ def count_bits(mask: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _broken(
-    mask: Any,
-    conditions: Masks,
-    targets: Masks,
-    least: Ints,
-    most: Ints,
-    weights: Ints,
-    weight_least: Ints,
-    weight_most: Ints,
-) -> Any:
+def _broken(mask: Any, rules: Rules) -> Any:
     """Bit r of the answer is set where rule r is broken: first count rules, then sum rules."""
     broken = np.uint64(0)
-    for r in range(conditions.shape[0]):
-        if mask & conditions[r] == conditions[r]:
-            held = count_bits(mask & targets[r])
-            if held < least[r] or held > most[r]:
+    for r in range(rules.conditions.shape[0]):
+        # A rule asks only where the lineup holds all of its condition; an empty one always asks.
+        if mask & rules.conditions[r] == rules.conditions[r]:
+            held = count_bits(mask & rules.targets[r])
+            if held < rules.least[r] or held > rules.most[r]:
                 broken |= np.uint64(1) << np.uint64(r)
-    for r in range(weights.shape[0]):
+    for r in range(rules.weights.shape[0]):
         total = np.int64(0)
         rest = mask
         i = 0
         while rest:
             if rest & np.uint64(1):
-                total += weights[r, i]
+                total += rules.weights[r, i]
             rest >>= np.uint64(1)
             i += 1
-        if total < weight_least[r] or total > weight_most[r]:
-            broken |= np.uint64(1) << np.uint64(conditions.shape[0] + r)
+        if total < rules.weight_least[r] or total > rules.weight_most[r]:
+            broken |= np.uint64(1) << np.uint64(rules.conditions.shape[0] + r)
     return broken
 
 
@@ -69,20 +67,19 @@ def _walk(
     cheapest: Ints,
     cap: Any,
     roster_size: Any,
-    conditions: Masks,
-    targets: Masks,
-    least: Ints,
-    most: Ints,
-    weights: Ints,
-    weight_least: Ints,
-    weight_most: Ints,
+    rules: Rules,
     keep_broken: Any,
     masks: Masks,
     broken: Masks,
-    offset: Any,
-    fill: Any,
 ) -> Any:
-    """Lists the lineups whose first driver is `first`; the number of them."""
+    """Lists the lineups whose first driver is `first`; the number of them.
+
+    Depth first, drivers ascending at every place, so lexicographic. A driver is taken only where
+    the cheapest drivers after him fill the other places within the budget: every branch that is
+    entered then ends in at least one lineup under the cap, and none that has one is left out.
+    Where `masks` is empty the lineups are only counted.
+    """
+    fill = masks.shape[0] > 0
     n = salary.shape[0]
     count = 0
     chosen = np.empty(roster_size + 1, np.int64)
@@ -99,21 +96,12 @@ def _walk(
         rest = roster_size - depth
         down = False
         if rest == 0:
-            bits = _broken(
-                mask_at[depth],
-                conditions,
-                targets,
-                least,
-                most,
-                weights,
-                weight_least,
-                weight_most,
-            )
+            bits = _broken(mask_at[depth], rules)
             if keep_broken or bits == 0:
                 if fill:
-                    masks[offset + count] = mask_at[depth]
+                    masks[count] = mask_at[depth]
                     if keep_broken:
-                        broken[offset + count] = bits
+                        broken[count] = bits
                 count += 1
         else:
             while j + rest <= n:
@@ -136,17 +124,7 @@ def _walk(
 
 @njit(cache=True, nogil=True, parallel=True)
 def enumerate_space(
-    salary: Ints,
-    cap: Any,
-    roster_size: Any,
-    conditions: Masks,
-    targets: Masks,
-    least: Ints,
-    most: Ints,
-    weights: Ints,
-    weight_least: Ints,
-    weight_most: Ints,
-    keep_broken: Any,
+    salary: Ints, cap: Any, roster_size: Any, rules: Rules, keep_broken: Any
 ) -> tuple[Masks, Masks]:
     """Every lineup under the cap in lexicographic order, with the rules that it breaks.
 
@@ -154,6 +132,7 @@ def enumerate_space(
     none, and the second array is empty.
     """
     n = salary.shape[0]
+    # cheapest[i, r]: the least that r drivers from i on cost, by taking driver i or leaving him.
     cheapest = np.full((n + 1, roster_size + 1), np.int64(2**40))
     for position in range(n, -1, -1):
         cheapest[position, 0] = 0
@@ -162,51 +141,30 @@ def enumerate_space(
                 cheapest[position, r] = min(
                     cheapest[position + 1, r], cheapest[position + 1, r - 1] + salary[position]
                 )
+    # Counted first, then listed: each first driver's lineups have a place of their own in the
+    # arrays, so the order does not depend on the threads, and nothing is copied.
     counts = np.zeros(n + 1, np.int64)
     nothing = np.empty(0, np.uint64)
     n_first = n - roster_size + 1
     for first in prange(n_first):
         counts[first + 1] = _walk(
-            first,
-            salary,
-            cheapest,
-            cap,
-            roster_size,
-            conditions,
-            targets,
-            least,
-            most,
-            weights,
-            weight_least,
-            weight_most,
-            keep_broken,
-            nothing,
-            nothing,
-            0,
-            False,
+            first, salary, cheapest, cap, roster_size, rules, keep_broken, nothing, nothing
         )
     offsets = np.cumsum(counts)
     masks = np.empty(offsets[n_first], np.uint64)
     broken = np.empty(offsets[n_first] if keep_broken else 0, np.uint64)
     for first in prange(n_first):
+        low, high = offsets[first], offsets[first + 1]
         _walk(
             first,
             salary,
             cheapest,
             cap,
             roster_size,
-            conditions,
-            targets,
-            least,
-            most,
-            weights,
-            weight_least,
-            weight_most,
+            rules,
             keep_broken,
-            masks,
-            broken,
-            offsets[first],
-            True,
+            masks[low:high],
+            broken[low:high],
         )
     return masks, broken
 
@@ -251,6 +209,8 @@ def additive(masks: Masks, values: Ints) -> Ints:
 
 @njit(cache=True, nogil=True, inline="always")
 def _excess(base: Ints32, column: Ints32, width: Any) -> Any:
+    # In 32 bits, twice as many at once: points stay below 2**16 (`check_points`), the excess of six
+    # drivers over a level of their own size below 2**20, and a block's 1,024 below 2**30.
     total = np.int32(0)
     for s in range(width):
         score = np.int32(base[s] + column[s])
@@ -290,6 +250,9 @@ def sweep(
     out = np.zeros(n_lineups, np.int64)
     n_chunks = (n_lineups + _LINEUPS - 1) // _LINEUPS
     for chunk in prange(n_chunks):
+        # Blocks of lineups and scenarios whose partial sums stay in the cache. Row p of `partial`
+        # is the score of the first p drivers less the level; a lineup adds only the drivers that
+        # it does not share with the one before it. Sums are of integers: the blocks change none.
         start = chunk * _LINEUPS
         stop = min(start + _LINEUPS, n_lineups)
         drivers = unpack(masks[start:stop], roster_size)

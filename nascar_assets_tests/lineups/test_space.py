@@ -23,7 +23,7 @@ def mask_of(lineup):
 
 def listed(count_rules=(), sum_rules=()):
     arrays = rule_arrays(count_rules, sum_rules, SALARIES.size)
-    return space_kernel.enumerate_space(SALARIES, 50_000, 6, *arrays, False)[0]
+    return space_kernel.enumerate_space(SALARIES, 50_000, 6, arrays, False)[0]
 
 
 def legal():
@@ -53,7 +53,7 @@ def test_rules_leave_out_exactly_the_lineups_that_break_them():
 def test_broken_rules_are_reported_bit_by_bit():
     rules = (CountRule("no 0", 0, 1, 0, 0), CountRule("no 1", 0, 2, 0, 0))
     arrays = rule_arrays(rules, (), SALARIES.size)
-    masks, broken = space_kernel.enumerate_space(SALARIES, 50_000, 6, *arrays, True)
+    masks, broken = space_kernel.enumerate_space(SALARIES, 50_000, 6, arrays, True)
     assert (broken == (masks & np.uint64(3))).all()
 
 
