@@ -101,11 +101,11 @@ def hindsight(slate: Slate, results: pl.DataFrame) -> list[str] | None:
 
 
 def _official_points(slate: Slate, results: pl.DataFrame) -> npt.NDArray[np.float64]:
-    """[N] contest points of each player by the race's results; NaN where they do not say."""
+    """[M] contest points of each of `slate.everyone` by the race's results, else NaN."""
     columns = ("start", "finish", "laps_led", "fastest_laps", "laps_completed")
     rows = {row[0]: row[1:] for row in results.select("driver_id", *columns).iter_rows()}
-    points = np.full(len(slate.players), np.nan)
-    for index, player in enumerate(slate.players):
+    points = np.full(len(slate.everyone), np.nan)
+    for index, player in enumerate(slate.everyone):
         row = rows.get(player.driver_id, (None,))
         if None not in row:
             values = {name: np.array([at]) for name, at in zip(columns, row, strict=True)}
