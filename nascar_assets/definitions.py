@@ -21,6 +21,7 @@ from nascar_assets.orchestration.assets import (
     slate_telemetry,
     telemetry,
 )
+from nascar_assets.orchestration.assets.slate_assets import slate_executor
 from nascar_assets.orchestration.automation import (
     conditions,
     freshness,
@@ -88,7 +89,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
         ],
         schedules=schedules.SCHEDULES,
         resources=resources,
-        executor=dg.in_process_executor,
+        executor=slate_executor,
     )
 
 

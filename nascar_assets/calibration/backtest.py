@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from nascar_assets.calibration.sealing import Seal
 from nascar_assets.calibration.summary import BacktestSummary, summarise_backtest
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import SERIES
+from nascar_assets.processes import cores
 from nascar_assets.storage.data_root import DataRoot
 
 __all__ = ["BacktestResult", "BacktestSettings", "run_backtest"]
@@ -91,7 +91,7 @@ def run_backtest(
     rivals = tuple(standard_baselines() if baselines is None else baselines)
     if source.name in {rival.name for rival in rivals}:
         raise InputError(f"Model and a baseline are both called {source.name!r}.", field="model")
-    workers = settings.workers or len(os.sched_getaffinity(0))
+    workers = settings.workers or cores()
     with executor(workers) as pool:
         run = Run(tables, BacktestFolder(out), settings, source, rivals, salaries or {}, pool)
         run.walk(progress or (lambda done, total, text: None), 4 * workers)

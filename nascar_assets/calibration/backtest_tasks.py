@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from nascar_assets.calibration.forecasts import (
 from nascar_assets.calibration.market import NotQuotedError
 from nascar_assets.calibration.models import KnownForFit, ModelSource
 from nascar_assets.calibration.race_scores import RaceScores
+from nascar_assets.processes import end_with_parent
 
 T = TypeVar("T")
 
@@ -47,8 +48,24 @@ def executor(workers: int) -> Executor:
     """Where tasks run: new processes, or this one for a single worker."""
     if workers <= 1:
         return Inline()
-    # New processes rather than forks: Polars and Numba keep threads that do not survive a fork.
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    return _Workers(workers)
+
+
+class _Workers(ProcessPoolExecutor):
+    """New processes, not forks: Polars and Numba keep threads that do not survive a fork.
+
+    They end with their parent, however that ends, and at once where its work broke off.
+    """
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, mp_context=get_context("spawn"), initializer=end_with_parent)
+
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> bool | None:
+        if kind is not None:
+            self.shutdown(wait=False, cancel_futures=True)
+            for worker in active_children():
+                worker.kill()
+        return super().__exit__(kind, *error)
 
 
 @dataclass(frozen=True, slots=True)

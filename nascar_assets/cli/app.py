@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import traceback
 from collections.abc import Sequence
 from importlib import metadata
@@ -58,9 +60,12 @@ app.add_typer(entries.app, name="entries")
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code."""
+    if threading.current_thread() is threading.main_thread():
+        # SIGTERM ends a command as Ctrl-C does: its processes end too, and its run says so.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         result = app(list(arguments), standalone_mode=False)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         say("stopped")
         return 1
     except typer.Exit as ended:
@@ -77,15 +82,32 @@ def run(arguments: Sequence[str]) -> int:
     except (MemoryError, OSError) as error:
         _say(error)
         return 1
-    except Exception as error:  # a defect: said in one line, the trace on request
-        _say(error)
+    except Exception as error:
+        if fault := _of_storage(error):
+            _say(fault)
+            return 1
+        _say(error)  # a defect: said in one line, the trace on request
         if os.environ.get("NASCAR_TRACE"):
             for line in traceback.format_exc().splitlines():
                 say(line)
         else:
             say("Set NASCAR_TRACE=1 to see where it happened.")
         return 1
+    except BaseException as error:
+        if type(error).__name__ != "DagsterExecutionInterruptedError":
+            raise
+        say("stopped")
+        return 1
     return result if isinstance(result, int) else 0
+
+
+def _of_storage(error: Exception) -> EnvironmentFault | None:
+    """What to say where Dagster's records lie on a server and that is away."""
+    if "NASCAR_STORAGE" not in os.environ:
+        return None
+    from nascar_assets.orchestration.storage.postgres_storage import storage_fault
+
+    return storage_fault(error)
 
 
 def _say(error: BaseException) -> None:

@@ -63,6 +63,7 @@ def demo(
             as_of=sample.as_of.isoformat(),
             n_scenarios=scenarios,
             seed=seed,
+            settings="",
             progress=update,
         )
     if release:

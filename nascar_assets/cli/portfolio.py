@@ -32,6 +32,6 @@ def portfolio(
     text = read_settings(settings, home)
     # Names are looked up before anything runs, while the file that holds them is known.
     check_settings(stored_slate(home, slate), text, file=settings.name)
-    outcome = run_portfolio(home, slate, text, code_location(home))
+    outcome = run_portfolio(home, slate, text, code_location(home), out.notice)
     show_result(out, outcome.result, timings=timings)
     out.result(outcome.result)

@@ -55,10 +55,23 @@ def run(
         typer.Option(help="Cut-off as ISO time with zone. Default: now, or lock once begun."),
     ] = None,
     scenarios: Annotated[
-        int, typer.Option(min=10, max=200_000, help="Races to simulate.")
-    ] = 10_000,
-    seed: Annotated[int, typer.Option(min=1, help="The same seed repeats the run.")] = 1,
-    settings: Annotated[Path | None, typer.Option(help="Portfolio settings (TOML).")] = None,
+        int | None,
+        typer.Option(min=10, max=200_000, help="Races to simulate: as before, or 10,000."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=1, help="The same seed repeats the run: as before, or 1."),
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="Portfolio settings (TOML): as before, or none.")
+    ] = None,
+    default_settings: Annotated[
+        bool,
+        typer.Option(
+            "--default-settings",
+            help="Take over no settings, scenarios or seed from the run before.",
+        ),
+    ] = False,
     prove: Annotated[
         bool, typer.Option("--prove", help="Search until a bound on the portfolio is proven.")
     ] = False,
@@ -70,10 +83,12 @@ def run(
 ) -> None:
     """Materialises everything that the slate needs, and prints forecast and lineups.
 
+    Settings, scenarios and seed that are not given are those of the slate's run before.
+
     Example: nascar slate run DKSalaries.csv --scenarios 10000 --seed 1
     """
     from nascar_assets.orchestration.commands.repeating import repeat_slate
-    from nascar_assets.orchestration.commands.slate import add_slate, run_slate
+    from nascar_assets.orchestration.commands.slate import look_at_salaries, run_slate
 
     out = Output(as_json)
     if source is not None:
@@ -86,11 +101,11 @@ def run(
             raise InputError(
                 "No slate was named.", remedy="Give a slate's key, a salary file, or --from."
             )
-        slate_id = target
+        slate_id, salaries = target, None
         if target.lower().endswith(".csv") or Path(target).is_file():
-            registration, _ = add_slate(home, Path(target), race)
-            slate_id = registration.slate_id
-        asked = read_settings(settings, home)
+            registration, data, _ = look_at_salaries(home, Path(target), race)
+            slate_id, salaries = registration.slate_id, (registration, data)
+        asked = None if settings is None else read_settings(settings, home)
         try:
             with out.progress(slate_id) as update:
                 outcome = run_slate(
@@ -101,8 +116,11 @@ def run(
                     n_scenarios=scenarios,
                     seed=seed,
                     settings=asked,
+                    afresh=default_settings,
                     prove=prove,
+                    salaries=salaries,
                     progress=update,
+                    told=out.notice,
                 )
         except InputError as error:
             from nascar_assets.lineups.problem import located
@@ -111,7 +129,7 @@ def run(
             # The asset knows the settings alone; the file that they came from is known here.
             if settings is None or not isinstance(error, SettingsError):
                 raise
-            raise located(error, asked, file=settings.name) from error
+            raise located(error, asked or "", file=settings.name) from error
     show_result(out, outcome.result, timings=timings)
     out.result(outcome.result)
 
@@ -220,8 +238,10 @@ def _only_from(context: typer.Context) -> None:
     """
     given = [
         name
-        for name in ("target", "race", "as_of", "scenarios", "seed", "settings", "prove")
-        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+        for name in context.params
+        if name not in ("home", "source", "as_json")
+        and (source := context.get_parameter_source(name))
+        and source.name == "COMMANDLINE"
     ]
     if given:
         raise InputError(

@@ -7,15 +7,18 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output, say
+from nascar_assets.cli.ui_keeper import running, sole, tell_runs
+from nascar_assets.processes import KILL, signal_session
 
-STOP_SECONDS = 15
-"""Dagster ends within a few seconds of Ctrl-C, unless it was still starting its own processes."""
+STOP_SECONDS = 14
+"""How long what was started may take to end; a little more than `ui_keeper` gives it."""
 
 
 def ui(
@@ -32,48 +35,55 @@ def ui(
 
     Example: nascar ui --port 3000
     """
-    from nascar_assets.orchestration.storage.instance import dagster_home
+    from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
 
+    folder = dagster_home(home)
+    sole(folder).release()
+    open_instance(home).dispose()  # says what is the matter with its records before it starts
     environment = {
         **os.environ,
-        "DAGSTER_HOME": str(dagster_home(home)),
+        "DAGSTER_HOME": str(folder),
         "NASCAR_HOME": home if "://" in home else os.path.abspath(home),
     }
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     address = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
     where = f"Dagster on {address} with the data root {home}; Ctrl-C ends it."
     say(where)
-    command = [
-        sys.executable,
-        "-m",
-        "nascar_assets.orchestration.commands.ui_server",
-        "dev",
-        "--module-name",
-        "nascar_assets.definitions",
-        "--host",
-        host,
-        "--port",
-        str(port),
-    ]
+    command = [sys.executable, "-m", "nascar_assets.cli.ui_keeper", str(folder), str(os.getpid())]
+    command += ["dev", "--module-name", "nascar_assets.definitions"]
+    command += ["--host", host, "--port", str(port)]
     # What Dagster prints is for people: with --json it goes to standard error.
-    process = subprocess.Popen(command, env=environment, stdout=sys.stderr if as_json else None)
+    keeper = subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=sys.stderr if as_json else None,
+        start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the others
+    )
     try:
-        if as_json and _until_answers(process, address):
+        if as_json and _until_answers(keeper, address):
             Output(as_json).result({"address": address, "home": environment["NASCAR_HOME"]})
-        code = process.wait()
+        code = keeper.wait()
     except KeyboardInterrupt:
-        code = _ended(process)
-    raise typer.Exit(1 if code > 0 else 0)
+        code = 0
+    finally:
+        _end(keeper, folder)
+    raise typer.Exit(1 if code else 0)
 
 
-def _ended(process: subprocess.Popen[bytes]) -> int:
-    """Waits for Dagster, which Ctrl-C reached too; one that does not end is ended."""
-    for end in (process.terminate, process.kill):
-        try:
-            return process.wait(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            end()
-    return process.wait()
+def _end(keeper: subprocess.Popen[bytes], folder: Path) -> None:
+    """Ends the keeper with all that it keeps, and what it left where it was killed itself."""
+    assert keeper.stdin is not None
+    keeper.stdin.close()
+    try:
+        killed = keeper.wait(STOP_SECONDS) < 0
+    except subprocess.TimeoutExpired:
+        keeper.kill()
+        killed = True
+    left = running(folder)
+    if killed and left.get("pid") == os.getpid():
+        signal_session(int(left["session"]), KILL)
+    tell_runs(folder)
 
 
 def _until_answers(process: subprocess.Popen[bytes], address: str) -> bool:

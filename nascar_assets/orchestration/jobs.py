@@ -17,6 +17,7 @@ from nascar_assets.orchestration.assets import (
     slate,
     slate_telemetry,
 )
+from nascar_assets.orchestration.assets.slate_assets import slate_executor
 from nascar_assets.telemetry.sources import TABLES
 
 schedule_job = dg.define_asset_job(
@@ -78,7 +79,7 @@ slate_job = dg.define_asset_job(
         contest.contest_forecast,
     ],
     description="A slate from its salary file to its upload file and report.",
-    executor_def=dg.in_process_executor,
+    executor_def=slate_executor,
 )
 
 fit_job = dg.define_asset_job(
@@ -111,28 +112,28 @@ constraints_job = dg.define_asset_job(
         slate_telemetry.slate_telemetry,
     ],
     description="A slate's constraints again, as of its run's cut-off.",
-    executor_def=dg.in_process_executor,
+    executor_def=slate_executor,
 )
 
 portfolio_job = dg.define_asset_job(
     "portfolio_job",
     selection=[lineups.lineups, lineups.upload_file],
-    description="A slate's portfolio again on stored scenarios.",
-    executor_def=dg.in_process_executor,
+    description="A slate's portfolio again on stored scenarios; takeaway_job belongs after it.",
+    executor_def=slate_executor,
 )
 
 contest_job = dg.define_asset_job(
     "contest_job",
     selection=[contest.contest_forecast],
     description="What a slate's lineups are expected to win in contests.",
-    executor_def=dg.in_process_executor,
+    executor_def=slate_executor,
 )
 
 takeaway_job = dg.define_asset_job(
     "takeaway_job",
     selection=[constraints.run_config, lineups.report, contest.contest_forecast],
     description="What follows from a slate's plan and lineups again, after its portfolio changed.",
-    executor_def=dg.in_process_executor,
+    executor_def=slate_executor,
 )
 
 JOBS = [

@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.staged import in_change
 
 
 def default_home() -> str:
@@ -35,8 +36,8 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def root(self) -> DataRoot:
-        """Every file of the platform."""
-        return DataRoot.open(self.home, _storage_options())
+        """Every file of the platform, as the change of a slate that goes on here sees it."""
+        return in_change(DataRoot.open(self.home, _storage_options()))
 
     @property
     def graph_setting(self) -> str | None:

@@ -22,7 +22,6 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
 from nascar_assets.orchestration.storage.postgres_storage import (
     connection_faults,
-    use_postgres_where_set,
 )
 from nascar_assets.orchestration.storage.sqlite_storage import wait_at_most
 from nascar_assets.service.clients import ApiKeys
@@ -95,7 +94,6 @@ class Service:
         self.metrics = ServiceMetrics()
         self.platform = Platform(home=home)
         self._dagster = dagster_home(home)
-        use_postgres_where_set(self._dagster)
         wait_at_most(WRITE_SECONDS)
         self.store = RunStore(open_instance(home))
         self.store.register(resolved_job(self.platform))

@@ -32,6 +32,7 @@ from nascar_assets.service.track_names import NamedTrack
 from nascar_assets.slates.slate import Slate
 from nascar_assets.slates.stored import slate_from_polars
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.staged import manifest_path, settled
 
 _SLATE_KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,120}")
 _TABLES = (
@@ -98,6 +99,7 @@ class StoredSlates:
         """
         if not _SLATE_KEY.fullmatch(slate_id):
             return None
+        settled(self._root, slate_id)
         version = self._version(slate_id)
         if version is None:
             return None
@@ -106,9 +108,13 @@ class StoredSlates:
             if held is not None and held[0] == version:
                 self._kept.move_to_end(slate_id)
                 return held[1]
-        found = self._load(slate_id)
-        # What changed while it was read is read again by the next request.
-        if self._version(slate_id) == version:
+        while True:
+            found = self._load(slate_id)
+            again = self._version(slate_id)
+            if again is None or again == version:
+                break
+            version = again  # it changed while it was read
+        if again is not None:
             with self._lock:
                 self._kept[slate_id] = (version, found)
                 while len(self._kept) > _KEPT:
@@ -123,6 +129,7 @@ class StoredSlates:
         ):
             return None
         parts.append(self._root.read(run_config_path(slate_id)))
+        parts.append(self._root.read(manifest_path(slate_id)))
         parts.append(self._root.read(record_path(slate_id)))
         for folder in (FITS, RECALIBRATED, RECORDS):
             parts += [f"{item.path} {item.tag}".encode() for item in self._root.list(folder)]

@@ -13,11 +13,11 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import structlog
 
+from nascar_assets.processes import born, lives
 from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.run_store import CLIENT, SERVER, Job, RunStore
 from nascar_assets.service.settings import ServiceSettings
@@ -134,7 +134,7 @@ class Supervisor:
         self._identity = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "born": _born(os.getpid()),
+            "born": born(os.getpid()),
         }
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
@@ -415,24 +415,5 @@ class Supervisor:
         if said is None:
             return False
         if said["host"] == self._identity["host"]:
-            born = _born(int(said["pid"]))
-            return born is not None and born == said["born"]
+            return lives(int(said["pid"]), float(said["born"]))
         return time.time() - float(said["beat"]) < LEASE_SECONDS
-
-
-def _born(pid: int) -> str | None:
-    """When a process of this machine was started, none where there is no such process."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return None if fields[0] in "ZX" else fields[19]  # a zombie does nothing any more
-    except FileNotFoundError:
-        pass
-    except OSError:
-        return None
-    if Path("/proc/self/stat").exists():
-        return None
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return None
-    return "unknown"

@@ -18,6 +18,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from nascar_assets.processes import give_way
+
 BEAT_SECONDS = 1.0
 """How often a worker says that it lives."""
 POLITE = 10
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--home", required=True)
     options = parser.parse_args(arguments)
     report = Reports()
-    os.nice(POLITE)
+    give_way(POLITE)
     given: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(given,), daemon=True).start()
     threading.Thread(target=_beat, args=(report,), daemon=True).start()

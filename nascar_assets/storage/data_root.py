@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import LocalStore, S3Store, from_url
 
 from nascar_assets.errors import EnvironmentFault, InputError
@@ -150,6 +150,37 @@ class DataRoot:
         return True
 
     @counted("store")
+    def replace(self, path: str, data: bytes, tag: str) -> bool:
+        """Puts a file in the place of the one with a tag; returns whether that was still there.
+
+        In object stores alone: a folder has no such put.
+
+        Raises:
+            StorageFault: If the write failed for another reason.
+        """
+        try:
+            self._opened().put(_checked(path), data, mode={"e_tag": tag})
+        except (PreconditionError, FileNotFoundError):
+            return False
+        except (OSError, BaseError) as error:
+            raise StorageFault(f"Writing {self.uri(path)} failed: {error}") from error
+        return True
+
+    @counted("store")
+    def move(self, source: str, target: str) -> None:
+        """Puts a file in another's place; one that is not there any more was moved before.
+
+        Raises:
+            StorageFault: If it failed; both files are whole.
+        """
+        try:
+            self._opened().rename(_checked(source), _checked(target))
+        except FileNotFoundError:
+            return
+        except (OSError, BaseError) as error:
+            raise StorageFault(f"Writing {self.uri(target)} failed: {error}") from error
+
+    @counted("store")
     def tag(self, path: str) -> str | None:
         """What changes whenever the file is written again; none where there is no such file.
 
@@ -261,11 +292,14 @@ class DataRoot:
         """
         paths = [path] if isinstance(path, str) else path
         return pl.scan_parquet(
-            [self.uri(item) for item in paths],
+            [self._scanned(item) for item in paths],
             storage_options=self._options or None,
             missing_columns="insert" if insert_missing else "raise",
             glob=False,
         )
+
+    def _scanned(self, path: str) -> str:
+        return self.uri(path)
 
     def _opened(self) -> Any:
         if self._store is None:

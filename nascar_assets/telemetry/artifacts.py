@@ -14,6 +14,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from nascar_assets.errors import InputError
+from nascar_assets.processes import sync_folder
 
 SCHEMA_VERSION = 1
 """Version of the artifact's layout; it changes when a column changes its name, type or unit."""
@@ -78,11 +79,7 @@ def persist_telemetry_artifact(
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(target.parent)
     return target
 
 

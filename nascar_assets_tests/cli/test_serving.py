@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -53,6 +55,52 @@ def test_the_address_is_told_once_it_answers(
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(timeout=30)
             process.stdout.close()
+
+
+def of_home(home: Path) -> dict[int, str]:
+    """The processes that were started for a home, by their environment, with their commands."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if f"NASCAR_HOME={home}\0".encode() in (folder / "environ").read_bytes() and command:
+                found[int(folder.name)] = command
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [("ui", signal.SIGTERM), ("ui", signal.SIGKILL), ("serve", signal.SIGKILL)],
+)
+def test_nothing_that_was_started_is_left_however_the_command_ends(
+    command: str, number: int, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    begun = {"ui": "code-server", "serve": "service.worker"}[command]
+    words = [sys.executable, "-m", "nascar_assets.cli", command, "--port", str(free_port())]
+    environment = {**os.environ, "NASCAR_HOME": str(home), "NASCAR_API_WORKERS": "1"}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
+    try:
+        end = time.monotonic() + 240
+        while begun not in " ".join(of_home(home).values()):
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < end, (tmp_path / "log").read_text()
+            time.sleep(0.1)
+        if command == "ui" and number == signal.SIGTERM:
+            assert run(["ui", "--home", str(home), "--port", str(free_port())]) == 1
+        process.send_signal(number)
+        process.wait(timeout=60)
+        end = time.monotonic() + 60  # 15 s where the machine has nothing else to do
+        while left := of_home(home):
+            assert time.monotonic() < end, left
+            time.sleep(0.1)
+    finally:
+        for pid in of_home(home):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait(timeout=30)
 
 
 def test_a_port_that_is_taken_is_the_machines_fault(tmp_path: Path) -> None:

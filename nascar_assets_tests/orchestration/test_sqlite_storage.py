@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import dagster as dg
@@ -17,12 +18,19 @@ from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 
-from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
+from nascar_assets.cli.app import run
+from nascar_assets.orchestration.inputs.slate_plan import Registration
+from nascar_assets.orchestration.storage.instance import (
+    INSTANCE_SETTINGS,
+    dagster_home,
+    open_instance,
+)
 from nascar_assets.orchestration.storage.sqlite_storage import (
     PooledEventLogStorage,
     PooledRunStorage,
     PooledScheduleStorage,
 )
+from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.processes import environment, kill, wait_for
 
 WRITER = """
@@ -53,6 +61,7 @@ def writer(home: Path, name: str, count: int) -> subprocess.Popen[bytes]:
     [
         (PooledEventLogStorage, ConsolidatedSqliteEventLogStorage, "_connect"),
         (PooledEventLogStorage, ConsolidatedSqliteEventLogStorage, "has_table"),
+        (PooledEventLogStorage, ConsolidatedSqliteEventLogStorage, "from_config_value"),
         (PooledRunStorage, SqliteRunStorage, "connect"),
         (PooledRunStorage, SqliteRunStorage, "from_config_value"),
         (PooledScheduleStorage, SqliteScheduleStorage, "connect"),
@@ -101,6 +110,49 @@ def test_settings_that_a_person_wrote_are_kept(tmp_path: Path) -> None:
     settings.write_text(settings.read_text() + "# mine\n")
     assert dagster_home(str(tmp_path)) == folder
     assert settings.read_text().endswith("# mine\n")
+
+
+def test_one_run_on_a_server_leaves_the_settings_as_they_were(tmp_path: Path) -> None:
+    """Also where an earlier version wrote the server into the file."""
+    settings = dagster_home(str(tmp_path)) / "dagster.yaml"
+    old = "run_storage:\n  module: dagster_postgres.run_storage\n  class: PostgresRunStorage\n"
+    settings.write_text(f"{old}  config:\n    postgres_url:\n      env: NASCAR_STORAGE\n")
+    assert isinstance(open_instance(str(tmp_path)).run_storage, PooledRunStorage)
+    assert settings.read_text() == INSTANCE_SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("postgresql://ada:geheim@127.0.0.1:9/races", 1, "127.0.0.1:9/races does not answer"),
+        ("postgresql://ada:geh%eim@127.0.0.1:5x/races", 2, "no address of a PostgreSQL server"),
+        ("mysql://ada:geheim@127.0.0.1/races", 2, "no address of a PostgreSQL server"),
+    ],
+)
+@pytest.mark.parametrize("command", [["slate", "run", "SLATE"], ["ui"], ["serve"], ["doctor"]])
+def test_a_server_that_is_away_is_said_as_such(
+    url: str,
+    code: int,
+    said: str,
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NASCAR_STORAGE", url)
+    if command[0] == "slate":
+        registration = Registration("SLATE", "a.csv", sha256(b"").hexdigest(), "1", "1", "dk")
+        registration.save(DataRoot.open(tmp_path), b"")
+    found = run([*command, "--home", str(tmp_path), "--json"])
+    told = capfd.readouterr()
+    text = " ".join((told.out + told.err).split())
+    assert said in text
+    assert "NASCAR_STORAGE" in text
+    assert "geh" not in text
+    assert "Traceback" not in text
+    assert found == (1 if command == ["doctor"] else code)
+    settings = tmp_path / "dagster" / "dagster.yaml"
+    assert not settings.exists() or settings.read_text() == INSTANCE_SETTINGS
 
 
 def test_writers_of_several_processes_lose_nothing(tmp_path: Path) -> None:

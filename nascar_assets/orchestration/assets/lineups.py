@@ -1,6 +1,7 @@
 """Lineups: each scenario's best lineup, the portfolio, the upload file and the report."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -19,7 +20,12 @@ from nascar_assets.orchestration.assets.contest import contest_forecast
 from nascar_assets.orchestration.assets.scenarios import scenarios
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
-from nascar_assets.orchestration.inputs.slate_files import load_spec, upload_path, withdrawn_path
+from nascar_assets.orchestration.inputs.slate_files import (
+    absent_path,
+    load_spec,
+    upload_path,
+    withdrawn_path,
+)
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import picture, shown
@@ -27,6 +33,7 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.reports.plots import exposure_plot, lineup_score_distribution, overlap_plot
 from nascar_assets.slates.stored import slate_from_polars
 from nascar_assets.storage.aside import aside
+from nascar_assets.storage.staged import forget
 
 
 @slate_asset(
@@ -151,6 +158,7 @@ def lineups(
 
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
+    forget(root, plan.slate_id)
     pool = slate_from_polars(slate)
     spec = load_spec(root, plan.slate_id)
     points = player_points(load_scenarios(root, plan.slate_id), pool)
@@ -191,6 +199,8 @@ def lineups(
     notices = [*made.notices, *made.warnings]
     if made.bound is not None:
         notices.append(made.bound_statement)
+    if config.settings is not None:  # the slate's own from now on
+        replace(plan, settings=config.settings, prove=config.prove or plan.prove).save(root)
     problem = resolve(pool, wanted)
     scaled = problem.scaled(points)
     table = lineup_table(made, pool, scaled)
@@ -242,7 +252,8 @@ def upload_file(
     read_upload(pool, data)
     path = upload_path(context.partition_key)
     platform.root.write(path, data)
-    platform.root.delete(withdrawn_path(context.partition_key))
+    for old in (withdrawn_path, absent_path):
+        platform.root.delete(old(context.partition_key))
     return dg.MaterializeResult(
         metadata=shown(path=platform.root.uri(path), lineups=len(rows), bytes=len(data))
     )

@@ -21,7 +21,7 @@ from nascar_assets.orchestration.assets.slate_assets import blocking_check, slat
 from nascar_assets.orchestration.inputs.features import past_sources
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
-from nascar_assets.orchestration.inputs.slate_files import upload_path, withdrawn_path
+from nascar_assets.orchestration.inputs.slate_files import absent_path, upload_path, withdrawn_path
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
@@ -34,6 +34,7 @@ from nascar_assets.slates.salaries import read_salaries
 from nascar_assets.slates.slate import Slate
 from nascar_assets.slates.stored import racing, slate_from_polars, slate_to_polars
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.staged import at_once, begin
 from nascar_assets.telemetry.sources import FEATURE_SOURCES
 
 ALL_RACES = dg.AllPartitionMapping()
@@ -99,6 +100,7 @@ def slate(
         run_id=context.run.run_id,
         prove=config.prove,
     ).save(root)
+    begin(root, context.partition_key, context.run.run_id)
     metadata: dict[str, Any] = {
         "race": f"{race['race_name']} ({registration.race_key})",
         "as_of": as_of.isoformat(),
@@ -115,9 +117,13 @@ def slate(
 
 
 def withdraw_upload(root: DataRoot, built: Slate) -> list[str]:
-    """Takes an upload file aside that holds a driver who does not race; returns who that is."""
+    """Takes an upload file aside that holds a driver who does not race; returns who that is.
+
+    At once: it stays aside where the run does not come to its end.
+    """
     from nascar_assets.lineups.upload import split_cell
 
+    root = at_once(root)
     data = root.read(upload_path(built.slate_id))
     if data is None:
         return []
@@ -125,6 +131,8 @@ def withdraw_upload(root: DataRoot, built: Slate) -> list[str]:
     racing_ids = {player.site_id for player in built.players}
     held = {split_cell(cell)[0] for row in list(rows)[1:] for cell in row} - racing_ids
     if held:
+        said = "\n".join(f"{player.absence}." for player in built.absent)
+        root.write(absent_path(built.slate_id), said.encode())
         root.write(withdrawn_path(built.slate_id), data)
         root.delete(upload_path(built.slate_id))
     names = {player.site_id: player.absence for player in built.absent}

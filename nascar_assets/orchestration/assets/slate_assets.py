@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.executor.in_process import InProcessExecutor
 
+from nascar_assets.orchestration.inputs.slate_change import slate_change
+from nascar_assets.orchestration.inputs.slate_plan import registration_path
 from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.previews import pinned_previews
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.tags import PARTITION
+from nascar_assets.storage.staged import goes_on
 
 
 def slate_asset(
@@ -39,3 +45,35 @@ def blocking_check(asset: str, name: str, description: str) -> dg.AssetCheckSpec
         return dg.AssetCheckSpec(
             name, asset=asset, description=description, blocking=True, partitions_def=SLATES
         )
+
+
+plain_executor: Any = dg.in_process_executor
+
+
+class _SlateExecutor(InProcessExecutor):
+    """Runs in its process; what it writes of a slate is put in place together at its end."""
+
+    def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
+        """The events of the run; where a step fails the slate's files stay as they were."""
+        run, root = plan_context.dagster_run, Platform().root
+        slate_id = run.tags.get(PARTITION)
+        # A command's own change holds for all its runs.
+        if slate_id is None or goes_on() or not root.exists(registration_path(slate_id)):
+            yield from super().execute(plan_context, execution_plan)
+            return
+        purpose = f"run {run.run_id} of {run.job_name}"
+        with slate_change(root, slate_id, purpose, plan_context.log.warning) as staged:
+            failed = False
+            for event in super().execute(plan_context, execution_plan):
+                failed = failed or event.is_step_failure
+                yield event
+            if failed:
+                staged.written.clear()
+
+
+@dg.executor(name="in_process", config_schema=plain_executor.config_schema)
+def slate_executor(context: dg.InitExecutorContext) -> InProcessExecutor:
+    """The executor of every job: runs of slates change the slate's files as a whole."""
+    assert plain_executor.executor_creation_fn is not None
+    plain: Any = plain_executor.executor_creation_fn(context)
+    return _SlateExecutor(retries=plain.retries, marker_to_close=plain.marker_to_close)

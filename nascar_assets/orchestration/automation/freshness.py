@@ -106,6 +106,7 @@ def unfinished(root: DataRoot, slate: str) -> list[str]:
 
     The file that lies there is then of an older run.
     """
+    from nascar_assets.orchestration.inputs.slate_change import mixture, taken_away
     from nascar_assets.orchestration.inputs.slate_lineups import has_lineups
     from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
     from nascar_assets.orchestration.storage.store import table_path
@@ -119,7 +120,8 @@ def unfinished(root: DataRoot, slate: str) -> list[str]:
         for folder in ("store/lineups", f"slates/{slate}")
         for item in root.list(folder)
     }
-    if has_lineups(root, plan) and upload in times and times[upload] >= times[lineups]:
+    whole = has_lineups(root, plan) and not mixture(root, slate, taken_away(slate))
+    if whole and upload in times and times[upload] >= times[lineups]:
         return []
     there = "the one there is of an older run" if upload in times else "there is none"
     return [f"Its newest run did not come to its upload file; {there}."]

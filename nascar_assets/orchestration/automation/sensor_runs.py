@@ -1,9 +1,7 @@
 """Sensors of runs: those that the machine lost are run again, those that failed are told."""
 
 import hashlib
-import os
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 
@@ -31,6 +29,7 @@ from nascar_assets.orchestration.tags import (
     SLATE,
     TOLD,
 )
+from nascar_assets.processes import SLACK_SECONDS, born
 from nascar_assets.storage import DataRoot
 
 INTERVAL_SECONDS = 20
@@ -80,15 +79,8 @@ def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Sen
     from nascar_assets.orchestration.automation.clock import clock_now
 
     now = datetime.now(UTC)
-    for record in unfinished(context.instance):
-        run = record.dagster_run
-        if not is_lost(context.instance, record, now):
-            continue
+    for run in tell_lost(context.instance):
         context.log.warning("The process of run %s (%s) is gone.", run.run_id, run.job_name)
-        context.instance.add_run_tags(run.run_id, {LOST: "true"})
-        context.instance.report_run_failed(
-            run, "The run's process is gone: killed, or the machine went down. It is run again."
-        )
     mark_faults_of_the_machine(context.instance)
     requests = [
         request
@@ -100,6 +92,18 @@ def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Sen
         run_requests=requests,
         skip_reason=None if requests else dg.SkipReason("No run lost its process."),
     )
+
+
+def tell_lost(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Marks the runs whose process is gone as lost and failed, and returns them."""
+    now = datetime.now(UTC)
+    lost = [record.dagster_run for record in unfinished(instance) if is_lost(instance, record, now)]
+    for run in lost:
+        instance.add_run_tags(run.run_id, {LOST: "true"})
+        instance.report_run_failed(
+            run, "The run's process is gone: killed, or the machine went down. It is run again."
+        )
+    return lost
 
 
 def unfinished(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
@@ -149,23 +153,8 @@ def process_of(instance: dg.DagsterInstance, run_id: str) -> tuple[int, datetime
 
 def is_alive(pid: int, seen: datetime) -> bool:
     """Whether a process that was seen at a time is still the one of that number."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    stat = Path(f"/proc/{pid}/stat")
-    try:
-        fields = stat.read_text().rsplit(")", 1)[1].split()
-        boot = float(Path("/proc/uptime").read_text().split()[0])
-    except (OSError, IndexError, ValueError):
-        return True  # no /proc here: the number is in use, and that must do
-    if fields[0] == "Z":
-        return False
-    age = boot - int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    began = datetime.now(UTC) - timedelta(seconds=age)
-    return began <= seen + timedelta(seconds=5)
+    began = born(pid)
+    return began is not None and began <= seen.timestamp() + SLACK_SECONDS
 
 
 def mark_faults_of_the_machine(instance: dg.DagsterInstance) -> None:

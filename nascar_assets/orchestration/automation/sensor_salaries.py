@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 
@@ -281,14 +280,8 @@ def slate_request(
     root: DataRoot, slate: str, run_key: str, now: datetime, why: str
 ) -> dg.RunRequest:
     """The request of a slate's run: as of now, with the settings of the run before."""
-    config: dict[str, Any] = {"as_of": now.isoformat()}
-    plan = _plan(root, slate)
-    if plan is not None:
-        config |= {
-            "n_scenarios": plan.n_scenarios,
-            "seed": plan.seed,
-            "settings": plan.settings,
-        }
+    plan = SlatePlan.find(root, slate)
+    config = {"as_of": now.isoformat(), **(plan.kept() if plan else {})}
     return dg.RunRequest(
         run_key=run_key,
         partition_key=slate,
@@ -302,13 +295,6 @@ def slate_request(
     )
 
 
-def _plan(root: DataRoot, slate: str) -> SlatePlan | None:
-    try:
-        return SlatePlan.load(root, slate)
-    except InputError:
-        return None
-
-
 def _planned_salaries(root: DataRoot, slate: str) -> str | None:
-    plan = _plan(root, slate)
+    plan = SlatePlan.find(root, slate)
     return plan.salary_sha256 if plan else None

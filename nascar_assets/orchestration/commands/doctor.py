@@ -15,8 +15,10 @@ import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
 from nascar_assets.errors import EnvironmentFault
+from nascar_assets.orchestration.inputs.slate_change import mixture, taken_away
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.storage.postgres_storage import server_name
 from nascar_assets.redaction import redacted
 
 LOW_SPACE_BYTES = 2 * 1024**3
@@ -59,7 +61,8 @@ def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
         (
             "dagster storage",
             lambda: _dagster(home),
-            "Stop other writers, then look at <home>/dagster/dagster.yaml; docs/operations.md.",
+            "Stop other writers, and look at NASCAR_STORAGE and <home>/dagster/dagster.yaml; "
+            "docs/operations.md.",
         ),
         (
             "daemon",
@@ -84,14 +87,15 @@ def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
             "NASCAR_GRAPH_USER and NASCAR_GRAPH_PASSWORD.",
         ),
         (
+            "slates",
+            lambda: _slates(home),
+            "nascar slate show says what is the matter; nascar slate run makes the files anew, "
+            "with settings that hold. What was edited by hand belongs elsewhere.",
+        ),
+        (
             "upload folder",
             lambda: _upload_folder(home),
             "Give the slates folder of the data root write permission.",
-        ),
-        (
-            "slates",
-            lambda: _slates(home),
-            "nascar slate show says who does not race; run the slate with settings that hold.",
         ),
     ]
     if feed:
@@ -157,7 +161,8 @@ def _dagster(home: str) -> str:
     instance = open_instance(home)
     races = len(instance.get_dynamic_partitions("races"))
     slates = len(instance.get_dynamic_partitions("slates"))
-    return f"{races} races and {slates} slates registered"
+    where = server_name() or instance.root_directory
+    return f"{races} races and {slates} slates registered in {where}"
 
 
 def _daemon(home: str) -> str:
@@ -237,14 +242,16 @@ def _upload_folder(home: str) -> str:
 
 
 def _slates(home: str) -> str:
-    """Whether every slate that has not locked has the upload file of its newest run."""
+    """Whether every slate's files are of one run, and open ones have its upload file."""
     from nascar_assets.orchestration.automation.clock import clock_now
-    from nascar_assets.orchestration.commands.slate import NO_UPLOAD, slate_states
+    from nascar_assets.orchestration.commands.slate import MIXED, NO_UPLOAD, slate_states
 
-    now = clock_now().isoformat()
-    waiting = [
-        state for state in slate_states(Platform(home=home).root) if now < (state["lock"] or "")
-    ]
+    root, now = Platform(home=home).root, clock_now().isoformat()
+    states = slate_states(root)
+    mixed = [state["slate"] for state in states if state["state"] == MIXED]
+    if faults := [fault for slate in mixed for fault in mixture(root, slate, taken_away(slate))]:
+        raise EnvironmentFault(f"Files do not belong together: {'; '.join(faults)}.")
+    waiting = [state for state in states if now < (state["lock"] or "")]
     without = [state["slate"] for state in waiting if state["state"] == NO_UPLOAD]
     if without:
         raise EnvironmentFault(

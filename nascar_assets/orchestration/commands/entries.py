@@ -15,6 +15,7 @@ from nascar_assets.lineups import (
 from nascar_assets.lineups.entries import locked_notices
 from nascar_assets.orchestration.commands.files import read_file, write_file
 from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
+from nascar_assets.orchestration.inputs.slate_change import read_whole
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows, load_lineups
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
@@ -43,6 +44,7 @@ def stored_slate(home: str, slate_id: str) -> Slate:
     return slate_from_polars(scan_table(root, "slate", slate_id).collect())
 
 
+@read_whole
 def fill(
     home: str, slate_id: str, source: Path, out: Path, contest_id: str | None = None
 ) -> EntriesOutcome:
@@ -76,6 +78,7 @@ def fill(
     return EntriesOutcome(sum(contests.values()), notices=notices)
 
 
+@read_whole
 def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path) -> EntriesOutcome:
     """Replaces drivers who do not race in a filled entries file with the fewest changes.
 

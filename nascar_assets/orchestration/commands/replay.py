@@ -19,6 +19,7 @@ from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.payout_files import landed_payouts
+from nascar_assets.orchestration.inputs.slate_change import read_whole
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows, load_lineups
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
@@ -29,6 +30,7 @@ from nascar_assets.slates.stored import slate_from_polars
 from nascar_assets.storage import DataRoot
 
 
+@read_whole
 def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dict[str, Any]:
     """The stored forecast of a slate against its race's outcome.
 

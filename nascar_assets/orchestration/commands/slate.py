@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -19,8 +20,10 @@ from nascar_assets.feed.names import DriverDirectory
 from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
+from nascar_assets.orchestration.inputs.slate_change import mixture, slate_change, taken_away
 from nascar_assets.orchestration.inputs.slate_files import (
     SALARY_FOLDER,
+    absent_path,
     load_spec,
     run_config_path,
     upload_path,
@@ -29,6 +32,7 @@ from nascar_assets.orchestration.inputs.slate_files import (
 from nascar_assets.orchestration.inputs.slate_lineups import (
     has_lineups,
     load_lineups,
+    newest_whole,
     stored_players,
 )
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
@@ -47,6 +51,9 @@ from nascar_assets.storage.aside import aside
 if TYPE_CHECKING:
     from nascar_assets.slates.salaries import SalaryFile
     from nascar_assets.slates.slate import SlatePlayer
+
+DEFAULTS = {"n_scenarios": 10_000, "seed": 1, "settings": ""}
+"""What a slate's first run takes where nobody says otherwise."""
 
 _LOADED_FIRST = (
     "matplotlib.backends.backend_agg",
@@ -95,14 +102,33 @@ def add_slate(home: str, salaries: Path, race: str | None = None) -> tuple[Regis
         InputError: If the file or the race is at fault.
         EnvironmentFault: If the file cannot be read or the root not written.
     """
+    registration, data, notices = look_at_salaries(home, salaries, race)
+    keep_registration(home, registration, data)
+    return registration, notices
+
+
+def look_at_salaries(
+    home: str, salaries: Path, race: str | None = None
+) -> tuple[Registration, bytes, list[str]]:
+    """What `add_slate` would register, the file's bytes, and notices; nothing is written.
+
+    Raises:
+        InputError: If the file or the race is at fault.
+        EnvironmentFault: If the file cannot be read.
+    """
     data = read_file(salaries)
     root = Platform(home=home).root
     given = "/".join(salaries.absolute().parts[-2:])  # a folder may be named by the race's key
     registration, notices = read_slate(root, data, given, race, datetime.now(UTC))
+    return registration, data, notices
+
+
+def keep_registration(home: str, registration: Registration, data: bytes) -> None:
+    """Registers a slate with the salary file that it rests on from now on."""
+    root = Platform(home=home).root
     root.write(registration.salary_path, data)
     registration.save(root, data)
     register_slates(open_instance(home), [registration.slate_id])
-    return registration, notices
 
 
 class RaceNotFound(InputError):
@@ -185,20 +211,44 @@ def run_slate(
     *,
     location: Location,
     as_of: str | None = None,
-    n_scenarios: int = 10_000,
-    seed: int = 1,
-    settings: str = "",
+    n_scenarios: int | None = None,
+    seed: int | None = None,
+    settings: str | None = None,
+    afresh: bool = False,
     prove: bool = False,
+    salaries: tuple[Registration, bytes] | None = None,
     progress: Progress | None = None,
+    told: Callable[[str], None] = lambda _: None,
 ) -> SlateOutcome:
     """Materialises everything that a slate needs, in this process.
 
+    Scenarios, seed and settings that are not given are those of the run before, as they are for
+    a run without hands.
+
+    Args:
+        home: The data root.
+        slate_id: The slate.
+        location: Loads the definitions.
+        as_of: The cut-off; now where it is not given.
+        n_scenarios: Races to simulate.
+        seed: Seed of the run.
+        settings: Portfolio settings as TOML.
+        afresh: Whether what is not given is the platform's default, whatever the run before had.
+        prove: Whether the portfolio's search goes on until a bound is proven.
+        salaries: A salary file to register first, with its bytes.
+        progress: Told of the run's steps.
+        told: Told whom the run waits for, and what it took over from the run before.
+
     Raises:
         InputError: If the input is at fault.
+        EnvironmentFault: If another run of the slate goes on for too long.
         DagsterAssetCheckFailedError: If a blocking check failed.
     """
     root = Platform(home=home).root
-    Registration.load(root, slate_id)
+    if salaries is None:
+        Registration.load(root, slate_id)
+    given = {"n_scenarios": n_scenarios, "seed": seed, "settings": settings}
+    given = {name: value for name, value in given.items() if value is not None}
     times = StageTimes()
     started = time.perf_counter()
     with times.stage("start"):
@@ -209,36 +259,73 @@ def run_slate(
         with aside("log"):
             instance = open_instance(home)
             register_slates(instance, [slate_id])
-    config = {"n_scenarios": n_scenarios, "seed": seed, "settings": settings, "prove": prove}
-    if as_of is not None:
-        config["as_of"] = as_of
-    run = run_job(
-        definitions.resolve_job_def("slate_job"),
-        instance,
-        partition=slate_id,
-        run_config={"ops": {"slate": {"config": config}}},
-        tags={SLATE: slate_id},
-        progress=progress,
-        times=times,
-    )
-    return _outcome(root, slate_id, run, times, time.perf_counter() - started)
+    with slate_change(root, slate_id, "nascar slate run", told) as staged:
+        if salaries is not None:
+            keep_registration(home, *salaries)
+        before = None if afresh else SlatePlan.find(staged, slate_id)
+        kept = {} if before is None else before.kept()
+        if text := _taken_over(kept, given):
+            told(text)
+        run = run_job(
+            definitions.resolve_job_def("slate_job"),
+            instance,
+            partition=slate_id,
+            run_config={"ops": {"slate": {"config": _config(as_of, prove, {**kept, **given})}}},
+            tags={SLATE: slate_id},
+            progress=progress,
+            times=times,
+        )
+        return _outcome(staged, slate_id, run, times, time.perf_counter() - started)
 
 
-def run_portfolio(home: str, slate_id: str, settings: str, location: Location) -> SlateOutcome:
+def _config(as_of: str | None, prove: bool, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    config = {**wanted, "prove": prove}
+    return config if as_of is None else {**config, "as_of": as_of}
+
+
+def _taken_over(kept: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
+    """What a run takes over from the one before, where it is not the platform's default."""
+    shown = {
+        "settings": "its portfolio settings",
+        "n_scenarios": f"{kept.get('n_scenarios', 0):,} scenarios",
+        "seed": f"seed {kept.get('seed')}",
+    }
+    found = [
+        text
+        for name, text in shown.items()
+        if name in kept and name not in given and kept[name] != DEFAULTS[name]
+    ]
+    if not found:
+        return None
+    return f"Kept from the run before: {', '.join(found)} (--default-settings for none of them)."
+
+
+def run_portfolio(
+    home: str,
+    slate_id: str,
+    settings: str,
+    location: Location,
+    told: Callable[[str], None] = lambda _: None,
+) -> SlateOutcome:
     """Solves a slate's portfolio again on its stored scenarios.
 
-    The plan takes the new settings over only once the portfolio is solved.
+    Plan, lineups and all that is made of them change together once the portfolio is solved.
+
+    Args:
+        home: The data root.
+        slate_id: The slate.
+        settings: Portfolio settings as TOML, the slate's own from then on.
+        location: Loads the definitions.
+        told: Told whom the run waits for.
 
     Raises:
         InputError: If the slate was never run, or the settings are at fault.
+        EnvironmentFault: If another run of the slate goes on for too long.
     """
-    from dataclasses import replace
-
     from nascar_assets.lineups import PortfolioSettings
 
     root = Platform(home=home).root
     plan = SlatePlan.load(root, slate_id)
-    load_lineups(root, plan)
     PortfolioSettings.from_toml(settings)
     times = StageTimes()
     started = time.perf_counter()
@@ -247,17 +334,18 @@ def run_portfolio(home: str, slate_id: str, settings: str, location: Location) -
             definitions = location()
         with aside("log"):
             instance = open_instance(home)
-    run = run_job(
-        definitions.resolve_job_def("portfolio_job"),
-        instance,
-        partition=slate_id,
-        run_config={"ops": {"lineups": {"config": {"settings": settings, "prove": True}}}},
-        times=times,
-    )
-    replace(plan, settings=settings, prove=True).save(root)
-    takeaway = definitions.resolve_job_def("takeaway_job")
-    run_job(takeaway, instance, partition=slate_id, times=times)
-    return _outcome(root, slate_id, run, times, time.perf_counter() - started)
+    with slate_change(root, slate_id, "nascar portfolio", told) as staged:
+        newest_whole(root, plan)
+        run = run_job(
+            definitions.resolve_job_def("portfolio_job"),
+            instance,
+            partition=slate_id,
+            run_config={"ops": {"lineups": {"config": {"settings": settings, "prove": True}}}},
+            times=times,
+        )
+        takeaway = definitions.resolve_job_def("takeaway_job")
+        run_job(takeaway, instance, partition=slate_id, times=times)
+        return _outcome(staged, slate_id, run, times, time.perf_counter() - started)
 
 
 def compile_constraints(home: str, slate_id: str, location: Location) -> ConstraintSpec:
@@ -269,9 +357,10 @@ def compile_constraints(home: str, slate_id: str, location: Location) -> Constra
 
     root = Platform(home=home).root
     SlatePlan.load(root, slate_id)
-    definitions = location()
-    run_job(definitions.resolve_job_def("constraints_job"), open_instance(home), partition=slate_id)
-    return load_spec(root, slate_id)
+    job = location().resolve_job_def("constraints_job")
+    with slate_change(root, slate_id, "nascar constraints compile") as staged:
+        run_job(job, open_instance(home), partition=slate_id)
+        return load_spec(staged, slate_id)
 
 
 def check_results(run: dg.JobExecutionResult) -> list[dict[str, Any]]:
@@ -414,6 +503,10 @@ NO_UPLOAD = "upload withdrawn"
 """State of a slate whose upload file named a driver who does not race, and that has no new one."""
 
 
+MIXED = "mixed up"
+"""State of a slate whose files are not all of one run."""
+
+
 def slate_states(root: DataRoot) -> list[dict[str, Any]]:
     """Every slate that was added, and how far it has come."""
     states = []
@@ -425,8 +518,9 @@ def slate_states(root: DataRoot) -> list[dict[str, Any]]:
         absent: list[str] = []
         if root.exists(withdrawn_path(slate_id)):
             state = NO_UPLOAD
-            slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
-            absent = [f"{player.absence}." for player in slate.absent]
+            absent = (root.read(absent_path(slate_id)) or b"").decode().splitlines()
+        elif ready and mixture(root, slate_id, taken_away(slate_id)):
+            state = MIXED
         states.append(
             {
                 "slate": slate_id,

@@ -26,6 +26,11 @@ def upload_path(slate_id: str) -> str:
     return f"slates/{slate_id}/upload.csv"
 
 
+def absent_path(slate_id: str) -> str:
+    """Where it is said who of a withdrawn upload file does not race."""
+    return f"slates/{slate_id}/upload_withdrawn.txt"
+
+
 def withdrawn_path(slate_id: str) -> str:
     """Where an upload file lies that names a driver who does not race, until there is a new one."""
     return f"slates/{slate_id}/upload_withdrawn.csv"

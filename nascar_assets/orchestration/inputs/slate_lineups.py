@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.orchestration.inputs.slate_change import (
+    has_begun_anew,
+    refuse_mixture,
+    simulated,
+)
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.slates.slate import Slate
@@ -15,7 +21,7 @@ from nascar_assets.storage import DataRoot
 
 def has_lineups(root: DataRoot, plan: SlatePlan) -> bool:
     """Whether the newest run came to its lineups."""
-    if not root.exists(table_path("lineups", plan.slate_id)):
+    if has_begun_anew(root, plan.slate_id) or not root.exists(table_path("lineups", plan.slate_id)):
         return False
     stored = scan_table(root, "lineups", plan.slate_id).select("run_id").first().collect()
     return stored.height == 1 and stored["run_id"][0] == plan.run_id
@@ -26,14 +32,31 @@ def load_lineups(root: DataRoot, plan: SlatePlan) -> pl.DataFrame:
 
     Raises:
         InputError: If that run did not come to its lineups: older ones may hold drivers who no
-            longer race.
+            longer race; or if the slate's files are not of one run.
+    """
+    newest_whole(root, plan, lambda _: True)
+    return scan_table(root, "lineups", plan.slate_id).collect()
+
+
+def newest_whole(
+    root: DataRoot, plan: SlatePlan, looked_at: Callable[[str], bool] | None = None
+) -> None:
+    """Refuses a slate whose newest run did not end, or whose files are not of one run.
+
+    Args:
+        root: The data root.
+        plan: The slate's plan.
+        looked_at: Whether a file is looked at; those that lineups are chosen from otherwise.
+
+    Raises:
+        InputError: If it did not end or they are not.
     """
     if not has_lineups(root, plan):
         raise InputError(
             f"The newest run of {plan.slate_id} did not come to its lineups.",
             remedy=f"Run it again with nascar slate run {plan.slate_id}.",
         )
-    return scan_table(root, "lineups", plan.slate_id).collect()
+    refuse_mixture(root, plan.slate_id, looked_at or simulated(plan.slate_id))
 
 
 def stored_players(lineups: pl.DataFrame) -> dict[str, dict[str, Any]]:

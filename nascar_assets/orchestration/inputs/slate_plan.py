@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from nascar_assets.errors import InputError
 from nascar_assets.storage import DataRoot
@@ -115,6 +116,10 @@ class SlatePlan:
     salary_sha256: str
     run_id: str
     prove: bool = False
+
+    def kept(self) -> dict[str, Any]:
+        """What the slate's next run takes over where nobody says otherwise."""
+        return {"n_scenarios": self.n_scenarios, "seed": self.seed, "settings": self.settings}
 
     def save(self, root: DataRoot) -> None:
         """Writes the plan as JSON."""

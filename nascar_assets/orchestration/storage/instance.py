@@ -3,50 +3,15 @@
 from __future__ import annotations
 
 import os
+from importlib import resources
 from pathlib import Path
 
 import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault
-from nascar_assets.orchestration.storage.postgres_storage import use_postgres_where_set
+from nascar_assets.orchestration.storage.postgres_storage import SETTING, server_url
 
-INSTANCE_SETTINGS = """\
-# Written by nascar. Edit it to use Postgres; delete it to have it made anew.
-event_log_storage:
-  module: nascar_assets.orchestration.storage.sqlite_storage
-  class: PooledEventLogStorage
-  config:
-    base_dir:
-      env: DAGSTER_HOME
-run_storage:
-  module: nascar_assets.orchestration.storage.sqlite_storage
-  class: PooledRunStorage
-  config:
-    base_dir:
-      env: DAGSTER_HOME
-schedule_storage:
-  module: nascar_assets.orchestration.storage.sqlite_storage
-  class: PooledScheduleStorage
-  config:
-    base_dir:
-      env: DAGSTER_HOME
-telemetry:
-  enabled: false
-run_monitoring:
-  enabled: true
-run_retries:
-  enabled: true
-  max_retries: 0
-concurrency:
-  runs:
-    max_concurrent_runs: 2
-sensors:
-  use_threads: true
-  num_workers: 2
-schedules:
-  use_threads: true
-  num_workers: 2
-"""
+INSTANCE_SETTINGS = resources.files(__package__).joinpath("dagster.yaml").read_text()
 
 
 def dagster_home(home: str) -> Path:
@@ -65,15 +30,16 @@ def dagster_home(home: str) -> Path:
         )
     folder = Path(local or home).expanduser().absolute() / "dagster"
     settings = folder / "dagster.yaml"
+    server_url()  # refused before anything is made
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not settings.exists():
+        # Earlier versions wrote the server into the file, which then failed without the setting.
+        if not settings.exists() or f"env: {SETTING}" in settings.read_text():
             aside = settings.with_suffix(f".{os.getpid()}")
             aside.write_text(INSTANCE_SETTINGS)
             aside.replace(settings)
     except OSError as error:
         raise EnvironmentFault(f"Dagster's folder {folder} cannot be made: {error}") from error
-    use_postgres_where_set(folder)
     return folder
 
 

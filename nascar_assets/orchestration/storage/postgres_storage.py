@@ -3,20 +3,93 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from functools import cache
+from importlib import import_module
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import sqlalchemy as db
 
-from nascar_assets.errors import InputError
+from nascar_assets.errors import EnvironmentFault, InputError
 
 SETTING = "NASCAR_STORAGE"
-_SCHEME = "postgresql+psycopg2"
+CONNECT_SECONDS = 5
+"""How long a server may take to answer at all."""
+
 _STORAGES = {
     "run_storage": ("dagster_postgres.run_storage", "PostgresRunStorage"),
     "event_log_storage": ("dagster_postgres.event_log", "PostgresEventLogStorage"),
     "schedule_storage": ("dagster_postgres.schedule_storage", "PostgresScheduleStorage"),
 }
+
+
+def postgres_storage(name: str, inst_data: Any) -> Any:
+    """One of Dagster's storages on the server that `NASCAR_STORAGE` names; none without it.
+
+    The address is read from the environment whenever an instance is opened and never written
+    down: neither a password nor the choice stays on the disk.
+
+    Args:
+        name: The storage's name in `dagster.yaml`.
+        inst_data: What Dagster opens the same storage by in other processes.
+
+    Raises:
+        InputError: If the setting is no address of a PostgreSQL server.
+        EnvironmentFault: If the server does not answer.
+    """
+    url = server_url()
+    if url is None:
+        return None
+    _asked(url)
+    module, kind = _STORAGES[name]
+    try:
+        return getattr(import_module(module), kind)(inst_data, url.render_as_string(False), True)
+    except Exception as error:
+        raise storage_fault(error) or error from error
+
+
+def server_url() -> db.URL | None:
+    """The address that `NASCAR_STORAGE` holds; none where it is not set.
+
+    Raises:
+        InputError: If it is no address of a PostgreSQL server.
+    """
+    text = os.environ.get(SETTING)
+    if not text:
+        return None
+    try:
+        url = db.make_url(text)
+    except (db.exc.ArgumentError, ValueError):
+        url = None
+    known = ("postgres", "postgresql")
+    if url is None or url.drivername.split("+")[0] not in known or not _host(url):
+        raise InputError(
+            "It is no address of a PostgreSQL server.",
+            field=SETTING,
+            remedy="Write it as postgresql://user:password@host:5432/database.",
+        )
+    return url.set(drivername="postgresql+psycopg2")  # the driver that is installed
+
+
+def server_name() -> str | None:
+    """Host, port and database of the server, without user and password; none without one."""
+    url = server_url()
+    return None if url is None else f"{_host(url)}:{url.port or 5432}/{url.database or ''}"
+
+
+def _host(url: db.URL) -> str:
+    return url.host or str(url.query.get("host", ""))  # a folder of sockets stands in the query
+
+
+@cache
+def _asked(url: db.URL) -> None:
+    """Asks the server once a process, so that one that is away is told at once."""
+    import psycopg2
+
+    known = url.translate_connect_args(username="user", database="dbname")
+    try:
+        psycopg2.connect(**known, **{"connect_timeout": CONNECT_SECONDS, **url.query}).close()
+    except psycopg2.Error as error:
+        raise _away(error) from error
 
 
 def connection_faults() -> tuple[type[Exception], ...]:
@@ -28,40 +101,25 @@ def connection_faults() -> tuple[type[Exception], ...]:
     return (DagsterPostgresException,)
 
 
-def use_postgres_where_set(folder: Path) -> bool:
-    """Points an instance's settings to the PostgreSQL server that `NASCAR_STORAGE` names.
+def storage_fault(error: BaseException) -> EnvironmentFault | None:
+    """The same error in words that name the setting, where the server is what is away."""
+    if not os.environ.get(SETTING):
+        return None
+    kinds = (*connection_faults(), db.exc.OperationalError, db.exc.InterfaceError)
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        if isinstance(cause, kinds):
+            return _away(cause)
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return None
 
-    The address is read from the environment whenever the instance is opened, so that no password
-    is written to disk. Without the setting nothing is changed.
 
-    Args:
-        folder: Dagster's folder, with its `dagster.yaml`.
-
-    Returns:
-        Whether the setting is there.
-
-    Raises:
-        InputError: If it is no address of a PostgreSQL server.
-    """
-    url = os.environ.get(SETTING)
-    if not url:
-        return False
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in ("postgres", "postgresql", _SCHEME) or not rest:
-        raise InputError(
-            "It is no address of a PostgreSQL server.",
-            field=SETTING,
-            remedy="Write it as postgresql://user:password@host:5432/database.",
-        )
-    os.environ[SETTING] = f"{_SCHEME}://{rest}"  # the driver that is installed
-    path = folder / "dagster.yaml"
-    settings: dict[str, Any] = yaml.safe_load(path.read_text()) or {}
-    wanted = {
-        name: {"module": module, "class": kind, "config": {"postgres_url": {"env": SETTING}}}
-        for name, (module, kind) in _STORAGES.items()
-    }
-    if any(settings.get(name) != value for name, value in wanted.items()):
-        aside = path.with_suffix(f".{os.getpid()}")
-        aside.write_text(yaml.safe_dump({**settings, **wanted}, sort_keys=False))
-        aside.replace(path)
-    return True
+def _away(error: BaseException) -> EnvironmentFault:
+    original = getattr(error.__cause__ or error, "orig", None) or error.__cause__ or error
+    reason = next(iter(str(original).strip().splitlines()), type(error).__name__)
+    return EnvironmentFault(
+        f"PostgreSQL on {server_name()} does not answer: {reason.rstrip('.')}. Start the server, "
+        f"or correct or unset {SETTING}."
+    )

@@ -22,6 +22,7 @@ from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from sqlalchemy.pool import QueuePool
 
+from nascar_assets.orchestration.storage.postgres_storage import postgres_storage
 from nascar_assets.storage.aside import aside
 
 _wait_seconds = 60.0
@@ -70,6 +71,12 @@ def _transaction(conn_string: str) -> Iterator[db.Connection]:
 class PooledEventLogStorage(ConsolidatedSqliteEventLogStorage):
     """All runs' events in one database, over kept connections."""
 
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
+        """Made by Dagster from the instance's settings; on the server that is set, if one is."""
+        found = postgres_storage("event_log_storage", inst_data)
+        return found or cls(inst_data=inst_data, **config_value)
+
     @contextmanager
     def _connect(self) -> Iterator[db.Connection]:
         with _transaction(self._conn_string) as connection:
@@ -84,9 +91,10 @@ class PooledRunStorage(SqliteRunStorage):
     """Runs over kept connections."""
 
     @classmethod
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> PooledRunStorage:
-        """Made by Dagster from the instance's settings."""
-        return cls.from_local(inst_data=inst_data, **config_value)
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
+        """Made by Dagster from the instance's settings; on the server that is set, if one is."""
+        found = postgres_storage("run_storage", inst_data)
+        return found or cls.from_local(inst_data=inst_data, **config_value)
 
     @contextmanager
     def connect(self) -> Iterator[db.Connection]:
@@ -99,11 +107,10 @@ class PooledScheduleStorage(SqliteScheduleStorage):
     """Ticks of sensors and schedules over kept connections."""
 
     @classmethod
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> PooledScheduleStorage:
-        """Made by Dagster from the instance's settings."""
-        storage = cls.from_local(inst_data=inst_data, **config_value)
-        assert isinstance(storage, cls)
-        return storage
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
+        """Made by Dagster from the instance's settings; on the server that is set, if one is."""
+        found = postgres_storage("schedule_storage", inst_data)
+        return found or cls.from_local(inst_data=inst_data, **config_value)
 
     @contextmanager
     def connect(self) -> Iterator[db.Connection]:

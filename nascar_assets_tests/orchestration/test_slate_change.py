@@ -1,0 +1,211 @@
+"""A slate's files are of one run, for one run at a time, wherever a process is killed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from nascar_assets.cli.app import run
+from nascar_assets.cli.location import code_location
+from nascar_assets.orchestration.commands.slate import run_portfolio, run_slate, slate_states
+from nascar_assets.orchestration.inputs.slate_change import mixture
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.storage import DataRoot
+from nascar_assets.storage.lease import lease
+from nascar_assets_tests.orchestration.conftest import World
+from nascar_assets_tests.orchestration.processes import environment
+
+SCENARIOS = 40
+SETTINGS = "lineups = 3\n"
+
+KILLED = """
+import os, sys
+from nascar_assets.storage import DataRoot
+
+stop = sys.argv.pop(1)
+def counted(name, method):
+    def call(root, path, *words, **more):
+        if stop in (path, f"{name} {path}"):
+            os._exit(9)
+        return method(root, path, *words, **more)
+    return call
+for name in ("write", "move"):
+    setattr(DataRoot, name, counted(name, getattr(DataRoot, name)))
+from nascar_assets.cli import main
+main()
+"""
+
+
+def files_of(home: Path, slate: str) -> dict[str, bytes]:
+    paths = [*home.glob(f"slates/{slate}/*"), home / f"store/lineups/{slate}.parquet"]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def refused(capfd: pytest.CaptureFixture[str], home: Path, *words: str) -> str:
+    capfd.readouterr()
+    assert run([*words, "--home", str(home)]) == 2, words
+    return " ".join(capfd.readouterr().err.split())
+
+
+def lineups_of(home: Path, slate: str) -> int:
+    return len((home / f"slates/{slate}/upload.csv").read_text().splitlines()) - 1
+
+
+@pytest.mark.parametrize("step", ["before the manifest", "after the manifest"])
+def test_a_killed_portfolio_leaves_all_of_the_old_or_all_of_the_new(
+    step: str, world: World, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = tmp_path / "three.toml"
+    settings.write_text(SETTINGS)
+    before, slate = files_of(home, world.slate), world.slate
+    stop = {
+        "before the manifest": f"staged/{slate}/slates/{slate}/upload.csv",
+        "after the manifest": f"move staged/{slate}/slates/{slate}/upload.csv",
+    }[step]
+    words = ["portfolio", slate, "--settings", str(settings), "--home", str(home)]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, stop, *words], env=environment(home), check=False
+    )
+    assert done.returncode == 9
+    assert run(["slate", "show", slate, "--home", str(home), "--json"]) == 0
+    shown = json.loads(capfd.readouterr().out)
+    plan = SlatePlan.load(DataRoot.open(home), slate)
+    assert mixture(DataRoot.open(home), slate) == []
+    if step == "before the manifest":
+        assert files_of(home, slate) == before
+        assert plan.settings == ""
+    else:
+        assert len(shown["lineups"]) == lineups_of(home, slate) == 3
+        assert plan.settings == SETTINGS
+        config = json.loads(files_of(home, slate)["run_config.json"])
+        assert config["sim_params"]["settings"] == SETTINGS
+
+
+def test_every_reader_refuses_files_that_do_not_belong_together(
+    world: World, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    slate = world.slate
+    upload = home / f"slates/{slate}/upload.csv"
+    old = upload.read_bytes()
+    run_portfolio(str(home), slate, SETTINGS, code_location(str(home)))
+    upload.write_bytes(old)
+    entries = tmp_path / "entries.csv"
+    entries.write_text("")
+    said = [
+        refused(capfd, home, "slate", "show", slate),
+        refused(capfd, home, "entries", "fill", slate, str(entries), "--out", str(entries)),
+    ]
+    for text in said:
+        assert f"slates/{slate}/upload.csv is not the file that was written with the" in text
+        assert f"nascar slate run {slate}" in text
+    (state,) = slate_states(DataRoot.open(home))
+    assert state["state"] == "mixed up"
+    assert run(["doctor", "--home", str(home), "--json"]) == 1
+    checks = {item["name"]: item for item in json.loads(capfd.readouterr().out)["checks"]}
+    assert "upload.csv" in checks["slates"]["found"]
+    # A portfolio is made from the scenarios, which are whole: it mends the rest.
+    run_portfolio(str(home), slate, SETTINGS, code_location(str(home)))
+    assert mixture(DataRoot.open(home), slate) == []
+
+
+def test_a_run_by_hand_keeps_the_settings_of_the_run_before(
+    world: World, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    slate, root = world.slate, DataRoot.open(home)
+    words = ["slate", "run", slate, "--as-of", world.sample.as_of.isoformat(), "--home", str(home)]
+    run_portfolio(str(home), slate, SETTINGS, code_location(str(home)))
+    before = SlatePlan.load(root, slate)
+    capfd.readouterr()
+    assert run([*words, "--scenarios", str(SCENARIOS)]) == 0
+    said = " ".join(capfd.readouterr().err.split())
+    assert "Kept from the run before: its portfolio settings (--default-settings" in said
+    after = SlatePlan.load(root, slate)
+    assert (after.settings, after.n_scenarios) == (SETTINGS, SCENARIOS)
+    assert after.run_id != before.run_id
+    assert lineups_of(home, slate) == 3
+    assert run([*words, "--default-settings", "--scenarios", str(SCENARIOS)]) == 0
+    assert "Kept" not in capfd.readouterr().err
+    assert SlatePlan.load(root, slate).settings == ""
+
+
+def test_two_runs_at_once_come_one_after_the_other_and_print_their_own(
+    world: World, home: Path
+) -> None:
+    words = ["slate", "run", world.slate, "--as-of", world.sample.as_of.isoformat(), "--json"]
+    main = "from nascar_assets.cli import main; main()"
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", main, *words, "--scenarios", str(SCENARIOS), "--seed", seed],
+            env=environment(home),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for seed in ("11", "12")
+    ]
+    told = [process.communicate(timeout=280) for process in both]
+    results = [json.loads(out) for out, _ in told]
+    assert [result["seed"] for result in results] == [11, 12]
+    assert any("is being changed: nascar slate run, process" in text for _, text in told)
+    plan = SlatePlan.load(DataRoot.open(home), world.slate)
+    assert plan.run_id in {result["run_id"] for result in results}
+    assert mixture(DataRoot.open(home), world.slate) == []
+
+
+def test_a_run_that_the_daemon_launches_changes_the_files_as_one(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the executor of the jobs: a run that fails leaves all files of the run before."""
+    monkeypatch.setenv("NASCAR_HOME", str(home))
+    before, slate = files_of(home, world.slate), world.slate
+    instance = open_instance(str(home))
+    job = dg.reconstructable(slate_job)
+    config = {"lineups": {"config": {"settings": SETTINGS}}}
+    found = dg.execute_job(
+        job,
+        instance,
+        run_config={"ops": config},
+        tags={"dagster/partition": slate},
+        asset_selection=[dg.AssetKey("lineups"), dg.AssetKey("upload_file")],
+        raise_on_error=False,
+    )
+    assert found.success
+    assert lineups_of(home, slate) == 3
+    assert any("run_config.json" in text for text in mixture(DataRoot.open(home), slate))
+    assert files_of(home, slate).keys() == before.keys()
+
+
+def slate_job() -> dg.JobDefinition:
+    from nascar_assets.definitions import defs
+
+    return defs.resolve_job_def("portfolio_job")
+
+
+def test_a_run_waits_for_the_one_that_changes_the_slate(world: World, home: Path) -> None:
+    said: list[str] = []
+    root = DataRoot.open(home)
+
+    def free(text: str) -> None:
+        said.append(text)
+        holder.__exit__(None, None, None)
+
+    holder = lease(root, world.slate, "another run")
+    holder.__enter__()
+    outcome = run_slate(
+        str(home),
+        world.slate,
+        location=code_location(str(home)),
+        as_of=world.sample.as_of.isoformat(),
+        n_scenarios=SCENARIOS,
+        seed=1,
+        settings="",
+        told=free,
+    )
+    assert "another run, process" in said[0]
+    assert outcome.plan.n_scenarios == SCENARIOS

@@ -1,0 +1,96 @@
+"""What the machine says of processes, with and without what one system alone has."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from nascar_assets import processes
+from nascar_assets.telemetry.artifacts import persist_telemetry_artifact
+
+WORK = """
+import signal, time
+from nascar_assets.calibration.backtest_tasks import executor
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+    with executor(2) as pool:
+        waiting = [pool.submit(time.sleep, 120) for _ in range(8)]
+        while len(pool._processes) < 2:
+            time.sleep(0.05)
+        print(*pool._processes, flush=True)
+        waiting[0].result()
+"""
+
+
+@pytest.fixture(params=["here", "without /proc", "on a system that lacks much"])
+def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    if request.param != "here":
+        monkeypatch.setattr(processes, "_PROC", tmp_path / "nowhere")
+    if request.param == "on a system that lacks much":
+        for name in ("sched_getaffinity", "nice"):
+            monkeypatch.delattr(os, name, raising=False)
+        opened = os.open
+
+        def no_folder(path: str, flags: int, *more: int) -> int:
+            if Path(path).is_dir():
+                raise PermissionError(13, "Permission denied", str(path))
+            return opened(path, flags, *more)
+
+        monkeypatch.setattr(os, "open", no_folder)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("system")
+def test_a_process_is_told_from_one_that_has_ended_and_from_a_later_one() -> None:
+    began = processes.born(os.getpid())
+    assert began is not None
+    assert 0 <= time.time() - began < 24 * 3600
+    assert processes.lives(os.getpid(), began)
+    assert not processes.lives(os.getpid(), began - 60)
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    end = time.monotonic() + 30
+    while processes.born(child.pid) is not None:  # not asked after yet: it has ended all the same
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    child.wait()
+    assert processes.born(child.pid) is None
+
+
+@pytest.mark.usefixtures("system")
+def test_what_a_system_lacks_stops_nothing(tmp_path: Path) -> None:
+    assert 1 <= processes.cores() <= (os.cpu_count() or 1)
+    processes.give_way(0)
+    processes.sync_folder(tmp_path)
+    table = pl.DataFrame({"lap": [1]})
+    persist_telemetry_artifact(table, tmp_path / "laps.parquet")
+    assert (tmp_path / "laps.parquet").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_their_parent(number: int, tmp_path: Path) -> None:
+    script = tmp_path / "work.py"
+    script.write_text(WORK)
+    parent = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert parent.stdout is not None
+    workers = [int(word) for word in parent.stdout.readline().split()]
+    assert len(workers) == 2
+    parent.send_signal(number)
+    parent.wait(timeout=60)
+    end = time.monotonic() + 60
+    while any(processes.born(pid) for pid in workers):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    parent.stdout.close()
