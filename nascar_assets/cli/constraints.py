@@ -31,28 +31,32 @@ def compile_slate(
 
     Example: nascar constraints compile 2026-03-15-cup-dk-classic
     """
+    from nascar_assets.ontology.vetoes import parse_veto
     from nascar_assets.orchestration.commands.slate import compile_constraints
 
     out = Output(as_json)
-    spec = compile_constraints(home, slate, code_location(home, graph))
+    spec, names = compile_constraints(home, slate, code_location(home, graph))
     out.table(
         f"Constraints of {slate}",
-        ["driver", "skill", "aggression", "shadow risk", "laps led", "vetoes", "overridden"],
+        ["driver", "id", "skill", "aggression", "shadow risk", "laps led", "vetoes", "overridden"],
         [
             (
+                names.get(driver.driver_id, driver.driver_id),
                 driver.driver_id,
                 driver.skill,
                 driver.aggression,
                 driver.shadow_risk,
                 f"{driver.min_laps_led} to {_most(driver.max_laps_led)}",
-                ", ".join(driver.veto_rules),
+                "; ".join(parse_veto(code).said(names) for code in driver.veto_rules),
                 ", ".join(driver.overridden),
             )
             for driver in spec.drivers.values()
         ],
+        text=2,
+        wraps=["vetoes", "overridden"],
     )
     out.line(f"hash: {spec.hash}")
-    out.result(spec.to_dict())
+    out.result({**spec.to_dict(), "names": {key: names.get(key) for key in spec.drivers}})
 
 
 def _most(laps: int | None) -> str:

@@ -14,7 +14,12 @@ from nascar_assets.orchestration.assets.slate_assets import blocking_check, slat
 from nascar_assets.orchestration.inputs.graph import compile_spec, entry_store
 from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
-from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path, spec_path
+from nascar_assets.orchestration.inputs.slate_files import (
+    keep_notices,
+    load_spec,
+    run_config_path,
+    spec_path,
+)
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
@@ -91,6 +96,7 @@ def constraint_spec(
         platform, state, plan.slate_id, slate_field["driver_id"], [race["track_id"]], plan.as_of
     )
     root.write(spec_path(plan.slate_id), spec.to_json().encode())
+    keep_notices(root, plan.slate_id, "constraint_spec", state.notices)
     stored = load_spec(root, plan.slate_id)
     missing = [car for car in slate_field["driver_id"] if car not in stored.drivers]
     complete = not missing and race["track_id"] in stored.tracks and stored == spec

@@ -10,7 +10,7 @@ from nascar_assets.orchestration.assets.calibration import model_parameters
 from nascar_assets.orchestration.assets.constraints import run_config
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
-from nascar_assets.orchestration.inputs.slate_files import load_spec
+from nascar_assets.orchestration.inputs.slate_files import keep_notices, load_spec
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import picture, shown, table_metadata
 from nascar_assets.orchestration.resources import Platform
@@ -73,6 +73,7 @@ def scenarios(
     root.write_frame(table_path("scenario_races", plan.slate_id), made.races_to_polars())
     assert made.diagnostics is not None
     found = made.diagnostics
+    keep_notices(root, plan.slate_id, "scenarios", found.notices)
     records = check_laws(load_scenarios(root, plan.slate_id))
     regimes = pl.DataFrame(
         {
@@ -91,7 +92,7 @@ def scenarios(
             parameters_hash=found.parameters_hash,
             spec_hash=found.spec_hash,
             regimes=picture(regime_frequencies, regimes, "Regimes"),
-            notices=[*setup.notices, *found.notices],
+            notices=list(found.notices),
         ),
     )
     yield dg.AssetCheckResult(

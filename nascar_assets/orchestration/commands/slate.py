@@ -26,6 +26,7 @@ from nascar_assets.orchestration.inputs.slate_files import (
     absent_path,
     load_spec,
     run_config_path,
+    slate_notices,
     upload_path,
     withdrawn_path,
 )
@@ -348,19 +349,25 @@ def run_portfolio(
         return _outcome(staged, slate_id, run, times, time.perf_counter() - started)
 
 
-def compile_constraints(home: str, slate_id: str, location: Location) -> ConstraintSpec:
+def compile_constraints(
+    home: str, slate_id: str, location: Location
+) -> tuple[ConstraintSpec, Mapping[str, str]]:
     """Compiles a slate's constraints again from the graph, as of its run's cut-off.
+
+    Returns:
+        The spec, and names of drivers by id.
 
     Raises:
         InputError: If the slate was never run.
     """
-
     root = Platform(home=home).root
     SlatePlan.load(root, slate_id)
     job = location().resolve_job_def("constraints_job")
     with slate_change(root, slate_id, "nascar constraints compile") as staged:
         run_job(job, open_instance(home), partition=slate_id)
-        return load_spec(staged, slate_id)
+        spec = load_spec(staged, slate_id)
+    field = scan_table(root, "slate_field", slate_id).select("driver_id", "driver_name").collect()
+    return spec, {**driver_directory(root).names, **dict(field.iter_rows())}
 
 
 def check_results(run: dg.JobExecutionResult) -> list[dict[str, Any]]:
@@ -463,7 +470,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
             "standard_error": _error(lineups["objective_se"][0]),
         },
         "contests": _contests(root, slate_id),
-        "notices": [*slate.notices, *lineups["notices"][0]],
+        "notices": [*slate_notices(root, slate_id, slate.notices, lineups["notices"][0])],
     }
 
 

@@ -16,7 +16,7 @@ from nascar_assets.orchestration.inputs.forecasting import contest_rules
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.inputs.provenance import code_version
-from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path
+from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path, slate_notices
 from nascar_assets.orchestration.inputs.slate_lineups import stored_players
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
@@ -109,7 +109,7 @@ def slate_report(
             run_id=plan.run_id,
         ),
         overrides=_overrides(platform, plan, summary, race),
-        notices=tuple(slate["notices"][0]) + tuple(lineups["notices"][0]),
+        notices=slate_notices(root, plan.slate_id, slate["notices"][0], lineups["notices"][0]),
         portfolio=(
             ("chosen for", OBJECTIVES[lineups["objective"][0]]),
             (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from nascar_assets.constraints import ConstraintSpec
 from nascar_assets.storage import DataRoot
 
@@ -44,3 +47,31 @@ def run_config_path(slate_id: str) -> str:
 def record_path(slate_id: str) -> str:
     """Where a slate's calibration record lies as JSON."""
     return f"store/calibration_record/{slate_id}.json"
+
+
+def _notices_path(slate_id: str, stage: str) -> str:
+    return f"store/{stage}_notices/{slate_id}.json"
+
+
+def keep_notices(root: DataRoot, slate_id: str, stage: str, notices: Sequence[str]) -> None:
+    """Keeps what a stage without a column for it has to say to a person."""
+    root.write(_notices_path(slate_id, stage), json.dumps(list(notices)).encode())
+
+
+def slate_notices(
+    root: DataRoot, slate_id: str, slate: Sequence[str], lineups: Sequence[str]
+) -> tuple[str, ...]:
+    """What all stages of a run have to say to a person, in their order, each thing once.
+
+    Args:
+        root: The data root.
+        slate_id: The slate.
+        slate: The notices of its table of players.
+        lineups: The notices of its lineups.
+    """
+    kept = [
+        notice
+        for stage in ("constraint_spec", "scenarios")
+        for notice in json.loads(root.read(_notices_path(slate_id, stage)) or b"[]")
+    ]
+    return tuple(dict.fromkeys([*slate, *kept, *lineups]))

@@ -73,10 +73,11 @@ def lineup_rows(lineups: pl.DataFrame, slate: Slate) -> list[list[int]]:
         InputError: If a lineup holds a driver whom the slate does not have.
     """
     place = {player.driver_id: index for index, player in enumerate(slate.players)}
-    missing = {i for ids in lineups["driver_ids"] for i in ids if i not in place}
+    named = lineups.select(pl.col("driver_ids", "drivers").explode()).unique()
+    missing = sorted(f"{name} ({key})" for key, name in named.iter_rows() if key not in place)
     if missing:
         raise InputError(
-            f"The lineups hold {', '.join(sorted(missing))}, whom the slate does not have.",
+            f"The lineups hold {', '.join(missing)}, whom the slate does not have.",
             remedy=f"Run it again with nascar slate run {slate.slate_id}.",
         )
     return [[place[driver] for driver in ids] for ids in lineups["driver_ids"].to_list()]
