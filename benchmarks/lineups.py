@@ -110,7 +110,7 @@ def _one_lineup(
     start = time.perf_counter()
     by_cp_sat = [_cp_sat(row, salary) for row in sample]
     each = (time.perf_counter() - start) / len(sample)
-    agree = by_cp_sat == optimal_lineups(sample, salary, CAP, ROSTER).points_x20.tolist()
+    agree = by_cp_sat == optimal_lineups(sample, salary, CAP, ROSTER).points.tolist()
     yield _row(
         "times as fast as CP-SAT on 20 of these scenarios",
         each / (seconds / SCENARIOS),
@@ -122,7 +122,7 @@ def _one_lineup(
     yield _row("150 best lineups by mean", 1e3 * many, "ms", 20)
     peer = _pydfs(points, salary)
     each = np.mean([run["seconds"] for run in peer["one"]])
-    ours = optimal_lineups(points[:20], salary, CAP, ROSTER).points_x20 / 20
+    ours = optimal_lineups(points[:20], salary, CAP, ROSTER).points / 20
     same = np.allclose([run["points"][0] for run in peer["one"]], ours)
     yield _row(
         "times as fast as pydfs-lineup-optimizer on the same 20",

@@ -63,7 +63,7 @@ def race(cars: int, laps: int, kind: str = "intermediate") -> RaceSetup:
     ratings = rng.normal(0.0, 0.55, cars)
     grid = 1 + np.argsort(np.argsort(-ratings + rng.normal(0.0, 0.5, cars)))
     entries = tuple(
-        Entry(str(k), team=str(k // 2), start=int(grid[k]), rating=float(ratings[k]), rating_sd=0.1)
+        Entry(str(k), team=str(k // 2), start=int(grid[k]), level=float(ratings[k]), level_sd=0.1)
         for k in range(cars)
     )
     return RaceSetup("r", "t", kind, laps, (laps // 4, laps // 2), entries, track_length=1.5)

@@ -157,7 +157,7 @@ def _decoded(body: bytes, encoding: str, file: str, lossy: bool) -> tuple[str, s
     except UnicodeDecodeError as error:
         before = body[: error.start]
         if encoding != "utf-8" or (error.end >= len(body) and not before.isascii()):
-            raise cut_off(file, before.decode(encoding, "replace").count("\n") + 1) from error
+            raise truncated(file, before.decode(encoding, "replace").count("\n") + 1) from error
     if lossy and re.search(rb"[\xc3-\xf4][\x80-\xbf]", body):
         return body.decode("utf-8", "replace"), "utf-8"
     try:
@@ -221,7 +221,7 @@ def printable(text: str) -> str:
     return "".join(ch if ch.isprintable() else "?" for ch in text)
 
 
-def cut_off(file: str, row: int | None, field: str | None = None) -> InputError:
+def truncated(file: str, row: int | None, field: str | None = None) -> InputError:
     """The error of a file that ends in the middle."""
     return InputError(
         "The row is not whole: the file was cut off.",
@@ -279,7 +279,7 @@ def read_rows(given: GivenText, *, limits: Limits = SMALL) -> Iterator[tuple[int
             return
         except csv.Error as error:
             if "end of data" in str(error):
-                raise cut_off(given.file, line) from error
+                raise truncated(given.file, line) from error
             raise InputError(
                 f"This is no CSV file: {error}.", file=given.file, row=line, remedy=AGAIN
             ) from error

@@ -1,4 +1,4 @@
-"""Walking forward through past races: each as it stood at its cut-off, with nothing later."""
+"""Walking forward through past races: each as it stood at its as-of time, with nothing later."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Prepared:
 
     Attributes:
         history: What was known, of the race's series.
-        race: The race as it stood at its cut-off.
+        race: The race as it stood at its as-of time.
         everything: RESULTS of all series that were known, for fits of the race process.
         past: Earlier races of the series as they stood at their own starts, with neutral
             ontology values, whose results were known; for fits.
@@ -51,7 +51,7 @@ class Prepared:
 class WalkForward:
     """Races of one series in order, each prepared from what was known at its start.
 
-    Every table that leaves here has passed through the cut-off: results whose `results_at` is
+    Every table that leaves here has passed through the as-of time: results whose `results_at` is
     later are absent, and starting positions that were not known are null.
 
     Attributes:
@@ -134,12 +134,12 @@ class WalkForward:
             if row["series"] == self.series and _long_enough(row):
                 none = pl.DataFrame(schema=DRIVER_VALUES), pl.DataFrame(schema=TRACK_VALUES)
                 self._stood.append(
-                    race_to_forecast(row, entries, ratings, *none, cut_off=row["start_time"])
+                    race_to_forecast(row, entries, ratings, *none, as_of=row["start_time"])
                 )
 
-    def entries(self, race_id: str, cut_off: datetime) -> pl.DataFrame:
-        """ENTRIES of a race as they were known by a cut-off."""
-        known = pl.col("qualifying_at") <= cut_off
+    def entries(self, race_id: str, as_of: datetime) -> pl.DataFrame:
+        """ENTRIES of a race as they were known by an as-of time."""
+        known = pl.col("qualifying_at") <= as_of
         return (
             self.results.filter(pl.col("race_id") == race_id)
             .select(list(ENTRIES))
@@ -153,8 +153,8 @@ class WalkForward:
     def _prepared(
         self, row: dict[str, Any], entries: pl.DataFrame, ratings: pl.DataFrame
     ) -> Prepared:
-        cut_off = row["start_time"]
-        known = self.results.filter(pl.col("results_at") <= cut_off)
+        as_of = row["start_time"]
+        known = self.results.filter(pl.col("results_at") <= as_of)
         rated = (
             pl.concat(self._rated).join(
                 known.select("race_id").unique(), on="race_id", how="semi", maintain_order="left"
@@ -164,18 +164,18 @@ class WalkForward:
         )
         drivers, tracks = pl.DataFrame(schema=DRIVER_VALUES), pl.DataFrame(schema=TRACK_VALUES)
         if self.with_values and known["race_id"].n_unique() >= FEWEST_RACES_FOR_VALUES:
-            drivers = driver_values(known, cut_off, state=self._state)
+            drivers = driver_values(known, as_of, state=self._state)
             # The schedule's own outcomes (winner, cautions) stay behind: only what was known.
-            tracks = track_values(known, self.schedule, cut_off)
+            tracks = track_values(known, self.schedule, as_of)
         history = KnownHistory(
-            cut_off=cut_off,
+            as_of=as_of,
             results=known.filter(pl.col("series") == self.series).select(list(RESULTS)),
             ratings=rated,
         )
         over = set(history.results["race_id"].unique().to_list())
         return Prepared(
             history=history,
-            race=race_to_forecast(row, entries, ratings, drivers, tracks, cut_off=cut_off),
+            race=race_to_forecast(row, entries, ratings, drivers, tracks, as_of=as_of),
             everything=known,
             past=tuple(race for race in self._stood if race.race_id in over),
         )
@@ -192,17 +192,17 @@ def race_to_forecast(
     drivers: pl.DataFrame,
     tracks: pl.DataFrame,
     *,
-    cut_off: datetime,
+    as_of: datetime,
 ) -> RaceToForecast:
     """A race as a forecaster gets it, in a slate and in a backtest alike.
 
     Args:
         row: The race's SCHEDULE row.
-        entries: ENTRIES as of the cut-off.
-        ratings: RATINGS as of the cut-off.
-        drivers: DRIVER_VALUES as of the cut-off; of a slate the skill alone.
-        tracks: TRACK_VALUES as of the cut-off.
-        cut_off: When what is known ends (UTC); the race's start at the latest.
+        entries: ENTRIES as of the as-of time.
+        ratings: RATINGS as of the as-of time.
+        drivers: DRIVER_VALUES as of the as-of time; of a slate the skill alone.
+        tracks: TRACK_VALUES as of the as-of time.
+        as_of: When what is known ends (UTC); the race's start at the latest.
     """
     laps = row["scheduled_laps"] or 0  # a race of unknown length is refused as one of no laps
     return RaceToForecast(
@@ -216,7 +216,7 @@ def race_to_forecast(
         scheduled_laps=laps,
         stage_ends=inner_stage_ends(row["stage_ends"], laps),
         start_time=row["start_time"],
-        cut_off=cut_off,
+        as_of=as_of,
         entries=entries,
         ratings=ratings,
         drivers=drivers,

@@ -158,7 +158,7 @@ def _mean(values: Floats) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationRecord:
-    """How well forecasts of many races kept their word.
+    """How well forecasts of many races were calibrated.
 
     Attributes:
         races: Number of races scored.

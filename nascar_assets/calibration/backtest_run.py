@@ -245,7 +245,7 @@ class Run:
             self.seals[race.race_id] = Seal(
                 race_id=race.race_id,
                 race_key=race.race_key,
-                cut_off=race.cut_off,
+                as_of=race.as_of,
                 sha256=sha256(content),
                 seed=made.seed,
                 scenarios=self.settings.scenarios,

@@ -118,7 +118,7 @@ def forecast_race(
             {
                 "race_id": race.race_id,
                 "race_key": race.race_key,
-                "cut_off": race.cut_off.isoformat(),
+                "as_of": race.as_of.isoformat(),
                 "model": model.name,
                 "model_version": version,
                 "seed": str(own_seed),

@@ -185,7 +185,7 @@ class RaceForecast:
 
 @dataclass(frozen=True, slots=True)
 class RaceToForecast:
-    """A race to come, with nothing that was not known by its cut-off.
+    """A race to come, with nothing that was not known by its as-of time.
 
     Attributes:
         race_id: The feed's id.
@@ -198,11 +198,11 @@ class RaceToForecast:
         scheduled_laps: Laps by the schedule.
         stage_ends: Laps on which the stages end, the last one left out.
         start_time: Scheduled start (UTC).
-        cut_off: Nothing later than this may be used (UTC).
+        as_of: Nothing later than this may be used (UTC).
         entries: ENTRIES rows, one per car.
-        ratings: RATINGS rows of the same drivers as of the cut-off.
-        drivers: DRIVER_VALUES as of the cut-off; empty where there is no past.
-        tracks: TRACK_VALUES as of the cut-off; empty where there is no past.
+        ratings: RATINGS rows of the same drivers as of the as-of time.
+        drivers: DRIVER_VALUES as of the as-of time; empty where there is no past.
+        tracks: TRACK_VALUES as of the as-of time; empty where there is no past.
     """
 
     race_id: str
@@ -215,7 +215,7 @@ class RaceToForecast:
     scheduled_laps: int
     stage_ends: tuple[int, ...]
     start_time: datetime
-    cut_off: datetime
+    as_of: datetime
     entries: pl.DataFrame
     ratings: pl.DataFrame
     drivers: pl.DataFrame
@@ -252,15 +252,15 @@ class RaceToForecast:
 
 @dataclass(frozen=True, slots=True)
 class KnownHistory:
-    """What was known by a cut-off.
+    """What was known by an as-of time.
 
     Attributes:
-        cut_off: The cut-off (UTC).
+        as_of: The as-of time (UTC).
         results: RESULTS rows of the race's series whose `results_at` is not after it.
         ratings: RATINGS of past races, each as of its own start: out of sample.
     """
 
-    cut_off: datetime
+    as_of: datetime
     results: pl.DataFrame
     ratings: pl.DataFrame
 

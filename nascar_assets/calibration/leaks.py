@@ -60,18 +60,18 @@ class LeakProbe:
 
     @property
     def leaks(self) -> bool:
-        """Whether the forecast depended on what came after its cut-off."""
+        """Whether the forecast depended on what came after its as-of time."""
         return self.real != self.scrambled
 
 
-def scramble_future(tables: FeedTables, cut_off: datetime) -> FeedTables:
+def scramble_future(tables: FeedTables, as_of: datetime) -> FeedTables:
     """The same tables with another future: outcomes known after a time are turned upside down.
 
     Args:
         tables: Schedule, results and features.
-        cut_off: Everything known up to it stays as it is.
+        as_of: Everything known up to it stays as it is.
     """
-    late = pl.col("results_at") > cut_off
+    late = pl.col("results_at") > as_of
     outcomes = [name for name in _RESULT_OUTCOMES if name in tables.results.columns]
     results = tables.results.sort("race_id", "driver_id").with_columns(
         pl.when(late)
@@ -85,7 +85,7 @@ def scramble_future(tables: FeedTables, cut_off: datetime) -> FeedTables:
     )
     table = tables.features.sort("race_id", "driver_id")
     features = table.with_columns(
-        pl.when(pl.col("available_at") > cut_off)
+        pl.when(pl.col("available_at") > as_of)
         .then(pl.col(name).reverse().over("race_id"))
         .otherwise(pl.col(name))
         .alias(name)

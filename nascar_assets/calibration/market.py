@@ -1,7 +1,7 @@
 """A market as a baseline: win odds with their time, the overround taken out, Plackett-Luce orders.
 
 Odds come from a CSV with the columns `race_id`, `driver_id`, `odds` (or `american_odds`,
-`decimal_odds`) and `quoted_at` (ISO time with its zone). Only quotes up to a race's cut-off are
+`decimal_odds`) and `quoted_at` (ISO time with its zone). Only quotes up to a race's as-of time are
 used, the latest of each driver.
 
 The overround is taken out by the power method, p_i = (1 / odds_i)^k with k such that the
@@ -269,13 +269,13 @@ class Market:
         return f"1-{self.odds.hash_rows(seed=1).sum()}"
 
     def win_probabilities(self, race: RaceToForecast) -> Floats:
-        """Win probability of every entrant [N], from quotes up to the cut-off.
+        """Win probability of every entrant [N], from quotes up to the as-of time.
 
         Raises:
             NotQuotedError: If less than half of the field is quoted by then.
         """
         quotes = (
-            self.odds.filter(pl.col("race_id") == race.race_id, pl.col("quoted_at") <= race.cut_off)
+            self.odds.filter(pl.col("race_id") == race.race_id, pl.col("quoted_at") <= race.as_of)
             .group_by("driver_id", maintain_order=True)
             .last()
         )
@@ -284,7 +284,7 @@ class Market:
         if known.mean() < LEAST_QUOTED:
             raise NotQuotedError(
                 f"{int(known.sum())} of {known.size} drivers of race {race.race_key} have odds "
-                f"by {race.cut_off:%Y-%m-%d %H:%M} UTC.",
+                f"by {race.as_of:%Y-%m-%d %H:%M} UTC.",
                 field="race_id",
             )
         prices = np.array([quoted[driver] for driver in race.driver_ids if driver in quoted])

@@ -85,7 +85,7 @@ class GateRecord:
         criteria: The criteria.
         races: Races of the backtest.
         known_until: When the last of their results became known (UTC): the verdict may be used
-            for slates whose cut-off is not earlier.
+            for slates whose as-of time is not earlier.
         decided_at: When it was decided (UTC).
     """
 
@@ -153,7 +153,7 @@ def version_in_use(records: Iterable[GateRecord], code: str, as_of: datetime) ->
     Args:
         records: Every gate record of a series.
         code: Hash of the code at hand.
-        as_of: The slate's cut-off.
+        as_of: The slate's as-of time.
     """
     known = [record for record in records if record.known_until <= as_of]
     good = max(

@@ -119,7 +119,7 @@ class RunningOrderModel(CarriesParameters):
                     prepared.everything,
                     prepared.history.ratings,
                     known.schedule,
-                    prepared.race.cut_off,
+                    prepared.race.as_of,
                     series=self.series,
                     start=self.start,
                     seed=self.seed,

@@ -51,7 +51,7 @@ class CarriesParameters:
 
 @dataclass(frozen=True)
 class RunningOrder(CarriesParameters):
-    """The lap-by-lap running-order process on ratings and ontology values as of the cut-off.
+    """The lap-by-lap running-order process on ratings and ontology values as of the as-of time.
 
     Attributes:
         parameters: The race process.
@@ -107,7 +107,7 @@ def race_setup(race: RaceToForecast) -> RaceSetup:
     each scenario draws its own.
 
     Args:
-        race: The race as of its cut-off.
+        race: The race as of its as-of time.
     """
     qualified = race.entries["start"].is_not_null().any()
     order = np.argsort(np.argsort(race.starts, kind="stable"), kind="stable") + 1
@@ -127,8 +127,8 @@ def race_setup(race: RaceToForecast) -> RaceSetup:
                 team=row["team"] or "",
                 manufacturer=row["manufacturer"] or "",
                 start=int(place) if qualified else None,
-                rating=float(rated[row["driver_id"]]["level"]) if rated else 0.0,
-                rating_sd=float(rated[row["driver_id"]]["level_sd"]) if rated else 0.5,
+                level=float(rated[row["driver_id"]]["level"]) if rated else 0.0,
+                level_sd=float(rated[row["driver_id"]]["level_sd"]) if rated else 0.5,
                 skill_reference=skill.get(row["driver_id"], 0.5),
             )
             for place, row in zip(order, race.entries.iter_rows(named=True), strict=True)
@@ -140,7 +140,7 @@ def constraint_spec(race: RaceToForecast) -> ConstraintSpec:
     """Constraints of a race straight from the estimated values, without people's overrides.
 
     Args:
-        race: The race as of its cut-off; a driver or track without values gets neutral ones.
+        race: The race as of its as-of time; a driver or track without values gets neutral ones.
     """
     columns = ("skill", "psyche_aggression", "shadow_risk")
     skill, aggression, shadow = (_values(race.drivers, "driver_id", name) for name in columns)
@@ -148,7 +148,7 @@ def constraint_spec(race: RaceToForecast) -> ConstraintSpec:
     row = track.row(0, named=True) if track.height else {}
     return ConstraintSpec(
         slate_id=f"backtest-{race.race_key}",
-        compiled_at=race.cut_off,
+        compiled_at=race.as_of,
         drivers=[
             DriverConstraints(
                 driver_id=driver,

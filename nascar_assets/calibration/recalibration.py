@@ -116,7 +116,7 @@ def fit_latent_emos(
     fitted again on all of them.
 
     Args:
-        past: By track type, past races as they stood at their own cut-offs, in order, with
+        past: By track type, past races as they stood at their own as-of times, in order, with
             their RESULTS rows.
         parameters: The race process.
         seed: Seed of all simulations.

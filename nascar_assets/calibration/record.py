@@ -1,4 +1,4 @@
-"""The calibration record of a slate: our forecasts of the races just before its cut-off."""
+"""The calibration record of a slate: our forecasts of the races just before its as-of time."""
 
 from __future__ import annotations
 
@@ -127,22 +127,22 @@ def walk_forward_record(
     archive: ScoreArchive | None = None,
     threads: int = 1,
 ) -> CalibrationRecord:
-    """Measure our scenarios on the last races that were known by a cut-off.
+    """Measure our scenarios on the last races that were known by an as-of time.
 
     Each race is forecast as of its own start from ratings that knew only earlier races, and from
-    race-process parameters whose cut-off lies before it; drivers and tracks have neutral ontology
-    values. The energy and variogram scores are left out for speed.
+    race-process parameters whose as-of time lies before it; drivers and tracks have neutral
+    ontology values. The energy and variogram scores are left out for speed.
 
     Args:
         results: RESULTS of the series; rows known after `as_of` are not used.
         ratings_history: RATINGS of past races, each as of its own start or earlier.
-        as_of: The slate's cut-off.
+        as_of: The slate's as-of time.
         n_races: Most races to measure on, the latest ones.
         n_scenarios: Scenarios for each race.
         seed: Seed.
         series: cup, xfinity or trucks.
         schedule: SCHEDULE, for the stage ends; none without.
-        parameters: Fits of the race process, of which each race gets the latest whose cut-off is
+        parameters: Fits of the race process, of which each race gets the latest whose as-of time is
             not after its start, or the function that says so; the starting values where there
             is none.
         forecaster: Another forecaster to measure instead, such as a baseline.
@@ -174,7 +174,7 @@ def walk_forward_record(
         if found is None:
             found = past.score(
                 forecaster or RunningOrder(past.parameters, values=False, threads=threads),
-                _history(known, ratings_history, past.race.cut_off, forecaster),
+                _history(known, ratings_history, past.race.as_of, forecaster),
                 n_scenarios,
                 seed,
             )
@@ -210,19 +210,19 @@ def _latest_first(
         if not _all_rated(race):
             _count(exclusions, "race with an unrated entrant")
             continue
-        yield MeasuredRace(race, rows, fitted(race.cut_off))
+        yield MeasuredRace(race, rows, fitted(race.as_of))
 
 
 def _history(
     known: pl.DataFrame,
     ratings: pl.DataFrame,
-    cut_off: datetime,
+    as_of: datetime,
     forecaster: Forecaster | None,
 ) -> KnownHistory:
-    """What was known by a cut-off; our own process has all it needs in the race's ratings."""
+    """What was known by an as-of time; our own process has all it needs in the race's ratings."""
     if forecaster is None:
-        return KnownHistory(cut_off, known.clear(), ratings.clear())
-    return KnownHistory(cut_off, known.filter(pl.col("results_at") <= cut_off), ratings)
+        return KnownHistory(as_of, known.clear(), ratings.clear())
+    return KnownHistory(as_of, known.filter(pl.col("results_at") <= as_of), ratings)
 
 
 def _count(exclusions: dict[str, int], reason: str) -> None:
@@ -240,12 +240,12 @@ def _as_it_stood(
 ) -> RaceToForecast:
     entries = rows.select(list(ENTRIES))
     facts: dict[str, Any] = {**entries.row(0, named=True), "stage_ends": list(stage_ends or ())}
-    cut_off = facts["start_time"]
+    as_of = facts["start_time"]
     latest = ratings["as_of"].max()
-    if isinstance(latest, datetime) and latest > cut_off:
+    if isinstance(latest, datetime) and latest > as_of:
         raise InputError(
             f"The ratings of race {facts['race_id']} are as of {latest}, after its "
-            f"start at {cut_off}: they may know its outcome.",
+            f"start at {as_of}: they may know its outcome.",
             field="as_of",
             remedy="Rate each past race as of its own start.",
         )
@@ -255,7 +255,7 @@ def _as_it_stood(
         ratings,
         pl.DataFrame(schema=DRIVER_VALUES),
         pl.DataFrame(schema=TRACK_VALUES),
-        cut_off=cut_off,
+        as_of=as_of,
     )
 
 
@@ -272,7 +272,7 @@ def _as_function(parameters: Known) -> Callable[[datetime], ProcessParameters]:
     return partial(_fitted_before, fits)
 
 
-def _fitted_before(fits: Sequence[ProcessParameters], cut_off: datetime) -> ProcessParameters:
+def _fitted_before(fits: Sequence[ProcessParameters], as_of: datetime) -> ProcessParameters:
     """The latest fit that knew nothing after a race's start."""
-    usable = [fit for fit in fits if fit.cut_off is not None and fit.cut_off <= cut_off]
-    return max(usable, key=lambda fit: fit.cut_off or cut_off, default=STARTING_VALUES)
+    usable = [fit for fit in fits if fit.as_of is not None and fit.as_of <= as_of]
+    return max(usable, key=lambda fit: fit.as_of or as_of, default=STARTING_VALUES)

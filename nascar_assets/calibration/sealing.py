@@ -1,4 +1,4 @@
-"""Seals: a forecast fixed by its hash, its cut-off and its seed before its outcome is read.
+"""Seals: a forecast fixed by its hash, its as-of time and its seed before its outcome is read.
 
 The outcome of a race can be had from an `OutcomeVault` alone, and only against the race's seal and
 the very bytes that were sealed. A forecaster never sees the vault.
@@ -29,7 +29,7 @@ class Seal:
     Attributes:
         race_id: The race.
         race_key: Its partition key.
-        cut_off: Nothing later than this was used (UTC).
+        as_of: Nothing later than this was used (UTC).
         sha256: Hash of the forecast file.
         seed: Seed of the scenarios.
         scenarios: Number of scenarios.
@@ -42,7 +42,7 @@ class Seal:
 
     race_id: str
     race_key: str
-    cut_off: datetime
+    as_of: datetime
     sha256: str
     seed: int
     scenarios: int
@@ -56,7 +56,7 @@ class Seal:
         """The seal for JSON."""
         return {
             **asdict(self),
-            "cut_off": self.cut_off.astimezone(UTC).isoformat(),
+            "as_of": self.as_of.astimezone(UTC).isoformat(),
             "baselines": dict(sorted(self.baselines.items())),
         }
 
@@ -68,7 +68,7 @@ class Seal:
             InputError: If a field is missing or malformed.
         """
         try:
-            return cls(**{**stored, "cut_off": datetime.fromisoformat(stored["cut_off"])})
+            return cls(**{**stored, "as_of": datetime.fromisoformat(stored["as_of"])})
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"A stored seal is malformed: {error}.", field="seals") from error
 
@@ -134,9 +134,9 @@ class OutcomeVault:
         ).sort("driver_id")
         if rows.is_empty():
             raise InputError(f"Race {seal.race_key} has no results.", field="race_id")
-        if rows["results_at"][0] <= seal.cut_off:
+        if rows["results_at"][0] <= seal.as_of:
             raise SealBrokenError(
-                f"Race {seal.race_key} was over before the cut-off {seal.cut_off} of its seal.",
+                f"Race {seal.race_key} was over before the as-of time {seal.as_of} of its seal.",
                 file=seal.file,
             )
         self.opened.append(seal.race_id)
@@ -150,7 +150,7 @@ def seals_to_json(seals: Mapping[str, Seal], settings: Mapping[str, Any]) -> byt
         seals: Seals by race id.
         settings: What every forecast of the folder was made with.
     """
-    ordered = sorted(seals.values(), key=lambda seal: (seal.cut_off, seal.race_id))
+    ordered = sorted(seals.values(), key=lambda seal: (seal.as_of, seal.race_id))
     content = {
         "settings": dict(settings),
         "races": {seal.race_id: seal.as_dict() for seal in ordered},

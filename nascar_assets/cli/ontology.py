@@ -14,7 +14,7 @@ from nascar_assets.cli.output import Output
 from nascar_assets.errors import InputError
 
 if TYPE_CHECKING:
-    from nascar_assets.ontology import OverrideEntry
+    from nascar_assets.ontology import Statement
 
 app = typer.Typer(no_args_is_help=True, help="The ontology graph and people's overrides.")
 
@@ -130,7 +130,7 @@ def veto(
     _keep(Output(as_json), home, entry, slate)
 
 
-def _keep(out: Output, home: str, entry: OverrideEntry, slate: str | None) -> None:
+def _keep(out: Output, home: str, entry: Statement, slate: str | None) -> None:
     """Shows what an entry does to a slate's forecast, then keeps it."""
     from nascar_assets.orchestration.commands.ontology import entry_effect, keep
 

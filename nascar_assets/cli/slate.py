@@ -52,7 +52,7 @@ def run(
     race: Race = None,
     as_of: Annotated[
         str | None,
-        typer.Option(help="Cut-off as ISO time with zone. Default: now, or lock once begun."),
+        typer.Option(help="As-of time as ISO time with zone. Default: now, or lock once begun."),
     ] = None,
     scenarios: Annotated[
         int | None,
@@ -286,8 +286,8 @@ def _show_forecast(out: Output, rows: list[dict[str, Any]]) -> None:
         "mean pts": lambda row: _digits(row["mean_points"]),
         "your pts": lambda row: _digits(row.get("own_mean_points")),
         "pts/ $1k": lambda row: _digits(row["points_per_1000"]),
-        "10%": lambda row: _digits(row["p10"], 0),
-        "90%": lambda row: _digits(row["p90"], 0),
+        "10%": lambda row: _digits(row["points_p10"], 0),
+        "90%": lambda row: _digits(row["points_p90"], 0),
         "mean fin.": lambda row: _digits(row["mean_finish"]),
         "win %": lambda row: _digits(row["win"], share=True),
         "laps led": lambda row: _digits(row["mean_laps_led"]),

@@ -92,8 +92,8 @@ CODES: dict[str, Code] = {
         ),
         Code(
             "FEATURE_NOT_AVAILABLE",
-            "A feature is not known by the slate's cut-off, or is not in its feature table.",
-            "Leave the feature out, or take a later cut-off.",
+            "A feature is not known by the slate's as-of time, or is not in its feature table.",
+            "Leave the feature out, or take a later as-of time.",
         ),
     )
 }

@@ -43,7 +43,7 @@ class SlateFact:
         roster_size: Drivers in a lineup.
         salary_cap: Dollars.
         players: By driver id.
-        features: Names of the features that are known by the slate's cut-off, sorted.
+        features: Names of the features that are known by the slate's as-of time, sorted.
     """
 
     slate_id: str

@@ -12,7 +12,7 @@ import polars as pl
 from nascar_assets.constraints.models import ConstraintSpec, DriverConstraints, TrackConstraints
 from nascar_assets.constraints.rows import COMPILED_NAMES
 from nascar_assets.errors import InputError
-from nascar_assets.ontology import OntologyState, OverrideEntry, in_force
+from nascar_assets.ontology import OntologyState, Statement, in_force
 from nascar_assets.ontology.vetoes import parse_veto
 
 COLUMNS = ("subject", "field", "value", "why", "who", "at")
@@ -21,7 +21,7 @@ CHANGED_SINCE = "its entry was changed or taken back after the constraints were 
 
 def people_table(
     spec: ConstraintSpec,
-    entries: Iterable[OverrideEntry],
+    entries: Iterable[Statement],
     names: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """One row for each value that a person set and each veto, as the spec holds them.
@@ -73,9 +73,7 @@ def _changes(spec: ConstraintSpec) -> Iterator[tuple[str, str, str, str]]:
             yield subject, key, code, "veto"
 
 
-def with_entry(
-    spec: ConstraintSpec, entry: OverrideEntry, estimated: OntologyState
-) -> ConstraintSpec:
+def with_entry(spec: ConstraintSpec, entry: Statement, estimated: OntologyState) -> ConstraintSpec:
     """The spec as it would be compiled with one entry more.
 
     Args:

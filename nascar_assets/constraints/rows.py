@@ -44,7 +44,7 @@ def rows_by_key(rows: Sequence[Row], key: str, state: str | None = None) -> dict
     if others:
         raise CompileError(
             f"The graph holds state {', '.join(others)}; this slate needs {state}.",
-            remedy="Rebuild the ontology as of the slate's cut-off.",
+            remedy="Rebuild the ontology as of the slate's as-of time.",
         )
     return {row[key]: row for row in rows}
 

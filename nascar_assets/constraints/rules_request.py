@@ -240,7 +240,7 @@ class ExposureFeasible:
 
 @dataclass(frozen=True, slots=True)
 class FeaturesAvailable:
-    """Every feature that is asked for is known by the slate's cut-off."""
+    """Every feature that is asked for is known by the slate's as-of time."""
 
     name: ClassVar[str] = "features available"
 
@@ -259,7 +259,7 @@ class FeaturesAvailable:
             return Allow()
         return deny(
             "FEATURE_NOT_AVAILABLE",
-            f"Slate {context.slate_id} has no feature {', '.join(missing)} by its cut-off.",
+            f"Slate {context.slate_id} has no feature {', '.join(missing)} by its as-of time.",
         )
 
 

@@ -20,7 +20,7 @@ SLATE_SUMMARY: dict[str, pl.DataType | type[pl.DataType]] = {
     "roster_size": pl.Int32,
     "salary_cap": pl.Int32,
     "scheduled_laps": pl.Int32,  # null where unknown
-    "features": pl.List(pl.String),  # known by the slate's cut-off
+    "features": pl.List(pl.String),  # known by the slate's as-of time
     "difficulty": pl.Float64,
     "aggression_factor": pl.Float64,
     "caution_rate": pl.Float64,
@@ -66,7 +66,7 @@ def slate_summary(
         spec: Its compiled constraints.
         track_id: Where it races.
         scheduled_laps: The race's length; none where unknown.
-        features: Names of the features that its feature table holds, known by the cut-off.
+        features: Names of the features that its feature table holds, known by the as-of time.
 
     Returns:
         One row of `SLATE_SUMMARY`.

@@ -60,7 +60,7 @@ class InMemoryStateView(_Facts):
         spec: The compiled spec.
         slate: The slate, resolved or as a fact.
         race: The race, where its length is known.
-        features: Features known by the slate's cut-off, for a resolved slate.
+        features: Features known by the slate's as-of time, for a resolved slate.
         lineups: Lineups by their id, drivers in order.
     """
 

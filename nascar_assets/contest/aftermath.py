@@ -38,7 +38,7 @@ class Aftermath:
 
 
 def contest_aftermath(
-    points_x20: npt.NDArray[np.integer],
+    points: npt.NDArray[np.integer],
     slate: Slate,
     lineups: npt.NDArray[np.integer],
     standings: Standings,
@@ -52,7 +52,7 @@ def contest_aftermath(
     Lineups that are not in the standings were not entered, and count for nothing.
 
     Args:
-        points_x20: [S, N] points as integers.
+        points: [S, N] points as integers.
         slate: The slate.
         lineups: [n, K] the portfolio.
         standings: The finished contest.
@@ -70,7 +70,7 @@ def contest_aftermath(
     entered = [number for number, key in enumerate(keys) if key in counts]
     own = rows[entered]
     problem = resolve(slate, settings)
-    scaled = problem.scaled(np.asarray(points_x20))
+    scaled = problem.scaled(np.asarray(points))
     field = expected_rivals(problem, scaled)
     notices = []
     if len(entered) < len(keys):

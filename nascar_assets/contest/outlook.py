@@ -16,7 +16,7 @@ from nascar_assets.slates.slate import Slate
 
 
 def contest_outlook(
-    points_x20: npt.NDArray[np.integer],
+    points: npt.NDArray[np.integer],
     slate: Slate,
     lineups: npt.NDArray[np.integer],
     *,
@@ -27,7 +27,7 @@ def contest_outlook(
     """One row per contest: the presets, and the contest of a payout table where one is given.
 
     Args:
-        points_x20: [S, N] points as integers.
+        points: [S, N] points as integers.
         slate: The slate.
         lineups: [n, K] own lineups, the ones to enter first at the top.
         seed: Seed of the rivals drawn; the same for every contest.
@@ -41,7 +41,7 @@ def contest_outlook(
         and `ownership_error` (largest miss of the field's ownerships).
     """
     problem = resolve(slate, settings or PortfolioSettings())
-    points = problem.scaled(np.asarray(points_x20))
+    points = problem.scaled(np.asarray(points))
     field = expected_rivals(problem, points)
     settled = settled_scenarios(points)
     contests = [preset(name) for name in PRESETS]

@@ -77,16 +77,14 @@ def settle_scores(scores: Integers, payouts: PayoutTable) -> npt.NDArray[np.int6
     return settlement_kernel.share_out(values, _pool_to(payouts, values.shape[0]))
 
 
-def settle(
-    points_x20: Integers, own: Integers, rivals: Integers, payouts: PayoutTable
-) -> Settlement:
+def settle(points: Integers, own: Integers, rivals: Integers, payouts: PayoutTable) -> Settlement:
     """Settles a contest of own entries and rivals in every scenario.
 
     Own entries take places from the rivals and from each other; lineups of equal score share the
     prizes of their places whether or not they are the same lineup.
 
     Args:
-        points_x20: [S, N] points as integers.
+        points: [S, N] points as integers.
         own: [n, K] own lineups, driver indices.
         rivals: [F, K] the others' lineups.
         payouts: Prizes.
@@ -104,7 +102,7 @@ def settle(
             f"{entries} entries, but the contest takes {payouts.entries}.", field="entries"
         )
     cents, place, level = settlement_kernel.settle(
-        np.ascontiguousarray(points_x20, dtype=np.int32), theirs, mine, _pool_to(payouts, entries)
+        np.ascontiguousarray(points, dtype=np.int32), theirs, mine, _pool_to(payouts, entries)
     )
     return Settlement(cents, place, level, entries)
 

@@ -42,7 +42,7 @@ def settled_scenarios(points: Integers) -> Integers:
 
 
 def forecast_contest(
-    points_x20: Integers,
+    points: Integers,
     lineups: Integers,
     contest: Contest,
     field: FieldModel,
@@ -51,7 +51,7 @@ def forecast_contest(
     """Settles a portfolio against the rest of the contest's entries.
 
     Args:
-        points_x20: [S, N] points as integers.
+        points: [S, N] points as integers.
         lineups: [n, K] own lineups.
         contest: The contest.
         field: Distribution of the rivals' lineups.
@@ -68,7 +68,7 @@ def forecast_contest(
             field="max_entries",
         )
     rivals = contest.entries - own.shape[0]
-    points = np.asarray(points_x20, np.int32)
+    points = np.asarray(points, np.int32)
     draws = min(FIELD_DRAWS, points.shape[0])
     parts = [
         settle(points[draw::draws], own, field.sample(rivals, rng), contest.payouts)

@@ -13,12 +13,12 @@ from nascar_assets.errors import InputError
 from nascar_assets.files import (
     LARGE,
     column_key,
-    cut_off,
     find_header,
     id_cell,
     number_cell,
     read_rows,
     read_text,
+    truncated,
 )
 from nascar_assets.lineups.problem import plain_name
 from nascar_assets.slates.slate import Slate
@@ -101,7 +101,7 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
     number = header
     for number, row in rows:
         if len(row) <= max(left.values()):
-            raise cut_off(file, number, next(name for name in _LEFT if left[name] >= len(row)))
+            raise truncated(file, number, next(name for name in _LEFT if left[name] >= len(row)))
         if row[left["EntryId"]]:
             named = {name: row[place] for name, place in left.items()}
             entries.append(_entry(named, number, file, slate, by_name, comma))
@@ -183,7 +183,7 @@ def _player(
     decimal_comma: bool,
 ) -> None:
     if len(row) <= max(right.values()):
-        raise cut_off(file, number, next(name for name in _RIGHT if right[name] >= len(row)))
+        raise truncated(file, number, next(name for name in _RIGHT if right[name] >= len(row)))
     name = plain_name(row[right["Player"]])
     if name not in by_name:
         return

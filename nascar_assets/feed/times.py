@@ -91,7 +91,7 @@ def _dated_start(
 def with_readable_dates(
     race: Mapping[str, Any], file: str, where: str, notices: list[str]
 ) -> dict[str, Any]:
-    """A race of the schedule without the dates and events that cannot be read, which are told."""
+    """A race of the schedule without dates and events that cannot be read, which are reported."""
     kept = dict(race)
     for key in ("date_scheduled", "race_date", "tunein_date", "qualifying_date"):
         try:

@@ -1,4 +1,4 @@
-"""Features from the laps of past races on the slate's track type, as of a cut-off.
+"""Features from the laps of past races on the slate's track type, as of an as-of time.
 
 Falloff and speed depend on the track, so each race's values are taken relative to its own median
 car before races are averaged.
@@ -22,7 +22,7 @@ def lap_features(
     results: pl.LazyFrame | None,
     entrants: pl.LazyFrame,
     race: Mapping[str, Any],
-    cutoff: datetime,
+    as_of: datetime,
 ) -> pl.LazyFrame:
     """Wear, pace and restarts of each entrant in past races on the track type.
 
@@ -31,13 +31,13 @@ def lap_features(
         results: `RESULTS`, for the facts of races that the summaries do not carry.
         entrants: One row per entrant, with `driver_id`.
         race: The race to come.
-        cutoff: Moment of knowledge (UTC).
+        as_of: Moment of knowledge (UTC).
 
     Returns:
         `driver_id`, the features of lap summaries, `known_laps`; a row per entrant with a past
         race on the track type whose laps are known.
     """
-    past = known_past_races(_with_races(summaries, results), race, cutoff).filter(
+    past = known_past_races(_with_races(summaries, results), race, as_of).filter(
         pl.col("track_type") == race["track_type"]
     )
     cars = pl.col("green_speed_cars").cast(pl.Float64)

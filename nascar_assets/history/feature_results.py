@@ -1,4 +1,4 @@
-"""Features from the official results of past races, as of a cut-off."""
+"""Features from the official results of past races, as of an as-of time."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ DNF_STATUSES: tuple[str, ...] = ("accident", "mechanical")
 """Statuses of a car that did not finish."""
 
 
-def known_past_races(
-    table: pl.LazyFrame, race: Mapping[str, Any], cutoff: datetime
-) -> pl.LazyFrame:
-    """Rows of earlier points races of the race's series that were known by the cut-off.
+def known_past_races(table: pl.LazyFrame, race: Mapping[str, Any], as_of: datetime) -> pl.LazyFrame:
+    """Rows of earlier points races of the race's series that were known by the as-of time.
 
     Args:
         table: One row per race and driver, with `race_id`, `driver_id`, `series`, `race_type`,
             `start_time` and `results_at`; several versions of a row differ in `results_at`.
         race: The race to come.
-        cutoff: Moment of knowledge (UTC).
+        as_of: Moment of knowledge (UTC).
 
     Returns:
         The last version known of each row, ordered by date, race and driver, so that what follows
@@ -31,7 +29,7 @@ def known_past_races(
     """
     return (
         table.filter(
-            pl.col("results_at") <= cutoff,
+            pl.col("results_at") <= as_of,
             pl.col("start_time") < race["start_time"],
             pl.col("race_id") != str(race["race_id"]),
             pl.col("series") == race["series"],
@@ -43,7 +41,7 @@ def known_past_races(
 
 
 def result_features(
-    results: pl.LazyFrame, entrants: pl.LazyFrame, race: Mapping[str, Any], cutoff: datetime
+    results: pl.LazyFrame, entrants: pl.LazyFrame, race: Mapping[str, Any], as_of: datetime
 ) -> pl.LazyFrame:
     """Averages over each entrant's last races.
 
@@ -51,7 +49,7 @@ def result_features(
         results: `RESULTS`, possibly with more than was known.
         entrants: One row per entrant, with `driver_id`.
         race: The race to come.
-        cutoff: Moment of knowledge (UTC).
+        as_of: Moment of knowledge (UTC).
 
     Returns:
         `driver_id`, the features of results, `known_results` (when the last row used became
@@ -71,7 +69,7 @@ def result_features(
             "status",
         ),
         race,
-        cutoff,
+        as_of,
     ).join(entrants.select("driver_id"), on="driver_id", how="semi", maintain_order="left")
     recent = past.group_by("driver_id", maintain_order=True).tail(HISTORY_RACES)
     overall = recent.group_by("driver_id", maintain_order=True).agg(

@@ -15,22 +15,22 @@ def weekend_features(
     entrants: pl.LazyFrame,
     practice: pl.DataFrame | pl.LazyFrame | None,
     race: Mapping[str, Any],
-    cutoff: datetime,
+    as_of: datetime,
 ) -> pl.LazyFrame:
-    """Practice and qualifying of the race's entrants as known by the cut-off.
+    """Practice and qualifying of the race's entrants as known by the as-of time.
 
     Args:
         entrants: `ENTRIES` of the race, one row per driver.
         practice: `PRACTICE` of any races.
         race: The race to come, with `track_length_miles` where known.
-        cutoff: Moment of knowledge (UTC).
+        as_of: Moment of knowledge (UTC).
 
     Returns:
         `driver_id`, the features of practice and qualifying, `known_qualifying` and
         `known_practice` (null where nothing of them is used); a row per entrant.
     """
     length = pl.lit(race.get("track_length_miles"), pl.Float64)
-    out = pl.col("qualifying_at") <= cutoff
+    out = pl.col("qualifying_at") <= as_of
     speed = pl.when(out & (pl.col("qualifying_speed_mph") > 0)).then("qualifying_speed_mph")
     position = pl.when(out).then("qualifying_position")
     qualifying = (
@@ -60,9 +60,7 @@ def weekend_features(
     if "laps_complete" not in sessions.collect_schema().names():
         sessions = sessions.with_columns(pl.lit(None, pl.Int32).alias("laps_complete"))
     best = (
-        sessions.filter(
-            pl.col("race_id") == str(race["race_id"]), pl.col("qualifying_at") <= cutoff
-        )
+        sessions.filter(pl.col("race_id") == str(race["race_id"]), pl.col("qualifying_at") <= as_of)
         .sort("driver_id", "session", "qualifying_at")
         .group_by("driver_id", maintain_order=True)
         .agg(

@@ -1,4 +1,4 @@
-"""The feature table of a race's entrants as of a cut-off: what a forecast may know, and no more."""
+"""The feature table of a race's entrants as of a time: what a forecast may know, and no more."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WHOLE = frozenset(
 FEATURE_TABLE: dict[str, pl.DataType | type[pl.DataType]] = {
     "race_id": pl.String,
     "driver_id": pl.String,
-    "available_at": UTC_TIME,  # since when all values of the row are known; never after the cut-off
+    "available_at": UTC_TIME,  # since when all values of the row are known
     **{feature.name: pl.Int32 if feature.name in _WHOLE else pl.Float64 for feature in FEATURES},
 }
 """One row per entrant; the features in the catalogue's order and units."""
@@ -37,14 +37,14 @@ _RACE_FACTS = ("race_id", "series", "track_type", "start_time")
 
 
 def build_features(
-    sources: Mapping[str, pl.DataFrame | pl.LazyFrame], race: Mapping[str, Any], cutoff: datetime
+    sources: Mapping[str, pl.DataFrame | pl.LazyFrame], race: Mapping[str, Any], as_of: datetime
 ) -> pl.DataFrame:
-    """Build the feature table of a race's entrants as of a cut-off.
+    """Build the feature table of a race's entrants as of an as-of time.
 
     Every source may hold more than was known: rows and columns whose moment of knowledge
-    (`entries_at`, `qualifying_at`, `results_at`) lies after the cut-off are not looked at. Where a
-    source holds several versions of a row (a disqualification days later), the last one known by
-    the cut-off counts. Historical features look at earlier points races of the race's series.
+    (`entries_at`, `qualifying_at`, `results_at`) lies after the as-of time are not looked at. Where
+    a source holds several versions of a row (a disqualification days later), the last one known by
+    the as-of time counts. Historical features look at earlier points races of the race's series.
 
     Args:
         sources: `entries` (`ENTRIES`) is needed; `results` (`RESULTS`), `practice` (`PRACTICE`)
@@ -53,10 +53,10 @@ def build_features(
             lazy.
         race: The race's `race_id`, `series`, `track_type`, `start_time`, and
             `track_length_miles` for practice speeds and qualifying gaps; a schedule row will do.
-        cutoff: Moment of knowledge, with a time zone.
+        as_of: Moment of knowledge, with a time zone.
 
     Returns:
-        `FEATURE_TABLE`, ordered by driver id; one row per entrant known by the cut-off, so empty
+        `FEATURE_TABLE`, ordered by driver id; one row per entrant known by the as-of time, so empty
         before the entry list is out. Unknown values are null.
 
     Raises:
@@ -67,12 +67,12 @@ def build_features(
     missing = [name for name in _RACE_FACTS if race.get(name) is None]
     if missing:
         raise InputError(f"The race lacks {', '.join(missing)}.", field=missing[0])
-    if cutoff.tzinfo is None or race["start_time"].tzinfo is None:
+    if as_of.tzinfo is None or race["start_time"].tzinfo is None:
         raise InputError(
-            "The cut-off or the race's start names no time zone.",
-            field="cutoff" if cutoff.tzinfo is None else "start_time",
+            "The as-of time or the race's start names no time zone.",
+            field="as_of" if as_of.tzinfo is None else "start_time",
         )
-    moment = cutoff.astimezone(UTC)
+    moment = as_of.astimezone(UTC)
     race_id = str(race["race_id"])
     entrants = (
         sources["entries"]

@@ -55,21 +55,21 @@ def check_features(features: pl.DataFrame) -> None:
 
 
 def level_features(
-    features: pl.DataFrame | None, cars: pl.DataFrame, known_by: datetime | None
+    features: pl.DataFrame | None, cars: pl.DataFrame, as_of: datetime | None
 ) -> Floats:
     """Features of a race's cars, each a robust z within the field.
 
     Args:
         features: The race's rows of FEATURE_TABLE (`check_features`); none where nothing is known.
         cars: The race's cars, with `driver_id`.
-        known_by: Rows that became known later count as unknown.
+        as_of: Rows that became known later count as unknown.
 
     Returns:
         [n, 6] in the order of `LEVEL_FEATURES` and of the cars; 0 where unknown.
     """
-    if features is None or known_by is None:
+    if features is None or as_of is None:
         return np.zeros((cars.height, len(LEVEL_FEATURES)))
-    rows = features.filter(pl.col("available_at") <= known_by)
+    rows = features.filter(pl.col("available_at") <= as_of)
     # One row of unknowns at the end, which cars without a row of their own take.
     place = {driver: row for row, driver in enumerate(rows["driver_id"])}
     picked = [place.get(driver, rows.height) for driver in cars["driver_id"]]

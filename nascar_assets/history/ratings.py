@@ -28,7 +28,7 @@ def rate_race(
     Args:
         results: RESULTS of any series; races known after `as_of` and exhibitions are left out.
         entries: ENTRIES rows of the race.
-        as_of: The cut-off; start and qualifying are used if they were known by then.
+        as_of: The as-of time; start and qualifying are used if they were known by then.
         features: FEATURE_TABLE rows of the race and of past ones; see `RatingState`.
         hyperparameters: The prior.
 
@@ -53,7 +53,7 @@ def rate_history(
     """Rate the field of every points race of the results as it stood at its start.
 
     One pass over history: each race's ratings are those of `rate_race` with its start as the
-    cut-off.
+    as-of time.
 
     Args:
         results: RESULTS of any series.

@@ -184,7 +184,7 @@ class RatingState:
         prediction: Prediction,
         cars: pl.DataFrame,
         table: pl.DataFrame | None = None,
-        known_by: datetime | None = None,
+        as_of: datetime | None = None,
     ) -> Floats:
         """What levels are regressed on, about the field's mean: [n, 15].
 
@@ -196,12 +196,12 @@ class RatingState:
             prediction: Of the cars' ratings.
             cars: Rows of the cars.
             table: FEATURE_TABLE rows of the race.
-            known_by: Rows of the table known later count as unknown.
+            as_of: Rows of the table known later count as unknown.
         """
         starts = self.series_starts.get(cars["series"][0], {})
         experience = np.log1p([float(starts.get(driver, 0)) for driver in cars["driver_id"]])
         speed = floats(cars["qualifying_speed_mph"])
-        added = level_features(table, cars, known_by)
+        added = level_features(table, cars, as_of)
         features = np.column_stack(
             [
                 prediction.means,
@@ -337,7 +337,7 @@ def known_results(results: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
         pl.col("finish").is_not_null(),
     ).sort(RESULT_ORDER)
     if known.height and known["results_at"].max() > as_of:  # type: ignore[operator]
-        raise AssertionError("a race known after the cut-off got past the filter")
+        raise AssertionError("a race known after the as-of time got past the filter")
     return known
 
 

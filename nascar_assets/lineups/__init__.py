@@ -1,7 +1,7 @@
 """Lineups and portfolios: exact optima over scenarios and the files that carry them."""
 
 from nascar_assets.lineups.entries import (
-    Entry,
+    ContestEntry,
     LockedEntry,
     fill_entries,
     read_entries,
@@ -28,7 +28,7 @@ from nascar_assets.lineups.vetoes import veto_rules
 __all__ = [
     "BestLineups",
     "Change",
-    "Entry",
+    "ContestEntry",
     "Estimate",
     "FieldModel",
     "IllegalLineup",

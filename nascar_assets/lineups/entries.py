@@ -24,7 +24,7 @@ class LockedEntry(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ContestEntry:
     """One entry of a contest.
 
     Attributes:
@@ -46,7 +46,9 @@ class Entry:
     locked: bool
 
 
-def read_entries(content: bytes, slate: Slate, *, file: str = "DKEntries.csv") -> tuple[Entry, ...]:
+def read_entries(
+    content: bytes, slate: Slate, *, file: str = "DKEntries.csv"
+) -> tuple[ContestEntry, ...]:
     """The entries of a file.
 
     Raises:
@@ -84,7 +86,7 @@ def fill_entries(
     rows = np.asarray(lineups, np.int64)
     check_lineups(slate, rows)
     entries = read_entries(content, slate, file=file)
-    contests: dict[str, list[Entry]] = {}
+    contests: dict[str, list[ContestEntry]] = {}
     for entry in entries:
         if contest_id is None or entry.contest_id == contest_id:
             contests.setdefault(entry.contest_id, []).append(entry)
@@ -168,7 +170,7 @@ def write_entries(
     return raw.to_bytes()
 
 
-def _locked(entry: Entry, file: str) -> LockedEntry:
+def _locked(entry: ContestEntry, file: str) -> LockedEntry:
     return LockedEntry(
         f"entry {entry.entry_id} is locked; its lineup can no longer change.",
         file=file,
@@ -178,7 +180,7 @@ def _locked(entry: Entry, file: str) -> LockedEntry:
     )
 
 
-def locked_notices(entries: Sequence[Entry]) -> tuple[str, ...]:
+def locked_notices(entries: Sequence[ContestEntry]) -> tuple[str, ...]:
     """What to say of entries that stay as they are; nothing where none is locked."""
     ids = [entry.entry_id for entry in entries if entry.locked]
     if not ids:
@@ -252,7 +254,7 @@ def _check_pool(raw: RawCsv, slate: Slate, file: str, first: int) -> None:
         )
 
 
-def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[Entry, ...]:
+def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[ContestEntry, ...]:
     entries = []
     seen: dict[str, int] = {}
     for number, row in enumerate(raw.rows[1:], start=2):
@@ -288,7 +290,7 @@ def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[Entry, ...]:
                 for place, cell in enumerate(cells, start=1)
             )
         entries.append(
-            Entry(
+            ContestEntry(
                 row=number,
                 entry_id=entry_id,
                 contest_id=id_cell(row.value(2).strip(), file, number, "Contest ID"),

@@ -59,7 +59,7 @@ class Swap:
 
 
 def late_swap(
-    scenario_points_x20: npt.NDArray[np.integer],
+    scenario_points: npt.NDArray[np.integer],
     slate: Slate,
     settings: PortfolioSettings | Mapping[str, Any] | None,
     lineups: npt.ArrayLike | Sequence[Sequence[int]],
@@ -75,7 +75,7 @@ def late_swap(
     a notice says so. Among the smallest changes it takes the one with the most mean points.
 
     Args:
-        scenario_points_x20: [S, N] contest points, as for `build_portfolio`.
+        scenario_points: [S, N] contest points, as for `build_portfolio`.
         slate: The slate; who is absent by it is replaced too.
         settings: The settings of the portfolio.
         lineups: [n, roster_size] the portfolio, indices into `slate.everyone`.
@@ -88,7 +88,7 @@ def late_swap(
         InputError: If a driver is unknown or the lineups are illegal.
     """
     settings = PortfolioSettings.of(settings)
-    points = np.asarray(scenario_points_x20)
+    points = np.asarray(scenario_points)
     check_points(points, len(slate.players))
     rows = np.asarray(lineups, np.int64)
     check_lineups(slate, rows, entered=True)

@@ -297,18 +297,18 @@ def check_points(points: npt.NDArray[np.integer], n_drivers: int) -> None:
     if points.ndim != 2 or points.shape[1] != n_drivers:
         raise InputError(
             f"scenario points have shape {points.shape}; the slate has {n_drivers} drivers.",
-            field="scenario_points_x20",
+            field="scenario_points",
         )
     if not np.issubdtype(points.dtype, np.integer):
         raise InputError(
             f"scenario points are of type {points.dtype}; they must be integers.",
-            field="scenario_points_x20",
+            field="scenario_points",
         )
     if points.shape[0] < 2:
-        raise InputError("A portfolio needs two scenarios at least.", field="scenario_points_x20")
+        raise InputError("A portfolio needs two scenarios at least.", field="scenario_points")
     if int(np.abs(points).max()) >= 2**16:
         raise InputError(
             f"scenario points reach {int(np.abs(points).max())} units; "
             "they must stay below 65,536.",
-            field="scenario_points_x20",
+            field="scenario_points",
         )

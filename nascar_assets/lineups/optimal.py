@@ -35,13 +35,13 @@ class OptimalLineups:
 
     Attributes:
         drivers: [S, roster_size] driver indices, ascending in each row.
-        points_x20: [S] the lineup's points, in the units of the input.
+        points: [S] the lineup's points, in the units of the input.
         optimal_share: [N] share of scenarios whose best lineup holds the driver.
         optimal_share_se: [N] its Monte Carlo standard error, sqrt(p (1 - p) / S).
     """
 
     drivers: npt.NDArray[np.int32]
-    points_x20: npt.NDArray[np.int64]
+    points: npt.NDArray[np.int64]
     optimal_share: npt.NDArray[np.float64]
     optimal_share_se: npt.NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class BestLineups:
 
 
 def optimal_lineups(
-    points_x20: Integers, salaries: Integers, cap: int, roster_size: int
+    points: Integers, salaries: Integers, cap: int, roster_size: int
 ) -> OptimalLineups:
     """The best legal lineup of every scenario, exactly.
 
@@ -70,7 +70,7 @@ def optimal_lineups(
     on any number of threads.
 
     Args:
-        points_x20: [S, N] contest points as integers (20 to the point for DraftKings Classic;
+        points: [S, N] contest points as integers (20 to the point for DraftKings Classic;
             any integer unit will do). Negative points are allowed.
         salaries: [N] whole dollars, positive.
         cap: Dollars that a lineup may cost.
@@ -80,16 +80,16 @@ def optimal_lineups(
         NoLegalLineup: If no lineup fits under the cap.
         InputError: If shapes, types or values are not as described.
     """
-    points = np.asarray(points_x20)
+    points = np.asarray(points)
     if points.ndim != 2:
         raise InputError(
             f"points must be a table of scenarios by drivers, not of {points.ndim} dimensions.",
-            field="points_x20",
+            field="points",
         )
     if points.shape[0] == 0:
-        raise InputError("There are no scenarios.", field="points_x20")
+        raise InputError("There are no scenarios.", field="points")
     salary = check_salaries(salaries, cap, roster_size, n_drivers=points.shape[1])
-    points = np.ascontiguousarray(_whole(points, "points_x20"))
+    points = np.ascontiguousarray(_whole(points, "points"))
     n_scenarios, n_drivers = points.shape
     lowest, highest = int(points.min()), int(points.max())
     if n_drivers + (n_drivers * (highest - lowest)).bit_length() <= 61:
@@ -106,7 +106,7 @@ def optimal_lineups(
     share = np.bincount(drivers.ravel(), minlength=n_drivers) / n_scenarios
     return OptimalLineups(
         drivers=drivers,
-        points_x20=total,
+        points=total,
         optimal_share=share,
         optimal_share_se=np.sqrt(share * (1.0 - share) / n_scenarios),
     )

@@ -129,7 +129,7 @@ class Portfolio:
 
 
 def build_portfolio(
-    scenario_points_x20: npt.NDArray[np.integer],
+    scenario_points: npt.NDArray[np.integer],
     slate: Slate,
     settings: PortfolioSettings | Mapping[str, Any] | None = None,
     *,
@@ -145,7 +145,7 @@ def build_portfolio(
     give the same portfolio on any number of threads.
 
     Args:
-        scenario_points_x20: [S, N] contest points in units of 1 / `slate.rules.points_scale`,
+        scenario_points: [S, N] contest points in units of 1 / `slate.rules.points_scale`,
             columns in the order of `slate.players`.
         slate: The slate.
         settings: What is asked of the portfolio; the defaults where none.
@@ -163,7 +163,7 @@ def build_portfolio(
         InputError: If points or settings are at fault.
     """
     settings = PortfolioSettings.of(settings)
-    points = np.asarray(scenario_points_x20)
+    points = np.asarray(scenario_points)
     check_points(points, len(slate.players))
     problem = resolve(slate, settings, vetoes)
     rivals = rivals_in(entries, settings)
@@ -284,7 +284,7 @@ def _objective(
     if settings.objective == "top_fraction":
         place = max(math.floor(settings.top_fraction * field.shape[0] + 1e-9), 1)
         codes = prize_kernel.pair_codes(field, columns.shape[0])
-        level = prize_kernel.cut_offs(np.ascontiguousarray(points), codes, place)
+        level = prize_kernel.prize_lines(np.ascontiguousarray(points), codes, place)
         return BestObjective(columns, roster, REACHED, level)
     if prizes_cents is None:
         raise SettingsError(

@@ -47,7 +47,7 @@ def _score(codes: Ints32, row: Any, table: Ints32) -> Any:
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def cut_offs(points: Ints32, field: Ints32, place: Any) -> Ints32:
+def prize_lines(points: Ints32, field: Ints32, place: Any) -> Ints32:
     """[S] score of the field's entry at a place (from 1) in every scenario."""
     n_scenarios, n_drivers = points.shape
     out = np.empty(n_scenarios, np.int32)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from nascar_assets.errors import InputError
-from nascar_assets.files import SMALL, check_lines, cut_off, read_text
+from nascar_assets.files import SMALL, check_lines, read_text, truncated
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ def read_raw(content: bytes, *, file: str) -> RawCsv:
                 cells = []
             start = at + max(len(end), 1)
     if quoted:
-        raise cut_off(file, len(rows) + 1)
+        raise truncated(file, len(rows) + 1)
     if cells or start < len(text):
         cells.append(text[start:])
         rows.append(RawRow(cells, ""))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.entries import (
-    Entry,
+    ContestEntry,
     LockedEntry,
     locked_notices,
     read_entries,
@@ -45,7 +45,7 @@ class SwappedEntries:
 def swap_entries(
     content: bytes,
     slate: Slate,
-    scenario_points_x20: npt.NDArray[np.integer],
+    scenario_points: npt.NDArray[np.integer],
     settings: PortfolioSettings | Mapping[str, Any] | None,
     portfolio: npt.ArrayLike | Sequence[Sequence[int]],
     scratched: Sequence[str],
@@ -64,7 +64,7 @@ def swap_entries(
     Args:
         content: The file.
         slate: The slate; who is absent by it is replaced.
-        scenario_points_x20: [S, N] contest points, as for `build_portfolio`.
+        scenario_points: [S, N] contest points, as for `build_portfolio`.
         settings: The settings of the portfolio.
         portfolio: [n, roster_size] the slate's portfolio, indices into `slate.players`.
         scratched: Names, site ids or driver ids of drivers besides who will not race.
@@ -77,7 +77,7 @@ def swap_entries(
         LockedEntry: If every filled entry is locked.
     """
     settings = PortfolioSettings.of(settings)
-    held: dict[Lineup, list[Entry]] = {}
+    held: dict[Lineup, list[ContestEntry]] = {}
     entries = read_entries(content, slate, file=file)
     for entry in entries:
         if entry.lineup is not None:
@@ -106,7 +106,7 @@ def swap_entries(
         lineup: [entry for entry in members if not entry.locked] for lineup, members in held.items()
     }
     swap = late_swap(
-        scenario_points_x20,
+        scenario_points,
         slate,
         settings,
         np.array(whole),

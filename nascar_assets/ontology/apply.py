@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from nascar_assets.ontology.nodes import DriverNode, TrackNode
-from nascar_assets.ontology.overrides import OverrideEntry
+from nascar_assets.ontology.overrides import Statement
 
 
 def apply_overrides(
     drivers: Iterable[DriverNode],
     tracks: Iterable[TrackNode],
-    overrides: Iterable[OverrideEntry],
-    vetoes: Iterable[OverrideEntry],
+    overrides: Iterable[Statement],
+    vetoes: Iterable[Statement],
 ) -> tuple[list[DriverNode], list[TrackNode], list[str]]:
     """The nodes with everything that people set.
 
@@ -33,10 +33,10 @@ def apply_overrides(
     Raises:
         InputError: If two overrides contradict each other (least laps led above the most).
     """
-    changes: dict[tuple[str, str], dict[str, OverrideEntry]] = {}
+    changes: dict[tuple[str, str], dict[str, Statement]] = {}
     for entry in overrides:
         changes.setdefault((entry.subject, entry.subject_id), {})[entry.name] = entry
-    rules: dict[tuple[str, str], list[OverrideEntry]] = {}
+    rules: dict[tuple[str, str], list[Statement]] = {}
     for entry in vetoes:
         rules.setdefault((entry.subject, entry.subject_id), []).append(entry)
     new_drivers = []
@@ -57,7 +57,7 @@ def apply_overrides(
     return new_drivers, new_tracks, notices
 
 
-def _changed(node: Any, entries: dict[str, OverrideEntry], vetoes: list[OverrideEntry]) -> Any:
+def _changed(node: Any, entries: dict[str, Statement], vetoes: list[Statement]) -> Any:
     if not entries and not vetoes:
         return node
     values: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from nascar_assets.errors import EnvironmentFault
 Row = dict[str, Any]
 """One row of a query's answer: values by the names that the query returns."""
 
-Statement = tuple[str, Mapping[str, Any]]
+CypherStatement = tuple[str, Mapping[str, Any]]
 """A query's text and its parameters."""
 
 
@@ -100,7 +100,7 @@ class GraphEngine(Protocol):
         """
         ...
 
-    def write_all(self, statements: Sequence[Statement]) -> None:
+    def write_all(self, statements: Sequence[CypherStatement]) -> None:
         """Many changes in one transaction: all of them or none.
 
         Raises:

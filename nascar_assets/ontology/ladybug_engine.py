@@ -9,7 +9,7 @@ from typing import Any
 
 import ladybug
 
-from nascar_assets.ontology.engine import GraphFault, GraphSlow, Row, Statement, query_name
+from nascar_assets.ontology.engine import CypherStatement, GraphFault, GraphSlow, Row, query_name
 from nascar_assets.ontology.queries import COMPILE_DRIVERS, COMPILE_TRACKS
 
 _TABLES = (
@@ -91,7 +91,7 @@ class LadybugEngine:
         """Changes the graph. See `GraphEngine.write`."""
         return self.read(query, **parameters)
 
-    def write_all(self, statements: Sequence[Statement]) -> None:
+    def write_all(self, statements: Sequence[CypherStatement]) -> None:
         """Changes the graph in one transaction. See `GraphEngine.write_all`."""
         with self._lock:
             self._run("BEGIN TRANSACTION", {})

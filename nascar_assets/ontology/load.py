@@ -11,7 +11,7 @@ from typing import Any
 
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.ontology import queries as q
-from nascar_assets.ontology.engine import GraphEngine, GraphFault, Query, Statement
+from nascar_assets.ontology.engine import CypherStatement, GraphEngine, GraphFault, Query
 from nascar_assets.ontology.nodes import DriverNode, TrackNode
 from nascar_assets.ontology.state import OntologyState
 from nascar_assets.ontology.vetoes import parse_veto
@@ -54,7 +54,7 @@ def stored_hash(engine: GraphEngine) -> str | None:
     return str(rows[0]["hash"]) if len(rows) == 1 else None
 
 
-def load_statements(state: OntologyState) -> list[Statement]:
+def load_statements(state: OntologyState) -> list[CypherStatement]:
     """Everything that loading a state does, in order."""
     nodes: list[DriverNode | TrackNode] = [*state.drivers, *state.tracks]
     rules = sorted({code for node in nodes for code in node.vetoes})
@@ -63,7 +63,7 @@ def load_statements(state: OntologyState) -> list[Statement]:
     notes: dict[str, list[str]] = {}
     for entry in state.vetoes:
         notes.setdefault(entry.name, []).append(f"{entry.subject} {entry.subject_id}: {entry.note}")
-    statements: list[Statement] = [(query, {}) for query in q.DROP_LINKS]
+    statements: list[CypherStatement] = [(query, {}) for query in q.DROP_LINKS]
 
     def put(query: Query, rows: Iterable[dict[str, Any]]) -> None:
         listed = list(rows)

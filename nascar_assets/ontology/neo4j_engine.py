@@ -19,7 +19,7 @@ from neo4j.exceptions import (
     TransientError,
 )
 
-from nascar_assets.ontology.engine import GraphFault, GraphSlow, Row, Statement, query_name
+from nascar_assets.ontology.engine import CypherStatement, GraphFault, GraphSlow, Row, query_name
 from nascar_assets.ontology.queries import COMPILE_DRIVERS, COMPILE_TRACKS
 from nascar_assets.ontology.watchdog import Watchdog
 
@@ -110,10 +110,10 @@ class Neo4jEngine:
         """Changes the graph. See `GraphEngine.write`."""
         return self._execute(query, parameters, neo4j.RoutingControl.WRITE)
 
-    def write_all(self, statements: Sequence[Statement]) -> None:
+    def write_all(self, statements: Sequence[CypherStatement]) -> None:
         """Changes the graph in one transaction. See `GraphEngine.write_all`."""
         limit = max(self.time_limit, _LOAD_TIME_LIMIT)
-        at: list[Statement] = [("begin", {})]
+        at: list[CypherStatement] = [("begin", {})]
 
         @neo4j.unit_of_work(timeout=limit)
         def work(transaction: neo4j.ManagedTransaction) -> None:
@@ -158,7 +158,7 @@ class Neo4jEngine:
         return self._limited(run, lambda: (query, parameters), self.time_limit)
 
     def _limited(
-        self, run: Callable[[neo4j.Driver], T], at: Callable[[], Statement], limit: float
+        self, run: Callable[[neo4j.Driver], T], at: Callable[[], CypherStatement], limit: float
     ) -> T:
         """Runs something against the driver, for a limited time, with errors in plain words.
 
@@ -190,7 +190,7 @@ class Neo4jEngine:
             time.sleep(min(0.02 * attempt, 0.5))
         raise AssertionError("unreachable")
 
-    def _connected(self, at: Callable[[], Statement]) -> neo4j.Driver:
+    def _connected(self, at: Callable[[], CypherStatement]) -> neo4j.Driver:
         with self._lock:
             if self._closed:
                 query, parameters = at()
@@ -207,7 +207,7 @@ class Neo4jEngine:
                 self._driver = None
         driver.close()
 
-    def _fault(self, error: Exception, at: Statement, late: float | None) -> GraphFault:
+    def _fault(self, error: Exception, at: CypherStatement, late: float | None) -> GraphFault:
         query, parameters = at
         answer = self._redact(" ".join(str(error).split()) or type(error).__name__)
         remedy = None

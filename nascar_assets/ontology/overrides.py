@@ -44,7 +44,7 @@ _ACTIONS = ("override", "clear", "veto", "lift")
 
 
 @dataclass(frozen=True, slots=True)
-class OverrideEntry:
+class Statement:
     """One thing that a person entered.
 
     Attributes:
@@ -180,7 +180,7 @@ class FileStore(Protocol):
         ...
 
 
-class EntryStore:
+class StatementStore:
     """The durable store of what people entered.
 
     Args:
@@ -192,7 +192,7 @@ class EntryStore:
         self._files = files
         self._folder = folder
 
-    def add(self, entry: OverrideEntry) -> str:
+    def add(self, entry: Statement) -> str:
         """Keeps an entry; adding the same one twice keeps it once.
 
         Returns:
@@ -211,17 +211,17 @@ class EntryStore:
         self._files.write(path, f"{text}\n".encode())
         return path
 
-    def entries(self) -> tuple[OverrideEntry, ...]:
+    def entries(self) -> tuple[Statement, ...]:
         """Every entry that can be used, in the order of their times; logs those that cannot."""
         found, faults = self.examined()
         for fault in faults:
             log.warning("An entry is left out: %s", fault)
         return found
 
-    def examined(self) -> tuple[tuple[OverrideEntry, ...], tuple[str, ...]]:
+    def examined(self) -> tuple[tuple[Statement, ...], tuple[str, ...]]:
         """Every entry that can be used, in the order of their times, and what is wrong with the
         others: each by its file, with its id, field, author and time."""
-        found: list[tuple[str, OverrideEntry]] = []
+        found: list[tuple[str, Statement]] = []
         faults = []
         for file in self._files.list(self._folder):
             path = str(file.path)
@@ -234,7 +234,7 @@ class EntryStore:
                 found.append((path, _parsed(path, data)))
             except InputError as error:
                 faults.append(str(error))
-        kept: list[OverrideEntry] = []
+        kept: list[Statement] = []
         for path, entry in sorted(found, key=lambda item: (item[1].at, item[0])):
             if (why := _contradiction(kept, entry)) is None:
                 kept.append(entry)
@@ -245,7 +245,7 @@ class EntryStore:
         return tuple(kept), tuple(faults)
 
 
-def _contradiction(before: Iterable[OverrideEntry], entry: OverrideEntry) -> str | None:
+def _contradiction(before: Iterable[Statement], entry: Statement) -> str | None:
     """Why an entry cannot hold beside those before it: a driver's most laps led below the least."""
     if entry.action != "override" or entry.name not in COUNT_FIELDS[entry.subject]:
         return None
@@ -259,7 +259,7 @@ def _contradiction(before: Iterable[OverrideEntry], entry: OverrideEntry) -> str
     return f"Driver {entry.subject_id} would have to lead at least {least} and at most {most} laps."
 
 
-def _parsed(path: str, data: bytes) -> OverrideEntry:
+def _parsed(path: str, data: bytes) -> Statement:
     about = ""
     try:
         stored = json.loads(data)
@@ -269,7 +269,7 @@ def _parsed(path: str, data: bytes) -> OverrideEntry:
             raise ValueError("its checksum does not match its content")
         value = stored["value"]
         stored["value"] = tuple(value) if isinstance(value, list) else value
-        return OverrideEntry(**{**stored, "at": datetime.fromisoformat(stored["at"])})
+        return Statement(**{**stored, "at": datetime.fromisoformat(stored["at"])})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"The entry cannot be used: {error}. {f'It has {about}.' if about else ''}",
@@ -279,8 +279,8 @@ def _parsed(path: str, data: bytes) -> OverrideEntry:
 
 
 def in_force(
-    entries: Iterable[OverrideEntry], *, by: datetime | None = None
-) -> tuple[tuple[OverrideEntry, ...], tuple[OverrideEntry, ...]]:
+    entries: Iterable[Statement], *, by: datetime | None = None
+) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
     """The overrides and the vetoes that hold, the last word on each thing winning.
 
     Args:
@@ -290,8 +290,8 @@ def in_force(
     Returns:
         Overrides and vetoes, each sorted by subject, id and name.
     """
-    overrides: dict[tuple[str, str, str], OverrideEntry] = {}
-    vetoes: dict[tuple[str, str, str], OverrideEntry] = {}
+    overrides: dict[tuple[str, str, str], Statement] = {}
+    vetoes: dict[tuple[str, str, str], Statement] = {}
     for entry in entries:
         if by is not None and entry.at > by:
             continue

@@ -16,7 +16,7 @@ from nascar_assets.ontology.apply import apply_overrides
 from nascar_assets.ontology.canonical import content_hash
 from nascar_assets.ontology.newcomers import new_tracks, with_entrants
 from nascar_assets.ontology.nodes import DriverNode, RaceNode, TrackNode
-from nascar_assets.ontology.overrides import OverrideEntry, in_force
+from nascar_assets.ontology.overrides import Statement, in_force
 
 STATE_FORMAT = 1
 """Changes when the same content would be stored differently."""
@@ -55,8 +55,8 @@ class OntologyState:
     drivers: tuple[DriverNode, ...]
     tracks: tuple[TrackNode, ...]
     races: tuple[RaceNode, ...]
-    overrides: tuple[OverrideEntry, ...] = ()
-    vetoes: tuple[OverrideEntry, ...] = ()
+    overrides: tuple[Statement, ...] = ()
+    vetoes: tuple[Statement, ...] = ()
     notices: tuple[str, ...] = ()
     hash: str = field(init=False)
 
@@ -92,7 +92,7 @@ def build_state(
     driver_values: pl.DataFrame,
     track_values: pl.DataFrame,
     schedule: pl.DataFrame,
-    overrides: Iterable[OverrideEntry] = (),
+    overrides: Iterable[Statement] = (),
     as_of: datetime | None = None,
     *,
     entrants: pl.DataFrame | None = None,

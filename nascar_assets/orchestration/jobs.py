@@ -111,7 +111,7 @@ constraints_job = dg.define_asset_job(
         constraints.constraint_spec,
         slate_telemetry.slate_telemetry,
     ],
-    description="A slate's constraints again, as of its run's cut-off.",
+    description="A slate's constraints again, as of its run's as-of time.",
     executor_def=slate_executor,
 )
 

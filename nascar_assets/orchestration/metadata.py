@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 
 from nascar_assets.reports.plots import as_markdown_image
-from nascar_assets.storage.aside import counted
+from nascar_assets.storage.overhead import counted
 from nascar_assets.visible import visible
 
 PREVIEW_ROWS = 5

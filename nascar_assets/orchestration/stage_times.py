@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from nascar_assets.storage.aside import KINDS, Beside, seconds_aside
+from nascar_assets.storage.overhead import KINDS, OverheadKind, overhead_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Stage:
 
     name: str
     total: float
-    beside: dict[Beside, float]
+    beside: dict[OverheadKind, float]
 
     @property
     def computing(self) -> float:
@@ -44,8 +44,8 @@ class StageTimes:
     """Listens to runs in this process and keeps their stages in the order in which they ended."""
 
     stages: list[Stage] = field(default_factory=list)
-    _open: tuple[float, dict[Beside, float]] = field(
-        default_factory=lambda: (0.0, seconds_aside()), repr=False
+    _open: tuple[float, dict[OverheadKind, float]] = field(
+        default_factory=lambda: (0.0, overhead_seconds()), repr=False
     )
 
     @contextmanager
@@ -71,9 +71,9 @@ class StageTimes:
             self._end(event.step_key or "")
 
     def _begin(self) -> None:
-        self._open = (time.perf_counter(), seconds_aside())
+        self._open = (time.perf_counter(), overhead_seconds())
 
     def _end(self, name: str) -> None:
         started, before = self._open
-        total, after = time.perf_counter() - started, seconds_aside()
+        total, after = time.perf_counter() - started, overhead_seconds()
         self.stages.append(Stage(name, total, {kind: after[kind] - before[kind] for kind in KINDS}))

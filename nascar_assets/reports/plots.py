@@ -52,7 +52,7 @@ def points_distribution(frame: pl.DataFrame, most: int = 40) -> bytes:
     """Contest points by driver: median, central half and central 80%.
 
     Args:
-        frame: `driver_name, mean_points, p10, p25, p50, p75, p90`.
+        frame: `driver_name, mean_points, points_p10 to points_p90`.
         most: Drivers drawn, best means first.
     """
     return _intervals(frame, "driver_name", "Contest points", most)
@@ -62,21 +62,21 @@ def lineup_score_distribution(frame: pl.DataFrame, most: int = 40) -> bytes:
     """Lineup scores: median, central half and central 80%.
 
     Args:
-        frame: `lineup, mean_points, p10, p25, p50, p75, p90`.
+        frame: `lineup, mean_points, points_p10 to points_p90`.
         most: Lineups drawn, best means first.
     """
     return _intervals(frame, "lineup", "Lineup score", most)
 
 
 def _intervals(frame: pl.DataFrame, label: str, title: str, most: int) -> bytes:
-    columns = (label, "mean_points", "p10", "p25", "p50", "p75", "p90")
+    columns = (label, "mean_points", *(f"points_p{share}" for share in (10, 25, 50, 75, 90)))
     require_columns(frame, title, columns)
     rows = frame.sort("mean_points", descending=True).head(most)
     figure, axes = _figure(6.8, 0.9 + 0.185 * max(rows.height, 1))
     y = np.arange(rows.height)
-    axes.hlines(y, rows["p10"], rows["p90"], color=PALE, linewidth=2.2)
-    axes.hlines(y, rows["p25"], rows["p75"], color=BLUE, linewidth=4.2)
-    axes.plot(rows["p50"], y, "|", color="white", markersize=6, markeredgewidth=1.4)
+    axes.hlines(y, rows["points_p10"], rows["points_p90"], color=PALE, linewidth=2.2)
+    axes.hlines(y, rows["points_p25"], rows["points_p75"], color=BLUE, linewidth=4.2)
+    axes.plot(rows["points_p50"], y, "|", color="white", markersize=6, markeredgewidth=1.4)
     axes.plot(rows["mean_points"], y, "o", color=ORANGE, markersize=2.8)
     _label_rows(axes, [str(name) for name in rows[label]])
     axes.set_xlabel(f"{title}: 80% and 50% of scenarios, median (white), mean (orange)")

@@ -95,8 +95,8 @@ def _forecast_rows(report: SlateReport) -> tuple[list[dict[str, Any]], drawings.
     quantiles = report.quantiles.sort("driver_id", "level")
     reach = [
         *quantiles["points"].drop_nulls(),
-        *forecast["p10"].drop_nulls(),
-        *forecast["p90"].drop_nulls(),
+        *forecast["points_p10"].drop_nulls(),
+        *forecast["points_p90"].drop_nulls(),
     ]
     scale = drawings.PointsScale(min(reach, default=0.0), max(reach, default=0.0))
     masses = {
@@ -122,18 +122,18 @@ def _forecast_rows(report: SlateReport) -> tuple[list[dict[str, Any]], drawings.
                     scale,
                     masses[row["driver_id"]],
                     tallest,
-                    low=row["p10"],
-                    middle=row["p50"],
-                    high=row["p90"],
+                    low=row["points_p10"],
+                    middle=row["points_p50"],
+                    high=row["points_p90"],
                     label=label,
                 )
             )
         error = row["sd_points"] / math.sqrt(max(report.provenance.n_scenarios, 1))
         # Where the quantiles' numbers stand under the drawing; kept off the edges.
         places = {
-            "low_at": max(scale.at(row["p10"]), 11.0),
-            "middle_at": min(max(scale.at(row["p50"]), 24.0), 76.0),
-            "high_at": min(scale.at(row["p90"]), 89.0),
+            "low_at": max(scale.at(row["points_p10"]), 11.0),
+            "middle_at": min(max(scale.at(row["points_p50"]), 24.0), 76.0),
+            "high_at": min(scale.at(row["points_p90"]), 89.0),
         }
         rows.append({**row, **places, "mean_se": error, "drawing": drawing})
     return rows, scale

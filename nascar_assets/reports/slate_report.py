@@ -17,9 +17,9 @@ FORECAST_COLUMNS: tuple[str, ...] = (
     "start",
     "mean_points",
     "sd_points",
-    "p10",
-    "p50",
-    "p90",
+    "points_p10",
+    "points_p50",
+    "points_p90",
     "mean_finish",
     "win",
     "top5",
@@ -33,7 +33,7 @@ FORECAST_COLUMNS: tuple[str, ...] = (
     "expected_ownership",
 )
 QUANTILE_COLUMNS: tuple[str, ...] = ("driver_id", "level", "points")
-LINEUP_COLUMNS: tuple[str, ...] = ("lineup", "drivers", "salary", "mean_points", "p90_points")
+LINEUP_COLUMNS: tuple[str, ...] = ("lineup", "drivers", "salary", "mean_points", "points_p90")
 EXPOSURE_COLUMNS: tuple[str, ...] = ("driver_name", "lineups", "exposure")
 CALIBRATION_COLUMNS: tuple[str, ...] = (
     "metric",
@@ -73,7 +73,7 @@ class RaceFacts:
         laps: Scheduled laps.
         start: Scheduled start (UTC).
         lock: When lineups lock (UTC).
-        as_of: The cut-off: nothing that became known later is in the forecast (UTC).
+        as_of: The as-of time: nothing that became known later is in the forecast (UTC).
     """
 
     name: str
@@ -144,7 +144,7 @@ class SlateReport:
         provenance: What it was made from.
         past_races: Races behind the regimes' `history_frequency`.
         contests: What the lineups are expected to win, `CONTEST_COLUMNS`; none where not known.
-        newest_race: The newest race whose results were known at the cut-off, if any.
+        newest_race: The newest race whose results were known at the as-of time, if any.
         newest_at: When its results were known (UTC).
         overrides: Values that people set, `OVERRIDE_COLUMNS`; may be empty.
         notices: What a person should know.

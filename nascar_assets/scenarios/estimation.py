@@ -96,7 +96,7 @@ def fit_parameters(
         results: RESULTS of all series.
         ratings: RATINGS of those races, each as of its own start (out of sample).
         schedule: SCHEDULE.
-        as_of: The cut-off.
+        as_of: The as-of time.
         series: The series to fit for; the others are pooled in.
         start: Where the search begins and what the priors are centred on.
         scenarios: Simulated races for each real one, at least.
@@ -105,8 +105,8 @@ def fit_parameters(
         max_iterations: Steps after which a fit that still moves has failed.
 
     Returns:
-        Parameters with cut-off, data hash, standard errors and diagnostics. A type with fewer than
-        six races keeps its starting values, and has no standard errors.
+        Parameters with as-of time, data hash, standard errors and diagnostics. A type with fewer
+        than six races keeps its starting values, and has no standard errors.
 
     Raises:
         FitError: If the fit of a type does not converge; names type and distance.
@@ -127,7 +127,7 @@ def fit_parameters(
     return ProcessParameters(
         by_type={**start.by_type, **{kind: fit.values for kind, fit in fits.items()}},
         source=f"Simulated moments of {len(races)} races, series {series}.",
-        cut_off=as_of,
+        as_of=as_of,
         data_hash=data_hash(races),
         standard_errors={kind: fit.standard_errors for kind, fit in fits.items()},
         prior_spreads={kind: prior_spreads(start.of(kind)) for kind in TRACK_TYPES},

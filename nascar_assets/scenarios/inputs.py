@@ -140,7 +140,7 @@ def prepare(
         [
             math.sqrt(
                 (values.sigma_s * exp_of(SHADOW_SPREAD * risk)) ** 2
-                + (values.kappa * entry.rating_sd) ** 2
+                + (values.kappa * entry.level_sd) ** 2
             )
             for (entry, _), risk in zip(drivers, shadow, strict=True)
         ]
@@ -203,8 +203,8 @@ def _team_codes(teams: list[str]) -> npt.NDArray[np.int64]:
 
 def _rating(entry: Entry, driver: DriverConstraints | None, spread: float) -> float:
     if driver is None or driver.skill == entry.skill_reference:
-        return entry.rating
-    return entry.rating + spread * (probit(driver.skill) - probit(entry.skill_reference))
+        return entry.level
+    return entry.level + spread * (probit(driver.skill) - probit(entry.skill_reference))
 
 
 def _rates(

@@ -133,7 +133,7 @@ class ProcessParameters:
     Attributes:
         by_type: `TypeParameters` of each of `TRACK_TYPES`.
         source: What the numbers were measured on.
-        cut_off: Nothing later than this was used (UTC).
+        as_of: Nothing later than this was used (UTC).
         data_hash: SHA-256 of the races used; empty for starting values.
         standard_errors: By track type and parameter, where fitted.
         prior_spreads: By track type and parameter, where given and not estimated: the standard
@@ -143,7 +143,7 @@ class ProcessParameters:
 
     by_type: Mapping[str, TypeParameters]
     source: str
-    cut_off: datetime | None = None
+    as_of: datetime | None = None
     data_hash: str = ""
     standard_errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     prior_spreads: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -191,7 +191,7 @@ class ProcessParameters:
         return {
             "by_type": {kind: asdict(values) for kind, values in self.by_type.items()},
             "source": self.source,
-            "cut_off": self.cut_off.isoformat() if self.cut_off else None,
+            "as_of": self.as_of.isoformat() if self.as_of else None,
             "data_hash": self.data_hash,
             "standard_errors": {k: dict(v) for k, v in self.standard_errors.items()},
             "prior_spreads": {k: dict(v) for k, v in self.prior_spreads.items()},
@@ -220,7 +220,7 @@ class ProcessParameters:
             loaded = cls(
                 by_type={k: TypeParameters(**v) for k, v in stored["by_type"].items()},
                 source=stored["source"],
-                cut_off=(datetime.fromisoformat(stored["cut_off"]) if stored["cut_off"] else None),
+                as_of=(datetime.fromisoformat(stored["as_of"]) if stored["as_of"] else None),
                 data_hash=stored["data_hash"],
                 standard_errors=stored["standard_errors"],
                 prior_spreads=stored["prior_spreads"],

@@ -98,8 +98,8 @@ def _past_race(race: pl.DataFrame) -> PastRace:
             team=team or "",
             manufacturer=make or "",
             start=int(place),
-            rating=level,
-            rating_sd=level_sd,
+            level=level,
+            level_sd=level_sd,
         )
         for (driver, name, team, make, level, level_sd), place in zip(
             race.select(

@@ -30,10 +30,10 @@ class Entry:
         team: Team by the entry list.
         manufacturer: Make of the car.
         start: Starting position from 1; none before qualifying, it is then drawn per scenario.
-        rating: Expected within-race normal score of the finish (the table RATINGS' `level`).
-        rating_sd: Its standard deviation; it widens the race-day spread of every scenario.
-        skill_reference: The ontology's own estimate of skill to which `rating` belongs. Only a
-            spec's difference from it moves the rating.
+        level: Expected within-race normal score of the finish (the table RATINGS' `level`).
+        level_sd: Its standard deviation; it widens the race-day spread of every scenario.
+        skill_reference: The ontology's own estimate of skill to which `level` belongs. Only a
+            spec's difference from it moves the level.
     """
 
     driver_id: str
@@ -41,8 +41,8 @@ class Entry:
     team: str = ""
     manufacturer: str = ""
     start: int | None = None
-    rating: float = 0.0
-    rating_sd: float = 0.0
+    level: float = 0.0
+    level_sd: float = 0.0
     skill_reference: float = 0.5
 
 
@@ -89,7 +89,7 @@ class RaceSetup:
 
     Raises:
         RaceSetupError: Duplicate or nameless drivers, starting positions out of range or taken
-            twice, a rating that is not a number, laps, stages or field out of range.
+            twice, a level that is not a number, laps, stages or field out of range.
     """
 
     race_id: str
@@ -156,15 +156,15 @@ class RaceSetup:
                     field="driver_id",
                 )
             seen.add(entry.driver_id)
-            if not math.isfinite(entry.rating):
+            if not math.isfinite(entry.level):
                 raise RaceSetupError(
-                    f"Driver {entry.driver_id} has the rating {entry.rating}.", field="rating"
+                    f"Driver {entry.driver_id} has the level {entry.level}.", field="level"
                 )
-            if not (math.isfinite(entry.rating_sd) and entry.rating_sd >= 0.0):
+            if not (math.isfinite(entry.level_sd) and entry.level_sd >= 0.0):
                 raise RaceSetupError(
-                    f"Driver {entry.driver_id} has the rating_sd {entry.rating_sd}; "
+                    f"Driver {entry.driver_id} has the level_sd {entry.level_sd}; "
                     "it must be a number of at least 0.",
-                    field="rating_sd",
+                    field="level_sd",
                 )
             if not 0.0 <= entry.skill_reference <= 1.0:
                 raise RaceSetupError(

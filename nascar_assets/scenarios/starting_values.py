@@ -181,6 +181,6 @@ STARTING_VALUES = ProcessParameters(
         "repair times, the worth of track position and how level, spread and failures change "
         "with the rating are set, not fitted."
     ),
-    cut_off=datetime(2023, 1, 1, tzinfo=UTC),
+    as_of=datetime(2023, 1, 1, tzinfo=UTC),
 )
 """Parameters to begin with, where no fit as of the race's date is at hand."""

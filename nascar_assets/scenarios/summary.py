@@ -19,7 +19,7 @@ def summarise(scenarios: Scenarios, rule_set: RuleSet) -> pl.DataFrame:
         rule_set: The contest whose points are summarised.
 
     Returns:
-        driver_id; points_mean, points_sd, points_q05 to points_q95 (contest points);
+        driver_id; mean_points, sd_points, points_p05 to points_p95 (contest points);
         finish_mean, start_mean; win, top5, top10, dnf, most_laps_led (chances); laps_led_mean,
         laps_led_share, fastest_laps_mean; and `{name}_se`, the Monte Carlo standard error of each
         mean and chance.
@@ -32,10 +32,10 @@ def summarise(scenarios: Scenarios, rule_set: RuleSet) -> pl.DataFrame:
         columns[name] = values.mean(axis=0)
         columns[f"{name}_se"] = values.std(axis=0) / np.sqrt(n)
 
-    add_mean("points_mean", points)
-    columns["points_sd"] = points.std(axis=0)
+    add_mean("mean_points", points)
+    columns["sd_points"] = points.std(axis=0)
     for share, values in zip(QUANTILES, np.quantile(points, QUANTILES, axis=0), strict=True):
-        columns[f"points_q{round(100 * share):02d}"] = values
+        columns[f"points_p{round(100 * share):02d}"] = values
     add_mean("finish_mean", scenarios.finish.astype(np.float64))
     columns["start_mean"] = scenarios.start.mean(axis=0)
     add_mean("win", scenarios.finish == 1)

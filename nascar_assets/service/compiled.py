@@ -44,7 +44,7 @@ class CompiledRequest:
         run_config: What repeats the job: its parameters and its seed.
         parameters: The race process of every track type.
         pit_strategy_mix: Weights of the pit strategies; none for the usual ones.
-        calibration: Measured metrics as of the slate's cut-off.
+        calibration: Measured metrics as of the slate's as-of time.
         calibration_reason: Why there are none.
         notices: What was assumed on the way.
     """

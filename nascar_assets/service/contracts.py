@@ -257,7 +257,7 @@ class LineupSelection(Contract):
 
 
 class CalibrationMetrics(Contract):
-    """How past forecasts of the same model kept their word, measured walk-forward."""
+    """How past forecasts of the same model were calibrated, measured walk-forward."""
 
     crps: float | None
     log_score: float | None

@@ -329,7 +329,7 @@ def _of_new_slate(
     ]
     average = max(0, parameters.field_size - len(entries))
     entries += [
-        Entry(driver_id=name, name="Average car", rating_sd=UNRATED_SD)
+        Entry(driver_id=name, name="Average car", level_sd=UNRATED_SD)
         for name in _free_ids(average, ids)
     ]
     setup = RaceSetup(

@@ -150,7 +150,7 @@ def respond(
 ) -> OptimizeResponse:
     """The result as the API gives it."""
     table = forecast(job, scenarios)
-    means = dict(zip(table["driver_id"], table["points_mean"], strict=True))
+    means = dict(zip(table["driver_id"], table["mean_points"], strict=True))
     lineups = tuple(_selection(job.slate, row, means) for row in chosen.drivers)
     place = {driver: index for index, driver in enumerate(scenarios.driver_ids)}
     cars = [place[driver.driver_id] for driver in lineups[0].drivers]

@@ -60,8 +60,8 @@ class StoredSlate:
         track: Where it races.
         summary: One row: the read model of the precheck.
         drivers: The read model's drivers.
-        calibration: The calibration record as of the cut-off; none where there is none.
-        parameters: The race process as of the cut-off.
+        calibration: The calibration record as of the as-of time; none where there is none.
+        parameters: The race process as of the as-of time.
         run_config: The run's RunConfig as stored; none where there is none.
     """
 

@@ -72,8 +72,8 @@ def build_slate(
       newcomer, `new:{site id}`.
     - Where two rows are one driver, the one whose name is the same is kept, else the first.
 
-    Each of these is told in a notice; who is left out is kept in `absent`. A driver's id is the one
-    of the entry list, also where that is a placeholder.
+    Each of these is reported in a notice; who is left out is kept in `absent`. A driver's id is the
+    one of the entry list, also where that is a placeholder.
 
     Args:
         salaries: The salary file.

@@ -17,8 +17,8 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import LocalStore, S3Store, from_url
 
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.storage.aside import counted
 from nascar_assets.storage.dropped import Dropped, dropped_files, read_dropped
+from nascar_assets.storage.overhead import counted
 
 LANDING = "landing/"
 """Here strangers put files: of a local root, links are not followed below it."""

@@ -66,18 +66,18 @@ def persist_telemetry_artifact(
     target.parent.mkdir(parents=True, exist_ok=True)
     metadata = _metadata(frame, sources, extra)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    aside = Path(name)
+    draft = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             if isinstance(frame, pl.LazyFrame):
-                frame.sink_parquet(aside, compression="snappy", metadata=metadata)
+                frame.sink_parquet(draft, compression="snappy", metadata=metadata)
             else:
                 frame.write_parquet(file, compression="snappy", metadata=metadata)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(target)
+        draft.replace(target)
     except BaseException:
-        aside.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
     return target

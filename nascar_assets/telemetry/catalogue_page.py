@@ -25,9 +25,9 @@ def catalogue_page() -> str:
         "",
         "## Features of a slate",
         "",
-        "One row per entrant of the race, as of the slate's cut-off. Every row carries"
+        "One row per entrant of the race, as of the slate's as-of time. Every row carries"
         " `available_at`, the latest moment at which something that the row uses became known;"
-        " it never lies after the cut-off. A feature whose stage lies after the cut-off is null.",
+        " it never lies after the as-of time. A feature whose stage lies after that time is null.",
         "",
         *_table(FEATURES),
         "",

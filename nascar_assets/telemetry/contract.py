@@ -2,8 +2,8 @@
 
 Level one knows names: which feature is known after the previous race, after practice, after
 qualifying, and which are results of the race itself. Level two knows times: a row that became
-known after the cut-off has no place in a table as of that cut-off. Level three, the experiment,
-is `nascar_assets.telemetry.leakage`.
+known after the as-of time has no place in a table as of that as-of time. Level three, the
+experiment, is `nascar_assets.telemetry.leakage`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ForbiddenFeature(InputError):
 
 
 class LateRow(InputError):
-    """Rows of a feature table that became known after its cut-off."""
+    """Rows of a feature table that became known after its as-of time."""
 
 
 class _Fixed(type):
@@ -172,23 +172,23 @@ class FeatureAvailabilityContract(metaclass=_Fixed):
 
     @overload
     @classmethod
-    def validate_dataframe(cls, df: Frame, cutoff: datetime | None = None) -> Frame: ...
+    def validate_dataframe(cls, df: Frame, as_of: datetime | None = None) -> Frame: ...
 
     @overload
     @classmethod
-    def validate_dataframe(cls, df: Sequence[str], cutoff: None = None) -> list[str]: ...
+    def validate_dataframe(cls, df: Sequence[str], as_of: None = None) -> list[str]: ...
 
     @classmethod
     def validate_dataframe(
-        cls, df: pl.DataFrame | pl.LazyFrame | Sequence[str], cutoff: datetime | None = None
+        cls, df: pl.DataFrame | pl.LazyFrame | Sequence[str], as_of: datetime | None = None
     ) -> pl.DataFrame | pl.LazyFrame | list[str]:
         """Check a feature table, or its list of columns, against the contract: names and times.
 
         Args:
             df: Features beside the key columns `race_id`, `driver_id`, `available_at`; or the
                 names of a table's columns.
-            cutoff: The table's cut-off, with a time zone. With it, every row's `available_at` must
-                be known and not lie after it.
+            as_of: The table's as-of time, with a time zone. With it, every row's `available_at`
+                must be known and not lie after it.
 
         Returns:
             The table without columns that the catalogue does not know (logged as a warning); lazy
@@ -197,8 +197,8 @@ class FeatureAvailabilityContract(metaclass=_Fixed):
         Raises:
             ForbiddenFeature: Lists every forbidden column.
             InputError: If the table holds a canonical lap column beside its keys, or has no
-                `available_at` where a cut-off is given.
-            LateRow: Counts and names the rows that lie after the cut-off.
+                `available_at` where an as-of time is given.
+            LateRow: Counts and names the rows that lie after the as-of time.
         """
         table = df if isinstance(df, (pl.DataFrame, pl.LazyFrame)) else None
         columns = list(cast("Sequence[str]", df)) if table is None else columns_of(table)
@@ -213,14 +213,14 @@ class FeatureAvailabilityContract(metaclass=_Fixed):
                 field=raw[0],
                 remedy="Aggregate laps to features of past races.",
             )
-        if cutoff is not None:
+        if as_of is not None:
             if table is None:
                 raise InputError(
-                    "A list of columns has no times to hold against a cut-off.",
-                    field="cutoff",
+                    "A list of columns has no times to hold against an as-of time.",
+                    field="as_of",
                     remedy="Give the table itself.",
                 )
-            _require_known_by(table, cutoff)
+            _require_known_by(table, as_of)
         kept = set(cls.validate_features(features)).union(KEY_COLUMNS)
         names = [name for name in columns if name in kept]
         return names if table is None else table.select(names)
@@ -231,9 +231,9 @@ def validate_features(names: Iterable[str]) -> tuple[str, ...]:
     return FeatureAvailabilityContract.validate_features(names)
 
 
-def _require_known_by(df: pl.DataFrame | pl.LazyFrame, cutoff: datetime) -> None:
-    if cutoff.tzinfo is None:
-        raise InputError("The cut-off names no time zone.", field="cutoff")
+def _require_known_by(df: pl.DataFrame | pl.LazyFrame, as_of: datetime) -> None:
+    if as_of.tzinfo is None:
+        raise InputError("The as-of time names no time zone.", field="as_of")
     schema = df.collect_schema()
     kind = schema.get("available_at")
     if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
@@ -242,7 +242,7 @@ def _require_known_by(df: pl.DataFrame | pl.LazyFrame, cutoff: datetime) -> None
             field="available_at",
             remedy="Give every row the moment from which all its values were known.",
         )
-    moment = cutoff.astimezone(UTC)
+    moment = as_of.astimezone(UTC)
     at = pl.col("available_at")
     late = (
         df.lazy()
@@ -257,8 +257,8 @@ def _require_known_by(df: pl.DataFrame | pl.LazyFrame, cutoff: datetime) -> None
         for row in late.head(5).iter_rows(named=True)
     )
     raise LateRow(
-        f"{late.height} rows became known after the cut-off {moment.isoformat()}: {who}.",
+        f"{late.height} rows became known after the as-of time {moment.isoformat()}: {who}.",
         row=int(late.item(0, "row")),
         field="available_at",
-        remedy="Build the table as of its cut-off.",
+        remedy="Build the table as of its as-of time.",
     )

@@ -1,7 +1,7 @@
 """What the landing sensor decides: which landed files are complete and new, race by race.
 
 Pure: it takes a listing and a cursor and gives decisions and the next cursor. A file that is still
-being written is left alone until two looks, apart by `settle`, saw the same size and time of
+being written is left alone until two scans, apart by `settle`, saw the same size and time of
 change; then its content must end as its kind ends. The content's hash tells whether it was seen
 before, so a file that is written again with the same content is not handed on again.
 """
@@ -49,7 +49,7 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class LandingCursor:
-    """What earlier looks saw; `to_text` and `from_text` carry it through a sensor's cursor."""
+    """What earlier scans saw; `to_text` and `from_text` carry it through a sensor's cursor."""
 
     files: Mapping[str, _Seen] = field(default_factory=dict)
 
@@ -62,7 +62,7 @@ class LandingCursor:
         return json.dumps({"version": 1, "files": rows}, sort_keys=True)
 
     def without(self, path: str) -> LandingCursor:
-        """The cursor as if a file had not been seen: the next looks read it anew."""
+        """The cursor as if a file had not been seen: the next scans read it anew."""
         return LandingCursor({name: seen for name, seen in self.files.items() if name != path})
 
     @classmethod
@@ -95,12 +95,12 @@ class ReadyRace:
 
 @dataclass(frozen=True, slots=True)
 class LandingDecision:
-    """What to do after a look at the landing folder.
+    """What to do after a scan of the landing folder.
 
     Attributes:
         ready: Races with new files, by race key.
         waiting: Files that may still be being written.
-        unread: Files that could not be read, with the reason; the next look tries again.
+        unread: Files that could not be read, with the reason; the next scan tries again.
         unknown: New files that belong to no known race.
         cursor: The next cursor.
     """
@@ -126,10 +126,10 @@ def decide_landing(
     Args:
         listing: The landing folder's files. Where the folder cannot be listed nothing is to be
             decided: that is not an empty folder.
-        cursor: The cursor of the last look.
+        cursor: The cursor of the last scan.
         read: Reads a file's bytes; raises `OSError` where it cannot.
         race_of: The race key of a path; none where no race is known for it.
-        now: The time of this look.
+        now: The time of this scan.
         settle: How long a file must have stayed as it is.
         give_up: How long a cut-short file is waited for; then it is handed on as it is, for
             validation to quarantine it.
@@ -159,7 +159,7 @@ def decide_landing(
             continue
         race_key = race_of(file.path)
         if race_key is None:
-            unknown.append(file.path)  # the schedule may know the race by the next look
+            unknown.append(file.path)  # the schedule may know the race by the next scan
             continue
         try:
             data = read(file.path)

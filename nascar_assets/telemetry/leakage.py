@@ -1,11 +1,12 @@
-"""Level three of the contract, the experiment: change what lies after the cut-off, compare bytes.
+"""Level three of the contract, the experiment: change what lies after the as-of time, compare
+bytes.
 
-If features as of a cut-off depend on nothing later, then whatever is done to later records leaves
-them byte for byte as they were. The experiment does it: it changes values, drops records and adds
-records after the cut-off, in several random ways, one source at a time and all at once, and
+If features as of an as-of time depend on nothing later, then whatever is done to later records
+leaves them byte for byte as they were. The experiment does it: it changes values, drops records and
+adds records after the as-of time, in several random ways, one source at a time and all at once, and
 compares. It needs no knowledge of how the features are made, so it catches what names and time
-stamps cannot: an average over the whole season, an encoding of the target, a rating fitted on
-later races, a correction that was published too late.
+stamps cannot: an average over the whole season, an encoding of the target, a rating fitted on later
+races, a correction that was published too late.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Sources = Mapping[str, pl.DataFrame]
 """Source tables by name."""
 
 FeatureBuilder = Callable[[Sources, Mapping[str, Any], datetime], "pl.DataFrame | pl.LazyFrame"]
-"""Builds features from source tables for a race as of a cut-off."""
+"""Builds features from source tables for a race as of an as-of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,16 @@ class LeakageReport:
 
     Attributes:
         race_id: The race.
-        cutoff: The cut-off (UTC).
+        as_of: The as-of time (UTC).
         leaks: Everything that moved, in the order found.
         trials: Trials that were run.
-        records: Records, or values of records, after the cut-off per source.
-        untested: Sources without a record after the cut-off: their trials added records only.
+        records: Records, or values of records, after the as-of time per source.
+        untested: Sources without a record after the as-of time: their trials added records only.
         features: Names of the columns compared.
     """
 
     race_id: str
-    cutoff: datetime
+    as_of: datetime
     leaks: tuple[Leak, ...]
     trials: int
     records: Mapping[str, int]
@@ -92,7 +93,7 @@ class LeakageReport:
         return {feature: tuple(sources) for feature, sources in sorted(found.items())}
 
     def __str__(self) -> str:
-        where = f"race {self.race_id} as of {self.cutoff.isoformat()}"
+        where = f"race {self.race_id} as of {self.as_of.isoformat()}"
         if self.passed:
             return f"{where}: {len(self.features)} columns unmoved in {self.trials} trials"
         listed = "; ".join(
@@ -105,7 +106,7 @@ class LeakageReport:
 def prove_no_leakage(
     builder: FeatureBuilder,
     race: Mapping[str, Any],
-    cutoff: datetime,
+    as_of: datetime,
     sources: Mapping[str, pl.DataFrame | pl.LazyFrame],
     *,
     knowledge: Mapping[str, Knowledge] = KNOWLEDGE,
@@ -114,16 +115,16 @@ def prove_no_leakage(
     rounds: int = 2,
     thorough: bool = True,
 ) -> LeakageReport:
-    """Test by experiment that a feature builder uses nothing from after the cut-off.
+    """Test by experiment that a feature builder uses nothing from after the as-of time.
 
     Args:
-        builder: Called with source tables, the race and the cut-off; must give the same table for
-            the same input.
+        builder: Called with source tables, the race and the as-of time; must give the same table
+            for the same input.
         race: The race, as the builder wants it, with `race_id`.
-        cutoff: The cut-off, with a time zone.
-        sources: The source tables, whole: with their records after the cut-off.
+        as_of: The as-of time, with a time zone.
+        sources: The source tables, whole: with their records after the as-of time.
         knowledge: Per source, when its records become known.
-        race_facts_after: Keys of `race` that become known after the cut-off; the builder gets
+        race_facts_after: Keys of `race` that become known after the as-of time; the builder gets
             other values of them in every trial, under the source name `race`.
         seed: Of the random changes.
         rounds: Random changes of each kind.
@@ -134,12 +135,12 @@ def prove_no_leakage(
         The report; `passed` where no byte moved.
 
     Raises:
-        InputError: If a source's knowledge is not stated or its times are missing, the cut-off has
-            no zone, or the builder does not give the same table twice for the same input.
+        InputError: If a source's knowledge is not stated or its times are missing, the as-of time
+            has no zone, or the builder does not give the same table twice for the same input.
     """
-    if cutoff.tzinfo is None:
-        raise InputError("The cut-off names no time zone.", field="cutoff")
-    moment = cutoff.astimezone(UTC)
+    if as_of.tzinfo is None:
+        raise InputError("The as-of time names no time zone.", field="as_of")
+    moment = as_of.astimezone(UTC)
     tables = {name: _collected(table) for name, table in sorted(sources.items())}
     for name, table in tables.items():
         if name not in knowledge:
@@ -149,7 +150,7 @@ def prove_no_leakage(
                 remedy=f"Known: {', '.join(sorted(knowledge))}.",
             )
         knowledge[name].check(name, table)
-    truth = _collected(builder(tables, race, cutoff))
+    truth = _collected(builder(tables, race, as_of))
     rng = np.random.default_rng(seed)
     late = {name: knowledge[name].count_late(table, moment) for name, table in tables.items()}
     trials = 0
@@ -159,7 +160,7 @@ def prove_no_leakage(
         nonlocal trials
         trials += 1
         try:
-            features = _collected(builder(changed, facts, cutoff))
+            features = _collected(builder(changed, facts, as_of))
         except Exception:
             # Whatever it failed on, it failed on records that it should not have looked at.
             log.warning(
@@ -192,7 +193,7 @@ def prove_no_leakage(
     for _ in range(rounds if race_facts_after else 0):
         leaks += tried(tables, _other_facts(race, race_facts_after, rng), "race", "change")
     if leaks:  # by what was changed, or by chance?
-        again = moved_columns(truth, _collected(builder(tables, race, cutoff)))
+        again = moved_columns(truth, _collected(builder(tables, race, as_of)))
         if again:
             raise InputError(
                 f"The builder gives another table for the same input: {', '.join(again)}.",
@@ -201,7 +202,7 @@ def prove_no_leakage(
             )
     return LeakageReport(
         race_id=str(race["race_id"]),
-        cutoff=moment,
+        as_of=moment,
         leaks=tuple(leaks),
         trials=trials,
         records=late,

@@ -1,4 +1,4 @@
-"""Random changes to what lies after a cut-off: values, records taken away, records added."""
+"""Random changes to what lies after an as-of time: values, records taken away, records added."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ class Knowledge:
                     f"{table[name].null_count()} records of {source} lack {name}.", field=name
                 )
 
-    def count_late(self, table: pl.DataFrame, cutoff: datetime) -> int:
-        """Records, or records with values, that become known after the cut-off."""
-        late = pl.col(self.time_column) > cutoff
+    def count_late(self, table: pl.DataFrame, as_of: datetime) -> int:
+        """Records, or records with values, that become known after the as-of time."""
+        late = pl.col(self.time_column) > as_of
         for name, columns in self.later.items():
             if columns.intersection(table.columns):
-                late = late | (pl.col(name) > cutoff)
+                late = late | (pl.col(name) > as_of)
         return int(table.select(late.sum()).item())
 
 
 def alter(
     table: pl.DataFrame,
     knowledge: Knowledge,
-    cutoff: datetime,
+    as_of: datetime,
     change: str,
     rng: np.random.Generator,
 ) -> pl.DataFrame:
@@ -67,36 +67,36 @@ def alter(
     Args:
         table: The source.
         knowledge: When its records become known.
-        cutoff: The cut-off (UTC). What was known by it stays as it is, in value and order.
+        as_of: The as-of time (UTC). What was known by it stays as it is, in value and order.
         change: `change` (other values in later records, and in the later columns of records that
             are known), `drop` (a random part of the later records, all of them every other time)
-            or `add` (copies of records, with other values, known after the cut-off).
+            or `add` (copies of records, with other values, known after the as-of time).
         rng: The source of chance.
     """
-    late = (table[knowledge.time_column] > cutoff).to_numpy()
+    late = (table[knowledge.time_column] > as_of).to_numpy()
     if change == "change":
-        return _changed(table, knowledge, cutoff, late, rng)
+        return _changed(table, knowledge, as_of, late, rng)
     if change == "drop":
         share = 1.0 if rng.random() < 0.5 else 0.5
         gone = late & (rng.random(table.height) < share)
         kept = table.filter(pl.Series(~gone, dtype=pl.Boolean))
-        return _changed(kept, knowledge, cutoff, np.zeros(kept.height, np.bool_), rng)
+        return _changed(kept, knowledge, as_of, np.zeros(kept.height, np.bool_), rng)
     if change == "add":
-        return _with_more(table, knowledge, cutoff, rng)
+        return _with_more(table, knowledge, as_of, rng)
     raise InputError(f"{change!r} is no kind of change.", field="change")
 
 
 def _changed(
     table: pl.DataFrame,
     knowledge: Knowledge,
-    cutoff: datetime,
+    as_of: datetime,
     late: np.ndarray,
     rng: np.random.Generator,
 ) -> pl.DataFrame:
     times = {knowledge.time_column, *knowledge.later}
     columns: list[pl.Series] = []
     after = {
-        name: (table[name] > cutoff).to_numpy() & ~late
+        name: (table[name] > as_of).to_numpy() & ~late
         for name in knowledge.later
         if name in table.columns
     }
@@ -113,16 +113,16 @@ def _changed(
 
 
 def _with_more(
-    table: pl.DataFrame, knowledge: Knowledge, cutoff: datetime, rng: np.random.Generator
+    table: pl.DataFrame, knowledge: Knowledge, as_of: datetime, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """Copies of records of all times, known after the cut-off: corrections and races to come."""
+    """Copies of records of all times, known after the as-of time: corrections and races to come."""
     if table.height == 0:
         return table
     size = int(rng.integers(1, min(table.height, 200) + 1))
     picked = rng.choice(table.height, size=size, replace=table.height < size)
     delay = [timedelta(seconds=int(s)) for s in rng.integers(1, 40 * 86_400, size)]
     copies = table[picked.tolist()]
-    known = pl.Series([cutoff + wait for wait in delay]).cast(table.schema[knowledge.time_column])
+    known = pl.Series([as_of + wait for wait in delay]).cast(table.schema[knowledge.time_column])
     times = {
         name: pl.max_horizontal(pl.col(name), known.alias(name))
         for name in (knowledge.time_column, *knowledge.later)

@@ -32,10 +32,10 @@ def handle_missing_data(laps: Frame, method: str = "forward") -> Frame:
 
     `forward` carries the driver's last value on, and so uses nothing later than the lap itself.
     `interpolate` draws a straight line between the laps before and after and so uses the later
-    one: it is for races that lie wholly before the cut-off. With both, counters (`laps_led`) fill
-    with 0 and what is missing before a driver's first value stays null; so does what is missing
-    after the last one under `interpolate`. Time stamps, flags and pit marks are never filled, and
-    the grid (lap 0) neither gives nor takes a lap time or a speed.
+    one: it is for races that lie wholly before the as-of time. With both, counters (`laps_led`)
+    fill with 0 and what is missing before a driver's first value stays null; so does what is
+    missing after the last one under `interpolate`. Time stamps, flags and pit marks are never
+    filled, and the grid (lap 0) neither gives nor takes a lap time or a speed.
 
     Args:
         laps: Canonical laps, in any order. A lazy frame is read once more for the counts.

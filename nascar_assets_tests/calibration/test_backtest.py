@@ -67,7 +67,7 @@ def test_files_are_those_of_the_command_line(honest):
     for race_id, seal in seals.items():
         content = (folder / "forecasts" / f"{race_id}.parquet").read_bytes()
         assert seal["sha256"] == sha256(content)
-        assert {"cut_off", "seed", "model_version"} <= set(seal)
+        assert {"as_of", "seed", "model_version"} <= set(seal)
     table = pl.read_parquet(folder / "forecasts" / "24003.parquet")
     assert table.columns == list(FORECAST_COLUMNS)
     assert table.height == 200 * 20
@@ -138,30 +138,30 @@ def test_our_forecasters_do_not_change_with_the_future(tables, forecaster):
 
 
 def test_the_scrambled_future_leaves_the_past_alone_and_changes_the_rest(tables):
-    cut_off = tables.schedule.filter(pl.col("race_id") == "24004")["start_time"][0]
-    other = scramble_future(tables, cut_off).results.sort("race_id", "driver_id")
+    as_of = tables.schedule.filter(pl.col("race_id") == "24004")["start_time"][0]
+    other = scramble_future(tables, as_of).results.sort("race_id", "driver_id")
     real = tables.results.sort("race_id", "driver_id")
-    past = pl.col("results_at") <= cut_off
+    past = pl.col("results_at") <= as_of
     assert other.filter(past).equals(real.filter(past))
     assert not other.filter(~past)["finish"].equals(real.filter(~past)["finish"])
 
 
-def test_nothing_later_than_the_cut_off_reaches_a_forecaster(tables):
+def test_nothing_later_than_the_as_of_time_reaches_a_forecaster(tables):
     walker = WalkForward(tables.schedule, tables.results, "cup", with_values=False)
     rows = walker.races(*WINDOW)
     seen = 0
     for prepared in walker.prepare(rows):
-        cut_off = prepared.race.cut_off
-        assert (prepared.history.results["results_at"] <= cut_off).all()
-        assert (prepared.everything["results_at"] <= cut_off).all()
+        as_of = prepared.race.as_of
+        assert (prepared.history.results["results_at"] <= as_of).all()
+        assert (prepared.everything["results_at"] <= as_of).all()
         assert prepared.race.race_id not in prepared.history.results["race_id"].to_list()
-        assert (prepared.history.ratings["as_of"] <= cut_off).all()
+        assert (prepared.history.ratings["as_of"] <= as_of).all()
         assert "finish" not in prepared.race.entries.columns
         seen += 1
     assert seen == 20
 
 
-def test_starts_that_were_not_known_by_the_cut_off_are_null(tables):
+def test_starts_that_were_not_known_as_of_are_null(tables):
     late = tables.results.with_columns(qualifying_at=pl.col("start_time") + timedelta(hours=1))
     walker = WalkForward(tables.schedule, late, "cup")
     entries = walker.entries("24004", tables.schedule.filter(race_id="24004")["start_time"][0])

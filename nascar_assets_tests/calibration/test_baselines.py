@@ -107,7 +107,7 @@ def test_start_climatology_takes_the_nearest_starts_of_the_type():
 
 def test_without_a_past_the_climatologies_fall_back_on_uniform(prepared):
     empty = type(prepared.history)(
-        prepared.history.cut_off, prepared.history.results.clear(), prepared.history.ratings.clear()
+        prepared.history.as_of, prepared.history.results.clear(), prepared.history.ratings.clear()
     )
     for baseline in standard_baselines():
         made = baseline.forecast(empty, prepared.race, 50, 1)

@@ -49,10 +49,10 @@ def test_features_of_a_start_reach_its_forecast_and_those_known_later_do_not(tab
 
 
 def test_other_features_of_later_races_do_not_move_a_forecast(tables):
-    cut_off = tables.schedule.filter(race_id="24004")["start_time"][0]
-    other = scramble_future(tables, cut_off).features
+    as_of = tables.schedule.filter(race_id="24004")["start_time"][0]
+    other = scramble_future(tables, as_of).features
     real = tables.features.sort("race_id", "driver_id")
-    late = pl.col("available_at") > cut_off
+    late = pl.col("available_at") > as_of
     assert other.filter(~late).equals(real.filter(~late))
     assert not other.filter(late).equals(real.filter(late))
     assert not probe_leak(tables, "24004", lambda known: RunningOrder(), scenarios=20).leaks

@@ -39,7 +39,7 @@ def ratings(tables):
     return rate_history(tables.results)
 
 
-def test_measures_the_last_races_before_the_cut_off(tables, ratings):
+def test_measures_the_last_races_before_the_as_of_time(tables, ratings):
     record = walk_forward_record(
         tables.results, ratings, AS_OF, n_races=8, n_scenarios=100, schedule=tables.schedule
     )
@@ -53,7 +53,7 @@ def test_measures_the_last_races_before_the_cut_off(tables, ratings):
     assert again.as_dict() == record.as_dict()
 
 
-def test_what_happens_after_the_cut_off_changes_nothing(tables, ratings):
+def test_what_happens_after_the_as_of_time_changes_nothing(tables, ratings):
     late = pl.col("results_at") > AS_OF
     other = tables.results.with_columns(
         finish=pl.when(late).then(21 - pl.col("finish")).otherwise("finish")
@@ -223,7 +223,7 @@ def test_each_race_gets_the_latest_fit_that_knew_nothing_later():
         return ProcessParameters(STARTING_VALUES.by_type, "fit", datetime(2024, 1, day, tzinfo=UTC))
 
     fits = [fit(5), fit(20), fit(12)]
-    assert _fitted_before(fits, datetime(2024, 1, 15, tzinfo=UTC)).cut_off.day == 12
+    assert _fitted_before(fits, datetime(2024, 1, 15, tzinfo=UTC)).as_of.day == 12
     assert _fitted_before(fits, datetime(2024, 1, 1, tzinfo=UTC)) is STARTING_VALUES
     assert _fitted_before([], AS_OF) is STARTING_VALUES
 
@@ -256,8 +256,8 @@ def test_tilting_maps_follow_the_races_scored_before(tables, tmp_path):
     assert again.summary.as_dict() == result.summary.as_dict()
 
 
-def race_of(tables, ratings, cut_off, **facts):
-    """The first race of the last season, as it stood at a cut-off, with other facts."""
+def race_of(tables, ratings, as_of, **facts):
+    """The first race of the last season, as it stood at an as-of time, with other facts."""
     row = tables.schedule.filter(season=2024).row(0, named=True) | facts
     return race_to_forecast(
         row,
@@ -265,19 +265,19 @@ def race_of(tables, ratings, cut_off, **facts):
         ratings.filter(race_id=row["race_id"]),
         pl.DataFrame(schema=DRIVER_VALUES),
         pl.DataFrame(schema=TRACK_VALUES),
-        cut_off=cut_off,
+        as_of=as_of,
     )
 
 
 @pytest.mark.parametrize("hours", [0, 30])
 def test_a_slate_and_a_backtest_make_the_same_race_of_a_schedule(tables, ratings, hours):
-    """Stages that end with the race or after it are left out, whatever the cut-off."""
+    """Stages that end with the race or after it are left out, whatever the as-of time."""
     start = tables.schedule.filter(season=2024)["start_time"][0]
-    cut_off = start - timedelta(hours=hours)
-    race = race_of(tables, ratings, cut_off, stage_ends=[25, 50, 100, 120])
-    assert (race.cut_off, race.start_time) == (cut_off, start)
+    as_of = start - timedelta(hours=hours)
+    race = race_of(tables, ratings, as_of, stage_ends=[25, 50, 100, 120])
+    assert (race.as_of, race.start_time) == (as_of, start)
     assert race_setup(race).stage_ends == (25, 50)
-    assert race_setup(race_of(tables, ratings, cut_off, stage_ends=None)).stage_ends == ()
+    assert race_setup(race_of(tables, ratings, as_of, stage_ends=None)).stage_ends == ()
 
 
 def test_a_race_of_unknown_length_is_refused_by_its_field(tables, ratings):

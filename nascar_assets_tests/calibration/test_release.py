@@ -323,7 +323,7 @@ def test_every_race_of_the_backtest_is_a_partition_with_its_seal(three_races):
     ).records
     said = event.asset_materialization.metadata
     assert said["forecast_sha256"].value == table["forecast_sha256"][0]
-    assert said["cut_off"].value == table["start_time"][0].isoformat()
+    assert said["as_of"].value == table["start_time"][0].isoformat()
     assert said["rps_finish running_order"].value > 0
 
 

@@ -23,7 +23,7 @@ def seal(**changes):
     fields = {
         "race_id": "24003",
         "race_key": "2024-cup-03",
-        "cut_off": datetime(2024, 2, 22, 19, tzinfo=UTC),
+        "as_of": datetime(2024, 2, 22, 19, tzinfo=UTC),
         "sha256": sha256(FORECAST),
         "seed": 5,
         "scenarios": 10,
@@ -60,7 +60,7 @@ def test_cannot_be_opened_with_other_bytes(vault):
 
 def test_cannot_be_opened_by_a_seal_made_after_the_race(vault):
     with pytest.raises(SealBrokenError, match="was over before"):
-        vault.open(seal(cut_off=datetime(2024, 3, 1, tzinfo=UTC)), FORECAST)
+        vault.open(seal(as_of=datetime(2024, 3, 1, tzinfo=UTC)), FORECAST)
 
 
 def test_the_results_cannot_be_reached_past_the_seal(vault):

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from nascar_assets.cli.app import app
-from nascar_assets.ontology import OverrideEntry
+from nascar_assets.ontology import Statement
 
 PROGRAM: Any = typer.main.get_command(app)
 
@@ -58,7 +58,7 @@ def test_a_command_has_the_options_that_all_have(path: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("action", ["override", "veto"])
 def test_an_example_of_the_ontology_can_be_entered_of_a_driver(action: str) -> None:
     given = parsed_example(("ontology", action))
-    entry = OverrideEntry(
+    entry = Statement(
         action=action,
         subject="driver",
         subject_id=given["name"],

@@ -8,7 +8,7 @@ import pytest
 
 from nascar_assets.constraints import RunConfig
 from nascar_assets.constraints.people import people_table
-from nascar_assets.ontology import OverrideEntry
+from nascar_assets.ontology import Statement
 from nascar_assets.orchestration.assets.constraints import constraint_spec, run_config
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of, save_fit
@@ -33,11 +33,9 @@ def _entered(home):
     write_slate(DataRoot(home))
     platform = Platform(home=str(home))
     store = entry_store(platform)
-    store.add(OverrideEntry("override", "driver", car_id(5), "skill", 0.35, "Ada Marsh", WHY, AT))
-    store.add(OverrideEntry("veto", "driver", car_id(2), VETO, None, "Ada Marsh", "Ill", AT))
-    store.add(
-        OverrideEntry("override", "track", "903", "caution_rate", 0.7, "Ada Marsh", "Rain", AT)
-    )
+    store.add(Statement("override", "driver", car_id(5), "skill", 0.35, "Ada Marsh", WHY, AT))
+    store.add(Statement("veto", "driver", car_id(2), VETO, None, "Ada Marsh", "Ill", AT))
+    store.add(Statement("override", "track", "903", "caution_rate", 0.7, "Ada Marsh", "Rain", AT))
 
 
 def _materialise(home):
@@ -82,7 +80,7 @@ def test_a_slates_run_config_says_which_race_process_it_is_of(tmp_path):
     assert before.sim_params["parameters_hash"] == STARTING_VALUES.hash
     kinds = dict(STARTING_VALUES.by_type)
     kinds["intermediate"] = replace(kinds["intermediate"], kappa=2.0)
-    fitted = replace(STARTING_VALUES, by_type=kinds, cut_off=AS_OF - timedelta(days=1))
+    fitted = replace(STARTING_VALUES, by_type=kinds, as_of=AS_OF - timedelta(days=1))
     save_fit(root, "cup", fitted)
     after = _run_config(tmp_path)
     assert parameters_as_of(root, "cup", AS_OF) == fitted

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from nascar_assets.constraints import ConstraintSpec, DriverConstraints, TrackConstraints
 from nascar_assets.constraints.people import CHANGED_SINCE, COLUMNS, people_table
-from nascar_assets.ontology import OverrideEntry
+from nascar_assets.ontology import Statement
 from nascar_assets.reports.slate_page import render_slate_report
 from nascar_assets_tests.constraints.made_up import LOCK, SLATE_ID
 from nascar_assets_tests.reports.reports import report
@@ -15,7 +15,7 @@ VETO = "not-in-lineups"
 
 def entry(action, subject, key, name, value=None, why="Because", minutes=0):
     at = LOCK - timedelta(days=2) + timedelta(minutes=minutes)
-    return OverrideEntry(action, subject, key, name, value, "Ada Marsh", why, at)
+    return Statement(action, subject, key, name, value, "Ada Marsh", why, at)
 
 
 def spec():

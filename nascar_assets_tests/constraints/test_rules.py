@@ -233,12 +233,12 @@ def test_exposures_can_be_met_in_whole_lineups(exposures, lineups, reason):
         assert (code_of(result), reason in result.reason) == ("EXPOSURE_INFEASIBLE", True)
 
 
-def test_features_are_known_by_the_cut_off():
+def test_features_are_known_as_of():
     assert run(FeaturesAvailable(), {"features": ["win_rate"]}) == Allow()
     assert run(FeaturesAvailable(), {}, None) == Allow()
     denied = run(FeaturesAvailable(), {"features": ["win_rate", "race_laps_led"]})
     assert denied == Deny(
-        f"Slate {SLATE_ID} has no feature race_laps_led by its cut-off.", "FEATURE_NOT_AVAILABLE"
+        f"Slate {SLATE_ID} has no feature race_laps_led by its as-of time.", "FEATURE_NOT_AVAILABLE"
     )
 
 

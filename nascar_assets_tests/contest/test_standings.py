@@ -62,7 +62,7 @@ def test_an_empty_entry_is_kept_as_empty():
     assert read_standings(content, SLATE).points[0] == 0
 
 
-def test_a_file_cut_off_anywhere_among_its_entries_is_refused():
+def test_a_file_truncated_anywhere_among_its_entries_is_refused():
     content = standings_file(LINEUPS * 10)
     start = content.index(b"some one (30/4)") - 10
     for end in range(start, start + 120):
@@ -70,7 +70,7 @@ def test_a_file_cut_off_anywhere_among_its_entries_is_refused():
             read_standings(content[:end], SLATE)
 
 
-def test_a_zip_file_cut_off_anywhere_is_refused():
+def test_a_zip_file_truncated_anywhere_is_refused():
     content = zipped(standings_file(LINEUPS * 10))
     for end in range(10, len(content) - 1, 37):
         with pytest.raises(InputError, match="cut off"):

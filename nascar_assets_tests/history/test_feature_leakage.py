@@ -33,11 +33,11 @@ def proved(schedule, sources):
     races = [race for race in schedule.iter_rows(named=True) if race["race_id"] in entered]
     failed, trials = [], 0
     for number, race in enumerate(races):
-        cutoff = race["start_time"] - timedelta(days=4 if number % 2 else 0)
+        as_of = race["start_time"] - timedelta(days=4 if number % 2 else 0)
         report = prove_no_leakage(
             build_features,
             race,
-            cutoff,
+            as_of,
             sources,
             seed=number,
             rounds=1,
@@ -46,8 +46,8 @@ def proved(schedule, sources):
         trials += report.trials
         if not report.passed:
             failed.append(str(report))
-        table = build_features(sources, race, cutoff)
-        FeatureAvailabilityContract.validate_dataframe(table, cutoff)
+        table = build_features(sources, race, as_of)
+        FeatureAvailabilityContract.validate_dataframe(table, as_of)
     return len(races), trials, failed
 
 

@@ -106,12 +106,12 @@ def test_the_best_of_several_practice_sessions_and_their_laps():
     [(timedelta(days=6), 0, 0), (timedelta(days=5), 8, 0), (timedelta(days=1), 8, 8)],
 )
 def test_what_is_known_grows_through_the_week(before_start, rows, qualifying):
-    cutoff = LOCK - before_start
-    out = build_features(season(), RACE, cutoff)
+    as_of = LOCK - before_start
+    out = build_features(season(), RACE, as_of)
     assert out.height == rows
     for name in ("qualifying_position", "qualifying_speed", "qualifying_gap", "practice_lap_time"):
         assert out[name].count() == qualifying
-    assert (out["available_at"] <= cutoff).all()
+    assert (out["available_at"] <= as_of).all()
 
 
 def test_available_at_is_when_the_last_used_value_was_known():

@@ -197,7 +197,7 @@ def test_a_driver_twice_in_a_result_is_refused():
         rate_race(pl.concat([RESULTS, RESULTS.head(1)]), LAST, STARTED)
 
 
-def test_a_cut_off_without_a_time_zone_is_refused():
+def test_a_as_of_without_a_time_zone_is_refused():
     with pytest.raises(InputError, match="time zone"):
         rate_race(RESULTS, LAST, datetime(2024, 5, 1))  # noqa: DTZ001
 

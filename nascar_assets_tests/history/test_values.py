@@ -94,7 +94,7 @@ def test_what_is_known_later_does_not_matter():
     assert track_values(RESULTS, schedule, middle).equals(track_values(known, schedule, middle))
 
 
-def test_a_state_must_end_at_the_cut_off():
+def test_a_state_must_end_at_the_as_of_time():
     state = RatingState.empty()
     middle = RESULTS["start_time"].unique().sort()[15]
     state.extend(RESULTS, middle)

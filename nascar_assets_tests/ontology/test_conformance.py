@@ -16,7 +16,7 @@ from nascar_assets.constraints import (
 from nascar_assets.ontology import (
     GraphFault,
     GraphSlow,
-    OverrideEntry,
+    Statement,
     build_state,
     ensure_state,
     load_state,
@@ -34,7 +34,7 @@ from nascar_assets_tests.ontology.made_up import (
 
 
 def entry(action, subject, id_, name, value=None):
-    return OverrideEntry(action, subject, id_, name, value, "Ada Marsh", "saw it", AS_OF)
+    return Statement(action, subject, id_, name, value, "Ada Marsh", "saw it", AS_OF)
 
 
 ENTRIES = (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
-from nascar_assets.ontology import EntryStore, OverrideEntry, UnknownVetoRule, build_state, in_force
+from nascar_assets.ontology import Statement, StatementStore, UnknownVetoRule, build_state, in_force
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.ontology.made_up import AS_OF, driver_values, schedule, track_values
 
@@ -18,11 +18,11 @@ T0 = datetime(2031, 1, 1, 12, tzinfo=UTC)
 
 def entry(action="override", subject="driver", id_="101", name="skill", value=0.7, at=T0, **more):
     more = {"author": "Ada Marsh", "reason": "tested well"} | more
-    return OverrideEntry(action, subject, id_, name, value, at=at, **more)
+    return Statement(action, subject, id_, name, value, at=at, **more)
 
 
 def test_entries_come_back_as_they_went_in(tmp_path):
-    store = EntryStore(DataRoot(tmp_path))
+    store = StatementStore(DataRoot(tmp_path))
     assert store.entries() == ()
     entries = (
         entry(reason='because "ü"\nand so on'),
@@ -35,25 +35,25 @@ def test_entries_come_back_as_they_went_in(tmp_path):
     for one in reversed(entries):
         store.add(one)
         store.add(one)
-    assert EntryStore(DataRoot(tmp_path)).entries() == entries
+    assert StatementStore(DataRoot(tmp_path)).entries() == entries
 
 
 def test_people_who_write_at_the_same_time_all_keep_their_entries(tmp_path):
     def write(number):
         for i in range(10):
-            EntryStore(DataRoot(tmp_path)).add(entry(id_=f"{number}-{i}"))
+            StatementStore(DataRoot(tmp_path)).add(entry(id_=f"{number}-{i}"))
 
     writers = [threading.Thread(target=write, args=(n,)) for n in range(5)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    assert len(EntryStore(DataRoot(tmp_path)).entries()) == 50
+    assert len(StatementStore(DataRoot(tmp_path)).entries()) == 50
 
 
 @pytest.mark.parametrize("damage", ["value", "text", "field"])
 def test_a_damaged_entry_is_named_and_left_out(tmp_path, damage, caplog):
-    store = EntryStore(DataRoot(tmp_path))
+    store = StatementStore(DataRoot(tmp_path))
     path = tmp_path / store.add(entry())
     store.add(other := entry(id_="102", at=T0 + timedelta(1)))
     stored = json.loads(path.read_text())
@@ -96,13 +96,13 @@ def test_what_no_spec_can_hold_is_not_kept(wrong):
 
 
 def test_bounds_that_contradict_each_other_are_refused_and_set_aside(tmp_path):
-    store = EntryStore(DataRoot(tmp_path))
+    store = StatementStore(DataRoot(tmp_path))
     most = entry(name="max_laps_led", value=10)
     store.add(most)
     least = entry(name="min_laps_led", value=50, at=T0 + timedelta(1))
     with pytest.raises(InputError, match="at least 50 and at most 10"):
         store.add(least)
-    other = EntryStore(DataRoot(tmp_path / "other"))
+    other = StatementStore(DataRoot(tmp_path / "other"))
     other.add(least)
     (path,) = (tmp_path / "other").rglob("*.json")
     path.rename(tmp_path / "ontology/entries" / path.name)  # written before it was checked
@@ -115,7 +115,7 @@ def test_bounds_that_contradict_each_other_are_refused_and_set_aside(tmp_path):
 
 
 def test_an_override_survives_a_rebuild_for_another_date(tmp_path):
-    store = EntryStore(DataRoot(tmp_path))
+    store = StatementStore(DataRoot(tmp_path))
     store.add(entry(value=0.95))
     for days in (0, 30):
         state = build_state(
@@ -203,7 +203,7 @@ def test_any_valid_entry_round_trips(value, reason, at):
         def list(self, prefix=""):
             return [type("File", (), {"path": path}) for path in files if path.startswith(prefix)]
 
-    store = EntryStore(Memory())
+    store = StatementStore(Memory())
     one = entry(value=value, reason=reason, at=at)
     store.add(one)
     assert store.entries() == (one,)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
-from nascar_assets.ontology import OverrideEntry, build_state
+from nascar_assets.ontology import Statement, build_state
 from nascar_assets_tests.ontology.made_up import (
     AS_OF,
     LAST_RACE,
@@ -32,7 +32,7 @@ def state_of(*entries, drivers=None, tracks=None, races=None, who=None):
 
 
 def entry(action, subject, id_, name, value=None, at=AS_OF):
-    return OverrideEntry(action, subject, id_, name, value, "Ada Marsh", "saw it", at)
+    return Statement(action, subject, id_, name, value, "Ada Marsh", "saw it", at)
 
 
 def driver(state, driver_id):

@@ -122,7 +122,7 @@ def wait_for(
         what: What is waited for, for the error.
         holds: Whether it holds by now.
         seconds: How long it may take; counted anew whenever something has moved.
-        every: Seconds between two looks.
+        every: Seconds between two scans.
         moves: What has been reached on the way: another value means that something has moved, so
             that a slow machine is given its time and one that stands still is not.
 
@@ -200,7 +200,7 @@ def wait_for_quiet(home: Path, what: str, since: float) -> None:
     Args:
         home: The data root.
         what: What this follows, for the error.
-        since: Unix time from which on a look counts.
+        since: Unix time from which on a scan counts.
 
     Raises:
         TimeoutError: If for three minutes no run works and no sensor looks.

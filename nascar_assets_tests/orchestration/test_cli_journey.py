@@ -319,7 +319,7 @@ BAD: dict[str, tuple[Callable[[list[list[str]]], list[list[str]]], list[str]]] =
 def test_a_bad_salary_file_is_refused_and_nothing_is_written(
     what: str, nascar: Nascar, world: World, home: Path, tmp_path: Path
 ) -> None:
-    change, told = BAD[what]
+    change, notified = BAD[what]
     file = tmp_path / world.salaries.name
     file.write_bytes(_salaries(world, change))
     before = tree(home)
@@ -327,7 +327,7 @@ def test_a_bad_salary_file_is_refused_and_nothing_is_written(
         said = nascar(home, *command, file, "--json")
         assert said.code == 2
         assert said.out == ""
-        assert all(part in said.err for part in told), said.err
+        assert all(part in said.err for part in notified), said.err
     assert tree(home) == before
 
 
@@ -351,7 +351,7 @@ def test_windows_1252_keeps_names_intact(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "notified"),
     [
         (("slate", "run", "2026-01-01-cup-dk-classic"), "No slate is called"),
         (("slate", "show", "2026-01-01-cup-dk-classic"), "No slate is called"),
@@ -364,16 +364,16 @@ def test_windows_1252_keeps_names_intact(
     ],
 )
 def test_input_at_fault_ends_with_2(
-    arguments: tuple[str, ...], told: str, nascar: Nascar, world: World
+    arguments: tuple[str, ...], notified: str, nascar: Nascar, world: World
 ) -> None:
     said = nascar(world.home, *arguments)
     assert said.code == 2
-    assert told in said.err
+    assert notified in said.err
     assert said.out == ""
 
 
 @pytest.mark.parametrize("as_of", ["tomorrow", "2026-02-15T14:00:00", "2027-01-01T00:00:00Z"])
-def test_a_cut_off_that_cannot_be_is_refused(
+def test_a_as_of_that_cannot_be_is_refused(
     as_of: str, nascar: Nascar, world: World, home: Path
 ) -> None:
     before = tree(home)
@@ -458,8 +458,8 @@ def test_what_differs_from_the_run_that_is_repeated_is_told(world: World) -> Non
         "data": {"slate_field": "1" * 64},
     }
     changed = replace(before, sim_params={**before.sim_params, **other})
-    told = differences(str(world.home), changed, same)
-    assert [line.split(":")[0] for line in told] == [
+    notified = differences(str(world.home), changed, same)
+    assert [line.split(":")[0] for line in notified] == [
         "The code differs",
         "The race process differs",
         "The data differ",

@@ -1,4 +1,4 @@
-"""A cut-off that cannot be is refused with the limit that it breaks and the field it came from."""
+"""An as-of time that cannot be is refused with the limit that it breaks and its field."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nascar_assets.orchestration.assets.calibration import (
     process_fit,
     recalibration,
 )
-from nascar_assets.orchestration.assets.slate import cutoff
+from nascar_assets.orchestration.assets.slate import resolve_as_of
 from nascar_assets.orchestration.resources import Platform
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -24,15 +24,15 @@ LOCK = NOW + timedelta(hours=6)
 
 
 def test_without_a_wish_it_is_now_and_never_after_the_latest() -> None:
-    assert cutoff(None, LOCK, NOW) == NOW
-    assert cutoff(None, LOCK, LOCK + timedelta(days=1)) == LOCK
-    assert cutoff("2026-03-15T14:00:00-04:00", LOCK, NOW) == LOCK
+    assert resolve_as_of(None, LOCK, NOW) == NOW
+    assert resolve_as_of(None, LOCK, LOCK + timedelta(days=1)) == LOCK
+    assert resolve_as_of("2026-03-15T14:00:00-04:00", LOCK, NOW) == LOCK
 
 
 @pytest.mark.parametrize("asked", ["tomorrow", "2026-03-15T12:00:00", "2026-03-15T18:00:01Z"])
-def test_a_slates_cut_off_is_refused_by_its_option(asked: str) -> None:
+def test_a_slates_as_of_is_refused_by_its_option(asked: str) -> None:
     with pytest.raises(InputError) as caught:
-        cutoff(asked, LOCK, NOW)
+        resolve_as_of(asked, LOCK, NOW)
     assert caught.value.field == "--as-of"
     if asked.endswith("Z"):
         assert f"after the slate's lock, {LOCK.isoformat()}" in str(caught.value)
@@ -42,7 +42,7 @@ def test_a_slates_cut_off_is_refused_by_its_option(asked: str) -> None:
     "asset", [process_fit, recalibration], ids=lambda asset: asset.key.path[-1]
 )
 @pytest.mark.parametrize("asked", ["tomorrow", "2026-03-15T12:00:00", "9998-01-01T00:00:00Z"])
-def test_a_fits_cut_off_is_refused_by_its_own_field(
+def test_a_fits_as_of_is_refused_by_its_own_field(
     asset: dg.AssetsDefinition, asked: str, tmp_path: Path
 ) -> None:
     """A fit belongs to no slate: its limit is the present, its field is in the run's settings."""

@@ -235,7 +235,7 @@ def test_lap_files_beside_hostile_ones_are_taken(
     cursor["files"] = json.dumps({"version": 1, "files": rows})
     ticker.cursors["landing_telemetry"] = json.dumps(cursor)
     ticker.tick("landing_telemetry")
-    told = json.loads(ticker.cursors["landing_telemetry"] or "{}")["told"]
+    told = json.loads(ticker.cursors["landing_telemetry"] or "{}")["notified"]
     assert names_are_plain([*told, *told.values()])
     assert not any(good.name in path for path in told), told
     assert "accepted" in ticker.skipped

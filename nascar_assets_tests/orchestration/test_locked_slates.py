@@ -1,4 +1,4 @@
-"""A slate at lock: told once whether it knew what was known, and never overwritten after."""
+"""A slate at lock: notified once whether it knew what was known, and never overwritten after."""
 
 from __future__ import annotations
 

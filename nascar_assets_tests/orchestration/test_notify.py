@@ -18,7 +18,7 @@ from nascar_assets.orchestration.automation.notify import (
     WebhookNotifier,
     notifiers,
     notify_all,
-    tell,
+    notify_new,
 )
 
 NOTICE = Notice("race_job failed for 2026-cup-05", "laps: row 4 is bad", "run-1")
@@ -136,11 +136,11 @@ def test_one_way_that_fails_keeps_no_other_from_telling(
 def test_what_stands_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     log = logging.getLogger("test_notify")
     with caplog.at_level(logging.WARNING):
-        told = tell(log, "sensor", {}, {"a.csv": "it waits"})
-        told = tell(log, "sensor", told, {"a.csv": "it waits"})
-        told = tell(log, "sensor", told, {"a.csv": "it is refused"})
-        told = tell(log, "sensor", told, {})
-        tell(log, "sensor", told, {"a.csv": "it waits"})
+        notified = notify_new(log, "sensor", {}, {"a.csv": "it waits"})
+        notified = notify_new(log, "sensor", notified, {"a.csv": "it waits"})
+        notified = notify_new(log, "sensor", notified, {"a.csv": "it is refused"})
+        notified = notify_new(log, "sensor", notified, {})
+        notify_new(log, "sensor", notified, {"a.csv": "it waits"})
     texts = [record.getMessage().rsplit(": ", 1)[-1] for record in caplog.records]
     assert texts == ["it waits", "it is refused", "it waits"]
 

@@ -115,7 +115,7 @@ def test_a_week_ticked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ticker = Ticker(week.home)
     upload: bytes | None = None
 
-    def look() -> Iterator[dg.RunRequest]:
+    def scan() -> Iterator[dg.RunRequest]:
         for name in SENSORS:
             yield from (request for request in ticker.tick(name))
         yield from (replace_job(request) for request in ticker.look_at_week())
@@ -127,7 +127,7 @@ def test_a_week_ticked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         week.settle()
         done = []
         while True:
-            request = next(look(), None)
+            request = next(scan(), None)
             if request is None:
                 break
             job = request.job_name or "slate_job"

@@ -52,7 +52,7 @@ def test_a_slates_state_is_the_same_wherever_it_began(races: Path) -> None:
     assert build_rating_state(root, plan(later)).to_bytes() == fresh(root, later)
     assert kept_after(root) > began
     assert load_rating_state(root, plan(later)).to_bytes() == fresh(root, later)
-    # An earlier cut-off knows nothing of what was kept, and leaves it where it is.
+    # An earlier as-of time knows nothing of what was kept, and leaves it where it is.
     whole = root.read(KEPT)
     assert build_rating_state(root, plan(middle)).to_bytes() == fresh(root, middle)
     assert root.read(KEPT) == whole

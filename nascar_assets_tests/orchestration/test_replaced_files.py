@@ -154,7 +154,7 @@ def test_a_slate_is_registered_with_the_file_that_was_read(
                 seen.add(copy)
             return seen == set(versions)
 
-        wait_for("a look at each version", looked, every=0)
+        wait_for("a scan of each version", looked, every=0)
     for version in (versions[1], versions[0]):  # one that was refused or taken before counts again
         put(path, version)
         ticker.tick("landing_salaries")

@@ -300,7 +300,7 @@ def failures_of(instance: dg.DagsterInstance, asset: str, check: str, key: str) 
             assert record.event is not None
             assert record.event.dagster_event is not None
             found = record.event.dagster_event.asset_check_evaluation_data
-            assert "the next look takes it" in str(found.metadata["what_to_do"].value)
+            assert "the next scan takes it" in str(found.metadata["what_to_do"].value)
             texts.append(str(found.metadata["failures"].value))
     return texts
 

@@ -1,4 +1,4 @@
-"""After a slate's run its telemetry is there, as of its cut-off."""
+"""After a slate's run its telemetry is there, as of its as-of time."""
 
 from __future__ import annotations
 

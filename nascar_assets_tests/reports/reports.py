@@ -46,9 +46,9 @@ def report(drivers=("Ada Wheel", "Bo Spanner", "Cy Torque"), n_lineups=3, **chan
                 "start": [i + 1 if i else None for i in range(n)],
                 "mean_points": mean,
                 "sd_points": np.full(n, 20.0),
-                "p10": mean - 26,
-                "p50": mean,
-                "p90": mean + 26,
+                "points_p10": mean - 26,
+                "points_p50": mean,
+                "points_p90": mean + 26,
                 "mean_finish": np.linspace(8.5, 30.5, n),
                 "win": np.linspace(0.213, 0.0001, n),
                 "top5": np.linspace(0.437, 0.011, n),
@@ -76,7 +76,7 @@ def report(drivers=("Ada Wheel", "Bo Spanner", "Cy Torque"), n_lineups=3, **chan
                 "drivers": [list(drivers[:6]) for _ in range(n_lineups)],
                 "salary": [49_900 - i for i in range(n_lineups)],
                 "mean_points": [247.5 - i for i in range(n_lineups)],
-                "p90_points": [318.25 + i for i in range(n_lineups)],
+                "points_p90": [318.25 + i for i in range(n_lineups)],
             }
         ),
         "exposures": pl.DataFrame(

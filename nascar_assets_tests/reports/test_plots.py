@@ -22,11 +22,11 @@ def quantiles(label, names):
         {
             label: names,
             "mean_points": middle + 1,
-            "p10": middle - 25,
-            "p25": middle - 12,
-            "p50": middle,
-            "p75": middle + 12,
-            "p90": middle + 25,
+            "points_p10": middle - 25,
+            "points_p25": middle - 12,
+            "points_p50": middle,
+            "points_p75": middle + 12,
+            "points_p90": middle + 25,
         }
     )
 

@@ -192,9 +192,9 @@ def test_a_first_slate_without_record_lineups_or_changes_is_still_a_page():
 
 def test_a_frame_without_its_columns_is_refused_with_their_names():
     with pytest.raises(
-        ValueError, match=r"The lineups: the columns salary, p90_points are missing"
+        ValueError, match=r"The lineups: the columns salary, points_p90 are missing"
     ):
-        report(lineups=report().lineups.drop("salary", "p90_points"))
+        report(lineups=report().lineups.drop("salary", "points_p90"))
 
 
 def test_a_time_without_a_zone_is_refused():

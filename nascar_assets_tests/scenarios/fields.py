@@ -35,8 +35,8 @@ def setup_of(
             name=f"Driver {place}",
             team=f"Team {place // 2}",
             start=int(grid[place]) if starts else None,
-            rating=float(level[place]),
-            rating_sd=0.1 if ratings else 0.0,
+            level=float(level[place]),
+            level_sd=0.1 if ratings else 0.0,
         )
         for place in range(size)
     )
@@ -80,8 +80,8 @@ def setups(draw: st.DrawFn) -> RaceSetup:
             driver_id=str(place),
             team=draw(st.sampled_from(["", "A", "B", "C"])),
             start=None if place in open_starts else grid[place],
-            rating=draw(st.floats(-3.0, 3.0)),
-            rating_sd=draw(st.floats(0.0, 1.5)),
+            level=draw(st.floats(-3.0, 3.0)),
+            level_sd=draw(st.floats(0.0, 1.5)),
         )
         for place in range(size)
     )

@@ -74,9 +74,9 @@ def frames(races: int = 20) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
                     "race_id": str(number),
                     "driver_id": entry.driver_id,
                     "as_of": start,
-                    "rating": entry.rating,
-                    "level": entry.rating,
-                    "level_sd": entry.rating_sd,
+                    "rating": entry.level,
+                    "level": entry.level,
+                    "level_sd": entry.level_sd,
                 }
             )
 
@@ -112,7 +112,7 @@ def test_a_fit_moves_from_the_start_to_the_truth(fitted):
 
 
 def test_a_fit_says_what_it_saw(fitted):
-    assert fitted.cut_off == LATER
+    assert fitted.as_of == LATER
     assert len(fitted.data_hash) == 64
     assert fitted.diagnostics["short"]["races"] == 20.0
     assert (

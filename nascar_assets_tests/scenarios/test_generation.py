@@ -106,7 +106,7 @@ def test_weak_cars_break_more_often_where_the_parameters_say_so():
     )
     made = generate_scenarios(None, setup, 3000, 2, parameters=parameters)
     broken = (made.status == 2).mean(axis=0)
-    ratings = np.array([entry.rating for entry in setup.entries])
+    ratings = np.array([entry.level for entry in setup.entries])
     weights = np.exp(-(ratings - ratings.mean()))
     # Four cars of forty on average, each by its weight: standard errors are 0.006 at most.
     assert broken == pytest.approx(0.1 * weights / weights.mean(), abs=0.03)
@@ -116,7 +116,7 @@ def test_weak_cars_break_more_often_where_the_parameters_say_so():
 def test_an_uncertain_rating_widens_the_forecast():
     setup = setup_of(30, 100)
     entries = list(setup.entries)
-    entries[0] = replace(entries[0], rating_sd=1.5)
+    entries[0] = replace(entries[0], level_sd=1.5)
     wide = generate_scenarios(None, replace(setup, entries=tuple(entries)), 1500, 11)
     narrow = generate_scenarios(None, setup, 1500, 11)
     assert wide.finish[:, 0].std() > 1.1 * narrow.finish[:, 0].std()

@@ -209,7 +209,7 @@ def test_fastest_laps_are_drawn_by_weight():
     )
     setup = type(setup)("r", "t", "intermediate", 200, (), plain, track_length=1.5)
     made = generate_scenarios(None, setup, 400, 1, parameters=parameters)
-    ratings = np.array([entry.rating for entry in plain])
+    ratings = np.array([entry.level for entry in plain])
     weights = np.exp(parameters.of("intermediate").fast_weight * (ratings - ratings.mean()))
     counts = made.fastest_laps.sum(axis=0)
     assert stats.chisquare(counts, counts.sum() * weights / weights.sum()).pvalue > FALSE_FAILURE

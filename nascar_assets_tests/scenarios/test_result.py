@@ -121,7 +121,7 @@ def test_regimes_by_their_definitions(label, green, top, winner, accidents):
 def test_stored_parameters_are_equal_and_tampering_shows():
     fitted = replace(
         STARTING_VALUES,
-        cut_off=datetime(2024, 2, 1, tzinfo=UTC),
+        as_of=datetime(2024, 2, 1, tzinfo=UTC),
         standard_errors={"short": {"kappa": 0.1}},
         prior_spreads={"short": {"sigma_j": 0.1}},
     )

@@ -410,7 +410,7 @@ def test_the_slate_is_read_again_when_the_race_process_was_fitted_anew(tmp_path)
     store = StoredSlates(root)
     before = store.get(SLATE_ID)
     assert before.parameters == STARTING_VALUES
-    save_fit(root, "cup", replace(STARTING_VALUES, cut_off=AS_OF - timedelta(days=1)))
+    save_fit(root, "cup", replace(STARTING_VALUES, as_of=AS_OF - timedelta(days=1)))
     assert store.get(SLATE_ID).parameters == parameters_as_of(root, "cup", AS_OF)
     assert store.get(SLATE_ID).parameters != before.parameters
 

@@ -1,4 +1,4 @@
-"""Slates: who may be picked, who is left out or carried, and what a person is told."""
+"""Slates: who may be picked, who is left out or carried, and what a person is reported."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ def proved(schedule, sources, step):
     entered = set(sources["entries"]["race_id"])
     races = [race for race in schedule.iter_rows(named=True) if race["race_id"] in entered]
     for number, race in enumerate(races[step - 1 :: step]):
-        cutoff = race["start_time"] - timedelta(days=3 if number % 2 else 0)
-        yield prove_basis(basis(sources), schedule, race, cutoff, seed=number)
+        as_of = race["start_time"] - timedelta(days=3 if number % 2 else 0)
+        yield prove_basis(basis(sources), schedule, race, as_of, seed=number)
 
 
 def test_ratings_and_values_of_the_sample_do_not_leak(sample):
@@ -59,15 +59,15 @@ def a_race(schedule, sources):
     return race, {**basis(sources), "results": near}
 
 
-def test_results_known_after_the_cut_off_are_caught(sample):
+def test_results_known_after_the_as_of_time_are_caught(sample):
     schedule, sources = sample
     race, near = a_race(schedule, sources)
     honest = forecast_basis(schedule)
 
-    def hasty(tables, this, cutoff):
-        """Takes in results that became known within a week after the cut-off."""
+    def hasty(tables, this, as_of):
+        """Takes in results that became known within a week after the as-of time."""
         sooner = tables["results"].with_columns(pl.col("results_at") - timedelta(days=7))
-        return honest({**tables, "results": sooner}, this, cutoff)
+        return honest({**tables, "results": sooner}, this, as_of)
 
     report = prove_no_leakage(hasty, race, race["start_time"], near, rounds=1)
     moved = report.by_feature()
@@ -76,14 +76,14 @@ def test_results_known_after_the_cut_off_are_caught(sample):
     assert prove_no_leakage(honest, race, race["start_time"], near, rounds=1).passed
 
 
-def test_a_start_known_after_the_cut_off_is_caught(sample):
+def test_a_start_known_after_the_as_of_time_is_caught(sample):
     schedule, sources = sample
     race, near = a_race(schedule, sources)
     honest = forecast_basis(schedule)
 
-    def peeks(tables, this, cutoff):
+    def peeks(tables, this, as_of):
         qualified = tables["entries"].with_columns(qualifying_at=pl.col("entries_at"))
-        return honest({**tables, "entries": qualified}, this, cutoff)
+        return honest({**tables, "entries": qualified}, this, as_of)
 
     early = race["start_time"] - timedelta(days=3)
     assert early > race["entries_at"]
@@ -93,36 +93,36 @@ def test_a_start_known_after_the_cut_off_is_caught(sample):
     assert prove_no_leakage(honest, race, early, near, rounds=1).passed
 
 
-def test_laps_known_after_the_cut_off_are_caught_in_the_ratings(sample):
+def test_laps_known_after_the_as_of_time_are_caught_in_the_ratings(sample):
     schedule, sources = sample
     last = sources["lap_summaries"]["start_time"].max()
     lapped = sources["lap_summaries"].filter(pl.col("start_time") == last)
     kind = pl.col("track_type") == lapped["track_type"][0]
     started = pl.col("start_time") < last
     race = schedule.filter(kind, started, race_type="points").row(-1, named=True)
-    cutoff = race["start_time"]
+    as_of = race["start_time"]
     near = {
         **basis(sources),
         "results": sources["results"].filter(
-            (pl.col("start_time") - cutoff).abs() < timedelta(days=40)
+            (pl.col("start_time") - as_of).abs() < timedelta(days=40)
         ),
     }
     honest = forecast_basis(schedule)
 
-    def hasty(tables, this, cutoff):
+    def hasty(tables, this, as_of):
         """Takes the laps of later races for those of earlier ones."""
         sooner = tables["lap_summaries"].with_columns(
             pl.col("results_at", "start_time") - timedelta(days=400)
         )
-        return honest({**tables, "lap_summaries": sooner}, this, cutoff)
+        return honest({**tables, "lap_summaries": sooner}, this, as_of)
 
-    moved = prove_no_leakage(hasty, race, cutoff, near, rounds=1).by_feature()
+    moved = prove_no_leakage(hasty, race, as_of, near, rounds=1).by_feature()
     assert moved["rating"] == ("lap_summaries",)
     assert moved["level"] == ("lap_summaries",)
-    assert prove_no_leakage(honest, race, cutoff, near, rounds=1).passed
+    assert prove_no_leakage(honest, race, as_of, near, rounds=1).passed
 
 
-def test_practice_known_after_the_cut_off_is_caught_in_the_levels(sample):
+def test_practice_known_after_the_as_of_time_is_caught_in_the_levels(sample):
     schedule, sources = sample
     race, near = a_race(schedule, sources)
     honest = forecast_basis(schedule)
@@ -134,9 +134,9 @@ def test_practice_known_after_the_cut_off_is_caught_in_the_levels(sample):
         .alias("qualifying_at")
     )
 
-    def hasty(tables, this, cutoff):
+    def hasty(tables, this, as_of):
         sooner = tables["practice"].with_columns(pl.col("qualifying_at") - timedelta(hours=2))
-        return honest({**tables, "practice": sooner}, this, cutoff)
+        return honest({**tables, "practice": sooner}, this, as_of)
 
     moved = prove_no_leakage(hasty, race, race["start_time"], near, rounds=1).by_feature()
     assert moved["level"] == ("practice",)

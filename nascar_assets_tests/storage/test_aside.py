@@ -6,21 +6,21 @@ import time
 import pytest
 
 from nascar_assets.storage import DataRoot
-from nascar_assets.storage.aside import aside, counted, seconds_aside
+from nascar_assets.storage.overhead import counted, overhead, overhead_seconds
 
 PAUSE = 0.02
 
 
 def spent_since(before):
-    return {kind: seconds - before[kind] for kind, seconds in seconds_aside().items()}
+    return {kind: seconds - before[kind] for kind, seconds in overhead_seconds().items()}
 
 
 def test_what_is_inside_another_counts_as_that_ones_alone():
-    before = seconds_aside()
+    before = overhead_seconds()
     started = time.perf_counter()
-    with aside("drawing"):
+    with overhead("drawing"):
         time.sleep(PAUSE)
-        with aside("store"):
+        with overhead("store"):
             time.sleep(PAUSE)
     whole = time.perf_counter() - started
     spent = spent_since(before)
@@ -34,24 +34,24 @@ def test_a_failed_call_counts_and_leaves_nothing_open():
         time.sleep(PAUSE)
         raise ValueError("no")
 
-    before = seconds_aside()
+    before = overhead_seconds()
     with pytest.raises(ValueError, match="no"):
         fails()
     assert spent_since(before)["store"] >= PAUSE
-    middle = seconds_aside()
-    with aside("log"):
+    middle = overhead_seconds()
+    with overhead("log"):
         time.sleep(PAUSE)
     assert spent_since(middle)["log"] >= PAUSE
 
 
 def test_each_thread_counts_its_own():
-    before = seconds_aside()
+    before = overhead_seconds()
     other = {}
 
     def work():
-        with aside("drawing"):
+        with overhead("drawing"):
             time.sleep(PAUSE)
-        other.update(seconds_aside())
+        other.update(overhead_seconds())
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -61,7 +61,7 @@ def test_each_thread_counts_its_own():
 
 
 def test_the_data_root_reports_its_reads_and_writes(tmp_path):
-    root, before = DataRoot.open(tmp_path), seconds_aside()
+    root, before = DataRoot.open(tmp_path), overhead_seconds()
     root.write("a/b", b"x" * 1_000_000)
     written = spent_since(before)["store"]
     root.read("a/b")

@@ -44,10 +44,10 @@ def test_of_many_that_create_a_file_at_once_one_does(tmp_path):
 def test_a_table_keeps_its_rows_and_its_metadata(tmp_path):
     root = DataRoot.open(tmp_path)
     frame = pl.DataFrame({"driver_id": ["1", "2"], "finish": [2, 1]})
-    root.write_frame("store/x/2026-cup-05.parquet", frame, {"cutoff": "2026-03-15T20:00:00Z"})
+    root.write_frame("store/x/2026-cup-05.parquet", frame, {"as_of": "2026-03-15T20:00:00Z"})
     assert root.scan_frame("store/x/2026-cup-05.parquet").collect().equals(frame)
     kept = pl.read_parquet_metadata(root.local_path("store/x/2026-cup-05.parquet"))
-    assert kept["cutoff"] == "2026-03-15T20:00:00Z"
+    assert kept["as_of"] == "2026-03-15T20:00:00Z"
 
 
 def test_several_files_read_as_one_table_with_missing_columns_as_null(tmp_path):

@@ -1,4 +1,4 @@
-"""Made-up seasons as source tables, whole: with what becomes known after any cut-off."""
+"""Made-up seasons as source tables, whole: with what becomes known after any as-of time."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -129,7 +129,7 @@ def test_unknown_columns_are_dropped_from_a_table(caplog):
     assert lazy.collect().equals(out)
 
 
-def test_rows_after_the_cut_off_are_an_error():
+def test_rows_after_the_as_of_time_are_an_error():
     late = table(win_rate=[0.1, 0.2]).with_columns(
         available_at=pl.Series([START, START + timedelta(microseconds=1)])
     )
@@ -144,7 +144,7 @@ def test_rows_after_the_cut_off_are_an_error():
         check(late.with_columns(available_at=pl.lit(None, late.schema["available_at"])), START)
 
 
-def test_a_cut_off_needs_times_with_a_zone():
+def test_a_as_of_needs_times_with_a_zone():
     check = FeatureAvailabilityContract.validate_dataframe
     with pytest.raises(InputError, match="available_at"):
         check(table().drop("available_at"), START)

@@ -15,7 +15,7 @@ from nascar_assets.telemetry.leakage_changes import Knowledge, alter
 from nascar_assets_tests.telemetry.seasons import race_row, season
 
 RACE = race_row(8)
-CUTOFFS = {
+AS_OF = {
     "before entries": RACE["start_time"] - timedelta(days=6),
     "before qualifying": RACE["start_time"] - timedelta(days=3),
     "at lock": RACE["start_time"],
@@ -24,72 +24,72 @@ CUTOFFS = {
 
 
 def with_column(name, column):
-    """The real features and one more, of `column(sources, race, cutoff)`: driver id to value."""
+    """The real features and one more, of `column(sources, race, as_of)`: driver id to value."""
 
-    def builder(sources, race, cutoff):
-        extra = column(sources, race, cutoff).select("driver_id", pl.col("value").alias(name))
+    def builder(sources, race, as_of):
+        extra = column(sources, race, as_of).select("driver_id", pl.col("value").alias(name))
         extra = extra.unique("driver_id", keep="first", maintain_order=True)
-        return build_features(sources, race, cutoff).join(
+        return build_features(sources, race, as_of).join(
             extra, on="driver_id", how="left", maintain_order="left"
         )
 
     return builder
 
 
-def known(sources, cutoff):
-    return sources["results"].filter(pl.col("results_at") <= cutoff)
+def known(sources, as_of):
+    return sources["results"].filter(pl.col("results_at") <= as_of)
 
 
 def mean_finish(results):
     return results.group_by("driver_id").agg(pl.col("finish").mean().alias("value"))
 
 
-def known_entries(sources, race, cutoff):
+def known_entries(sources, race, as_of):
     return sources["entries"].filter(
-        pl.col("race_id") == race["race_id"], pl.col("entries_at") <= cutoff
+        pl.col("race_id") == race["race_id"], pl.col("entries_at") <= as_of
     )
 
 
-def honest(sources, race, cutoff):
-    return mean_finish(known(sources, cutoff))
+def honest(sources, race, as_of):
+    return mean_finish(known(sources, as_of))
 
 
-def leak_by_name(sources, race, cutoff):
+def leak_by_name(sources, race, as_of):
     """The race's own result under its plain name."""
     own = sources["results"].filter(pl.col("race_id") == race["race_id"])
     return own.select("driver_id", pl.col("finish").alias("value"))
 
 
-def leak_by_timestamp(sources, race, cutoff):
-    """Races that had begun by the cut-off, though their results came later."""
-    return mean_finish(sources["results"].filter(pl.col("start_time") <= cutoff))
+def leak_by_timestamp(sources, race, as_of):
+    """Races that had begun by the as-of time, though their results came later."""
+    return mean_finish(sources["results"].filter(pl.col("start_time") <= as_of))
 
 
-def leak_by_whole_season(sources, race, cutoff):
+def leak_by_whole_season(sources, race, as_of):
     """A mean over the whole season, races to come among them."""
     return mean_finish(sources["results"])
 
 
-def leak_by_target_encoding(sources, race, cutoff):
+def leak_by_target_encoding(sources, race, as_of):
     """The team's mean finish, this race's own finishes among them."""
     until = sources["results"].filter(pl.col("start_time") <= race["start_time"])
     encoded = until.group_by("team").agg(pl.col("finish").mean().alias("value"))
-    return known_entries(sources, race, cutoff).join(encoded, on="team")
+    return known_entries(sources, race, as_of).join(encoded, on="team")
 
 
-def leak_by_rating(sources, race, cutoff):
+def leak_by_rating(sources, race, as_of):
     """A rating whose weights are fitted to all races, applied to known ones only."""
     every = sources["results"]
     fit = np.polyfit(every["qualifying_position"].to_numpy(), every["finish"].to_numpy(), 1)
     slope = pl.lit(float(fit[0]))
     return (
-        known(sources, cutoff)
+        known(sources, as_of)
         .group_by("driver_id")
         .agg((pl.col("finish") - slope * pl.col("qualifying_position")).mean().alias("value"))
     )
 
 
-def leak_by_correction(sources, race, cutoff):
+def leak_by_correction(sources, race, as_of):
     """Of several versions of a past result, the last one, whenever it was published."""
     latest = (
         sources["results"]
@@ -113,7 +113,7 @@ LEAKS = {
 @pytest.mark.parametrize("name", LEAKS)
 def test_a_planted_leak_is_caught(name):
     leak, when = LEAKS[name]
-    report = prove_no_leakage(with_column(name, leak), RACE, CUTOFFS[when], season())
+    report = prove_no_leakage(with_column(name, leak), RACE, AS_OF[when], season())
     assert not report.passed
     # It names the leaking feature, that one alone, and where it came from.
     assert report.by_feature() == {name: ("results",)}
@@ -141,36 +141,36 @@ def test_a_leak_by_name_is_caught_by_name_too():
         FeatureAvailabilityContract.validate_dataframe(table, RACE["start_time"])
 
 
-@pytest.mark.parametrize("when", CUTOFFS)
+@pytest.mark.parametrize("when", AS_OF)
 def test_the_features_do_not_leak(when):
-    report = prove_no_leakage(build_features, RACE, CUTOFFS[when], season(), rounds=3)
+    report = prove_no_leakage(build_features, RACE, AS_OF[when], season(), rounds=3)
     assert report.passed, str(report)
     assert report.trials >= 24
     assert report.untested == ()
-    assert prove_no_leakage(with_column("x", honest), RACE, CUTOFFS[when], season()).passed
+    assert prove_no_leakage(with_column("x", honest), RACE, AS_OF[when], season()).passed
 
 
 def test_a_leak_from_qualifying_before_it_is_known():
-    def peeks(sources, race, cutoff):
-        return known_entries(sources, race, cutoff).select(
+    def peeks(sources, race, as_of):
+        return known_entries(sources, race, as_of).select(
             "driver_id", pl.col("start").alias("value")
         )
 
     builder = with_column("start_position", peeks)
-    early = prove_no_leakage(builder, RACE, CUTOFFS["before qualifying"], season())
+    early = prove_no_leakage(builder, RACE, AS_OF["before qualifying"], season())
     assert early.by_feature() == {"start_position": ("entries",)}
-    assert prove_no_leakage(builder, RACE, CUTOFFS["at lock"], season()).passed
+    assert prove_no_leakage(builder, RACE, AS_OF["at lock"], season()).passed
 
 
 def test_a_leak_through_practice_and_lap_summaries():
-    def later_practice(sources, race, cutoff):
+    def later_practice(sources, race, as_of):
         return (
             sources["practice"]
             .group_by("driver_id")
             .agg(pl.col("best_lap_time_s").min().alias("value"))
         )
 
-    def later_laps(sources, race, cutoff):
+    def later_laps(sources, race, as_of):
         return (
             sources["lap_summaries"]
             .group_by("driver_id")
@@ -183,7 +183,7 @@ def test_a_leak_through_practice_and_lap_summaries():
 
 
 def test_a_leak_through_the_race_itself():
-    def winner(sources, race, cutoff):
+    def winner(sources, race, as_of):
         return (
             sources["entries"].select("driver_id", pl.lit(race["winner"]).alias("value")).unique()
         )
@@ -198,16 +198,14 @@ def test_a_leak_through_the_race_itself():
 
 
 def test_a_leak_that_needs_two_sources_is_found_when_all_change():
-    def both_late(sources, race, cutoff):
+    def both_late(sources, race, as_of):
         """Speaks only where later results and later laps are both gone."""
         late = [
-            sources[name].filter(pl.col("results_at") > cutoff).height
+            sources[name].filter(pl.col("results_at") > as_of).height
             for name in ("results", "lap_summaries")
         ]
         value = float(late == [0, 0])
-        return known_entries(sources, race, cutoff).select(
-            "driver_id", pl.lit(value).alias("value")
-        )
+        return known_entries(sources, race, as_of).select("driver_id", pl.lit(value).alias("value"))
 
     report = prove_no_leakage(
         with_column("x", both_late), RACE, RACE["start_time"], season(), rounds=6
@@ -225,20 +223,20 @@ def test_all_sources_together_find_the_same_source_in_fewer_trials():
 
 
 def test_rows_that_come_and_go_are_a_leak():
-    def peeks(sources, race, cutoff):
+    def peeks(sources, race, as_of):
         runners = sources["results"].filter(pl.col("race_id") == race["race_id"])
-        return build_features(sources, race, cutoff).join(runners, on="driver_id", how="semi")
+        return build_features(sources, race, as_of).join(runners, on="driver_id", how="semi")
 
     report = prove_no_leakage(peeks, RACE, RACE["start_time"], season())
     assert "<rows>" in report.by_feature()
 
 
 def test_a_builder_that_fails_on_another_future_leaks():
-    def strict(sources, race, cutoff):
+    def strict(sources, race, as_of):
         """Refuses results that another table of the future contradicts."""
-        if sources["results"].filter(pl.col("results_at") > cutoff)["finish"].max() > 8:
+        if sources["results"].filter(pl.col("results_at") > as_of)["finish"].max() > 8:
             raise InputError("a place beyond the field")
-        return build_features(sources, race, cutoff)
+        return build_features(sources, race, as_of)
 
     report = prove_no_leakage(strict, RACE, RACE["start_time"], season())
     assert report.by_feature() == {"<failed>": ("results",)}
@@ -247,8 +245,8 @@ def test_a_builder_that_fails_on_another_future_leaks():
 def test_a_builder_that_differs_from_run_to_run_is_refused():
     rng = np.random.default_rng(0)
 
-    def dice(sources, race, cutoff):
-        return build_features(sources, race, cutoff).with_columns(x=pl.lit(float(rng.random())))
+    def dice(sources, race, as_of):
+        return build_features(sources, race, as_of).with_columns(x=pl.lit(float(rng.random())))
 
     with pytest.raises(InputError, match="x"):
         prove_no_leakage(dice, RACE, RACE["start_time"], season())
@@ -286,22 +284,22 @@ def test_the_same_seed_gives_the_same_report():
 @pytest.mark.parametrize("change", ["change", "drop", "add"])
 @pytest.mark.parametrize("source", sorted(KNOWLEDGE))
 def test_changes_leave_the_past_as_it_was(change, source):
-    """What was known by the cut-off is the same afterwards, in value and order."""
-    cutoff = CUTOFFS["before qualifying"]
+    """What was known by the as-of time is the same afterwards, in value and order."""
+    as_of = AS_OF["before qualifying"]
     knowledge = KNOWLEDGE[source]
     table = season()[source]
 
     def past(frame):
-        known_rows = frame.filter(pl.col(knowledge.time_column) <= cutoff)
+        known_rows = frame.filter(pl.col(knowledge.time_column) <= as_of)
         return known_rows.with_columns(
-            pl.when(pl.col(time) <= cutoff).then(pl.col(name)).alias(name)
+            pl.when(pl.col(time) <= as_of).then(pl.col(name)).alias(name)
             for time, names in knowledge.later.items()
             for name in sorted(names)
         )
 
     rng = np.random.default_rng(1)
     for _ in range(5):
-        other = alter(table, knowledge, cutoff, change, rng)
+        other = alter(table, knowledge, as_of, change, rng)
         assert other.schema == table.schema
         assert past(other).equals(past(table))
         assert not other.equals(table)
@@ -309,9 +307,9 @@ def test_changes_leave_the_past_as_it_was(change, source):
 
 def test_changing_changes_every_later_value():
     table = season()["results"]
-    cutoff = RACE["start_time"]
-    other = alter(table, KNOWLEDGE["results"], cutoff, "change", np.random.default_rng(0))
-    late = table["results_at"] > cutoff
+    as_of = RACE["start_time"]
+    other = alter(table, KNOWLEDGE["results"], as_of, "change", np.random.default_rng(0))
+    late = table["results_at"] > as_of
     for name in ("finish", "laps_led", "team", "status"):
         assert (table[name] != other[name]).filter(late).all()
 

@@ -82,7 +82,7 @@ def materialise(root):
 
 def test_past_laps_stand_beside_the_drivers_constraints(root):
     first = past_race(root, 1, AS_OF - timedelta(days=7))
-    second = past_race(root, 2, AS_OF, drivers=("970001",))  # known at the cut-off itself
+    second = past_race(root, 2, AS_OF, drivers=("970001",))  # known at the as-of time itself
     metadata = materialise(root)
     spec = load_spec(root, SLATE_ID)
     stored = load_telemetry_artifact(root.local_path(PATH)).collect()
@@ -107,7 +107,7 @@ def test_past_laps_stand_beside_the_drivers_constraints(root):
     assert "notices" not in metadata
 
 
-def test_nothing_later_than_the_cutoff_enters(root):
+def test_nothing_later_than_the_as_of_time_enters(root):
     past_race(root, 1, AS_OF - timedelta(days=7))
     materialise(root)
     before = root.read(PATH)
@@ -149,7 +149,7 @@ def test_a_made_up_id_is_the_driver_that_it_was_merged_into(root):
     assert stored["constraint_skill"].null_count() == 0
 
 
-def test_drivers_and_cutoff_are_filtered_while_the_files_are_read(root):
+def test_drivers_and_as_of_are_filtered_while_the_files_are_read(root):
     from nascar_assets.orchestration.assets.slate_telemetry import past_summaries
     from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 

@@ -153,7 +153,7 @@ def _backtest(
                     shown(
                         table_metadata(table, size=size),
                         model_version=version,
-                        cut_off=seal.cut_off.isoformat(),
+                        as_of=seal.as_of.isoformat(),
                         forecast_sha256=seal.sha256,
                         known_races=seal.known_races,
                         **_headline(scored),

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nascar_assets.history.schemas import RATINGS
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, driver_ratings
-from nascar_assets.orchestration.assets.slate import ALL_RACES, cutoff, slate
+from nascar_assets.orchestration.assets.slate import ALL_RACES, resolve_as_of, slate
 from nascar_assets.orchestration.assets.slate_assets import slate_asset
 from nascar_assets.orchestration.inputs.features import past_features
 from nascar_assets.orchestration.inputs.past import results_before
@@ -27,7 +27,7 @@ class ProcessFit(dg.Config):
 
     series: str = Field(default="cup", description="The series to fit for; others are pooled in.")
     as_of: str | None = Field(
-        default=None, description="The cut-off as ISO time with zone; unset: now."
+        default=None, description="The as-of time as ISO time with zone; unset: now."
     )
 
 
@@ -41,13 +41,13 @@ class ProcessFit(dg.Config):
 def process_fit(
     config: ProcessFit, platform: Platform, schedule: pl.DataFrame
 ) -> dg.MaterializeResult[None]:
-    """Slates whose cut-off is not earlier use it; a fit that does not converge is an error."""
+    """Slates whose as-of time is not earlier use it; a fit that does not converge is an error."""
     from nascar_assets.orchestration.inputs.process_parameters import save_fit
     from nascar_assets.scenarios.estimation import fit_parameters
 
     root = platform.root
     now = datetime.now(UTC)
-    as_of = cutoff(config.as_of, now, now, limit="the present", field="as_of")
+    as_of = resolve_as_of(config.as_of, now, now, limit="the present", field="as_of")
     fitted = fit_parameters(
         results_before(root, as_of),
         read_all(root, "driver_ratings", RATINGS),
@@ -59,7 +59,7 @@ def process_fit(
     return dg.MaterializeResult(
         metadata=shown(
             path=root.uri(path),
-            cut_off=as_of.isoformat(),
+            as_of=as_of.isoformat(),
             parameters_hash=fitted.hash,
             data_hash=fitted.data_hash,
         )
@@ -77,7 +77,7 @@ def process_fit(
 def recalibration(
     config: ProcessFit, platform: Platform, schedule: pl.DataFrame
 ) -> dg.Output[pl.DataFrame]:
-    """One row per track type; slates whose cut-off is not earlier use what was kept."""
+    """One row per track type; slates whose as-of time is not earlier use what was kept."""
     from dataclasses import asdict, fields
 
     from nascar_assets.calibration.archive import WalkForward
@@ -90,7 +90,7 @@ def recalibration(
 
     root = platform.root
     now = datetime.now(UTC)
-    as_of = cutoff(config.as_of, now, now, limit="the present", field="as_of")
+    as_of = resolve_as_of(config.as_of, now, now, limit="the present", field="as_of")
     known = results_before(root, as_of)
     base = fit_as_of(root, config.series, as_of)
     past = WalkForward(
@@ -104,7 +104,7 @@ def recalibration(
         pl.DataFrame({name: [row[name] for row in rows] for name in columns}),
         metadata=shown(
             path=root.uri(path),
-            cut_off=as_of.isoformat(),
+            as_of=as_of.isoformat(),
             base=base.source,
             base_hash=base.hash,
             kept=", ".join(kind for kind, found in emos.by_type.items() if found.kept) or "none",
@@ -115,7 +115,7 @@ def recalibration(
 @slate_asset(
     group_name="calibration",
     description="The race process that this slate uses: that of the last released model version "
-    "as of its cut-off.",
+    "as of its as-of time.",
     deps=[slate],
     kinds={"polars"},
 )
@@ -152,7 +152,7 @@ def model_parameters(
             model_version=found.version.version,
             release=found.version.said,
             source=used.source,
-            cut_off=used.cut_off.isoformat() if used.cut_off else "starting values",
+            as_of=used.as_of.isoformat() if used.as_of else "starting values",
             parameters_hash=used.hash,
         ),
     )
@@ -161,7 +161,7 @@ def model_parameters(
 @slate_asset(
     group_name="calibration",
     description="CRPS, log score and coverage of the race process, with neutral ontology values, "
-    "on the last races before the cut-off.",
+    "on the last races before the as-of time.",
     deps=[slate, dg.AssetDep(driver_ratings, partition_mapping=ALL_RACES)],
     kinds={"polars"},
 )

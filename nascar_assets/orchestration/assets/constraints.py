@@ -1,4 +1,4 @@
-"""Constraints: ontology values as of the cut-off, compiled into a spec, and the run's RunConfig."""
+"""Constraints: ontology values as of a time, compiled into a spec, and the run's RunConfig."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ from nascar_assets.orchestration.resources import Platform
 
 @slate_asset(
     group_name="constraints",
-    description="Ontology values of every driver, estimated as of the slate's cut-off.",
+    description="Ontology values of every driver, estimated as of the slate's as-of time.",
     deps=[slate_rating_state],
     kinds={"polars"},
 )
@@ -46,7 +46,7 @@ def slate_driver_values(context: dg.AssetExecutionContext, platform: Platform) -
 
 @slate_asset(
     group_name="constraints",
-    description="Ontology values of every track, estimated as of the slate's cut-off.",
+    description="Ontology values of every track, estimated as of the slate's as-of time.",
     deps=[slate, ALL_RESULTS],
     kinds={"polars"},
 )

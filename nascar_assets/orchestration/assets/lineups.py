@@ -32,7 +32,7 @@ from nascar_assets.orchestration.metadata import picture, shown
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.reports.plots import exposure_plot, lineup_score_distribution, overlap_plot
 from nascar_assets.slates.stored import slate_from_polars
-from nascar_assets.storage.aside import aside
+from nascar_assets.storage.overhead import overhead
 from nascar_assets.storage.staged import forget
 
 
@@ -288,7 +288,7 @@ def report(
     values = slate_report(
         platform, plan, slate, scenario_summary, lineups, exposures(lineups, scenario_optima)
     )
-    with aside("drawing"):
+    with overhead("drawing"):
         page = render_slate_report(values).encode()
     root.write(report_path(plan.slate_id), page)
     root.write(f"slates/{plan.slate_id}/forecast.csv", forecast_csv(values.forecast))

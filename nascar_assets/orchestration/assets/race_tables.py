@@ -222,5 +222,5 @@ def _check_metadata(failed: Sequence[tuple[Race, Sequence[str]]]) -> dict[str, A
 
 _MEND = (
     "What is made from this table keeps its last good state. When the feed corrects the file, the "
-    "next look takes it and runs the race; a file mended by hand under landing/ is taken as well."
+    "next scan takes it and runs the race; a file mended by hand under landing/ is taken as well."
 )

@@ -125,12 +125,12 @@ def scenario_summary(
     names = slate_field.select("driver_id", "driver_name", "team", "start")
     summary = names.join(
         summarise(made, contest_rules(plan)), on="driver_id", how="inner", maintain_order="left"
-    ).sort("points_mean", descending=True)
+    ).sort("mean_points", descending=True)
     drawn = summary.select(
         "driver_name",
-        pl.col("points_mean").alias("mean_points"),
+        "mean_points",
         pl.col("laps_led_mean").alias("mean_laps_led"),
-        *(pl.col(f"points_q{share:02d}").alias(f"p{share}") for share in (10, 25, 50, 75, 90)),
+        *(f"points_p{share}" for share in (10, 25, 50, 75, 90)),
     )
     return dg.Output(
         summary,

@@ -1,4 +1,4 @@
-"""Slate: players, the race's field, its ratings and its features, all as of the cut-off."""
+"""Slate: players, the race's field, its ratings and its features, all as of the as-of time."""
 
 import csv
 import io
@@ -45,7 +45,7 @@ class SlateConfig(dg.Config):
 
     as_of: str | None = Field(
         default=None,
-        description="The cut-off as ISO time with zone; unset: now, or lock for a race begun.",
+        description="The as-of time as ISO time with zone; unset: now, or lock for a race begun.",
     )
     n_scenarios: int = Field(default=10_000, ge=10, le=200_000, description="Races to simulate.")
     seed: int = Field(default=1, ge=1, description="Seed of the run; the same seed repeats it.")
@@ -65,12 +65,12 @@ class SlateConfig(dg.Config):
 def slate(
     context: dg.AssetExecutionContext, config: SlateConfig, platform: Platform
 ) -> dg.Output[pl.DataFrame]:
-    """Fixes the plan of the run (cut-off, seed, settings) and reads the salary file."""
+    """Fixes the plan of the run (as-of time, seed, settings) and reads the salary file."""
     root = platform.root
     registration = Registration.load(root, context.partition_key)
     race = schedule_rows(root, [registration.race_key])[registration.race_key]
     _not_after_lock(context, race["start_time"])
-    as_of = cutoff(config.as_of, race["start_time"], datetime.now(UTC))
+    as_of = resolve_as_of(config.as_of, race["start_time"], datetime.now(UTC))
     data = registration.salaries(root)
     slate_id = registration.slate_id
     stored = slate_id in stored_partitions(root, "slate")
@@ -160,7 +160,7 @@ def _not_after_lock(context: dg.AssetExecutionContext, lock: datetime) -> None:
         )
 
 
-def cutoff(
+def resolve_as_of(
     asked: str | None,
     latest: datetime,
     now: datetime,
@@ -168,17 +168,17 @@ def cutoff(
     limit: str = "the slate's lock",
     field: str = "--as-of",
 ) -> datetime:
-    """The run's cut-off: what was asked for, else now, else the latest that may be.
+    """The run's as-of time: what was asked for, else now, else the latest that may be.
 
     Args:
         asked: ISO time with zone; none for now.
-        latest: The latest cut-off that may be: a slate's lock.
+        latest: The latest as-of time that may be: a slate's lock.
         now: The time.
         limit: What `latest` is, for the message.
         field: Where a person asked for it, for the message.
 
     Raises:
-        InputError: If the text is no time, has no zone, or lies after the latest cut-off.
+        InputError: If the text is no time, has no zone, or lies after the latest as-of time.
     """
     if asked is None:
         return min(now, latest)
@@ -207,7 +207,7 @@ def cutoff(
 
 @slate_asset(
     group_name="slate",
-    description="Every car of the race as known by the cut-off, picked or not.",
+    description="Every car of the race as known by the as-of time, picked or not.",
     deps=[schedule, dg.AssetDep(entries, partition_mapping=ALL_RACES)],
     kinds={"polars"},
 )
@@ -231,7 +231,7 @@ def slate_field(
 def feature_sources(
     root: DataRoot, plan: SlatePlan, slate_field: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
-    """The tables that features are built from, unfiltered: the builder keeps the cut-off."""
+    """The tables that features are built from, unfiltered: the builder keeps the as-of time."""
     entered = slate_field
     if plan.race_key in stored_partitions(root, "entries"):
         listed = read_table(root, "entries", plan.race_key)
@@ -243,7 +243,7 @@ def feature_sources(
 
 @slate_asset(
     group_name="slate",
-    description="One row per entrant: every catalogued feature that was known by the cut-off.",
+    description="One row per entrant: every catalogued feature that was known by the as-of time.",
     deps=[
         ALL_RESULTS,
         *(dg.AssetDep(source.table, partition_mapping=ALL_RACES) for source in FEATURE_SOURCES),
@@ -257,13 +257,13 @@ def feature_sources(
         ),
         blocking_check(
             "slate_features",
-            "known_by_the_cutoff",
-            "Level 2 of the availability contract: no row became known after the cut-off.",
+            "known_as_of",
+            "Level 2 of the availability contract: no row became known after the as-of time.",
         ),
         blocking_check(
             "slate_features",
             "nothing_leaks",
-            "Level 3 of the availability contract: with everything after the cut-off changed, "
+            "Level 3 of the availability contract: with everything after the as-of time changed, "
             "dropped or added to, features, ratings and values are the same to the byte.",
         ),
     ],
@@ -287,7 +287,7 @@ def slate_features(
     names = [name for name in features.columns if name not in keys]
     yield _contract_check("names_are_available", lambda: validate_features(names) == tuple(names))
     yield _contract_check(
-        "known_by_the_cutoff",
+        "known_as_of",
         lambda: FeatureAvailabilityContract.validate_dataframe(features, plan.as_of) is not None,
     )
     planned = read_table(root, "schedule")
@@ -317,7 +317,7 @@ def slate_features(
 
 @slate_asset(
     group_name="slate",
-    description="What every race known by the cut-off says of drivers, teams and cars.",
+    description="What every race known by the as-of time says of drivers, teams and cars.",
     deps=[slate, slate_features, ALL_RESULTS, ALL_FEATURES],
     kinds={"numba"},
 )
@@ -339,7 +339,7 @@ def slate_rating_state(
 
 @slate_asset(
     group_name="slate",
-    description="Rating and level of every car, from races that were known by the cut-off and "
+    description="Rating and level of every car, from races that were known by the as-of time and "
     "from its features.",
     deps=[slate_rating_state],
     kinds={"polars", "numba"},

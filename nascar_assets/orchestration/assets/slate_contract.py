@@ -35,22 +35,22 @@ def forecast_basis(schedule: pl.DataFrame) -> FeatureBuilder:
     from nascar_assets.history.values import driver_values
     from nascar_assets.history.values_tracks import track_values
 
-    def build(sources: Sources, race: Mapping[str, Any], cutoff: datetime) -> pl.DataFrame:
+    def build(sources: Sources, race: Mapping[str, Any], as_of: datetime) -> pl.DataFrame:
         results = sources["results"]
-        known = known_results(results, cutoff)
+        known = known_results(results, as_of)
         raw = {s.name: sources[s.name] for s in FEATURE_SOURCES if s.name in sources}
         newest = known.unique("race_id", keep="first", maintain_order=True).tail(FEATURED_RACES)
         past = features_at_starts({**raw, "entries": known}, newest.iter_rows(named=True))
         state = RatingState.empty()
-        state.extend(results, cutoff, past)
-        values = driver_values(known, cutoff, state=state)
-        tracks = track_values(results, schedule, cutoff).filter(track_id=race["track_id"])
+        state.extend(results, as_of, past)
+        values = driver_values(known, as_of, state=state)
+        tracks = track_values(results, schedule, as_of).filter(track_id=race["track_id"])
         field = sources["entries"].filter(
-            pl.col("race_id") == race["race_id"], pl.col("entries_at") <= cutoff
+            pl.col("race_id") == race["race_id"], pl.col("entries_at") <= as_of
         )
         if field.height:
-            own = build_features({**raw, "entries": field}, race, cutoff)
-            rated = state.rate(field, cutoff, own)
+            own = build_features({**raw, "entries": field}, race, as_of)
+            rated = state.rate(field, as_of, own)
             values = values.join(rated, on="driver_id", how="full", coalesce=True)
         beside = tracks.drop("pit_window_laps").select(pl.all().name.prefix("track_"))
         return values.sort("driver_id").join(beside, how="cross")
@@ -62,7 +62,7 @@ def prove_basis(
     sources: Mapping[str, pl.DataFrame],
     schedule: pl.DataFrame,
     race: Mapping[str, Any],
-    cutoff: datetime,
+    as_of: datetime,
     *,
     seed: int,
 ) -> LeakageReport:
@@ -70,10 +70,10 @@ def prove_basis(
 
     Args:
         sources: `results`, `entries`, and the other registered sources where there are any, whole:
-            with their records after the cut-off.
+            with their records after the as-of time.
         schedule: The season's races as planned.
         race: The race to come, a row of the schedule.
-        cutoff: The slate's cut-off.
+        as_of: The slate's as-of time.
         seed: Of the random changes.
 
     Returns:
@@ -83,7 +83,7 @@ def prove_basis(
 
     results = sources["results"]
     newest = (
-        results.filter(pl.col("results_at") <= cutoff)
+        results.filter(pl.col("results_at") <= as_of)
         .group_by("race_id")
         .agg(pl.col("results_at").max())
         .sort("results_at", "race_id")
@@ -91,14 +91,14 @@ def prove_basis(
     )
     near = pl.col("race_id").is_in([*newest, race["race_id"]])
     kept = {
-        name: table.filter(near | (pl.col(SOURCE[name].known_at) > cutoff))
+        name: table.filter(near | (pl.col(SOURCE[name].known_at) > as_of))
         for name, table in sources.items()
         if name != "entries"
     }
     return prove_no_leakage(
         forecast_basis(schedule),
         race,
-        cutoff,
+        as_of,
         {**kept, "entries": sources["entries"]},
         seed=seed,
         rounds=1,

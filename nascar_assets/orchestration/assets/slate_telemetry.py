@@ -33,7 +33,7 @@ CONSTRAINTS: dict[str, pl.DataType | type[pl.DataType]] = {
 
 @slate_asset(
     group_name="telemetry",
-    description="Lap summaries of the slate's drivers in past races known by its cut-off, with "
+    description="Lap summaries of the slate's drivers in past races known by its as-of time, with "
     "the constraints of its compiled spec beside them; empty where no laps are stored.",
     deps=[
         constraint_spec,
@@ -43,8 +43,8 @@ CONSTRAINTS: dict[str, pl.DataType | type[pl.DataType]] = {
     check_specs=[
         blocking_check(
             "slate_telemetry",
-            "known_by_the_cutoff",
-            "The stored artifact is whole, and every row of it was known by the cut-off.",
+            "known_as_of",
+            "The stored artifact is whole, and every row of it was known by the as-of time.",
         )
     ],
 )
@@ -73,19 +73,19 @@ def slate_telemetry(context: dg.AssetExecutionContext, platform: Platform) -> It
         "sources": sources,
     }
     if not enriched.height:
-        metadata["notices"] = ["No laps of these drivers were known by the cut-off."]
+        metadata["notices"] = ["No laps of these drivers were known by the as-of time."]
     yield dg.Output(None, metadata=shown(metadata))
     stored = root.scan_frame(path).select("available_at").collect()["available_at"]
     late = int((stored.is_null() | (stored > plan.as_of)).sum())
     yield dg.AssetCheckResult(
         passed=late == 0 and len(stored) == enriched.height,
-        check_name="known_by_the_cutoff",
+        check_name="known_as_of",
         metadata=shown(rows=len(stored), late=late),
     )
 
 
 def past_summaries(root: DataRoot, plan: SlatePlan, spec: ConstraintSpec) -> pl.LazyFrame:
-    """Lap summaries of a spec's drivers that were known by a slate's cut-off.
+    """Lap summaries of a spec's drivers that were known by a slate's as-of time.
 
     The filters on drivers and time go into the scan.
 

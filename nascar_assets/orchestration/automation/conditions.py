@@ -6,8 +6,8 @@
   alone knows what landed.
 - Ratings and track profiles of all later races follow a correction in one run over a range, which
   the sensor asks for; a condition would ask for each by itself, or again for every new race.
-- A slate is run whole, from one plan with one cut-off and one seed, by sensor and schedule: a
-  condition on its single assets would put tables of two cut-offs into one upload file.
+- A slate is run whole, from one plan with one as-of time and one seed, by sensor and schedule: a
+  condition on its single assets would put tables of two as-of times into one upload file.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def stale_inputs(
 
     Args:
         week: The slate's week.
-        as_of: The cut-off of its newest run.
+        as_of: The as-of time of its newest run.
         run_at: When that run was made.
         changed: By input: since when it is what it is, and from when on it counts as known.
         now: The time of the question.

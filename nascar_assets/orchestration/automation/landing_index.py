@@ -1,8 +1,8 @@
-"""What lies in the landing folder and in the store by content: hashes kept between two looks.
+"""What lies in the landing folder and in the store by content: hashes kept between two scans.
 
-A look at ten thousand races must not read ten thousand files, so a file whose size and time of
-change are those of the last look keeps the hash that it had. The index is a cache: without it, or
-with an unreadable one, the next look reads every file and finds the same hashes.
+A scan over ten thousand races must not read ten thousand files, so a file whose size and time of
+change are those of the last scan keeps the hash that it had. The index is a cache: without it, or
+with an unreadable one, the next scan reads every file and finds the same hashes.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ Valuer = Callable[[bytes], str]
 
 
 @dataclass(frozen=True)
-class Look:
-    """One look at a folder.
+class Scan:
+    """One scan of a folder.
 
     Attributes:
         files: A table `INDEX` of the files that are settled.
-        unsettled: Paths that are left for the next look: they changed a moment ago, or cannot be
+        unsettled: Paths that are left for the next scan: they changed a moment ago, or cannot be
             read.
         unread: Why those that cannot be read cannot, by path.
     """
@@ -62,7 +62,7 @@ def unread_size(value: str) -> int:
     return int(value.removeprefix(_UNREAD)) if value.startswith(_UNREAD) else 0
 
 
-def look(
+def scan(
     root: DataRoot,
     folders: Sequence[str],
     index: str,
@@ -71,14 +71,14 @@ def look(
     settle: timedelta = SETTLE,
     value: Valuer = sha256,
     most: int | None = None,
-) -> Look:
+) -> Scan:
     """Hashes of all files under some folders, read only where they changed.
 
     Args:
         root: The data root.
         folders: Folders under the root.
-        index: Path of the index that remembers the last look.
-        now: The time of this look by the machine's own clock.
+        index: Path of the index that remembers the last scan.
+        now: The time of this scan by the machine's own clock.
         settle: How long a file must have stayed as it is. A file of a time further ahead, copied
             from a machine whose clock is, counts as settled.
         value: What a file's content is known by.
@@ -129,7 +129,7 @@ def look(
     remembered = pl.concat([files, kept]).unique("path", keep="first").sort("path")
     if not remembered.equals(before):
         root.write_frame(index, remembered)
-    return Look(files, tuple(unsettled), unread)
+    return Scan(files, tuple(unsettled), unread)
 
 
 def read_index(root: DataRoot, path: str) -> pl.DataFrame:

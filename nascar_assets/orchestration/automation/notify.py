@@ -179,16 +179,16 @@ def notify_all(ways: Sequence[Notifier], notice: Notice) -> list[str]:
     return failed
 
 
-def tell(
+def notify_new(
     own_log: Any, who: str, before: Mapping[str, str], notices: Mapping[str, str]
 ) -> dict[str, str]:
-    """Tells notices that are new, and returns what has been told by now.
+    """Tells notices that are new, and returns what has been notified by now.
 
     Args:
         own_log: The sensor's log.
         who: Name of the sensor.
-        before: Notices that were told at earlier looks and stood at the last one.
-        notices: Notices of this look, by what they are about.
+        before: Notices that were notified at earlier scans and stood at the last one.
+        notices: Notices of this scan, by what they are about.
     """
     fresh = {what: text for what, text in notices.items() if before.get(what) != text}
     if fresh:

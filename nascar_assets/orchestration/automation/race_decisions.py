@@ -2,7 +2,7 @@
 
 What landed is compared with what the stored tables were made from, not with a list of what was
 touched: whatever happened in between (a killed sync, a daemon that was off, a file put there by
-hand), the next look finds what is not up to date, and nothing else.
+hand), the next scan finds what is not up to date, and nothing else.
 """
 
 from __future__ import annotations

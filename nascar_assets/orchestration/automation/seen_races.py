@@ -16,7 +16,7 @@ from nascar_assets.feed.landing import LANDING, MANIFEST
 from nascar_assets.feed.paths import parse_path
 from nascar_assets.feed.payload import FeedFormatError
 from nascar_assets.orchestration.automation.conditions import AS_OF_TABLES
-from nascar_assets.orchestration.automation.landing_index import SETTLE, look, sha256
+from nascar_assets.orchestration.automation.landing_index import SETTLE, scan, sha256
 from nascar_assets.orchestration.automation.race_decisions import (
     LandedRace,
     content_of,
@@ -37,7 +37,7 @@ NO_SETTLING = timedelta(0)
 
 @dataclass(frozen=True)
 class RacesSeen:
-    """What one look found.
+    """What one scan found.
 
     Attributes:
         schedule: The stored schedule; empty where there is none.
@@ -71,7 +71,7 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
     Raises:
         StorageFault: If a folder cannot be listed.
     """
-    found = look(root, [LANDING, LAPS], f"{INDEX}/feed.parquet", now, settle=settle)
+    found = scan(root, [LANDING, LAPS], f"{INDEX}/feed.parquet", now, settle=settle)
     schedule = stored_schedule(root)
     keys = dict(schedule.select("race_id", "race_key").iter_rows())
     registered = set(keys.values())
@@ -121,7 +121,7 @@ def materialised_content(root: DataRoot, now: datetime) -> dict[str, str]:
     A race whose run was ended half-way has none: a table is missing, or older than the table of
     its files, which a run makes first.
     """
-    tables = look(
+    tables = scan(
         root,
         ["store/race_files"],
         f"{INDEX}/race_files.parquet",
@@ -194,7 +194,7 @@ def stale_tables(root: DataRoot, schedule: pl.DataFrame, now: datetime) -> dict[
 
 def since(root: DataRoot, asset: str, now: datetime) -> dict[str, datetime]:
     """Since when each partition of an asset has the content that it has, by key."""
-    tables = look(root, [f"store/{asset}"], f"{INDEX}/{asset}.parquet", now, settle=NO_SETTLING)
+    tables = scan(root, [f"store/{asset}"], f"{INDEX}/{asset}.parquet", now, settle=NO_SETTLING)
     return {_key(path): moment for path, moment in tables.files.select("path", "since").iter_rows()}
 
 

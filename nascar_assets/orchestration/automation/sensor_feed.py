@@ -45,7 +45,7 @@ from nascar_assets.storage import DataRoot, StorageFault
 
 INTERVAL_SECONDS = 15
 SCHEDULES = "cacher/"
-"""What is told of a schedule's file and its races goes by its path in the feed's tree."""
+"""What is notified of a schedule's file and its races goes by its path in the feed's tree."""
 
 TAKEN_APART_FOR = timedelta(days=1)
 """A run over several races that failed longer ago is left as it is."""
@@ -53,7 +53,7 @@ TAKEN_APART_FOR = timedelta(days=1)
 
 @dataclass
 class FeedTick:
-    """What one look at the landing folder decided.
+    """What one scan of the landing folder decided.
 
     Attributes:
         requests: Runs to start.
@@ -81,8 +81,8 @@ class FeedTick:
     "not those that their tables were made from, then the ratings of the races after them.",
 )
 def landing_feed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
-    """One look; the cursor keeps what the schedule was compared with and what was told."""
-    from nascar_assets.orchestration.automation.notify import tell
+    """One scan; the cursor keeps what the schedule was compared with and what was notified."""
+    from nascar_assets.orchestration.automation.notify import notify_new
 
     before = read_cursor(context.cursor)
     tick = decide_feed(
@@ -92,13 +92,13 @@ def landing_feed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
         datetime.now(UTC),
         apart=before.get("apart", ()),
     )
-    told_before = before.get("told", {})
+    told_before = before.get("notified", {})
     if tick.schedules and tick.schedules == before.get("schedules"):
-        # The schedule was not read again, so what was told of its races stands.
+        # The schedule was not read again, so what was notified of its races stands.
         tick.notices |= {k: v for k, v in told_before.items() if k.startswith(SCHEDULES)}
-    told = tell(context.log, "landing_feed", told_before, tick.notices)
+    notified = notify_new(context.log, "landing_feed", told_before, tick.notices)
     register_races(context.instance, tick.register)  # before a run of theirs is asked for
-    kept = {"version": 1, "schedules": tick.schedules, "told": told, "apart": tick.apart}
+    kept = {"version": 1, "schedules": tick.schedules, "notified": notified, "apart": tick.apart}
     cursor = json.dumps(kept, sort_keys=True)
     reasons = [*tick.waiting, *(f"{path}: {text}" for path, text in tick.notices.items())]
     return dg.SensorResult(
@@ -111,7 +111,7 @@ def landing_feed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
 
 
 def read_cursor(text: str | None) -> dict[str, Any]:
-    """The cursor; empty for none or for text of another version, which costs a look more."""
+    """The cursor; empty for none or for text of another version, which costs a scan more."""
     try:
         value = json.loads(text) if text else {}
     except ValueError:
@@ -132,7 +132,7 @@ def decide_feed(
     Args:
         root: The data root.
         instance: Tells the partitions and the runs there are.
-        agreed: Content of the landed schedules that agreed with the stored table at the last look.
+        agreed: Content of the landed schedules that agreed with the stored table at the last scan.
         now: The time by the machine's clock.
         apart: Ids of failed runs over several races that were taken apart already.
 
@@ -214,7 +214,7 @@ def _on_their_way(
 ) -> set[str]:
     """Races that a run is making, or that a run which lost its process is about to make again.
 
-    A change that comes meanwhile is seen at the first look after that run.
+    A change that comes meanwhile is seen at the first scan after that run.
     """
     running = instance.get_runs(dg.RunsFilter(job_name="race_job", statuses=list(IN_FLIGHT)))
     again = [run for run in lost if run.job_name == "race_job"]
@@ -285,7 +285,7 @@ def _request_races(
 
 
 def _failed(key: str) -> str:
-    """Said in the tick alone: the failed run itself is told (`failed_runs`)."""
+    """Said in the tick alone: the failed run itself is notified (`failed_runs`)."""
     return f"The run of {key} failed; the next change of its files runs it."
 
 

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from nascar_assets.orchestration.automation.freshness import CHECK, CHECKED, judged
-from nascar_assets.orchestration.automation.notify import tell
+from nascar_assets.orchestration.automation.notify import notify_new
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.storage import DataRoot
 
 INTERVAL_SECONDS = 60
 TOLD = "not judged: "
-"""Begins the cursor's notes of what was told of slates that could not be judged."""
+"""Begins the cursor's notes of what was notified of slates that could not be judged."""
 
 LOOK_BACK = timedelta(days=2)
 """Slates that locked longer ago are not asked about any more."""
@@ -30,7 +30,7 @@ def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg
 
     now = clock_now()
     before: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
-    told = {what: text for what, text in before.items() if what.startswith(TOLD)}
+    notified = {what: text for what, text in before.items() if what.startswith(TOLD)}
     root = platform.root
     locked = newly_locked(root, before, now)
     notices: dict[str, str] = {}
@@ -38,7 +38,7 @@ def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg
     for slate in [*locked]:
         try:
             result = judged(root, slate, now, datetime.now(UTC), ended=True)
-        except Exception as error:  # the others are judged all the same, this one at the next look
+        except Exception as error:  # the others are judged all the same, this one at the next scan
             unjudged[f"{TOLD}{slate}"] = f"It could not be judged: {error}"
             del locked[slate]
             continue
@@ -49,9 +49,9 @@ def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg
         )
         if not result["passed"]:
             notices[slate] = f"It was locked with old data. {result['metadata']['stale'].text}"
-    tell(context.log, "locked_slates", {}, notices)
-    tell(context.log, "locked_slates", told, unjudged)  # once for as long as it stands
-    reported = {slate: lock for slate, lock in before.items() if slate not in told}
+    notify_new(context.log, "locked_slates", {}, notices)
+    notify_new(context.log, "locked_slates", notified, unjudged)  # once for as long as it stands
+    reported = {slate: lock for slate, lock in before.items() if slate not in notified}
     said = ", ".join(locked)
     return dg.SensorResult(
         run_requests=[],
@@ -61,7 +61,7 @@ def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg
 
 
 def newly_locked(root: DataRoot, before: dict[str, str], now: datetime) -> dict[str, str]:
-    """Slates that have locked since the last look, with the time of their lock."""
+    """Slates that have locked since the last scan, with the time of their lock."""
     from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
     from nascar_assets.orchestration.inputs.slate_plan import registered_slates
 

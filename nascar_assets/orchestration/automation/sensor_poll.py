@@ -51,7 +51,7 @@ def polled_seasons(now: datetime) -> list[int]:
 
 @dg.op(description="Brings new and changed files of the feed into the landing folder.")
 def land_feed(context: dg.OpExecutionContext, platform: Platform) -> None:
-    """One polite sync; a feed that cannot be reached fails the run, which is told."""
+    """One polite sync; a feed that cannot be reached fails the run, which is reported."""
     from nascar_assets.feed.landing import sync_from
     from nascar_assets.orchestration.automation.clock import clock_now
 
@@ -81,7 +81,7 @@ def land_feed(context: dg.OpExecutionContext, platform: Platform) -> None:
     executor_def=dg.in_process_executor,
 )
 def poll_job() -> None:
-    """One look at the feed."""
+    """One scan of the feed."""
     land_feed()
 
 

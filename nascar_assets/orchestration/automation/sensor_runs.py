@@ -1,4 +1,4 @@
-"""Sensors of runs: those that the machine lost are run again, those that failed are told."""
+"""Sensors of runs: those that the machine lost are run again, those that failed are reported."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -327,7 +327,7 @@ def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | 
 
 
 def failure_notice(context: dg.RunFailureSensorContext) -> Notice:
-    """What is told of a failed run: job, partition, step, the input's own message."""
+    """What is notified of a failed run: job, partition, step, the input's own message."""
     run = context.dagster_run
     where = run.tags.get(PARTITION) or run.tags.get(RANGE_START) or ""
     lines = [str(context.failure_event.message or "").strip(), *_causes_told(context)]
@@ -347,7 +347,7 @@ def _causes_told(context: dg.RunFailureSensorContext) -> list[str]:
 
 
 def was_told(context: dg.RunFailureSensorContext) -> bool:
-    """Whether the same failure of the same race or slate was told in the last day.
+    """Whether the same failure of the same race or slate was notified in the last day.
 
     A lost run is repeated, and a person runs again what the daemon ran: what failed for the same
     reason, with no success in between, is one failure. Remembers this one, where it is new.
@@ -359,10 +359,13 @@ def was_told(context: dg.RunFailureSensorContext) -> bool:
         return False
     name = hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
     day = datetime.now(UTC) - timedelta(days=1)
-    told = instance.get_run_records(dg.RunsFilter(tags={TOLD: name}, updated_after=day), limit=1)
+    notified = instance.get_run_records(
+        dg.RunsFilter(tags={TOLD: name}, updated_after=day), limit=1
+    )
     done = dg.DagsterRunStatus.SUCCESS
-    if told and not instance.get_runs(
-        dg.RunsFilter(tags=where, statuses=[done], created_after=told[0].create_timestamp), limit=1
+    if notified and not instance.get_runs(
+        dg.RunsFilter(tags=where, statuses=[done], created_after=notified[0].create_timestamp),
+        limit=1,
     ):
         return True
     instance.add_run_tags(run.run_id, {TOLD: name})

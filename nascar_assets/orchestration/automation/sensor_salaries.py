@@ -7,7 +7,7 @@ import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.files import SMALL, check_size
-from nascar_assets.orchestration.automation.landing_index import look, sha256, unread_size
+from nascar_assets.orchestration.automation.landing_index import scan, sha256, unread_size
 from nascar_assets.orchestration.automation.run_state import (
     RunState,
     newest_slate_run,
@@ -47,16 +47,16 @@ INTERVAL_SECONDS = 15
     "open when their salaries or the results and entries behind them are new.",
 )
 def landing_salaries(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
-    """One look; the cursor keeps what came of each file."""
+    """One scan; the cursor keeps what came of each file."""
     from nascar_assets.orchestration.automation.clock import clock_now
-    from nascar_assets.orchestration.automation.notify import tell
+    from nascar_assets.orchestration.automation.notify import notify_new
 
     root, now = platform.root, clock_now()
     cursor = SalaryCursor.from_text(context.cursor)
     real = datetime.now(UTC)
-    cursor, notices, told = register_landed(root, cursor, real, now)
-    fresh = {path: text for path, text in notices.items() if path in told}
-    tell(context.log, "landing_salaries", {}, fresh)
+    cursor, notices, notified = register_landed(root, cursor, real, now)
+    fresh = {path: text for path, text in notices.items() if path in notified}
+    notify_new(context.log, "landing_salaries", {}, fresh)
     slates = registered_slates(root)
     register_slates(context.instance, slates)  # before a run of theirs is asked for
     requests: list[dg.RunRequest] = []
@@ -81,7 +81,7 @@ def register_landed(
 
     Args:
         root: The data root.
-        cursor: The cursor of the last look.
+        cursor: The cursor of the last scan.
         real: The time by the machine's clock, which files are dated by.
         now: The time by the sensors' clock, which races are found by.
 
@@ -91,7 +91,7 @@ def register_landed(
     Raises:
         StorageFault: If the folder cannot be listed: then nothing is decided.
     """
-    found = look(root, [SALARY_FOLDER], "landing/.index/salaries.parquet", real, most=SMALL.size)
+    found = scan(root, [SALARY_FOLDER], "landing/.index/salaries.parquet", real, most=SMALL.size)
     files = [
         SalaryLanded(path, digest, modified)
         for path, digest, modified in found.files.select("path", "value", "modified").iter_rows()
@@ -114,7 +114,7 @@ def register_landed(
     for slate, path in decision.register.items():
         if path in made:
             _keep(root, path, replace(made[path], salary_path=path))
-        elif slate in registered:  # a file read at an earlier look counts again
+        elif slate in registered:  # a file read at an earlier scan counts again
             before = Registration.load(root, slate)
             _keep(root, path, replace(before, salary_path=path, salary_sha256=hashes[path]))
     notices = {

@@ -31,8 +31,8 @@ _KEY = re.compile(r"(?<!\d)\d{4}-(?:cup|xfinity|trucks)-x?\d{2}(?!\d)")
     "quarantine/telemetry.",
 )
 def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
-    """Two looks in one tick, so that a complete file needs no second tick."""
-    from nascar_assets.orchestration.automation.notify import tell
+    """Two scans in one tick, so that a complete file needs no second tick."""
+    from nascar_assets.orchestration.automation.notify import notify_new
     from nascar_assets.orchestration.storage.quarantine import refused_strays
     from nascar_assets.telemetry.landing import SETTLE, LandingCursor
     from nascar_assets.telemetry.validate import content_hash
@@ -52,7 +52,7 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
                 except StorageFault:
                     data = None
                 if data is None or content_hash(data) != content:
-                    cursor = cursor.without(path)  # replaced since: the next look reads it
+                    cursor = cursor.without(path)  # replaced since: the next scan reads it
                     continue
                 problem = take(root, path, data, ready.race_key)
                 if problem is None:
@@ -69,7 +69,7 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
         "Its name tells no race of the schedule; name it by race, such as "
         "2026-cup-05-laps.parquet, 5600-lap-times.json or 5600-live-pit-data.json.",
     )
-    told = tell(context.log, "landing_telemetry", before.get("told", {}), notices)
+    notified = notify_new(context.log, "landing_telemetry", before.get("notified", {}), notices)
     waiting = [f"{path} is being written" for path in decision.waiting]
     reasons = [*waiting, *(f"{path}: {text}" for path, text in notices.items())]
     if accepted:
@@ -77,12 +77,12 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
     return dg.SensorResult(
         run_requests=[],
         skip_reason=dg.SkipReason("; ".join(reasons)[:2000] or "No new telemetry."),
-        cursor=json.dumps({"files": cursor.to_text(), "told": told}, sort_keys=True),
+        cursor=json.dumps({"files": cursor.to_text(), "notified": notified}, sort_keys=True),
     )
 
 
 def look_at(root: DataRoot, cursor: Any, now: datetime) -> Any:
-    """One look at the folder; see `nascar_assets.telemetry.landing.decide_landing`."""
+    """One scan of the folder; see `nascar_assets.telemetry.landing.decide_landing`."""
     from nascar_assets.telemetry.landing import LandedFile, decide_landing
 
     def read(path: str) -> bytes:

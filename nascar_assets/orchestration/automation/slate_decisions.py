@@ -47,10 +47,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class SalaryCursor:
-    """What earlier looks made of each file.
+    """What earlier scans made of each file.
 
     Attributes:
-        outcomes: By path: hash, stamp of the schedule at that look, state and text.
+        outcomes: By path: hash, stamp of the schedule at that scan, state and text.
     """
 
     outcomes: Mapping[str, tuple[str, str, Outcome]] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class SalaryCursor:
 
 @dataclass(frozen=True, slots=True)
 class SalaryDecision:
-    """What to do after a look at the salary files.
+    """What to do after a scan of the salary files.
 
     Attributes:
         register: Paths to register, by slate.
@@ -107,10 +107,10 @@ def decide_salaries(
     Args:
         files: The salary files that are settled.
         registered: Path and hash of the file that each registered slate rests on.
-        cursor: The cursor of the last look.
+        cursor: The cursor of the last scan.
         schedule: A stamp that changes when the schedule does; waiting files are then read again.
         read: Reads a file and says what it is; none where it is no longer the file that was
-            looked at, which leaves it to the next look.
+            looked at, which leaves it to the next scan.
         unsettled: Paths of files that are being written. While the file of a slate is, no other
             one is put in its place.
 

@@ -100,7 +100,7 @@ def complete_graph(home: str, *, location: Location, told: Told | None = None) -
 
 
 def _window(schedule: pl.DataFrame) -> tuple[datetime, list[str]]:
-    """When the fit's cut-off is, and the keys of the backtest's races."""
+    """When the fit's as-of time is, and the keys of the backtest's races."""
     points = schedule.filter(pl.col("race_type") == "points").sort("start_time", "race_id")
     fitted, measured = sorted(points["season"].unique().to_list())[:2]
     races = points.filter(pl.col("season") == measured)["race_key"].to_list()

@@ -12,7 +12,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.problem import plain_name
-from nascar_assets.ontology import OverrideEntry, in_force
+from nascar_assets.ontology import Statement, in_force
 from nascar_assets.ontology.vetoes import parse_veto
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.graph import entry_store
@@ -125,7 +125,7 @@ def show_subject(home: str, text: str, location: Location) -> dict[str, Any]:
 
 def override_entry(
     home: str, text: str, field: str, value: str, author: str, why: str, now: datetime
-) -> OverrideEntry:
+) -> Statement:
     """A person's override of a driver or track, or its clearing, checked and not yet kept.
 
     Raises:
@@ -134,12 +134,12 @@ def override_entry(
     subject = find_subject(Platform(home=home).root, text)
     action = "clear" if value == "clear" else "override"
     number = None if action == "clear" else _number(value)
-    return OverrideEntry(action, subject.kind, subject.key, field, number, author, why, now)
+    return Statement(action, subject.kind, subject.key, field, number, author, why, now)
 
 
 def veto_entry(
     home: str, text: str, code: str, author: str, why: str, now: datetime, *, lift: bool
-) -> OverrideEntry:
+) -> Statement:
     """A person's veto rule, or its lifting, checked and not yet kept.
 
     Raises:
@@ -155,10 +155,10 @@ def veto_entry(
     )
     action = "lift" if lift else "veto"
     code = replace(rule, arguments=named).code
-    return OverrideEntry(action, subject.kind, subject.key, code, None, author, why, now)
+    return Statement(action, subject.kind, subject.key, code, None, author, why, now)
 
 
-def keep(home: str, entry: OverrideEntry) -> dict[str, Any]:
+def keep(home: str, entry: Statement) -> dict[str, Any]:
     """Stores an entry; returns it in words, its file and its time."""
     platform = Platform(home=home)
     path = entry_store(platform).add(entry)
@@ -170,7 +170,7 @@ EFFECT_SCENARIOS = 2_000
 """Races by which the effect of an entry is shown; the same ones with and without it."""
 
 
-def entry_effect(home: str, entry: OverrideEntry, slate_id: str | None) -> dict[str, Any] | None:
+def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str, Any] | None:
     """What an entry would do to the forecast of a slate that was run.
 
     The same races are simulated under the slate's stored constraints with and without the entry.

@@ -47,7 +47,7 @@ from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.slates.stored import slate_from_polars
 from nascar_assets.storage import DataRoot
-from nascar_assets.storage.aside import aside
+from nascar_assets.storage.overhead import overhead
 
 if TYPE_CHECKING:
     from nascar_assets.slates.salaries import SalaryFile
@@ -230,7 +230,7 @@ def run_slate(
         home: The data root.
         slate_id: The slate.
         location: Loads the definitions.
-        as_of: The cut-off; now where it is not given.
+        as_of: The as-of time; now where it is not given.
         n_scenarios: Races to simulate.
         seed: Seed of the run.
         settings: Portfolio settings as TOML.
@@ -253,11 +253,11 @@ def run_slate(
     times = StageTimes()
     started = time.perf_counter()
     with times.stage("start"):
-        with aside("loading"):
+        with overhead("loading"):
             definitions = location()
             for name in _LOADED_FIRST:
                 import_module(name)
-        with aside("log"):
+        with overhead("log"):
             instance = open_instance(home)
             register_slates(instance, [slate_id])
     with slate_change(root, slate_id, "nascar slate run", told) as staged:
@@ -331,9 +331,9 @@ def run_portfolio(
     times = StageTimes()
     started = time.perf_counter()
     with times.stage("start"):
-        with aside("loading"):
+        with overhead("loading"):
             definitions = location()
-        with aside("log"):
+        with overhead("log"):
             instance = open_instance(home)
     with slate_change(root, slate_id, "nascar portfolio", told) as staged:
         newest_whole(root, plan)
@@ -352,7 +352,7 @@ def run_portfolio(
 def compile_constraints(
     home: str, slate_id: str, location: Location
 ) -> tuple[ConstraintSpec, Mapping[str, str]]:
-    """Compiles a slate's constraints again from the graph, as of its run's cut-off.
+    """Compiles a slate's constraints again from the graph, as of its run's as-of time.
 
     Returns:
         The spec, and names of drivers by id.
@@ -407,7 +407,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
     summary = scan_table(root, "scenario_summary", slate_id).collect()
     slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
     players = {player.driver_id: player for player in slate.players}
-    means = dict(summary.select("driver_id", "points_mean").iter_rows())
+    means = dict(summary.select("driver_id", "mean_points").iter_rows())
     own = stored_players(lineups)
     chosen_by = means | {driver: row["mean_points"] for driver, row in own.items()}
     optima = scan_table(root, "scenario_optima", slate_id).select("driver_id", "optimal_share")
@@ -451,13 +451,13 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
                 "name": row["driver_name"],
                 "team": row["team"],
                 "start": row["start"],
-                **_priced(players.get(row["driver_id"]), row["points_mean"]),
+                **_priced(players.get(row["driver_id"]), row["mean_points"]),
                 **_held(own.get(row["driver_id"])),
                 "optimal_share": optimal.get(row["driver_id"]),
-                "mean_points": round(row["points_mean"], 4),
-                "standard_error": round(row["points_mean_se"], 4),
-                "p10": row["points_q10"],
-                "p90": row["points_q90"],
+                "mean_points": round(row["mean_points"], 4),
+                "standard_error": round(row["mean_points_se"], 4),
+                "points_p10": row["points_p10"],
+                "points_p90": row["points_p90"],
                 "mean_finish": round(row["finish_mean"], 3),
                 "win": row["win"],
                 "mean_laps_led": round(row["laps_led_mean"], 3),

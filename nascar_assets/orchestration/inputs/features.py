@@ -25,7 +25,7 @@ def past_sources(root: DataRoot, as_of: datetime | None = None) -> dict[str, pl.
     Args:
         root: The data root.
         as_of: Drivers' ids are those known by then; by now where left out. Rows are all there are:
-            the builder of features keeps its cut-off.
+            the builder of features keeps its as-of time.
     """
     results, directory = all_results(root), driver_directory(root, as_of)
     return {

@@ -23,7 +23,7 @@ from nascar_assets.rules.race_day import race_day
 from nascar_assets.scenarios import RaceSetup, Scenarios
 from nascar_assets.slates.slate import Slate
 from nascar_assets.storage import DataRoot
-from nascar_assets.storage.aside import counted
+from nascar_assets.storage.overhead import counted
 
 
 def contest_rules(plan: SlatePlan) -> RuleSet:
@@ -61,7 +61,7 @@ def slate_setup(
         }
     )
     return race_setup(
-        race_to_forecast(race, field, ratings, estimated, track_values, cut_off=plan.as_of)
+        race_to_forecast(race, field, ratings, estimated, track_values, as_of=plan.as_of)
     )
 
 
@@ -110,7 +110,7 @@ def lineup_table(made: Portfolio, slate: Slate, points: npt.NDArray[np.int32]) -
             "drivers": [[slate.players[i].name for i in row] for row in made.drivers.tolist()],
             "salary": made.salaries,
             "mean_points": scores.mean(axis=0),
-            **{f"p{round(100 * q)}": grid[k] for k, q in enumerate(shares)},
+            **{f"points_p{round(100 * q)}": grid[k] for k, q in enumerate(shares)},
         }
     )
 

@@ -9,7 +9,13 @@ from datetime import datetime
 
 from nascar_assets.constraints import ConstraintCompiler, ConstraintSpec
 from nascar_assets.constraints.compiler import compile_for_state
-from nascar_assets.ontology import EntryStore, GraphEngine, OntologyState, ensure_state, open_graph
+from nascar_assets.ontology import (
+    GraphEngine,
+    OntologyState,
+    StatementStore,
+    ensure_state,
+    open_graph,
+)
 from nascar_assets.ontology.load import open_embedded
 from nascar_assets.orchestration.resources import Platform
 
@@ -17,9 +23,9 @@ ENTRIES_FOLDER = "graph/entries"
 """Where people's overrides and vetoes lie under the data root."""
 
 
-def entry_store(platform: Platform) -> EntryStore:
+def entry_store(platform: Platform) -> StatementStore:
     """People's overrides and vetoes."""
-    return EntryStore(platform.root, ENTRIES_FOLDER)
+    return StatementStore(platform.root, ENTRIES_FOLDER)
 
 
 @contextmanager

@@ -24,15 +24,15 @@ RECORDS = "store/model_version"
 
 
 def save_fit(root: DataRoot, series: str, fitted: ProcessParameters) -> str:
-    """Writes a fit under its series and cut-off; returns its path."""
-    assert fitted.cut_off is not None
-    path = f"{FITS}/{series}/{fitted.cut_off:%Y%m%dT%H%M%SZ}.json"
+    """Writes a fit under its series and as-of time; returns its path."""
+    assert fitted.as_of is not None
+    path = f"{FITS}/{series}/{fitted.as_of:%Y%m%dT%H%M%SZ}.json"
     root.write(path, _json(fitted.to_dict()))
     return path
 
 
 def stored_fits(root: DataRoot, series: str) -> list[ProcessParameters]:
-    """Every fit of a series, by cut-off; one that was changed since is refused."""
+    """Every fit of a series, by as-of time; one that was changed since is refused."""
     return [ProcessParameters.from_dict(content) for content in _stored(root, FITS, series)]
 
 
@@ -75,7 +75,7 @@ class UsedModel:
 
 
 class KnownModels:
-    """What a root holds of one series' models, read once, for any number of cut-offs."""
+    """What a root holds of one series' models, read once, for any number of as-of times."""
 
     def __init__(self, root: DataRoot, series: str) -> None:
         self._fits = stored_fits(root, series)
@@ -102,7 +102,7 @@ class KnownModels:
 
     def base(self, recipe: ModelRecipe, moment: datetime) -> ProcessParameters:
         """A recipe's race process as of a moment, before any recalibration."""
-        usable = [fit for fit in self._fits if fit.cut_off is not None and fit.cut_off <= moment]
+        usable = [fit for fit in self._fits if fit.as_of is not None and fit.as_of <= moment]
         return usable[-1] if usable and recipe.fit_process else recipe.start()
 
 

@@ -1,4 +1,4 @@
-"""The rating state of a slate's cut-off: built once in a run, read by every asset that rates."""
+"""The rating state of a slate's as-of time: built once in a run, read by every asset that rates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def state_path(slate_id: str) -> str:
 
 
 def build_rating_state(root: DataRoot, plan: SlatePlan) -> RatingState:
-    """The state that holds every race known by the plan's cut-off; stored for the run.
+    """The state that holds every race known by the plan's as-of time; stored for the run.
 
     It is the same to the byte whether it was built from nothing or from the one that was kept.
     """

@@ -95,7 +95,7 @@ class SlatePlan:
     """What one run of a slate computes from; written once, read by every asset of the run.
 
     Attributes:
-        as_of: The cut-off: nothing that became known later is used.
+        as_of: The as-of time: nothing that became known later is used.
         lock: When lineups lock, the race's start.
         settings: The portfolio's settings as TOML.
         prove: Whether the portfolio's search goes on until a bound is proven.

@@ -35,9 +35,9 @@ def dagster_home(home: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         # Earlier versions wrote the server into the file, which then failed without the setting.
         if not settings.exists() or f"env: {SETTING}" in settings.read_text():
-            aside = settings.with_suffix(f".{os.getpid()}")
-            aside.write_text(INSTANCE_SETTINGS)
-            aside.replace(settings)
+            draft = settings.with_suffix(f".{os.getpid()}")
+            draft.write_text(INSTANCE_SETTINGS)
+            draft.replace(settings)
     except OSError as error:
         raise EnvironmentFault(f"Dagster's folder {folder} cannot be made: {error}") from error
     return folder

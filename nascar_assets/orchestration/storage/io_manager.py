@@ -12,7 +12,7 @@ import polars as pl
 from nascar_assets.orchestration.metadata import table_metadata
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, scan_tables, table_path
-from nascar_assets.storage.aside import aside, counted
+from nascar_assets.storage.overhead import counted, overhead
 
 
 class ParquetTables(dg.IOManager):
@@ -32,7 +32,7 @@ class ParquetTables(dg.IOManager):
         asset = context.asset_key.path[-1]
         partition = context.partition_key if context.has_partition_key else None
         frame = obj.collect(engine="streaming") if isinstance(obj, pl.LazyFrame) else obj
-        with aside("store"):
+        with overhead("store"):
             size = self._write(asset, partition, frame)
             context.add_output_metadata(table_metadata(frame, size=size))
 

@@ -23,7 +23,7 @@ from dagster._core.storage.schedules import SqliteScheduleStorage
 from sqlalchemy.pool import QueuePool
 
 from nascar_assets.orchestration.storage.postgres_storage import postgres_storage
-from nascar_assets.storage.aside import aside
+from nascar_assets.storage.overhead import overhead
 
 _wait_seconds = 60.0
 
@@ -64,7 +64,7 @@ def _engine_of_process(conn_string: str, _process: int) -> db.Engine:
 
 @contextmanager
 def _transaction(conn_string: str) -> Iterator[db.Connection]:
-    with aside("log"), _engine(conn_string).connect() as connection, connection.begin():
+    with overhead("log"), _engine(conn_string).connect() as connection, connection.begin():
         yield connection
 
 

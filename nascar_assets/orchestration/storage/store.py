@@ -8,7 +8,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.storage import DataRoot
-from nascar_assets.storage.aside import counted
+from nascar_assets.storage.overhead import counted
 
 _SUFFIX = ".parquet"
 

@@ -12,10 +12,10 @@ from typing import Literal, ParamSpec, TypeVar, get_args
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Beside = Literal["store", "drawing", "log", "loading"]
+OverheadKind = Literal["store", "drawing", "log", "loading"]
 """Reading and writing the data root; pictures and pages; Dagster's own records; programs."""
 
-KINDS: tuple[Beside, ...] = get_args(Beside)
+KINDS: tuple[OverheadKind, ...] = get_args(OverheadKind)
 
 
 class _Spent(threading.local):
@@ -27,7 +27,7 @@ class _Spent(threading.local):
 _spent = _Spent()
 
 
-class aside:
+class overhead:
     """Counts the time inside as spent beside computing.
 
     Inside another one it counts as that one's, so that no second is counted twice. Each thread
@@ -39,7 +39,7 @@ class aside:
 
     __slots__ = ("_kind", "_started")
 
-    def __init__(self, kind: Beside) -> None:
+    def __init__(self, kind: OverheadKind) -> None:
         self._kind = kind
         self._started = 0.0
 
@@ -58,13 +58,13 @@ class aside:
             _spent.seconds[self._kind] += time.perf_counter() - self._started
 
 
-def counted(kind: Beside) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Counts the time of every call of a function; see `aside`."""
+def counted(kind: OverheadKind) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Counts the time of every call of a function; see `overhead`."""
 
     def around(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
         def timed(*args: P.args, **kwargs: P.kwargs) -> R:
-            with aside(kind):
+            with overhead(kind):
                 return function(*args, **kwargs)
 
         return timed
@@ -72,6 +72,6 @@ def counted(kind: Beside) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return around
 
 
-def seconds_aside() -> dict[Beside, float]:
+def overhead_seconds() -> dict[OverheadKind, float]:
     """Seconds that this thread has spent beside computing since it began, by kind."""
     return dict(_spent.seconds)
