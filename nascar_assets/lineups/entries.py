@@ -1,4 +1,4 @@
-"""Entries files (`DKEntries.csv`): read, filled and mended with every other byte kept."""
+"""Entries files of DraftKings and FanDuel: read, filled and mended with every other byte kept."""
 
 from __future__ import annotations
 
@@ -12,11 +12,20 @@ from nascar_assets.errors import InputError
 from nascar_assets.files import column_key, id_cell
 from nascar_assets.lineups.legality import check_lineups, lineup_problems
 from nascar_assets.lineups.raw_csv import RawCsv, read_raw
-from nascar_assets.lineups.upload import player_cell, player_of_cell, split_cell, upload_header
+from nascar_assets.lineups.upload import player_cell, player_of_cell, split_cell
 from nascar_assets.slates.slate import Slate
 
-_LEAD = ("Entry ID", "Contest Name", "Contest ID", "Entry Fee")
-_FIRST = len(_LEAD)
+# Columns before the drivers', a driver's column, and two by which the pool in the file is known.
+_COLUMNS = {
+    "dk": (("Entry ID", "Contest Name", "Contest ID", "Entry Fee"), "D", ("Name + ID", "ID")),
+    "fd": (
+        ("entry_id", "contest_id", "contest_name", "entry_fee"),
+        "Driver",
+        ("Player ID + Player Name", "Id"),
+    ),
+}
+_SITES = {"dk": "DraftKings", "fd": "FanDuel"}
+_FIRST = 4
 
 
 class LockedEntry(InputError):
@@ -200,8 +209,21 @@ def _places(now: list[int], wanted: list[int]) -> dict[int, int]:
 def _checked(content: bytes, slate: Slate, file: str) -> RawCsv:
     raw = read_raw(content, file=file)
     header = [raw.rows[0].value(i).strip() for i in range(len(raw.rows[0].cells))]
-    wanted = [*_LEAD, *upload_header(slate)]
-    if [*map(column_key, header[: len(wanted)])] != [*map(column_key, wanted)]:
+    keys, site = [*map(column_key, header)], slate.rules.site
+    for other, (lead, _, _) in _COLUMNS.items():
+        if other != site and keys[:_FIRST] == [*map(column_key, lead)]:
+            raise InputError(
+                f"This is an entries file of {_SITES[other]}; slate {slate.slate_id} is of "
+                f"{_SITES[site]}.",
+                file=file,
+                row=1,
+                field=header[0],
+                remedy=f"Name the slate of {_SITES[other]}, or use the entries file of "
+                f"{_SITES[site]}.",
+            )
+    lead, driver, _ = _COLUMNS[site]
+    wanted = [*lead, *[driver] * slate.rules.roster_size]
+    if keys[: len(wanted)] != [*map(column_key, wanted)]:
         raise InputError(
             f"the header does not begin with {','.join(wanted)}.",
             file=file,
@@ -229,10 +251,11 @@ def _checked(content: bytes, slate: Slate, file: str) -> RawCsv:
 def _check_pool(raw: RawCsv, slate: Slate, file: str, first: int) -> None:
     """Refuses a file whose player pool is another slate's."""
     column = start = None
+    both, alone = map(column_key, _COLUMNS[slate.rules.site][2])
     for number, row in enumerate(raw.rows):
-        values = [row.value(i).strip() for i in range(first, len(row.cells))]
-        if "Name + ID" in values and "ID" in values:
-            column, start = first + values.index("ID"), number
+        values = [column_key(row.value(i)) for i in range(first, len(row.cells))]
+        if both in values and alone in values:
+            column, start = first + values.index(alone), number
             break
     if column is None or start is None:
         return
@@ -257,20 +280,21 @@ def _check_pool(raw: RawCsv, slate: Slate, file: str, first: int) -> None:
 def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[ContestEntry, ...]:
     entries = []
     seen: dict[str, int] = {}
+    lead, driver, _ = _COLUMNS[slate.rules.site]
+    keys = [*map(column_key, lead)]
+    contest, name = keys.index("contestid"), keys.index("contestname")
     for number, row in enumerate(raw.rows[1:], start=2):
-        entry_id = id_cell(row.value(0).strip(), file, number, "Entry ID")
+        entry_id = id_cell(row.value(0).strip(), file, number, lead[0])
         if not entry_id:
             continue
         if not entry_id.isdigit():
-            raise InputError(
-                f"{entry_id!r} is no entry id.", file=file, row=number, field="Entry ID"
-            )
+            raise InputError(f"{entry_id!r} is no entry id.", file=file, row=number, field=lead[0])
         if entry_id in seen:
             raise InputError(
                 f"entry {entry_id} is in row {seen[entry_id]} already.",
                 file=file,
                 row=number,
-                field="Entry ID",
+                field=lead[0],
             )
         seen[entry_id] = number
         cells = [row.value(_FIRST + i).strip() for i in range(slate.rules.roster_size)]
@@ -283,18 +307,18 @@ def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[ContestEntry, ...]:
                     f"entry {entry_id} is half filled: {len(filled)} of {len(cells)} drivers.",
                     file=file,
                     row=number,
-                    field=f"D {empty + 1}",
+                    field=f"{driver} {empty + 1}",
                 )
             lineup = tuple(
-                player_of_cell(slate, cell, file=file, row=number, field=f"D {place}")
+                player_of_cell(slate, cell, file=file, row=number, field=f"{driver} {place}")
                 for place, cell in enumerate(cells, start=1)
             )
         entries.append(
             ContestEntry(
                 row=number,
                 entry_id=entry_id,
-                contest_id=id_cell(row.value(2).strip(), file, number, "Contest ID"),
-                contest_name=row.value(1).strip(),
+                contest_id=id_cell(row.value(contest).strip(), file, number, lead[contest]),
+                contest_name=row.value(name).strip(),
                 entry_fee=row.value(3).strip(),
                 lineup=lineup,
                 locked=any(split_cell(cell)[1] for cell in filled),

@@ -33,10 +33,10 @@ class RawRow:
         return raw
 
     def replace(self, column: int, content: str) -> None:
-        """Puts new content into a cell, quoted only where it has to be (for any delimiter)."""
+        """Puts new content into a cell, quoted where the cell was or has to be (any delimiter)."""
         while len(self.cells) <= column:
             self.cells.append("")
-        if any(ch in content for ch in ',;\t"\r\n'):
+        if self.cells[column].startswith('"') or any(ch in content for ch in ',;\t"\r\n'):
             content = '"' + content.replace('"', '""') + '"'
         self.cells[column] = content
 

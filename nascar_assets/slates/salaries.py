@@ -89,6 +89,11 @@ class SalaryFile:
     race_key: str | None = None
     notices: tuple[str, ...] = ()
 
+    @property
+    def has_ids(self) -> bool:
+        """Whether the file holds the site's ids; without them drivers go by name."""
+        return any(row.site_id != row.name for row in self.rows)
+
 
 def read_salaries(data: bytes, filename: str) -> SalaryFile:
     """Reads a salary export of DraftKings (older and later forms) or FanDuel.

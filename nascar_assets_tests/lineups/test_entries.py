@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.lineups import LockedEntry, fill_entries, read_entries, write_entries
 from nascar_assets.lineups.entries import locked_notices
 from nascar_assets.lineups.raw_csv import read_raw
+from nascar_assets.rules import rule_set
 from nascar_assets_tests.lineups.slates import made_slate
 
 SLATE = made_slate([8000] * 9)
@@ -182,3 +185,36 @@ def test_ids_that_a_spreadsheet_rounded_are_refused_and_others_read():
 def test_an_entries_file_far_too_large_is_refused():
     with pytest.raises(InputError, match="more than 20,000 rows"):
         read_entries(entries_file(1) + b"\n" * 20_001, SLATE)
+
+
+def fanduels_file(*pool):
+    head = '"entry_id","contest_id","contest_name","entry_fee","Driver","Driver","Driver","Driver",'
+    lines = [head + '"Driver","","Instructions"']
+    lines += [f'"{i}","119001-2790","One, two","0.25","","","","","","","Do it"' for i in (36, 37)]
+    return ("\n".join([*lines, *pool]) + "\n").encode()
+
+
+FANDUEL = made_slate([8000] * 9, rules=rule_set("fd-classic", date(2026, 3, 15)))
+
+
+def test_a_fanduel_file_is_filled_with_every_other_byte_kept():
+    lineups = LINEUPS[:2, :5]
+    filled = fill_entries(fanduels_file(), FANDUEL, lineups, file="entries.csv")
+    expected = fanduels_file().decode()
+    for lineup in lineups.tolist():
+        cells = ",".join(f'"900{i}:Driver A{chr(65 + i)}"' for i in lineup)
+        expected = expected.replace('"0.25","","","","","",', f'"0.25",{cells},', 1)
+    assert filled == expected.encode()
+    entry = read_entries(filled, FANDUEL)[1]
+    assert entry.lineup == tuple(lineups[1].tolist())
+    assert (entry.contest_id, entry.contest_name) == ("119001-2790", "One, two")
+
+
+def test_an_entries_file_of_the_other_site_or_slate_is_refused_by_name():
+    with pytest.raises(InputError, match=r"row 1.*entries file of FanDuel; slate .* of DraftKings"):
+        read_entries(fanduels_file(), SLATE, file="entries.csv")
+    with pytest.raises(InputError, match=r"row 1.*entries file of DraftKings; slate .* of FanDuel"):
+        read_entries(entries_file(), FANDUEL)
+    pool = ["," * 11 + '"Player ID + Player Name","Id"', "," * 11 + '"1-2:Else","1-2"']
+    with pytest.raises(InputError, match="not that of slate"):
+        read_entries(fanduels_file(*pool), FANDUEL)

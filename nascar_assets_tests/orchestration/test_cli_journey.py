@@ -106,7 +106,7 @@ def test_a_slate_from_salary_file_to_upload(nascar: Nascar, world: World) -> Non
     assert [(item["slate"], item["state"]) for item in listed] == [(world.slate, "ready")]
     upload = list(csv.reader(io.StringIO(Path(result["paths"]["upload"]).read_text())))
     wanted = {
-        tuple(sorted(f"{d['name']} ({d['dk_id']})" for d in lineup["drivers"]))
+        tuple(sorted(f"{d['name']} ({d['site_id']})" for d in lineup["drivers"]))
         for lineup in result["lineups"]
     }
     assert {tuple(sorted(row[:6])) for row in upload[1:]} == wanted

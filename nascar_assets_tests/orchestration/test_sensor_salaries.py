@@ -157,12 +157,39 @@ def test_a_salary_file_far_too_large_is_refused_unread(
     stand_at(monkeypatch, "2026-02-11")
     path = drop(races, "DKSalaries.csv", b"")
     with path.open("r+b") as file:
-        file.truncate(3_000_000_000)  # no disk is filled, and reading it would fill the memory
+        file.truncate(5_000_000)
     moment = time.time() - 60
     os.utime(path, (moment, moment))
     ticker = Ticker(races)
     assert ticker.tick("landing_salaries") == []
     assert "above the limit of 4,000,000" in ticker.skipped
+    refused = races / "quarantine/salaries"
+    assert [path.name for path in refused.iterdir()] == ["DKSalaries.csv.report.json"]
+    report = json.loads((refused / "DKSalaries.csv.report.json").read_text())
+    assert (report["bytes"], report["sha256"]) == (5_000_000, None)
+    assert "above the limit" in report["reason"]
+
+
+@pytest.mark.usefixtures("race_week")
+def test_a_file_without_ids_does_not_replace_one_with_them(
+    races: Path, sample_folder: tuple[Sample, Path]
+) -> None:
+    name, data = salaries(sample_folder)
+    kept = drop(races, name, data, minutes_ago=2)
+    Ticker(races).tick("landing_salaries")
+    rows = csv.DictReader(io.StringIO(data.decode()))
+    out = io.StringIO()
+    wanted = ["Position", "Name", "Salary", "Game Info", "AvgPointsPerGame"]
+    writer = csv.DictWriter(out, wanted, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    drop(races, f"older-form-{name}", out.getvalue().encode())
+    ticker = Ticker(races)
+    ticker.tick("landing_salaries")
+    registration = Registration.load(DataRoot(str(races)), SLATE)
+    assert registration.salary_path.endswith(kept.name)
+    report = races / f"quarantine/salaries/older-form-{name}.report.json"
+    assert "that file stays" in json.loads(report.read_text())["reason"]
 
 
 def test_an_unknown_race_waits_until_the_schedule_has_it(

@@ -184,12 +184,22 @@ def _keep(root: DataRoot, path: str, registration: Registration) -> None:
 
 
 def _quarantine(root: DataRoot, path: str, digest: str, reason: str) -> None:
-    """Keeps a copy of a refused file beside the report; the file itself stays for its owner."""
-    data = None if unread_size(digest) else _as_seen(root, path, digest)
-    if data is None:
-        return
+    """Keeps a copy of a refused file beside the report; the file itself stays for its owner.
+
+    One that was too large to be read has the report alone.
+    """
+    size, data = unread_size(digest), None
+    if not size:
+        data = _as_seen(root, path, digest)
+        if data is None:
+            return
     name = path.rsplit("/", 1)[-1]
-    report = {"file": path, "reason": reason, "bytes": len(data), "sha256": digest}
+    report = {
+        "file": path,
+        "reason": reason,
+        "bytes": size or len(data or b""),
+        "sha256": None if size else digest,
+    }
     set_aside(root, f"{QUARANTINE}/{name}", data, report)
 
 

@@ -197,7 +197,27 @@ def place_slate(
         contest=contest,
         race_notice=notice,
     )
+    if not read.has_ids and registration.slate_id in registered_slates(root):
+        _refuse_loss_of_ids(root, Registration.load(root, registration.slate_id), read.filename)
     return registration, [*([notice] if notice else []), *built.notices]
+
+
+def _refuse_loss_of_ids(root: DataRoot, there: Registration, file: str) -> None:
+    """Keeps a slate's salaries with ids from being replaced by a file without."""
+    from nascar_assets.slates.salaries import read_salaries
+
+    try:
+        before = read_salaries(there.salaries(root), there.salary_path)
+    except InputError:
+        return  # nothing that can be read is lost
+    if before.has_ids:
+        raise InputError(
+            f"The file has no column of ids, and {there.slate_id} has a file with them "
+            f"({before.filename}): without ids no lineups can be entered, and that file stays.",
+            file=file,
+            field="ID",
+            remedy="Download the salaries again, with ids (columns Name + ID and ID).",
+        )
 
 
 def _entered(root: DataRoot, race_key: str, now: datetime) -> DriverDirectory | None:
@@ -434,7 +454,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
                     {
                         "driver_id": driver,
                         "name": players[driver].name,
-                        "dk_id": players[driver].site_id,
+                        "site_id": players[driver].site_id,
                         "salary": players[driver].salary,
                         "mean_points": round(chosen_by[driver], 4),
                     }
