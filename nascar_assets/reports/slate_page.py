@@ -113,8 +113,8 @@ def _forecast_rows(report: SlateReport) -> tuple[list[dict[str, Any]], drawings.
         drawing = Markup("")
         if row["driver_id"] in masses:
             label = (
-                f"{row['driver_name']}: 80% of scenarios between {decimal(row['p10'])} and "
-                f"{decimal(row['p90'])} points, median {decimal(row['p50'])}"
+                f"{row['driver_name']}: 80% of scenarios between {decimal(row['points_p10'])} and "
+                f"{decimal(row['points_p90'])} points, median {decimal(row['points_p50'])}"
             )
             # The drawing escapes its label itself.
             drawing = Markup(
