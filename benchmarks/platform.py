@@ -26,13 +26,13 @@ import polars as pl
 
 from nascar_assets.feed.paths import weekend_path
 from nascar_assets.feed.schemas import SCHEDULE
-from nascar_assets.orchestration.automation.conditions import AS_OF_TABLES
 from nascar_assets.orchestration.automation.seen_races import WHOLE
 from nascar_assets.orchestration.automation.sensor_feed import decide_feed
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races, run_races
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import stored_partitions
+from nascar_assets.orchestration.tables import AS_OF_TABLES
 from nascar_assets.sample import generate_sample, write_sample
 from nascar_assets.storage import DataRoot
 

@@ -18,7 +18,7 @@ from nascar_assets.orchestration.assets import (
     slate_telemetry,
 )
 from nascar_assets.orchestration.assets.slate_assets import slate_executor
-from nascar_assets.telemetry.sources import TABLES
+from nascar_assets.orchestration.tables import RACE_TABLES
 
 schedule_job = dg.define_asset_job(
     "schedule_job",
@@ -29,7 +29,7 @@ schedule_job = dg.define_asset_job(
 
 race_job = dg.define_asset_job(
     "race_job",
-    selection=["race_files", "laps", "lap_features", *sorted(TABLES)],
+    selection=["race_files", *sorted(RACE_TABLES)],
     description="One race's files to its tables.",
     executor_def=dg.in_process_executor,
 )

@@ -13,8 +13,8 @@ import pytest
 
 from nascar_assets.orchestration.automation.freshness import slate_staleness
 from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
-from nascar_assets.orchestration.commands.slate import read_slate
 from nascar_assets.orchestration.inputs.past import known_entries
+from nascar_assets.orchestration.inputs.registering import read_slate
 from nascar_assets.orchestration.inputs.slate_plan import Registration
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.conftest import World

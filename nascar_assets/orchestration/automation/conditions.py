@@ -17,13 +17,7 @@ from typing import Any
 import dagster as dg
 
 from nascar_assets.orchestration.automation.freshness import POLICIES
-from nascar_assets.telemetry.sources import TABLES
-
-RACE_TABLES = TABLES | {"laps", "lap_features"}
-AS_OF_TABLES = frozenset({"race_features", "driver_ratings", "track_profiles"})
-"""What is made of earlier races as of a race's start."""
-
-GRAPH_TABLES = frozenset({"driver_values", "track_values", "veto_rules", "ontology_graph"})
+from nascar_assets.orchestration.tables import GRAPH_TABLES, RACE_TABLES
 
 
 def race_condition() -> dg.AutomationCondition[Any]:

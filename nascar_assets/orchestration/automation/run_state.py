@@ -9,8 +9,8 @@ from enum import Enum
 
 import dagster as dg
 
-from nascar_assets.orchestration.automation.conditions import AS_OF_TABLES, RACE_TABLES
 from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
+from nascar_assets.orchestration.tables import AS_OF_TABLES, RACE_TABLES
 from nascar_assets.orchestration.tags import AT, ATTEMPT, FOR, LOST, PARTITION, RUN_KEY, SALARIES
 
 MOST_ATTEMPTS = {"true": 5, "machine": 7}

@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from nascar_assets.orchestration.automation.conditions import RACE_TABLES
 from nascar_assets.orchestration.automation.race_decisions import (
     Batch,
     LandedRace,
@@ -32,6 +31,7 @@ from nascar_assets.orchestration.partitions import RACES, RANGE_START, range_tag
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races
 from nascar_assets.orchestration.storage.quarantine import refused_strays
+from nascar_assets.orchestration.tables import RACE_TABLES
 from nascar_assets.orchestration.tags import (
     ASIDE,
     BACKFILL,

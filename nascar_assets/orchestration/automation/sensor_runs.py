@@ -7,7 +7,6 @@ import dagster as dg
 
 from nascar_assets.errors import causes
 from nascar_assets.orchestration import jobs
-from nascar_assets.orchestration.automation.conditions import GRAPH_TABLES, RACE_TABLES
 from nascar_assets.orchestration.automation.notify import Notice, notifiers, notify_all
 from nascar_assets.orchestration.automation.run_state import (
     IN_FLIGHT,
@@ -17,6 +16,7 @@ from nascar_assets.orchestration.automation.run_state import (
 from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.tables import GRAPH_TABLES, RACE_TABLES
 from nascar_assets.orchestration.tags import (
     AT,
     ATTEMPT,

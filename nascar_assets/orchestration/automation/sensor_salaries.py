@@ -153,7 +153,7 @@ def _as_seen(root: DataRoot, path: str, digest: str) -> bytes | None:
 def _read(
     root: DataRoot, file: SalaryLanded, now: datetime, made: dict[str, Registration]
 ) -> Outcome | None:
-    from nascar_assets.orchestration.commands.slate import RaceNotFound, place_slate
+    from nascar_assets.orchestration.inputs.registering import RaceNotFound, place_slate
     from nascar_assets.orchestration.storage.store import MissingPartition
     from nascar_assets.slates.salaries import read_salaries
 
