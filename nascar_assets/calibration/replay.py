@@ -76,6 +76,7 @@ def replay(
     lineups: Sequence[Sequence[str]] = (),
     optimum: Sequence[str] | None = None,
     names: Mapping[str, str] | None = None,
+    absent: Mapping[str, str] | None = None,
 ) -> Replay:
     """Compare a sealed forecast with what happened.
 
@@ -86,6 +87,8 @@ def replay(
         lineups: Driver ids of each lineup.
         optimum: Driver ids of the best legal lineup in hindsight, from the optimiser.
         names: Driver names by id.
+        absent: Why drivers who were neither forecast nor raced did not, by id; a lineup may hold
+            them.
 
     Raises:
         InputError: If forecast and outcome do not fit, or a lineup holds a driver of
@@ -100,7 +103,10 @@ def replay(
         )
     values, truth = (np.asarray(array, np.float64) for array in pairing.variables["points"])
     metrics = compute_all_metrics(scenarios, outcomes, rules=rules, missing="exclude")
-    known = (pairing.driver_ids, pairing.excluded)
+    held = {driver for lineup in lineups for driver in lineup}
+    gone = {driver: why for driver, why in (absent or {}).items() if driver in held}
+    excluded = {**gone, **pairing.excluded}
+    known = (pairing.driver_ids, excluded)
     table = _lineups(lineups, *known, values, truth)
     best = None
     if table["points"].count():
@@ -120,7 +126,7 @@ def replay(
         lineups=table,
         best=best,
         optimum=hindsight,
-        excluded=pairing.excluded,
+        excluded=excluded,
     )
 
 

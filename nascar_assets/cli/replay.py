@@ -27,6 +27,8 @@ def replay(
 
     out = Output(as_json)
     found = replay_slate(home, slate, standings)
+    for notice in found["notices"]:
+        out.notice(notice)
     out.table(
         f"{slate}: drivers, the most surprising first",
         ["driver", "expected points", "points", "percentile", "surprise (bits)"],
@@ -43,7 +45,7 @@ def replay(
     )
     out.table(
         "Lineups",
-        ["lineup", "expected points", "points", "percentile", "forecast rank", "rank"],
+        ["lineup", "expected points", "points", "percentile", "forecast rank", "rank", "entries"],
         [
             (
                 str(row["lineup"]),
@@ -52,6 +54,7 @@ def replay(
                 row["percentile"],
                 row["forecast_rank"],
                 row["rank"],
+                row["entries"],
             )
             for row in found["lineups"]
         ],

@@ -54,7 +54,7 @@ def contest_aftermath(
     Args:
         points: [S, N] points as integers.
         slate: The slate.
-        lineups: [n, K] the portfolio.
+        lineups: [n, K] the portfolio, indices into `slate.everyone`.
         standings: The finished contest.
         settings: The portfolio's settings, for given ownerships and factors on points.
         payouts: The contest's prizes; returns are compared where they and its fee are known.
@@ -78,7 +78,8 @@ def contest_aftermath(
             f"{len(keys) - len(entered)} of the {len(keys)} lineups are not in the standings."
         )
     contest = simulated = None
-    settled = settled_scenarios(scaled)
+    # Who does not race may have been entered, and scores nothing.
+    settled = np.pad(settled_scenarios(scaled), ((0, 0), (0, len(slate.absent))))
     if payouts is None or payouts.entry_fee_cents is None:
         notices.append(
             "No payout table with an entry fee is known for this contest: returns are not "

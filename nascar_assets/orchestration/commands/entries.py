@@ -16,7 +16,7 @@ from nascar_assets.lineups.entries import locked_notices
 from nascar_assets.orchestration.commands.files import read_file, write_file
 from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
 from nascar_assets.orchestration.inputs.slate_change import read_whole
-from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows, load_lineups
+from nascar_assets.orchestration.inputs.slate_lineups import keep_entered, lineup_rows, load_lineups
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table
@@ -61,16 +61,14 @@ def fill(
     content = read_file(source)
     filled = fill_entries(content, slate, rows, contest_id=contest_id, file=source.name)
     contests: dict[tuple[str, str], int] = {}
-    entries = [
-        entry
-        for entry in read_entries(filled, slate, file=source.name)
-        if contest_id is None or entry.contest_id == contest_id
-    ]
+    held = read_entries(filled, slate, file=source.name)
+    entries = [entry for entry in held if contest_id is None or entry.contest_id == contest_id]
     for entry in entries:
         if not entry.locked:
             key = (entry.contest_id, entry.contest_name)
             contests[key] = contests.get(key, 0) + 1
     write_file(out, filled)
+    keep_entered(root, slate, held)
     notices = locked_notices(entries) + tuple(
         f"Contest {number} ({name}): {count} of the portfolio's {len(rows)} lineups."
         for (number, name), count in contests.items()
@@ -103,4 +101,5 @@ def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path
         file=source.name,
     )
     write_file(out, done.content)
+    keep_entered(root, slate, read_entries(done.content, slate, file=source.name))
     return EntriesOutcome(done.entries, done.changes, done.notices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from nascar_assets.orchestration.inputs.forecasting import load_scenarios, playe
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 from nascar_assets.orchestration.inputs.slate_change import read_whole
-from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows, load_lineups
+from nascar_assets.orchestration.inputs.slate_lineups import load_entered, load_lineups
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table
@@ -33,6 +34,9 @@ from nascar_assets.storage import DataRoot
 @read_whole
 def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dict[str, Any]:
     """The stored forecast of a slate against its race's outcome.
+
+    Lineups that entries files were filled or swapped with follow those of the newest portfolio;
+    where there are such files, the best lineup is the best of those that they hold.
 
     Args:
         home: The data root.
@@ -51,16 +55,42 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
             remedy="Sync the feed after the race (nascar sync).",
         )
     slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
-    lineups = load_lineups(root, plan)
-    names = {player.driver_id: player.name for player in slate.players}
+    names = dict(results.select("driver_id", "driver_name").iter_rows())
+    names |= {player.driver_id: player.name for player in slate.everyone}
+    lineups = load_lineups(root, plan)["driver_ids"].to_list()
+    portfolio = {frozenset(ids) for ids in lineups}
+    place = {player.driver_id: at for at, player in reversed(list(enumerate(slate.everyone)))}
+    written = list(load_entered(root, slate_id).values())
+    entered = [ids for ids in written if place.keys() >= set(ids)]
+    held = Counter(map(frozenset, entered))
+    notices = []
+    if len(entered) < len(written):
+        notices.append(
+            f"{len(written) - len(entered)} of the {len(written)} entries that were filled hold "
+            "drivers whom the newest salary file does not have, and are left out."
+        )
+    others = {frozenset(ids): ids for ids in entered if frozenset(ids) not in portfolio}
+    if others:
+        notices.append(
+            f"Lineups from {len(lineups) + 1} on were entered, swapped or before the newest run, "
+            "and are not in its portfolio."
+        )
+    lineups += others.values()
     found = replay(
         load_scenarios(root, slate_id),
         results,
         rules=slate.rules,
-        lineups=lineups["driver_ids"].to_list(),
+        lineups=lineups,
         optimum=hindsight(slate, results),
         names=names,
+        absent={player.driver_id: f"does not race ({player.reason})" for player in slate.absent},
     )
+    compared = [
+        {**row, "entries": held[frozenset(row["drivers"])] if held else None}
+        for row in found.lineups.iter_rows(named=True)
+    ]
+    own = [row for row in compared if row["points"] is not None and row["entries"] != 0]
+    best = max(own, key=lambda row: (row["points"], -row["lineup"]), default=None)
     answer: dict[str, Any] = {
         "slate": slate_id,
         "race": plan.race_key,
@@ -69,16 +99,16 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
             name: value for name, value in found.metrics.items() if isinstance(value, int | float)
         },
         "drivers": found.drivers.to_dicts(),
-        "lineups": found.lineups.to_dicts(),
-        "best": dict(found.best) if found.best else None,
+        "lineups": compared,
+        "best": {key: best[key] for key in found.best} if best and found.best else None,
         "optimum": dict(found.optimum) if found.optimum else None,
         "excluded": dict(found.excluded),
         "not_compared": {names.get(driver, driver): why for driver, why in found.excluded.items()},
+        "notices": notices,
     }
     if standings is not None:
-        answer["contest"] = _contest(
-            root, plan, slate, lineup_rows(lineups, slate), standings, results
-        )
+        rows = [[place[driver] for driver in ids] for ids in lineups]
+        answer["contest"] = _contest(root, plan, slate, rows, standings, results)
     return answer
 
 
@@ -140,6 +170,9 @@ def _contest(
         seed=plan.seed,
     )
     review = after.review
+    drafted = review.drivers.filter(
+        pl.col("realised_ownership") > 0, ~pl.col("driver_id").is_in(results["driver_id"].to_list())
+    ).select("name", "realised_ownership")
     won: list[int | None] = [*review.realised_cents.tolist()] or [None] * len(after.entered)
     simulated = review.simulated
     points = {tuple(sorted(row)): at for at, row in enumerate(read.lineups.tolist())}
@@ -166,7 +199,13 @@ def _contest(
             {key: _known(value) for key, value in row.items()}
             for row in review.drivers.iter_rows(named=True)
         ],
-        "notices": list(after.notices),
+        "notices": [
+            *after.notices,
+            *(
+                f"{name} did not race, and was in {share:.1%} of the entries."
+                for name, share in drafted.iter_rows()
+            ),
+        ],
     }
 
 

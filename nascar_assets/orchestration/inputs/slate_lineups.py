@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.lineups.entries import Entry
 from nascar_assets.orchestration.inputs.slate_change import (
     has_begun_anew,
     refuse_mixture,
@@ -81,3 +83,23 @@ def lineup_rows(lineups: pl.DataFrame, slate: Slate) -> list[list[int]]:
             remedy=f"Run it again with nascar slate run {slate.slate_id}.",
         )
     return [[place[driver] for driver in ids] for ids in lineups["driver_ids"].to_list()]
+
+
+def _entered_path(slate_id: str) -> str:
+    return f"slates/{slate_id}/entered.json"
+
+
+def keep_entered(root: DataRoot, slate: Slate, entries: Iterable[Entry]) -> None:
+    """Keeps what the entries of a file hold as it was written; of each entry the newest counts."""
+    held = {
+        entry.entry_id: [slate.everyone[i].driver_id for i in entry.lineup]
+        for entry in entries
+        if entry.lineup
+    }
+    kept = json.dumps({**load_entered(root, slate.slate_id), **held})
+    root.write(_entered_path(slate.slate_id), kept.encode())
+
+
+def load_entered(root: DataRoot, slate_id: str) -> Mapping[str, list[str]]:
+    """Driver ids by entry, as entries files were last written for a slate; later runs leave it."""
+    return dict(json.loads(root.read(_entered_path(slate_id)) or b"{}"))
