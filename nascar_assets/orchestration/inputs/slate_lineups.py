@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups.entries import Entry
+from nascar_assets.lineups.entries import ContestEntry
 from nascar_assets.orchestration.inputs.slate_change import (
     has_begun_anew,
     refuse_mixture,
@@ -89,7 +89,7 @@ def _entered_path(slate_id: str) -> str:
     return f"slates/{slate_id}/entered.json"
 
 
-def keep_entered(root: DataRoot, slate: Slate, entries: Iterable[Entry]) -> None:
+def keep_entered(root: DataRoot, slate: Slate, entries: Iterable[ContestEntry]) -> None:
     """Keeps what the entries of a file hold as it was written; of each entry the newest counts."""
     held = {
         entry.entry_id: [slate.everyone[i].driver_id for i in entry.lineup]
