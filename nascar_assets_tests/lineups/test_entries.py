@@ -17,7 +17,7 @@ from nascar_assets.rules import rule_set
 from nascar_assets_tests.lineups.slates import made_slate
 
 SLATE = made_slate([8000] * 9)
-HEADER = "Entry ID,Contest Name,Contest ID,ContestEntry Fee,D,D,D,D,D,D,,Instructions"
+HEADER = "Entry ID,Contest Name,Contest ID,Entry Fee,D,D,D,D,D,D,,Instructions"
 LINEUPS = np.array([[0, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6], [3, 4, 5, 6, 7, 8]])
 CELLS = ",".join(f"Driver A{c} (900{i})" for i, c in enumerate("ABCDEF"))
 

@@ -25,7 +25,7 @@ ASKED = {
     "drivers": {NAMES[3]: {"max_exposure": 0.5}, NAMES[9]: {"min_exposure": 0.25}},
 }
 PORTFOLIO = build_portfolio(POINTS, SLATE, ASKED).drivers
-HEADER = "Entry ID,Contest Name,Contest ID,ContestEntry Fee,D,D,D,D,D,D,,Instructions"
+HEADER = "Entry ID,Contest Name,Contest ID,Entry Fee,D,D,D,D,D,D,,Instructions"
 
 
 def empty_file(*contests):
