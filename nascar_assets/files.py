@@ -47,8 +47,10 @@ _OTHERS = (
     (b"\x1f\x8b", "is compressed by gzip", "Unpack it, and use the CSV file in it."),
     (b"\xd0\xcf\x11\xe0", "is a spreadsheet's own file", "Save it as CSV (UTF-8)."),
     (b"%PDF", "is a PDF", "Download the CSV file."),
-    (b"<", "is a web page and no CSV file", "Log in to the site and download the file again."),
 )
+# Blanks of web pages and typesetting, and marks that no one sees.
+_BLANKS = re.compile("[\u00a0\u2007\u2009\u202f]")
+_UNSEEN = re.compile("[\u200b\u2060\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,12 @@ def read_text(
         )
     if not text.strip():
         raise InputError("The file is empty.", file=file, remedy="Download it again.")
+    if text.lstrip().startswith("<"):
+        raise InputError(
+            "The file is a web page and no CSV file.",
+            file=file,
+            remedy="Log in to the site and download the file again.",
+        )
     return GivenText(text, file, encoding, mark)
 
 
@@ -265,12 +273,17 @@ def _too_many_rows(file: str, limits: Limits) -> InputError:
 def read_rows(given: GivenText, *, limits: Limits = SMALL) -> Iterator[tuple[int, list[str]]]:
     """The records that are not blank, each with the line on which it begins; cells without blanks.
 
+    Blanks that do not break count as plain ones, and marks that no one sees are left out.
+
     Raises:
         InputError: If there are more or wider rows than the limits let, or a quote is not closed.
     """
     check_lines(given, limits)
     delimiter = given.delimiter
-    reader = csv.reader(io.StringIO(given.text, newline=""), strict=True, delimiter=delimiter)
+    text = given.text
+    if not text.isascii():
+        text = _UNSEEN.sub("", _BLANKS.sub(" ", text))
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     line = 1
     while True:
         try:
@@ -347,6 +360,7 @@ def id_cell(cell: str, file: str, row: int, field: str) -> str:
     Raises:
         InputError: If digits were lost.
     """
+    cell = plain_cell(cell)
     if cell.isdecimal():
         return cell
     if lost_digits(cell):

@@ -149,3 +149,18 @@ def test_ids_are_read_where_no_digit_is_lost(cell, site_id):
 def test_ids_that_lost_digits_are_refused(cell):
     with pytest.raises(InputError, match=r"row 2, field ID.*saved by a spreadsheet.*lost digits"):
         id_cell(cell, "a.csv", 2, "ID")
+
+
+def test_blanks_that_do_not_break_and_marks_that_no_one_sees_are_plain():
+    text = "\ufeff\ufeffplaces,prize\n2nd\u00a0\u2013\u00a01\u202f400th,$2\u00a0000\u200b\n"
+    assert rows(text.encode()) == [["places", "prize"], ["2nd \u2013 1 400th", "$2 000"]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_web_page_is_told_in_every_encoding(encoding):
+    with pytest.raises(InputError, match="web page"):
+        read_text("\r\n<!DOCTYPE html><p>Log in".encode(encoding), "DKSalaries.csv")
+
+
+def test_an_id_that_was_kept_from_a_spreadsheet_is_read():
+    assert id_cell('="4400000001"', "DKEntries.csv", 2, "Entry ID") == "4400000001"

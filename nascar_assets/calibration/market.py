@@ -107,6 +107,7 @@ def read_odds(
                 file=file,
                 row=line,
                 field="quoted_at",
+                remedy="Write it as 2026-03-15T12:00:00Z.",
             )
         ids = []
         for name, what in (("race_id", "a race's id"), ("driver_id", "a driver's id")):
@@ -120,6 +121,8 @@ def read_odds(
                 error.message, file=file, row=line, field=column, remedy=error.remedy
             ) from error
         read.append((*ids, odds, when))
+    if not read:
+        raise InputError("The file holds no odds.", file=file, remedy="Export it again.")
     schema: dict[str, Any] = {
         "race_id": pl.String,
         "driver_id": pl.String,

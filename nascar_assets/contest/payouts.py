@@ -97,10 +97,16 @@ def read_payouts(content: bytes, *, file: str = "payouts.csv") -> PayoutTable:
     given = read_text(content, file)
     file, comma = given.file, given.decimal_comma
     rows = read_rows(given)
-    found = find_header(rows, ("places", "prize"))
+    found = find_header(rows, ("places", "prize"), ("place", "prize"))
     if found is None:
-        raise PayoutError("the header is not places,prize.", file=file, row=1, field="places")
-    at = found[1]["places"], found[1]["prize"]
+        raise PayoutError(
+            "no row is the header places,prize.",
+            file=file,
+            row=1,
+            field="places",
+            remedy="Write places,prize above the first place.",
+        )
+    at = found[1].get("places", found[1].get("place", 0)), found[1]["prize"]
     facts: dict[str, int] = {}
     rows_of: dict[str, int] = {}
     spans: list[tuple[int, int, int, int]] = []

@@ -18,7 +18,7 @@ from nascar_assets.slates.slate import Slate, SlatePlayer
 MAX_UPLOAD = 500
 """Lineups that one upload file may hold on DraftKings."""
 
-_IN_BRACKETS = re.compile(r"^(?P<name>.*?)\s*\((?P<id>[^()\s]+)\)(?P<locked>\s*\(LOCKED\))?$")
+_IN_BRACKETS = re.compile(r"^(?P<name>.*?)\s*\((?P<id>[^()\s]+)\)(?P<locked>\s*\((?i:LOCKED)\))?$")
 # What a spreadsheet reads as the start of a formula (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
 

@@ -35,6 +35,7 @@ _YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
 _HIGHEST_SALARY = 1_000_000
 _MOST_DRIVERS = 500
 _NAME_WITHOUT_ID = re.compile(r"[^\W_][^():]*")
+_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
 _IN_BRACKETS = re.compile(r"\(([^()\s]+)\)$")
 
 
@@ -292,6 +293,14 @@ def _row(
     for value, column in ((name, name_field), (site_id, field.get("id", name_field))):
         if not value:
             raise InputError("The field is empty.", file=file, row=line, field=column, remedy=AGAIN)
+    if site_id != name and not _ID.fullmatch(site_id):  # it goes into files for the site as it is
+        raise InputError(
+            f"{site_id!r} is no id: letters, digits and hyphens were expected.",
+            file=file,
+            row=line,
+            field=field.get("id", "Name + ID"),
+            remedy=AGAIN,
+        )
     status = fields.get("status", "").upper() or None
     return SalaryRow(
         row=line,

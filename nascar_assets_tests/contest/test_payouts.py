@@ -95,11 +95,12 @@ def test_a_pool_too_small_for_its_places_is_refused():
     ("rows", "prizes"),
     [
         ('1st,"$2,000"\n2nd - 1400th,$5\n"1,401st - 2,806th",$2', (2_806, 200_000, 500, 200)),
+        ('1st,"$2,000"\n2nd\u00a0–\u00a01\u202f400th,$5', (1_400, 200_000, 500)),
         ('1,"$1,000.00"\n2nd-5th,$20.00 Ticket\n6,Ticket $5', (6, 100_000, 2_000, 500)),
     ],
 )
 def test_tables_as_contest_pages_show_them_are_read(rows, prizes):
-    table = read_payouts(f"Places,Prize\n{rows}\n".encode("utf-16"))
+    table = read_payouts(f"Place,Prize\n{rows}\n".encode("utf-16"))
     places, *cents = prizes
     assert table.prizes_cents.shape == (places,)
     assert list(dict.fromkeys(table.prizes_cents.tolist())) == cents

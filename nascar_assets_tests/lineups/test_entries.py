@@ -218,3 +218,8 @@ def test_an_entries_file_of_the_other_site_or_slate_is_refused_by_name():
     pool = ["," * 11 + '"Player ID + Player Name","Id"', "," * 11 + '"1-2:Else","1-2"']
     with pytest.raises(InputError, match="not that of slate"):
         read_entries(fanduels_file(*pool), FANDUEL)
+
+
+def test_a_lock_is_known_in_any_case():
+    (entry,) = read_entries(entries_file(1, first=CELLS.replace("9000)", "9000) (Locked)")), SLATE)
+    assert entry.locked

@@ -274,3 +274,10 @@ def test_a_table_of_more_drivers_than_any_race_has_is_refused():
 def test_the_day_in_fanduels_own_file_names_is_understood():
     name = "FanDuel-NASCAR-2026 ET-03 ET-15 ET-127419-players-list.csv"
     assert read_salaries(dk_file(eight()), name).date == date(2026, 3, 15)
+
+
+@pytest.mark.parametrize("site_id", ['"=HYPERLINK(""x"")"', "+1", "@a", "1:2", "-1"])
+def test_an_id_that_would_be_a_formula_in_an_upload_file_is_refused(site_id):
+    error = refused(f"Id,Nickname,Salary\n{site_id},A B,5000\n".encode(), "FanDuel.csv")
+    assert "is no id" in error.message
+    assert (error.row, error.field) == (2, "Id")
