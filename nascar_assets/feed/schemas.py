@@ -112,3 +112,35 @@ LAPS: dict[str, pl.DataType | type[pl.DataType]] = {
     "pit": pl.Boolean,  # null where the source does not say
     "laps_led": pl.Int32,  # 1 where the driver led this lap
 }
+
+LAP_SUMMARY: dict[str, pl.DataType | type[pl.DataType]] = {
+    "race_id": pl.String,
+    "driver_id": pl.String,
+    "laps": pl.Int32,  # laps of the driver that the source has, the grid not among them
+    "laps_led": pl.Int32,
+    "green_laps": pl.Int32,  # laps in green runs
+    "green_runs": pl.Int32,
+    "falloff_s_per_lap": pl.Float64,  # pooled over the green runs with a fit
+    "falloff_se_s_per_lap": pl.Float64,
+    "falloff_runs": pl.Int32,  # runs with a fit
+    "slow_laps": pl.Int32,
+    "long_run_speed_mph": pl.Float64,
+    "long_run_laps": pl.Int32,
+    "green_speed_mph": pl.Float64,  # mean over the laps of green runs
+    "green_speed_rank": pl.Int32,  # 1 is the fastest of the race
+    "green_speed_cars": pl.Int32,  # cars ranked
+    "restarts": pl.Int32,  # restarts raced through
+    "restart_gained": pl.Int32,
+    "restart_lost": pl.Int32,
+    "missing_times": pl.Int32,  # laps whose time is unknown
+}
+"""What `summarise_laps` gives; times in seconds, speeds in miles per hour."""
+
+RACE_OF_SUMMARY: dict[str, pl.DataType | type[pl.DataType]] = {
+    "series": pl.String,
+    "race_type": pl.String,
+    "track_type": pl.String,
+    "start_time": UTC_TIME,
+    "results_at": UTC_TIME,  # when the laps, and so the summary, are known
+}
+"""Columns of the race that a summary carries where the race is given."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 
+from nascar_assets.feed.schemas import RACE_OF_SUMMARY
 from nascar_assets.history.feature_results import known_past_races
 from nascar_assets.telemetry.catalogue import TRACK_TYPE_RACES
-from nascar_assets.telemetry.summary import RACE_OF_SUMMARY
 
 
 def lap_features(

@@ -1,6 +1,6 @@
 """Which tables are made together: of a race's files, as of a race's start, of the graph."""
 
-from nascar_assets.telemetry.sources import TABLES
+from nascar_assets.feed.sources import TABLES
 
 RACE_TABLES = TABLES | {"laps", "lap_features"}
 """What is made of a race's own files."""

@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
 
@@ -57,8 +56,7 @@ def lease(
     Raises:
         EnvironmentFault: If another one holds it for longer than the patience, or it is lost.
     """
-    about = f"{purpose}, process {os.getpid()} on {socket.gethostname()}, since "
-    about += f"{datetime.now(UTC):%H:%M:%S} UTC"
+    about = f"{purpose}, process {os.getpid()} on {socket.gethostname()}"
     held = _Folder(root, name, about) if root.is_local else _Object(root, name, about)
     until, waited = time.monotonic() + patience, False
     while not held.take():

@@ -21,8 +21,8 @@ import numpy as np
 import polars as pl
 
 from nascar_assets.errors import InputError
-from nascar_assets.telemetry.leakage_changes import CHANGES, Knowledge, alter
-from nascar_assets.telemetry.sources import KNOWLEDGE
+from nascar_assets.feed.sources import KNOWLEDGE, Knowledge
+from nascar_assets.telemetry.leakage_changes import CHANGES, alter
 
 log = logging.getLogger(__name__)
 

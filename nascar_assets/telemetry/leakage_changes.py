@@ -2,57 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed.sources import Knowledge
 
 CHANGES: tuple[str, ...] = ("change", "drop", "add")
 """Kinds of change, in the order in which the experiment tries them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """When the records of a source become known.
-
-    Attributes:
-        time_column: The moment at which a record becomes known (with a time zone).
-        later: Columns of the record that become known later than the record itself, by the column
-            that says when.
-    """
-
-    time_column: str
-    later: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
-
-    def check(self, source: str, table: pl.DataFrame) -> None:
-        """Refuse a table that does not say when its records become known.
-
-        Raises:
-            InputError: If a time column is missing, has no zone, or has gaps.
-        """
-        for name in (self.time_column, *self.later):
-            kind = table.schema.get(name)
-            if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
-                raise InputError(
-                    f"The source {source} has no column {name} of times with a zone.", field=name
-                )
-            if table[name].null_count():
-                raise InputError(
-                    f"{table[name].null_count()} records of {source} lack {name}.", field=name
-                )
-
-    def count_late(self, table: pl.DataFrame, as_of: datetime) -> int:
-        """Records, or records with values, that become known after the as-of time."""
-        late = pl.col(self.time_column) > as_of
-        for name, columns in self.later.items():
-            if columns.intersection(table.columns):
-                late = late | (pl.col(name) > as_of)
-        return int(table.select(late.sum()).item())
 
 
 def alter(

@@ -7,42 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from nascar_assets.feed.schemas import UTC_TIME
+from nascar_assets.feed.schemas import LAP_SUMMARY, RACE_OF_SUMMARY
 from nascar_assets.telemetry.falloff import FEWEST_FITTED_LAPS, compute_falloff_metrics
 from nascar_assets.telemetry.feed_values import race_fact
 from nascar_assets.telemetry.laps import Frame, counted, is_racing_lap, on_lazy, require_columns
-
-LAP_SUMMARY: dict[str, pl.DataType | type[pl.DataType]] = {
-    "race_id": pl.String,
-    "driver_id": pl.String,
-    "laps": pl.Int32,  # laps of the driver that the source has, the grid not among them
-    "laps_led": pl.Int32,
-    "green_laps": pl.Int32,  # laps in green runs
-    "green_runs": pl.Int32,
-    "falloff_s_per_lap": pl.Float64,  # pooled over the green runs with a fit
-    "falloff_se_s_per_lap": pl.Float64,
-    "falloff_runs": pl.Int32,  # runs with a fit
-    "slow_laps": pl.Int32,
-    "long_run_speed_mph": pl.Float64,
-    "long_run_laps": pl.Int32,
-    "green_speed_mph": pl.Float64,  # mean over the laps of green runs
-    "green_speed_rank": pl.Int32,  # 1 is the fastest of the race
-    "green_speed_cars": pl.Int32,  # cars ranked
-    "restarts": pl.Int32,  # restarts raced through
-    "restart_gained": pl.Int32,
-    "restart_lost": pl.Int32,
-    "missing_times": pl.Int32,  # laps whose time is unknown
-}
-"""What `summarise_laps` gives; times in seconds, speeds in miles per hour."""
-
-RACE_OF_SUMMARY: dict[str, pl.DataType | type[pl.DataType]] = {
-    "series": pl.String,
-    "race_type": pl.String,
-    "track_type": pl.String,
-    "start_time": UTC_TIME,
-    "results_at": UTC_TIME,  # when the laps, and so the summary, are known
-}
-"""Columns of the race that a summary carries where the race is given."""
 
 
 def summarise_laps(laps: Frame, race: Mapping[str, Any] | None = None) -> Frame:

@@ -9,10 +9,10 @@ from nascar_assets.feed.parse_practice import parse_practice
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.parse_weekend import parse_entries
 from nascar_assets.feed.paths import race_path, schedule_path
-from nascar_assets.feed.schemas import ENTRIES, PRACTICE, RESULTS
+from nascar_assets.feed.schemas import ENTRIES, LAP_SUMMARY, PRACTICE, RACE_OF_SUMMARY, RESULTS
 from nascar_assets.history.results import build_race_results
 from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
-from nascar_assets.telemetry.summary import LAP_SUMMARY, RACE_OF_SUMMARY, summarise_laps
+from nascar_assets.telemetry.summary import summarise_laps
 
 
 def feed_tables(read: Callable[[str], bytes | None], seasons, series=("cup",)):

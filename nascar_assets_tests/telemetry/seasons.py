@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from nascar_assets.feed.schemas import ENTRIES, PRACTICE, RESULTS
-from nascar_assets.telemetry.summary import LAP_SUMMARY, RACE_OF_SUMMARY
+from nascar_assets.feed.schemas import ENTRIES, LAP_SUMMARY, PRACTICE, RACE_OF_SUMMARY, RESULTS
 
 FIRST_START = datetime(2030, 2, 16, 19, tzinfo=UTC)
 STATUSES = ("running", "accident", "mechanical")

@@ -7,11 +7,12 @@ import polars as pl
 import pytest
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed.sources import Knowledge
 from nascar_assets.history.features import build_features
 from nascar_assets.telemetry import FeatureAvailabilityContract
 from nascar_assets.telemetry.contract import ForbiddenFeature
 from nascar_assets.telemetry.leakage import KNOWLEDGE, moved_columns, prove_no_leakage
-from nascar_assets.telemetry.leakage_changes import Knowledge, alter
+from nascar_assets.telemetry.leakage_changes import alter
 from nascar_assets_tests.telemetry.seasons import race_row, season
 
 RACE = race_row(8)

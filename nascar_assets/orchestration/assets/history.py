@@ -8,6 +8,7 @@ import polars as pl
 
 from nascar_assets.feed.parse_weekend import laps_run
 from nascar_assets.feed.schemas import RESULTS
+from nascar_assets.feed.sources import FEATURE_SOURCES
 from nascar_assets.history.results import build_race_results
 from nascar_assets.history.track_profiles import track_profiles as profiles_as_of
 from nascar_assets.orchestration.assets.feed import race_files, race_payload
@@ -19,7 +20,6 @@ from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, table_path
-from nascar_assets.telemetry.sources import FEATURE_SOURCES
 
 
 def _race_results(inputs: RaceInputs) -> RaceOutput:

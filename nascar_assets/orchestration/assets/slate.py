@@ -15,6 +15,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.feed.grid import known_grid
 from nascar_assets.feed.names import with_canonical_ids
 from nascar_assets.feed.schemas import ENTRIES
+from nascar_assets.feed.sources import FEATURE_SOURCES
 from nascar_assets.orchestration.assets.feed import entries, schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, ALL_RESULTS
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
@@ -35,7 +36,6 @@ from nascar_assets.slates.slate import Slate
 from nascar_assets.slates.stored import racing, slate_from_polars, slate_to_polars
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.staged import at_once, begin
-from nascar_assets.telemetry.sources import FEATURE_SOURCES
 
 ALL_RACES = dg.AllPartitionMapping()
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from nascar_assets.feed.sources import FEATURE_SOURCES, SOURCE
 from nascar_assets.telemetry.leakage import FeatureBuilder, LeakageReport, Sources
-from nascar_assets.telemetry.sources import FEATURE_SOURCES, SOURCE
 
 NEWEST_RACES = 8
 """Known races that the experiment on ratings and values builds on.

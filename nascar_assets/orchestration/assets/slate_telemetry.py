@@ -93,7 +93,7 @@ def past_summaries(root: DataRoot, plan: SlatePlan, spec: ConstraintSpec) -> pl.
         `LAP_SUMMARY` and the race's facts, `results_at` as `available_at`; by driver, in the
         order of the races.
     """
-    from nascar_assets.telemetry.summary import LAP_SUMMARY, RACE_OF_SUMMARY
+    from nascar_assets.feed.schemas import LAP_SUMMARY, RACE_OF_SUMMARY
 
     merged = dict(driver_directory(root, plan.as_of).merged)
     ids = [*spec.drivers, *(old for old, new in merged.items() if new in spec.drivers)]

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from nascar_assets.feed.sources import OF_THE_RACE
 from nascar_assets.orchestration.automation.week import SlateWeek
 from nascar_assets.orchestration.inputs.slate_files import upload_path
 from nascar_assets.orchestration.metadata import shown
@@ -13,7 +14,6 @@ from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.storage import DataRoot
-from nascar_assets.telemetry.sources import OF_THE_RACE
 
 WEEKLY = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=15), warn_window=timedelta(days=8)

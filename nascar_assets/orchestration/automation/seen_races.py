@@ -15,6 +15,7 @@ from nascar_assets.feed.file_check import check_race_file
 from nascar_assets.feed.landing import LANDING, MANIFEST
 from nascar_assets.feed.paths import parse_path
 from nascar_assets.feed.payload import FeedFormatError
+from nascar_assets.feed.sources import FEATURE_SOURCES, SOURCE, TABLES
 from nascar_assets.orchestration.automation.landing_index import SETTLE, scan, sha256
 from nascar_assets.orchestration.automation.race_decisions import (
     LandedRace,
@@ -25,7 +26,6 @@ from nascar_assets.orchestration.automation.race_decisions import (
 from nascar_assets.orchestration.inputs.schedule import stored_schedule
 from nascar_assets.orchestration.tables import AS_OF_TABLES
 from nascar_assets.storage import DataRoot, StorageFault
-from nascar_assets.telemetry.sources import FEATURE_SOURCES, SOURCE, TABLES
 
 LAPS = "landing/laps"
 """Dropped for a race: laps in `<race>.parquet`; flags and live snapshots in a folder `<race>`."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.feed.sources import OF_THE_RACE, SOURCE
 from nascar_assets.files import SMALL, check_size
 from nascar_assets.orchestration.automation.landing_index import scan, sha256, unread_size
 from nascar_assets.orchestration.automation.run_state import (
@@ -32,7 +33,6 @@ from nascar_assets.orchestration.storage.quarantine import refused_strays, set_a
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.orchestration.tags import AT, SALARIES, SLATE
 from nascar_assets.storage import DataRoot, StorageFault
-from nascar_assets.telemetry.sources import OF_THE_RACE, SOURCE
 
 QUARANTINE = "quarantine/salaries"
 INTERVAL_SECONDS = 15

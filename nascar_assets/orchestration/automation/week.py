@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from nascar_assets.telemetry.sources import Source
+from nascar_assets.feed.sources import Source
 
 BEFORE_LOCK = timedelta(minutes=60)
 """The last refresh begins so long before lock."""

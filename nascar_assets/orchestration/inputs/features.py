@@ -7,11 +7,11 @@ from datetime import datetime
 import polars as pl
 
 from nascar_assets.feed.names import with_canonical_ids
+from nascar_assets.feed.sources import FEATURE_SOURCES
 from nascar_assets.history.features import FEATURE_TABLE
 from nascar_assets.orchestration.inputs.past import all_results, driver_directory
 from nascar_assets.orchestration.storage.store import read_all, stored_partitions
 from nascar_assets.storage import DataRoot
-from nascar_assets.telemetry.sources import FEATURE_SOURCES
 
 
 def past_features(root: DataRoot) -> pl.DataFrame:

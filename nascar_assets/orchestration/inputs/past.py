@@ -8,9 +8,9 @@ import polars as pl
 
 from nascar_assets.feed.names import DriverDirectory, with_canonical_ids
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
+from nascar_assets.feed.sources import SOURCE
 from nascar_assets.orchestration.storage.store import read_all, read_table, stored_partitions
 from nascar_assets.storage import DataRoot
-from nascar_assets.telemetry.sources import SOURCE
 
 
 def driver_directory(root: DataRoot, as_of: datetime | None = None) -> DriverDirectory:

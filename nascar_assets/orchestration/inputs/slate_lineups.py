@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups.entries import ContestEntry
 from nascar_assets.orchestration.inputs.slate_change import (
     has_begun_anew,
     refuse_mixture,
@@ -19,6 +18,9 @@ from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.slates.slate import Slate
 from nascar_assets.storage import DataRoot
+
+if TYPE_CHECKING:
+    from nascar_assets.lineups.entries import ContestEntry
 
 
 def has_lineups(root: DataRoot, plan: SlatePlan) -> bool:

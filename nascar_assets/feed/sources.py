@@ -9,15 +9,54 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 
 import polars as pl
 
-from nascar_assets.feed.schemas import ENTRIES, PRACTICE, RESULTS
-from nascar_assets.telemetry.leakage_changes import Knowledge
-from nascar_assets.telemetry.summary import LAP_SUMMARY, RACE_OF_SUMMARY
+from nascar_assets.errors import InputError
+from nascar_assets.feed.schemas import ENTRIES, LAP_SUMMARY, PRACTICE, RACE_OF_SUMMARY, RESULTS
 
 Columns = Mapping[str, "pl.DataType | type[pl.DataType]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """When the records of a source become known.
+
+    Attributes:
+        time_column: The moment at which a record becomes known (with a time zone).
+        later: Columns of the record that become known later than the record itself, by the column
+            that says when.
+    """
+
+    time_column: str
+    later: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def check(self, source: str, table: pl.DataFrame) -> None:
+        """Refuse a table that does not say when its records become known.
+
+        Raises:
+            InputError: If a time column is missing, has no zone, or has gaps.
+        """
+        for name in (self.time_column, *self.later):
+            kind = table.schema.get(name)
+            if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
+                raise InputError(
+                    f"The source {source} has no column {name} of times with a zone.", field=name
+                )
+            if table[name].null_count():
+                raise InputError(
+                    f"{table[name].null_count()} records of {source} lack {name}.", field=name
+                )
+
+    def count_late(self, table: pl.DataFrame, as_of: datetime) -> int:
+        """Records, or records with values, that become known after the as-of time."""
+        late = pl.col(self.time_column) > as_of
+        for name, columns in self.later.items():
+            if columns.intersection(table.columns):
+                late = late | (pl.col(name) > as_of)
+        return int(table.select(late.sum()).item())
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # each is itself: tables are kept by source
