@@ -298,7 +298,10 @@ def _with(row: int, column: str, value: str) -> Callable[[list[list[str]]], list
 
 
 BAD: dict[str, tuple[Callable[[list[list[str]]], list[list[str]]], list[str]]] = {
-    "a wrong header": (lambda rows: [["Pos", *rows[0][1:]], *rows[1:]], ["row 1"]),
+    "no salaries": (
+        lambda rows: [["Wages" if c == "Salary" else c for c in rows[0]], *rows[1:]],
+        ["Salary"],
+    ),
     "a salary that is no number": (_with(3, "Salary", "lots"), ["row 4", "field Salary", "lots"]),
     "an empty table": (lambda rows: rows[:1], ["lists no driver"]),
     "a duplicate ID": (_with(3, "ID", "99100001"), ["row 4", "field ID", "99100001", "row 2"]),
@@ -309,7 +312,13 @@ BAD: dict[str, tuple[Callable[[list[list[str]]], list[list[str]]], list[str]]] =
     "too few drivers": (lambda rows: rows[:4], ["a lineup has 6"]),
     "a line that breaks off": (lambda rows: [*rows[:-1], rows[-1][:4]], ["breaks off"]),
     "another race": (
-        lambda rows: [rows[0], *[[*r[:6], "Nowhere 500", *r[7:]] for r in rows[1:]]],
+        lambda rows: [
+            rows[0],
+            *[
+                [r[0], f"Some Body{i} ({r[3]})", f"Some Body{i}", *r[3:6], "Nowhere 500", *r[7:]]
+                for i, r in enumerate(rows[1:])
+            ],
+        ],
         ["Nowhere 500", "--race"],
     ),
 }
@@ -359,7 +368,7 @@ def test_windows_1252_keeps_names_intact(
         (("sync", "--feed", "not-there"), ""),
         (("sync", "--feed", ".", "--seasons", "soon"), "names no seasons"),
         (("slate", "run", "--from", "not-there.json"), ""),
-        (("slate", "run", "x", "--seed", "2", "--from", "x.json"), "here target, seed"),
+        (("slate", "run", "x", "--seed", "2", "--from", "x.json"), "takes nothing beside it"),
         (("slate", "fly"), ""),
     ],
 )

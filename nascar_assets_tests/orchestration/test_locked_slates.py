@@ -79,7 +79,7 @@ def test_a_slate_that_cannot_be_judged_hides_no_other(world: World, locked: Tick
     root.write(plan_path("a-broken-one"), b"{")
     locked.tick("locked_slates")
     assert locked.skipped == f"Locked: {world.slate}, never-run."
-    assert verdicts(locked, "never-run") == [(False, "- No run of it has come to its players.")]
+    assert verdicts(locked, "never-run") == [(False, "• No run of it has come to its players.")]
     assert verdicts(locked, world.slate)[-1] == (True, "nothing")
 
 

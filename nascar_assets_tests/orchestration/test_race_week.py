@@ -103,7 +103,8 @@ def what_a_step_left(week: RaceWeek, step: Step, written: set[str], upload: byte
         field = pl.read_parquet(week.home / "store/slate_field" / f"{SLATE}.parquet")
         known = step.at > STEPS[4].at - timedelta(minutes=1)
         assert (field["start"].null_count() < field.height) == known
-        players = pl.read_parquet(week.home / "store/slate" / f"{SLATE}.parquet")["driver_id"]
+        rows = pl.read_parquet(week.home / "store/slate" / f"{SLATE}.parquet")
+        players = rows.filter(pl.col("reason").is_null())["driver_id"]
         replaced = step.at >= STEPS[5].at
         assert (OUT in players.to_list()) != replaced
 

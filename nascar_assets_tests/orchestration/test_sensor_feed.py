@@ -330,7 +330,7 @@ def test_one_bad_race_does_not_keep_the_others_from_being_run(races: Path) -> No
     key, name = key_of(races, bad), content["weekend_race"][0]["race_name"]
     in_range, alone = failures_of(ticker.instance, "race_results", "finish_is_unique", key)
     assert in_range == alone
-    assert in_range.startswith(f"- {key} ({name}): ")
+    assert in_range.startswith(f"• {key} ({name}): ")
     names = f"{second['driver_fullname']} ({second['car_number']}) and {third['driver_fullname']}"
     assert f"{names} ({third['car_number']}) both finished in place 2." in in_range
     for number in (0, 1, 3, 4):

@@ -182,9 +182,9 @@ def test_a_run_that_the_daemon_launches_changes_the_files_as_one(
 
 
 def slate_job() -> dg.JobDefinition:
-    from nascar_assets.definitions import defs
+    from nascar_assets.definitions import build_definitions
 
-    return defs.resolve_job_def("portfolio_job")
+    return build_definitions().resolve_job_def("portfolio_job")
 
 
 def test_a_run_waits_for_the_one_that_changes_the_slate(world: World, home: Path) -> None:
