@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 HIDDEN = "***"
 
@@ -43,13 +43,15 @@ def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
         if _SETTINGS.fullmatch(name):
             yield from _spellings(value)
         elif name.startswith("NASCAR_") and "://" in value:
+            behind = value.partition("://")[2]
             if name in _WHOLE:
-                yield from _spellings(value.partition("://")[2].partition("/")[2])
-            try:
-                password = urlsplit(value).password
-            except ValueError:  # no address; what stands between : and @ is still no one's business
-                password = value.partition("://")[2].rpartition("@")[0].partition(":")[2]
-            yield from _spellings(password or "")
+                yield from _spellings(re.sub("^[^/?#]*[/?#]?", "", behind))
+            # Up to the last @, whatever is between: a password with / ? # or @ that nobody quoted
+            # ends up in the path or the port of what is taken apart, and in its errors.
+            password = behind.rpartition("@")[0].partition(":")[2]
+            yield from _spellings(password)
+            for part in re.split("[/?#@]", password):
+                yield from _spellings(part)
 
 
 def _spellings(secret: str) -> Iterator[str]:

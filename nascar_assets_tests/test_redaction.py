@@ -39,6 +39,21 @@ def test_secrets_are_hidden_and_nothing_else(text: str, shown: str) -> None:
     assert redacted(text, SETTINGS) == shown
 
 
+@pytest.mark.parametrize("sign", "/?#")
+def test_a_password_that_nobody_quoted_is_hidden_whole_and_in_part(sign: str) -> None:
+    feed = f"http://ann:begin{sign}s3cret@host/x"
+    shown = redacted(f"{feed} is no URL: Invalid port: 'begin'; s3cret", {"NASCAR_FEED": feed})
+    assert shown == "http://***@host/x is no URL: Invalid port: '***'; ***"
+
+
+def test_what_is_behind_a_webhooks_host_is_hidden_without_a_slash_too() -> None:
+    hook = "https://hooks.example?xyzzy"
+    assert (
+        redacted(f"POST {hook}", {"NASCAR_NOTIFY_WEBHOOK": hook})
+        == "POST https://hooks.example?***"
+    )
+
+
 def test_errors_never_hold_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NASCAR_GRAPH_PASSWORD", "gr@ph-pass")
     error = InputError("gr@ph-pass", file="http://a:b@c/d", remedy="not gr@ph-pass")
