@@ -51,6 +51,7 @@ def without_laps(tmp_path: Path) -> Path:
     return home
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.real_data
 @pytest.mark.skipif(not REAL, reason="NASCAR_REAL_DATA names no real data")
 def test_a_real_lap_file_dropped_beside_a_running_daemon_becomes_features(
@@ -67,7 +68,7 @@ def test_a_real_lap_file_dropped_beside_a_running_daemon_becomes_features(
     with daemon(home):
         (home / "landing/telemetry").mkdir(parents=True, exist_ok=True)
         shutil.copy(source, home / "landing/telemetry" / f"{RACE_ID}-lap-times.json")
-        wait_for("its run", lambda: runs(home, "race_job")[1:] and settled(home), 120)
+        wait_for("its run", lambda: runs(home, "race_job")[1:] and settled(home), 400)
     names = [run.job_name for run in runs(home)[seen:]]
     # The graph follows by condition, the ratings by the features of the laps.
     assert set(names) <= {"race_job", "as_of_job", "__ASSET_JOB"}, names
