@@ -66,7 +66,7 @@ def test_a_known_slate_brings_salaries_field_ratings_and_calibration(slates):
     assert job.setup.scheduled_laps == 120
     assert job.setup.stage_ends == (30, 60)
     assert [e.start for e in job.setup.entries] == list(range(1, CARS + 1))
-    assert job.setup.entries[0].rating == pytest.approx(1.2)
+    assert job.setup.entries[0].level == pytest.approx(1.2)
     assert job.calibration is not None
     assert job.calibration.model_dump() == CALIBRATION | {"races": 30}
 

@@ -42,7 +42,9 @@ def postgres_storage(name: str, inst_data: Any) -> Any:
     _asked(url)
     module, kind = _STORAGES[name]
     try:
-        return getattr(import_module(module), kind)(inst_data, url.render_as_string(False), True)
+        return getattr(import_module(module), kind)(
+            postgres_url=url.render_as_string(hide_password=False), inst_data=inst_data
+        )
     except Exception as error:
         raise storage_fault(error) or error from error
 
