@@ -204,7 +204,7 @@ def test_fastest_laps_are_drawn_by_weight():
     setup = setup_of(20, 200, stage_ends=())
     parameters = quiet(sigma_s=0.0, fast_spread=0.0, fast_leader=0.0, kappa=1.0, bend=0.0)
     plain = tuple(
-        type(entry)(**{**{f: getattr(entry, f) for f in entry.__slots__}, "rating_sd": 0.0})
+        type(entry)(**{**{f: getattr(entry, f) for f in entry.__slots__}, "level_sd": 0.0})
         for entry in setup.entries
     )
     setup = type(setup)("r", "t", "intermediate", 200, (), plain, track_length=1.5)
