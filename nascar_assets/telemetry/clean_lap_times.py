@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from nascar_assets.telemetry.feed_values import feed_number
+from nascar_assets.telemetry.feed_values import MOST_LAPS, feed_number
 from nascar_assets.telemetry.problems import RefusedFile, problem
 
 _NOTHING = (None, "", "NA", -1, "-1")
 """What the feed writes where it has no value."""
 
 _LONGEST_S = 6 * 3600.0
-_MOST_LAPS = 2000
 _SHOWN = 8
 
 
@@ -93,7 +92,7 @@ def _lap(lap: Any, label: str, lost: Counter[str], forgiving: bool) -> dict[str,
             return lap
         lap = {}
     number = lap.get("Lap")
-    number = _whole(number, 0, _MOST_LAPS) if forgiving else number
+    number = _whole(number, 0, MOST_LAPS) if forgiving else number
     if number in _NOTHING:
         lost[f"{label}: a lap without a number, which is left out"] += 1
         return None
