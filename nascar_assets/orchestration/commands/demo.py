@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import dagster as dg
 import polars as pl
 
 from nascar_assets.orchestration.commands.sync import Location
@@ -87,11 +88,13 @@ def complete_graph(home: str, *, location: Location, told: Told | None = None) -
             definitions.resolve_job_def(name), instance, run_config={"ops": ops}, tags=tags
         )
     (gate,) = run.get_asset_check_evaluations()
+    criteria = gate.metadata["gate"]
+    assert isinstance(criteria, dg.TableMetadataValue)
     return {
         "version": gate.metadata["version"].value,
         "passed": gate.passed,
         "races": gate.metadata["races"].value,
-        "gate": gate.metadata["gate"].value,
+        "gate": [dict(record.data) for record in criteria.records],
         "scenarios": SCENARIOS,
         "fitted_as_of": as_of.isoformat(),
         "changes": candidate["changes"],
