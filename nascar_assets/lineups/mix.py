@@ -134,10 +134,10 @@ def _master(rows: Floats, least: Ints, most: Ints, lineups: int) -> tuple[float,
     eye = np.eye(n_features)
     cost = np.concatenate([np.zeros(n_columns), np.ones(2 * n_features)])
     nothing = np.zeros((n_features, n_features))
-    upper = np.block([[-rows, -eye, nothing], [rows, nothing, -eye]])
+    above = np.block([[-rows, -eye, nothing], [rows, nothing, -eye]])
     result = linprog(
         cost,
-        A_ub=upper,
+        A_ub=above,
         b_ub=np.concatenate([-least, most]).astype(np.float64),
         A_eq=np.concatenate([np.ones(n_columns), np.zeros(2 * n_features)])[None, :],
         b_eq=[float(lineups)],

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from nascar_assets.scenarios import race_events as events
-from nascar_assets.scenarios.kernel_arrays import Field, Outcome
+from nascar_assets.scenarios.kernel_arrays import Field, Outcome, Scratch
 from nascar_assets.scenarios.race_orders import (
     classify,
     draw_grid,
@@ -64,17 +64,20 @@ def _green_lap(
     pull: Singles,
     offset: Singles,
     noise: Singles,
-    etas: Singles,
-    scores: Singles,
-    keys: npt.NDArray[np.int32],
+    scratch: Scratch,
     keep: np.float32,
     give: np.float32,
 ) -> int:
     """One Ornstein-Uhlenbeck step of every car; returns the leader.
 
+    y <- keep * y + (1 - keep) * pull + noise * eta with keep = exp(-1 / tau) is the exact step of
+    the process over one lap (Gillespie 1996, "Exact numerical simulation of the
+    Ornstein-Uhlenbeck process", Physical Review E 54), so that no lap is cut into smaller ones.
+
     `keys` are the bits of `scores`: as integers of the same order, whose maximum the compiler
     finds with vector instructions (a maximum of floats it would take one by one).
     """
+    etas, scores, keys = scratch.etas, scratch.scores, scratch.keys
     size = y.size
     for i in range(size):
         value = keep * y[i] + (give * pull[i] + noise[i] * etas[i])
@@ -125,34 +128,20 @@ def simulate(
         np.empty(n, np.int64),
         np.empty(n, np.int64),
     )
-    stream = np.empty(2, np.uint64)
-    words = np.empty(n_words, np.uint64)
-    etas = np.empty(5 * n_words, np.float32)
     scores = np.empty(padded, np.float32)
-    keys = scores.view(np.int32)
-    fast = np.empty(n, np.float64)
-    cumulative = np.empty(n, np.float64)
-    taken = np.empty(n, np.int64)
+    scratch = Scratch(
+        np.empty(n_words, np.uint64),
+        np.empty(5 * n_words, np.float32),
+        scores,
+        scores.view(np.int32),
+        np.empty(n, np.float64),
+        np.empty(n, np.float64),
+        np.empty(n, np.int64),
+    )
+    stream = np.empty(2, np.uint64)
     for k in range(count):
         open_stream(stream, seed, np.uint64(first + k))
-        _race(
-            stream,
-            row + k,
-            scheduled_laps,
-            rates,
-            field,
-            out,
-            table,
-            quantiles,
-            car,
-            words,
-            etas,
-            scores,
-            keys,
-            fast,
-            cumulative,
-            taken,
-        )
+        _race(stream, row + k, scheduled_laps, rates, field, out, table, quantiles, car, scratch)
 
 
 @njit(cache=True, forceinline=True)
@@ -166,17 +155,18 @@ def _race(
     table: npt.NDArray[np.float32],
     quantiles: Floats,
     car: Car,
-    words: npt.NDArray[np.uint64],
-    etas: npt.NDArray[np.float32],
-    scores: npt.NDArray[np.float32],
-    keys: npt.NDArray[np.int32],
-    fast: Floats,
-    cumulative: Floats,
-    taken: npt.NDArray[np.int64],
+    scratch: Scratch,
 ) -> None:
+    """One scenario from the grid to the classification, into row r of `out`.
+
+    The order in which numbers are drawn is part of the result: a draw that moves changes every
+    forecast of a seed.
+    """
+    fast, cumulative = scratch.fast, scratch.cumulative
     n = field.level.size
     padded = car.y.size
-    # The skeleton: strategy and race-day hazard.
+    # The skeleton: strategy and race-day hazard, shared by all cars of a scenario; they are what
+    # makes finishes of different cars depend on each other.
     u = uniform(stream)
     strategy = 0
     while strategy < 2 and u >= field.strategies[strategy]:
@@ -189,7 +179,7 @@ def _race(
         rates.start_correlation,
         quantiles,
         cumulative,
-        taken,
+        scratch.ranks,
         out.start[r],
         n,
     )
@@ -215,6 +205,7 @@ def _race(
         car.dry[i] = NEVER
         car.due[i] = events.plan_stop(stream, rates, strategy, 0, field.earliest_stop)
         next_stop = min(next_stop, car.due[i])
+        # A failure that happens is as likely on each scheduled lap: u below p is uniform on [0, p).
         u = uniform(stream)
         car.breaks[i] = NEVER
         if u < field.mechanical[i]:
@@ -230,7 +221,7 @@ def _race(
         )
         out.laps_led[r, i] = 0
         out.fastest_laps[r, i] = 0
-    for i in range(n, padded):
+    for i in range(n, padded):  # cars that fill up the vector lanes never lead
         car.y[i] = 0.0
         car.pull[i] = 0.0
         car.offset[i] = OUT
@@ -277,7 +268,8 @@ def _race(
                 next_stop = np.min(car.due)
                 next_dry = np.min(car.dry)
             continue
-        # Events of this lap, before anyone completes it.
+        # Events of this lap, before anyone completes it. One word serves two draws that cannot
+        # touch each other: its upper half the caution, its lower half the fastest lap.
         word = next_word(stream)
         factor = 1.0
         if lap > late_from:
@@ -288,6 +280,7 @@ def _race(
         if attempts > 0:
             factor *= rates.overtime_factor
         p_wreck = min(MOST_WRECKS, rates.wreck * chaos * factor * field.thinning[running])
+        # One draw for wreck or debris: they are exclusive, and their chances add to below 1.
         u = high_unit(word)
         caution = False
         stage = False
@@ -304,6 +297,7 @@ def _race(
             caution = True
         while next_stage < field.stage_ends.size and field.stage_ends[next_stage] < lap:
             next_stage += 1
+        # The earliest of all cars is kept for each kind, so that most laps look at no car at all.
         if lap >= next_break:
             next_break = NEVER
             for i in range(n):
@@ -330,6 +324,7 @@ def _race(
             leader = events.leader_of(car, n)
             events.count_lost_laps(stream, car, rates, lap - run_start, lap, leader, n)
             mean = rates.stage_laps if stage else rates.caution_laps
+            # A fraction added before the cut rounds at random, which keeps the mean length.
             share = SHORTEST_CAUTION + CAUTION_RANGE * uniform(stream)
             length = max(2, int(mean * share + uniform(stream)))
             caution_laps += 1
@@ -359,10 +354,12 @@ def _race(
         if lap >= next_dry:
             events.run_dry(car, lap, n)
         # A green lap: Ornstein-Uhlenbeck towards the level, the leader in clean air.
-        step_normals(stream, words, table, etas)
+        step_normals(stream, scratch.words, table, scratch.etas)
         car.y[leader] += clean_air
-        leader = _green_lap(car.y, car.pull, car.offset, noise, etas, scores, keys, keep, give)
+        leader = _green_lap(car.y, car.pull, car.offset, noise, scratch, keep, give)
         out.laps_led[r, leader] += 1
+        # The fastest lap goes to a running car by weight, the leader's counted once more: v is
+        # uniform over the awarded share, stretched over the sum of weights and cut by its parts.
         v = low_unit(word)
         if v < rates.fast_awarded:
             bonus = rates.fast_leader * fast[leader]
@@ -376,19 +373,7 @@ def _race(
                 out.fastest_laps[r, place] += 1
     if caution_left == 0:
         events.count_lost_laps(stream, car, rates, last_lap - run_start, last_lap, leader, n)
-    classify(
-        car,
-        last_lap,
-        leader,
-        out.laps_led[r],
-        out.fastest_laps[r],
-        out.laps_completed[r],
-        out.finish[r],
-        scores,
-        keys,
-        taken,
-        n,
-    )
+    classify(car, scratch, out, r, last_lap, leader, n)
     for i in range(n):
         out.status[r, i] = car.status[i]
         out.dnf_lap[r, i] = car.out_lap[i]

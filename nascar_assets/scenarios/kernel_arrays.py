@@ -1,4 +1,4 @@
-"""What the compiled race reads of one race, and where it writes."""
+"""What the compiled race reads of one race, where it works, and where it writes."""
 
 from __future__ import annotations
 
@@ -50,3 +50,15 @@ class Outcome(NamedTuple):
     strategy: npt.NDArray[np.int8]
     fuel_gambles: npt.NDArray[np.int8]
     last_leader: npt.NDArray[np.int8]
+
+
+class Scratch(NamedTuple):
+    """Working arrays of a thread, overwritten by every scenario; what they held never matters."""
+
+    words: npt.NDArray[np.uint64]  # random words of one lap's steps
+    etas: npt.NDArray[np.float32]  # [5 * words.size] their normals
+    scores: npt.NDArray[np.float32]  # [padded] running order of a lap, y + offset
+    keys: npt.NDArray[np.int32]  # the bits of `scores`, the same memory
+    fast: Floats  # [N] weight for the fastest lap
+    cumulative: Floats  # [N] its running sum; before the green flag, other sums over cars
+    ranks: npt.NDArray[np.int64]  # [N] places taken on the grid; at the end, finishing ranks

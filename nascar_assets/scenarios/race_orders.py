@@ -7,12 +7,12 @@ import numpy.typing as npt
 from numba import njit
 
 from nascar_assets.scenarios import race_events as events
+from nascar_assets.scenarios.kernel_arrays import Outcome, Scratch
 from nascar_assets.scenarios.random_numbers import normal
 
 RUNNING = events.RUNNING
 Car = events.Car
 Floats = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
 
 _RANK_LIMIT = 2047
 """Greatest retirement lap or number of stops that the finishing order can tell apart."""
@@ -30,7 +30,10 @@ def draw_grid(
     out: npt.NDArray[np.int8],
     n: int,
 ) -> None:
-    """Fill the open starting positions by a drawn qualifying score, the best car first."""
+    """Fill the open starting positions by a drawn qualifying score, the best car first.
+
+    The score has the given correlation with the rating and variance 1, like the rating's own.
+    """
     taken[:n] = 0
     open_places = 0
     spread = np.sqrt(max(0.0, 1.0 - correlation * correlation))
@@ -57,7 +60,11 @@ def draw_grid(
 
 @njit(cache=True, forceinline=True)
 def ordered_bits(bits: np.int32) -> np.int32:
-    """The bits of a float as an integer of the same order."""
+    """The bits of a float as an integer of the same order.
+
+    IEEE 754 stores sign and magnitude: among positive floats the bits rise with the value already,
+    among negative ones they fall, so that those are mirrored.
+    """
     return bits ^ ((bits >> np.int32(31)) & np.int32(2147483647))
 
 
@@ -73,35 +80,31 @@ def mid_positions(car: Car, out: npt.NDArray[np.int8], n: int) -> None:
 
 @njit(cache=True)
 def classify(
-    car: Car,
-    race_laps: int,
-    leader: int,
-    laps_led: npt.NDArray[np.int16],
-    fastest_laps: npt.NDArray[np.int16],
-    laps_completed: npt.NDArray[np.int16],
-    finish: npt.NDArray[np.int8],
-    scores: Singles,
-    keys: npt.NDArray[np.int32],
-    ranks: npt.NDArray[np.int64],
-    n: int,
+    car: Car, scratch: Scratch, out: Outcome, r: int, race_laps: int, leader: int, n: int
 ) -> None:
-    """Laps completed and the finishing order: by laps, then who got there first, then order.
+    """Laps completed and the finishing order into row r of `out`.
 
-    Everything that decides is packed into one integer per car, most significant first: laps
-    completed; whether the car retired (it completed as many laps earlier than one that still
-    runs); its retirement lap or its stops, the fewer the better; the latent order.
+    The order is by laps, then who got there first, then the running order. Everything that decides
+    is packed into one integer per car, most significant first: laps completed; whether the car
+    retired (it completed as many laps earlier than one that still runs); its retirement lap or its
+    stops, the fewer the better; the latent order. Comparing these integers is comparing the
+    tuples, because each part has a range of its own that nothing below it can overflow.
     """
+    ranks = scratch.ranks
     for i in range(n):
-        out = car.status[i] != RUNNING
-        laps = (car.out_lap[i] - 1 if out else race_laps) - car.lost[i]
+        retired = car.status[i] != RUNNING
+        laps = (car.out_lap[i] - 1 if retired else race_laps) - car.lost[i]
         # Lost laps are charged when they are decided; a lap led or run fastest was completed.
-        laps_completed[i] = max(laps, laps_led[i], fastest_laps[i], 0)
-        scores[i] = car.y[i]
-        second = _RANK_LIMIT - min(car.out_lap[i] if out else car.stops[i], _RANK_LIMIT)
-        rank = np.int64(laps_completed[i]) * 2 + (1 if out else 0)
-        ranks[i] = (rank * (_RANK_LIMIT + 1) + second) * (1 << 32) + ordered_bits(keys[i])
+        laps = max(laps, out.laps_led[r, i], out.fastest_laps[r, i], 0)
+        out.laps_completed[r, i] = laps
+        scratch.scores[i] = car.y[i]
+        second = _RANK_LIMIT - min(car.out_lap[i] if retired else car.stops[i], _RANK_LIMIT)
+        rank = np.int64(laps) * 2 + (1 if retired else 0)
+        order = ordered_bits(scratch.keys[i])
+        ranks[i] = (rank * (_RANK_LIMIT + 1) + second) * (1 << 32) + order
+    # Who leads the last lap wins: rounding of lost laps must not take it from him.
     ranks[leader] = np.int64(1) << np.int64(62)
-    for i in range(n):
+    for i in range(n):  # insertion sort: N is small and cars are nearly in order; ties keep it
         rank = ranks[i]
         place = i
         while place > 0 and ranks[car.order[place - 1]] < rank:
@@ -109,4 +112,4 @@ def classify(
             place -= 1
         car.order[place] = i
     for place in range(n):
-        finish[car.order[place]] = place + 1
+        out.finish[r, car.order[place]] = place + 1

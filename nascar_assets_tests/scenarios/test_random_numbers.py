@@ -13,6 +13,7 @@ from nascar_assets.scenarios import STARTING_VALUES, PitStrategy, generate_scena
 from nascar_assets.scenarios import random_numbers as rn
 from nascar_assets.scenarios.inputs import chaos_quantiles
 from nascar_assets.scenarios.kernel import LANES, _green_lap
+from nascar_assets.scenarios.kernel_arrays import Scratch
 from nascar_assets.scenarios.race_events import geometric_laps
 from nascar_assets_tests.scenarios.fields import setup_of
 
@@ -74,12 +75,15 @@ def running_order(laps, cars, keep, noise_sd, table):
     drawn = np.empty((size + 4) // 5, np.uint64)
     etas = np.empty(5 * drawn.size, np.float32)
     scores = np.empty(size, np.float32)
-    keys = scores.view(np.int32)
+    unused = np.empty(0)
+    scratch = Scratch(
+        drawn, etas, scores, scores.view(np.int32), unused, unused, np.empty(0, np.int64)
+    )
     out = np.empty((laps, cars), np.float32)
     for lap in range(laps):
         rn.step_normals(stream, drawn, table, etas)
         k = np.float32(keep)
-        leader = _green_lap(y, zero, zero, noise, etas, scores, keys, k, np.float32(1.0) - k)
+        leader = _green_lap(y, zero, zero, noise, scratch, k, np.float32(1.0) - k)
         if y[leader] != y.max():
             raise ValueError("the leader is not in front")
         out[lap] = y[:cars]
