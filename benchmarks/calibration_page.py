@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             DataRoot(chosen.out),
             settings,
             model=RunningOrderModel(),
-            progress=_tell,
+            progress=_report,
         ).summary
         planted = [
             run_backtest(
@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 BacktestSettings(*PLANTED_WINDOW, scenarios=PLANTED_SCENARIOS, seed=chosen.seed),
                 model=FixedModel(forecaster),
                 baselines=(StartClimatology(),),
-                progress=_tell,
+                progress=_report,
             ).summary
             for forecaster in planted_forecasters(tables)
         ]
@@ -146,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _tell(done: int, total: int, text: str) -> None:
+def _report(done: int, total: int, text: str) -> None:
     sys.stderr.write(f"{done}/{total} {text}\n")
 
 

@@ -218,13 +218,13 @@ def _portfolios(points: npt.NDArray[np.int32], slate: Slate) -> Iterator[dict[st
     twelve = {"lineups": 20, "drivers": {name: {"min_exposure": 0.3} for name in names[:24:2]}}
     proof, proven = _timed(lambda: build_portfolio(points, slate, twelve), 1)
     seconds, set_ = _timed(lambda: build_portfolio(points, slate, twelve, prove=False), 1)
-    least = min(set_.exposures[str(i)] for i in range(0, 24, 2))
+    lower = min(set_.exposures[str(i)] for i in range(0, 24, 2))
     yield _row(
         "20 lineups, twelve drivers at 30% or more",
         seconds,
         "s",
         5,
-        f"least exposure of the twelve {least:.0%}",
+        f"least exposure of the twelve {lower:.0%}",
     )
     yield _row("the same, with a bound proven", proof, "s", note=f"{_gap(proven):.2%} from it")
     everything = {
@@ -248,8 +248,8 @@ def _portfolios(points: npt.NDArray[np.int32], slate: Slate) -> Iterator[dict[st
     yield _row("its distance from the proven bound", 100 * _gap(set_), "%", 1)
     apart = {"lineups": 100, "max_shared": 2, "salary_min": 49_900}
     seconds, set_ = _timed(lambda: build_portfolio(points, slate, apart, prove=False), 1)
-    most = max(shared for shared, pairs in enumerate(set_.overlap) if pairs)
-    note = f"{most} drivers shared at most"
+    upper = max(shared for shared, pairs in enumerate(set_.overlap) if pairs)
+    note = f"{upper} drivers shared at most"
     yield _row("100 lineups of 49,900 dollars or more, max_shared 2", seconds, "s", None, note)
     dear = {"lineups": 20, "drivers": {name: {"min_exposure": 0.6} for name in names[:10]}}
     seconds, error = _timed(lambda: _conflict(points, slate, dear), 1)

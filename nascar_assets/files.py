@@ -40,7 +40,7 @@ LARGE = Limits(100_000_000, 600_000)
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _TABLES = (".csv", ".tsv", ".txt")
 _NO_MEMBER = re.compile(r"(^|/)(__MACOSX/|\.|thumbs\.db$|desktop\.ini$)|/$", re.IGNORECASE)
-_MOST_MEMBERS = 1_000
+_MAX_MEMBERS = 1_000
 # What other programs' files begin with, and what to do with them.
 _OTHERS = (
     (b"PK", "is an archive inside an archive", "Unpack it, and use the CSV file in it."),
@@ -103,9 +103,9 @@ def read_text(
 ) -> GivenText:
     """The text of a person's file.
 
-    UTF-8 and UTF-16 are told by their byte order marks, UTF-16 without one by its zero bytes; what
-    is no UTF-8 is Windows-1252. Of an archive the one CSV file in it is read, what macOS and
-    Windows put beside it left out.
+    UTF-8 and UTF-16 are recognised by their byte order marks, UTF-16 without one by its zero
+    bytes; what is no UTF-8 is Windows-1252. Of an archive the one CSV file in it is read, what macOS
+    and Windows put beside it left out.
 
     Args:
         data: The file's bytes.
@@ -182,8 +182,8 @@ def _decoded(body: bytes, encoding: str, file: str, lossy: bool) -> tuple[str, s
 def _member(data: bytes, file: str, limits: Limits) -> tuple[bytes, str]:
     """The one table in a zip file, expanded no further than the limit."""
     try:
-        if data.count(b"PK\x01\x02") > _MOST_MEMBERS:
-            raise InputError(f"The zip file holds more than {_MOST_MEMBERS} files.", file=file)
+        if data.count(b"PK\x01\x02") > _MAX_MEMBERS:
+            raise InputError(f"The zip file holds more than {_MAX_MEMBERS} files.", file=file)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [m for m in archive.infolist() if not _NO_MEMBER.search(m.filename)]
             if any(m.filename == "[Content_Types].xml" for m in members):

@@ -61,12 +61,12 @@ def born(pid: int) -> float | None:
         except psutil.Error:
             return None
     asked = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    told = subprocess.run(
+    fields = subprocess.run(
         asked, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"}
     ).stdout.split(maxsplit=1)
-    if len(told) < 2 or told[0].startswith("Z"):
+    if len(fields) < 2 or fields[0].startswith("Z"):
         return None
-    return time.mktime(time.strptime(told[1].strip(), "%a %b %d %H:%M:%S %Y"))
+    return time.mktime(time.strptime(fields[1].strip(), "%a %b %d %H:%M:%S %Y"))
 
 
 def _born_by_proc(pid: int) -> float | None:
@@ -105,7 +105,7 @@ def end_with_parent() -> None:
         threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
-def told_of_parents_end() -> None:
+def signal_on_parents_end() -> None:
     """Has Linux end this process when its parent is gone; a second line behind a pipe's end."""
     if sys.platform == "linux":
         import ctypes

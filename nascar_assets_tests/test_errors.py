@@ -12,14 +12,14 @@ from nascar_assets.orchestration.commands.sync import is_input_fault, reason
 
 @pytest.mark.timeout(10)
 def test_a_chain_that_goes_round_is_walked_once():
-    told, wrapper = InputError("two cars in one place"), RuntimeError("a step failed")
-    told.__cause__, wrapper.__cause__ = wrapper, told  # as Dagster hands it back
-    for first in (told, wrapper):
-        assert set(causes(first)) == {told, wrapper}
+    notify, wrapper = InputError("two cars in one place"), RuntimeError("a step failed")
+    notify.__cause__, wrapper.__cause__ = wrapper, notify  # as Dagster hands it back
+    for first in (notify, wrapper):
+        assert set(causes(first)) == {notify, wrapper}
         assert reason(first) == "two cars in one place"
         assert is_input_fault(first)
-    told.__cause__ = told
-    assert list(causes(told)) == [told]
+    notify.__cause__ = notify
+    assert list(causes(notify)) == [notify]
 
 
 @pytest.mark.timeout(10)

@@ -1,4 +1,4 @@
-"""Calibration: proper scores, baselines and walk-forward proof that forecasts keep their word."""
+"""Calibration: proper scores, baselines and walk-forward proof that forecasts are calibrated."""
 
 from nascar_assets.calibration.assess import (
     CalibrationRecord,

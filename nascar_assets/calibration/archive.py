@@ -106,7 +106,7 @@ class WalkForward:
             if row["race_id"] in wanted and _long_enough(row):
                 yield self._prepared(row, entries, ratings)
 
-    def races_known_by(self, as_of: datetime) -> list[RaceToForecast]:
+    def races_known_as_of(self, as_of: datetime) -> list[RaceToForecast]:
         """Races of the series whose results were known by a moment, as they stood at their starts.
 
         Their drivers and tracks have no ontology values.

@@ -67,7 +67,7 @@ def run_backtest(
         model: Where the model comes from; the fitted running-order process if left out.
         baselines: What it is compared with; those of the project if left out.
         salaries: Salary by race and driver, for tiers.
-        progress: Told about every race that is done.
+        progress: Notified of every race that is done.
 
     Returns:
         The result; its files are in place.

@@ -76,7 +76,7 @@ class Run:
                 blocks[race_id] = f"{season}-{self.settings.series}-{block + 1:02d}"
         return blocks
 
-    def walk(self, progress: Progress, most_open: int) -> None:
+    def walk(self, progress: Progress, max_open: int) -> None:
         """Prepare races in order and keep the workers busy with them."""
         results = self.tables.results.filter(pl.col("finish").is_not_null())
         finished = set(results["race_id"].unique().to_list())
@@ -100,7 +100,7 @@ class Run:
             prepared_ids.add(prepared.race.race_id)
             self._enter(prepared)
             self._pump()
-            while len(self.open_races) + len(self.waiting) >= most_open:
+            while len(self.open_races) + len(self.waiting) >= max_open:
                 self._wait()
         while self.open_races or self.waiting:
             self._wait()
@@ -288,13 +288,13 @@ class Run:
         except InputError as error:
             self._exclude(race.race_key, f"could not be scored: {error}")
             return
-        self._tell(f"{race.race_key} scored")
+        self._report(f"{race.race_key} scored")
 
     def _exclude(self, race_key: str, reason: str) -> None:
         self.exclusions[race_key] = reason
-        self._tell(f"{race_key} left out: {reason}")
+        self._report(f"{race_key} left out: {reason}")
 
-    def _tell(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         self.done += 1
         self.progress(self.done, self.total, text)
 

@@ -92,12 +92,12 @@ def release_gate(values: GateValues, limits: GateLimits = RELEASE) -> tuple[Crit
         limits: What is asked.
     """
     found: list[Criterion] = []
-    for name, skill, least, above in (
+    for name, skill, asked, above in (
         ("finish RPS skill", values.rps_skill, limits.rps_skill, limits.rps_lower),
         ("points CRPS skill", values.points_skill, limits.points_skill, limits.points_lower),
     ):
         value = None if skill is None else skill.value
-        found.append(_at_least(f"{name} against start climatology", value, least))
+        found.append(_at_least(f"{name} against start climatology", value, asked))
         lower = None if skill is None else skill.lower
         found.append(
             Criterion(
@@ -133,23 +133,23 @@ def passes(criteria: tuple[Criterion, ...]) -> bool:
     return bool(criteria) and all(criterion.passed for criterion in criteria)
 
 
-def _at_least(name: str, value: float | None, least: float) -> Criterion:
-    return Criterion(name, value, f">= {least:.1%}", value is not None and value >= least)
+def _at_least(name: str, value: float | None, lower: float) -> Criterion:
+    return Criterion(name, value, f">= {lower:.1%}", value is not None and value >= lower)
 
 
 def _coverages(
     name: str, levels: Mapping[int, float], limits: Mapping[int, float]
 ) -> list[Criterion]:
     result = []
-    for level, most in limits.items():
+    for level, limit in limits.items():
         value = levels.get(level)
         # A hair of slack, so that .84 against .80 within .04 does not fail by rounding.
-        close = value is not None and abs(value - level / 100.0) <= most + 1e-12
+        close = value is not None and abs(value - level / 100.0) <= limit + 1e-12
         result.append(
             Criterion(
                 f"coverage of {level}% intervals, {name}",
                 value,
-                f"{level}% within {100 * most:g} points",
+                f"{level}% within {100 * limit:g} points",
                 close,
             )
         )

@@ -57,10 +57,10 @@ def read_odds(
 ) -> pl.DataFrame:
     """Odds from a CSV, as decimal odds.
 
-    American odds are told by their sign (`+450` is 5.5, `-115` is 1.87, `EVEN` is 2), fractions by
-    their stroke (`9/2` is 5.5), decimal odds by a point or by being below 100. A whole number of
-    100 or more without a sign may be either and is refused, unless the column's name or `form`
-    says which.
+    American odds are recognised by their sign (`+450` is 5.5, `-115` is 1.87, `EVEN` is 2),
+    fractions by their stroke (`9/2` is 5.5), decimal odds by a point or by being below 100. A whole
+    number of 100 or more without a sign may be either and is refused, unless the column's
+    name or `form` says which.
 
     Args:
         content: The file's bytes.

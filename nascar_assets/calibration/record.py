@@ -75,7 +75,7 @@ class MeasuredRace:
     parameters: ProcessParameters
 
     def inputs_hash(self, n_scenarios: int, seed: int) -> str:
-        """SHA-256 of everything that the scores follow from, the program's code aside."""
+        """SHA-256 of everything that the scores follow from, the program's code excepted."""
         race = self.race
         facts = {
             "race": (race.race_id, race.track_type, race.track_length_miles, race.scheduled_laps),

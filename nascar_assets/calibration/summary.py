@@ -161,7 +161,7 @@ class BacktestSummary:
             },
             "effective_share_after_tilting": None
             if self.effective is None
-            else {"least": self.effective[0], "mean": self.effective[1]},
+            else {"minimum": self.effective[0], "mean": self.effective[1]},
         }
 
 

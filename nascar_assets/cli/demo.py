@@ -68,7 +68,7 @@ def demo(
         )
     if release:
         with out.progress("release") as update:
-            found = complete_graph(own, location=code_location(own), told=update)
+            found = complete_graph(own, location=code_location(own), notify=update)
         outcome.result["release"] = found
         verdict = "passed" if found["passed"] else "did NOT pass"
         out.line(

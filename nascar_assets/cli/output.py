@@ -92,15 +92,15 @@ class Output:
         kept = list(range(len(columns)))
         longest = [max((cell_len(row[at]) for row in cells), default=0) for at in kept]
         words = [max(map(cell_len, [*visible(name).split(), ""])) for name in columns]
-        least = [
+        lower = [
             max(words[at], min(longest[at], _WRAPPED) if name in wraps else longest[at])
             for at, name in enumerate(columns)
         ]
         left_out: list[str] = []
-        while self._slack(least, kept) < 0 and len(left_out) < len(spare):
+        while self._slack(lower, kept) < 0 and len(left_out) < len(spare):
             left_out.append(spare[len(left_out)])
             kept.remove(columns.index(left_out[-1]))
-        slack = max(self._slack(least, kept), 0)
+        slack = max(self._slack(lower, kept), 0)
         table = Table(
             title=Text(_plain(title), "italic"),
             title_justify="left",
@@ -111,16 +111,16 @@ class Output:
         )
         # What width is left goes to columns that wrap, then to headings.
         for at in sorted(kept, key=lambda at: (columns[at] not in wraps, at)):
-            more = min(slack, max(longest[at], cell_len(visible(columns[at]))) - least[at])
-            least[at] += more
+            more = min(slack, max(longest[at], cell_len(visible(columns[at]))) - lower[at])
+            lower[at] += more
             slack -= more
         for at in kept:
             justify: Literal["left", "right"] = "left" if at < text else "right"
             heading = Text(_plain(columns[at]))
-            table.add_column(heading, justify=justify, width=least[at], overflow="fold")
+            table.add_column(heading, justify=justify, width=lower[at], overflow="fold")
         for row in cells:
             table.add_row(*(Text(row[at]) for at in kept))
-        width = sum(least[at] + 1 for at in kept)
+        width = sum(lower[at] + 1 for at in kept)
         wide = width > self._console.width
         console = Console(highlight=False, width=width) if wide else self._console
         console.print(table, crop=False)

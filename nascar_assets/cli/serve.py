@@ -81,23 +81,23 @@ def serve(
         h11_max_incomplete_event_size=HEAD_BYTES,
     )
 
-    def tell(taken: int) -> None:
+    def report(taken: int) -> None:
         address = f"http://[{host}]:{taken}" if ":" in host else f"http://{host}:{taken}"
         where = f"The API on {address} with the data root {home}; Ctrl-C ends it."
         say(where)
         out.result({"address": address, "home": location})
 
-    _serve(config, connections, tell)
+    _serve(config, connections, report)
 
 
-def _serve(config: uvicorn.Config, connections: Connections, tell: Callable[[int], None]) -> None:
+def _serve(config: uvicorn.Config, connections: Connections, report: Callable[[int], None]) -> None:
     """Serves until it is stopped; `tell` is given the port once requests are answered there."""
     import uvicorn
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket] | None = None) -> None:
             await super().startup(sockets)
-            tell(self.servers[0].sockets[0].getsockname()[1])
+            report(self.servers[0].sockets[0].getsockname()[1])
 
         async def on_tick(self, counter: int) -> bool:
             if counter % 10 == 0:  # every second

@@ -88,7 +88,7 @@ def run(
     Example: nascar slate run DKSalaries.csv --scenarios 10000 --seed 1
     """
     from nascar_assets.orchestration.commands.repeating import repeat_slate
-    from nascar_assets.orchestration.commands.slate import look_at_salaries, run_slate
+    from nascar_assets.orchestration.commands.slate import run_slate, scan_salaries
 
     out = Output(as_json)
     if source is not None:
@@ -103,7 +103,7 @@ def run(
             )
         slate_id, salaries = target, None
         if target.lower().endswith(".csv") or Path(target).is_file():
-            registration, data, _ = look_at_salaries(home, Path(target), race)
+            registration, data, _ = scan_salaries(home, Path(target), race)
             slate_id, salaries = registration.slate_id, (registration, data)
         asked = None if settings is None else read_settings(settings, home)
         try:
@@ -120,7 +120,7 @@ def run(
                     prove=prove,
                     salaries=salaries,
                     progress=update,
-                    told=out.notice,
+                    notify=out.notice,
                 )
         except InputError as error:
             from nascar_assets.lineups.problem import located

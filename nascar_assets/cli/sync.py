@@ -13,7 +13,7 @@ from nascar_assets.cli.output import Output
 from nascar_assets.errors import InputError
 
 FIRST_SEASON = 2022
-"""Where a sync begins unless it is told otherwise: the first season of the present Cup car."""
+"""Where a sync begins by default: the first season of the present Cup car."""
 
 
 def sync(

@@ -14,7 +14,7 @@ import typer
 
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output, say
-from nascar_assets.cli.ui_keeper import running, sole, tell_runs
+from nascar_assets.cli.ui_keeper import notify_runs, running, sole
 from nascar_assets.processes import KILL, signal_session
 
 STOP_SECONDS = 14
@@ -83,7 +83,7 @@ def _end(keeper: subprocess.Popen[bytes], folder: Path) -> None:
     left = running(folder)
     if killed and left.get("pid") == os.getpid():
         signal_session(int(left["session"]), KILL)
-    tell_runs(folder)
+    notify_runs(folder)
 
 
 def _until_answers(process: subprocess.Popen[bytes], address: str) -> bool:

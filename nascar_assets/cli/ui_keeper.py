@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nascar_assets.errors import EnvironmentFault
-from nascar_assets.processes import end_session, told_of_parents_end
+from nascar_assets.processes import end_session, signal_on_parents_end
 
 SERVER = "nascar_assets.orchestration.commands.ui_server"
 
@@ -78,7 +78,7 @@ def keep(folder: Path, command: int, arguments: list[str]) -> int:
             [sys.executable, "-m", SERVER, *arguments],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=told_of_parents_end if sys.platform == "linux" else None,
+            preexec_fn=signal_on_parents_end if sys.platform == "linux" else None,
         )
         about = {"pid": command, "port": arguments[-1], "session": dagster.pid}
         (folder / "ui.json").write_text(json.dumps(about))
@@ -88,7 +88,7 @@ def keep(folder: Path, command: int, arguments: list[str]) -> int:
         code = dagster.poll() or 0
         end_session(dagster, PATIENCE_SECONDS, GRACE_SECONDS)
         if os.getppid() != command:  # otherwise that one tells them, which has Dagster loaded
-            tell_runs(folder)
+            notify_runs(folder)
     return code
 
 
@@ -99,14 +99,14 @@ def _until_input_ends(stop: threading.Event) -> None:
     stop.set()
 
 
-def tell_runs(folder: Path) -> None:
+def notify_runs(folder: Path) -> None:
     """Marks the runs whose processes were ended as such; the next daemon starts them again."""
     import dagster as dg
 
-    from nascar_assets.orchestration.automation.sensor_runs import tell_lost
+    from nascar_assets.orchestration.automation.sensor_runs import notify_lost
 
     with suppress(Exception):  # the records may be away; the next daemon's sensor tells then
-        tell_lost(dg.DagsterInstance.from_config(str(folder)))
+        notify_lost(dg.DagsterInstance.from_config(str(folder)))
 
 
 if __name__ == "__main__":

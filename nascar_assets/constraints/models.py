@@ -60,12 +60,12 @@ class DriverConstraints:
             set_(self, name, unit_interval(model, name, getattr(self, name)))
         set_(self, "min_laps_led", integer(model, "min_laps_led", self.min_laps_led, at_least=0))
         if self.max_laps_led is not None:
-            most = integer(model, "max_laps_led", self.max_laps_led, at_least=0)
-            set_(self, "max_laps_led", most)
-            if most < self.min_laps_led:
+            upper = integer(model, "max_laps_led", self.max_laps_led, at_least=0)
+            set_(self, "max_laps_led", upper)
+            if upper < self.min_laps_led:
                 raise ConstraintValueError(
                     f"{model} would have to lead at least {self.min_laps_led} and at most "
-                    f"{most} laps.",
+                    f"{upper} laps.",
                     field="max_laps_led",
                 )
         for name in ("veto_rules", "overridden"):

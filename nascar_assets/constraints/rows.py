@@ -56,7 +56,7 @@ def driver_of_row(row: Row) -> DriverConstraints:
         CompileError: If a property is missing or outside its range, or a veto rule is unknown.
     """
     what = f"driver {row['driver_id']}"
-    most = row.get("max_laps_led")
+    upper = row.get("max_laps_led")
     try:
         return DriverConstraints(
             driver_id=row["driver_id"],
@@ -64,7 +64,7 @@ def driver_of_row(row: Row) -> DriverConstraints:
             aggression=_present(row, "psyche_aggression", what),
             shadow_risk=_present(row, "shadow_risk", what),
             min_laps_led=row.get("min_laps_led") or 0,
-            max_laps_led=None if most == -1 else most,
+            max_laps_led=None if upper == -1 else upper,
             veto_rules=_rules(row, "driver", what),
             overridden=_overridden(row),
         )

@@ -226,9 +226,9 @@ class TrackVetoes:
             rule = parse_veto(code, subject="track")
             if rule.name != "team-in-lineup-at-most":
                 continue
-            team, most = rule.text("team"), rule.count("drivers")
+            team, allowed = rule.text("team"), rule.count("drivers")
             counts = teams if team is None else {team: teams[team]}
-            over = sorted(name for name, count in counts.items() if name and count > most)
+            over = sorted(name for name, count in counts.items() if name and count > allowed)
             if over:
                 return deny(
                     "TRACK_VETOED",

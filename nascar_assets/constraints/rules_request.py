@@ -149,17 +149,17 @@ class LapsLedFeasible:
         for id_, (low, high) in sorted(bounds.items()):
             if high is not None and low > high:
                 return deny(code, f"Driver {id_} must lead at least {low} and at most {high} laps.")
-        least = sum(low for low, _ in bounds.values())
-        if least > laps:
+        lower = sum(low for low, _ in bounds.values())
+        if lower > laps:
             return deny(
-                code, f"The least laps led add up to {least}; the race has {laps} laps to lead."
+                code, f"The least laps led add up to {lower}; the race has {laps} laps to lead."
             )
         # Only a bound on everybody who races leaves a lap without a leader.
         whole = "field" in context.args and bounds.keys() >= set(given_ids(context, "field"))
-        most = sum(laps if high is None else high for _, high in bounds.values())
-        if whole and bounds and most < laps:
+        upper = sum(laps if high is None else high for _, high in bounds.values())
+        if whole and bounds and upper < laps:
             return deny(
-                code, f"The most laps led add up to {most}; somebody leads each of {laps} laps."
+                code, f"The most laps led add up to {upper}; somebody leads each of {laps} laps."
             )
         return Allow()
 
@@ -185,7 +185,7 @@ class ExposureFeasible:
         code, count = "EXPOSURE_INFEASIBLE", int(context.args.get("lineups", 1))
         size, cap = _rules(context, view)
         salaries = _racing(context, view)
-        least, most = dict.fromkeys(salaries, 0), dict.fromkeys(salaries, count)
+        lower, upper = dict.fromkeys(salaries, 0), dict.fromkeys(salaries, count)
         for id_, (low, high) in sorted(asked.items()):
             low_count, high_count = _ceil(low * count), _floor(high * count)
             if low_count > high_count:
@@ -194,29 +194,29 @@ class ExposureFeasible:
                     f"No whole number of {count} lineups is between {low:.1%} and {high:.1%} "
                     f"(driver {id_}).",
                 )
-            if id_ not in most and low_count > 0:
+            if id_ not in upper and low_count > 0:
                 return deny(code, f"Driver {id_} has a least exposure and may not be picked.")
-            if id_ in most:
-                least[id_], most[id_] = low_count, high_count
+            if id_ in upper:
+                lower[id_], upper[id_] = low_count, high_count
         places = size * count
-        if sum(least.values()) > places:
+        if sum(lower.values()) > places:
             return deny(
                 code,
-                f"The least exposures need {sum(least.values())} places; {count} lineups of "
+                f"The least exposures need {sum(lower.values())} places; {count} lineups of "
                 f"{size} have {places}.",
             )
-        if sum(most.values()) < places:
+        if sum(upper.values()) < places:
             return deny(
                 code,
-                f"The most exposures allow {sum(most.values())} places; {count} lineups of "
+                f"The most exposures allow {sum(upper.values())} places; {count} lineups of "
                 f"{size} have {places}.",
             )
-        return self._affordable(least, most, salaries, size, cap, count)
+        return self._affordable(lower, upper, salaries, size, cap, count)
 
     @staticmethod
     def _affordable(
-        least: Mapping[str, int],
-        most: Mapping[str, int],
+        lower: Mapping[str, int],
+        upper: Mapping[str, int],
         salaries: Mapping[str, int],
         size: int,
         cap: int,
@@ -224,10 +224,10 @@ class ExposureFeasible:
     ) -> ConstraintResult:
         """The cheapest filling of all places against all of the caps together."""
         priced = sorted((price, id_) for id_, price in salaries.items())
-        cost = sum(price * least[id_] for price, id_ in priced)
-        left = size * count - sum(least[id_] for _, id_ in priced)
+        cost = sum(price * lower[id_] for price, id_ in priced)
+        left = size * count - sum(lower[id_] for _, id_ in priced)
         for price, id_ in priced:
-            more = min(left, most[id_] - least[id_])
+            more = min(left, upper[id_] - lower[id_])
             cost, left = cost + price * more, left - more
         if cost <= cap * count:
             return Allow()

@@ -16,7 +16,7 @@ Cents = npt.NDArray[np.int64]
 _PLACE = r"([0-9][0-9,. ]{0,15})(?:st|nd|rd|th)?"
 _PLACES = re.compile(rf"{_PLACE}(?:\s*(?:-|–|—|to)\s*{_PLACE})?", re.IGNORECASE)
 _TICKET = re.compile(r"tickets?|[()]", re.IGNORECASE)
-_MOST_DOLLARS = 1_000_000_000
+_MAX_DOLLARS = 1_000_000_000
 _FACTS = ("entries", "entry_fee", "prize_pool", "max_entries")
 
 
@@ -229,7 +229,7 @@ def _cents(text: str, file: str, row: int, field: str, decimal_comma: bool) -> i
     # 2.000 may be two dollars or two thousand.
     unclear = not decimal_comma and re.fullmatch(r"[^,]*\.[0-9]{3,}", worth)
     amount = None if unclear else number_cell(worth, decimal_comma=decimal_comma)
-    if amount is None or amount * 100 != int(amount * 100) or not 0 <= amount <= _MOST_DOLLARS:
+    if amount is None or amount * 100 != int(amount * 100) or not 0 <= amount <= _MAX_DOLLARS:
         raise PayoutError(
             f"{text!r} is no amount in dollars and cents.",
             file=file,

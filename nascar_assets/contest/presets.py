@@ -77,14 +77,14 @@ def preset(name: str, *, entries: int | None = None, entry_fee_cents: int | None
     fee = entry_fee_cents or shape.fee
     paid = max(int(entries * shape.paid), 1)
     pool = int(entries * fee * (1 - shape.rake))
-    prizes = power_prizes(pool, paid, first=int(pool * shape.first), least=int(1.5 * fee))
+    prizes = power_prizes(pool, paid, first=int(pool * shape.first), lower=int(1.5 * fee))
     table = payout_table(
         prizes, entries=entries, entry_fee_cents=fee, max_entries=shape.max_entries
     )
     return Contest(name, entries, fee, shape.max_entries, table)
 
 
-def power_prizes(pool_cents: int, paid: int, *, first: int, least: int) -> list[int]:
+def power_prizes(pool_cents: int, paid: int, *, first: int, lower: int) -> list[int]:
     """Prizes that fall with place like a power, from `first` to about `least`, and add up.
 
     prize(i) = least + (first - least) i**-b with b such that the sum is the pool; rounded down to
@@ -93,9 +93,9 @@ def power_prizes(pool_cents: int, paid: int, *, first: int, least: int) -> list[
     Raises:
         InputError: If the pool is too small for the paid places.
     """
-    if paid < 1 or pool_cents < paid * least or first < least or first > pool_cents:
+    if paid < 1 or pool_cents < paid * lower or first < lower or first > pool_cents:
         raise InputError(
-            f"a pool of {pool_cents} cents does not pay {paid} places of {least} cents or more "
+            f"a pool of {pool_cents} cents does not pay {paid} places of {lower} cents or more "
             f"with {first} for the first.",
             field="prize_pool",
         )
@@ -103,9 +103,9 @@ def power_prizes(pool_cents: int, paid: int, *, first: int, least: int) -> list[
     low, high = 0.0, 60.0
     for _ in range(200):
         middle = (low + high) / 2
-        total = float((least + (first - least) * places**-middle).sum())
+        total = float((lower + (first - lower) * places**-middle).sum())
         low, high = (middle, high) if total > pool_cents else (low, middle)
-    prizes = np.floor(least + (first - least) * places**-high).astype(np.int64)
+    prizes = np.floor(lower + (first - lower) * places**-high).astype(np.int64)
     prizes[0] += pool_cents - int(prizes.sum())
     return [int(p) for p in prizes]
 

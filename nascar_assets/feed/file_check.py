@@ -90,13 +90,13 @@ def _list_in(value: Any, key: str, path: str) -> list[dict[str, Any]]:
 
 def _same_race(race: dict[str, Any], file: FeedFile, path: str) -> None:
     required(race, "race_id", path)
-    for key, what, told in (
+    for key, what, expected in (
         ("race_id", "race", file.race_id),
         ("series_id", "series", SERIES_NUMBERS.get(file.series or "")),
         ("race_season", "season", file.season),
     ):
         found = integer(race, key, path)
-        if str(found) != str(told) and (key == "race_id" or found is not None):
+        if str(found) != str(expected) and (key == "race_id" or found is not None):
             raise FeedFormatError(
-                f"The file holds {what} {found}, not {told}.", file=path, field=key
+                f"The file holds {what} {found}, not {expected}.", file=path, field=key
             )

@@ -74,7 +74,7 @@ class SyncReport:
         touched: Ids of the races with a new or changed file of their own, sorted.
         schedules: Seasons whose schedule is new or changed.
         seasons: Seasons with a schedule in the landing folder.
-        notices: A sentence for each race of these schedules that is set aside, and each value.
+        notices: A sentence for each race of these schedules that is left out, and each value.
     """
 
     changed: tuple[str, ...]
@@ -145,7 +145,7 @@ def sync_feed(
         root: The data root.
         series: Names of the series wanted.
         seasons: Seasons wanted.
-        progress: Told of every file.
+        progress: Notified of every file.
         settled_before: Landed files of races that started before this are not read again.
         known_until: Files of races that start after this are not read.
 
@@ -363,7 +363,7 @@ def _read_json(root: DataRoot, path: str) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except ValueError:
-        return {}  # what it told is found out again from the files themselves
+        return {}  # what it noticed is found out again from the files themselves
     return value if isinstance(value, dict) else {}
 
 

@@ -35,7 +35,8 @@ def parse_practice(
 
     A row without a driver's id (0) is given the id of the entry with the same name or, failing
     that, left out with a notice. Of two rows for one driver in a session the faster is kept.
-    Times of 0 or less and of 999 or more are no times; what is no number at all is told as well.
+    Times of 0 or less and of 999 or more are no times; what is no number at all gets a
+    notice as well.
 
     Args:
         payload: The file of practice averages: a list of sessions.

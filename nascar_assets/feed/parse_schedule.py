@@ -42,14 +42,14 @@ def parse_schedule(
     """The races of several seasons, all series, in the order of their starts.
 
     A race that cannot be placed (of an unknown type or series, of another season than its file,
-    without an id, a track or a date, listed a second time) is set aside and the others are read.
+    without an id, a track or a date, listed a second time) is left out and the others are read.
 
     Args:
         payloads: Schedule file by season: an object with one list per series (`series_1`, ...),
             or one list of races.
         known_keys: Race keys given before, by race id; a race keeps its key when the schedule
             moves.
-        notices: Gets a sentence for each race set aside and each value left out.
+        notices: Gets a sentence for each race left out and each value left out.
 
     Returns:
         A table `SCHEDULE`, sorted by start, series and race id.
@@ -82,7 +82,7 @@ def parse_schedule(
             rows.append(row)
         if faults and len(faults) == len(listed):
             raise faults[0]
-        notices += [f"{fault} The race is set aside; the others are read." for fault in faults]
+        notices += [f"{fault} The race is left out; the others are read." for fault in faults]
     rows.sort(key=lambda row: (row["start_time"], row["series"], int(row["race_id"])))
     _number_races(rows, known_keys or {})
     return pl.DataFrame(rows, schema=SCHEDULE, orient="row")
@@ -116,8 +116,8 @@ def _race_row(
     if kind not in _RACE_TYPES:
         raise _misplaced(race_id, f"the race type {kind} is unknown", file, where, "race_type_id")
     if own_season not in (None, season):
-        told = f"it is of {own_season} and its file of {season}"
-        raise _misplaced(race_id, told, file, where, "race_season")
+        fault = f"it is of {own_season} and its file of {season}"
+        raise _misplaced(race_id, fault, file, where, "race_season")
 
     def whole(key: str, *none: int) -> int | None:
         """A value that costs itself alone where it is at fault."""

@@ -112,22 +112,22 @@ def laps_run(payload: Payload, race: Mapping[str, Any]) -> int | None:
         FeedFormatError: If the file does not have the feed's form.
     """
     file, weekend, rows = _weekend(payload, race)
-    aside: list[str] = []  # the parsers of the rows tell them
+    left_out: list[str] = []  # the parsers of the rows report them
     ahead = max(
         (
-            _laps(row, "laps_completed", file, "", aside) or 0
+            _laps(row, "laps_completed", file, "", left_out) or 0
             for row in rows
-            if _place(row, "finishing_position", file, "", aside)
+            if _place(row, "finishing_position", file, "", left_out)
         ),
         default=0,
     )
-    run = _laps(weekend, "actual_laps", file, "", aside)
+    run = _laps(weekend, "actual_laps", file, "", left_out)
     whole_distance = 0 < (race["scheduled_laps"] or 0) <= ahead
     over = (
         race["status"] == "complete"
         or whole_distance
         or text(weekend, "total_race_time") is not None
-        or integer(weekend, "winner_driver_id", file, none=(0, -1), notices=aside) is not None
+        or integer(weekend, "winner_driver_id", file, none=(0, -1), notices=left_out) is not None
     )
     if not ahead or not over or not (run or whole_distance or race["status"] == "complete"):
         return None
@@ -145,7 +145,7 @@ def parse_official_results(payload: Payload, race: Mapping[str, Any]) -> Parsed:
       the laps are the same.
     - A status text that is not known counts as mechanical.
     - Where the race counts no leaders, its cautions are not known either.
-    - A number that cannot be is left out and told.
+    - A number that cannot be is left out with a notice.
 
     Args:
         payload: The weekend feed.
@@ -314,14 +314,14 @@ def _check_distinct_finishes(
     places: dict[int, list[dict[str, Any]]] = {}
     for result in results:
         places.setdefault(result["finish"], []).append(result)
-    told = "; ".join(
+    found = "; ".join(
         f"{_all_of(rows)} finished in place {place}"
         for place, rows in sorted(places.items())
         if len(rows) > 1
     )
-    if told:
+    if found:
         raise FeedFormatError(
-            f"Race {race['race_id']} ({race['race_name']}): {told}.",
+            f"Race {race['race_id']} ({race['race_name']}): {found}.",
             file=file,
             field="weekend_race[0].results.finishing_position",
             remedy="Its results stay as they were. Sync again when the feed has corrected the "

@@ -32,7 +32,7 @@ class Parsed:
 
     Attributes:
         frame: The table.
-        notices: One sentence for each row left out, value set aside or text not known.
+        notices: One sentence for each row left out, value left out or text not known.
     """
 
     frame: pl.DataFrame
@@ -61,7 +61,7 @@ def decoded(payload: Payload, file: str) -> Any:
 
 
 def records(value: Any, file: str, field: str) -> list[dict[str, Any]]:
-    """A list of JSON objects; what is none is an empty one, which the rows' own rules tell of.
+    """A list of JSON objects; what is none is an empty one, which the rows' own rules report.
 
     Raises:
         FeedFormatError: If it is no list, or holds things and not one object.
@@ -102,7 +102,7 @@ def integer(
     value = number(row, key, file, where, none=none, between=between, notices=notices)
     if value is None or value == int(value):
         return None if value is None else int(value)
-    _tell_fault("A whole number", row, key, file, where, notices)
+    _notice_fault("A whole number", row, key, file, where, notices)
     return None
 
 
@@ -130,7 +130,7 @@ def number(
         notices: Where given, a value at fault costs itself and a sentence here, not the file.
 
     Raises:
-        FeedFormatError: If there is something else, and no `notices` to tell it.
+        FeedFormatError: If there is something else, and no `notices` for it.
     """
     value = row.get(key)
     if isinstance(value, str):
@@ -144,14 +144,14 @@ def number(
         return None
     low, high = between
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < LARGEST:
-        _tell_fault("A number", row, key, file, where, notices)  # NaN and infinities as well
+        _notice_fault("A number", row, key, file, where, notices)  # NaN and infinities as well
     elif value in none:
         return None
     elif low <= value <= high:
         return value
     else:
-        told = f"A number from {low:g} " + (f"to {high:g}" if high < LARGEST else "up")
-        _tell_fault(told, row, key, file, where, notices)
+        expected = f"A number from {low:g} " + (f"to {high:g}" if high < LARGEST else "up")
+        _notice_fault(expected, row, key, file, where, notices)
     return None
 
 
@@ -169,7 +169,7 @@ def text(row: Mapping[str, Any], key: str) -> str | None:
     return None if stripped in ("", "NA") else stripped
 
 
-def _tell_fault(
+def _notice_fault(
     expected: str,
     row: Mapping[str, Any],
     key: str,

@@ -24,7 +24,7 @@ def build_race_results(
     led, unless they do not add up to the race's laps and those of the loop statistics do. Where
     the weekend feed lacks a driver's laps, those of the loop statistics are taken.
 
-    What does not add up is told in the notices: places that are missing in the official order
+    What does not add up stands in the notices: places that are missing in the official order
     (of rows that were left out), laps led that differ from the race's laps, drivers who are in one
     file only, a car with more laps than the race.
 

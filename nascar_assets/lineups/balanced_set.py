@@ -50,14 +50,14 @@ def _even_filling(problem: Problem, features: Features, space: Masks) -> Floats:
     n = problem.salary.shape[0]
     used = int(np.bitwise_or.reduce(space))
     able = np.array([bool(used >> i & 1) for i in range(n)])
-    least, most = features.least[:n], features.most[:n]
+    lower, upper = features.lower[:n], features.upper[:n]
     places = problem.lineups * problem.roster_size
     low, high = 0.0, float(problem.lineups)
     for _ in range(50):
         level = (low + high) / 2
-        short = float((np.clip(level, least, most) * able).sum()) < places
+        short = float((np.clip(level, lower, upper) * able).sum()) < places
         low, high = (level, high) if short else (low, level)
-    return np.asarray(np.clip(high, least, most) * able, np.float64)
+    return np.asarray(np.clip(high, lower, upper) * able, np.float64)
 
 
 def _attempt(
@@ -69,7 +69,7 @@ def _attempt(
     rng: np.random.Generator,
 ) -> Masks | None:
     n = problem.salary.shape[0]
-    least, most = features.least[:n], features.most[:n]
+    lower, upper = features.lower[:n], features.upper[:n]
     count = np.zeros(n, np.int64)
     bits = np.arange(n, dtype=np.uint64)
     taken = np.zeros(problem.lineups, np.uint64)
@@ -78,12 +78,12 @@ def _attempt(
         if left.shape[0] == 0:
             return None
         behind = target * (turn + 1) / problem.lineups - count
-        behind = np.where(least > 0, behind * urgency, behind)
-        done = (least > 0) & (count >= least)
+        behind = np.where(lower > 0, behind * urgency, behind)
+        done = (lower > 0) & (count >= lower)
         behind = np.where(done, np.minimum(behind, -0.5), behind)
         price = np.zeros(64, np.int64)
         price[:n] = np.rint(behind * _SCALE).astype(np.int64) + rng.integers(-_JITTER, _JITTER, n)
-        price[:n][count >= most] = _NEVER
+        price[:n][count >= upper] = _NEVER
         taken[turn] = left[int(space_kernel.additive(left, price).argmax())]
         count += ((taken[turn] >> bits) & np.uint64(1)).astype(np.int64)
         left = left[np.bitwise_count(left & taken[turn]) <= problem.max_shared]
@@ -92,7 +92,7 @@ def _attempt(
 
 def _keeps_bounds(features: Features, masks: Masks) -> bool:
     words = features.words(masks)
-    place = np.arange(features.least.shape[0])
+    place = np.arange(features.lower.shape[0])
     held = (words[:, place // 64] >> (place % 64).astype(np.uint64)) & np.uint64(1)
     count = held.sum(axis=0).astype(np.int64)
-    return bool(((count >= features.least) & (count <= features.most)).all())
+    return bool(((count >= features.lower) & (count <= features.upper)).all())

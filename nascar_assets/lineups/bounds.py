@@ -107,7 +107,7 @@ def reduced_worth(
 def bound_from(features: Features, prices: Prices, reduced: Ints, lineups: int) -> int:
     """The bound that prices prove, given r(x) of every legal lineup."""
     largest = np.partition(reduced, reduced.shape[0] - lineups)[reduced.shape[0] - lineups :]
-    bounds = np.maximum(prices.feature * features.least, prices.feature * features.most)
+    bounds = np.maximum(prices.feature * features.lower, prices.feature * features.upper)
     return (
         int(prices.scenario.sum(dtype=np.int64))
         + int(bounds.sum())
@@ -143,7 +143,7 @@ def search_prices(
     """
     n = problem.lineups
     n_scenarios = value.shape[1]
-    bound_features = np.flatnonzero((features.least > 0) | (features.most < n))
+    bound_features = np.flatnonzero((features.lower > 0) | (features.upper < n))
     words = features.words(pool)
     has = (
         np.stack(
@@ -153,7 +153,7 @@ def search_prices(
         if bound_features.size
         else np.zeros((pool.shape[0], 0))
     )
-    least, most = features.least[bound_features], features.most[bound_features]
+    lower, upper = features.lower[bound_features], features.upper[bound_features]
     subset, index = _pool_subsets(problem, pool)
     u = np.zeros(n_scenarios)
     if n_scenarios:
@@ -190,7 +190,7 @@ def search_prices(
         chosen = np.argpartition(reduced, reduced.shape[0] - n)[reduced.shape[0] - n :]
         bound = (
             float(whole.sum(dtype=np.int64))
-            + float(np.maximum(m * least, m * most).sum())
+            + float(np.maximum(m * lower, m * upper).sum())
             + float(p.sum())
             + float(reduced[chosen].sum())
         )
@@ -217,8 +217,8 @@ def search_prices(
         gu = 1.0 - exceeding
         count = chosen_has.sum(axis=0)
         # At a price of zero either side of a bound is a subgradient: take the one that is broken.
-        gm = np.where(m > 0, most, least) - count
-        gm = np.where(m == 0, np.clip(count, least, most) - count, gm)
+        gm = np.where(m > 0, upper, lower) - count
+        gm = np.where(m == 0, np.clip(count, lower, upper) - count, gm)
         gp = 1.0 - np.bincount(chosen_index.ravel(), minlength=p.shape[0])
         gp[-1] = 0.0
         gp[(p <= 0) & (gp > 0)] = 0.0
@@ -232,7 +232,7 @@ def search_prices(
         p = np.maximum(p - step * weight * dp, 0.0)
         p[-1] = 0.0
     u, m, p = best_at
-    feature = np.zeros(features.least.shape[0], np.int64)
+    feature = np.zeros(features.lower.shape[0], np.int64)
     feature[bound_features] = np.rint(m)
     price = np.rint(p[:-1]).astype(np.int64)
     priced = price > 0

@@ -28,8 +28,8 @@ class Features:
     """
 
     targets: Masks
-    least: Ints
-    most: Ints
+    lower: Ints
+    upper: Ints
 
     def words(self, masks: Masks) -> Masks:
         """[M, W] feature words of lineups."""
@@ -45,21 +45,21 @@ class Features:
 def features_of(problem: Problem) -> Features:
     """The bounds over the set as features."""
     n = problem.salary.shape[0]
-    least = np.zeros(64, np.int64)
-    most = np.full(64, problem.lineups, np.int64)
+    lower = np.zeros(64, np.int64)
+    upper = np.full(64, problem.lineups, np.int64)
     groups = []
     for exposure in problem.exposures:
         if exposure.target.bit_count() == 1:
             driver = exposure.target.bit_length() - 1
-            least[driver] = max(least[driver], exposure.least)
-            most[driver] = min(most[driver], exposure.most)
+            lower[driver] = max(lower[driver], exposure.lower)
+            upper[driver] = min(upper[driver], exposure.upper)
         else:
             groups.append(exposure)
-    least[n:] = 0
+    lower[n:] = 0
     return Features(
         targets=np.array([g.target for g in groups], np.uint64),
-        least=np.concatenate([least, np.array([g.least for g in groups], np.int64)]),
-        most=np.concatenate([most, np.array([g.most for g in groups], np.int64)]),
+        lower=np.concatenate([lower, np.array([g.lower for g in groups], np.int64)]),
+        upper=np.concatenate([upper, np.array([g.upper for g in groups], np.int64)]),
     )
 
 
@@ -109,7 +109,7 @@ def spread(problem: Problem, space: Masks, scores: Ints, count: int) -> Masks:
     share = max(count // 24, problem.lineups // 4)
     for exposure in problem.exposures:
         held = (space[best] & np.uint64(exposure.target)) != 0
-        for wanted, side in ((exposure.least > 0, True), (exposure.most < problem.lineups, False)):
+        for wanted, side in ((exposure.lower > 0, True), (exposure.upper < problem.lineups, False)):
             if not wanted:
                 continue
             ahead = best[held == side][:share]

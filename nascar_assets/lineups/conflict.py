@@ -80,7 +80,7 @@ def all_together(problem: Problem, *, proven: bool) -> Conflict:
         problem: The settings.
         proven: Whether a search that leaves nothing out found that there is none.
     """
-    labels = [label for e in problem.exposures for label in (e.least_label, e.most_label) if label]
+    labels = [label for e in problem.exposures for label in (e.lower_label, e.upper_label) if label]
     if problem.settings.max_shared is not None:
         labels.append(_shared_label(problem))
     reason = (
@@ -119,8 +119,8 @@ def _needed(items: Sequence[int], conflicting: Callable[[list[int]], bool]) -> l
 def _rounding(problem: Problem) -> Conflict | None:
     """Bounds between which no whole number of lineups lies."""
     for exposure in problem.exposures:
-        if exposure.least > exposure.most:
-            labels = tuple(x for x in (exposure.least_label, exposure.most_label) if x)
+        if exposure.lower > exposure.upper:
+            labels = tuple(x for x in (exposure.lower_label, exposure.upper_label) if x)
             reason = (
                 f"no whole number of {problem.lineups} lineups lies between the exposures of "
                 f"{exposure.name}"
@@ -133,27 +133,27 @@ def _places(problem: Problem, wanted: str) -> Conflict | None:
     """More places asked for than the lineups have, or fewer allowed."""
     places = problem.lineups * problem.roster_size
     single = [e for e in problem.exposures if e.target.bit_count() == 1]
-    single.sort(key=lambda e: (-e.least, e.target))
+    single.sort(key=lambda e: (-e.lower, e.target))
     total = 0
     for count, exposure in enumerate(single, start=1):
-        total += exposure.least
+        total += exposure.lower
         if total > places:
-            labels = [e.least_label for e in single[:count] if e.least_label]
+            labels = [e.lower_label for e in single[:count] if e.lower_label]
             over = total - places
             reason = (
                 f"minimum exposures of {count} drivers add up to {over:,} lineup places more than "
                 f"{problem.lineups} lineups of {problem.roster_size} have"
             )
             return Conflict(reason, (wanted, *labels))
-    allowed = {e.target: e for e in single if e.most_label}
-    most = sum(
-        allowed[1 << i].most if 1 << i in allowed else problem.lineups
+    allowed = {e.target: e for e in single if e.upper_label}
+    upper = sum(
+        allowed[1 << i].upper if 1 << i in allowed else problem.lineups
         for i in range(problem.salary.shape[0])
     )
-    if most < places:
-        labels = [e.most_label for e in allowed.values() if e.most_label]
+    if upper < places:
+        labels = [e.upper_label for e in allowed.values() if e.upper_label]
         reason = (
-            f"maximum exposures leave {places - most:,} lineup places empty of the {places:,} "
+            f"maximum exposures leave {places - upper:,} lineup places empty of the {places:,} "
             f"that {problem.lineups} lineups of {problem.roster_size} have"
         )
         return Conflict(reason, (wanted, *labels))
@@ -170,7 +170,7 @@ def sharing_conflict(problem: Problem, legal: Masks) -> Conflict | None:
     locks = tuple(
         rule.label
         for rule in problem.count_rules
-        if rule.least > 0 and not rule.condition and rule.target & common
+        if rule.lower > 0 and not rule.condition and rule.target & common
     )
     shared = problem.max_shared - core
     if shared < 0:
@@ -182,7 +182,7 @@ def sharing_conflict(problem: Problem, legal: Masks) -> Conflict | None:
         limit = limit * (n - step) // (k - step)
     if limit >= problem.lineups:
         return None
-    rules = tuple(rule.label for rule in problem.count_rules if rule.most == 0)
+    rules = tuple(rule.label for rule in problem.count_rules if rule.upper == 0)
     reason = (
         f"of the {used.bit_count()} drivers that may be picked at most {limit:,} lineups can be "
         f"made that share no more than {problem.max_shared} drivers two by two"
@@ -199,8 +199,8 @@ def _mixing(
     exposures = list(problem.exposures)
     if not exposures:
         return None
-    bounds = [(e, "least") for e in exposures if e.least > 0]
-    bounds += [(e, "most") for e in exposures if e.most < problem.lineups]
+    bounds = [(e, "lower") for e in exposures if e.lower > 0]
+    bounds += [(e, "upper") for e in exposures if e.upper < problem.lineups]
     kinds = kinds_of(features_of(problem), problem.lineups, masks, broken)
     start = np.empty(0, np.uint64)
 
@@ -227,7 +227,7 @@ def _mixing(
     words = []
     for side in sides:
         exposure, which = bounds[side]
-        label = exposure.least_label if which == "least" else exposure.most_label
+        label = exposure.lower_label if which == "lower" else exposure.upper_label
         words.append(label or exposure.name)
     reason = "no mix of legal lineups meets these exposures"
     return Conflict(reason, (wanted, *words, *(labels[r] for r in rules)))
@@ -238,9 +238,9 @@ def _restricted(
 ) -> tuple[Exposure, ...]:
     out = []
     for exposure in exposures:
-        least = exposure.least if (exposure, "least") in chosen else 0
-        most = exposure.most if (exposure, "most") in chosen else problem.lineups
-        out.append(replace(exposure, least=least, most=most))
+        lower = exposure.lower if (exposure, "lower") in chosen else 0
+        upper = exposure.upper if (exposure, "upper") in chosen else problem.lineups
+        out.append(replace(exposure, lower=lower, upper=upper))
     return tuple(out)
 
 

@@ -25,7 +25,7 @@ SALARY_LEFT = 400.0
 
 # Largest logarithm of a weight: products over a lineup stay finite, and shares that the cap does
 # not allow are neared instead of running away.
-_MOST_LOG = 25.0
+_MAX_LOG = 25.0
 _ROUNDS = 500
 
 
@@ -148,7 +148,7 @@ def fit_field(
         logits = start.copy()
     logits[known & (wanted == 0)] = -np.inf
     moved = np.flatnonzero(known & np.isfinite(logits))
-    logits = np.where(np.isfinite(logits), np.clip(logits, -_MOST_LOG, _MOST_LOG), logits)
+    logits = np.where(np.isfinite(logits), np.clip(logits, -_MAX_LOG, _MAX_LOG), logits)
 
     def dual(theta: Floats) -> tuple[float, Floats]:
         trial = logits.copy()
@@ -162,7 +162,7 @@ def fit_field(
         logits[moved],
         jac=True,
         method="L-BFGS-B",
-        bounds=[(-_MOST_LOG, _MOST_LOG)] * moved.size,
+        bounds=[(-_MAX_LOG, _MAX_LOG)] * moved.size,
         options={"maxiter": _ROUNDS, "ftol": 1e-15, "gtol": 1e-8, "maxcor": 30},
     )
     logits[moved] = result.x

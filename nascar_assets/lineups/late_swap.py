@@ -162,16 +162,16 @@ def _without(
     notices = []
     rules = []
     for rule in problem.count_rules:
-        if rule.least > 0 and not rule.condition and not rule.target & ~gone:
+        if rule.lower > 0 and not rule.condition and not rule.target & ~gone:
             notices.append(f"{rule.label}: set aside, the driver does not race.")
         else:
             rules.append(rule)
     rules += [CountRule(f"{slate.players[i].name} is scratched", 0, 1 << i, 0, 0) for i in out]
     exposures = []
     for exposure in problem.exposures:
-        if exposure.least > 0 and not exposure.target & ~gone:
-            notices.append(f"{exposure.least_label}: set aside, the driver does not race.")
-            exposure = replace(exposure, least=0)
+        if exposure.lower > 0 and not exposure.target & ~gone:
+            notices.append(f"{exposure.lower_label}: set aside, the driver does not race.")
+            exposure = replace(exposure, lower=0)
         exposures.append(exposure)
     return replace(problem, count_rules=tuple(rules), exposures=tuple(exposures)), notices
 
@@ -220,12 +220,12 @@ def _choose(
     for option in options:
         model.add_exactly_one(variables[start : start + option.shape[0]])
         start += option.shape[0]
-    for feature in range(features.least.shape[0]):
-        least, most = int(features.least[feature]), int(features.most[feature])
-        if least <= 0 and most >= problem.lineups:
+    for feature in range(features.lower.shape[0]):
+        lower, upper = int(features.lower[feature]), int(features.upper[feature])
+        if lower <= 0 and upper >= problem.lineups:
             continue
         held = np.flatnonzero(has_feature(features, masks, feature))
-        model.add_linear_constraint(sum(variables[i] for i in held), least, most)
+        model.add_linear_constraint(sum(variables[i] for i in held), lower, upper)
     # Lineups must differ, and share no more drivers than allowed: no subset is held twice.
     for clique in shared_cliques(masks, problem.max_shared, problem.roster_size):
         model.add_at_most_one(variables[i] for i in clique)

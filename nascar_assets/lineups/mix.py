@@ -55,7 +55,7 @@ class Mix:
 
 def bounded(features: Features, lineups: int) -> Ints:
     """Positions of the features whose bounds can bind."""
-    return np.flatnonzero((features.least > 0) | (features.most < lineups))
+    return np.flatnonzero((features.lower > 0) | (features.upper < lineups))
 
 
 def kinds_of(features: Features, lineups: int, masks: Masks, broken: Masks | None = None) -> Kinds:
@@ -91,7 +91,7 @@ def certified(features: Features, prices: Ints, kinds: Kinds, lineups: int) -> b
     taken = np.minimum(kinds.counts[best], lineups)
     before = np.concatenate([[0], np.cumsum(taken)[:-1]])
     taken = np.clip(lineups - before, 0, taken)
-    needed = np.minimum(prices * features.least, prices * features.most)
+    needed = np.minimum(prices * features.lower, prices * features.upper)
     return int(needed.sum()) > int((worth[best] * taken).sum())
 
 
@@ -105,16 +105,16 @@ def feasible_mix(features: Features, kinds: Kinds, lineups: int, start: Masks | 
         start: Columns to begin with.
     """
     if kinds.masks.shape[0] == 0:
-        return Mix(kinds.masks, np.zeros(features.least.shape[0], np.int64))
+        return Mix(kinds.masks, np.zeros(features.lower.shape[0], np.int64))
     bound = bounded(features, lineups)
     columns = kinds.masks[:1] if start is None or start.shape[0] == 0 else start
     for _ in range(_ROUNDS):
         rows = np.array([has_feature(features, columns, int(f)) for f in bound], np.float64)
         rows = rows.reshape(bound.size, columns.shape[0])
-        short, prices = _master(rows, features.least[bound], features.most[bound], lineups)
+        short, prices = _master(rows, features.lower[bound], features.upper[bound], lineups)
         if short <= 1e-7:
             return Mix(columns, None)
-        price = np.zeros(features.least.shape[0], np.int64)
+        price = np.zeros(features.lower.shape[0], np.int64)
         price[bound] = np.rint(prices * _PRICE_SCALE)
         if certified(features, price, kinds, lineups):
             return Mix(columns, price)
@@ -126,7 +126,7 @@ def feasible_mix(features: Features, kinds: Kinds, lineups: int, start: Masks | 
     return Mix(columns, None)
 
 
-def _master(rows: Floats, least: Ints, most: Ints, lineups: int) -> tuple[float, Floats]:
+def _master(rows: Floats, lower: Ints, upper: Ints, lineups: int) -> tuple[float, Floats]:
     """Least summed miss of the bounds by a mix of the columns, and the prices of the features."""
     from scipy.optimize import linprog
 
@@ -138,7 +138,7 @@ def _master(rows: Floats, least: Ints, most: Ints, lineups: int) -> tuple[float,
     result = linprog(
         cost,
         A_ub=above,
-        b_ub=np.concatenate([-least, most]).astype(np.float64),
+        b_ub=np.concatenate([-lower, upper]).astype(np.float64),
         A_eq=np.concatenate([np.ones(n_columns), np.zeros(2 * n_features)])[None, :],
         b_eq=[float(lineups)],
         method="highs-ds",

@@ -136,7 +136,7 @@ class OwnObjective:
         """[M, 0]: the set adds nothing to its lineups."""
         return np.zeros((masks.shape[0], 0), np.int16)
 
-    def most(self, masks: Masks) -> Ints:
+    def upper(self, masks: Masks) -> Ints:
         """[L] upper bounds of `own`, cheap enough for the whole space.
 
         A tail's mean is at most t + E[max(0, score - t)] / share for any t (Rockafellar and

@@ -190,10 +190,10 @@ def check_salaries(
             "salaries are positive whole dollars.",
             field="salaries",
         )
-    least = int(np.sort(salary)[:roster_size].sum())
-    if least > cap:
+    lower = int(np.sort(salary)[:roster_size].sum())
+    if lower > cap:
         raise NoLegalLineup(
-            f"the {roster_size} cheapest drivers cost {least}, over the cap of {cap}.",
+            f"the {roster_size} cheapest drivers cost {lower}, over the cap of {cap}.",
             field="salaries",
             remedy="Check the salaries and the cap.",
         )

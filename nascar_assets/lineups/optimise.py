@@ -137,8 +137,8 @@ def _scattered(
         return np.empty(0, np.uint64)
     given = np.full(problem.salary.shape[0], np.nan)
     if problem.exposures:
-        least = features.least[: given.shape[0]] / problem.lineups
-        given[least > 0] = np.minimum(least[least > 0] + 0.01, 1.0)
+        lower = features.lower[: given.shape[0]] / problem.lineups
+        given[lower > 0] = np.minimum(lower[lower > 0] + 0.01, 1.0)
     mean = objective.columns.mean(axis=1) / problem.slate.rules.points_scale
     used = int(np.bitwise_or.reduce(space))
     racing = np.array([bool(used >> i & 1) for i in range(mean.shape[0])])
@@ -149,8 +149,8 @@ def _scattered(
         return mix
     if rest > 0.95 * int(free.sum()):
         # Nearly all have a minimum: what is left goes to where there is room below the maximum.
-        most = np.minimum(features.most[: given.shape[0]] / problem.lineups, 1.0)
-        room = np.where(racing, most - np.nan_to_num(given), 0.0)
+        upper = np.minimum(features.upper[: given.shape[0]] / problem.lineups, 1.0)
+        room = np.where(racing, upper - np.nan_to_num(given), 0.0)
         if rest > room.sum() - 1e-9:
             return mix
         given = np.where(racing, np.nan_to_num(given) + rest * room / room.sum(), np.nan)
@@ -208,11 +208,11 @@ def _first_pool(
     if isinstance(objective, PayoutObjective):
         # Prizes have to be worked out lineup by lineup: for those that stand out by their tail.
         tail = objective.tail_guide()
-        guide = tail.most(space)
+        guide = tail.upper(space)
         space = spread(problem, space, guide, _PRICED)
         own = objective.own(space)
         return space, own, spread(problem, space, own, count)
-    own = objective.most(space)
+    own = objective.upper(space)
     if objective.how == "cvar":
         exact = top(own, _EXACT)
         own[exact] = objective.own(space[exact])

@@ -241,7 +241,7 @@ def expected_rivals(problem: Problem, scaled: Ints32) -> FieldModel:
 
 def _possible_mix(problem: Problem, features: Features, space: Masks) -> Masks | None:
     """Lineups of which a mix meets the bounds; none where those are known not to hold together."""
-    if space.shape[0] < problem.lineups or bool((features.least > features.most).any()):
+    if space.shape[0] < problem.lineups or bool((features.lower > features.upper).any()):
         return None
     if sharing_conflict(problem, space) is not None:
         return None
@@ -387,9 +387,9 @@ def _warnings(problem: Problem, effective: float, share: Floats) -> tuple[str, .
         )
     asked = 0
     for rule in problem.count_rules:
-        asked |= rule.target if rule.least and not rule.condition else 0
+        asked |= rule.target if rule.lower and not rule.condition else 0
     for exposure in problem.exposures:
-        asked |= exposure.target if exposure.least == n else 0
+        asked |= exposure.target if exposure.lower == n else 0
     everywhere = [
         player.name
         for i, player in enumerate(problem.slate.players)

@@ -19,7 +19,7 @@ from nascar_assets.slates.slate import Slate, SlatePlayer
 
 OWNERSHIP_SCALE = 1_000_000
 
-MOST_RULES = 64
+MAX_RULES = 64
 """Rules on each lineup that one portfolio may have: one bit of a word each."""
 
 
@@ -30,8 +30,8 @@ class CountRule:
     label: str
     condition: int
     target: int
-    least: int
-    most: int
+    lower: int
+    upper: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class SumRule:
 
     label: str
     weights: tuple[int, ...]
-    least: int
-    most: int
+    lower: int
+    upper: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class Exposure:
 
     name: str
     target: int
-    least: int
-    most: int
-    least_label: str | None
-    most_label: str | None
+    lower: int
+    upper: int
+    lower_label: str | None
+    upper_label: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Problem:
     def unmeetable(self) -> tuple[str, ...]:
         """What asks for more drivers in every lineup than there are of those it names, in words."""
         rules = (rule for rule in self.count_rules if not rule.condition)
-        return tuple(rule.label for rule in rules if rule.target.bit_count() < rule.least)
+        return tuple(rule.label for rule in rules if rule.target.bit_count() < rule.lower)
 
     def scaled(self, points: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """[S, N] points as integers, a person's own factors applied."""
@@ -242,18 +242,18 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
     for position, rule in enumerate(settings.rules):
         when, never, condition = found(rule.when, f"rules.{position}.if")
         then, gone, counted = found(rule.then, f"rules.{position}.then")
-        least = rule.at_least
-        if least is None:
-            least = 1 if rule.at_most is None else 0
-        most = n if rule.at_most is None else rule.at_most
-        bound = f"at most {most}" if rule.at_most is not None else f"at least {least}"
-        if rule.at_most is not None and least:
-            bound = f"{least} to {most}"
+        lower = rule.at_least
+        if lower is None:
+            lower = 1 if rule.at_most is None else 0
+        upper = n if rule.at_most is None else rule.at_most
+        bound = f"at most {upper}" if rule.at_most is not None else f"at least {lower}"
+        if rule.at_most is not None and lower:
+            bound = f"{lower} to {upper}"
         label = f"if {condition} then {bound} of {counted}"
-        if gone and then.bit_count() < least:
+        if gone and then.bit_count() < lower:
             when = 0  # only who does not race could keep it: no rule on the others is meant
         if not never:
-            rules.append(CountRule(label, when, then, least, most))
+            rules.append(CountRule(label, when, then, lower, upper))
     notices += [f"{absence}: settings that name him count without him." for absence in absent]
     rules.extend(vetoes)
     notices.extend(f"{veto.label}." for veto in vetoes)
@@ -264,9 +264,9 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
         cap = slate.rules.salary_cap
         sums.append(SumRule(label, tuple(salary.tolist()), settings.salary_min, cap))
     count = len(rules) + len(sums) + (settings.ownership_max is not None)
-    if count > MOST_RULES:
+    if count > MAX_RULES:
         raise SettingsError(
-            f"{count} rules on a lineup; at most {MOST_RULES} are taken.",
+            f"{count} rules on a lineup; at most {MAX_RULES} are taken.",
             remedy="Leave out drivers, teams, groups or rules that matter little.",
         )
     roster = slate.rules.roster_size
@@ -306,11 +306,11 @@ def located(error: SettingsError, text: str, *, file: str | None) -> SettingsErr
     return SettingsError(error.message, file=file, row=row, field=error.field, remedy=error.remedy)
 
 
-def ownership_rule(most: float, ownership: npt.NDArray[np.float64]) -> SumRule:
+def ownership_rule(upper: float, ownership: npt.NDArray[np.float64]) -> SumRule:
     """The bound on a lineup's summed ownership as integers, a millionth of a share each."""
     weights = tuple(int(w) for w in np.rint(ownership * OWNERSHIP_SCALE))
-    label = f"expected ownerships of a lineup add up to at most {most:.0%}"
-    return SumRule(label, weights, 0, math.floor(most * OWNERSHIP_SCALE + 1e-6))
+    label = f"expected ownerships of a lineup add up to at most {upper:.0%}"
+    return SumRule(label, weights, 0, math.floor(upper * OWNERSHIP_SCALE + 1e-6))
 
 
 class Rules(NamedTuple):
@@ -318,11 +318,11 @@ class Rules(NamedTuple):
 
     conditions: npt.NDArray[np.uint64]  # [C] drivers who must all be in the lineup for it to ask
     targets: npt.NDArray[np.uint64]  # [C] drivers who are counted
-    least: npt.NDArray[np.int64]  # [C]
-    most: npt.NDArray[np.int64]  # [C]
+    lower: npt.NDArray[np.int64]  # [C]
+    upper: npt.NDArray[np.int64]  # [C]
     weights: npt.NDArray[np.int64]  # [R, N] what each driver adds
-    weight_least: npt.NDArray[np.int64]  # [R]
-    weight_most: npt.NDArray[np.int64]  # [R]
+    weight_lower: npt.NDArray[np.int64]  # [R]
+    weight_upper: npt.NDArray[np.int64]  # [R]
 
 
 def rule_arrays(
@@ -331,19 +331,19 @@ def rule_arrays(
     """Rules as the arrays that the compiled enumeration takes."""
     counts = list(count_rules)
     sums = list(sum_rules)
-    if len(counts) + len(sums) > MOST_RULES:
+    if len(counts) + len(sums) > MAX_RULES:
         raise InputError(
-            f"{len(counts) + len(sums)} rules on a lineup; at most {MOST_RULES} are taken."
+            f"{len(counts) + len(sums)} rules on a lineup; at most {MAX_RULES} are taken."
         )
     weights = np.array([rule.weights for rule in sums], np.int64).reshape(len(sums), n_drivers)
     return Rules(
         conditions=np.array([rule.condition for rule in counts], np.uint64),
         targets=np.array([rule.target for rule in counts], np.uint64),
-        least=np.array([rule.least for rule in counts], np.int64),
-        most=np.array([rule.most for rule in counts], np.int64),
+        lower=np.array([rule.lower for rule in counts], np.int64),
+        upper=np.array([rule.upper for rule in counts], np.int64),
         weights=weights,
-        weight_least=np.array([rule.least for rule in sums], np.int64),
-        weight_most=np.array([rule.most for rule in sums], np.int64),
+        weight_lower=np.array([rule.lower for rule in sums], np.int64),
+        weight_upper=np.array([rule.upper for rule in sums], np.int64),
     )
 
 
@@ -353,20 +353,20 @@ def _exposure(
     if low is None and high is None:
         return []
     # Shares are decimal numbers: 0.3 of 20 lineups is 6, whatever its binary form says.
-    least = 0 if low is None else math.ceil(low * lineups - 1e-9)
-    most = lineups if high is None else math.floor(high * lineups + 1e-9)
+    lower = 0 if low is None else math.ceil(low * lineups - 1e-9)
+    upper = lineups if high is None else math.floor(high * lineups + 1e-9)
     return [
         Exposure(
             name=name,
             target=target,
-            least=least,
-            most=most,
-            least_label=None
+            lower=lower,
+            upper=upper,
+            lower_label=None
             if low is None
-            else f"minimum exposure of {name}: {low:.1%} ({least} of {lineups} lineups)",
-            most_label=None
+            else f"minimum exposure of {name}: {low:.1%} ({lower} of {lineups} lineups)",
+            upper_label=None
             if high is None
-            else f"maximum exposure of {name}: {high:.1%} ({most} of {lineups} lineups)",
+            else f"maximum exposure of {name}: {high:.1%} ({upper} of {lineups} lineups)",
         )
     ]
 

@@ -92,7 +92,7 @@ def _from_scratch(problem: Problem, candidates: Candidates, bias: Ints, known: b
         candidates.own,
         pool,
         candidates.words,
-        features.most,
+        features.upper,
         problem.max_shared,
         candidates.alone,
         members,
@@ -104,8 +104,8 @@ def _from_scratch(problem: Problem, candidates: Candidates, bias: Ints, known: b
             scores,
             pool,
             candidates.words,
-            features.least,
-            features.most,
+            features.lower,
+            features.upper,
             problem.max_shared,
             members,
             _REPAIRS,
@@ -127,8 +127,8 @@ def _improved(problem: Problem, candidates: Candidates, members: Ints) -> Select
         candidates.own,
         candidates.pool,
         candidates.words,
-        candidates.features.least,
-        candidates.features.most,
+        candidates.features.lower,
+        candidates.features.upper,
         problem.max_shared,
         members,
         _PASSES,
@@ -148,13 +148,13 @@ def cover_bounds(problem: Problem, features: Features, pool: Masks, scores: Ints
     chosen = [model.new_bool_var(f"x{i}") for i in range(pool.shape[0])]
     model.add(sum(chosen) == problem.lineups)
     words = features.words(pool)
-    for feature in range(features.least.shape[0]):
-        least, most = int(features.least[feature]), int(features.most[feature])
-        if least <= 0 and most >= problem.lineups:
+    for feature in range(features.lower.shape[0]):
+        lower, upper = int(features.lower[feature]), int(features.upper[feature])
+        if lower <= 0 and upper >= problem.lineups:
             continue
         held = (words[:, feature // 64] >> np.uint64(feature % 64)) & np.uint64(1)
         terms = [chosen[i] for i in np.flatnonzero(held)]
-        model.add_linear_constraint(sum(terms), least, most)
+        model.add_linear_constraint(sum(terms), lower, upper)
     if problem.max_shared < problem.roster_size - 1:
         for clique in shared_cliques(pool, problem.max_shared, problem.roster_size):
             model.add_at_most_one([chosen[i] for i in clique])

@@ -29,15 +29,15 @@ def _bit(words: Masks, row: Any, feature: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _at_bounds(counts: Ints, least: Ints, most: Ints, low: Masks, high: Masks) -> None:
+def _at_bounds(counts: Ints, lower: Ints, upper: Ints, low: Masks, high: Masks) -> None:
     """Words of the features that may lose no member (`low`), and gain none (`high`)."""
     low[:] = np.uint64(0)
     high[:] = np.uint64(0)
     for feature in range(counts.shape[0]):
         one = np.uint64(1) << np.uint64(feature % 64)
-        if counts[feature] <= least[feature]:
+        if counts[feature] <= lower[feature]:
             low[feature // 64] |= one
-        if counts[feature] >= most[feature]:
+        if counts[feature] >= upper[feature]:
             high[feature // 64] |= one
 
 
@@ -123,7 +123,7 @@ def greedy(
     own: Ints,
     masks: Masks,
     features: Masks,
-    most: Ints,
+    upper: Ints,
     max_shared: Any,
     gains: Ints,
     members: Ints,
@@ -139,7 +139,7 @@ def greedy(
     """
     n_candidates, n_scenarios = value.shape
     covered = np.zeros(n_scenarios, np.int32)
-    counts = np.zeros(most.shape[0], np.int64)
+    counts = np.zeros(upper.shape[0], np.int64)
     _count(members, features, counts)
     taken = np.zeros(n_candidates, np.bool_)
     for position in range(members.shape[0]):
@@ -165,8 +165,8 @@ def greedy(
                     break
                 continue
             allowed = True
-            for feature in range(most.shape[0]):
-                if counts[feature] >= most[feature] and _bit(features, candidate, feature):
+            for feature in range(upper.shape[0]):
+                if counts[feature] >= upper[feature] and _bit(features, candidate, feature):
                     allowed = False
                     break
             if not allowed:
@@ -190,17 +190,17 @@ def greedy(
             return
         members[position] = best
         taken[best] = True
-        for feature in range(most.shape[0]):
+        for feature in range(upper.shape[0]):
             counts[feature] += np.int64(_bit(features, best, feature))
         for s in range(n_scenarios):
             covered[s] = max(covered[s], value[best, s])
 
 
 @njit(cache=True, nogil=True)
-def _step_cost(count: Any, least: Any, most: Any, step: Any) -> Any:
+def _step_cost(count: Any, lower: Any, upper: Any, step: Any) -> Any:
     """How much a feature's distance from its bounds changes by one step up or down."""
-    before = max(least - count, 0) + max(count - most, 0)
-    after = max(least - count - step, 0) + max(count + step - most, 0)
+    before = max(lower - count, 0) + max(count - upper, 0)
+    after = max(lower - count - step, 0) + max(count + step - upper, 0)
     return after - before
 
 
@@ -209,8 +209,8 @@ def repair(
     own: Ints,
     masks: Masks,
     features: Masks,
-    least: Ints,
-    most: Ints,
+    lower: Ints,
+    upper: Ints,
     max_shared: Any,
     members: Ints,
     max_steps: Any,
@@ -224,7 +224,7 @@ def repair(
     """
     n_candidates = masks.shape[0]
     n = members.shape[0]
-    n_features = least.shape[0]
+    n_features = lower.shape[0]
     counts = np.zeros(n_features, np.int64)
     conflicts = np.zeros(n_candidates, np.int64)
     partner = np.full(n_candidates, -1, np.int64)
@@ -233,8 +233,8 @@ def repair(
     _count(members, features, counts)
     violation = np.int64(0)
     for feature in range(n_features):
-        violation += max(least[feature] - counts[feature], 0)
-        violation += max(counts[feature] - most[feature], 0)
+        violation += max(lower[feature] - counts[feature], 0)
+        violation += max(counts[feature] - upper[feature], 0)
     for _ in range(max_steps):
         if violation == 0:
             return violation
@@ -255,9 +255,9 @@ def repair(
             if feature % 64 == 0:
                 wanted[feature // 64] = np.uint64(0)
                 excess[feature // 64] = np.uint64(0)
-            if counts[feature] < least[feature]:
+            if counts[feature] < lower[feature]:
                 wanted[feature // 64] |= one
-            if counts[feature] > most[feature]:
+            if counts[feature] > upper[feature]:
                 excess[feature // 64] |= one
         for candidate in range(n_candidates):
             if conflicts[candidate] > 1:
@@ -286,11 +286,11 @@ def repair(
                         if differ & np.uint64(1):
                             if (mine >> np.uint64(feature % 64)) & np.uint64(1):
                                 change += _step_cost(
-                                    counts[feature], least[feature], most[feature], -1
+                                    counts[feature], lower[feature], upper[feature], -1
                                 )
                             else:
                                 change += _step_cost(
-                                    counts[feature], least[feature], most[feature], 1
+                                    counts[feature], lower[feature], upper[feature], 1
                                 )
                         differ >>= np.uint64(1)
                         feature += 1
@@ -318,8 +318,8 @@ def improve(
     own: Ints,
     masks: Masks,
     features: Masks,
-    least: Ints,
-    most: Ints,
+    lower: Ints,
+    upper: Ints,
     max_shared: Any,
     members: Ints,
     max_passes: Any,
@@ -361,11 +361,11 @@ def improve(
     worth = np.int64(0)
     loss = np.empty(n, np.int64)
     kept = np.zeros(n, np.int64)
-    counts = np.zeros(least.shape[0], np.int64)
+    counts = np.zeros(lower.shape[0], np.int64)
     low = np.zeros(n_words, np.uint64)
     high = np.zeros(n_words, np.uint64)
     _count(members, features, counts)
-    _at_bounds(counts, least, most, low, high)
+    _at_bounds(counts, lower, upper, low, high)
     loss[:] = 0
     for s in range(n_scenarios):
         _rank_scenario(value, members, s, first, second, owner, runner)
@@ -423,10 +423,10 @@ def improve(
                     best_change = change
             if best < 0:
                 continue
-            for feature in range(least.shape[0]):
+            for feature in range(lower.shape[0]):
                 counts[feature] -= np.int64(_bit(features, members[best], feature))
                 counts[feature] += np.int64(_bit(features, candidate, feature))
-            _at_bounds(counts, least, most, low, high)
+            _at_bounds(counts, lower, upper, low, high)
             members[best] = candidate
             worth += best_change
             swaps += 1

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Masks = npt.NDArray[np.uint64]
 
-_MOST_LINEUPS = 40
+_MAX_LINEUPS = 40
 _DETERMINISTIC_SECONDS = 8.0
 
 
@@ -37,7 +37,7 @@ def find_set(
         [lineups] masks, ascending, or none; and whether it is proven that there is no such set.
         Above 40 lineups nothing is searched: neither found nor proven.
     """
-    if problem.lineups > _MOST_LINEUPS:
+    if problem.lineups > _MAX_LINEUPS:
         return None, False
     # Imported where it is needed: most portfolios do without it.
     from ortools.sat.python import cp_model
@@ -52,7 +52,7 @@ def find_set(
             _add_count_rule(model, rule, row)
         for weighed in sum_rules:
             total = sum(w * x for w, x in zip(weighed.weights, row, strict=True))
-            model.add_linear_constraint(total, weighed.least, weighed.most)
+            model.add_linear_constraint(total, weighed.lower, weighed.upper)
     _add_bounds_over_the_set(model, problem, features, picks)
     _add_sharing(model, problem, picks)
     solver = cp_model.CpSolver()
@@ -69,7 +69,7 @@ def find_set(
 def _add_count_rule(model: cp_model.CpModel, rule: CountRule, row: list[cp_model.IntVar]) -> None:
     held = sum(x for d, x in enumerate(row) if rule.target >> d & 1)
     condition = [x for d, x in enumerate(row) if rule.condition >> d & 1]
-    bound = model.add_linear_constraint(held, rule.least, rule.most)
+    bound = model.add_linear_constraint(held, rule.lower, rule.upper)
     if condition:
         bound.only_enforce_if(condition)
 
@@ -81,16 +81,16 @@ def _add_bounds_over_the_set(
     picks: list[list[cp_model.IntVar]],
 ) -> None:
     for d in range(len(picks[0])):
-        least, most = int(features.least[d]), int(features.most[d])
-        model.add_linear_constraint(sum(row[d] for row in picks), least, most)
+        lower, upper = int(features.lower[d]), int(features.upper[d])
+        model.add_linear_constraint(sum(row[d] for row in picks), lower, upper)
     for g, target in enumerate(int(t) for t in features.targets):
         holding = []
         for i, row in enumerate(picks):
             holds = model.new_bool_var(f"l{i}g{g}")
             model.add_max_equality(holds, [x for d, x in enumerate(row) if target >> d & 1])
             holding.append(holds)
-        least, most = int(features.least[64 + g]), int(features.most[64 + g])
-        model.add_linear_constraint(sum(holding), least, min(most, problem.lineups))
+        lower, upper = int(features.lower[64 + g]), int(features.upper[64 + g])
+        model.add_linear_constraint(sum(holding), lower, min(upper, problem.lineups))
 
 
 def _add_sharing(

@@ -34,7 +34,7 @@ Name = Annotated[
 Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=200)]
 
 
-_MOST_LETTERS = 200_000
+_MAX_LETTERS = 200_000
 
 
 class SettingsError(InputError):
@@ -68,9 +68,9 @@ class _Settings(BaseModel):
 
     def _ordered(self, *pairs: tuple[str, str]) -> None:
         for low, high in pairs:
-            least, most = getattr(self, low), getattr(self, high)
-            if least is not None and most is not None and least > most:
-                raise ValueError(f"{low} ({least:g}) is above {high} ({most:g})")
+            lower, upper = getattr(self, low), getattr(self, high)
+            if lower is not None and upper is not None and lower > upper:
+                raise ValueError(f"{low} ({lower:g}) is above {high} ({upper:g})")
 
 
 class DriverSettings(_Settings):
@@ -254,9 +254,9 @@ class PortfolioSettings(_Settings):
                 setting is at fault.
         """
         text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-        if len(text) > _MOST_LETTERS:
+        if len(text) > _MAX_LETTERS:
             raise SettingsError(
-                f"the settings have more than {_MOST_LETTERS:,} letters, the most that is read.",
+                f"the settings have more than {_MAX_LETTERS:,} letters, the most that is read.",
                 file=file,
                 remedy="Check that it is the right file.",
             )

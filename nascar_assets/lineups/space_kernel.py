@@ -44,7 +44,7 @@ def _broken(mask: Any, rules: Rules) -> Any:
         # A rule asks only where the lineup holds all of its condition; an empty one always asks.
         if mask & rules.conditions[r] == rules.conditions[r]:
             held = count_bits(mask & rules.targets[r])
-            if held < rules.least[r] or held > rules.most[r]:
+            if held < rules.lower[r] or held > rules.upper[r]:
                 broken |= np.uint64(1) << np.uint64(r)
     for r in range(rules.weights.shape[0]):
         total = np.int64(0)
@@ -55,7 +55,7 @@ def _broken(mask: Any, rules: Rules) -> Any:
                 total += rules.weights[r, i]
             rest >>= np.uint64(1)
             i += 1
-        if total < rules.weight_least[r] or total > rules.weight_most[r]:
+        if total < rules.weight_lower[r] or total > rules.weight_upper[r]:
             broken |= np.uint64(1) << np.uint64(rules.conditions.shape[0] + r)
     return broken
 

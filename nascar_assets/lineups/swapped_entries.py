@@ -59,7 +59,7 @@ def swap_entries(
 
     Where the file's lineups are the portfolio's, or some of them, the whole portfolio is mended,
     so that exposures hold over the set they were asked for. A file with lineups of its own is
-    mended by itself: settings over the set that it did not keep before are set aside and told.
+    mended by itself: settings over the set that it did not keep before are set aside with a notice.
 
     Args:
         content: The file.
@@ -142,8 +142,8 @@ def _kept_now(
     for exposure in resolve(slate, settings).exposures:
         count = sum(bool(mask & exposure.target) for mask in masks)
         for side, label, misses in (
-            ("min_exposure", exposure.least_label, count < exposure.least),
-            ("max_exposure", exposure.most_label, count > exposure.most),
+            ("min_exposure", exposure.lower_label, count < exposure.lower),
+            ("max_exposure", exposure.upper_label, count > exposure.upper),
         ):
             if label is not None and misses:
                 broken[exposure.target, side] = True

@@ -58,9 +58,9 @@ def _team_rules(slate: Slate, spec: ConstraintSpec) -> list[CountRule]:
             rule = parse_veto(code, subject="track")
             if rule.name != "team-in-lineup-at-most":
                 continue
-            team, most = rule.text("team"), rule.count("drivers")
+            team, allowed = rule.text("team"), rule.count("drivers")
             for name, drivers in teams.items():
-                if team in (None, name) and drivers.bit_count() > most:
-                    label = f"veto of the ontology: at most {most} of {name}"
-                    rules.append(CountRule(label, 0, drivers, 0, most))
+                if team in (None, name) and drivers.bit_count() > allowed:
+                    label = f"veto of the ontology: at most {allowed} of {name}"
+                    rules.append(CountRule(label, 0, drivers, 0, allowed))
     return rules

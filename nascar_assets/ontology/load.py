@@ -141,9 +141,9 @@ def _driver_row(node: DriverNode) -> dict[str, Any]:
     row = {name: getattr(node, name) for name in node.__slots__}
     for name in ("team", "manufacturer", "vetoes"):
         del row[name]
-    most = node.max_laps_led
+    upper = node.max_laps_led
     return row | {
-        "max_laps_led": _NO_BOUND if most is None else most,
+        "max_laps_led": _NO_BOUND if upper is None else upper,
         "data_through": node.data_through.isoformat() if node.data_through else "",
         "overridden": list(node.overridden),
         "override_notes": list(node.override_notes),
@@ -177,8 +177,8 @@ def embedded_path(folder: Path, state: OntologyState) -> Path:
 def open_embedded(folder: Path, state: OntologyState, *, keep: int = 20) -> GraphEngine:
     """The embedded graph of a state, read-only; built first where there is none.
 
-    It is built aside and renamed, so that no process ever sees half a graph, and processes that
-    build the same state at once each put the same content in place.
+    It is built under a temporary name and renamed, so that no process ever sees half
+    a graph, and processes that build the same state at once each put the same content in place.
 
     Args:
         folder: A local folder for graphs.
@@ -200,8 +200,8 @@ def open_embedded(folder: Path, state: OntologyState, *, keep: int = 20) -> Grap
                 # Damaged, or removed by another process since: what it held can be built again.
                 path.unlink(missing_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".building-", dir=folder) as aside:
-            draft = Path(aside) / path.name
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=folder) as draft_folder:
+            draft = Path(draft_folder) / path.name
             engine = LadybugEngine(draft, time_limit=120.0)
             try:
                 load_state(engine, state)

@@ -32,14 +32,14 @@ COUNT_FIELDS: dict[str, tuple[str, ...]] = {
     "track": (),
 }
 
-MOST_LAPS = 10_000
+MAX_LAPS = 10_000
 """No race comes near it, and every engine of the graph can hold it."""
 
 LONGEST_TEXT = 2_000
 """Letters of an author, a reason or an id."""
 
 _ALIASES = {"aggression": "psyche_aggression"}
-_TOLD = ("subject_id", "name", "value", "author", "at")
+_SHOWN_FIELDS = ("subject_id", "name", "value", "author", "at")
 _ACTIONS = ("override", "clear", "veto", "lift")
 
 
@@ -136,19 +136,19 @@ def _checked(subject: str, name: str, value: Any) -> Value:
         laps = tuple(value) if isinstance(value, (list, tuple)) else ()
         whole = all(isinstance(lap, int) and not isinstance(lap, bool) for lap in laps)
         ascending = whole and list(laps) == sorted(set(laps))
-        if not laps or not ascending or laps[0] < 1 or laps[-1] > MOST_LAPS:
+        if not laps or not ascending or laps[0] < 1 or laps[-1] > MAX_LAPS:
             raise InputError(
-                f"Pit windows are laps from 1 to {MOST_LAPS:,} that ascend; got {_short(value)}.",
+                f"Pit windows are laps from 1 to {MAX_LAPS:,} that ascend; got {_short(value)}.",
                 field=name,
             )
         return laps
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))
-        or not abs(value) <= MOST_LAPS  # also refuses NaN and infinities
+        or not abs(value) <= MAX_LAPS  # also refuses NaN and infinities
     ):
         raise InputError(
-            f"{name} needs a number of at most {MOST_LAPS:,}; got {_short(value)}.", field=name
+            f"{name} needs a number of at most {MAX_LAPS:,}; got {_short(value)}.", field=name
         )
     if name in COUNT_FIELDS[subject]:
         if value < 0 or int(value) != value:
@@ -253,17 +253,19 @@ def _contradiction(before: Iterable[Statement], entry: Statement) -> str | None:
         item for item in (*before, entry) if item.subject_id == entry.subject_id
     )
     bounds = {item.name: item.value for item in overrides if item.subject == entry.subject}
-    least, most = bounds.get("min_laps_led"), bounds.get("max_laps_led")
-    if least is None or most is None or least <= most:  # type: ignore[operator]
+    lower, upper = bounds.get("min_laps_led"), bounds.get("max_laps_led")
+    if lower is None or upper is None or lower <= upper:  # type: ignore[operator]
         return None
-    return f"Driver {entry.subject_id} would have to lead at least {least} and at most {most} laps."
+    return (
+        f"Driver {entry.subject_id} would have to lead at least {lower} and at most {upper} laps."
+    )
 
 
 def _parsed(path: str, data: bytes) -> Statement:
     about = ""
     try:
         stored = json.loads(data)
-        about = ", ".join(f"{name} {_short(stored.get(name))}" for name in _TOLD)
+        about = ", ".join(f"{name} {_short(stored.get(name))}" for name in _SHOWN_FIELDS)
         checksum = stored.pop("checksum")
         if checksum != content_hash(stored):
             raise ValueError("its checksum does not match its content")

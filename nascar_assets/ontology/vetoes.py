@@ -274,10 +274,10 @@ def _value(code: str, parameter: VetoParameter, text: str) -> int | str:
         if not text.strip() or len(text) > 200 or "\0" in text:
             raise InputError(f"The veto code {code!r} has no usable {parameter.name}.")
         return text
-    least = 1 if parameter.kind == "place" else 0
-    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < least:
+    lower = 1 if parameter.kind == "place" else 0
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < lower:
         raise InputError(
             f"The veto code {code!r} has {parameter.name} {text!r}; it must be a whole number of "
-            f"at least {least}."
+            f"at least {lower}."
         )
     return int(text)

@@ -38,7 +38,7 @@ class Watchdog:
             number = next(self._numbers)
             self._work[number] = (time.monotonic() + seconds, expire)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
+                self._thread = threading.Thread(target=self._poll, name="watchdog", daemon=True)
                 self._thread.start()
         try:
             yield
@@ -46,7 +46,7 @@ class Watchdog:
             with self._lock:
                 self._work.pop(number, None)
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         idle = 0
         while True:
             time.sleep(_STEP)

@@ -22,10 +22,10 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.partitions import RACES, SLATES, range_tags
 from nascar_assets.orchestration.stage_times import StageTimes
-from nascar_assets.orchestration.tags import RACE, RUN_KEY, SLATE, set_aside_by
+from nascar_assets.orchestration.tags import RACE, RUN_KEY, SLATE, skipped_by
 
 Progress = Callable[[int, int, str], None]
-"""Told of a run's steps as they end: how many are done, of how many, and which starts next."""
+"""Notified of a run's steps as they end: how many are done, of how many, and which starts next."""
 
 LOCATION = "nascar_assets.definitions"
 """The code location's name in the UI: that of its module, which is Dagster's own choice."""
@@ -76,7 +76,7 @@ def run_job(
         config = {**_QUIET, **config}
     run_id = str(uuid4())
     if progress is not None:
-        instance.add_event_listener(run_id, _steps_told(progress, len(job.nodes)))
+        instance.add_event_listener(run_id, _steps_reported(progress, len(job.nodes)))
     if times is not None:
         instance.add_event_listener(run_id, times)
     run = instance.create_run_for_job(
@@ -106,10 +106,10 @@ def _filters(
     return made
 
 
-def _steps_told(progress: Progress, total: int) -> Callable[[dg.EventLogEntry], None]:
+def _steps_reported(progress: Progress, total: int) -> Callable[[dg.EventLogEntry], None]:
     done = 0
 
-    def tell(entry: dg.EventLogEntry) -> None:
+    def report(entry: dg.EventLogEntry) -> None:
         nonlocal done
         event = entry.dagster_event
         if event is None:
@@ -120,7 +120,7 @@ def _steps_told(progress: Progress, total: int) -> Callable[[dg.EventLogEntry], 
             done += 1
             progress(done, total, "")
 
-    return tell
+    return report
 
 
 def run_races(
@@ -132,7 +132,7 @@ def run_races(
     """Materialises races, as few runs as their order allows; returns what failed.
 
     Races that stand next to each other in the partitions' order go into one run. What such a run
-    sets aside is run by itself, and so are all its races where it failed by no fault of the
+    skips is run by itself, and so are all its races where it failed by no fault of the
     machine, so that one bad race does not stop the others.
 
     Args:
@@ -147,7 +147,7 @@ def run_races(
         if len(members) > 1:
             try:
                 run = run_job(job, instance, tags=range_tags(members))
-                left = set_aside_by(run.dagster_run.tags, members)
+                left = skipped_by(run.dagster_run.tags, members)
             except (EnvironmentFault, OSError, MemoryError) as error:
                 failures |= dict.fromkeys(members, error)
                 continue

@@ -61,7 +61,7 @@ class StageTimes:
         return {stage.name: stage.total for stage in self.stages}
 
     def __call__(self, entry: dg.EventLogEntry) -> None:
-        """Told of every event of the run; a step's start and end are what counts."""
+        """Notified of every event of the run; a step's start and end are what counts."""
         event = entry.dagster_event
         if event is None:
             return

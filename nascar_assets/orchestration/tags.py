@@ -22,11 +22,11 @@ RACE = "nascar/race"
 BATCH = "nascar/batch"
 """Tag: the run is over several neighbouring races."""
 
-ASIDE = "nascar/aside"
-"""Tag: the run over several races set some aside, each of which `aside_tag` names."""
+SKIPPED = "nascar/skipped"
+"""Tag: the run over several races skipped some, each of which `skipped_tag` names."""
 
-TOLD = "nascar/told"
-"""Tag: what the failure notice of this run was about, so that the same is not told again."""
+NOTIFIED = "nascar/notified"
+"""Tag: what the failure notice of this run was about, so that the same is not notified again."""
 
 BACKFILL = "dagster/backfill"
 """Dagster's tag of a run that belongs to a person's backfill."""
@@ -45,11 +45,11 @@ ATTEMPT = "nascar/attempt"
 """Tag: which attempt this is, from 2 on."""
 
 
-def aside_tag(race_key: str) -> str:
-    """The tag that says that a run over several races set a race aside."""
-    return f"{ASIDE}/{race_key}"
+def skipped_tag(race_key: str) -> str:
+    """The tag that says that a run over several races skipped a race."""
+    return f"{SKIPPED}/{race_key}"
 
 
-def set_aside_by(tags: Mapping[str, str], keys: Iterable[str]) -> list[str]:
-    """The races of some that a run with these tags set aside."""
-    return [key for key in keys if aside_tag(key) in tags]
+def skipped_by(tags: Mapping[str, str], keys: Iterable[str]) -> list[str]:
+    """The races of some that a run with these tags skipped."""
+    return [key for key in keys if skipped_tag(key) in tags]

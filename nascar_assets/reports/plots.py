@@ -23,7 +23,7 @@ INK, MUTED, GRID = "#22303c", "#667481", "#dfe4e8"
 BLUE, PALE, ORANGE = "#2f6fab", "#b5cfe6", "#c9702b"
 
 _DPI = 110
-_MOST_IMAGE_BYTES = 100_000
+_MAX_IMAGE_BYTES = 100_000
 """Length of an inline image's data URI that still loads well in an event log."""
 
 
@@ -39,39 +39,39 @@ def as_markdown_image(png: bytes, title: str = "") -> str:
             that is stored with every materialisation.
     """
     encoded = base64.b64encode(png).decode("ascii")
-    if len(encoded) > _MOST_IMAGE_BYTES:
+    if len(encoded) > _MAX_IMAGE_BYTES:
         raise ValueError(
-            f"The image takes {len(encoded):,} characters inline; at most {_MOST_IMAGE_BYTES:,} "
+            f"The image takes {len(encoded):,} characters inline; at most {_MAX_IMAGE_BYTES:,} "
             "are stored with a materialisation. Draw fewer rows."
         )
     safe = title.translate(str.maketrans("[]\n", "() "))
     return f"![{safe}](data:image/png;base64,{encoded})"
 
 
-def points_distribution(frame: pl.DataFrame, most: int = 40) -> bytes:
+def points_distribution(frame: pl.DataFrame, limit: int = 40) -> bytes:
     """Contest points by driver: median, central half and central 80%.
 
     Args:
         frame: `driver_name, mean_points, points_p10 to points_p90`.
         most: Drivers drawn, best means first.
     """
-    return _intervals(frame, "driver_name", "Contest points", most)
+    return _intervals(frame, "driver_name", "Contest points", limit)
 
 
-def lineup_score_distribution(frame: pl.DataFrame, most: int = 40) -> bytes:
+def lineup_score_distribution(frame: pl.DataFrame, limit: int = 40) -> bytes:
     """Lineup scores: median, central half and central 80%.
 
     Args:
         frame: `lineup, mean_points, points_p10 to points_p90`.
         most: Lineups drawn, best means first.
     """
-    return _intervals(frame, "lineup", "Lineup score", most)
+    return _intervals(frame, "lineup", "Lineup score", limit)
 
 
-def _intervals(frame: pl.DataFrame, label: str, title: str, most: int) -> bytes:
+def _intervals(frame: pl.DataFrame, label: str, title: str, limit: int) -> bytes:
     columns = (label, "mean_points", *(f"points_p{share}" for share in (10, 25, 50, 75, 90)))
     require_columns(frame, title, columns)
-    rows = frame.sort("mean_points", descending=True).head(most)
+    rows = frame.sort("mean_points", descending=True).head(limit)
     figure, axes = _figure(6.8, 0.9 + 0.185 * max(rows.height, 1))
     y = np.arange(rows.height)
     axes.hlines(y, rows["points_p10"], rows["points_p90"], color=PALE, linewidth=2.2)
@@ -83,7 +83,7 @@ def _intervals(frame: pl.DataFrame, label: str, title: str, most: int) -> bytes:
     return _png(figure)
 
 
-def laps_led_shares(frame: pl.DataFrame, most: int = 20) -> bytes:
+def laps_led_shares(frame: pl.DataFrame, limit: int = 20) -> bytes:
     """Expected share of the race's laps that each driver leads.
 
     Args:
@@ -94,11 +94,11 @@ def laps_led_shares(frame: pl.DataFrame, most: int = 20) -> bytes:
     rows = frame.sort("mean_laps_led", descending=True)
     total = float(rows["mean_laps_led"].sum())
     shares = rows["mean_laps_led"].to_numpy() / total if total > 0 else np.zeros(rows.height)
-    names = [str(name) for name in rows["driver_name"][:most]]
-    values = list(shares[:most])
-    if rows.height > most:
-        names.append(f"{rows.height - most} others")
-        values.append(float(shares[most:].sum()))
+    names = [str(name) for name in rows["driver_name"][:limit]]
+    values = list(shares[:limit])
+    if rows.height > limit:
+        names.append(f"{rows.height - limit} others")
+        values.append(float(shares[limit:].sum()))
     figure, axes = _figure(6.8, 0.9 + 0.2 * max(len(names), 1))
     axes.barh(np.arange(len(names)), values, color=BLUE, height=0.66)
     _label_rows(axes, names)
@@ -132,7 +132,7 @@ def coverage_plot(frame: pl.DataFrame) -> bytes:
     return _png(figure)
 
 
-def exposure_plot(frame: pl.DataFrame, most: int = 40) -> bytes:
+def exposure_plot(frame: pl.DataFrame, limit: int = 40) -> bytes:
     """Share of lineups that each driver is in, beside that in the scenarios' best lineups.
 
     Args:
@@ -140,7 +140,7 @@ def exposure_plot(frame: pl.DataFrame, most: int = 40) -> bytes:
         most: Drivers drawn, largest exposures first.
     """
     require_columns(frame, "Exposure", ("driver_name", "exposure"))
-    rows = frame.sort("exposure", descending=True).head(most)
+    rows = frame.sort("exposure", descending=True).head(limit)
     figure, axes = _figure(6.8, 0.9 + 0.2 * max(rows.height, 1))
     y = np.arange(rows.height)
     axes.barh(y, rows["exposure"], color=PALE, height=0.66)
@@ -167,18 +167,18 @@ def overlap_plot(frame: pl.DataFrame) -> bytes:
         shared[place[a], place[b]] = shared[place[b], place[a]] = count
     np.fill_diagonal(shared, np.nan)
     figure, axes = _figure(5.2, 4.6)
-    most = int(np.nanmax(shared)) if np.isfinite(shared).any() else 1
-    image = axes.imshow(shared, cmap="Blues", vmin=0, vmax=max(most, 1), interpolation="nearest")
+    limit = int(np.nanmax(shared)) if np.isfinite(shared).any() else 1
+    image = axes.imshow(shared, cmap="Blues", vmin=0, vmax=max(limit, 1), interpolation="nearest")
     axes.grid(visible=False)
     axes.set_xlabel("Lineup")
     axes.set_ylabel("Lineup")
-    bar = figure.colorbar(image, ax=axes, ticks=range(max(most, 1) + 1), shrink=0.8)
+    bar = figure.colorbar(image, ax=axes, ticks=range(max(limit, 1) + 1), shrink=0.8)
     bar.set_label("Drivers shared", fontsize=8, color=MUTED)
     bar.ax.tick_params(labelsize=8, colors=MUTED)
     return _png(figure)
 
 
-def falloff_plot(frame: pl.DataFrame, most: int = 40) -> bytes:
+def falloff_plot(frame: pl.DataFrame, limit: int = 40) -> bytes:
     """Time that each driver loses per lap on worn tyres, with two standard errors.
 
     Args:
@@ -189,7 +189,7 @@ def falloff_plot(frame: pl.DataFrame, most: int = 40) -> bytes:
     require_columns(frame, "Falloff", ("falloff_s_per_lap", "falloff_se_s_per_lap"))
     label = "driver_name" if "driver_name" in frame.columns else "driver_id"
     require_columns(frame, "Falloff", (label,))
-    rows = frame.drop_nulls("falloff_s_per_lap").sort("falloff_s_per_lap", label).head(most)
+    rows = frame.drop_nulls("falloff_s_per_lap").sort("falloff_s_per_lap", label).head(limit)
     figure, axes = _figure(6.8, 0.9 + 0.185 * max(rows.height, 1))
     y = np.arange(rows.height)
     slope = rows["falloff_s_per_lap"].to_numpy()

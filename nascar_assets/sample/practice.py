@@ -22,14 +22,14 @@ def lap_averages(race: Race, rng: np.random.Generator, level: Floats, title: str
         level: Each car's ability, [N].
         title: The session's title.
     """
-    n, most = len(race.cars), 36
+    n, longest = len(race.cars), 36
     track = race.track
-    length = rng.integers(3, most + 1, n)
-    noise = rng.normal(0.0, 0.0025, (n, most))
-    wear = 0.02 * (1.0 - np.exp(-np.arange(most) / 16.0))
+    length = rng.integers(3, longest + 1, n)
+    noise = rng.normal(0.0, 0.0025, (n, longest))
+    wear = 0.02 * (1.0 - np.exp(-np.arange(longest) / 16.0))
     setup = rng.normal(0.0, 0.002, (n, 1))
     laps = track.lap_time * (1.0 - 0.003 * level[:, None] + setup + wear + noise)
-    laps[np.arange(most) >= length[:, None]] = np.nan
+    laps[np.arange(longest) >= length[:, None]] = np.nan
     best = np.nanmin(laps, axis=1)
     overall = np.nanmean(laps, axis=1)
     sums = np.concatenate([np.zeros((n, 1)), np.cumsum(np.nan_to_num(laps, nan=1e6), axis=1)], 1)

@@ -200,14 +200,14 @@ def _refill(
     progress: Callable[[int], None] | None,
 ) -> tuple[Scenarios, dict[str, npt.NDArray[np.bool_]]]:
     """Simulate on until n scenarios are valid; at most n / (1 - limit) in all."""
-    most = int(np.ceil(n / (1.0 - limit)))
+    limit_made = int(np.ceil(n / (1.0 - limit)))
     while True:
         valid = ~_any(rejected, len(made))
         if int(valid.sum()) >= n:
             last = int(np.flatnonzero(valid)[n - 1]) + 1
             rows = np.arange(last)
             return made.take(rows), {code: mask[:last] for code, mask in rejected.items()}
-        if len(made) >= most:
+        if len(made) >= limit_made:
             share = 1.0 - valid.mean()
             counts = ", ".join(
                 f"{code} {int(mask.sum())}"
@@ -222,7 +222,7 @@ def _refill(
                 " nascar ontology override NAME min_laps_led clear, or in an API request.",
             )
         # At least doubling the valid ones still missing keeps the number of rounds small.
-        wanted = min(most - len(made), max(BLOCK, 2 * (n - int(valid.sum()))))
+        wanted = min(limit_made - len(made), max(BLOCK, 2 * (n - int(valid.sum()))))
         more = simulate_rows(
             inputs, race_setup.driver_ids, seed, len(made), wanted, workers, progress
         )
@@ -237,12 +237,12 @@ def _marginal_shift(made: Scenarios, kept: Scenarios) -> MarginalShift:
     finish = kept.finish.mean(axis=0) - made.finish.mean(axis=0)
     led = kept.laps_led.mean(axis=0) - made.laps_led.mean(axis=0)
     win = (kept.finish == 1).mean(axis=0) - (made.finish == 1).mean(axis=0)
-    most = [int(np.argmax(np.abs(change))) for change in (finish, led, win)]
+    limit_made = [int(np.argmax(np.abs(change))) for change in (finish, led, win)]
     return MarginalShift(
-        finish=float(finish[most[0]]),
-        finish_driver=made.driver_ids[most[0]],
-        laps_led=float(led[most[1]]),
-        laps_led_driver=made.driver_ids[most[1]],
-        win_probability=float(win[most[2]]),
-        win_probability_driver=made.driver_ids[most[2]],
+        finish=float(finish[limit_made[0]]),
+        finish_driver=made.driver_ids[limit_made[0]],
+        laps_led=float(led[limit_made[1]]),
+        laps_led_driver=made.driver_ids[limit_made[1]],
+        win_probability=float(win[limit_made[2]]),
+        win_probability_driver=made.driver_ids[limit_made[2]],
     )

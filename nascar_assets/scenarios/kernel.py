@@ -41,7 +41,7 @@ OVERTIME_ATTEMPTS = 6
 """After so many attempts the race ends under caution; keeps every race finite."""
 LATE_FROM, LATE_SHARE = 0.8, 0.2
 """Where the last fifth of the scheduled race begins, over which `late` rises; assumed."""
-MOST_WRECKS, MOST_DEBRIS = 0.5, 0.4
+MAX_WRECKS, MAX_DEBRIS = 0.5, 0.4
 """Caps on a lap's chance of a wreck and of debris, so that both fit below 1; assumed."""
 SHORTEST_CAUTION, CAUTION_RANGE = 0.6, 0.8
 """A caution lasts 0.6 to 1.4 times its mean, evenly, and two laps or more; assumed."""
@@ -279,7 +279,7 @@ def _race(
             factor *= rates.restart_factor
         if attempts > 0:
             factor *= rates.overtime_factor
-        p_wreck = min(MOST_WRECKS, rates.wreck * chaos * factor * field.thinning[running])
+        p_wreck = min(MAX_WRECKS, rates.wreck * chaos * factor * field.thinning[running])
         # One draw for wreck or debris: they are exclusive, and their chances add to below 1.
         u = high_unit(word)
         caution = False
@@ -293,7 +293,7 @@ def _race(
             if retired > 0:
                 running -= retired
                 fast_sum = _fast_lap_weights(car, fast, cumulative, n)
-        elif u < p_wreck + min(MOST_DEBRIS, rates.debris * factor):
+        elif u < p_wreck + min(MAX_DEBRIS, rates.debris * factor):
             caution = True
         while next_stage < field.stage_ends.size and field.stage_ends[next_stage] < lap:
             next_stage += 1

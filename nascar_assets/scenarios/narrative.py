@@ -1,4 +1,4 @@
-"""A race to tell many times: the skeleton of each telling, and who does what in it."""
+"""A race to simulate many times: the skeleton of each scenario, and who does what in it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from nascar_assets.scenarios.strategies import PitStrategy
 
 
 class SkeletonNarrative:
-    """A race to tell many times: the skeleton says what kind of race, the narrative who does what.
+    """A race to simulate: the skeleton says what kind of race, the narrative who does what.
 
-    Public interface: the same as `generate_scenarios`, for callers who tell one race many times.
+    Public interface: the same as `generate_scenarios`, for callers with one race.
 
     Args:
         spec: Compiled constraints; none for neutral values throughout.

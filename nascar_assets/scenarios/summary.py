@@ -42,8 +42,8 @@ def summarise(scenarios: Scenarios, rule_set: RuleSet) -> pl.DataFrame:
     add_mean("top5", scenarios.finish <= 5)
     add_mean("top10", scenarios.finish <= 10)
     add_mean("dnf", scenarios.status != 0)
-    most = scenarios.laps_led.max(axis=1, keepdims=True)
-    leads = scenarios.laps_led == most
+    greatest = scenarios.laps_led.max(axis=1, keepdims=True)
+    leads = scenarios.laps_led == greatest
     # Where several cars led equally many laps, they share the honour.
     add_mean("most_laps_led", leads / leads.sum(axis=1, keepdims=True))
     add_mean("laps_led_mean", scenarios.laps_led.astype(np.float64))

@@ -145,12 +145,12 @@ class RateLimit:
     """
 
     def __init__(self, limit: str) -> None:
-        self._most, self._seconds = parse_limit(limit)
+        self._max, self._seconds = parse_limit(limit)
         self._taken: dict[str, deque[float]] = {}
 
     def take(self, client: str) -> int | None:
         """Counts a request; returns the seconds to wait where it is one too many."""
-        if not self._most:
+        if not self._max:
             return None
         since = time.monotonic() - self._seconds
         if client not in self._taken and len(self._taken) >= _CLIENTS_KEPT:
@@ -158,7 +158,7 @@ class RateLimit:
         taken = self._taken.setdefault(client, deque())
         while taken and taken[0] <= since:
             taken.popleft()
-        if len(taken) >= self._most:
+        if len(taken) >= self._max:
             return max(1, math.ceil(taken[0] - since))
         taken.append(since + self._seconds)
         return None

@@ -37,10 +37,10 @@ class Connections:
         most: How many there may be at once.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = _files_for(most)
+    def __init__(self, upper: int) -> None:
+        self._max = _files_for(upper)
         self._closed: Counter[str] = Counter()
-        self._told = float("-inf")
+        self._notices = float("-inf")
 
     def make_room(self, newcomer: Connection) -> None:
         """Where there are too many: lets the one go that waits longest for its client.
@@ -50,7 +50,7 @@ class Connections:
         """
         every: Iterable[Any] = newcomer.connections
         found: list[Connection] = [c for c in every if not c.transport.is_closing()]
-        if len(found) <= self._most:
+        if len(found) <= self._max:
             return
         held = Counter(connection.address for connection in found)
         waiting = [c for c in found if c is not newcomer and c.state() in (HEAD, BODY)]
@@ -67,10 +67,10 @@ class Connections:
                 # What is not read would keep a closed one open.
                 (connection.transport.abort if state is ANSWER else connection.transport.close)()
                 self._closed[state] += 1
-        if self._closed and now - self._told > _LOG_SECONDS:
-            self._told = now
+        if self._closed and now - self._notices > _LOG_SECONDS:
+            self._notices = now
             closed = {why.replace(" ", "_"): count for why, count in self._closed.items()}
-            _log.warning("connections closed", most=self._most, **closed)
+            _log.warning("connections closed", upper=self._max, **closed)
             self._closed.clear()
 
 
@@ -128,7 +128,7 @@ def _files_for(connections: int) -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    most = connections if soft == resource.RLIM_INFINITY else min(connections, soft - SPARE_FILES)
-    if most < connections:
-        _log.warning("fewer connections", wanted=connections, held=most, open_files=soft)
-    return max(16, most)
+    upper = connections if soft == resource.RLIM_INFINITY else min(connections, soft - SPARE_FILES)
+    if upper < connections:
+        _log.warning("fewer connections", wanted=connections, held=upper, open_files=soft)
+    return max(16, upper)

@@ -17,7 +17,7 @@ MEMORY = "api_memory"
 """The IO manager of these assets: values go from step to step in memory, since a job runs in one
 process and its RunConfig repeats it."""
 
-TELL_SECONDS = 0.1
+REPORT_SECONDS = 0.1
 """How often a job says how far its scenarios are."""
 
 
@@ -69,18 +69,18 @@ def _stop_if_cancelled(context: dg.AssetExecutionContext) -> None:
 
 def _telling(context: dg.AssetExecutionContext, wanted: int) -> Callable[[int], None]:
     """Notes in the run how far the scenarios are, now and then; stops where it was cancelled."""
-    from nascar_assets.service.run_log import tell_scenarios
+    from nascar_assets.service.run_log import report_scenarios
 
-    told = time.monotonic()
+    reported = time.monotonic()
 
-    def tell(done: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= TELL_SECONDS:
-            told = time.monotonic()
+    def report(done: int) -> None:
+        nonlocal reported
+        if time.monotonic() - reported >= REPORT_SECONDS:
+            reported = time.monotonic()
             _stop_if_cancelled(context)
-            tell_scenarios(context.instance, context.run, done, wanted)
+            report_scenarios(context.instance, context.run, done, wanted)
 
-    return tell
+    return report
 
 
 @dg.asset(
@@ -121,7 +121,7 @@ def api_request(context: dg.AssetExecutionContext, platform: Platform) -> dg.Out
 
 @dg.asset(
     group_name="api",
-    description="The request's race, told as many times as it asks for.",
+    description="The request's race, simulated as many times as it asks for.",
     kinds={"numba"},
     owners=["team:model"],
     io_manager_key=MEMORY,

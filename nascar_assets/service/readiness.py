@@ -12,15 +12,15 @@ from pathlib import Path
 
 from nascar_assets.service.contracts import Readiness
 
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 LATE_SECONDS = 10.0
-"""A look that takes longer says by itself that something does not answer."""
+"""A poll that takes longer says by itself that something does not answer."""
 FREE_BYTES = 8_000_000
 """Free space below which no request is taken: a request and its job write some megabytes."""
 
 
 class Watch:
-    """Looks every two seconds; a refused request counts as a look that failed.
+    """Polls every two seconds; a refused request counts as a poll that failed.
 
     Args:
         graph: Says `ok`, or what is wrong with the graph.
@@ -48,7 +48,7 @@ class Watch:
     def start(self) -> None:
         """Looks once, then goes on looking."""
         for part in self._ask:
-            self._look(part)
+            self._poll(part)
         for thread in self._threads:
             thread.start()
 
@@ -57,7 +57,7 @@ class Watch:
         self._stopping.set()
 
     def storage_failed(self, message: str) -> None:
-        """The storage did not take a request: so it stays until a later look finds otherwise."""
+        """The storage did not take a request: so it stays until a later poll finds otherwise."""
         self._failed = time.monotonic()
         self._found["storage"] = message
 
@@ -72,10 +72,10 @@ class Watch:
         return Readiness(ready=ready, workers=workers, **found)
 
     def _run(self, part: str) -> None:
-        while not self._stopping.wait(LOOK_SECONDS):
-            self._look(part)
+        while not self._stopping.wait(POLL_SECONDS):
+            self._poll(part)
 
-    def _look(self, part: str) -> None:
+    def _poll(self, part: str) -> None:
         begun = time.monotonic()
         said = self._ask[part]()
         self._asked[part] = time.monotonic()

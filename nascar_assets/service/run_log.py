@@ -19,7 +19,7 @@ STAGES: Mapping[str, tuple[float, float]] = {
 _DONE, _WANTED = "scenarios_done", "scenarios_wanted"
 
 
-def tell_scenarios(instance: dg.DagsterInstance, run: dg.DagsterRun, done: int, n: int) -> None:
+def report_scenarios(instance: dg.DagsterInstance, run: dg.DagsterRun, done: int, n: int) -> None:
     """Notes in a run's log how many of its scenarios are simulated, for its status and the UI."""
     instance.report_engine_event(
         f"{done:,} scenarios simulated; {n:,} valid ones are wanted.",
@@ -40,7 +40,7 @@ def asked_to_stop(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 
 def progress_of(instance: dg.DagsterInstance, run_id: str) -> tuple[float, str | None, int | None]:
-    """Share of the work done, the stage, and the scenarios told while it is theirs."""
+    """Share of the work done, the stage, and the scenarios reported while it is theirs."""
     records = instance.get_records_for_run(
         run_id,
         of_type={
@@ -58,11 +58,11 @@ def progress_of(instance: dg.DagsterInstance, run_id: str) -> tuple[float, str |
         begun, ended = STAGES.get(event.step_key, (0.0, 0.0))
         share, done = 0.0, None
         if event.event_type == DagsterEventType.ENGINE_EVENT:
-            told = event.engine_event_data.metadata
-            if _DONE not in told:
+            metadata = event.engine_event_data.metadata
+            if _DONE not in metadata:
                 continue
-            done = int(told[_DONE].value)  # type: ignore[arg-type]
-            share = min(1.0, done / int(told[_WANTED].value))  # type: ignore[arg-type]
+            done = int(metadata[_DONE].value)  # type: ignore[arg-type]
+            share = min(1.0, done / int(metadata[_WANTED].value))  # type: ignore[arg-type]
         elif event.event_type == DagsterEventType.STEP_SUCCESS:
             share = 1.0
         # A job is at 1.0 when it has completed, and only then.
@@ -82,9 +82,9 @@ def reason_of(instance: dg.DagsterInstance, run_id: str) -> str:
         if event is None:
             continue
         if event.event_type == DagsterEventType.STEP_FAILURE:
-            told = event.step_failure_data.user_failure_data
-            if told is not None and told.description:
-                return str(told.description)
+            metadata = event.step_failure_data.user_failure_data
+            if metadata is not None and metadata.description:
+                return str(metadata.description)
         elif event.message:
             messages.append(event.message)
     return messages[-1] if messages else "The job failed."

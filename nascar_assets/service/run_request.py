@@ -47,7 +47,7 @@ def simulate(
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Scenarios:
-    """The race told as many times as the request wants.
+    """The race simulated as many times as the request wants.
 
     Args:
         job: The compiled request.

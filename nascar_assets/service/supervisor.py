@@ -34,8 +34,8 @@ BUSY_SILENT_SECONDS = 20.0
 """The same for one that has a job at work."""
 STALE_SECONDS = 3.0
 """One that has said nothing for so long is given no job and is not counted as ready."""
-LOOK_SECONDS = 1.0
-"""How often jobs are looked for that nobody told of: those of other servers on this storage."""
+POLL_SECONDS = 1.0
+"""How often jobs are polled of which no message came: those of other servers on this storage."""
 LOST_SECONDS = 3.0
 """A job of this server that no worker of it has for so long is lost."""
 START_SECONDS = 180.0
@@ -67,7 +67,7 @@ class Worker:
         self.since = 0.0
         self.killed_for: str | None = None
 
-    def tell(self, what: str, run_id: str) -> None:
+    def report(self, what: str, run_id: str) -> None:
         """Tells it to `run` or to `stop` a job."""
         try:
             assert self.process.stdin is not None
@@ -130,7 +130,7 @@ class Supervisor:
         self._to_account: list[tuple[str, str | None]] = []
         self._failures = 0
         self._next_start = 0.0
-        self._next_beat = self._next_look = 0.0
+        self._next_beat = self._next_poll = 0.0
         self._identity = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
@@ -178,7 +178,7 @@ class Supervisor:
             self._cancelled[run_id] = time.monotonic()
             holding = [w for w in self._workers.values() if w.run_id == run_id]
         for worker in holding:
-            worker.tell("stop", run_id)
+            worker.report("stop", run_id)
 
     def _spawn(self, number: int) -> None:
         command = [sys.executable, "-m", "nascar_assets.service.worker"]
@@ -253,9 +253,9 @@ class Supervisor:
                 self._next_beat = now + BEAT_SECONDS
                 self._guarded(self._beat)
                 self._guarded(self._recover)
-            if self._wake.is_set() or now >= self._next_look:
+            if self._wake.is_set() or now >= self._next_poll:
                 self._wake.clear()
-                self._next_look = now + LOOK_SECONDS
+                self._next_poll = now + POLL_SECONDS
                 self._guarded(self._give_jobs)
             self._wake.wait(TICK_SECONDS)
 
@@ -273,7 +273,7 @@ class Supervisor:
             with self._lock:
                 worker.run_id, worker.client, worker.begun = job.run_id, client, False
                 worker.since = worker.heard = time.monotonic()
-            worker.tell("run", job.run_id)
+            worker.report("run", job.run_id)
 
     def _whose_turn(self, waiting: Mapping[str, int]) -> str | None:
         """The client who has fewest jobs at work, of those the one whose last turn is longest ago.

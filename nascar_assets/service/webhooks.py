@@ -108,7 +108,7 @@ class Webhooks:
             task.cancel()
 
     def _search(self) -> None:
-        """Finds deliveries that nobody told us of: from before a restart, or of lost messages."""
+        """Finds deliveries of which no message came: from before a restart, or of lost messages."""
         try:
             ended = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
             for job in self._store.jobs(statuses=ended, tags={WEBHOOK: "pending"}, limit=500):

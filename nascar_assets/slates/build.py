@@ -124,15 +124,15 @@ def build_slate(
         )
 
     for row in salaries.rows:
-        found, reason, told = _resolve(row, who(row), local, directory)
+        found, reason, said = _resolve(row, who(row), local, directory)
         driver_id = found.driver_id or f"new:{row.site_id}"
         if row.out:
             reason = f"marked {row.status} in the salary file"
-            told = [f"{who(row)} is {row.status} and left out."]
+            said = [f"{who(row)} is {row.status} and left out."]
         elif reason is None and driver_id in unqualified:
             reason = "did not qualify"
-            told = [f"{who(row)} did not qualify (the grid has no place for him) and is left out."]
-        notices += told
+            said = [f"{who(row)} did not qualify (the grid has no place for him) and is left out."]
+        notices += said
         if reason is not None:
             absent.append(player(row, driver_id, reason))
             continue
@@ -152,8 +152,8 @@ def build_slate(
     )
     _check_lineup_exists(players, rules, salaries.filename)
     if local is not None:
-        told_of = {player.driver_id for player in absent}
-        notices += _not_priced(local, {*resolved, *unqualified, *told_of})
+        notices_of = {player.driver_id for player in absent}
+        notices += _not_priced(local, {*resolved, *unqualified, *notices_of})
     known = {name for row in (*players, *absent) for name in (row.driver_id, row.site_id)}
     for row_before in earlier:
         if not {row_before.driver_id, row_before.site_id} & known:
@@ -180,7 +180,7 @@ def _resolve(
     known = directory.resolve(row.name)
     if local is None:
         if known.driver_id is not None:
-            return known, None, _told(who, known, directory)
+            return known, None, _notices(who, known, directory)
         hint = f" Nearest: {', '.join(known.candidates)}." if known.candidates else ""
         what = "fits several drivers" if known.how == "ambiguous" else "is not known to the feed"
         notice = (
@@ -190,11 +190,11 @@ def _resolve(
         return Resolution(f"new:{row.site_id}", (), "newcomer"), None, [notice]
     found = local.resolve(row.name)
     if found.driver_id is not None and not _someone_else(found, known, directory):
-        return found, None, _told(who, found, local)
+        return found, None, _notices(who, found, local)
     entered = [i for i in local.names if directory.canonical(i) == known.driver_id]
     if known.driver_id is not None and entered:
         known = Resolution(entered[-1], (), known.how)
-        return known, None, _told(who, known, local)
+        return known, None, _notices(who, known, local)
     hint = f" Nearest in the entry list: {', '.join(found.candidates)}." if found.candidates else ""
     several = found.how == "ambiguous"
     what = "fits several drivers" if several else "is not in the entry list"
@@ -216,7 +216,7 @@ def _someone_else(found: Resolution, known: Resolution, directory: DriverDirecto
     )
 
 
-def _told(who: str, found: Resolution, directory: DriverDirectory) -> list[str]:
+def _notices(who: str, found: Resolution, directory: DriverDirectory) -> list[str]:
     """A notice where a name was resolved by more than its own spelling."""
     if found.how == _EXACT or found.driver_id is None:
         return []
@@ -240,10 +240,10 @@ def _check_lineup_exists(players: tuple[SlatePlayer, ...], rules: RuleSet, file:
             field="Name",
             remedy="See the notices for drivers that were left out; the file must be of this race.",
         )
-    least = sum(sorted(player.salary for player in players)[: rules.roster_size])
-    if least > rules.salary_cap:
+    lower = sum(sorted(player.salary for player in players)[: rules.roster_size])
+    if lower > rules.salary_cap:
         raise InputError(
-            f"The {rules.roster_size} cheapest drivers cost ${least:,}, above the cap of "
+            f"The {rules.roster_size} cheapest drivers cost ${lower:,}, above the cap of "
             f"${rules.salary_cap:,}: no legal lineup exists.",
             file=file,
             field="Salary",

@@ -41,7 +41,7 @@ _HOW = (
     "put the race's key into the file's name or its folder's (2026-cup-05-DKSalaries.csv, "
     "2026-cup-05/DKSalaries.csv), or give --race"
 )
-_CUT_OFF_FROM = 5  # letters that must be left of a name that was cut off
+_SHORTENED_FROM = 5  # letters that must be left of a name that was shortened
 _LISTED = 6
 _OVER = timedelta(hours=6)
 _SPONSOR = re.compile(r"\b(?:presented|powered|available|sponsored|fueled)\s+(?:by|at|b)?\b.*$")
@@ -128,14 +128,14 @@ def _by_entries(
         hinted = hinted.filter(pl.col("start_time").is_between(now - _OVER, now + EXPORT_LEAD))
     names = [row.name for row in salaries.rows if not row.out]
     fits: list[tuple[float, dict[str, Any]]] = []
-    told = []
+    found_by = []
     for row in hinted.sort("start_time", "race_id").iter_rows(named=True):
         known = entered(row["race_key"])
         if known is None:
-            told.append(f"the entry list of {row['race_key']} is not known yet")
+            found_by.append(f"the entry list of {row['race_key']} is not known yet")
         elif names:
             there = sum(known.resolve(name).driver_id is not None for name in names)
-            told.append(f"{there} of its {len(names)} drivers are entered in {row['race_key']}")
+            found_by.append(f"{there} of its {len(names)} drivers are entered in {row['race_key']}")
             if there >= ENTERED * len(names):
                 fits.append((there / len(names), row))
     best = max((share for share, _ in fits), default=0.0)
@@ -143,7 +143,7 @@ def _by_entries(
     same_day = [
         row for row in near if race_day(row["start_time"]) == race_day(near[0]["start_time"])
     ]
-    return same_day[0] if len(same_day) == 1 else None, "; ".join(told[:_LISTED])
+    return same_day[0] if len(same_day) == 1 else None, "; ".join(found_by[:_LISTED])
 
 
 def name_similarity(one: str, other: str) -> float:
@@ -160,7 +160,7 @@ def name_similarity(one: str, other: str) -> float:
     if _without_sponsor(first) == _without_sponsor(second):
         return SAME_NAME
     shorter, longer = sorted((first, second), key=len)
-    if len(shorter) >= _CUT_OFF_FROM and longer.startswith(shorter):
+    if len(shorter) >= _SHORTENED_FROM and longer.startswith(shorter):
         return 0.9
     return 0.85 * max(_word_overlap(first, second), _word_overlap(_without_sponsor(first), second))
 
@@ -218,8 +218,8 @@ def _by_name(
         )
     best = good[0][0]
     # The same name is not rivalled by one that is only much like it.
-    least = SAME_NAME if best >= SAME_NAME else best - CLEAR_MARGIN
-    rivals = [row for score, row in good if score >= least]
+    lower = SAME_NAME if best >= SAME_NAME else best - CLEAR_MARGIN
+    rivals = [row for score, row in good if score >= lower]
     if len(rivals) > 1 and salaries.date is None:
         ahead = _next_of_one_name(rivals, now)
         if ahead is not None:

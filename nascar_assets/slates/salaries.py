@@ -33,7 +33,7 @@ _DATE = re.compile(r"(?<!\d)(20\d\d)(?: ET)?[-_.]?([01]\d)(?: ET)?[-_.]?([0-3]\d
 _RACE_KEY = re.compile(r"(?<!\d)20\d\d-(?:cup|xfinity|trucks)-x?\d\d(?!\d)", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
 _HIGHEST_SALARY = 1_000_000
-_MOST_DRIVERS = 500
+_MAX_DRIVERS = 500
 _NAME_WITHOUT_ID = re.compile(r"[^\W_][^():]*")
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
 _IN_BRACKETS = re.compile(r"\(([^()\s]+)\)$")
@@ -167,9 +167,9 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
                 remedy="A salary file holds one race.",
             )
         rows.append(row)
-        if len(rows) > _MOST_DRIVERS:
+        if len(rows) > _MAX_DRIVERS:
             raise InputError(
-                f"The file lists more than {_MOST_DRIVERS} drivers, the most that are read.",
+                f"The file lists more than {_MAX_DRIVERS} drivers, the most that are read.",
                 file=name,
                 row=line,
                 remedy="Check that it is a salary file of one race.",
@@ -236,12 +236,12 @@ def _header(given: GivenText) -> tuple[dict[str, int], Iterator[tuple[int, list[
         lacking = [
             [name for name in names if column_key(name) not in present] for names in _HEADERS
         ]
-        least = min(lacking, key=len)
+        lower = min(lacking, key=len)
         raise InputError(
-            "This is no salary file: no row is a header with " + ", ".join(least) + ".",
+            "This is no salary file: no row is a header with " + ", ".join(lower) + ".",
             file=given.file,
             row=opened[0],
-            field=least[0],
+            field=lower[0],
             remedy="Expected are columns such as DraftKings' Name + ID, Name, ID, Salary, Game "
             "Info or FanDuel's Id, Nickname, Salary, Game.",
         )

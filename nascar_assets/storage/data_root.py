@@ -47,9 +47,9 @@ class StorageFault(EnvironmentFault):
 class DataRoot:
     """Every read and write of the platform's files goes through one of these.
 
-    A write puts the whole new file in place or leaves the old one: a local file is written aside
-    and renamed, an object store's put is atomic by itself. Paths are relative to the root and
-    use `/`.
+    A write puts the whole new file in place or leaves the old one: a local file is written under a
+    temporary name and renamed, an object store's put is atomic by itself. Paths are
+    relative to the root and use `/`.
 
     Args:
         location: A local folder (made when first written to) or a URL such as

@@ -1,4 +1,4 @@
-"""What strangers may put into a folder: plain files under plain names; all else is only told of.
+"""What strangers may put into a folder: plain files under plain names; all else is only reported.
 
 Links are never followed, so that nothing outside the folder is read or copied; pipes and devices
 are never opened; a name that a terminal, a log or another machine cannot take is no path of ours.

@@ -21,9 +21,9 @@ LEASE_SECONDS = 60.0
 frees the lock of a process that ends, at once."""
 
 PATIENCE_SECONDS = 900.0
-"""How long one waits for another, unless it is told otherwise."""
+"""How long one waits for another, by default."""
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 class LeaseLost(EnvironmentFault):
@@ -35,7 +35,7 @@ def lease(
     root: DataRoot,
     name: str,
     purpose: str,
-    told: Callable[[str], None] = lambda _: None,
+    notify: Callable[[str], None] = lambda _: None,
     patience: float = PATIENCE_SECONDS,
 ) -> Iterator[Callable[[], None]]:
     """Holds a name of the data root alone for the length of a block.
@@ -47,7 +47,7 @@ def lease(
         root: The data root.
         name: What is held, such as a slate's key.
         purpose: What it is held for, in words for those who wait.
-        told: Is told once whom one waits for.
+        notify: Is given once whom one waits for.
         patience: Seconds to wait.
 
     Yields:
@@ -66,9 +66,9 @@ def lease(
                 f"{name} is being changed: {who}. Wait for it, or stop it, and try again."
             )
         if not waited:
-            told(f"{name} is being changed: {who}. This waits for it.")
+            notify(f"{name} is being changed: {who}. This waits for it.")
         waited = True
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
     try:
         yield held.check
     finally:

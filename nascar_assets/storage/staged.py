@@ -1,8 +1,8 @@
-"""Files written aside until all of them are put in place: those of one owner change together.
+"""Files staged until all of them are put in place: those of one owner change together.
 
 A block of changes writes under `staged/`, reads what it wrote, and ends with one put of a manifest
 that names every file with its hash. From then on the change counts: whoever comes next moves what
-is still aside. Killed before, it leaves all files as they were.
+is still staged. Killed before, it leaves all files as they were.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Manifest:
 
     Attributes:
         files: By path: `sha256`, and what else the owner notes of a file.
-        moving: Paths that may still lie aside, or that are to be removed.
+        moving: Paths that may still be staged, or that are to be removed.
         begun: The id of a change that began and has not ended; empty where there is none.
     """
 
@@ -72,7 +72,7 @@ def manifest_path(owner: str) -> str:
 
 
 class StagedRoot(DataRoot):
-    """A data root on which some files are written aside, and read from there.
+    """A data root on which some files are staged, and read from there.
 
     Args:
         root: The data root itself.
@@ -89,7 +89,7 @@ class StagedRoot(DataRoot):
         self.removed: set[str] = set()
 
     def _place(self, path: str) -> str:
-        return aside_path(self.owner, path) if path in self.written else path
+        return staged_path(self.owner, path) if path in self.written else path
 
     def read(self, path: str) -> bytes | None:
         """The content as this block sees it."""
@@ -98,10 +98,10 @@ class StagedRoot(DataRoot):
         return self.direct.read(self._place(path))
 
     def write(self, path: str, data: bytes) -> None:
-        """Writes aside what belongs to the owner, everything else in place."""
+        """Stages what belongs to the owner, everything else in place."""
         if not self._owns(path):
             return self.direct.write(path, data)
-        self.direct.write(aside_path(self.owner, path), data)
+        self.direct.write(staged_path(self.owner, path), data)
         self.written[path] = hashlib.sha256(data).hexdigest()
         self.removed.discard(path)
         return None
@@ -119,11 +119,11 @@ class StagedRoot(DataRoot):
         return None if path in self.removed else self.direct.tag(self._place(path))
 
     def list(self, prefix: str = "") -> list[StoredFile]:
-        """All files under a folder, those written aside among them."""
+        """All files under a folder, those staged among them."""
         here = {item.path: item for item in self.direct.list(prefix)}
         for path in self.written:
             if not prefix or path.startswith(f"{prefix}/"):
-                folder, name = aside_path(self.owner, path).rsplit("/", 1)
+                folder, name = staged_path(self.owner, path).rsplit("/", 1)
                 for item in self.direct.list(folder):
                     if item.path.endswith(f"/{name}"):
                         here[path] = StoredFile(path, item.size, item.modified, item.tag)
@@ -133,7 +133,7 @@ class StagedRoot(DataRoot):
         return super().uri(self._place(path))
 
 
-def aside_path(owner: str, path: str) -> str:
+def staged_path(owner: str, path: str) -> str:
     """Where a file lies until it is put in place."""
     return f"staged/{owner}/{path}"
 
@@ -159,7 +159,7 @@ def change(
     owns: Callable[[str], bool],
     notes: Callable[[StagedRoot], Mapping[str, str]],
     purpose: str,
-    told: Callable[[str], None] = lambda _: None,
+    notify: Callable[[str], None] = lambda _: None,
 ) -> Iterator[StagedRoot]:
     """Changes files of an owner together or not at all, one change at a time.
 
@@ -171,7 +171,7 @@ def change(
         owns: Whether a path is one of them.
         notes: What to note of every file that was written, at the end.
         purpose: What the change is, for those who wait for it.
-        told: Is told whom it waits for.
+        notify: Is given whom it waits for.
 
     Raises:
         EnvironmentFault: If another change goes on for too long.
@@ -180,7 +180,7 @@ def change(
     if outer is not None and (outer.location, outer.owner) == (root.location, owner):
         yield outer
         return
-    with lease(root, owner, purpose, told) as held:
+    with lease(root, owner, purpose, notify) as held:
         _finish(root, owner)
         staged = StagedRoot(root, owner, owns)
         token = _open.set(staged)
@@ -193,7 +193,7 @@ def change(
         finally:
             _open.reset(token)
             for path in staged.written:  # none of them where they were put in place
-                root.delete(aside_path(owner, path))
+                root.delete(staged_path(owner, path))
             staged.written.clear()
 
 
@@ -220,7 +220,7 @@ def forget(root: DataRoot, owner: str) -> None:
 
 
 def settled(root: DataRoot, owner: str) -> Manifest | None:
-    """The manifest of an owner, once nothing lies aside any more of a change that counts."""
+    """The manifest of an owner, once nothing is staged any more of a change that counts."""
     found = Manifest.load(root, owner)
     if found is None or not found.moving:
         return found
@@ -239,12 +239,12 @@ def _put_in_place(staged: StagedRoot, notes: Mapping[str, str]) -> None:
 
 
 def _finish(root: DataRoot, owner: str) -> Manifest | None:
-    """Moves what lies aside of a change that counts, and removes what lies aside of others."""
+    """Moves what is staged by a change that counts, and removes what others staged."""
     found = Manifest.load(root, owner)
     if found is not None and found.moving:
         for path in found.moving:
             if path in found.files:
-                root.move(aside_path(owner, path), path)
+                root.move(staged_path(owner, path), path)
             else:
                 root.delete(path)
         found = Manifest(found.files, (), found.begun)

@@ -12,7 +12,7 @@ from nascar_assets.feed.schemas import LAPS
 from nascar_assets.telemetry.contract import FeatureAvailabilityContract
 from nascar_assets.telemetry.feed_values import (
     IMPOSSIBLE_SPEED_MPH,
-    MOST_LAPS,
+    MAX_LAPS,
     race_fact,
     race_start,
 )
@@ -131,7 +131,7 @@ def _rules(race: Mapping[str, Any]) -> list[_Rule]:
         (("driver_id",), pl.col("driver_id").is_null(), "the driver is missing"),
         (("lap", "driver_id"), lap.is_null(), "the lap number is missing"),
         (("lap", "driver_id"), lap < 0, "the lap number is negative"),
-        (("lap", "driver_id"), lap > MOST_LAPS, f"the lap number is above {MOST_LAPS}"),
+        (("lap", "driver_id"), lap > MAX_LAPS, f"the lap number is above {MAX_LAPS}"),
         (
             ("lap", "driver_id"),
             seen_before & lap.is_not_null(),
@@ -184,11 +184,11 @@ def _rules(race: Mapping[str, Any]) -> list[_Rule]:
     ]
     scheduled = race.get("scheduled_laps")
     if scheduled:
-        most = int(LAP_SLACK * scheduled) + 1
+        upper = int(LAP_SLACK * scheduled) + 1
         rules.append(
             (
                 ("lap",),
-                lap > most,
+                lap > upper,
                 f"more laps than the race's {scheduled} and overtime allow: another race's file",
             )
         )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from nascar_assets.telemetry.feed_values import MOST_LAPS, feed_number
+from nascar_assets.telemetry.feed_values import MAX_LAPS, feed_number
 from nascar_assets.telemetry.problems import RefusedFile, problem
 
 _NOTHING = (None, "", "NA", -1, "-1")
@@ -28,8 +28,8 @@ def clean_lap_times(
         body: The parsed body.
         file: Name used in notes and errors.
         forgiving: Whether a value that cannot be counts as missing as well, a second entry of a
-            driver and a lap told twice are left out, and laps out of order are put in order: so
-            the feed's own files are read. What a person drops is refused for these.
+            driver and a lap that is there twice are left out, and laps out of order are put in
+            order: so the feed's own files are read. What a person drops is refused for these.
 
     Returns:
         A body whose laps all have their keys, a missing value being null; and a note for each
@@ -62,7 +62,7 @@ def clean_lap_times(
             first: dict[int, dict[str, Any]] = {}
             for lap in kept:
                 if first.setdefault(lap["Lap"], lap) is not lap:
-                    lost[f"{label}: a lap told twice, of which the first is kept"] += 1
+                    lost[f"{label}: a lap listed twice, of which the first is kept"] += 1
             kept = [first[number] for number in sorted(first)]
             if list(first) != sorted(first):
                 lost[f"{label}: laps out of order, which are put in order"] += 1
@@ -78,11 +78,11 @@ def clean_lap_times(
     flags = [item for item in flags_given if not forgiving or _is_flag(item)]
     if len(flags) < len(flags_given):
         lost["a flag without a lap or a state is left out"] = len(flags_given) - len(flags)
-    told = [f"{file}: {text}{f' ({count} times)' if count > 1 else ''}." for text, count in
+    notices = [f"{file}: {text}{f' ({count} times)' if count > 1 else ''}." for text, count in
             lost.most_common(_SHOWN)]  # fmt: skip
     if len(lost) > _SHOWN:
-        told.append(f"{file}: {len(lost) - _SHOWN} more of the kind.")
-    return {**body, "laps": list(drivers.values()), "flags": flags}, told
+        notices.append(f"{file}: {len(lost) - _SHOWN} more of the kind.")
+    return {**body, "laps": list(drivers.values()), "flags": flags}, notices
 
 
 def _lap(lap: Any, label: str, lost: Counter[str], forgiving: bool) -> dict[str, Any] | None:
@@ -92,7 +92,7 @@ def _lap(lap: Any, label: str, lost: Counter[str], forgiving: bool) -> dict[str,
             return lap
         lap = {}
     number = lap.get("Lap")
-    number = _whole(number, 0, MOST_LAPS) if forgiving else number
+    number = _whole(number, 0, MAX_LAPS) if forgiving else number
     if number in _NOTHING:
         lost[f"{label}: a lap without a number, which is left out"] += 1
         return None

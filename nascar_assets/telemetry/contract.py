@@ -220,7 +220,7 @@ class FeatureAvailabilityContract(metaclass=_Fixed):
                     field="as_of",
                     remedy="Give the table itself.",
                 )
-            _require_known_by(table, as_of)
+            _require_known_as_of(table, as_of)
         kept = set(cls.validate_features(features)).union(KEY_COLUMNS)
         names = [name for name in columns if name in kept]
         return names if table is None else table.select(names)
@@ -231,7 +231,7 @@ def validate_features(names: Iterable[str]) -> tuple[str, ...]:
     return FeatureAvailabilityContract.validate_features(names)
 
 
-def _require_known_by(df: pl.DataFrame | pl.LazyFrame, as_of: datetime) -> None:
+def _require_known_as_of(df: pl.DataFrame | pl.LazyFrame, as_of: datetime) -> None:
     if as_of.tzinfo is None:
         raise InputError("The as-of time names no time zone.", field="as_of")
     schema = df.collect_schema()

@@ -18,8 +18,8 @@ from nascar_assets.telemetry.feed_values import (
     CLOCK_FULL_S,
     FLAG_NAMES,
     IMPOSSIBLE_SPEED_MPH,
-    MOST_LAPS,
-    MOST_SECONDS,
+    MAX_LAPS,
+    MAX_SECONDS,
     feed_number,
     number,
     parse_json,
@@ -121,12 +121,12 @@ def lap_times_problems(body: Any, file: str) -> list[Problem]:
                 value: Any = lap.get(key)
                 if key == "RunningPos" and value is None:
                     continue
-                if not _is_whole(value) or not 0 <= value <= MOST_LAPS:
-                    reason = f"not a whole number from 0 to {MOST_LAPS}"
+                if not _is_whole(value) or not 0 <= value <= MAX_LAPS:
+                    reason = f"not a whole number from 0 to {MAX_LAPS}"
                     wrong.setdefault((key, reason), []).append(row)
             time = lap.get("LapTime")
             seconds = number(time)
-            if time is not None and (seconds is None or abs(seconds) > MOST_SECONDS):
+            if time is not None and (seconds is None or abs(seconds) > MAX_SECONDS):
                 wrong.setdefault(("LapTime", "not a number"), []).append(row)
             speed = lap.get("LapSpeed")
             if speed is not None and feed_number(speed) is None:
@@ -261,6 +261,6 @@ def _field_stood_still(table: _Table, last: int) -> npt.NDArray[np.bool_]:
     halted = np.bincount(table.lap[stopped], minlength=last + 1)[: last + 1]
     edged, field = np.pad(halted, 1), np.pad(cars, 1)
     around = edged[:-2] + edged[1:-1] + edged[2:]
-    most = np.maximum(np.maximum(field[:-2], field[1:-1]), field[2:])
-    shared = 2 * around >= np.maximum(most, 1)
+    greatest = np.maximum(np.maximum(field[:-2], field[1:-1]), field[2:])
+    shared = 2 * around >= np.maximum(greatest, 1)
     return np.asarray(stopped & shared[np.clip(table.lap, 0, last)])

@@ -22,10 +22,10 @@ FLAG_NAMES: dict[int, str | None] = {
 """Flag states by the feed's number. 1 to 4 and 8 occur in its race files; the rest is as the
 feed's readers agree on (pynascar's code table among them)."""
 
-MOST_LAPS = 2_000
+MAX_LAPS = 2_000
 """No race has a quarter of it; arrays are as long as the last lap, so none beyond it is read."""
 
-MOST_SECONDS = 100_000.0
+MAX_SECONDS = 100_000.0
 """Seconds that no lap's field can hold: more than a day."""
 
 CLOCK_FULL_S = 9999.999

@@ -42,7 +42,7 @@ class LandedFile:
 class _Seen:
     size: int
     modified: str
-    first_look: str  # when this size and time of change were first seen
+    first_scan: str  # when this size and time of change were first seen
     content: str | None = None  # hash of the content that was handed on last
     done: bool = False  # this size and time of change were handed on
 
@@ -56,7 +56,7 @@ class LandingCursor:
     def to_text(self) -> str:
         """The cursor as JSON."""
         rows = {
-            path: [seen.size, seen.modified, seen.first_look, seen.content, seen.done]
+            path: [seen.size, seen.modified, seen.first_scan, seen.content, seen.done]
             for path, seen in sorted(self.files.items())
         }
         return json.dumps({"version": 1, "files": rows}, sort_keys=True)
@@ -153,7 +153,7 @@ def decide_landing(
             continue
         if seen.done:
             continue
-        age = now - datetime.fromisoformat(seen.first_look)
+        age = now - datetime.fromisoformat(seen.first_scan)
         if age < settle:
             waiting.append(file.path)
             continue

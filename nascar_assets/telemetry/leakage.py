@@ -187,7 +187,7 @@ def prove_no_leakage(
                 for leak in tried({**tables, name: table}, race, name, change)
             ]
             leaks += alone
-            # What one source moves alone is told of that source only.
+            # What one source moves alone counts for that source only.
             known = {leak.feature for leak in leaks}
             leaks += [leak for leak in together if leak.feature not in known]
     for _ in range(rounds if race_facts_after else 0):

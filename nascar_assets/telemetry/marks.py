@@ -170,12 +170,12 @@ def _lies_in_lap(
 
 
 def _skew(placed: list[bool | None], what: str, file: str, column: str) -> list[Problem]:
-    told = [fits for fits in placed if fits is not None]
-    off = told.count(False)
-    if 2 * off <= len(told):
+    known = [fits for fits in placed if fits is not None]
+    off = known.count(False)
+    if 2 * off <= len(known):
         return []
     reason = (
-        f"{off} of {len(told)} {what} lie in other laps by the clock than by their count of laps: "
+        f"{off} of {len(known)} {what} lie in other laps by the clock than by their count of laps: "
         "another race's file, or its clock is off (clock skew)"
     )
     return [problem(file, reason, column)]

@@ -7,12 +7,12 @@ from typing import Any
 
 from nascar_assets.telemetry.problems import RefusedFile, problem
 
-MOST_ROWS = 500_000
+MAX_ROWS = 500_000
 """A race of 40 cars and 500 laps has 20,000."""
 
-MOST_COLUMNS = 200
-MOST_ROW_GROUPS = 1_000
-MOST_EXPANDED_BYTES = 256 * 1024**2
+MAX_COLUMNS = 200
+MAX_ROW_GROUPS = 1_000
+MAX_EXPANDED_BYTES = 256 * 1024**2
 """Of all pages together, unpacked."""
 
 
@@ -32,15 +32,15 @@ def check_parquet(data: bytes, file: str) -> None:
         reason = f"no Parquet file, cut short or damaged: {error}"
         raise RefusedFile([problem(file, reason)]) from error
     sizes = (
-        ("rows", max(found.num_rows, sum(group.num_rows for group in groups)), MOST_ROWS),
-        ("columns", found.num_columns, MOST_COLUMNS),
-        ("row groups", found.num_row_groups, MOST_ROW_GROUPS),
-        ("unpacked bytes", sum(_unpacked(group) for group in groups), MOST_EXPANDED_BYTES),
+        ("rows", max(found.num_rows, sum(group.num_rows for group in groups)), MAX_ROWS),
+        ("columns", found.num_columns, MAX_COLUMNS),
+        ("row groups", found.num_row_groups, MAX_ROW_GROUPS),
+        ("unpacked bytes", sum(_unpacked(group) for group in groups), MAX_EXPANDED_BYTES),
     )
     broken = [
-        problem(file, f"{found:,} {what}; no more than {most:,} are read")
-        for what, found, most in sizes
-        if found > most
+        problem(file, f"{found:,} {what}; no more than {upper:,} are read")
+        for what, found, upper in sizes
+        if found > upper
     ]
     if broken:
         raise RefusedFile(broken)

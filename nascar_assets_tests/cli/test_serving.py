@@ -42,9 +42,9 @@ def test_the_address_is_told_once_it_answers(
         )
         assert process.stdout is not None
         try:
-            told = json.loads(process.stdout.readline() or b"{}")
-            assert told["home"] == str(tmp_path / "home"), (tmp_path / "log").read_text()
-            with urllib.request.urlopen(told["address"] + page, timeout=30) as answer:
+            notify = json.loads(process.stdout.readline() or b"{}")
+            assert notify["home"] == str(tmp_path / "home"), (tmp_path / "log").read_text()
+            with urllib.request.urlopen(notify["address"] + page, timeout=30) as answer:
                 assert answer.status == 200
             assert process.poll() is None
             os.killpg(process.pid, signal.SIGINT)

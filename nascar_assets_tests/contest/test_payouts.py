@@ -80,7 +80,7 @@ def test_an_unknown_preset_lists_the_known():
 
 
 def test_prizes_fall_like_a_power_and_add_up():
-    prizes = power_prizes(100_000, 20, first=30_000, least=1_000)
+    prizes = power_prizes(100_000, 20, first=30_000, smallest=1_000)
     assert sum(prizes) == 100_000
     assert all(a >= b for a, b in pairwise(prizes))
     assert prizes[-1] >= 1_000
@@ -88,7 +88,7 @@ def test_prizes_fall_like_a_power_and_add_up():
 
 def test_a_pool_too_small_for_its_places_is_refused():
     with pytest.raises(InputError, match="does not pay 20 places"):
-        power_prizes(10_000, 20, first=5_000, least=1_000)
+        power_prizes(10_000, 20, first=5_000, smallest=1_000)
 
 
 @pytest.mark.parametrize(

@@ -221,9 +221,9 @@ def test_a_broken_file_is_quarantined_with_a_report_and_the_rest_goes_on(
     assert set(report.changed) == set(files()) - {path}
     assert root.read(f"landing/feed/{path}") is None
     assert root.read(f"quarantine/feed/{path}") == body
-    told = json.loads(root.read(f"quarantine/feed/{path}.report.json") or b"")
-    assert told["file"] == path
-    assert told["bytes"] == len(body)
+    notify = json.loads(root.read(f"quarantine/feed/{path}.report.json") or b"")
+    assert notify["file"] == path
+    assert notify["bytes"] == len(body)
     before = [(item.path, item.modified) for item in root.list()]
     again = sync(feed, root)
     assert again.quarantined == report.quarantined

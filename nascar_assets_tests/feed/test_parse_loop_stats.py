@@ -86,8 +86,8 @@ def test_a_number_that_cannot_be_costs_itself_alone(key, value):
     read = key not in ("start_ps", "passing_diff")  # the parser asks for neither
     assert len(different) == read
     assert all(parsed.frame[name][1] is None for name in different)
-    told = read and (value in NONSENSE[:5] or value != value)
-    assert bool(parsed.notices) >= told
+    notify = read and (value in NONSENSE[:5] or value != value)
+    assert bool(parsed.notices) >= notify
 
 
 def test_null_statistics_of_one_driver_cost_his_statistics():

@@ -157,7 +157,7 @@ def test_a_race_that_cannot_be_placed_is_set_aside_and_the_season_is_read(change
     assert frame["race_id"].to_list() == ["1", "3"]
     assert notices[-1].startswith("cacher/2026/race_list_basic.json, field ")
     assert field in notices[-1]
-    assert notices[-1].endswith("The race is set aside; the others are read.")
+    assert notices[-1].endswith("The race is left out; the others are read.")
 
 
 @pytest.mark.parametrize(

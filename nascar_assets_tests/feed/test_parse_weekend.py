@@ -274,11 +274,11 @@ def test_two_rows_of_one_driver_with_one_finish_are_no_shared_place():
 def test_a_shared_place_names_race_cars_and_what_to_do():
     with pytest.raises(FeedFormatError) as error:
         official([*four_results(), result(15, 2)])
-    told = str(error.value)
-    assert "Race 7001 (Fictional 150)" in told
-    assert "Driver Number12 (12) and Driver Number15 (15) both finished in place 2" in told
-    assert "Sync again" in told
-    assert f"landing/feed/{FILE}" in told
+    notify = str(error.value)
+    assert "Race 7001 (Fictional 150)" in notify
+    assert "Driver Number12 (12) and Driver Number15 (15) both finished in place 2" in notify
+    assert "Sync again" in notify
+    assert f"landing/feed/{FILE}" in notify
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def test_the_whole_format_is_understood():
     settings = PortfolioSettings.from_toml(WHOLE)
     assert settings.rules[0].when == ("Driver AA",)
     problem = resolve(SLATE, settings)
-    assert problem.exposures[0].least == 6
-    assert problem.exposures[0].most == 12
+    assert problem.exposures[0].lower == 6
+    assert problem.exposures[0].upper == 12
     assert problem.scale.tolist() == [1, 1, 1.05, 1, 1, 1, 1, 1]
     labels = [rule.label for rule in problem.count_rules]
     assert "exclude Driver AB" in labels
@@ -152,7 +152,7 @@ def test_shares_round_as_decimals_do():
         }
     )
     exposures = resolve(SLATE, settings).exposures
-    assert (exposures[0].most, exposures[1].least) == (29, 7)
+    assert (exposures[0].upper, exposures[1].lower) == (29, 7)
 
 
 OUT = made_slate([6000] * 9, absent=[1, 5])

@@ -75,9 +75,9 @@ def test_upper_bounds_hold_for_every_lineup_and_find_the_best_one(how):
     objective = OwnObjective(COLUMNS, 6, 20, how, 0.9 if how == "quantile" else 0.1)
     masks = listed()
     own = objective.own(masks)
-    most = objective.most(masks)
-    assert (most >= own).all()
-    assert most[own.argmax()] >= own.max()
+    upper = objective.upper(masks)
+    assert (upper >= own).all()
+    assert upper[own.argmax()] >= own.max()
 
 
 def test_quantile_and_tail_mean_are_order_statistics():

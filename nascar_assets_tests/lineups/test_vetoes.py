@@ -33,7 +33,7 @@ _driver_veto = st.one_of(
     st.sampled_from([*IDS, "999"]).map(lambda other: f"not-together-in-lineups:other={other}"),
 )
 _team_veto = st.builds(
-    lambda most, team: f"team-in-lineup-at-most:drivers={most}" + (f",team={team}" * bool(team)),
+    lambda upper, team: f"team-in-lineup-at-most:drivers={upper}" + (f",team={team}" * bool(team)),
     st.integers(0, 3),
     st.sampled_from(["", "Team 0", "Team 1", "Team 9"]),
 )
@@ -61,7 +61,7 @@ def test_the_rules_allow_the_lineups_that_the_constraints_allow(vetoes, track):
     rules = veto_rules(free, spec)
     for six in list(combinations(range(12), 6))[::7]:
         mask = sum(1 << i for i in six)
-        kept = all(rule.least <= (mask & rule.target).bit_count() <= rule.most for rule in rules)
+        kept = all(rule.lower <= (mask & rule.target).bit_count() <= rule.upper for rule in rules)
         assert kept == (checker.check([IDS[i] for i in six]) == Allow()), six
 
 

@@ -97,21 +97,21 @@ def test_what_no_spec_can_hold_is_not_kept(wrong):
 
 def test_bounds_that_contradict_each_other_are_refused_and_set_aside(tmp_path):
     store = StatementStore(DataRoot(tmp_path))
-    most = entry(name="max_laps_led", value=10)
-    store.add(most)
-    least = entry(name="min_laps_led", value=50, at=T0 + timedelta(1))
+    upper = entry(name="max_laps_led", value=10)
+    store.add(upper)
+    lower = entry(name="min_laps_led", value=50, at=T0 + timedelta(1))
     with pytest.raises(InputError, match="at least 50 and at most 10"):
-        store.add(least)
+        store.add(lower)
     other = StatementStore(DataRoot(tmp_path / "other"))
-    other.add(least)
+    other.add(lower)
     (path,) = (tmp_path / "other").rglob("*.json")
     path.rename(tmp_path / "ontology/entries" / path.name)  # written before it was checked
-    assert store.entries() == (most,)
+    assert store.entries() == (upper,)
     (fault,) = store.examined()[1]
     assert "101" in fault
     assert "min_laps_led = 50 by Ada Marsh" in fault
     store.add(entry("clear", name="max_laps_led", value=None, at=T0 + timedelta(hours=1)))
-    assert least in store.entries()
+    assert lower in store.entries()
 
 
 def test_an_override_survives_a_rebuild_for_another_date(tmp_path):

@@ -235,12 +235,12 @@ def test_lap_files_beside_hostile_ones_are_taken(
     cursor["files"] = json.dumps({"version": 1, "files": rows})
     ticker.cursors["landing_telemetry"] = json.dumps(cursor)
     ticker.tick("landing_telemetry")
-    told = json.loads(ticker.cursors["landing_telemetry"] or "{}")["notified"]
-    assert names_are_plain([*told, *told.values()])
-    assert not any(good.name in path for path in told), told
+    notify = json.loads(ticker.cursors["landing_telemetry"] or "{}")["notified"]
+    assert names_are_plain([*notify, *notify.values()])
+    assert not any(good.name in path for path in notify), notify
     assert "accepted" in ticker.skipped
     for name in HOSTILE:
-        assert f"landing/telemetry/{KEY}-{name}" in told, name
+        assert f"landing/telemetry/{KEY}-{name}" in notify, name
         assert root.read(f"quarantine/telemetry/{KEY}-{name}.report.json"), name
     assert not any(SECRET in data for data in quarantined(races).values())
 

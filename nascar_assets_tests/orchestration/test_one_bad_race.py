@@ -91,9 +91,9 @@ def instance(home: Path, synced: SyncOutcome) -> dg.DagsterInstance:
 def test_a_sync_ends_and_says_which_cars_of_which_race(home: Path, synced: SyncOutcome) -> None:
     assert synced.races == ["2026-cup-01", "2026-cup-03"]
     assert list(synced.failures) == [BAD]
-    told = synced.failures[BAD]
-    assert "Race 7002 (Fictional 150): Driver Number12 (12) and Driver Number15 (15)" in told
-    assert "Sync again when the feed has corrected the file" in told
+    notify = synced.failures[BAD]
+    assert "Race 7002 (Fictional 150): Driver Number12 (12) and Driver Number15 (15)" in notify
+    assert "Sync again when the feed has corrected the file" in notify
     assert synced.input_at_fault
     assert "Race 7009: the race type 3 is unknown" in synced.notices[0]
     root = DataRoot.open(home / "data")
@@ -111,7 +111,7 @@ def test_it_fails_in_one_run_and_the_others_are_made_in_theirs(
     (failed,) = [run for run in runs if not run.is_success]
     assert failed.tags["dagster/partition"] == failed.tags["nascar/race"] == BAD
     (shared,) = [run for run in runs if run.is_success]
-    assert shared.tags[f"nascar/aside/{BAD}"] == shared.tags["nascar/aside"] == "yes"
+    assert shared.tags[f"nascar/skipped/{BAD}"] == shared.tags["nascar/skipped"] == "yes"
 
 
 def test_it_is_none_of_another_series_failures(home: Path, synced: SyncOutcome) -> None:
@@ -140,8 +140,8 @@ def test_the_same_failure_is_told_once(home: Path, instance: dg.DagsterInstance)
     sync(home, "cup")  # the same again, by hand
     failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
     assert len(failed) >= 2
-    told = [sensor_runs.was_told(failure_context(home, instance, run)) for run in failed]
-    assert told == [False] + [True] * (len(failed) - 1)
+    notify = [sensor_runs.was_notified(failure_context(home, instance, run)) for run in failed]
+    assert notify == [False] + [True] * (len(failed) - 1)
     notice = sensor_runs.failure_notice(failure_context(home, instance, failed[0]))
     assert notice.subject == f"race_job failed for {BAD}"
     assert "both finished in place 2" in notice.text

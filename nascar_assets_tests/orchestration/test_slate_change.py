@@ -149,10 +149,10 @@ def test_two_runs_at_once_come_one_after_the_other_and_print_their_own(
         )
         for seed in ("11", "12")
     ]
-    told = [process.communicate(timeout=280) for process in both]
-    results = [json.loads(out) for out, _ in told]
+    notify = [process.communicate(timeout=280) for process in both]
+    results = [json.loads(out) for out, _ in notify]
     assert [result["seed"] for result in results] == [11, 12]
-    assert any("is being changed: nascar slate run, process" in text for _, text in told)
+    assert any("is being changed: nascar slate run, process" in text for _, text in notify)
     plan = SlatePlan.load(DataRoot.open(home), world.slate)
     assert plan.run_id in {result["run_id"] for result in results}
     assert mixture(DataRoot.open(home), world.slate) == []
@@ -205,7 +205,7 @@ def test_a_run_waits_for_the_one_that_changes_the_slate(world: World, home: Path
         n_scenarios=SCENARIOS,
         seed=1,
         settings="",
-        told=free,
+        notify=free,
     )
     assert "another run, process" in said[0]
     assert outcome.plan.n_scenarios == SCENARIOS

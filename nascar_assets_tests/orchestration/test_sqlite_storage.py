@@ -144,8 +144,8 @@ def test_a_server_that_is_away_is_said_as_such(
         registration = Registration("SLATE", "a.csv", sha256(b"").hexdigest(), "1", "1", "dk")
         registration.save(DataRoot.open(tmp_path), b"")
     found = run([*command, "--home", str(tmp_path), "--json"])
-    told = capfd.readouterr()
-    text = " ".join((told.out + told.err).split())
+    notify = capfd.readouterr()
+    text = " ".join((notify.out + notify.err).split())
     assert said in text
     assert "NASCAR_STORAGE" in text
     assert "geh" not in text

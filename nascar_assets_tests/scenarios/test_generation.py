@@ -41,12 +41,12 @@ def test_a_driver_missing_in_the_spec_is_named():
 
 
 def test_the_narrative_tells_the_same_scenarios():
-    told = SkeletonNarrative(spec_of(EVEN), EVEN).generate_scenarios(200, 11)
-    assert told == make(n=200)
-    flow = told.flow(3)
-    assert flow.cautions == told.cautions[3]
+    notify = SkeletonNarrative(spec_of(EVEN), EVEN).generate_scenarios(200, 11)
+    assert notify == make(n=200)
+    flow = notify.flow(3)
+    assert flow.cautions == notify.cautions[3]
     assert flow.pit_strategy in PitStrategy
-    assert flow.label == REGIMES[told.regime[3]]
+    assert flow.label == REGIMES[notify.regime[3]]
     assert 0.0 <= flow.fuel_window_risk <= 1.0
 
 

@@ -37,21 +37,21 @@ def test_any_number_of_threads_gives_the_same_bytes():
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_progress_is_told_as_it_is_made_and_changes_nothing(threads):
-    told = []
-    made = generate_scenarios(None, setup_of(), 1_100, 7, threads=threads, progress=told.append)
-    assert told == [250, 500, 750, 1_000, 1_100]
+    notify = []
+    made = generate_scenarios(None, setup_of(), 1_100, 7, threads=threads, progress=notify.append)
+    assert notify == [250, 500, 750, 1_000, 1_100]
     assert made == generate_scenarios(None, setup_of(), 1_100, 7, threads=1)
 
 
 def test_progress_goes_on_where_vetoes_ask_for_more():
-    told = []
+    notify = []
     veto = ["accidents-at-most:cars=3"]
     made = generate_scenarios(
-        None, setup_of(), 600, 7, vetoes=veto, rejection_limit=0.9, progress=told.append
+        None, setup_of(), 600, 7, vetoes=veto, rejection_limit=0.9, progress=notify.append
     )
     assert made.diagnostics.n_generated > 600
-    assert told == sorted(told)
-    assert told[-1] >= made.diagnostics.n_generated
+    assert notify == sorted(notify)
+    assert notify[-1] >= made.diagnostics.n_generated
 
 
 @pytest.mark.parametrize("threads", [1, 3])

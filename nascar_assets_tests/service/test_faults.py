@@ -63,7 +63,7 @@ def test_kills_at_random_moments_lose_no_job_and_change_no_lineup(make_server, r
         WEBHOOK_BACKOFF="60",
     ).start()
     undisturbed = {seed: server.result(server.submit(body)) for seed, body in BODIES.items()}
-    told = server.submit(request_body(webhook_url=hook.url))
+    notify = server.submit(request_body(webhook_url=hook.url))
     hook.wait(1)
     source = random.Random(20_260_215)
     kinds = ["worker", "server", "all"]
@@ -80,7 +80,7 @@ def test_kills_at_random_moments_lose_no_job_and_change_no_lineup(make_server, r
             assert result["lineups"] == undisturbed[seed]["lineups"], (who, seed)
         server.until_ready()
     hook.wait(2)
-    assert json.loads(hook.got[1][1])["job"]["run_id"] == told
+    assert json.loads(hook.got[1][1])["job"]["run_id"] == notify
 
 
 def test_jobs_that_kill_their_worker_or_take_too_long_fail_with_the_reason(make_server):

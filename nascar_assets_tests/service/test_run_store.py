@@ -15,7 +15,7 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.jobs import API_ASSETS, resolved_job
-from nascar_assets.service.run_log import STAGES, stage_seconds, tell_scenarios
+from nascar_assets.service.run_log import STAGES, report_scenarios, stage_seconds
 from nascar_assets.service.run_store import ATTEMPTS, SERVER, AlreadySubmitted, RunStore
 
 NOW = datetime(2031, 3, 2, 19, 30, 0, 123_456, tzinfo=UTC)
@@ -179,7 +179,7 @@ def test_scenarios_that_are_told_of_are_the_jobs_progress(store):
     run = store.claim("server").run
     assert store.describe(store.find(run_id)).progress == 0.0
     for done in (250, 4_000):
-        tell_scenarios(store.instance, run, done, 10_000)
+        report_scenarios(store.instance, run, done, 10_000)
     store.instance.report_engine_event("something else", run)
     status = store.describe(store.find(run_id))
     assert (status.stage, status.scenarios_done) == ("scenarios", 4_000)

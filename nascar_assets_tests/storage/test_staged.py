@@ -139,13 +139,13 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> DataRoot:
 
 
 def test_one_at_a_time_and_the_other_is_told_of_whom_it_waits_for(root: DataRoot) -> None:
-    inside, most, said = 0, 0, []
+    inside, upper, said = 0, 0, []
 
     def work() -> None:
-        nonlocal inside, most
+        nonlocal inside, upper
         with lease(root, "s", "a long job", said.append):
             inside += 1
-            most = max(most, inside)
+            upper = max(upper, inside)
             time.sleep(0.05)
             inside -= 1
 
@@ -154,7 +154,7 @@ def test_one_at_a_time_and_the_other_is_told_of_whom_it_waits_for(root: DataRoot
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == 1
+    assert upper == 1
     assert said
     assert f"a long job, process {os.getpid()} on" in " ".join(said)
 

@@ -95,7 +95,7 @@ def recalibration(
     base = fit_as_of(root, config.series, as_of)
     past = WalkForward(
         schedule, known, config.series, with_values=False, features=past_features(root)
-    ).races_known_by(as_of)
+    ).races_known_as_of(as_of)
     emos = fit_latent_emos(recent_by_type(past, known), base, seed=RunningOrderModel.seed)
     path = save_recalibration(root, config.series, base, emos.apply(base), as_of)
     rows = [{"track_type": kind, **asdict(found)} for kind, found in sorted(emos.by_type.items())]

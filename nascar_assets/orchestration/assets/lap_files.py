@@ -18,7 +18,7 @@ from nascar_assets.orchestration.assets.feed import (
 )
 from nascar_assets.orchestration.assets.race_tables import RaceInputs
 from nascar_assets.orchestration.inputs.schedule import Race
-from nascar_assets.orchestration.storage.quarantine import set_aside
+from nascar_assets.orchestration.storage.quarantine import put_in_quarantine
 from nascar_assets.orchestration.storage.store import scan_table, stored_partitions
 from nascar_assets.storage import DataRoot
 from nascar_assets.telemetry.artifacts import artifact_info
@@ -105,7 +105,7 @@ def landed_laps(inputs: RaceInputs) -> LandedLaps:
     if found.laps is None:
         if data is not None:  # snapshots were looked at one by one when they landed
             report = quarantine_report(name, content_hash(data), found.problems, found.notes)
-            set_aside(inputs.root, f"{QUARANTINE}/{name}", data, report)
+            put_in_quarantine(inputs.root, f"{QUARANTINE}/{name}", data, report)
         return LandedLaps(None, {}, failures=tuple(str(problem) for problem in found.problems))
     notices = [*dirt, *found.notes]
     if dropped is not None and times is not None:
@@ -210,7 +210,7 @@ def _marked(
                 joined = join_flag_data(laps, data, race, file=name, notes=notices)
         except RefusedFile as refused:
             report = quarantine_report(name, content_hash(data), refused.problems)
-            set_aside(inputs.root, f"{QUARANTINE}/{name}", data, report)
+            put_in_quarantine(inputs.root, f"{QUARANTINE}/{name}", data, report)
             notices.append(f"{refused} The laps go without it; it lies in {QUARANTINE}.")
             continue
         if joined.equals(laps):

@@ -16,7 +16,7 @@ from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, table_path
-from nascar_assets.orchestration.tags import ASIDE, aside_tag
+from nascar_assets.orchestration.tags import SKIPPED, skipped_tag
 from nascar_assets.storage import DataRoot
 
 
@@ -95,7 +95,7 @@ def race_table(
 
     The function sees one race at a time, whether the run has one partition or a range of them,
     so a table never depends on which races were computed together. In a run over a range a race
-    that fails is set aside, its table stays as it was, and a tag of the run names it: whoever
+    that fails is skipped, its table stays as it was, and a tag of the run names it: whoever
     started the run runs it by itself, and that run fails with the reason.
 
     Args:
@@ -137,7 +137,7 @@ def race_table(
         tags = context.instance.get_run_by_id(context.run.run_id).tags if many else {}
         failed: dict[str, Sequence[str]] = {}
         for key in keys:
-            if aside_tag(key) in tags or key not in rows:
+            if skipped_tag(key) in tags or key not in rows:
                 continue
             try:
                 output = compute(RaceInputs(root, rows[key]))
@@ -156,8 +156,8 @@ def race_table(
                 yield _evaluation(context, name, check, rows[key], failures, severity)
             if many and failures:
                 # A run of its own says what it is; this one goes on with the others.
-                aside = {ASIDE: "yes", aside_tag(key): "yes"}
-                context.instance.add_run_tags(context.run.run_id, aside)
+                skipped = {SKIPPED: "yes", skipped_tag(key): "yes"}
+                context.instance.add_run_tags(context.run.run_id, skipped)
                 continue
             size = output.write(root, table_path(name, key))
             metadata = dict(table_metadata(output.frame, size=size))

@@ -1,4 +1,4 @@
-"""Scenarios: the race told many times, its laws checked, and its summary per driver."""
+"""Scenarios: the race simulated many times, its laws checked, and its summary per driver."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -117,9 +117,9 @@ def slate(
 
 
 def withdraw_upload(root: DataRoot, built: Slate) -> list[str]:
-    """Takes an upload file aside that holds a driver who does not race; returns who that is.
+    """Withdraws an upload file that holds a driver who does not race; returns who that is.
 
-    At once: it stays aside where the run does not come to its end.
+    At once: it stays withdrawn where the run does not come to its end.
     """
     from nascar_assets.lineups.upload import split_cell
 

@@ -23,7 +23,7 @@ from nascar_assets.orchestration.tables import GRAPH_TABLES, RACE_TABLES
 def race_condition() -> dg.AutomationCondition[Any]:
     """Follows the tables it is made from, once their blocking checks have passed.
 
-    What a run failed to make, or set aside, would fail again from the same files, as a second
+    What a run failed to make, or skipped, would fail again from the same files, as a second
     failed run with a second notice: the landing sensor runs it when the files are other ones.
     """
     checked: Any = dg.AutomationCondition.all_deps_blocking_checks_passed()

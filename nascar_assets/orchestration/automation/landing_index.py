@@ -70,7 +70,7 @@ def scan(
     *,
     settle: timedelta = SETTLE,
     value: Valuer = sha256,
-    most: int | None = None,
+    upper: int | None = None,
 ) -> Scan:
     """Hashes of all files under some folders, read only where they changed.
 
@@ -108,7 +108,7 @@ def scan(
         if abs(now - modified) < settle:
             unsettled.append(path)
             continue
-        if most is not None and size > most:
+        if upper is not None and size > upper:
             digest = f"{_UNREAD}{size}"
         else:
             try:

@@ -13,10 +13,10 @@ from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
 from nascar_assets.orchestration.tables import AS_OF_TABLES, RACE_TABLES
 from nascar_assets.orchestration.tags import AT, ATTEMPT, FOR, LOST, PARTITION, RUN_KEY, SALARIES
 
-MOST_ATTEMPTS = {"true": 5, "machine": 7}
+MAX_ATTEMPTS = {"true": 5, "machine": 7}
 """How often a lost run is attempted in all: what kills it each time would kill it again."""
 
-MOST_SLATE_ATTEMPTS = 25
+MAX_SLATE_ATTEMPTS = 25
 """The same for a slate after a fault of the machine: two hours of it, or until lock."""
 
 IN_FLIGHT = (
@@ -68,10 +68,10 @@ def run_state(instance: dg.DagsterInstance, run_key: str) -> RunState:
 
 def attempts_left(run: dg.DagsterRun) -> bool:
     """Whether a lost run is attempted once more."""
-    most = MOST_ATTEMPTS.get(run.tags.get(LOST, "true"), MOST_ATTEMPTS["true"])
+    upper = MAX_ATTEMPTS.get(run.tags.get(LOST, "true"), MAX_ATTEMPTS["true"])
     if run.job_name == "slate_job" and run.tags.get(LOST) == "machine":
-        most = MOST_SLATE_ATTEMPTS
-    return int(run.tags.get(ATTEMPT, "1")) < most
+        upper = MAX_SLATE_ATTEMPTS
+    return int(run.tags.get(ATTEMPT, "1")) < upper
 
 
 def any_in_flight(instance: dg.DagsterInstance, jobs: Iterable[str]) -> bool:
@@ -105,7 +105,7 @@ def _made_in_flight(
 def newest_slate_run(instance: dg.DagsterInstance, slate_id: str) -> SlateRun | None:
     """A slate's newest run that was not lost; none where there is none."""
     asked = dg.RunsFilter(job_name="slate_job", tags={PARTITION: slate_id})
-    found = instance.get_run_records(asked, limit=MOST_SLATE_ATTEMPTS + 1)
+    found = instance.get_run_records(asked, limit=MAX_SLATE_ATTEMPTS + 1)
     for record in found:
         run = record.dagster_run
         if LOST in run.tags:

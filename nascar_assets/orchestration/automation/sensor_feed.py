@@ -33,13 +33,13 @@ from nascar_assets.orchestration.runs import register_races
 from nascar_assets.orchestration.storage.quarantine import refused_strays
 from nascar_assets.orchestration.tables import RACE_TABLES
 from nascar_assets.orchestration.tags import (
-    ASIDE,
     BACKFILL,
     BATCH,
     LOST,
     OF_BACKFILL,
     RACE,
-    set_aside_by,
+    SKIPPED,
+    skipped_by,
 )
 from nascar_assets.storage import DataRoot, StorageFault
 
@@ -92,11 +92,11 @@ def landing_feed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
         datetime.now(UTC),
         apart=before.get("apart", ()),
     )
-    told_before = before.get("notified", {})
+    notified_before = before.get("notified", {})
     if tick.schedules and tick.schedules == before.get("schedules"):
         # The schedule was not read again, so what was notified of its races stands.
-        tick.notices |= {k: v for k, v in told_before.items() if k.startswith(SCHEDULES)}
-    notified = notify_new(context.log, "landing_feed", told_before, tick.notices)
+        tick.notices |= {k: v for k, v in notified_before.items() if k.startswith(SCHEDULES)}
+    notified = notify_new(context.log, "landing_feed", notified_before, tick.notices)
     register_races(context.instance, tick.register)  # before a run of theirs is asked for
     kept = {"version": 1, "schedules": tick.schedules, "notified": notified, "apart": tick.apart}
     cursor = json.dumps(kept, sort_keys=True)
@@ -299,7 +299,7 @@ def _take_apart(
 ) -> bool:
     """Runs the races that a run over several left undone; returns whether some are to end.
 
-    These are those that it set aside; all of them where it failed, for it may have made some tables
+    These are those that it skipped; all of them where it failed, for it may have made some tables
     of a race and not the others, so that the race looks as if it were up to date. A person's
     backfill over a range is taken apart too.
     """
@@ -313,7 +313,7 @@ def _take_apart(
         run
         for asked_for in (
             dg.RunsFilter(statuses=[failed], updated_after=since),
-            dg.RunsFilter(statuses=[done], updated_after=since, tags={ASIDE: "yes"}),
+            dg.RunsFilter(statuses=[done], updated_after=since, tags={SKIPPED: "yes"}),
         )
         for run in instance.get_runs(asked_for, limit=200)
         if (BATCH in run.tags and run.job_name == "race_job") or _is_backfill_of_races(run)
@@ -332,7 +332,7 @@ def _take_apart(
             continue
         unfinished = False
         races = races_of(run, order)
-        for key in set_aside_by(run.tags, races) if run.is_success else races:
+        for key in skipped_by(run.tags, races) if run.is_success else races:
             race = landed.get(key)
             if race is None or key in held:
                 continue

@@ -11,10 +11,10 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.storage import DataRoot
 
 INTERVAL_SECONDS = 60
-TOLD = "not judged: "
+UNJUDGED = "not judged: "
 """Begins the cursor's notes of what was notified of slates that could not be judged."""
 
-LOOK_BACK = timedelta(days=2)
+LOOKBACK = timedelta(days=2)
 """Slates that locked longer ago are not asked about any more."""
 
 
@@ -30,7 +30,7 @@ def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg
 
     now = clock_now()
     before: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
-    notified = {what: text for what, text in before.items() if what.startswith(TOLD)}
+    notified = {what: text for what, text in before.items() if what.startswith(UNJUDGED)}
     root = platform.root
     locked = newly_locked(root, before, now)
     notices: dict[str, str] = {}
@@ -39,7 +39,7 @@ def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg
         try:
             result = judged(root, slate, now, datetime.now(UTC), ended=True)
         except Exception as error:  # the others are judged all the same, this one at the next scan
-            unjudged[f"{TOLD}{slate}"] = f"It could not be judged: {error}"
+            unjudged[f"{UNJUDGED}{slate}"] = f"It could not be judged: {error}"
             del locked[slate]
             continue
         context.instance.report_runless_asset_event(
@@ -68,5 +68,5 @@ def newly_locked(root: DataRoot, before: dict[str, str], now: datetime) -> dict[
     return {
         slate: week.lock.isoformat()
         for slate, week in slate_weeks(root, registered_slates(root)).items()
-        if week.lock <= now <= week.lock + LOOK_BACK and before.get(slate) != week.lock.isoformat()
+        if week.lock <= now <= week.lock + LOOKBACK and before.get(slate) != week.lock.isoformat()
     }

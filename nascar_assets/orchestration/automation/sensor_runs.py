@@ -23,11 +23,11 @@ from nascar_assets.orchestration.tags import (
     BACKFILL,
     FOR,
     LOST,
+    NOTIFIED,
     OF_BACKFILL,
     PARTITION,
     RUN_KEY,
     SLATE,
-    TOLD,
 )
 from nascar_assets.processes import SLACK_SECONDS, born
 from nascar_assets.storage import DataRoot
@@ -79,7 +79,7 @@ def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Sen
     from nascar_assets.orchestration.automation.clock import clock_now
 
     now = datetime.now(UTC)
-    for run in tell_lost(context.instance):
+    for run in notify_lost(context.instance):
         context.log.warning("The process of run %s (%s) is gone.", run.run_id, run.job_name)
     mark_faults_of_the_machine(context.instance)
     requests = [
@@ -94,7 +94,7 @@ def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Sen
     )
 
 
-def tell_lost(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+def notify_lost(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     """Marks the runs whose process is gone as lost and failed, and returns them."""
     now = datetime.now(UTC)
     lost = [record.dagster_run for record in unfinished(instance) if is_lost(instance, record, now)]
@@ -330,13 +330,13 @@ def failure_notice(context: dg.RunFailureSensorContext) -> Notice:
     """What is notified of a failed run: job, partition, step, the input's own message."""
     run = context.dagster_run
     where = run.tags.get(PARTITION) or run.tags.get(RANGE_START) or ""
-    lines = [str(context.failure_event.message or "").strip(), *_causes_told(context)]
+    lines = [str(context.failure_event.message or "").strip(), *_causes_notified(context)]
     lines.append(f"Run {run.run_id}; remedies: docs/operations.md.")
     subject = f"{run.job_name} failed{f' for {where}' if where else ''}"
     return Notice(subject, "\n".join(line for line in lines if line), run.run_id)
 
 
-def _causes_told(context: dg.RunFailureSensorContext) -> list[str]:
+def _causes_notified(context: dg.RunFailureSensorContext) -> list[str]:
     """The innermost message of every step that failed."""
     lines = []
     for event in context.get_step_failure_events():
@@ -346,7 +346,7 @@ def _causes_told(context: dg.RunFailureSensorContext) -> list[str]:
     return lines
 
 
-def was_told(context: dg.RunFailureSensorContext) -> bool:
+def was_notified(context: dg.RunFailureSensorContext) -> bool:
     """Whether the same failure of the same race or slate was notified in the last day.
 
     A lost run is repeated, and a person runs again what the daemon ran: what failed for the same
@@ -354,13 +354,13 @@ def was_told(context: dg.RunFailureSensorContext) -> bool:
     """
     run, instance = context.dagster_run, context.instance
     where = {key: run.tags[key] for key in (PARTITION, RANGE_START, RANGE_END) if key in run.tags}
-    about = [*sorted(where.values()), *_causes_told(context)]
+    about = [*sorted(where.values()), *_causes_notified(context)]
     if not where or len(about) == len(where):
         return False
     name = hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
     day = datetime.now(UTC) - timedelta(days=1)
     notified = instance.get_run_records(
-        dg.RunsFilter(tags={TOLD: name}, updated_after=day), limit=1
+        dg.RunsFilter(tags={NOTIFIED: name}, updated_after=day), limit=1
     )
     done = dg.DagsterRunStatus.SUCCESS
     if notified and not instance.get_runs(
@@ -368,13 +368,13 @@ def was_told(context: dg.RunFailureSensorContext) -> bool:
         limit=1,
     ):
         return True
-    instance.add_run_tags(run.run_id, {TOLD: name})
+    instance.add_run_tags(run.run_id, {NOTIFIED: name})
     return False
 
 
-def _tell_failure(context: dg.RunFailureSensorContext) -> None:
+def _notify_failure(context: dg.RunFailureSensorContext) -> None:
     """One notice for each race or slate and cause."""
-    if not was_told(context):
+    if not was_notified(context):
         notify_all(notifiers(own_log=context.log), failure_notice(context))
 
 
@@ -384,4 +384,4 @@ with pinned_previews():
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Tells of failed runs: in the log, by webhook or mail (docs/operations.md).",
-    )(_tell_failure)
+    )(_notify_failure)

@@ -29,7 +29,7 @@ from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePla
 from nascar_assets.orchestration.jobs import slate_job
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_slates
-from nascar_assets.orchestration.storage.quarantine import refused_strays, set_aside
+from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, refused_strays
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.orchestration.tags import AT, SALARIES, SLATE
 from nascar_assets.storage import DataRoot, StorageFault
@@ -91,7 +91,7 @@ def register_landed(
     Raises:
         StorageFault: If the folder cannot be listed: then nothing is decided.
     """
-    found = scan(root, [SALARY_FOLDER], "landing/.index/salaries.parquet", real, most=SMALL.size)
+    found = scan(root, [SALARY_FOLDER], "landing/.index/salaries.parquet", real, upper=SMALL.size)
     files = [
         SalaryLanded(path, digest, modified)
         for path, digest, modified in found.files.select("path", "value", "modified").iter_rows()
@@ -200,7 +200,7 @@ def _quarantine(root: DataRoot, path: str, digest: str, reason: str) -> None:
         "bytes": size or len(data or b""),
         "sha256": None if size else digest,
     }
-    set_aside(root, f"{QUARANTINE}/{name}", data, report)
+    put_in_quarantine(root, f"{QUARANTINE}/{name}", data, report)
 
 
 def _schedule_stamp(root: DataRoot, now: datetime) -> str:

@@ -43,7 +43,7 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
     notices: dict[str, str] = {}
     accepted: list[str] = []
     for last in (False, True):
-        decision = look_at(root, cursor, datetime.now(UTC))
+        decision = scan_files(root, cursor, datetime.now(UTC))
         cursor = decision.cursor
         for ready in decision.ready:
             for path, content in ready.files.items():
@@ -81,7 +81,7 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
     )
 
 
-def look_at(root: DataRoot, cursor: Any, now: datetime) -> Any:
+def scan_files(root: DataRoot, cursor: Any, now: datetime) -> Any:
     """One scan of the folder; see `nascar_assets.telemetry.landing.decide_landing`."""
     from nascar_assets.telemetry.landing import LandedFile, decide_landing
 
@@ -156,7 +156,7 @@ def take(root: DataRoot, path: str, data: bytes, race_key: str) -> str | None:
     from nascar_assets.orchestration.assets.lap_files import accepted_laps, with_entrants
     from nascar_assets.orchestration.assets.race_tables import RaceInputs
     from nascar_assets.orchestration.inputs.schedule import schedule_rows
-    from nascar_assets.orchestration.storage.quarantine import set_aside
+    from nascar_assets.orchestration.storage.quarantine import put_in_quarantine
     from nascar_assets.telemetry.validate import validate_landed
 
     inputs = RaceInputs(root, with_entrants(root, schedule_rows(root, [race_key])[race_key]))
@@ -169,12 +169,12 @@ def take(root: DataRoot, path: str, data: bytes, race_key: str) -> str | None:
         raise
     except Exception as error:  # one file that nobody foresaw must not keep all others out
         reason = f"It cannot be read: {type(error).__name__}: {error}"
-        set_aside(root, f"{QUARANTINE}/{name}", data, {"race": race_key, "reason": reason})
+        put_in_quarantine(root, f"{QUARANTINE}/{name}", data, {"race": race_key, "reason": reason})
         return reason
     report = {"race": race_key, **found.report()}
     if not found.problems:
         report["problems"] = [{"reason": f"It holds no laps of its own ({found.kind})."}]
-    set_aside(root, f"{QUARANTINE}/{name}", data, report)
+    put_in_quarantine(root, f"{QUARANTINE}/{name}", data, report)
     return "; ".join(str(item) for item in found.problems) or report["problems"][0]["reason"]
 
 

@@ -83,7 +83,7 @@ class SalaryDecision:
 
     Attributes:
         register: Paths to register, by slate.
-        news: Files whose state is new: told once.
+        news: Files whose state is new: notified once.
         superseded: Files that another one, written later, stands in for, by path.
         cursor: The next cursor.
     """

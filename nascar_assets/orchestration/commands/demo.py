@@ -20,7 +20,7 @@ from nascar_assets.orchestration.storage.store import read_table
 SCENARIOS = 300
 """Scenarios for each race of the demo's backtest: enough for intervals of 95%, and quick."""
 
-Told = Callable[[int, int, str], None]
+Notify = Callable[[int, int, str], None]
 
 
 def invented_changes() -> dict[str, float]:
@@ -40,7 +40,9 @@ def invented_changes() -> dict[str, float]:
     return changes
 
 
-def complete_graph(home: str, *, location: Location, told: Told | None = None) -> dict[str, Any]:
+def complete_graph(
+    home: str, *, location: Location, notify: Notify | None = None
+) -> dict[str, Any]:
     """Materialises what a slate's run leaves out: the ontology's graph and a release, all small.
 
     The race process is fitted as of the last race of the first season, when one track type has
@@ -51,7 +53,7 @@ def complete_graph(home: str, *, location: Location, told: Told | None = None) -
     Args:
         home: A home with the sample's races.
         location: Loads the definitions whose jobs are run.
-        told: Told of the progress: jobs done, jobs in all, the one at hand.
+        notify: Is given the progress: jobs done, jobs in all, the one at hand.
 
     Returns:
         The version, whether it passed the gate, what was asked of it, and the settings.
@@ -82,8 +84,8 @@ def complete_graph(home: str, *, location: Location, told: Told | None = None) -
     ]
     started = time.perf_counter()
     for number, (name, ops, tags) in enumerate(jobs):
-        if told is not None:
-            told(number, len(jobs), name)
+        if notify is not None:
+            notify(number, len(jobs), name)
         run = run_job(
             definitions.resolve_job_def(name), instance, run_config={"ops": ops}, tags=tags
         )

@@ -98,12 +98,12 @@ def add_slate(home: str, salaries: Path, race: str | None = None) -> tuple[Regis
         InputError: If the file or the race is at fault.
         EnvironmentFault: If the file cannot be read or the root not written.
     """
-    registration, data, notices = look_at_salaries(home, salaries, race)
+    registration, data, notices = scan_salaries(home, salaries, race)
     keep_registration(home, registration, data)
     return registration, notices
 
 
-def look_at_salaries(
+def scan_salaries(
     home: str, salaries: Path, race: str | None = None
 ) -> tuple[Registration, bytes, list[str]]:
     """What `add_slate` would register, the file's bytes, and notices; nothing is written.
@@ -140,7 +140,7 @@ def run_slate(
     prove: bool = False,
     salaries: tuple[Registration, bytes] | None = None,
     progress: Progress | None = None,
-    told: Callable[[str], None] = lambda _: None,
+    notify: Callable[[str], None] = lambda _: None,
 ) -> SlateOutcome:
     """Materialises everything that a slate needs, in this process.
 
@@ -158,8 +158,8 @@ def run_slate(
         afresh: Whether what is not given is the platform's default, whatever the run before had.
         prove: Whether the portfolio's search goes on until a bound is proven.
         salaries: A salary file to register first, with its bytes.
-        progress: Told of the run's steps.
-        told: Told whom the run waits for, and what it took over from the run before.
+        progress: Notified of the run's steps.
+        notify: Is given whom the run waits for, and what it took over from the run before.
 
     Raises:
         InputError: If the input is at fault.
@@ -181,13 +181,13 @@ def run_slate(
         with overhead("log"):
             instance = open_instance(home)
             register_slates(instance, [slate_id])
-    with slate_change(root, slate_id, "nascar slate run", told) as staged:
+    with slate_change(root, slate_id, "nascar slate run", notify) as staged:
         if salaries is not None:
             keep_registration(home, *salaries)
         before = None if afresh else SlatePlan.find(staged, slate_id)
         kept = {} if before is None else before.kept()
         if text := _taken_over(kept, given):
-            told(text)
+            notify(text)
         run = run_job(
             definitions.resolve_job_def("slate_job"),
             instance,
@@ -227,7 +227,7 @@ def run_portfolio(
     slate_id: str,
     settings: str,
     location: Location,
-    told: Callable[[str], None] = lambda _: None,
+    notify: Callable[[str], None] = lambda _: None,
 ) -> SlateOutcome:
     """Solves a slate's portfolio again on its stored scenarios.
 
@@ -238,7 +238,7 @@ def run_portfolio(
         slate_id: The slate.
         settings: Portfolio settings as TOML, the slate's own from then on.
         location: Loads the definitions.
-        told: Told whom the run waits for.
+        notify: Is given whom the run waits for.
 
     Raises:
         InputError: If the slate was never run, or the settings are at fault.
@@ -256,7 +256,7 @@ def run_portfolio(
             definitions = location()
         with overhead("log"):
             instance = open_instance(home)
-    with slate_change(root, slate_id, "nascar portfolio", told) as staged:
+    with slate_change(root, slate_id, "nascar portfolio", notify) as staged:
         newest_whole(root, plan)
         run = run_job(
             definitions.resolve_job_def("portfolio_job"),

@@ -160,7 +160,7 @@ def materialise_races(
 
 
 def reason(error: BaseException) -> str:
-    """What a person is told of a failure: the innermost error that speaks of the input."""
+    """What a person sees of a failure: the innermost error that speaks of the input."""
     found = _root_fault(error)
     return str(found) or type(found).__name__
 
@@ -172,5 +172,5 @@ def is_input_fault(error: BaseException) -> bool:
 
 
 def _root_fault(error: BaseException) -> BaseException:
-    told = [cause for cause in causes(error) if isinstance(cause, InputError | EnvironmentFault)]
-    return told[-1] if told else error
+    known = [cause for cause in causes(error) if isinstance(cause, InputError | EnvironmentFault)]
+    return known[-1] if known else error

@@ -29,7 +29,7 @@ _READS = 5
 
 
 def slate_change(
-    root: DataRoot, slate_id: str, purpose: str, told: Callable[[str], None] = lambda _: None
+    root: DataRoot, slate_id: str, purpose: str, notify: Callable[[str], None] = lambda _: None
 ) -> AbstractContextManager[StagedRoot]:
     """A block that changes a slate's files: all of them or none, and no other at the same time.
 
@@ -37,9 +37,9 @@ def slate_change(
         root: The data root.
         slate_id: The slate.
         purpose: What the change is, for those who wait for it.
-        told: Is told whom it waits for.
+        notify: Is given whom it waits for.
     """
-    return change(root, slate_id, partial(_owns, slate_id), _notes, purpose, told)
+    return change(root, slate_id, partial(_owns, slate_id), _notes, purpose, notify)
 
 
 def _owns(slate_id: str, path: str) -> bool:
@@ -83,7 +83,7 @@ def has_begun_anew(root: DataRoot, slate_id: str) -> bool:
 
 
 def mixture(
-    root: DataRoot, slate_id: str, looked_at: Callable[[str], bool] = lambda _: True
+    root: DataRoot, slate_id: str, scanned: Callable[[str], bool] = lambda _: True
 ) -> list[str]:
     """What of a slate's files does not belong to the others, in words; empty where all do.
 
@@ -92,17 +92,17 @@ def mixture(
     Args:
         root: The data root; what a change that goes on sees is not looked at.
         slate_id: The slate.
-        looked_at: Whether a file, by its path, is looked at.
+        scanned: Whether a file, by its path, is scanned.
     """
     found = None if isinstance(root, StagedRoot) else settled(root, slate_id)
     if found is None or not found.files:
         return []
     plan, lineups = SlatePlan.find(root, slate_id), table_path("lineups", slate_id)
     # The plan is known by its run's id alone: it is read by every run, and not taken away.
-    faults = found.faults(root, lambda path: path != plan_path(slate_id) and looked_at(path))
+    faults = found.faults(root, lambda path: path != plan_path(slate_id) and scanned(path))
     chosen = found.files.get(lineups, {}).get("sha256")
     for path, known in found.files.items():
-        if not looked_at(path) or path == plan_path(slate_id):
+        if not scanned(path) or path == plan_path(slate_id):
             continue
         if plan is None or known["run_id"] != plan.run_id:
             faults.append(f"{path} is of another run")
@@ -124,14 +124,14 @@ def simulated(slate_id: str) -> Callable[[str], bool]:
 
 
 def refuse_mixture(
-    root: DataRoot, slate_id: str, looked_at: Callable[[str], bool] = lambda _: True
+    root: DataRoot, slate_id: str, scanned: Callable[[str], bool] = lambda _: True
 ) -> None:
     """Refuses a slate whose files do not belong together.
 
     Raises:
         InputError: If one of them is gone, was changed, or is of another run.
     """
-    faults = mixture(root, slate_id, looked_at)
+    faults = mixture(root, slate_id, scanned)
     if faults:
         raise InputError(
             f"The files of {slate_id} do not belong together: {'; '.join(faults[:4])}.",

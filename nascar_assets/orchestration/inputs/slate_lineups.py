@@ -43,14 +43,14 @@ def load_lineups(root: DataRoot, plan: SlatePlan) -> pl.DataFrame:
 
 
 def newest_whole(
-    root: DataRoot, plan: SlatePlan, looked_at: Callable[[str], bool] | None = None
+    root: DataRoot, plan: SlatePlan, scanned: Callable[[str], bool] | None = None
 ) -> None:
     """Refuses a slate whose newest run did not end, or whose files are not of one run.
 
     Args:
         root: The data root.
         plan: The slate's plan.
-        looked_at: Whether a file is looked at; those that lineups are chosen from otherwise.
+        scanned: Whether a file is scanned; those that lineups are chosen from otherwise.
 
     Raises:
         InputError: If it did not end or they are not.
@@ -60,7 +60,7 @@ def newest_whole(
             f"The newest run of {plan.slate_id} did not come to its lineups.",
             remedy=f"Run it again with nascar slate run {plan.slate_id}.",
         )
-    refuse_mixture(root, plan.slate_id, looked_at or simulated(plan.slate_id))
+    refuse_mixture(root, plan.slate_id, scanned or simulated(plan.slate_id))
 
 
 def stored_players(lineups: pl.DataFrame) -> dict[str, dict[str, Any]]:

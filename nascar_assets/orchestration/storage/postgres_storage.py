@@ -84,7 +84,7 @@ def _host(url: db.URL) -> str:
 
 @cache
 def _asked(url: db.URL) -> None:
-    """Asks the server once a process, so that one that is away is told at once."""
+    """Asks the server once a process, so that one that is away is reported at once."""
     import psycopg2
 
     known = url.translate_connect_args(username="user", database="dbname")

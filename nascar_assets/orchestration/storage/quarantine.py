@@ -11,7 +11,9 @@ from nascar_assets.storage import DataRoot
 from nascar_assets.storage.dropped import safe_name
 
 
-def set_aside(root: DataRoot, path: str, data: bytes | None, report: Mapping[str, Any]) -> bool:
+def put_in_quarantine(
+    root: DataRoot, path: str, data: bytes | None, report: Mapping[str, Any]
+) -> bool:
     """Puts a refused file into quarantine with its report beside it.
 
     Args:
@@ -51,6 +53,6 @@ def refused_strays(root: DataRoot, folder: str, quarantine: str) -> tuple[dict[s
     new = set()
     for path, reason in found.items():
         name = path.removeprefix(f"{folder}/").replace("/", "_")
-        if set_aside(root, f"{quarantine}/{name}", None, {"file": path, "reason": reason}):
+        if put_in_quarantine(root, f"{quarantine}/{name}", None, {"file": path, "reason": reason}):
             new.add(path)
     return found, new
