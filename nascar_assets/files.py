@@ -104,8 +104,8 @@ def read_text(
     """The text of a person's file.
 
     UTF-8 and UTF-16 are recognised by their byte order marks, UTF-16 without one by its zero
-    bytes; what is no UTF-8 is Windows-1252. Of an archive the one CSV file in it is read, what macOS
-    and Windows put beside it left out.
+    bytes; what is no UTF-8 is Windows-1252. Of an archive the one CSV file in it is read, what
+    macOS and Windows put beside it left out.
 
     Args:
         data: The file's bytes.

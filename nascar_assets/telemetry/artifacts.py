@@ -50,8 +50,8 @@ def persist_telemetry_artifact(
     """Write one race's telemetry as a Parquet file with Snappy compression, atomically.
 
     The rows go to a temporary file in the same folder, which is flushed to the disk and then
-    takes the place of the old one in one step: a crash at any moment leaves the old file or the new one.
-    A lazy frame streams into the file in bounded memory.
+    takes the place of the old one in one step: a crash at any moment leaves the old file or the
+    new one. A lazy frame streams into the file in bounded memory.
 
     Args:
         frame: The table.
