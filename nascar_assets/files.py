@@ -71,11 +71,11 @@ class GivenText:
 
     @property
     def delimiter(self) -> str:
-        """Comma, semicolon or tab: what parts the cells of the first lines, or `sep=` names."""
+        """What parts the cells of the first lines (comma, semicolon, tab, bar), or `sep=` names."""
         head = re.sub(r'"[^"]*"', "", self.text[:20_000]).splitlines()[:20]
         if head and (named := re.fullmatch(r"sep=(.)", head[0].strip(), re.IGNORECASE)):
             return named[1]
-        counts = {mark: [line.count(mark) for line in head] for mark in ",;\t"}
+        counts = {mark: [line.count(mark) for line in head] for mark in ",;\t|"}
         return max(counts, key=lambda mark: (max(counts[mark], default=0), sum(counts[mark])))
 
     @property

@@ -96,6 +96,14 @@ def read_odds(
     column, says = next((name, says) for name, says in _ODDS if keys[name] in places)
     read = []
     for line, cells in rows:
+        if any(cells[found[2] :]):
+            raise InputError(
+                f"The row has {len(cells)} cells and the header {found[2]}.",
+                file=file,
+                row=line,
+                field=column,
+                remedy='Quote what holds a comma: "+1,200".',
+            )
         row = {
             name: cells[places[keys[name]]] if places[keys[name]] < len(cells) else ""
             for name in (*ODDS_COLUMNS[:2], column, "quoted_at")

@@ -22,6 +22,8 @@ def portfolio(
 ) -> None:
     """Solves the portfolio again on stored scenarios, without simulating.
 
+    Where the slate's newest run did not end, the slate is run again under the settings.
+
     Example: nascar portfolio 2026-03-15-cup-dk-classic --settings portfolio.toml
     """
     from nascar_assets.lineups.problem import check_settings

@@ -72,7 +72,7 @@ def contest_aftermath(
     problem = resolve(slate, settings)
     scaled = problem.scaled(np.asarray(points))
     field = expected_rivals(problem, scaled)
-    notices = []
+    notices = [*standings.notices]
     if len(entered) < len(keys):
         notices.append(
             f"{len(keys) - len(entered)} of the {len(keys)} lineups are not in the standings."

@@ -15,6 +15,7 @@ Cents = npt.NDArray[np.int64]
 
 _PLACE = r"([0-9][0-9,. ]{0,15})(?:st|nd|rd|th)?"
 _PLACES = re.compile(rf"{_PLACE}(?:\s*(?:-|–|—|to)\s*{_PLACE})?", re.IGNORECASE)
+_MONTH = re.compile(r"(?i)jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|[0-9]/[0-9]")
 _TICKET = re.compile(r"tickets?|[()]", re.IGNORECASE)
 _MAX_DOLLARS = 1_000_000_000
 _FACTS = ("entries", "entry_fee", "prize_pool", "max_entries")
@@ -144,7 +145,8 @@ def read_payouts(content: bytes, *, file: str = "payouts.csv") -> PayoutTable:
                 file=file,
                 row=number,
                 field="places",
-                remedy="Write 1, 2-5 or 6th to 10th.",
+                remedy="Write 1, 2-5 or 6th to 10th."
+                + (" A spreadsheet made a date of it." if _MONTH.search(cells[0]) else ""),
             )
         first, last = (int(end or 0) for end in ends)
         if first < 1 or last < first:

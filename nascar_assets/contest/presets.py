@@ -85,9 +85,9 @@ def preset(name: str, *, entries: int | None = None, entry_fee_cents: int | None
 
 
 def power_prizes(pool_cents: int, paid: int, *, first: int, lower: int) -> list[int]:
-    """Prizes that fall with place like a power, from `first` to about `least`, and add up.
+    """Prizes that fall with place like a power, from `first` to about `lower`, and add up.
 
-    prize(i) = least + (first - least) i**-b with b such that the sum is the pool; rounded down to
+    prize(i) = lower + (first - lower) i**-b with b such that the sum is the pool; rounded down to
     cents, what is left over to the winner.
 
     Raises:

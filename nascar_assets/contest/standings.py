@@ -28,6 +28,9 @@ _LEFT = ("Rank", "EntryId", "EntryName", "Points", "Lineup")
 _RIGHT = ("Player", "%Drafted", "FPTS")
 # Shares are printed with two decimals; a file cut at a row's end misses by far more.
 _SHARE_SLACK = 0.005
+# A site adds and replaces a driver or two after a salary file; more, and it is another slate's.
+_MOST_STRANGERS = 3
+_MOST_OF_STRANGERS = 0.25
 
 
 class StandingsError(InputError):
@@ -43,10 +46,12 @@ class Standings:
         entry_ids: [E] the site's ids.
         entry_names: [E] names, with the entry's number where a person has several.
         points: [E] contest points.
-        lineups: [E, roster_size] indices into `slate.everyone`, -1 where an entry is empty.
+        lineups: [E, roster_size] indices into `slate.everyone`, -1 where an entry is empty or
+            holds a driver whom the slate does not have.
         ownership: [M] share of entries that hold each of `slate.everyone`, as the site prints it,
             counted from the lineups where it prints none.
         driver_points: [M] contest points of each as printed; NaN where none.
+        notices: Drivers whom the slate does not have, and in how many entries they are.
     """
 
     rank: npt.NDArray[np.int32]
@@ -56,10 +61,14 @@ class Standings:
     lineups: npt.NDArray[np.int32]
     ownership: npt.NDArray[np.float64]
     driver_points: npt.NDArray[np.float64]
+    notices: tuple[str, ...] = ()
 
 
 def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv") -> Standings:
     """Reads a standings file.
+
+    Up to three drivers whom the slate does not have (added on the site since, or under another
+    name) are told and count as nobody.
 
     Args:
         content: The CSV, or a zip file with one CSV in it.
@@ -67,8 +76,8 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
         file: The file's name, for messages.
 
     Raises:
-        StandingsError: If the file is cut off, damaged, no standings file, or names drivers who
-            are not of the slate; naming row and field.
+        StandingsError: If the file is cut off, damaged, no standings file, or names more drivers
+            who are not of the slate; naming row and field.
     """
     given = read_text(content, file, limits=LARGE, lossy=True)
     file = given.file
@@ -97,6 +106,7 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
     entries: list[tuple[int, str, str, float, list[int]]] = []
     ownership = np.full(len(slate.everyone), np.nan)
     driver_points = np.full(len(slate.everyone), np.nan)
+    strangers: dict[str, list[int]] = {}
     comma = given.decimal_comma
     number = header
     for number, row in rows:
@@ -104,7 +114,7 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
             raise truncated(file, number, next(name for name in _LEFT if left[name] >= len(row)))
         if row[left["EntryId"]]:
             named = {name: row[place] for name, place in left.items()}
-            entries.append(_entry(named, number, file, slate, by_name, comma))
+            entries.append(_entry(named, number, file, slate, by_name, strangers, comma))
         if 0 <= right["Player"] < len(row) and row[right["Player"]]:
             _player(row, right, number, file, by_name, ownership, driver_points, comma)
     if not entries:
@@ -114,6 +124,7 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
             remedy="Download it once the contest is over, and within a week of it.",
         )
     lineups = np.array([entry[4] for entry in entries], np.int32)
+    _check_strangers(strangers, lineups.size, by_name, number, file, slate)
     counted = np.bincount(lineups[lineups >= 0], minlength=len(slate.everyone)) / len(entries)
     _check_whole(counted, len(entries), ownership, file, number)
     return Standings(
@@ -124,7 +135,37 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
         lineups=lineups,
         ownership=np.where(np.isnan(ownership), counted, ownership),
         driver_points=driver_points,
+        notices=tuple(
+            f"{name!r} is no driver of the slate's salary file: counted as nobody in {len(rows):,} "
+            f"of the {len(entries):,} entries."
+            for name, rows in strangers.items()
+        ),
     )
+
+
+def _check_strangers(
+    strangers: Mapping[str, Sequence[int]],
+    places: int,
+    by_name: Mapping[str, int],
+    last: int,
+    file: str,
+    slate: Slate,
+) -> None:
+    """Refuses a file that was cut off within a name, or that is of another slate."""
+    held = sum(map(len, strangers.values()))
+    many = len(strangers) > _MOST_STRANGERS or held > _MOST_OF_STRANGERS * places
+    for name, rows in strangers.items():
+        plain = plain_name(name)
+        cut = rows[-1] == last and any(known.startswith(plain) for known in by_name)
+        if cut or many:
+            raise StandingsError(
+                f"{name!r} is no driver of slate {slate.slate_id}"
+                + (", or the file was cut off here." if cut else "."),
+                file=file,
+                row=rows[-1] if cut else rows[0],
+                field="Lineup",
+                remedy="Download it again, and check that it is of this slate.",
+            )
 
 
 def _entry(
@@ -133,6 +174,7 @@ def _entry(
     file: str,
     slate: Slate,
     by_name: dict[str, int],
+    strangers: dict[str, list[int]],
     decimal_comma: bool,
 ) -> tuple[int, str, str, float, list[int]]:
     size = slate.rules.roster_size
@@ -148,19 +190,10 @@ def _entry(
     names = [name.strip() for name in re.split(r"(?:^|\s)D\s+", row["Lineup"])[1:]]
     if not names and not row["Lineup"]:
         return *entry, float(points), [-1] * size
-    lineup = []
     for name in names:
         if plain_name(name) not in by_name:
-            last = len(names) < size or name == names[-1]
-            raise StandingsError(
-                f"{name!r} is no driver of slate {slate.slate_id}"
-                + (", or the file was cut off here." if last else "."),
-                file=file,
-                row=number,
-                field="Lineup",
-                remedy="Download it again, and check that it is of this slate.",
-            )
-        lineup.append(by_name[plain_name(name)])
+            strangers.setdefault(name, []).append(number)
+    lineup = [by_name.get(plain_name(name), -1) for name in names]
     if len(lineup) != size:
         raise StandingsError(
             f"the lineup has {len(lineup)} drivers, not {size}; the file may have been cut off.",

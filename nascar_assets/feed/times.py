@@ -37,7 +37,8 @@ _QUALIFYING_AFTER = timedelta(hours=2)
 _QUALIFYING_WINDOW = timedelta(days=4)
 _RESULTS_AFTER = timedelta(hours=8)
 _INTERRUPTION = timedelta(hours=36)
-_UNSET_BEFORE = 1950  # the feed writes 1900-01-01 where no date is set
+# The feed writes 1900-01-01 where no date is set, other programs their first or last one.
+_UNSET_BEFORE, _UNSET_FROM = 1950, 2200
 
 
 def race_start(race: Mapping[str, Any], zone: ZoneInfo, file: str) -> datetime:
@@ -178,9 +179,9 @@ def _parsed(value: Any, key: str, file: str) -> datetime | None:
             file=file,
             field=key,
         ) from None
-    if found.tzinfo is not None:
-        found = found.astimezone(EASTERN).replace(tzinfo=None)
-    return found if found.year > _UNSET_BEFORE else None
+    if not _UNSET_BEFORE < found.year < _UNSET_FROM:
+        return None
+    return found if found.tzinfo is None else found.astimezone(EASTERN).replace(tzinfo=None)
 
 
 def _event_times(race: Mapping[str, Any], file: str, run_types: tuple[int, ...]) -> list[datetime]:
@@ -203,7 +204,7 @@ def _event_time(value: Any, file: str) -> datetime | None:
             file=file,
             field="schedule.start_time_utc",
         ) from None
-    if found.year <= _UNSET_BEFORE:
+    if not _UNSET_BEFORE < found.year < _UNSET_FROM:
         return None
     return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
 

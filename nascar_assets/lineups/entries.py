@@ -208,7 +208,8 @@ def _places(now: list[int], wanted: list[int]) -> dict[int, int]:
 
 def _checked(content: bytes, slate: Slate, file: str) -> RawCsv:
     raw = read_raw(content, file=file)
-    header = [raw.rows[0].value(i).strip() for i in range(len(raw.rows[0].cells))]
+    top = _top(raw)
+    header = [raw.rows[top].value(i).strip() for i in range(len(raw.rows[top].cells))]
     keys, site = [*map(column_key, header)], slate.rules.site
     for other, (lead, _, _) in _COLUMNS.items():
         if other != site and keys[:_FIRST] == [*map(column_key, lead)]:
@@ -216,7 +217,7 @@ def _checked(content: bytes, slate: Slate, file: str) -> RawCsv:
                 f"This is an entries file of {_SITES[other]}; slate {slate.slate_id} is of "
                 f"{_SITES[site]}.",
                 file=file,
-                row=1,
+                row=top + 1,
                 field=header[0],
                 remedy=f"Name the slate of {_SITES[other]}, or use the entries file of "
                 f"{_SITES[site]}.",
@@ -227,7 +228,7 @@ def _checked(content: bytes, slate: Slate, file: str) -> RawCsv:
         raise InputError(
             f"the header does not begin with {','.join(wanted)}.",
             file=file,
-            row=1,
+            row=top + 1,
             field=next(
                 (
                     w
@@ -246,6 +247,15 @@ def _checked(content: bytes, slate: Slate, file: str) -> RawCsv:
             remedy="Download the salaries with their ids, add them and run the slate again.",
         )
     return raw
+
+
+def _top(raw: RawCsv) -> int:
+    """Index of the header: the first row that is not blank and does not name a separator."""
+    for number, row in enumerate(raw.rows):
+        cells = [row.value(i).strip() for i in range(len(row.cells))]
+        if any(cells) and not cells[0].lower().startswith("sep="):
+            return number
+    return 0
 
 
 def _check_pool(raw: RawCsv, slate: Slate, file: str, first: int) -> None:
@@ -283,7 +293,8 @@ def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[ContestEntry, ...]:
     lead, driver, _ = _COLUMNS[slate.rules.site]
     keys = [*map(column_key, lead)]
     contest, name = keys.index("contestid"), keys.index("contestname")
-    for number, row in enumerate(raw.rows[1:], start=2):
+    top = _top(raw) + 1
+    for number, row in enumerate(raw.rows[top:], start=top + 1):
         entry_id = id_cell(row.value(0).strip(), file, number, lead[0])
         if not entry_id:
             continue

@@ -36,7 +36,7 @@ class RawRow:
         """Puts new content into a cell, quoted where the cell was or has to be (any delimiter)."""
         while len(self.cells) <= column:
             self.cells.append("")
-        if self.cells[column].startswith('"') or any(ch in content for ch in ',;\t"\r\n'):
+        if self.cells[column].startswith('"') or any(ch in content for ch in ',;\t|"\r\n'):
             content = '"' + content.replace('"', '""') + '"'
         self.cells[column] = content
 

@@ -117,6 +117,8 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
     given = read_text(data, name)
     columns, lines = _header(given)
     site, end = ("fd" if "fppg" in columns or "nickname" in columns else "dk"), columns.pop("")
+    if marks := [columns[key] for key in _STATUS_KEYS if key in columns]:
+        columns |= dict.fromkeys(_STATUS_KEYS, marks[0])
     field = {
         part: column for part, column in _COLUMNS[site].items() if column_key(column) in columns
     }
@@ -217,7 +219,11 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "race": "Game",
     },
 }
-_OTHER_COLUMNS = ("position", "rosterposition", "teamabbrev", "starting", "raced", "played")
+_STATUS_KEYS = ("status", "injuryindicator", "injurystatus")
+_OTHER_COLUMNS = (
+    *("position", "rosterposition", "teamabbrev", "starting", "raced", "played"),
+    *_STATUS_KEYS,
+)
 _HEADERS = (("Name", "Salary"), ("Name + ID", "Salary"), ("Id", "Nickname", "Salary"),
             ("Id", "First Name", "Last Name", "Salary"))  # fmt: skip
 _NO_IDS = (

@@ -7,7 +7,10 @@ from datetime import datetime
 
 from nascar_assets.rules import RuleSet
 
-NOT_RACING = frozenset({"OUT", "O", "IR", "WD", "SUSP", "SCR", "SCRATCHED", "DNS", "DNQ"})
+NOT_RACING = frozenset(
+    {"OUT", "O", "IR", "WD", "WITHDRAWN", "SUSP", "SUSPENDED", "INACTIVE"}
+    | {"SCR", "SCRATCH", "SCRATCHED", "DNS", "DNQ"}
+)
 """Marks in a salary file's status column that say a driver will not race."""
 
 

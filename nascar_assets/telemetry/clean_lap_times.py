@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from nascar_assets.telemetry.feed_values import MAX_LAPS, feed_number
+from nascar_assets.telemetry.feed_values import feed_number
 from nascar_assets.telemetry.problems import RefusedFile, problem
 
 _NOTHING = (None, "", "NA", -1, "-1")
 """What the feed writes where it has no value."""
 
 _LONGEST_S = 6 * 3600.0
+_MOST_LAPS = 998  # 999 is what the feed writes where it has no number
 _SHOWN = 8
 
 
@@ -92,7 +93,7 @@ def _lap(lap: Any, label: str, lost: Counter[str], forgiving: bool) -> dict[str,
             return lap
         lap = {}
     number = lap.get("Lap")
-    number = _whole(number, 0, MAX_LAPS) if forgiving else number
+    number = _whole(number, 0, _MOST_LAPS) if forgiving else number
     if number in _NOTHING:
         lost[f"{label}: a lap without a number, which is left out"] += 1
         return None

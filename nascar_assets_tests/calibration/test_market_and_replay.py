@@ -112,6 +112,10 @@ def test_only_quotes_up_to_the_as_of_time_count_and_the_latest_wins(tables, prep
         (b"race_id,driver_id,odds,quoted_at\n1,2,maybe,2024-01-01T00:00:00Z", "decimal odds"),
         (b"race_id,driver_id,odds,quoted_at\n1,2,3.5,2024-01-01 00:00:00", "with its zone"),
         (b"race_id,driver_id,odds,quoted_at\n", "no odds"),
+        (
+            b"race_id,driver_id,odds,quoted_at\n1,2,+1,200,2024-01-01T00:00:00Z",
+            "row 2, field odds: The row has 5 cells",
+        ),
         (b"", "empty"),
     ],
 )

@@ -80,7 +80,7 @@ def test_an_unknown_preset_lists_the_known():
 
 
 def test_prizes_fall_like_a_power_and_add_up():
-    prizes = power_prizes(100_000, 20, first=30_000, smallest=1_000)
+    prizes = power_prizes(100_000, 20, first=30_000, lower=1_000)
     assert sum(prizes) == 100_000
     assert all(a >= b for a, b in pairwise(prizes))
     assert prizes[-1] >= 1_000
@@ -88,7 +88,7 @@ def test_prizes_fall_like_a_power_and_add_up():
 
 def test_a_pool_too_small_for_its_places_is_refused():
     with pytest.raises(InputError, match="does not pay 20 places"):
-        power_prizes(10_000, 20, first=5_000, smallest=1_000)
+        power_prizes(10_000, 20, first=5_000, lower=1_000)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,12 @@ def test_a_european_spreadsheets_table_is_read():
         (1_400,),
         5_000,
     )
+
+
+@pytest.mark.parametrize("places", ["5-Feb", "Feb-05", "2/5/2026"])
+def test_places_that_a_spreadsheet_made_dates_of_are_told(places):
+    with pytest.raises(InputError, match=r"row 3, field places.*made a date of it"):
+        read_payouts(f"places,prize\n1,$9\n{places},$5\n".encode())
 
 
 @pytest.mark.parametrize(

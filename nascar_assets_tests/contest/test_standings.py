@@ -88,7 +88,7 @@ def swap(old, new):
         (swap(b"%Drafted", b"Owned"), "row 1, field Player"),
         (swap(b"\n2,702", b"\nx,702"), "row 3, field Rank: 'x'"),
         (swap(b"298.25", b"many"), "row 3, field Points"),
-        (swap(b"D B D C D D D E", b"D Zed D C D D D E"), "row 2, field Lineup: 'Zed'"),
+        (swap(b"D A D B D C D D", b"D W D X D Y D Z"), "row 2, field Lineup: 'W'"),
         (swap(b" D F,", b","), "row 2, field Lineup: the lineup has 5 drivers"),
         (swap(b"25.00%", b"much"), "row 2, field %Drafted"),
         (HEADER.encode(), "no entries"),
@@ -127,6 +127,24 @@ def test_a_rivals_name_in_no_known_encoding_does_not_cost_the_file():
     standings = read_standings(swap(b"some one (2/4)", b"some \x81 one"), SLATE)
     assert standings.entry_names[1] == "some \ufffd one"
     assert standings.lineups.tolist() == LINEUPS
+
+
+def test_a_driver_whom_the_salary_file_lacks_is_told_and_counts_as_nobody():
+    content = swap(b"D B D C D D D E", b"D Zed D C D D D E").replace(b"50.00%", b"25.00%", 1)
+    standings = read_standings(content, SLATE)
+    assert standings.lineups.tolist() == [[0, -1, 2, 3, 4, 5], *LINEUPS[1:]]
+    assert standings.ownership[1] == 0.25
+    (notice,) = standings.notices
+    assert notice.startswith("'Zed' is no driver")
+    assert "in 1 of the 4 entries" in notice
+    assert read_standings(standings_file(), SLATE).notices == ()
+
+
+def test_a_file_cut_off_within_a_name_is_refused():
+    rows = standings_file().decode().split("\r\n")[:5]
+    cut = "\n".join(",".join(row.split(",")[:6]) for row in rows).removesuffix("é Núñez")
+    with pytest.raises(StandingsError, match=r"row 5, field Lineup: 'Jos'.*cut off here"):
+        read_standings(cut.encode(), SLATE)
 
 
 def test_a_rivals_lineup_with_a_driver_who_did_not_race_is_read_with_what_the_file_says_of_him():

@@ -186,6 +186,17 @@ def test_a_date_that_cannot_be_read_leaves_the_others_to_tell_the_start():
     assert len(notices) == 3
 
 
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00", "9999-12-31T23:59:59"])
+@pytest.mark.parametrize("zone", ["", "Z"])
+def test_a_date_at_either_end_of_time_is_none(when, zone):
+    plain = race(schedule=[{"run_type": 2, "start_time_utc": when + zone}])
+    day = parse_schedule({2026: [race()]})["start_time"].dt.date()
+    for key in ("race_date", "date_scheduled", "tunein_date", "qualifying_date"):
+        listed = {**plain, key: when + zone}
+        frame = parse_schedule({2026: {"series_1": [listed]}})
+        assert frame["start_time"].dt.date().equals(day), key
+
+
 def test_a_file_none_of_whose_races_can_be_placed_is_refused():
     """A schedule that lies at another season's path is such a file."""
     with pytest.raises(FeedFormatError, match="it is of 2025 and its file of 2026") as error:

@@ -71,6 +71,14 @@ def test_windows_1252_stays_windows_1252():
     assert "Caf\u00e9".encode("cp1252") in filled
 
 
+@pytest.mark.parametrize(("above", "row"), [(b"\r\n", 2), (b",,,,\r\n\r\n", 3), (b"sep=,\r\n", 2)])
+def test_a_header_below_blank_rows_or_a_named_separator_is_found(above, row):
+    filled = fill_entries(above + entries_file(), SLATE, LINEUPS)
+    assert filled == above + fill_entries(entries_file(), SLATE, LINEUPS)
+    with pytest.raises(InputError, match=f"row {row}, field D"):
+        read_entries(above + entries_file().replace(b",D,", b",G,", 1), SLATE)
+
+
 def test_each_contest_gets_the_lineups_from_the_first_on():
     filled = fill_entries(entries_file(3, contests=("77", "88")), SLATE, LINEUPS)
     lineups = [entry.lineup for entry in read_entries(filled, SLATE)]

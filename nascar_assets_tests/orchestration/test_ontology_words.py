@@ -7,16 +7,22 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
+from nascar_assets.cli.app import run
 from nascar_assets.cli.location import code_location
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import ENTRIES
 from nascar_assets.history.schemas import DRIVER_VALUES
 from nascar_assets.orchestration.commands.ontology import (
+    entry_effect,
     find_subject,
     keep,
     override_entry,
     show_subject,
 )
+from nascar_assets.orchestration.inputs.forecasting import load_scenarios
+from nascar_assets.orchestration.inputs.graph import entry_store
+from nascar_assets.orchestration.inputs.slate_plan import registration_path
+from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.scenarios import generate_scenarios
 from nascar_assets.service.stored_slates import StoredSlates
@@ -84,3 +90,42 @@ def test_show_has_the_value_in_force_beside_the_estimate(root):
     assert shown["entries"][0].startswith("override skill = 0.25 by ann")
     keep(root.location, override_entry(root.location, NAMES[2], "skill", "clear", "ann", "no", NOW))
     assert show_subject(root.location, NAMES[2], location)["in_force"] == {}
+
+
+@pytest.mark.parametrize(("value", "sign"), [("0.05", -1), ("0.99", 1)])
+def test_an_override_shows_its_effect_on_mean_points_and_win_chance(root, value, sign):
+    root.write(registration_path(SLATE_ID), b"{}")
+    effect = entry_effect(root.location, entry_of(root, NAMES[4], value=value), None)
+    assert (effect["slate"], effect["scenarios"]) == (SLATE_ID, 200)
+    (row,) = effect["drivers"]
+    stored = load_scenarios(root, SLATE_ID)
+    at = stored.driver_ids.index(car_id(4))
+    assert row["name"] == NAMES[4]
+    assert row["win"][0] == round(float((stored.finish[:, at] == 1).mean()), 4)
+    assert sign * (row["mean_points"][1] - row["mean_points"][0]) > 3
+    assert sign * (row["win"][1] - row["win"][0]) > 0
+
+
+def test_a_track_shows_the_drivers_whom_it_moves_most(root):
+    entry = entry_of(root, "Invented Ridge Speedway", "caution_rate", "1")
+    effect = entry_effect(root.location, entry, SLATE_ID)
+    moved = [abs(then - now) for now, then in (row["mean_points"] for row in effect["drivers"])]
+    assert len(moved) == 5
+    assert moved == sorted(moved, reverse=True)
+    assert moved[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("skill", "1.5", "1.5"),
+        ("skill", "fast", "'fast' is no number"),
+        ("speed", "0.5", "speed"),
+        ("min_laps_led", "119", "The veto rules reject"),
+    ],
+)
+def test_a_value_that_is_refused_is_not_stored(root, capfd, field, value, said):
+    words = ["ontology", "override", NAMES[1], field, value, "--why", "a guess"]
+    assert run([*words, "--slate", SLATE_ID, "--home", root.location]) == 2
+    assert said in capfd.readouterr().err
+    assert entry_store(Platform(home=root.location)).entries() == ()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.feed.feed_files import loop_row, loop_stats
-from nascar_assets_tests.orchestration.processes import daemon, runs, settled, wait_for
+from nascar_assets_tests.orchestration.processes import daemon, progress, runs, wait_for
 from nascar_assets_tests.orchestration.ticks import settle_files
 
 NOW = datetime(2026, 2, 14, 22, tzinfo=UTC)
@@ -53,18 +54,22 @@ at_most = 0
 """
 
 Files = tuple[Sample, Path]
-
-
-LONG_FORM = pytest.mark.skipif(
-    "NASCAR_FAULT_ROUNDS" not in os.environ, reason="a long form: make test-faults runs it"
-)
+Clock = Callable[[datetime], str]
 
 
 @pytest.fixture(autouse=True)
-def evening(monkeypatch: pytest.MonkeyPatch) -> str:
-    clock = f"{NOW.isoformat()} from {time.time():.0f} x 1"
-    monkeypatch.setenv("NASCAR_CLOCK", clock)
-    return clock
+def set_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Clock:
+    """Sets the clock of this process and of a daemon, to `NOW` at first; returns the setting."""
+    written, setting = tmp_path / "clock.txt", f"@{tmp_path / 'clock.txt'}"
+
+    def to(moment: datetime) -> str:
+        aside = written.with_suffix(".aside")
+        aside.write_text(f"{moment.isoformat()} from {time.time():.3f} x 1")
+        aside.replace(written)
+        return setting
+
+    monkeypatch.setenv("NASCAR_CLOCK", to(NOW))
+    return to
 
 
 def drivers_of(sample: Sample) -> list[dict[str, str]]:
@@ -124,12 +129,17 @@ def race_is_run(home: Path, sample: Sample, out: str) -> None:
     settle_files(home)
 
 
-@LONG_FORM
+def ended(home: Path, job: str, count: int) -> bool:
+    """Whether so many runs of a job have come to their end."""
+    found = runs(home, job)
+    return len(found) == count and all(run.is_finished for run in found)
+
+
 @pytest.mark.faults
 @pytest.mark.slow
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(900)
 def test_a_scratch_is_rehearsed_with_a_daemon_and_without_hands(
-    races: Path, sample_folder: Files, tmp_path: Path, evening: str
+    races: Path, sample_folder: Files, tmp_path: Path, set_clock: Clock
 ) -> None:
     sample, folder = sample_folder
     home, rows = races, drivers_of(sample)
@@ -149,19 +159,20 @@ def test_a_scratch_is_rehearsed_with_a_daemon_and_without_hands(
     held = mine.read_text().count(cell)
     assert held
     settle_files(home)
-    with daemon(home, NASCAR_CLOCK=evening):
+    moves = partial(progress, home, time.time())
+    with daemon(home, NASCAR_CLOCK=set_clock(NOW)):
         newer = home / "landing/salaries" / sample.slate_file
         newer.write_bytes(scratched(sample, out))
         settle_files(home)
-        wait_for("the refresh", lambda: len(runs(home, "slate_job")) > 1 and settled(home), 900)
-        race_job = len(runs(home, "race_job"))
+        wait_for("the refresh", lambda: ended(home, "slate_job", 2), 180, moves=moves)
         assert cell not in upload.read_text()
         done = entries.swap(str(home), SLATE, mine, [], mended)
+        before = len(runs(home, "race_job"))
+        set_clock(NOW + timedelta(days=2))
         race_is_run(home, sample, out)
-        wait_for(
-            "the result", lambda: len(runs(home, "race_job")) > race_job and settled(home), 900
-        )
-    assert all(run.is_success for run in runs(home))
+        wait_for("the result", lambda: ended(home, "race_job", before + 1), 180, moves=moves)
+        assert all(run.is_success for run in runs(home) if run.is_finished)
+        assert len(runs(home, "slate_job")) == 2
     plan = SlatePlan.load(DataRoot.open(home), SLATE)
     assert (plan.settings, plan.n_scenarios) == (settings, 60)
     field = pl.read_parquet(home / "store/slate" / f"{SLATE}.parquet")
@@ -193,8 +204,6 @@ def test_a_scratch_is_rehearsed_with_a_daemon_and_without_hands(
     assert (his["exposure"], his["realised_ownership"]) == (0.0, held / 8)
 
 
-@LONG_FORM
-@pytest.mark.faults
 @pytest.mark.slow
 def test_a_lock_on_a_scratched_driver_withdraws_the_upload_file_and_is_told(
     races: Path, sample_folder: Files, tmp_path: Path

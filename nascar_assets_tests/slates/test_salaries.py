@@ -246,6 +246,17 @@ def test_a_european_spreadsheets_file_is_read():
     assert (row.salary, row.average_points) == (8000, 30.5)
 
 
+def test_cells_parted_by_bars_are_read():
+    assert read_salaries(dk_file(eight()).replace(b",", b"|"), "a.csv").rows[7].site_id == "118"
+
+
+@pytest.mark.parametrize("column", ["status", "Injury Indicator", "Injury Status"])
+def test_the_column_of_who_is_out_is_known_by_each_of_its_names(column):
+    data = dk_file(eight(), late=True).replace(b"Status", column.encode())
+    rows = read_salaries(data.replace(b"30.5,,", b"30.5,Out,", 1), "a.csv").rows
+    assert [row.out for row in rows] == [True, *[False] * 7]
+
+
 def test_ids_that_lost_digits_are_refused():
     error = refused(f"{DK_HEADER}\nD,,Ann One,4.2E+07,D,8000,F,N,1\n".encode())
     assert (error.row, error.field) == (2, "ID")

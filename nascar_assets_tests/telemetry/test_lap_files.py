@@ -95,6 +95,20 @@ def test_bad_pit_data_are_quarantined_and_the_laps_stay_as_they_are(inputs, body
     assert report["sha256"] == content_hash(as_json(body))
 
 
+def test_numbers_written_as_text_and_an_odd_grid_do_not_cost_the_laps(inputs):
+    body = lap_times_body()
+    first, second = body["laps"][:2]
+    first["NASCARDriverID"] = str(first["NASCARDriverID"])
+    second["Laps"][0] |= {"LapTime": "no", "LapSpeed": "x", "RunningPos": "2"}
+    second["Laps"][3] |= {key: str(second["Laps"][3][key]) for key in ("Lap", "LapTime")}
+    body["laps"][2]["Laps"].append({**second["Laps"][3], "Lap": 999})
+    inputs.root.write(TIMES, as_json(body))
+    laps, _ = run(inputs)
+    assert not laps.failures
+    inputs.root.write(TIMES, as_json(lap_times_body()))
+    assert laps.frame.equals(run(inputs)[0].frame)
+
+
 def test_stops_that_are_corrected_away_leave_no_marks(inputs):
     inputs.root.write(TIMES, as_json(lap_times_body()))
     inputs.root.write(PITS, as_json(stops()))

@@ -156,12 +156,13 @@ def agreement_with_loops(inputs: RaceInputs, laps: pl.DataFrame) -> str:
 
 
 def _cleaned(data: bytes, name: str) -> tuple[bytes, list[str]]:
-    """The feed's lap times without the laps and drivers that lack what they need, and notices."""
+    """The feed's lap times, ids and numbers as such, without laps and drivers that lack what they
+    need; and notices."""
     try:
         body, dirt = clean_lap_times(parse_json(data, name), name, forgiving=True)
     except RefusedFile:
         return data, []  # validation says what is wrong with it
-    return (json.dumps(body).encode() if dirt else data), dirt
+    return json.dumps(body).encode(), dirt
 
 
 def _snapshots(inputs: RaceInputs) -> dict[str, bytes]:

@@ -173,7 +173,7 @@ EFFECT_SCENARIOS = 2_000
 def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str, Any] | None:
     """What an entry would do to the forecast of a slate that was run.
 
-    The same races are simulated under the slate's stored constraints with and without the entry.
+    The slate's stored races are simulated again under its stored constraints with the entry.
 
     Args:
         home: The data root.
@@ -189,9 +189,15 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
         InputError: If the slate was not run, its race has not the driver or track, or the entry
             rejects too many scenarios.
     """
+    import numpy as np
+
     from nascar_assets.constraints.people import with_entry
     from nascar_assets.ontology import build_state
-    from nascar_assets.orchestration.inputs.forecasting import contest_rules, slate_setup
+    from nascar_assets.orchestration.inputs.forecasting import (
+        contest_rules,
+        load_scenarios,
+        slate_setup,
+    )
     from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
     from nascar_assets.orchestration.inputs.schedule import schedule_rows
     from nascar_assets.scenarios import generate_scenarios
@@ -220,21 +226,28 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
         plan.as_of,
         entrants=tables["field"],
     )
-    spec = load_spec(root, plan.slate_id)
-    parameters = parameters_as_of(root, race["series"], plan.as_of)
-    count = min(plan.n_scenarios, EFFECT_SCENARIOS)
+    stored = load_scenarios(root, plan.slate_id)
+    count = min(len(stored), EFFECT_SCENARIOS)
+    made = generate_scenarios(
+        with_entry(load_spec(root, plan.slate_id), entry, state),
+        setup,
+        count,
+        plan.seed,
+        parameters=parameters_as_of(root, race["series"], plan.as_of),
+    )
     rules = contest_rules(plan)
-    found = []
-    for used in (spec, with_entry(spec, entry, state)):
-        made = generate_scenarios(used, setup, count, plan.seed, parameters=parameters)
-        found.append((made.points(rules).mean(axis=0) / rules.points_scale, (made.finish == 1)))
+    # A larger set of scenarios begins with the smaller one: the stored ones are the same races.
+    found = [
+        (races.points(rules).mean(axis=0) / rules.points_scale, (races.finish == 1).mean(axis=0))
+        for races in (stored.take(np.arange(count)), made)
+    ]
     names = dict(tables["field"].select("driver_id", "driver_name").iter_rows())
     rows = [
         {
             "driver_id": driver,
             "name": names.get(driver, driver),
             "mean_points": [round(float(means[at]), 2) for means, _ in found],
-            "win": [round(float(wins[:, at].mean()), 4) for _, wins in found],
+            "win": [round(float(wins[at]), 4) for _, wins in found],
         }
         for at, driver in enumerate(made.driver_ids)
     ]

@@ -19,7 +19,12 @@ from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.past import driver_directory
 from nascar_assets.orchestration.inputs.registering import read_slate
-from nascar_assets.orchestration.inputs.slate_change import mixture, slate_change, taken_away
+from nascar_assets.orchestration.inputs.slate_change import (
+    has_begun_anew,
+    mixture,
+    slate_change,
+    taken_away,
+)
 from nascar_assets.orchestration.inputs.slate_files import (
     absent_path,
     load_spec,
@@ -231,14 +236,16 @@ def run_portfolio(
 ) -> SlateOutcome:
     """Solves a slate's portfolio again on its stored scenarios.
 
-    Plan, lineups and all that is made of them change together once the portfolio is solved.
+    Plan, lineups and all that is made of them change together once the portfolio is solved. Where
+    the slate's newest run did not come to its lineups (settings that a scratch made impossible),
+    what is stored is of the field before: then the slate is run again under the settings.
 
     Args:
         home: The data root.
         slate_id: The slate.
         settings: Portfolio settings as TOML, the slate's own from then on.
         location: Loads the definitions.
-        notify: Is given whom the run waits for.
+        notify: Is given whom the run waits for, and that the slate is run again.
 
     Raises:
         InputError: If the slate was never run, or the settings are at fault.
@@ -249,6 +256,14 @@ def run_portfolio(
     root = Platform(home=home).root
     plan = SlatePlan.load(root, slate_id)
     PortfolioSettings.from_toml(settings)
+    if has_begun_anew(root, slate_id):
+        notify(
+            f"The newest run of {slate_id} did not come to its lineups: it is run again, races "
+            "simulated anew, under these settings."
+        )
+        return run_slate(
+            home, slate_id, location=location, settings=settings, prove=True, notify=notify
+        )
     times = StageTimes()
     started = time.perf_counter()
     with times.stage("start"):
