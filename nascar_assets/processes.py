@@ -113,6 +113,18 @@ def signal_on_parents_end() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
+def let_ctrl_c_end_waits() -> None:
+    """Lets Ctrl-C end a process that waits for another process, a thread or a lock.
+
+    Polars, as it is imported, puts its own handler of SIGINT before Python's, with which the
+    system starts an interrupted wait again: Python would hear of the signal only after it.
+    """
+    import polars  # noqa: F401  (its handler must be there already)
+
+    if hasattr(signal, "siginterrupt"):  # Windows has none, and no waits that start again
+        signal.siginterrupt(signal.SIGINT, True)
+
+
 def end_session(leader: subprocess.Popen[bytes], patience: float, grace: float) -> None:
     """Ends a process that was started in a session of its own, and all that it started.
 

@@ -94,3 +94,35 @@ def test_workers_end_with_their_parent(number: int, tmp_path: Path) -> None:
         assert time.monotonic() < end
         time.sleep(0.05)
     parent.stdout.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
+@pytest.mark.parametrize(
+    "waits",
+    [
+        "import subprocess as s; "
+        "s.Popen(['sleep', '30'], stdout=s.DEVNULL, stderr=s.DEVNULL, start_new_session=True).wait()",
+        "import threading; threading.Event().wait()",
+        "import concurrent.futures as f, time; e = f.ThreadPoolExecutor(1); "
+        "e.submit(time.sleep, 5).result()",
+    ],
+    ids=["process", "event", "future"],
+)
+def test_ctrl_c_ends_a_wait_although_polars_is_there(waits):
+    code = (
+        "import polars\n"
+        "from nascar_assets.processes import let_ctrl_c_end_waits\n"
+        f"let_ctrl_c_end_waits()\nprint('ready', flush=True)\n{waits}"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    try:
+        _, said = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert "KeyboardInterrupt" in said

@@ -24,6 +24,7 @@ from nascar_assets.cli.serve import serve
 from nascar_assets.cli.sync import sync
 from nascar_assets.cli.ui import ui
 from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.processes import let_ctrl_c_end_waits
 
 app = typer.Typer(
     name="nascar",
@@ -48,6 +49,7 @@ def _options(
     ] = False,
 ) -> None:
     """Forecasts and lineups for NASCAR daily fantasy contests."""
+    let_ctrl_c_end_waits()
 
 
 for command in (sync, portfolio, backtest, replay, coverage, doctor, ui, demo, serve):
