@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -10,7 +10,10 @@ from typing import Any
 import polars as pl
 
 from nascar_assets.calibration.forecasts import KnownHistory, RaceToForecast
+from nascar_assets.calibration.stages import START, Stage
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
+from nascar_assets.history.expected_entries import expected_entries
+from nascar_assets.history.features import build_features
 from nascar_assets.history.ratings_state import RESULT_ORDER, RatingState
 from nascar_assets.history.schemas import DRIVER_VALUES, RATINGS, TRACK_VALUES
 from nascar_assets.history.values import driver_values
@@ -20,6 +23,9 @@ from nascar_assets.scenarios.setup import inner_stage_ends
 
 FEWEST_RACES_FOR_VALUES = 10
 """Past races before ontology values are estimated; neutral ones until then."""
+
+GRID = ("start", "qualifying_position", "qualifying_speed_mph")
+"""Columns of the entries that become known with qualifying."""
 
 FEWEST_LAPS = 40
 """Scheduled laps below which a race cannot be simulated."""
@@ -35,12 +41,15 @@ class Prepared:
         everything: RESULTS of all series that were known, for fits of the race process.
         past: Earlier races of the series as they stood at their own starts, with neutral
             ontology values, whose results were known; for fits.
+        reference: What forecasts of an earlier stage are measured against: the history and the race
+            as of its start, of which the baselines' forecasts are made. None: the same.
     """
 
     history: KnownHistory
     race: RaceToForecast
     everything: pl.DataFrame
     past: tuple[RaceToForecast, ...] = ()
+    reference: tuple[KnownHistory, RaceToForecast] | None = None
 
     def without_fit(self) -> Prepared:
         """The same without what only fits need: less to hand to another process."""
@@ -60,6 +69,9 @@ class WalkForward:
         series: The series that is forecast.
         with_values: Whether to estimate the ontology's driver and track values too.
         features: FEATURE_TABLE of past races, each as of its start.
+        stage: When in the week races are forecast.
+        sources: Practice and lap summaries, from which features of an earlier stage than the start
+            are built.
     """
 
     schedule: pl.DataFrame
@@ -67,6 +79,8 @@ class WalkForward:
     series: str
     with_values: bool = True
     features: pl.DataFrame | None = None
+    stage: Stage = START
+    sources: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     _state: RatingState = field(default_factory=RatingState.empty, init=False, repr=False)
     _rated: list[pl.DataFrame] = field(default_factory=list, init=False, repr=False)
     _stood: list[RaceToForecast] = field(default_factory=list, init=False, repr=False)
@@ -99,12 +113,22 @@ class WalkForward:
         Yields:
             One preparation per race.
         """
-        wanted = set(rows["race_id"].to_list())
+        wanted = {race for race in rows["race_id"] if race is not None}
         last = rows["start_time"].max()
         assert isinstance(last, datetime)
-        for row, entries, ratings in self._walk(last):
-            if row["race_id"] in wanted and _long_enough(row):
-                yield self._prepared(row, entries, ratings)
+        early: dict[str, Prepared] = {}
+        for row, entries, ratings, as_of in self._walk(last, wanted):
+            race_id = row["race_id"]
+            if race_id not in wanted or not _long_enough(row):
+                continue
+            prepared = self._prepared(row, entries, ratings, as_of)
+            if race_id in early:
+                reference = (prepared.history, prepared.race)
+                yield replace(early.pop(race_id), reference=reference)
+            elif as_of == row["start_time"] and self.stage is START:
+                yield prepared
+            else:
+                early[race_id] = prepared
 
     def races_known_as_of(self, as_of: datetime) -> list[RaceToForecast]:
         """Races of the series whose results were known by a moment, as they stood at their starts.
@@ -120,22 +144,59 @@ class WalkForward:
         over = set(known["race_id"].unique().to_list())
         return [race for race in self._stood if race.race_id in over]
 
-    def _walk(self, last: datetime) -> Iterator[tuple[dict[str, Any], pl.DataFrame, pl.DataFrame]]:
-        """Points races of every series up to a moment: schedule row, entries, ratings."""
+    def _walk(
+        self, last: datetime, wanted: Collection[str] = ()
+    ) -> Iterator[tuple[dict[str, Any], pl.DataFrame, pl.DataFrame, datetime]]:
+        """Points races of every series up to a moment: schedule row, entries, ratings, as-of time.
+
+        Each race once as of its start; before, where it is wanted at an earlier stage, as of that.
+        The walk is in order of these times, because the ratings only ever move forward.
+        """
         points = self.schedule.filter(pl.col("race_type") == "points").sort("start_time", "race_id")
-        for row in points.filter(pl.col("start_time") <= last).iter_rows(named=True):
-            entries = self.entries(row["race_id"], row["start_time"])
+        moments: list[tuple[datetime, int, bool, dict[str, Any]]] = []
+        for number, row in enumerate(
+            points.filter(pl.col("start_time") <= last).iter_rows(named=True)
+        ):
+            moments.append((row["start_time"], number, False, row))
+            if self.stage is not START and row["race_id"] in wanted:
+                entries = self.entries(row["race_id"], row["start_time"])
+                if entries.height:
+                    moments.append((self.stage.as_of(row, entries), number, True, row))
+        # Of two moments at once the earlier stage comes first; the start takes in what both know.
+        for as_of, _, early, row in sorted(moments, key=lambda m: (m[0], m[1], not m[2])):
+            entries = self.entries(row["race_id"], as_of)
             if entries.is_empty():
                 continue
-            self._state.extend(self.results, row["start_time"], self.features)
-            ratings = self._state.rate(entries, row["start_time"], self.features)
-            yield row, entries, ratings
+            self._state.extend(self.results, as_of, self.features)
+            features = self.features
+            if early:
+                entries, features = self._known_early(row, entries, as_of)
+            ratings = self._state.rate(entries, as_of, features)
+            yield row, entries, ratings, as_of
+            if early:
+                continue
             self._rated.append(ratings)
             if row["series"] == self.series and _long_enough(row):
                 none = pl.DataFrame(schema=DRIVER_VALUES), pl.DataFrame(schema=TRACK_VALUES)
-                self._stood.append(
-                    race_to_forecast(row, entries, ratings, *none, as_of=row["start_time"])
-                )
+                self._stood.append(race_to_forecast(row, entries, ratings, *none, as_of=as_of))
+
+    def _known_early(
+        self, row: Mapping[str, Any], entries: pl.DataFrame, as_of: datetime
+    ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+        """Entries and features of a race as known at a stage before its start.
+
+        Who will race is taken from the entry list also before it is known, as a salary file says
+        it; all else about the cars is then what `expected_entries` makes of it.
+        """
+        if not self.stage.entry_list:
+            names = entries.select("driver_id", "driver_name")
+            entries = expected_entries(names, self.results, row, as_of)
+        elif not self.stage.grid:
+            entries = entries.with_columns(pl.lit(None, entries.schema[c]).alias(c) for c in GRID)
+        if not self.sources:
+            return entries, None
+        plain = entries.select(list(ENTRIES))
+        return entries, build_features({**self.sources, "entries": plain}, row, as_of)
 
     def entries(self, race_id: str, as_of: datetime) -> pl.DataFrame:
         """ENTRIES of a race as they were known by an as-of time."""
@@ -144,16 +205,18 @@ class WalkForward:
             self.results.filter(pl.col("race_id") == race_id)
             .select(list(ENTRIES))
             .with_columns(
-                pl.when(known).then(pl.col(name)).otherwise(None).alias(name)
-                for name in ("start", "qualifying_position", "qualifying_speed_mph")
+                pl.when(known).then(pl.col(name)).otherwise(None).alias(name) for name in GRID
             )
             .sort("driver_id")
         )
 
     def _prepared(
-        self, row: dict[str, Any], entries: pl.DataFrame, ratings: pl.DataFrame
+        self,
+        row: dict[str, Any],
+        entries: pl.DataFrame,
+        ratings: pl.DataFrame,
+        as_of: datetime,
     ) -> Prepared:
-        as_of = row["start_time"]
         known = self.results.filter(pl.col("results_at") <= as_of)
         rated = (
             pl.concat(self._rated).join(

@@ -51,6 +51,8 @@ class Run:
             self.settings.series,
             with_values=self.source.values,
             features=self.tables.features,
+            stage=self.settings.stage,
+            sources=self.tables.sources,
         )
         self.vault = OutcomeVault(self.tables.results)
         self.window = self.walker.races(self.settings.first, self.settings.last)

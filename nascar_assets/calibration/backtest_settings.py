@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from nascar_assets.calibration.forecasts import Forecaster
+from nascar_assets.calibration.stages import START, Stage
 
 Progress = Callable[[int, int, str], None]
 """Called with races done, races in all, and what was done last."""
@@ -32,6 +33,7 @@ class BacktestSettings:
         workers: Processes; one per core where left out. Results do not depend on it.
         report: Whether to draw the report.
         only: Keys of the window's races to forecast; all of them where left out.
+        stage: The stage of the week at which each race is forecast.
     """
 
     first: date
@@ -44,6 +46,7 @@ class BacktestSettings:
     workers: int | None = None
     report: bool = True
     only: frozenset[str] | None = None
+    stage: Stage = START
 
     def fixed(self, model: str, baselines: Sequence[Forecaster]) -> dict[str, Any]:
         """What must be the same when a folder is taken up again."""
@@ -56,6 +59,8 @@ class BacktestSettings:
             "model": model,
             "baselines": {baseline.name: baseline.version for baseline in baselines},
         }
+        if self.stage is not START:
+            stored["stage"] = self.stage.name
         if self.tilt:  # maps are fitted on the window's earlier races
             stored["first"] = self.first.isoformat()
         return stored

@@ -124,12 +124,13 @@ def forecast_race(
                 "seed": str(own_seed),
             }
         )
+    known, as_it_stood = prepared.reference or (history, race)
     others: dict[str, RaceForecast] = {}
     for baseline in baselines:
         own = race_seed(seed, race.race_id, baseline.name)
         # A market is compared on the races that it quotes.
         with suppress(NotQuotedError):
-            others[baseline.name] = baseline.forecast(history, race, scenarios, own)
+            others[baseline.name] = baseline.forecast(known, as_it_stood, scenarios, own)
     return Forecasts(
         content=content,
         baselines=others,

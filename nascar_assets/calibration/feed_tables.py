@@ -33,12 +33,14 @@ class FeedTables:
         problems: Race ids of files that could not be used, with the reason.
         features: FEATURE_TABLE of every points race that has results, as of its start; empty where
             neither practice nor laps are at hand.
+        sources: The practice and lap summaries that these are built from.
     """
 
     schedule: pl.DataFrame
     results: pl.DataFrame
     problems: tuple[tuple[str, str], ...] = ()
     features: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FEATURE_TABLE))
+    sources: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
 def read_feed_tables(feed: DataRoot, seasons: Sequence[int] | None = None) -> FeedTables:
@@ -85,7 +87,7 @@ def read_feed_tables(feed: DataRoot, seasons: Sequence[int] | None = None) -> Fe
     features = features_at_starts(
         {**found, "entries": results}, ran.iter_rows(named=True) if found else ()
     )
-    return FeedTables(schedule, results, tuple(problems), features)
+    return FeedTables(schedule, results, tuple(problems), features, found)
 
 
 def _race_tables(feed: DataRoot, race: Mapping[str, Any]) -> dict[str, pl.DataFrame]:

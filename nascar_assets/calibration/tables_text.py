@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nascar_assets.calibration.gate import Criterion
 from nascar_assets.calibration.metrics_skill import Estimate
@@ -122,6 +122,41 @@ def coverage_grid(summary: BacktestSummary, metrics: Sequence[str] = COVERAGES) 
 def coverage_table(summary: BacktestSummary) -> str:
     """The coverages as Markdown."""
     return markdown_table(*coverage_grid(summary))
+
+
+def stage_grid(summaries: Mapping[str, BacktestSummary]) -> Grid:
+    """Skill, order and coverage by the stage of the week, or by series and stage.
+
+    Args:
+        summaries: Backtests of the same races by label.
+    """
+    rows = []
+    for label, summary in summaries.items():
+        record = summary.records[summary.model]
+        skills = (summary.find(metric, CLIMATOLOGY) for metric in ("rps_finish", "crps_points"))
+        cover = [
+            "/".join(
+                f"{100 * (record.value(f'coverage_{level}_{variable}') or 0.0):.0f}"
+                for level in (50, 80, 95)
+            )
+            for variable in ("finish", "points")
+        ]
+        rows.append(
+            [
+                label,
+                str(summary.races),
+                *("–" if found is None else _percent(found.skill) for found in skills),
+                number(record.value("rank_correlation"), 3),
+                *cover,
+            ]
+        )
+    header = ["", "races", "finish skill", "points skill", "right order (rho)"]
+    return [*header, "covered, finish", "covered, points"], rows
+
+
+def stage_table(summaries: Mapping[str, BacktestSummary]) -> str:
+    """The stages as Markdown."""
+    return markdown_table(*stage_grid(summaries))
 
 
 def gate_grid(criteria: Sequence[Criterion]) -> Grid:

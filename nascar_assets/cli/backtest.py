@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
+
+if TYPE_CHECKING:
+    from nascar_assets.calibration.summary import BacktestSummary
 
 FEW = 5
 """Races that a notice names; `metrics.json` has them all."""
@@ -40,7 +44,11 @@ def backtest(
             help="A folder like the feed. Default: the feed's files in the data root.",
         ),
     ] = None,
-    series: Annotated[str, typer.Option(help="cup, xfinity or trucks.")] = "cup",
+    series: Annotated[str, typer.Option(help="cup, xfinity, trucks or all.")] = "cup",
+    as_of: Annotated[
+        Literal["monday", "entry-list", "practice", "qualifying", "start", "all"],
+        typer.Option("--as-of", help="Stage of the week at which each race is forecast."),
+    ] = "start",
     scenarios: Annotated[int, typer.Option(min=10, max=100_000, help="For each race.")] = 2_000,
     seed: Annotated[int, typer.Option(min=1)] = 1,
     odds: Annotated[
@@ -60,7 +68,9 @@ def backtest(
 ) -> None:
     """Forecasts every points race of the window from what was known at its start, and scores it.
 
-    An interrupted backtest goes on where it stopped.
+    Or from what was known at an earlier stage of its week, measured against the same yardstick: the
+    climatology of the starting order. Of several stages or series each has a folder of its own. An
+    interrupted backtest goes on where it stopped.
 
     Example: nascar backtest --feed feed --from 2025-01-01 --to 2025-06-30 --out backtest
     """
@@ -69,30 +79,54 @@ def backtest(
     from nascar_assets.calibration.baselines import standard_baselines
     from nascar_assets.calibration.feed_tables import read_feed_tables
     from nascar_assets.calibration.market import Market, read_odds
+    from nascar_assets.calibration.stages import STAGES, stage
     from nascar_assets.feed.landing import LANDING
+    from nascar_assets.feed.schemas import SERIES
     from nascar_assets.orchestration.commands.files import read_file
     from nascar_assets.storage import DataRoot
 
     out = Output(as_json)
     files = DataRoot.open(f"{home}/{LANDING}" if feed is None else feed)
-    settings = BacktestSettings(
-        first=first.date(), last=last.date(), series=series, scenarios=scenarios, seed=seed
-    )
     baselines = list(standard_baselines())
     if odds is not None:
         baselines.append(
             Market(read_odds(read_file(odds), file=odds.name, form=odds_format), overround)
         )
-    with out.progress("races") as update:
-        result = run_backtest(
-            partial(read_feed_tables, files),
-            DataRoot.open(folder),
-            settings,
-            baselines=baselines,
-            progress=update,
-        )
-    summary = result.summary
-    window = f"{summary.races} races, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    every = list(SERIES.values()) if series == "all" else [series]
+    runs = list(product(every, STAGES if as_of == "all" else [stage(as_of)]))
+    tables = lru_cache(maxsize=1)(partial(read_feed_tables, files)) if len(runs) > 1 else None
+    summaries = {}
+    for name, at in runs:
+        label = f"{name}, {at.name}"
+        with out.progress(label) as update:
+            summaries[label] = run_backtest(
+                tables or partial(read_feed_tables, files),
+                DataRoot.open(folder / name / at.name if tables else folder),
+                BacktestSettings(
+                    first=first.date(),
+                    last=last.date(),
+                    series=name,
+                    scenarios=scenarios,
+                    seed=seed,
+                    stage=at,
+                ),
+                baselines=baselines,
+                progress=update,
+            ).summary
+    if tables:
+        out.table("Skill over start climatology, and coverage", *text.stage_grid(summaries))
+        out.line(f"reports: {folder}/SERIES/STAGE/report.html")
+        out.result({label: summary.as_dict() for label, summary in summaries.items()})
+    else:
+        window = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+        _show(out, next(iter(summaries.values())), window, folder)
+
+
+def _show(out: Output, summary: BacktestSummary, window: str, folder: Path) -> None:
+    """Prints one backtest: scores, coverage, skill, gate, and what was left out."""
+    from nascar_assets.calibration import tables_text as text
+
+    window = f"{summary.races} races, {window}"
     _, rows = text.comparison_grid(summary, tuple(SHOWN))
     out.table(f"{window}: mean scores, lower is better but for rho", ["by", *SHOWN.values()], rows)
     for half, variable in ((text.COVERAGES[:3], "finish"), (text.COVERAGES[3:], "points")):

@@ -25,7 +25,7 @@ from nascar_assets.history.ratings_scores import (
     start_scores,
     target_scores,
 )
-from nascar_assets.history.schemas import RATINGS
+from nascar_assets.history.schemas import EQUIPMENT_CHANCE, RATINGS
 
 Floats = NDArray[np.float64]
 
@@ -134,7 +134,8 @@ class RatingState:
         """Rate the entrants of one race.
 
         Args:
-            entries: ENTRIES rows of the race (further columns are not read).
+            entries: ENTRIES rows of the race; with `equipment_chance` where teams and cars are
+                not sure (further columns are not read).
             as_of: What was known by then is used: start and qualifying only if `qualifying_at` is
                 not later and at least half of the field has a starting position.
             features: FEATURE_TABLE rows of any races; the race's own are read, as far as they
@@ -159,7 +160,7 @@ class RatingState:
             )
         place = entries.with_row_index("_place").sort("driver_id")
         kind, started, qualified = place.select("track_type", "start_time", "qualifying_at").row(0)
-        prediction = self.filter.predict(place, days_since_epoch(started))
+        prediction = self._predict(place, days_since_epoch(started))
         scores = self.filter.score_covariance
         inputs = self.features(prediction, place, features, as_of)
         rating, rating_sd = self.before.predict(inputs, kind, prediction.variances, scores)
@@ -178,6 +179,26 @@ class RatingState:
             pl.Series("newcomer", [count == 0 for count in races]),
         )
         return table.sort("_place").select(list(RATINGS)).cast(pl.Schema(RATINGS))
+
+    def _predict(self, cars: pl.DataFrame, day: float) -> Prediction:
+        """What the filter expects; where the equipment is not sure, of both cases together.
+
+        With chance p a car is as stated, else of equipment that nothing is known of. Mean and
+        variance are those of the mixture of the two: the law of total variance, the difference of
+        the four means taken in units of their own spread.
+        """
+        stated = self.filter.predict(cars, day)
+        if EQUIPMENT_CHANCE not in cars.columns or (cars[EQUIPMENT_CHANCE] == 1.0).all():
+            return stated
+        chance = floats(cars[EQUIPMENT_CHANCE])
+        nothing = [pl.lit(None, pl.String).alias(c) for c in ("team", "car_number", "manufacturer")]
+        other = self.filter.predict(cars.with_columns(nothing), day)
+        apart = (stated.means - other.means) ** 2 / np.diag(self.filter.score_covariance)
+        return Prediction(
+            chance[:, None] * stated.means + (1.0 - chance[:, None]) * other.means,
+            chance * stated.variances
+            + (1.0 - chance) * (other.variances + chance * apart.mean(axis=1)),
+        )
 
     def features(
         self,

@@ -6,6 +6,10 @@ import polars as pl
 
 from nascar_assets.feed.schemas import UTC_TIME
 
+EQUIPMENT_CHANCE = "equipment_chance"
+"""Column beside `ENTRIES` before there is an entry list: the chance that a driver's team, car and
+make are those of the row, which he had in his last race."""
+
 RATINGS: dict[str, pl.DataType | type[pl.DataType]] = {
     "race_id": pl.String,
     "driver_id": pl.String,

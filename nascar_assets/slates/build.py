@@ -62,6 +62,7 @@ def build_slate(
     *,
     slate_id: str | None = None,
     earlier: Sequence[SlatePlayer] = (),
+    last_teams: Mapping[str, str | None] | None = None,
 ) -> Slate:
     """The players of one contest on one race.
 
@@ -83,6 +84,7 @@ def build_slate(
         rules: The contest's rules.
         slate_id: The slate's key where it is not that of the race's date.
         earlier: Rows of the slate's salary file of before; those that are gone from it are absent.
+        last_teams: Teams by driver id as of their last races, for slates without an entry list.
 
     Raises:
         InputError: If the file is of another site than the contest, or the players left allow no
@@ -101,7 +103,7 @@ def build_slate(
     local = None if listed is None else DriverDirectory.from_frames(listed)
     unqualified = set() if listed is None else set(known_grid(listed)[1]["driver_id"])
     teams = (
-        {}
+        dict(last_teams or {})
         if listed is None
         else dict(listed.select("driver_id", "team").unique("driver_id").iter_rows())
     )

@@ -14,13 +14,13 @@ from pydantic import Field
 from nascar_assets.errors import InputError
 from nascar_assets.feed.grid import known_grid
 from nascar_assets.feed.names import with_canonical_ids
-from nascar_assets.feed.schemas import ENTRIES
 from nascar_assets.feed.sources import FEATURE_SOURCES
+from nascar_assets.history.schemas import EQUIPMENT_CHANCE
 from nascar_assets.orchestration.assets.feed import entries, schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, ALL_RESULTS
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.features import past_sources
-from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
+from nascar_assets.orchestration.inputs.past import driver_directory, known_entries, results_before
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_files import absent_path, upload_path, withdrawn_path
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
@@ -66,6 +66,8 @@ def slate(
     context: dg.AssetExecutionContext, config: SlateConfig, platform: Platform
 ) -> dg.Output[pl.DataFrame]:
     """Fixes the plan of the run (as-of time, seed, settings) and reads the salary file."""
+    from nascar_assets.history.expected_entries import last_entries
+
     root = platform.root
     registration = Registration.load(root, context.partition_key)
     race = schedule_rows(root, [registration.race_key])[registration.race_key]
@@ -74,14 +76,17 @@ def slate(
     data = registration.salaries(root)
     slate_id = registration.slate_id
     stored = slate_id in stored_partitions(root, "slate")
+    listed = known_entries(root, registration.race_key, as_of)
+    last = last_entries(results_before(root, as_of), race["series"], as_of)
     built = build_slate(
         read_salaries(data, registration.salary_path.rsplit("/", 1)[-1]),
         race,
-        known_entries(root, registration.race_key, as_of),
+        listed,
         driver_directory(root, as_of),
         rule_set(registration.contest, race_day(race["start_time"])),
         slate_id=slate_id,
         earlier=slate_from_polars(read_table(root, "slate", slate_id)).everyone if stored else (),
+        last_teams=dict(last.select("driver_id", "team").iter_rows()),
     )
     if registration.race_notice:
         built = replace(built, notices=(registration.race_notice, *built.notices))
@@ -214,18 +219,17 @@ def resolve_as_of(
 def slate_field(
     context: dg.AssetExecutionContext, platform: Platform, slate: pl.DataFrame
 ) -> pl.DataFrame:
-    """The entry list without who did not qualify; before there is one, the slate's players."""
+    """The entry list without who did not qualify; before there is one, what to expect of it."""
+    from nascar_assets.history.expected_entries import expected_entries
+
     root = platform.root
     plan = SlatePlan.load(root, context.partition_key)
     known = known_entries(root, plan.race_key, plan.as_of)
     if known is not None:
         return known_grid(known)[0].sort(pl.col("start").fill_null(99), "driver_id")
     race = schedule_rows(root, [plan.race_key])[plan.race_key]
-    columns: dict[str, pl.Expr]
-    columns = {name: pl.lit(race.get(name), dtype=kind) for name, kind in ENTRIES.items()}
-    own = {"driver_id": "driver_id", "driver_name": "name", "team": "team"}
-    columns |= {column: pl.col(name) for column, name in own.items()}
-    return racing(slate).select(**columns).cast(dict(ENTRIES))  # type: ignore[arg-type]
+    names = racing(slate).select("driver_id", driver_name="name")
+    return expected_entries(names, results_before(root, plan.as_of), race, plan.as_of)
 
 
 def feature_sources(
@@ -235,9 +239,12 @@ def feature_sources(
     entered = slate_field
     if plan.race_key in stored_partitions(root, "entries"):
         listed = read_table(root, "entries", plan.race_key)
-        entered = with_canonical_ids(listed, driver_directory(root, plan.as_of))
-        starts = pl.col("driver_id").is_in(slate_field["driver_id"].to_list())
-        entered = entered.filter(starts | (pl.col("entries_at") > plan.as_of))
+        listed = with_canonical_ids(listed, driver_directory(root, plan.as_of))
+        if EQUIPMENT_CHANCE in slate_field.columns:  # the list came after the as-of time
+            entered = pl.concat([slate_field, listed], how="diagonal")
+        else:
+            starts = pl.col("driver_id").is_in(slate_field["driver_id"].to_list())
+            entered = listed.filter(starts | (pl.col("entries_at") > plan.as_of))
     return {**past_sources(root, plan.as_of), "entries": entered}
 
 

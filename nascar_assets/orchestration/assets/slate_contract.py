@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from nascar_assets.feed.sources import FEATURE_SOURCES, SOURCE
+from nascar_assets.history.schemas import EQUIPMENT_CHANCE
 from nascar_assets.telemetry.leakage import FeatureBuilder, LeakageReport, Sources
 
 NEWEST_RACES = 8
@@ -30,6 +31,7 @@ def forecast_basis(schedule: pl.DataFrame) -> FeatureBuilder:
         and the ontology's values, and the values of the race's track beside them. Ratings rest on
         features that are built from the sources beside results and entry lists.
     """
+    from nascar_assets.history.expected_entries import expected_entries
     from nascar_assets.history.features import build_features, features_at_starts
     from nascar_assets.history.ratings_state import RatingState, known_results
     from nascar_assets.history.values import driver_values
@@ -48,6 +50,9 @@ def forecast_basis(schedule: pl.DataFrame) -> FeatureBuilder:
         field = sources["entries"].filter(
             pl.col("race_id") == race["race_id"], pl.col("entries_at") <= as_of
         )
+        if EQUIPMENT_CHANCE in field.columns:
+            names = field.select("driver_id", "driver_name")
+            field = expected_entries(names, results, race, as_of)
         if field.height:
             own = build_features({**raw, "entries": field}, race, as_of)
             rated = state.rate(field, as_of, own)

@@ -1,0 +1,133 @@
+"""Forecasts at each stage of the week: what each knows, and that it knows no more."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from nascar_assets.calibration.archive import WalkForward
+from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
+from nascar_assets.calibration.feed_tables import read_feed_tables
+from nascar_assets.calibration.models import FixedModel
+from nascar_assets.calibration.race_forecast import RunningOrder
+from nascar_assets.calibration.stages import STAGES, stage
+from nascar_assets.calibration.tables_text import stage_grid
+from nascar_assets.errors import InputError
+from nascar_assets.sample import generate_sample, write_sample
+from nascar_assets.storage import DataRoot
+
+NAMES = [item.name for item in STAGES]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sample")
+    write_sample(generate_sample(1), folder)
+    return read_feed_tables(DataRoot.open(folder / "feed"))
+
+
+def rows(tables, first, last):
+    points = tables.schedule.filter(pl.col("race_type") == "points").sort("start_time")
+    return points.slice(first, last - first)
+
+
+def prepared(tables, name, first=22, last=24):
+    walker = WalkForward(
+        tables.schedule,
+        tables.results,
+        "cup",
+        with_values=False,
+        features=tables.features,
+        stage=stage(name),
+        sources=tables.sources,
+    )
+    return list(walker.prepare(rows(tables, first, last)))
+
+
+def test_monday_is_noon_before_the_race_and_before_the_entry_list():
+    sunday = datetime(2026, 3, 15, 19, 30, tzinfo=UTC)
+    lists = pl.DataFrame({"entries_at": [sunday - timedelta(days=5)], "qualifying_at": [sunday]})
+    assert stage("monday").as_of({"start_time": sunday}, lists) == datetime(
+        2026, 3, 9, 16, tzinfo=UTC
+    )
+    friday = datetime(2026, 3, 13, 23, tzinfo=UTC)
+    lists = pl.DataFrame({"entries_at": [friday - timedelta(days=5)], "qualifying_at": [friday]})
+    assert stage("monday").as_of({"start_time": friday}, lists) == datetime(
+        2026, 3, 8, 22, tzinfo=UTC
+    )
+
+
+def test_stages_follow_each_other_and_none_is_after_the_start(tables):
+    for race in rows(tables, 20, 26).iter_rows(named=True):
+        entries = tables.results.filter(pl.col("race_id") == race["race_id"])
+        times = [item.as_of(race, entries) for item in STAGES]
+        assert times == sorted(times)
+        assert times[-1] == race["start_time"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_stage_knows_what_it_says(tables, name):
+    for item in prepared(tables, name):
+        entries, at = item.race.entries, stage(name)
+        assert item.race.as_of == at.as_of(
+            {"start_time": item.race.start_time},
+            tables.results.filter(pl.col("race_id") == item.race.race_id),
+        )
+        assert entries["start"].is_not_null().any() == at.grid
+        assert item.history.results["results_at"].max() <= item.race.as_of
+        if name == "start":
+            assert item.reference is None
+        else:
+            _, reference = item.reference
+            assert reference.as_of == reference.start_time
+            assert reference.entries["start"].is_not_null().any()
+            assert set(reference.driver_ids) == set(item.race.driver_ids)
+
+
+def test_an_early_stage_does_not_move_what_is_known_at_the_start(tables):
+    (plain,) = prepared(tables, "start", 23, 24)
+    for name in NAMES[:-1]:
+        (early,) = prepared(tables, name, 23, 24)
+        assert early.reference[1].ratings.equals(plain.race.ratings)
+
+
+def test_a_monday_forecast_reads_nothing_of_its_weekend(tables):
+    (before,) = prepared(tables, "monday", 23, 24)
+    own = pl.col("race_id") == before.race.race_id
+    moved = tables.results.with_columns(
+        pl.when(own).then(pl.lit(text)).otherwise(pl.col(name)).alias(name)
+        for name, text in (("team", "Elsewhere"), ("car_number", "999"), ("manufacturer", "Other"))
+    )
+    changed = type(tables)(
+        tables.schedule, moved, tables.problems, tables.features.filter(~own), tables.sources
+    )
+    (after,) = prepared(changed, "monday", 23, 24)
+    assert before.race.ratings.equals(after.race.ratings)
+    assert before.race.entries.equals(after.race.entries)
+
+
+def test_a_stage_is_sealed_scored_and_shown(tables, tmp_path):
+    settings = BacktestSettings(
+        date(2025, 4, 1), date(2025, 5, 15), scenarios=200, workers=1, report=False
+    )
+    model = FixedModel(RunningOrder(values=False, name="fixed"))
+    found = {}
+    for name in ("monday", "start"):
+        at = BacktestSettings(**{**vars(settings), "stage": stage(name)})
+        folder = DataRoot.open(tmp_path / name)
+        found[name] = run_backtest(lambda: tables, folder, at, model=model)
+    seals = {name: result.seals for name, result in found.items()}
+    assert seals["monday"].keys() == seals["start"].keys()
+    for race_id, seal in seals["monday"].items():
+        assert seal.as_of < seals["start"][race_id].as_of
+        assert seal.baselines == seals["start"][race_id].baselines  # the yardstick is the same
+    _, table = stage_grid({name: result.summary for name, result in found.items()})
+    assert [row[0] for row in table] == ["monday", "start"]
+    at = BacktestSettings(**{**vars(settings), "stage": stage("monday")})
+    with pytest.raises(InputError, match="other settings"):
+        run_backtest(lambda: tables, DataRoot.open(tmp_path / "start"), at, model=model)
+
+
+def test_an_unknown_stage_names_the_known_ones():
+    with pytest.raises(InputError, match="monday, entry-list"):
+        stage("tuesday")
