@@ -101,7 +101,8 @@ def test_workers_end_with_their_parent(number: int, tmp_path: Path) -> None:
     "waits",
     [
         "import subprocess as s; "
-        "s.Popen(['sleep', '30'], stdout=s.DEVNULL, stderr=s.DEVNULL, start_new_session=True).wait()",
+        "no = s.DEVNULL; "
+        "s.Popen(['sleep', '30'], stdout=no, stderr=no, start_new_session=True).wait()",
         "import threading; threading.Event().wait()",
         "import concurrent.futures as f, time; e = f.ThreadPoolExecutor(1); "
         "e.submit(time.sleep, 5).result()",
