@@ -16,7 +16,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.status import STATUSES, status_codes
-from nascar_assets.rules import RuleSet, rule_set, score
+from nascar_assets.rules import DEFAULT_CONTEST, RuleSet, rule_set, score
 from nascar_assets.rules.race_day import race_day
 
 Places = npt.NDArray[np.int16]
@@ -247,7 +247,7 @@ class RaceToForecast:
     @property
     def rules(self) -> RuleSet:
         """DraftKings Classic on the race's date."""
-        return rule_set("dk-classic", race_day(self.start_time))
+        return rule_set(DEFAULT_CONTEST, race_day(self.start_time))
 
 
 @dataclass(frozen=True, slots=True)

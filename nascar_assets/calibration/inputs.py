@@ -13,7 +13,7 @@ import polars as pl
 from nascar_assets.calibration.metrics_input import Numbers
 from nascar_assets.errors import InputError
 from nascar_assets.feed.status import status_codes
-from nascar_assets.rules import RuleSet, rule_set, score
+from nascar_assets.rules import DEFAULT_CONTEST, RuleSet, rule_set, score
 
 ARRAYS = ("start", "finish", "laps_led", "fastest_laps", "laps_completed", "status")
 """Arrays of a race that a `Scenarios` value, a forecast file and a results table share."""
@@ -65,7 +65,7 @@ def pair(
     Raises:
         InputError: If the two do not fit each other.
     """
-    rules = rules or rule_set("dk-classic", date.max)
+    rules = rules or rule_set(DEFAULT_CONTEST, date.max)
     forecast, ids, weights = _forecast_arrays(scenarios, rules)
     truth, truth_ids = _outcome_arrays(outcomes, rules, tuple(forecast))
     if set(forecast) == {"value"} and len(truth) == 1:

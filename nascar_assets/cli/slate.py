@@ -23,7 +23,7 @@ Race = Annotated[
 
 @app.command()
 def add(
-    salaries: Annotated[Path, typer.Argument(help="A salary file (DraftKings or FanDuel).")],
+    salaries: Annotated[Path, typer.Argument(help="A salary file, as a contest site has it.")],
     home: Home,
     race: Race = None,
     as_json: Json = False,

@@ -23,9 +23,6 @@ from nascar_assets.files import (
 from nascar_assets.lineups.problem import plain_name
 from nascar_assets.slates.slate import Slate
 
-# `TimeRemaining` and `Roster Position` are not in every form, and nothing needs them.
-_LEFT = ("Rank", "EntryId", "EntryName", "Points", "Lineup")
-_RIGHT = ("Player", "%Drafted", "FPTS")
 # Shares are printed with two decimals; a file cut at a row's end misses by far more.
 _SHARE_SLACK = 0.005
 # A site adds and replaces a driver or two after a salary file; more, and it is another slate's.
@@ -82,23 +79,24 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
     given = read_text(content, file, limits=LARGE, lossy=True)
     file = given.file
     rows = read_rows(given, limits=LARGE)
-    found = find_header(rows, map(column_key, _LEFT))
+    wanted, beside = slate.site.standings_columns, slate.site.standings_players
+    found = find_header(rows, map(column_key, wanted.values()))
     if found is None:
         raise StandingsError(
-            f"no row is a header with {', '.join(_LEFT)}.",
+            f"no row is a header with {', '.join(wanted.values())}.",
             file=file,
             row=1,
             remedy="Use the standings file that the site exports, within a week of the contest.",
         )
     header, columns, _, _ = found
-    left = {name: columns[column_key(name)] for name in _LEFT}
-    right = {name: columns.get(column_key(name), -1) for name in _RIGHT}
-    if right["Player"] >= 0 and min(right.values()) < 0:
+    left = {part: columns[column_key(name)] for part, name in wanted.items()}
+    right = {part: columns.get(column_key(name), -1) for part, name in beside.items()}
+    if right["player"] >= 0 and min(right.values()) < 0:
         raise StandingsError(
-            f"the players' columns are not {', '.join(_RIGHT)}.",
+            f"the players' columns are not {', '.join(beside.values())}.",
             file=file,
             row=header,
-            field="Player",
+            field=beside["player"],
         )
     by_name: dict[str, int] = {}
     for index, player in enumerate(slate.everyone):
@@ -111,12 +109,12 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
     number = header
     for number, row in rows:
         if len(row) <= max(left.values()):
-            raise truncated(file, number, next(name for name in _LEFT if left[name] >= len(row)))
-        if row[left["EntryId"]]:
-            named = {name: row[place] for name, place in left.items()}
+            raise truncated(file, number, next(wanted[p] for p in wanted if left[p] >= len(row)))
+        if row[left["entry_id"]]:
+            named = {part: row[place] for part, place in left.items()}
             entries.append(_entry(named, number, file, slate, by_name, strangers, comma))
-        if 0 <= right["Player"] < len(row) and row[right["Player"]]:
-            _player(row, right, number, file, by_name, ownership, driver_points, comma)
+        if 0 <= right["player"] < len(row) and row[right["player"]]:
+            _player(row, right, beside, number, file, by_name, ownership, driver_points, comma)
     if not entries:
         raise StandingsError(
             "the file holds no entries.",
@@ -126,7 +124,7 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
     lineups = np.array([entry[4] for entry in entries], np.int32)
     _check_strangers(strangers, lineups.size, by_name, number, file, slate)
     counted = np.bincount(lineups[lineups >= 0], minlength=len(slate.everyone)) / len(entries)
-    _check_whole(counted, len(entries), ownership, file, number)
+    _check_whole(counted, len(entries), ownership, file, number, beside["drafted"])
     return Standings(
         rank=np.array([entry[0] for entry in entries], np.int32),
         entry_ids=tuple(entry[1] for entry in entries),
@@ -163,7 +161,7 @@ def _check_strangers(
                 + (", or the file was cut off here." if cut else "."),
                 file=file,
                 row=rows[-1] if cut else rows[0],
-                field="Lineup",
+                field=slate.site.standings_columns["lineup"],
                 remedy="Download it again, and check that it is of this slate.",
             )
 
@@ -177,18 +175,25 @@ def _entry(
     strangers: dict[str, list[int]],
     decimal_comma: bool,
 ) -> tuple[int, str, str, float, list[int]]:
-    size = slate.rules.roster_size
-    rank = number_cell(row["Rank"], whole=True)
+    size, columns = slate.rules.roster_size, slate.site.standings_columns
+    rank = number_cell(row["rank"], whole=True)
     if rank is None or rank != int(rank) or not 0 < rank < 1e9:
-        raise StandingsError(f"{row['Rank']!r} is no rank.", file=file, row=number, field="Rank")
-    points = number_cell(row["Points"], decimal_comma=decimal_comma)
+        raise StandingsError(
+            f"{row['rank']!r} is no rank.", file=file, row=number, field=columns["rank"]
+        )
+    points = number_cell(row["points"], decimal_comma=decimal_comma)
     if points is None or abs(points) > 1e6:
         raise StandingsError(
-            f"{row['Points']!r} is no number of points.", file=file, row=number, field="Points"
+            f"{row['points']!r} is no number of points.",
+            file=file,
+            row=number,
+            field=columns["points"],
         )
-    entry = int(rank), id_cell(row["EntryId"], file, number, "EntryId"), row["EntryName"]
-    names = [name.strip() for name in re.split(r"(?:^|\s)D\s+", row["Lineup"])[1:]]
-    if not names and not row["Lineup"]:
+    entry_id = id_cell(row["entry_id"], file, number, columns["entry_id"])
+    entry = int(rank), entry_id, row["entry_name"]
+    before = rf"(?:^|\s){re.escape(slate.site.position)}\s+"
+    names = [name.strip() for name in re.split(before, row["lineup"])[1:]]
+    if not names and not row["lineup"]:
         return *entry, float(points), [-1] * size
     for name in names:
         if plain_name(name) not in by_name:
@@ -199,7 +204,7 @@ def _entry(
             f"the lineup has {len(lineup)} drivers, not {size}; the file may have been cut off.",
             file=file,
             row=number,
-            field="Lineup",
+            field=columns["lineup"],
             remedy="Download it again.",
         )
     return *entry, float(points), lineup
@@ -208,6 +213,7 @@ def _entry(
 def _player(
     row: Sequence[str],
     right: Mapping[str, int],
+    columns: Mapping[str, str],
     number: int,
     file: str,
     by_name: dict[str, int],
@@ -216,11 +222,11 @@ def _player(
     decimal_comma: bool,
 ) -> None:
     if len(row) <= max(right.values()):
-        raise truncated(file, number, next(name for name in _RIGHT if right[name] >= len(row)))
-    name = plain_name(row[right["Player"]])
+        raise truncated(file, number, next(columns[p] for p in columns if right[p] >= len(row)))
+    name = plain_name(row[right["player"]])
     if name not in by_name:
         return
-    texts = row[right["%Drafted"]], row[right["FPTS"]]
+    texts = row[right["drafted"]], row[right["points"]]
     share = number_cell(texts[0].rstrip("% "), decimal_comma=decimal_comma)
     points = number_cell(texts[1], decimal_comma=decimal_comma)
     if share is None or points is None or not 0 <= share <= 100 or abs(points) > 1e6:
@@ -228,7 +234,7 @@ def _player(
             f"{texts[0]!r} and {texts[1]!r} are not a share and points.",
             file=file,
             row=number,
-            field="%Drafted",
+            field=columns["drafted"],
         )
     ownership[by_name[name]] = float(share) / 100
     driver_points[by_name[name]] = float(points)
@@ -240,6 +246,7 @@ def _check_whole(
     printed: npt.NDArray[np.float64],
     file: str,
     row: int,
+    field: str,
 ) -> None:
     """The printed shares are of all entries: entries that are missing show in them."""
     known = ~np.isnan(printed)
@@ -252,6 +259,6 @@ def _check_whole(
             f"{entries:,} entries in the file: entries are missing, it was cut off.",
             file=file,
             row=row,
-            field="%Drafted",
+            field=field,
             remedy="Download it again.",
         )

@@ -1,4 +1,4 @@
-"""Entries files of DraftKings and FanDuel: read, filled and mended with every other byte kept."""
+"""Entries files of every contest site: read, filled and mended with every other byte kept."""
 
 from __future__ import annotations
 
@@ -12,20 +12,9 @@ from nascar_assets.errors import InputError
 from nascar_assets.files import column_key, id_cell
 from nascar_assets.lineups.legality import check_lineups, lineup_problems
 from nascar_assets.lineups.raw_csv import RawCsv, read_raw
-from nascar_assets.lineups.upload import player_cell, player_of_cell, split_cell
+from nascar_assets.lineups.upload import player_cell, player_of_cell
+from nascar_assets.rules import SITES
 from nascar_assets.slates.slate import Slate
-
-# Columns before the drivers', a driver's column, and two by which the pool in the file is known.
-_COLUMNS = {
-    "dk": (("Entry ID", "Contest Name", "Contest ID", "Entry Fee"), "D", ("Name + ID", "ID")),
-    "fd": (
-        ("entry_id", "contest_id", "contest_name", "entry_fee"),
-        "Driver",
-        ("Player ID + Player Name", "Id"),
-    ),
-}
-_SITES = {"dk": "DraftKings", "fd": "FanDuel"}
-_FIRST = 4
 
 
 class LockedEntry(InputError):
@@ -105,7 +94,7 @@ def fill_entries(
         raise InputError(
             f"the file holds no {what}.",
             file=file,
-            field="Contest ID",
+            field=slate.site.entry_columns["contest_id"],
             remedy=f"Its contests are {there}." if there else "Export it anew.",
         )
     chosen: dict[str, Sequence[int]] = {}
@@ -119,13 +108,13 @@ def fill_entries(
                 f"the portfolio has {len(left)} lineups.",
                 file=file,
                 row=members[len(left)].row,
-                field="Entry ID",
+                field=slate.site.entry_columns["entry_id"],
                 remedy="Build a portfolio of as many, or fill another contest alone (--contest).",
             )
         for entry, lineup in zip(members, left, strict=False):
             chosen[entry.entry_id] = lineup
     if not chosen:
-        raise _locked(next(iter(contests.values()))[0], file)
+        raise _locked(next(iter(contests.values()))[0], slate, file)
     return write_entries(content, slate, chosen, file=file)
 
 
@@ -155,7 +144,9 @@ def write_entries(
     for entry_id, lineup in lineups.items():
         if entry_id not in entries:
             raise InputError(
-                f"there is no entry {entry_id} in the file.", file=file, field="Entry ID"
+                f"there is no entry {entry_id} in the file.",
+                file=file,
+                field=slate.site.entry_columns["entry_id"],
             )
         entry = entries[entry_id]
         wanted = [int(i) for i in lineup]
@@ -168,23 +159,23 @@ def write_entries(
         if sorted(now) == sorted(wanted):
             continue
         if entry.locked:
-            raise _locked(entry, file)
+            raise _locked(entry, slate, file)
         places = _places(now, wanted)
         row = raw.rows[entry.row - 1]
         for place, driver in places.items():
-            cell = player_cell(slate.players[driver], slate.rules.site)
+            cell = player_cell(slate.players[driver], slate.site)
             if not raw.writable(cell):
                 cell = slate.players[driver].site_id
-            row.replace(_FIRST + place, cell)
+            row.replace(len(slate.site.entry_columns) + place, cell)
     return raw.to_bytes()
 
 
-def _locked(entry: ContestEntry, file: str) -> LockedEntry:
+def _locked(entry: ContestEntry, slate: Slate, file: str) -> LockedEntry:
     return LockedEntry(
         f"entry {entry.entry_id} is locked; its lineup can no longer change.",
         file=file,
         row=entry.row,
-        field="D",
+        field=slate.site.entry_driver,
         remedy="Lineups lock at the race's start. Fill a file exported before.",
     )
 
@@ -210,20 +201,19 @@ def _checked(content: bytes, slate: Slate, file: str) -> RawCsv:
     raw = read_raw(content, file=file)
     top = _top(raw)
     header = [raw.rows[top].value(i).strip() for i in range(len(raw.rows[top].cells))]
-    keys, site = [*map(column_key, header)], slate.rules.site
-    for other, (lead, _, _) in _COLUMNS.items():
-        if other != site and keys[:_FIRST] == [*map(column_key, lead)]:
+    keys, site = [*map(column_key, header)], slate.site
+    for other in SITES.values():
+        lead = [*map(column_key, other.entry_columns.values())]
+        if other is not site and keys[: len(lead)] == lead:
             raise InputError(
-                f"This is an entries file of {_SITES[other]}; slate {slate.slate_id} is of "
-                f"{_SITES[site]}.",
+                f"This is an entries file of {other.name}; slate {slate.slate_id} is of "
+                f"{site.name}.",
                 file=file,
                 row=top + 1,
                 field=header[0],
-                remedy=f"Name the slate of {_SITES[other]}, or use the entries file of "
-                f"{_SITES[site]}.",
+                remedy=f"Name the slate of {other.name}, or use the entries file of {site.name}.",
             )
-    lead, driver, _ = _COLUMNS[site]
-    wanted = [*lead, *[driver] * slate.rules.roster_size]
+    wanted = [*site.entry_columns.values(), *[site.entry_driver] * slate.rules.roster_size]
     if keys[: len(wanted)] != [*map(column_key, wanted)]:
         raise InputError(
             f"the header does not begin with {','.join(wanted)}.",
@@ -261,7 +251,8 @@ def _top(raw: RawCsv) -> int:
 def _check_pool(raw: RawCsv, slate: Slate, file: str, first: int) -> None:
     """Refuses a file whose player pool is another slate's."""
     column = start = None
-    both, alone = map(column_key, _COLUMNS[slate.rules.site][2])
+    id_column = slate.site.pool_columns[1]
+    both, alone = map(column_key, slate.site.pool_columns)
     for number, row in enumerate(raw.rows):
         values = [column_key(row.value(i)) for i in range(first, len(row.cells))]
         if both in values and alone in values:
@@ -271,7 +262,7 @@ def _check_pool(raw: RawCsv, slate: Slate, file: str, first: int) -> None:
         return
     known = {player.site_id for player in slate.everyone}
     pool = [
-        (number, id_cell(raw.rows[number].value(column).strip(), file, number + 1, "ID"))
+        (number, id_cell(raw.rows[number].value(column).strip(), file, number + 1, id_column))
         for number in range(start + 1, len(raw.rows))
         if raw.rows[number].value(column).strip()
     ]
@@ -282,7 +273,7 @@ def _check_pool(raw: RawCsv, slate: Slate, file: str, first: int) -> None:
             f"no driver of it has the ID {strangers[0][1]}.",
             file=file,
             row=strangers[0][0] + 1,
-            field="ID",
+            field=id_column,
             remedy="Use the entries file of the same slate as the salary file.",
         )
 
@@ -290,25 +281,28 @@ def _check_pool(raw: RawCsv, slate: Slate, file: str, first: int) -> None:
 def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[ContestEntry, ...]:
     entries = []
     seen: dict[str, int] = {}
-    lead, driver, _ = _COLUMNS[slate.rules.site]
-    keys = [*map(column_key, lead)]
-    contest, name = keys.index("contestid"), keys.index("contestname")
+    site = slate.site
+    place_of = {part: place for place, part in enumerate(site.entry_columns)}
+    first, id_column = len(place_of), site.entry_columns["entry_id"]
     top = _top(raw) + 1
     for number, row in enumerate(raw.rows[top:], start=top + 1):
-        entry_id = id_cell(row.value(0).strip(), file, number, lead[0])
+        held = {part: row.value(place).strip() for part, place in place_of.items()}
+        entry_id = id_cell(held["entry_id"], file, number, id_column)
         if not entry_id:
             continue
         if not entry_id.isdigit():
-            raise InputError(f"{entry_id!r} is no entry id.", file=file, row=number, field=lead[0])
+            raise InputError(
+                f"{entry_id!r} is no entry id.", file=file, row=number, field=id_column
+            )
         if entry_id in seen:
             raise InputError(
                 f"entry {entry_id} is in row {seen[entry_id]} already.",
                 file=file,
                 row=number,
-                field=lead[0],
+                field=id_column,
             )
         seen[entry_id] = number
-        cells = [row.value(_FIRST + i).strip() for i in range(slate.rules.roster_size)]
+        cells = [row.value(first + i).strip() for i in range(slate.rules.roster_size)]
         filled = [cell for cell in cells if cell]
         lineup = None
         if filled:
@@ -318,21 +312,25 @@ def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[ContestEntry, ...]:
                     f"entry {entry_id} is half filled: {len(filled)} of {len(cells)} drivers.",
                     file=file,
                     row=number,
-                    field=f"{driver} {empty + 1}",
+                    field=f"{site.entry_driver} {empty + 1}",
                 )
             lineup = tuple(
-                player_of_cell(slate, cell, file=file, row=number, field=f"{driver} {place}")
+                player_of_cell(
+                    slate, cell, file=file, row=number, field=f"{site.entry_driver} {place}"
+                )
                 for place, cell in enumerate(cells, start=1)
             )
         entries.append(
             ContestEntry(
                 row=number,
                 entry_id=entry_id,
-                contest_id=id_cell(row.value(contest).strip(), file, number, lead[contest]),
-                contest_name=row.value(name).strip(),
-                entry_fee=row.value(3).strip(),
+                contest_id=id_cell(
+                    held["contest_id"], file, number, site.entry_columns["contest_id"]
+                ),
+                contest_name=held["contest_name"],
+                entry_fee=held["entry_fee"],
                 lineup=lineup,
-                locked=any(split_cell(cell)[1] for cell in filled),
+                locked=any(site.read_cell(cell)[1] for cell in filled),
             )
         )
     return tuple(entries)

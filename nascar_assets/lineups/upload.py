@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,17 +12,14 @@ import numpy.typing as npt
 from nascar_assets.errors import InputError
 from nascar_assets.files import id_cell
 from nascar_assets.lineups.legality import IllegalLineup, check_lineups
+from nascar_assets.rules import Site
 from nascar_assets.slates.slate import Slate, SlatePlayer
 
-MAX_UPLOAD = 500
-"""Lineups that one upload file may hold on DraftKings."""
-
-_IN_BRACKETS = re.compile(r"^(?P<name>.*?)\s*\((?P<id>[^()\s]+)\)(?P<locked>\s*\((?i:LOCKED)\))?$")
 # What a spreadsheet reads as the start of a formula (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
 
 
-def player_cell(player: SlatePlayer, site: str) -> str:
+def player_cell(player: SlatePlayer, site: Site) -> str:
     """A driver as an upload file names him: name and id, or the id alone where that is safer.
 
     A name that a spreadsheet would run as a formula, or that holds control characters or
@@ -35,12 +31,12 @@ def player_cell(player: SlatePlayer, site: str) -> str:
     unsafe = name.startswith(_FORMULA) or not name.isprintable() or name != name.strip()
     if unsafe or not name or "(" in name or ")" in name:
         return player.site_id
-    return f"{player.site_id}:{name}" if site == "fd" else f"{name} ({player.site_id})"
+    return site.cell.format(name=name, id=player.site_id)
 
 
 def upload_header(slate: Slate) -> list[str]:
-    """Column names of an upload file for this contest, alike on both sites."""
-    return ["D"] * slate.rules.roster_size
+    """Column names of an upload file for this contest."""
+    return [slate.site.position] * slate.rules.roster_size
 
 
 def upload_csv(slate: Slate, lineups: npt.ArrayLike | Sequence[Sequence[int]]) -> bytes:
@@ -48,24 +44,25 @@ def upload_csv(slate: Slate, lineups: npt.ArrayLike | Sequence[Sequence[int]]) -
 
     Args:
         slate: The slate.
-        lineups: [n, roster_size] indices into `slate.players`, n from 1 to 500.
+        lineups: [n, roster_size] indices into `slate.players`, at most what the
+            site takes in one file.
 
     Raises:
         IllegalLineup: If a lineup breaks the contest's rules.
         InputError: If there are no lineups or more than one file takes.
     """
     rows = np.asarray(lineups)
-    if rows.ndim != 2 or not 1 <= rows.shape[0] <= MAX_UPLOAD:
+    limit = slate.site.max_upload
+    if rows.ndim != 2 or not 1 <= rows.shape[0] <= limit:
         raise InputError(
             f"{rows.shape[0] if rows.ndim == 2 else 'no table of'} lineups to upload; "
-            f"a file takes 1 to {MAX_UPLOAD}."
+            f"a file takes 1 to {limit}."
         )
     check_lineups(slate, rows)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(upload_header(slate))
-    site = slate.rules.site
-    writer.writerows([player_cell(slate.players[i], site) for i in row] for row in rows)
+    writer.writerows([player_cell(slate.players[i], slate.site) for i in row] for row in rows)
     return out.getvalue().encode("utf-8")
 
 
@@ -88,7 +85,7 @@ def read_upload(slate: Slate, content: bytes, *, file: str = "upload.csv") -> np
             raise InputError(f"{len(row)} cells where {len(header)} belong.", file=file, row=number)
         lineups.append(
             [
-                player_of_cell(slate, cell, file=file, row=number, field=f"D {place}")
+                player_of_cell(slate, cell, file=file, row=number, field=f"{header[0]} {place}")
                 for place, cell in enumerate(row, start=1)
             ]
         )
@@ -99,22 +96,13 @@ def read_upload(slate: Slate, content: bytes, *, file: str = "upload.csv") -> np
     return np.array(lineups, np.int32).reshape(-1, len(header))
 
 
-def split_cell(cell: str) -> tuple[str, bool]:
-    """The id that a cell names, and whether the cell is marked as locked."""
-    text = cell.strip()
-    match = _IN_BRACKETS.match(text)
-    if match:
-        return match["id"], match["locked"] is not None
-    return text.split(":", 1)[0], False
-
-
 def player_of_cell(slate: Slate, cell: str, *, file: str, row: int, field: str) -> int:
     """Index into `slate.everyone` of the driver that a cell names by id.
 
     Raises:
         InputError: If the cell names no player of the slate.
     """
-    site_id = id_cell(split_cell(cell)[0], file, row, field)
+    site_id = id_cell(slate.site.read_cell(cell)[0], file, row, field)
     for index, player in enumerate(slate.everyone):
         if player.site_id == site_id:
             return index
@@ -123,5 +111,6 @@ def player_of_cell(slate: Slate, cell: str, *, file: str, row: int, field: str) 
         file=file,
         row=row,
         field=field,
-        remedy="Use 'Name (ID)' or the ID, with the IDs of this slate's salary file.",
+        remedy=f"Use {slate.site.cell.format(name='Name', id='ID')!r} or the ID, with the IDs of "
+        "this slate's salary file.",
     )

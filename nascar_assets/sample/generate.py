@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nascar_assets.rules import rule_set, score
+from nascar_assets.rules import SITES, rule_set, score
 from nascar_assets.sample import feed_files
 from nascar_assets.sample.feed_files import Json, Outcome, Race
 from nascar_assets.sample.practice import lap_averages
 from nascar_assets.sample.race import run_race
-from nascar_assets.sample.salaries import draftkings_file, fanduel_file
+from nascar_assets.sample.salaries import LAYOUTS, salary_file
 from nascar_assets.sample.statistics import race_statistics
 from nascar_assets.sample.world import (
     CALENDAR,
@@ -33,6 +33,8 @@ from nascar_assets.sample.world import (
 SEASONS: tuple[int, ...] = (2024, 2025, 2026)
 """The last of them is about to begin."""
 
+_SITE = "dk"  # whose slate the demo runs
+_SLATE_FILE = "{}_{}Cup.csv"
 _FIRST_RACE_ID = 9001
 _BREAK_AFTER = 10  # races before the summer exhibition
 _LAP_FILES = frozenset({(2025, i) for i in (1, 2, 3, 5, 9, 10, 11, 13)})  # two of each type
@@ -50,7 +52,7 @@ class Sample:
         salaries: Salary file name to bytes.
         readme: Says what this is, and that it is invented.
         as_of: A moment after the next race's qualifying and before its start (UTC).
-        slate_file: Key in `salaries` of the DraftKings file.
+        slate_file: Key in `salaries` of the file that the demo runs.
         race_id: The next race's id in the feed, as text.
     """
 
@@ -74,7 +76,7 @@ def generate_sample(seed: int = 1) -> Sample:
     world = np.random.default_rng([seed, 0])
     seasons = build_seasons(world, SEASONS)
     files: dict[str, bytes] = {}
-    points: dict[str, dict[int, list[float]]] = {"dk-classic": {}, "fd-classic": {}}
+    points: dict[str, dict[int, list[float]]] = {site: {} for site in LAYOUTS}
     for season in seasons[:-1]:
         files |= _finished_season(season, seed, points)
     last = seasons[-1]
@@ -274,8 +276,8 @@ def _practice(
 def _add_points(race: Race, outcome: Outcome, points: dict[str, dict[int, list[float]]]) -> None:
     finish = np.empty(len(race.cars), np.int64)
     finish[outcome.official] = np.arange(1, len(race.cars) + 1)
-    for contest, by_driver in points.items():
-        rules = rule_set(contest, race.begins.date())
+    for site, by_driver in points.items():
+        rules = rule_set(SITES[site].contest, race.begins.date())
         units = score(
             rules,
             start=race.start,
@@ -294,7 +296,7 @@ def _salary_files(
     points: dict[str, dict[int, list[float]]],
     rng: np.random.Generator,
 ) -> tuple[dict[str, bytes], str]:
-    """Both sites' files; they list a driver who has withdrawn, as real ones do."""
+    """Every site's file; they list a driver who has withdrawn, as real ones do."""
     entered = {car.driver for car in race.cars}
     withdrawn = next(car.driver for car in season.cars if car.driver not in entered)
     drivers = [*(car.driver for car in race.cars), withdrawn]
@@ -304,18 +306,19 @@ def _salary_files(
     day = race.begins.date().isoformat()
     recent = len(CALENDAR)
     averages = {
-        contest: {
+        site: {
             driver: round(float(np.mean(earned[-recent:])), 2)
             for driver, earned in by_driver.items()
         }
-        for contest, by_driver in points.items()
+        for site, by_driver in points.items()
     }
-    played = {driver: len(earned[-recent:]) for driver, earned in points["fd-classic"].items()}
-    slate_file = f"{day}_DKCup.csv"
+    played = {driver: len(earned[-recent:]) for driver, earned in points[_SITE].items()}
     return {
-        slate_file: draftkings_file(drivers, value, race.name, averages["dk-classic"]),
-        f"{day}_FDCup.csv": fanduel_file(drivers, value, race.name, averages["fd-classic"], played),
-    }, slate_file
+        _SLATE_FILE.format(day, site.upper()): salary_file(
+            site, drivers, value, race.name, averages[site], played
+        )
+        for site in LAYOUTS
+    }, _SLATE_FILE.format(day, _SITE.upper())
 
 
 def _readme(seed: int, race: Race, slate_file: str, races: int) -> str:
@@ -329,7 +332,7 @@ real feed.
 - `feed/` has the paths and keys of the public NASCAR feed: {races} finished points races of
   {SEASONS[0]} and {SEASONS[1]}, two exhibitions a season, lap by lap files of {len(_LAP_FILES)}
   races, and the first race of {SEASONS[2]}, the {race.name}, up to its qualifying.
-- `salaries/` has that race's salary files for two sites. `{slate_file}` is the DraftKings one.
+- `salaries/` has that race's salary file of each site. `{slate_file}` is {SITES[_SITE].name}'s.
 
 Some quirks of real files are in it on purpose: speeds as text, 999 for averages that were not
 run, marks on names, a race moved by rain, a qualifying rained out, a disqualification, laps of

@@ -1,4 +1,4 @@
-"""Salary files of the sample's next race, as DraftKings and FanDuel export them."""
+"""Salary files of the sample's next race, as the contest sites export them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,56 @@ import csv
 import io
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from nascar_assets.rules import SITES
 from nascar_assets.sample.world import DRIVERS
 
-DRAFTKINGS_HEADER = (
-    "Position,Name + ID,Name,ID,Roster Position,Salary,Game Info,TeamAbbrev,AvgPointsPerGame"
-)
-FANDUEL_HEADER = (
-    "Id,Position,First Name,Nickname,Last Name,FPPG,Played,Salary,Game,Team,Opponent,"
-    "Injury Indicator,Injury Details,Tier"
-)
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a site exports salaries.
+
+    Attributes:
+        header: All columns, in order.
+        lowest: Dollars of the cheapest driver.
+        highest: Of the dearest.
+        id_prefix: What the site puts before a driver's number in his id.
+        same: Columns that hold the same in each row; what nothing says stays empty.
+        played: Column of the races that the average is of, where there is one.
+    """
+
+    header: str
+    lowest: int
+    highest: int
+    id_prefix: str = ""
+    same: Mapping[str, str] = field(default_factory=dict)
+    played: str | None = None
+
+
+LAYOUTS: Mapping[str, Layout] = {
+    "dk": Layout(
+        "Position,Name + ID,Name,ID,Roster Position,Salary,Game Info,TeamAbbrev,AvgPointsPerGame",
+        lowest=4_500,
+        highest=11_300,
+        same={"Position": "D", "Roster Position": "D", "TeamAbbrev": "Nasca"},
+    ),
+    "fd": Layout(
+        "Id,Position,First Name,Nickname,Last Name,FPPG,Played,Salary,Game,Team,Opponent,"
+        "Injury Indicator,Injury Details,Tier",
+        lowest=2_000,
+        highest=14_000,
+        id_prefix="99001-",
+        same={"Position": "D"},
+        played="Played",
+    ),
+}
+"""By the key of the site: those that the sample has a file of."""
 
 _FIRST_SITE_ID = 99_100_001
-_FANDUEL_SLATE = 99_001
 
 
 def site_spelling(name: str) -> str:
@@ -49,63 +83,46 @@ def salaries(value: npt.NDArray[np.float64], lowest: int, highest: int) -> list[
     return [int(100 * round(dollars / 100)) for dollars in lowest + (highest - lowest) * share**1.4]
 
 
-def draftkings_file(
-    drivers: Sequence[int],
-    value: npt.NDArray[np.float64],
-    race_name: str,
-    averages: Mapping[int, float],
-) -> bytes:
-    """A DraftKings export.
-
-    Args:
-        drivers: Indices into `DRIVERS`.
-        value: What each is thought to be worth, [N].
-        race_name: The race's name, all that `Game Info` holds.
-        averages: Average contest points by driver; 0 where none.
-    """
-    dollars = salaries(value, 4_500, 11_300)
-    rows = []
-    for place, index in enumerate(np.argsort(-value, kind="stable")):
-        name = site_spelling(DRIVERS[drivers[index]])
-        site_id = _FIRST_SITE_ID + place
-        average = f"{averages.get(drivers[index], 0.0):g}"
-        label = f"{name} ({site_id})"
-        rows.append(["D", label, name, site_id, "D", dollars[index], race_name, "Nasca", average])
-    return _csv(DRAFTKINGS_HEADER, rows)
-
-
-def fanduel_file(
+def salary_file(
+    site: str,
     drivers: Sequence[int],
     value: npt.NDArray[np.float64],
     race_name: str,
     averages: Mapping[int, float],
     played: Mapping[int, int],
 ) -> bytes:
-    """A FanDuel players list.
+    """A site's salary file, the dearest driver first.
 
     Args:
+        site: The site's key.
         drivers: Indices into `DRIVERS`.
         value: What each is thought to be worth, [N].
         race_name: The race's name.
         averages: Average contest points by driver; 0 where none.
         played: Races by driver.
     """
-    dollars = salaries(value, 2_000, 14_000)
-    rows = []
+    layout, columns = LAYOUTS[site], SITES[site].salary_columns
+    header = layout.header.split(",")
+    dollars = salaries(value, layout.lowest, layout.highest)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
     for place, index in enumerate(np.argsort(-value, kind="stable")):
         driver = drivers[index]
         name = site_spelling(DRIVERS[driver])
         first, _, last = name.partition(" ")
-        site_id = f"{_FANDUEL_SLATE}-{_FIRST_SITE_ID + place}"
-        fppg, races = f"{averages.get(driver, 0.0):g}", played.get(driver, 0)
-        known = [site_id, "D", first, name, last, fppg, races, dollars[index], race_name]
-        rows.append([*known, "", "", "", "", ""])
-    return _csv(FANDUEL_HEADER, rows)
-
-
-def _csv(header: str, rows: list[list[str | int]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header.split(","))
-    writer.writerows(rows)
+        site_id = f"{layout.id_prefix}{_FIRST_SITE_ID + place}"
+        held = {
+            "id": site_id,
+            "name": name,
+            "name_id": f"{name} ({site_id})",
+            "first": first,
+            "last": last,
+            "salary": str(dollars[index]),
+            "race": race_name,
+            "average": f"{averages.get(driver, 0.0):g}",
+        }
+        row = {columns[part]: cell for part, cell in held.items() if part in columns}
+        row |= {**layout.same, layout.played or "": str(played.get(driver, 0))}
+        writer.writerow(row.get(column, "") for column in header)
     return text.getvalue().encode()

@@ -17,7 +17,7 @@ from nascar_assets.constraints import (
 )
 from nascar_assets.errors import InputError
 from nascar_assets.feed.names import DriverDirectory
-from nascar_assets.rules import RuleSet, rule_set
+from nascar_assets.rules import DEFAULT_CONTEST, RuleSet, rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.scenarios import (
     STARTING_VALUES,
@@ -41,7 +41,6 @@ UNKNOWN_RACE_LAPS = 200
 """Laps of a race of which nothing is known."""
 UNRATED_SD = 0.5
 """Uncertainty of a car that no rating is known for, as in the slates' own runs."""
-UNKNOWN_CONTEST = "dk-classic"
 STAGE_SHARES = (0.25, 0.5)
 """Where the first two stages of a race of which nothing is known end, as shares of its laps."""
 
@@ -321,7 +320,7 @@ def _of_new_slate(
         )
     track = resolve_track(request.scenario_config.track_id, tracks)
     laps = parameters.race_length or UNKNOWN_RACE_LAPS
-    rules: RuleSet = rule_set(UNKNOWN_CONTEST, race_day(now))
+    rules: RuleSet = rule_set(DEFAULT_CONTEST, race_day(now))
     ids = [driver.driver_id for driver in request.drivers]
     entries = [
         Entry(driver_id=driver.driver_id, name=driver.name or driver.driver_id)

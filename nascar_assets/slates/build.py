@@ -11,14 +11,12 @@ import polars as pl
 from nascar_assets.errors import InputError
 from nascar_assets.feed.grid import known_grid
 from nascar_assets.feed.names import DriverDirectory, Resolution
-from nascar_assets.rules import RuleSet
+from nascar_assets.rules import RuleSet, site_of
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.slates.salaries import SalaryFile, SalaryRow
 from nascar_assets.slates.slate import Slate, SlatePlayer
 
 _EXACT = "exact"
-
-_NAME_FIELD = {"dk": "Name", "fd": "Nickname"}
 
 
 def slate_key(
@@ -90,9 +88,10 @@ def build_slate(
         InputError: If the file is of another site than the contest, or the players left allow no
             legal lineup.
     """
-    if salaries.site != rules.site:
+    columns = salaries.site.salary_columns
+    if salaries.site is not site_of(rules.key):
         raise InputError(
-            f"The file is from {salaries.site} and the contest {rules.key} is not.",
+            f"The file is from {salaries.site.name} and the contest {rules.key} is not.",
             file=salaries.filename,
             remedy="Name a contest of the file's site.",
         )
@@ -109,7 +108,7 @@ def build_slate(
     )
 
     def who(row: SalaryRow) -> str:
-        return f"{row.name} ({salaries.filename}, row {row.row}, {_NAME_FIELD[salaries.site]})"
+        return f"{row.name} ({salaries.filename}, row {row.row}, {columns['name']})"
 
     teams_before = {player.site_id: player.team for player in earlier}
 
@@ -152,7 +151,7 @@ def build_slate(
         player(row, driver_id)
         for driver_id, (row, _) in sorted(resolved.items(), key=lambda item: item[1][0].row)
     )
-    _check_lineup_exists(players, rules, salaries.filename)
+    _check_lineup_exists(players, rules, salaries)
     if local is not None:
         notices_of = {player.driver_id for player in absent}
         notices += _not_priced(local, {*resolved, *unqualified, *notices_of})
@@ -234,12 +233,15 @@ def _not_priced(local: DriverDirectory, priced: Any) -> list[str]:
     ]
 
 
-def _check_lineup_exists(players: tuple[SlatePlayer, ...], rules: RuleSet, file: str) -> None:
+def _check_lineup_exists(
+    players: tuple[SlatePlayer, ...], rules: RuleSet, salaries: SalaryFile
+) -> None:
+    columns = salaries.site.salary_columns
     if len(players) < rules.roster_size:
         raise InputError(
             f"{len(players)} drivers can be picked and a lineup has {rules.roster_size}.",
-            file=file,
-            field="Name",
+            file=salaries.filename,
+            field=columns["name"],
             remedy="See the notices for drivers that were left out; the file must be of this race.",
         )
     lower = sum(sorted(player.salary for player in players)[: rules.roster_size])
@@ -247,7 +249,7 @@ def _check_lineup_exists(players: tuple[SlatePlayer, ...], rules: RuleSet, file:
         raise InputError(
             f"The {rules.roster_size} cheapest drivers cost ${lower:,}, above the cap of "
             f"${rules.salary_cap:,}: no legal lineup exists.",
-            file=file,
-            field="Salary",
+            file=salaries.filename,
+            field=columns["salary"],
             remedy="Check the salaries, and that the file is of the contest type that it seems.",
         )

@@ -100,7 +100,7 @@ def find_race(
         raise InputError(
             "The file does not name its race.",
             file=salaries.filename,
-            field="Game Info" if salaries.site == "dk" else "Game",
+            field=salaries.site.salary_columns.get("race"),
             remedy=_choose(hinted, now),
         )
     except InputError as error:
@@ -211,7 +211,7 @@ def _by_name(
         raise InputError(
             f"No race {_when(salaries)} is called {salaries.race_name!r} or much like it.",
             file=salaries.filename,
-            field="Game Info",
+            field=salaries.site.salary_columns.get("race"),
             remedy=_choose(
                 _nearest(salaries.race_name, hinted if not hinted.is_empty() else schedule), now
             ),
@@ -229,7 +229,7 @@ def _by_name(
     raise InputError(
         f"More than one race {_when(salaries)} fits {salaries.race_name!r}.",
         file=salaries.filename,
-        field="Game Info",
+        field=salaries.site.salary_columns.get("race"),
         remedy=_choose(pl.DataFrame(rivals, schema=schedule.schema, orient="row"), now),
     )
 

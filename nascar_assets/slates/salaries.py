@@ -1,4 +1,4 @@
-"""Salary files of DraftKings and FanDuel, read strictly: errors name row and field."""
+"""Salary files of every contest site, read strictly: errors name row and field."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from nascar_assets.files import (
     read_rows,
     read_text,
 )
-from nascar_assets.slates.slate import marked_out
+from nascar_assets.rules import SITES, Site
+from nascar_assets.rules.sites import STATUS_COLUMNS
 
 _SERIES_WORDS: tuple[tuple[str, str], ...] = (
     (r"cup|ncs", "cup"),
@@ -67,7 +68,7 @@ class SalaryFile:
     """A contest's salaries.
 
     Attributes:
-        site: `dk` or `fd`.
+        site: The contest site.
         filename: Name of the file, without folders.
         sha256: Hash of the file's bytes.
         rows: The drivers, in the file's order.
@@ -79,7 +80,7 @@ class SalaryFile:
         notices: What the file lacks, and what follows from it.
     """
 
-    site: str
+    site: Site
     filename: str
     sha256: str
     rows: tuple[SalaryRow, ...]
@@ -97,10 +98,11 @@ class SalaryFile:
 
 
 def read_salaries(data: bytes, filename: str) -> SalaryFile:
-    """Reads a salary export of DraftKings (older and later forms) or FanDuel.
+    """Reads a salary export of any site in `SITES`, older and later forms.
 
     The table may begin in any row and column, as in the sites' upload templates and entries files.
-    Without `ID` the ids of `Name + ID` are taken; where the file has neither, drivers go by name.
+    Without a column of ids those of one of names and ids are taken; where the file has neither,
+    drivers go by name.
 
     Args:
         data: The file's bytes, in an archive or not; see `files.read_text`.
@@ -115,12 +117,11 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
     path = filename.replace("\\", "/")
     name = path.rsplit("/", 1)[-1]
     given = read_text(data, name)
-    columns, lines = _header(given)
-    site, end = ("fd" if "fppg" in columns or "nickname" in columns else "dk"), columns.pop("")
-    if marks := [columns[key] for key in _STATUS_KEYS if key in columns]:
-        columns |= dict.fromkeys(_STATUS_KEYS, marks[0])
+    site, columns, end, lines = _header(given)
     field = {
-        part: column for part, column in _COLUMNS[site].items() if column_key(column) in columns
+        part: column
+        for part, column in site.salary_columns.items()
+        if column_key(column) in columns
     }
     first, last = min(columns.values()), max(columns.values())
     named = {place: column for column, place in columns.items()}
@@ -147,7 +148,7 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
                 remedy="Export the file again; the copy at hand is not whole.",
             )
         fields = {part: cells[columns[column_key(column)]] for part, column in field.items()}
-        row = _row(fields, field, name, line, given.decimal_comma)
+        row = _row(site, fields, field, name, line, given.decimal_comma)
         if row.site_id in seen:
             raise InputError(
                 f"The ID {row.site_id} is already on row {seen[row.site_id]}.",
@@ -198,81 +199,67 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
     )
 
 
-_COLUMNS: dict[str, dict[str, str]] = {
-    "dk": {
-        "id": "ID",
-        "name_id": "Name + ID",
-        "name": "Name",
-        "salary": "Salary",
-        "average": "AvgPointsPerGame",
-        "status": "Status",
-        "race": "Game Info",
-    },
-    "fd": {
-        "id": "Id",
-        "name": "Nickname",
-        "first": "First Name",
-        "last": "Last Name",
-        "salary": "Salary",
-        "average": "FPPG",
-        "status": "Injury Indicator",
-        "race": "Game",
-    },
-}
-_STATUS_KEYS = ("status", "injuryindicator", "injurystatus")
-_OTHER_COLUMNS = (
-    *("position", "rosterposition", "teamabbrev", "starting", "raced", "played"),
-    *_STATUS_KEYS,
-)
-_HEADERS = (("Name", "Salary"), ("Name + ID", "Salary"), ("Id", "Nickname", "Salary"),
-            ("Id", "First Name", "Last Name", "Salary"))  # fmt: skip
 _NO_IDS = (
     "{} has no column of ids (an older form of the site): upload and entries files can hold names "
     "alone, which the site does not take. Download the salaries again for lineups to enter."
 )
 
 
-def _header(given: GivenText) -> tuple[dict[str, int], Iterator[tuple[int, list[str]]]]:
-    """Places of the columns by key, the row's width under the empty key, and the rows after it."""
+def _header(given: GivenText) -> tuple[Site, dict[str, int], int, Iterator[tuple[int, list[str]]]]:
+    """The site, places of its columns by key, the header's width, and the rows after it."""
     rows = read_rows(given)
     opened = next(rows, (1, [""]))
-    found = find_header(chain([opened], rows), *(map(column_key, names) for names in _HEADERS))
+    headers = [names for site in SITES.values() for names in site.headers]
+    found = find_header(chain([opened], rows), *(map(column_key, names) for names in headers))
     if found is None:
         present = {column_key(cell) for cell in opened[1]}
-        lacking = [
-            [name for name in names if column_key(name) not in present] for names in _HEADERS
-        ]
-        lower = min(lacking, key=len)
+        lacking = [[name for name in names if column_key(name) not in present] for names in headers]
+        nearest = min(lacking, key=len)
+        expected = (
+            f"{site.name}'s {', '.join(site.salary_columns.values())}" for site in SITES.values()
+        )
         raise InputError(
-            "This is no salary file: no row is a header with " + ", ".join(lower) + ".",
+            "This is no salary file: no row is a header with " + ", ".join(nearest) + ".",
             file=given.file,
             row=opened[0],
-            field=lower[0],
-            remedy="Expected are columns such as DraftKings' Name + ID, Name, ID, Salary, Game "
-            "Info or FanDuel's Id, Nickname, Salary, Game.",
+            field=nearest[0],
+            remedy=f"Expected are columns such as {' or '.join(expected)}.",
         )
     line, places, width, doubled = found
-    known = {column_key(column) for names in _COLUMNS.values() for column in names.values()}
-    columns = {key: at for key, at in places.items() if key in known or key in _OTHER_COLUMNS}
-    for key in columns:
-        if key in known and key in doubled:
+    # Of the sites that such a header may be of: that of the most columns.
+    site = max(
+        (
+            site
+            for site in SITES.values()
+            if any(places.keys() >= {*map(column_key, names)} for names in site.headers)
+        ),
+        key=lambda site: len(places.keys() & {*map(column_key, site.salary_columns.values())}),
+    )
+    known = {column_key(column): column for column in site.salary_columns.values()}
+    for key in known:
+        if key in doubled:
             raise InputError(
                 "The column occurs twice.",
                 file=given.file,
                 row=line,
-                field=next(
-                    name
-                    for names in _COLUMNS.values()
-                    for name in names.values()
-                    if column_key(name) == key
-                ),
+                field=known[key],
                 remedy="Take one of the two columns out.",
             )
-    return columns | {"": width}, rows
+    known |= {column_key(column): column for column in (*site.other_columns, *STATUS_COLUMNS)}
+    columns = {key: at for key, at in places.items() if key in known}
+    status = [columns[key] for key in map(column_key, STATUS_COLUMNS) if key in columns]
+    if status and "status" in site.salary_columns:
+        columns[column_key(site.salary_columns["status"])] = status[0]
+    return site, columns, width, rows
 
 
 def _row(
-    fields: dict[str, str], field: dict[str, str], file: str, line: int, decimal_comma: bool
+    site: Site,
+    fields: dict[str, str],
+    field: dict[str, str],
+    file: str,
+    line: int,
+    decimal_comma: bool,
 ) -> SalaryRow:
     both = fields.get("name_id", "")
     bracket = _IN_BRACKETS.search(both)
@@ -281,22 +268,23 @@ def _row(
         or f"{fields.get('first', '')} {fields.get('last', '')}".strip()
         or (both[: bracket.start()].strip() if bracket and "name" not in field else "")
     )
+    name_field = field.get("name", field.get("name_id", field.get("first")))
+    id_field = field.get("id", field.get("name_id", name_field)) or ""
     site_id = fields.get("id", "")
     if bracket and ("id" not in field or lost_digits(site_id)):
         site_id = bracket[1]
-    site_id = id_cell(site_id, file, line, field.get("id", "Name + ID"))
+    site_id = id_cell(site_id, file, line, id_field)
     if "id" not in field and "name_id" not in field:
         if name and not _NAME_WITHOUT_ID.fullmatch(name):
             raise InputError(
                 f"{name!r} cannot stand for a driver without an id.",
                 file=file,
                 row=line,
-                field=field["name"],
+                field=name_field,
                 remedy="Download the salaries with their ids.",
             )
         site_id = name
-    name_field = field.get("name", field.get("name_id", "First Name"))
-    for value, column in ((name, name_field), (site_id, field.get("id", name_field))):
+    for value, column in ((name, name_field), (site_id, id_field)):
         if not value:
             raise InputError("The field is empty.", file=file, row=line, field=column, remedy=AGAIN)
     if site_id != name and not _ID.fullmatch(site_id):  # it goes into files for the site as it is
@@ -304,7 +292,7 @@ def _row(
             f"{site_id!r} is no id: letters, digits and hyphens were expected.",
             file=file,
             row=line,
-            field=field.get("id", "Name + ID"),
+            field=id_field,
             remedy=AGAIN,
         )
     status = fields.get("status", "").upper() or None
@@ -312,21 +300,21 @@ def _row(
         row=line,
         site_id=site_id,
         name=name,
-        salary=_salary(fields["salary"], file, line, decimal_comma),
+        salary=_salary(fields["salary"], file, line, field["salary"], decimal_comma),
         average_points=_average(fields.get("average", ""), file, line, field, decimal_comma),
         status=status,
-        out=marked_out(status),
+        out=status in site.out,
     )
 
 
-def _salary(text: str, file: str, row: int, decimal_comma: bool) -> int:
+def _salary(text: str, file: str, row: int, field: str, decimal_comma: bool) -> int:
     value = number_cell(text, decimal_comma=decimal_comma, whole=True)
     if value is None or value != int(value) or not 0 < value <= _HIGHEST_SALARY:
         raise InputError(
             f"A salary in whole dollars was expected, not {text!r}.",
             file=file,
             row=row,
-            field="Salary",
+            field=field,
             remedy=f"Correct it, or take the row out. {AGAIN}",
         )
     return int(value)

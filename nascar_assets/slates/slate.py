@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from nascar_assets.rules import RuleSet
-
-NOT_RACING = frozenset(
-    {"OUT", "O", "IR", "WD", "WITHDRAWN", "SUSP", "SUSPENDED", "INACTIVE"}
-    | {"SCR", "SCRATCH", "SCRATCHED", "DNS", "DNQ"}
-)
-"""Marks in a salary file's status column that say a driver will not race."""
+from nascar_assets.rules import RuleSet, Site, site_of
+from nascar_assets.rules.sites import NOT_RACING
 
 
 def marked_out(status: str | None) -> bool:
-    """Whether a status in a salary file says that its driver will not race."""
+    """Whether a status in any site's salary file says that its driver will not race."""
     return (status or "").strip().upper() in NOT_RACING
 
 
@@ -26,7 +21,7 @@ class SlatePlayer:
     Attributes:
         driver_id: The feed's id; `new:{site id}` for a driver whom no feed knows.
         name: The name as the salary file spells it.
-        site_id: The site's own id of this driver in this slate (the DraftKings ID).
+        site_id: The site's own id of this driver in this slate.
         salary: Dollars.
         team: Team by the entry list, where known.
         average_points: The site's own average, where given.
@@ -84,6 +79,11 @@ class Slate:
     source_hash: str
     notices: tuple[str, ...] = ()
     absent: tuple[SlatePlayer, ...] = ()
+
+    @property
+    def site(self) -> Site:
+        """The contest's site."""
+        return site_of(self.rules.key)
 
     @property
     def everyone(self) -> tuple[SlatePlayer, ...]:

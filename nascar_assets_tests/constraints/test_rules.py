@@ -34,7 +34,7 @@ from nascar_assets.constraints.rules_request import (
     SalariesKnown,
     SlateOpen,
 )
-from nascar_assets.slates.slate import NOT_RACING
+from nascar_assets.rules.sites import NOT_RACING
 from nascar_assets_tests.constraints.made_up import (
     LOCK,
     RACE,

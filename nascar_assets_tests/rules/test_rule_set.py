@@ -87,11 +87,6 @@ def test_the_dates_of_a_contest_neither_overlap_nor_leave_a_gap():
         assert spans[-1][1] is None
 
 
-def test_site_and_contest_are_read_off_the_key():
-    rules = rule_set("fd-classic", TODAY)
-    assert (rules.site, rules.contest) == ("fd", "classic")
-
-
 def test_an_unknown_contest_and_a_date_before_all_rules_are_refused():
     with pytest.raises(InputError, match="dk-classic"):
         rule_set("dk-tiers", TODAY)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nascar_assets.sample import Sample, generate_sample
-from nascar_assets.sample.salaries import DRAFTKINGS_HEADER
+from nascar_assets.sample.salaries import LAYOUTS
 
 # Keys of the public feed, as it sends them, with the types seen in it.
 NUMBER = frozenset({"int", "float"})
@@ -126,7 +126,7 @@ def test_every_object_has_exactly_the_feeds_keys_and_types(sample):
 
 def test_salary_file_has_draftkings_columns():
     # The layout of DraftKings' own export.
-    assert DRAFTKINGS_HEADER == (
+    assert LAYOUTS["dk"].header == (
         "Position,Name + ID,Name,ID,Roster Position,Salary,Game Info,TeamAbbrev,AvgPointsPerGame"
     )
 

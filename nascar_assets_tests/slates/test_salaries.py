@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from nascar_assets.errors import InputError
+from nascar_assets.rules.sites import NOT_RACING
 from nascar_assets.slates.salaries import read_salaries
-from nascar_assets.slates.slate import NOT_RACING
 from nascar_assets_tests.feed.real_feed import real_data
 from nascar_assets_tests.slates.salary_files import DK_HEADER, FD_HEADER, dk_file, dk_line, eight
 
@@ -23,7 +23,7 @@ def refused(data: bytes, filename: str = "DKSalaries.csv") -> InputError:
 
 def test_a_draftkings_file_is_read():
     found = read_salaries(dk_file(eight()), "folder/2026-03-14_x_DKCup.csv")
-    assert found.site == "dk"
+    assert found.site.key == "dk"
     assert found.filename == "2026-03-14_x_DKCup.csv"
     assert found.race_name == "Fictional 150"
     assert (found.date, found.series, found.season) == (date(2026, 3, 14), "cup", 2026)
@@ -55,7 +55,7 @@ def test_a_fanduel_file_is_read():
     ]
     data = "\r\n".join([FD_HEADER.replace(",,,Roster", ",A,B,Roster"), *lines]).encode()
     found = read_salaries(data, "FanDuel-NASCAR-2026-03-15-CUP.csv")
-    assert (found.site, found.race_name, found.series) == ("fd", "Fictional 150", "cup")
+    assert (found.site.key, found.race_name, found.series) == ("fd", "Fictional 150", "cup")
     assert [row.salary for row in found.rows] == [9500, 8000]
     assert [row.average_points for row in found.rows] == [30.2, None]
     assert [row.out for row in found.rows] == [False, True]

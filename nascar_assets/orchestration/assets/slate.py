@@ -126,15 +126,13 @@ def withdraw_upload(root: DataRoot, built: Slate) -> list[str]:
 
     At once: it stays withdrawn where the run does not come to its end.
     """
-    from nascar_assets.lineups.upload import split_cell
-
     root = at_once(root)
     data = root.read(upload_path(built.slate_id))
     if data is None:
         return []
     rows = csv.reader(io.StringIO(data.decode("utf-8-sig")))
     racing_ids = {player.site_id for player in built.players}
-    held = {split_cell(cell)[0] for row in list(rows)[1:] for cell in row} - racing_ids
+    held = {built.site.read_cell(cell)[0] for row in list(rows)[1:] for cell in row} - racing_ids
     if held:
         said = "\n".join(f"{player.absence}." for player in built.absent)
         root.write(absent_path(built.slate_id), said.encode())

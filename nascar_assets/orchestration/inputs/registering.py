@@ -65,7 +65,7 @@ def place_slate(
         raise RaceNotFound(
             error.message, file=error.file, row=error.row, field=error.field, remedy=error.remedy
         ) from error
-    contest = f"{read.site}-classic"
+    contest = read.site.contest
     rules = rule_set(contest, race_day(found["start_time"]))
     as_of = min(now, found["start_time"])
     entries = known_entries(root, found["race_key"], as_of)
@@ -102,8 +102,8 @@ def _refuse_loss_of_ids(root: DataRoot, there: Registration, file: str) -> None:
             f"The file has no column of ids, and {there.slate_id} has a file with them "
             f"({before.filename}): without ids no lineups can be entered, and that file stays.",
             file=file,
-            field="ID",
-            remedy="Download the salaries again, with ids (columns Name + ID and ID).",
+            field=before.site.salary_columns["id"],
+            remedy="Download the salaries again, with ids.",
         )
 
 
