@@ -252,11 +252,11 @@ def _only_from(context: typer.Context) -> None:
 
 def _objective_line(portfolio: dict[str, Any]) -> str:
     """What the portfolio is worth, in the objective's own unit."""
-    from nascar_assets.reports.formatting import OBJECTIVES, worth
+    from nascar_assets.lineups.objectives import OBJECTIVES
 
-    objective = portfolio["objective"]
-    found = worth(objective, portfolio["value"], portfolio["standard_error"])
-    return f"{objective}, {OBJECTIVES[objective]}: {found} on held-back scenarios"
+    objective = OBJECTIVES[portfolio["objective"]]
+    found = objective.text(portfolio["value"], portfolio["standard_error"])
+    return f"{portfolio['objective']}, {objective.words}: {found} on held-back scenarios"
 
 
 def _show_seconds(out: Output, stages: list[dict[str, Any]], total: float) -> None:

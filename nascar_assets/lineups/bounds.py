@@ -90,10 +90,7 @@ def reduced_worth(
     own: Ints | None = None,
 ) -> Ints:
     """r(x) of every lineup, exactly; where `own` is given, with that for its worth by itself."""
-    if objective.kind == "best":
-        worth = objective.excess(masks, prices.scenario)
-    else:
-        worth = objective.own(masks) if own is None else own
+    worth = objective.above(masks, prices.scenario, own)
     worth = worth - feature_cost(features, prices.feature, masks)
     if prices.subset.shape[0]:
         places = np.array(

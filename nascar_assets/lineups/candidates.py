@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.lineups import space_kernel
-from nascar_assets.lineups.objectives import Objective
+from nascar_assets.lineups.objectives import top
 from nascar_assets.lineups.problem import CountRule, Problem, SumRule, rule_arrays
 
 Ints = npt.NDArray[np.int64]
@@ -73,17 +73,6 @@ def legal_space(
     return masks
 
 
-def top(scores: Ints, count: int) -> npt.NDArray[np.int64]:
-    """Indices of the largest scores; equal ones by position, so that there is one answer."""
-    if count >= scores.shape[0]:
-        return np.argsort(-scores, kind="stable")
-    threshold = np.partition(scores, scores.shape[0] - count)[scores.shape[0] - count]
-    above = np.flatnonzero(scores > threshold)
-    level = np.flatnonzero(scores == threshold)[: count - above.shape[0]]
-    chosen = np.sort(np.concatenate([above, level]))
-    return chosen[np.argsort(-scores[chosen], kind="stable")]
-
-
 def packing(masks: Masks, count: int, max_shared: int) -> Masks:
     """Lineups taken in turn, each sharing no more drivers than allowed with those before."""
     taken = np.zeros(count, np.uint64)
@@ -133,8 +122,3 @@ def shared_subsets(masks: Masks, size: int, roster_size: int) -> Masks:
         ],
         axis=1,
     )
-
-
-def mean_scores(objective: Objective, space: Masks) -> Ints:
-    """Sum of points over scenarios of every lineup."""
-    return space_kernel.additive(space, objective.columns.sum(axis=1, dtype=np.int64))

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.lineups import space_kernel
-from nascar_assets.lineups.candidates import features_of, legal_space, top
+from nascar_assets.lineups.candidates import features_of, legal_space
 from nascar_assets.lineups.conflict import all_together, find_conflict
 from nascar_assets.lineups.legality import check_lineups
 from nascar_assets.lineups.mix import has_feature
-from nascar_assets.lineups.objectives import check_points
+from nascar_assets.lineups.objectives import check_points, top
 from nascar_assets.lineups.portfolio import InfeasiblePortfolio, expected_ownership
 from nascar_assets.lineups.problem import CountRule, Problem, find_driver, ownership_rule, resolve
 from nascar_assets.lineups.selection import shared_cliques

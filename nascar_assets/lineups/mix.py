@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.lineups.bounds import feature_cost
-from nascar_assets.lineups.candidates import Features, top
+from nascar_assets.lineups.candidates import Features
+from nascar_assets.lineups.objectives import top
 
 Ints = npt.NDArray[np.int64]
 Masks = npt.NDArray[np.uint64]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.lineups.bounds import Prices, bound_from, reduced_worth, search_prices
-from nascar_assets.lineups.candidates import Features, mean_scores, spread, top
-from nascar_assets.lineups.objectives import BestObjective, Objective, PayoutObjective
+from nascar_assets.lineups.candidates import Features, spread
+from nascar_assets.lineups.objectives import ROUGH, Objective, top
 from nascar_assets.lineups.ownership import expected_field
 from nascar_assets.lineups.problem import Problem
 from nascar_assets.lineups.selection import Candidates, Selection, select
@@ -23,11 +24,8 @@ _ROUGH_TURNS = 2  # first rounds that look for candidates alone and prove nothin
 _CLOSE = 0.01  # share of the set's worth between set and bound at which the search ends
 _CLOSE_FEW = 0.02  # the same for fewer than `_MANY` lineups, where each weighs more
 _MANY = 60  # lineups
-_ROUGH = 4  # such rounds read every fourth scenario: candidates need no more
 _FIRST_STEPS = 60  # steps of the price search in the first round, which starts from nothing
 _STEPS = 240  # and in every later one, which goes on from the prices before
-_PRICED = 25_000  # lineups whose prizes are worked out, those with the best tails
-_EXACT = 6_000  # lineups whose mean of the worst is exact, those with the greatest upper bound
 _SAMPLE = 2_000  # lineups drawn around the mix that meets the bounds
 _SAMPLE_SEED = 43  # any number: it is fixed so that the same run gives the same set
 _LOOSE_SALARY = 1_500.0  # dollars: in that sample, leaving so much more is 2.7 times rarer
@@ -74,7 +72,7 @@ def optimise(
         prove: Whether to go on until a bound is proven; the first set found otherwise.
     """
     count = max(1_200, 8 * problem.lineups)
-    space, own, pool = _first_pool(problem, objective, space, count)
+    space, own, pool = objective.first_pool(space, count, partial(spread, problem))
     pool = np.union1d(pool, _scattered(problem, features, objective, space, mix))
     close = _CLOSE if problem.lineups >= _MANY else _CLOSE_FEW
     best: Selection | None = None
@@ -105,7 +103,7 @@ def optimise(
             steps=_STEPS if turn else _FIRST_STEPS,
             start=prices,
         )
-        if turn < _ROUGH_TURNS and isinstance(objective, BestObjective):
+        if turn < _ROUGH_TURNS and objective.by_scenario:
             # Only a search for candidates yet: a part of the scenarios will do.
             reduced = _rough_worth(problem, features, objective, space, prices)
         else:
@@ -181,39 +179,12 @@ def _better(one: Selection, other: Selection) -> bool:
 
 
 def _rough_worth(
-    problem: Problem, features: Features, objective: BestObjective, space: Masks, prices: Prices
+    problem: Problem, features: Features, objective: Objective, space: Masks, prices: Prices
 ) -> Ints:
-    part = objective.every(_ROUGH)
     fewer = Prices(
-        np.ascontiguousarray(prices.scenario[::_ROUGH]),
-        prices.feature // _ROUGH,
+        np.ascontiguousarray(prices.scenario[::ROUGH]),
+        prices.feature // ROUGH,
         prices.subset,
-        prices.subset_price // _ROUGH,
+        prices.subset_price // ROUGH,
     )
-    return reduced_worth(problem, features, part, space, fewer)
-
-
-def _first_pool(
-    problem: Problem, objective: Objective, space: Masks, count: int
-) -> tuple[Masks, Ints | None, Masks]:
-    """The lineups to search, what each is worth by itself at most, and the first candidates."""
-    if isinstance(objective, BestObjective):
-        pool = spread(problem, space, mean_scores(objective, space), count)
-        # What beats the best of the highest means in some scenarios adds to the set; a part of
-        # the scenarios is enough to find candidates.
-        rough = objective.every(_ROUGH)
-        prices = rough.value(pool).max(axis=0).astype(np.int32)
-        excess = rough.excess(space, prices)
-        return space, None, np.union1d(pool, spread(problem, space, excess, count))
-    if isinstance(objective, PayoutObjective):
-        # Prizes have to be worked out lineup by lineup: for those that stand out by their tail.
-        tail = objective.tail_guide()
-        guide = tail.upper(space)
-        space = spread(problem, space, guide, _PRICED)
-        own = objective.own(space)
-        return space, own, spread(problem, space, own, count)
-    own = objective.upper(space)
-    if objective.how == "cvar":
-        exact = top(own, _EXACT)
-        own[exact] = objective.own(space[exact])
-    return space, own, spread(problem, space, own, count)
+    return reduced_worth(problem, features, objective.part(0, ROUGH), space, fewer)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import prize_kernel, space_kernel
+from nascar_assets.lineups import space_kernel
 from nascar_assets.lineups.balanced_set import balanced_set
 from nascar_assets.lineups.candidates import Features, features_of, legal_space
 from nascar_assets.lineups.conflict import (
@@ -24,12 +24,10 @@ from nascar_assets.lineups.field import FieldModel
 from nascar_assets.lineups.legality import check_lineups
 from nascar_assets.lineups.mix import feasible_mix, kinds_of
 from nascar_assets.lineups.objectives import (
-    REACHED,
-    BestObjective,
+    OBJECTIVES,
     Estimate,
+    Measure,
     Objective,
-    OwnObjective,
-    PayoutObjective,
     check_points,
 )
 from nascar_assets.lineups.optimise import Solution, optimise
@@ -166,6 +164,7 @@ def build_portfolio(
     points = np.asarray(scenario_points)
     check_points(points, len(slate.players))
     problem = resolve(slate, settings, vetoes)
+    require_prizes(settings, prizes_cents is not None)
     rivals = rivals_in(entries, settings)
     scaled = problem.scaled(points)
     sum_rules = problem.sum_rules
@@ -177,14 +176,26 @@ def build_portfolio(
     mix = _possible_mix(problem, features, space)
     if mix is None:
         raise InfeasiblePortfolio(_conflict(problem, sum_rules))
-    if settings.objective in ("top_fraction", "payout") and field is None:
+    kind = OBJECTIVES[settings.objective]
+    if kind.has_rivals and field is None:
         rng = np.random.Generator(np.random.Philox(_FIELD_SEED))
         field = expected_rivals(problem, scaled).sample(rivals, rng)
     held_back = np.arange(points.shape[0]) % HELD_BACK_EVERY == HELD_BACK_EVERY - 1
     if not held_back.any():
         held_back[-1] = True
-    train = _objective(problem, scaled[~held_back], field, prizes_cents)
-    held = _objective(problem, scaled[held_back], field, prizes_cents)
+    train, held = (
+        kind.of(
+            settings,
+            Measure(
+                np.ascontiguousarray(scaled[scenarios].T),
+                problem.roster_size,
+                slate.rules.points_scale,
+                None if field is None else np.asarray(field, np.int32),
+                None if prizes_cents is None else np.asarray(prizes_cents, np.int64),
+            ),
+        )
+        for scenarios in (~held_back, held_back)
+    )
     # Where lineups may share few drivers, an even set is what the search has to set out from.
     tight = problem.max_shared <= _TIGHT
     start = balanced_set(problem, features, space) if tight else None
@@ -216,6 +227,18 @@ def rivals_in(entries: int | None, settings: PortfolioSettings) -> int:
             remedy="Ask for fewer lineups, or name the payout table of a larger contest.",
         )
     return entries - settings.lineups
+
+
+def require_prizes(
+    settings: PortfolioSettings,
+    known: bool,
+    remedy: str = "Name the contest's payout file in the setting payout.",
+) -> None:
+    """Raises `SettingsError` where an objective of prizes has no payout table."""
+    if OBJECTIVES[settings.objective].has_prizes and not known:
+        raise SettingsError(
+            f"objective {settings.objective!r} needs a payout table.", field="payout", remedy=remedy
+        )
 
 
 def expected_ownership(problem: Problem, scaled: Ints32) -> Floats:
@@ -256,45 +279,6 @@ def _conflict(
     problem: Problem, sum_rules: tuple[SumRule, ...], *, proven: bool = False
 ) -> Conflict:
     return find_conflict(problem, sum_rules) or all_together(problem, proven=proven)
-
-
-def _objective(
-    problem: Problem,
-    points: Ints32,
-    field: npt.NDArray[np.integer] | None,
-    prizes_cents: npt.NDArray[np.integer] | None,
-) -> Objective:
-    settings = problem.settings
-    scale = problem.slate.rules.points_scale
-    roster = problem.roster_size
-    columns = np.ascontiguousarray(points.T)
-    if settings.objective == "mean":
-        return OwnObjective(columns, roster, scale, "mean")
-    if settings.objective == "quantile":
-        return OwnObjective(columns, roster, scale, "quantile", settings.quantile)
-    if settings.objective == "cvar":
-        return OwnObjective(columns, roster, scale, "cvar", settings.cvar)
-    if settings.objective == "expected_max":
-        return BestObjective(columns, roster, scale)
-    if settings.objective == "probability":
-        assert settings.threshold is not None
-        level = np.full(points.shape[0], math.ceil(settings.threshold * scale - 1e-9), np.int32)
-        return BestObjective(columns, roster, REACHED, level)
-    assert field is not None
-    if settings.objective == "top_fraction":
-        place = max(math.floor(settings.top_fraction * field.shape[0] + 1e-9), 1)
-        codes = prize_kernel.pair_codes(field, columns.shape[0])
-        level = prize_kernel.prize_lines(np.ascontiguousarray(points), codes, place)
-        return BestObjective(columns, roster, REACHED, level)
-    if prizes_cents is None:
-        raise SettingsError(
-            "objective 'payout' needs a payout table.",
-            field="payout",
-            remedy="Name the contest's payout file in the setting payout.",
-        )
-    return PayoutObjective(
-        columns, roster, np.asarray(field, np.int32), np.asarray(prizes_cents, np.int64)
-    )
 
 
 def _portfolio(
@@ -366,11 +350,11 @@ def _statement(problem: Problem, solution: Solution, objective: Objective) -> st
     bound = objective.natural(solution.bound, problem.lineups)
     reached = objective.natural(solution.selection.worth, problem.lineups)
     gap = (bound - reached) / abs(reached) if reached else math.inf
-    over = "all" if objective.kind == "best" or isinstance(objective, OwnObjective) else "the"
+    over = "all" if objective.whole_space else "the"
     return (
         f"Proven over {over} {solution.searched:,} lineups searched, on the scenarios optimised "
-        f"on: no portfolio under these settings is worth more than {bound:.4g}; this one is worth "
-        f"{reached:.4g}, {gap:.2%} less."
+        f"on: no portfolio under these settings is worth more than {objective.show(bound)}"
+        f"{objective.unit}; this one is worth {objective.show(reached)}, {gap:.2%} less."
     )
 
 

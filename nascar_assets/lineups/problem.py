@@ -7,7 +7,6 @@ import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.lineups.settings_rows import path_of, row_of
+from nascar_assets.lineups.space_kernel import Rules
 from nascar_assets.slates.slate import Slate, SlatePlayer
 
 OWNERSHIP_SCALE = 1_000_000
@@ -311,18 +311,6 @@ def ownership_rule(upper: float, ownership: npt.NDArray[np.float64]) -> SumRule:
     weights = tuple(int(w) for w in np.rint(ownership * OWNERSHIP_SCALE))
     label = f"expected ownerships of a lineup add up to at most {upper:.0%}"
     return SumRule(label, weights, 0, math.floor(upper * OWNERSHIP_SCALE + 1e-6))
-
-
-class Rules(NamedTuple):
-    """Rules on one lineup for compiled code: C count rules, then R sum rules."""
-
-    conditions: npt.NDArray[np.uint64]  # [C] drivers who must all be in the lineup for it to ask
-    targets: npt.NDArray[np.uint64]  # [C] drivers who are counted
-    lower: npt.NDArray[np.int64]  # [C]
-    upper: npt.NDArray[np.int64]  # [C]
-    weights: npt.NDArray[np.int64]  # [R, N] what each driver adds
-    weight_lower: npt.NDArray[np.int64]  # [R]
-    weight_upper: npt.NDArray[np.int64]  # [R]
 
 
 def rule_arrays(

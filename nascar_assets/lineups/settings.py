@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -19,13 +19,10 @@ from pydantic import (
 )
 
 from nascar_assets.errors import InputError
+from nascar_assets.lineups.objectives import ObjectiveSettings
 from nascar_assets.lineups.settings_rows import row_of
 
-Objective = Literal[
-    "mean", "quantile", "probability", "expected_max", "top_fraction", "payout", "cvar"
-]
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
-InnerShare = Annotated[float, Field(strict=True, gt=0.0, lt=1.0, allow_inf_nan=False)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000)]
 # No control characters, and nothing that is no text at all.
 Name = Annotated[
@@ -158,18 +155,13 @@ class RuleSettings(_Settings):
         return self
 
 
-class PortfolioSettings(_Settings):
-    """Everything that a person can ask of a portfolio.
+class PortfolioSettings(ObjectiveSettings, _Settings):
+    """Everything that a person can ask of a portfolio, beside its objective.
 
     Attributes:
         lineups: Distinct lineups wanted.
-        objective: What the set as a whole should be best at (see `docs/lineups.md`).
         max_shared: Most drivers that any two lineups may have in common.
         salary_min: Least dollars that a lineup costs.
-        quantile: Level for the objective `quantile`.
-        threshold: Contest points for the objective `probability`.
-        top_fraction: Share of the field to finish in, for the objective `top_fraction`.
-        cvar: Share of best scenarios to average over, for the objective `cvar`.
         payout: File with the contest's payout table, or a preset's name (`cash`, `single-entry`,
             `20-max`, `150-max`), for the objective `payout`.
         ownership_max: Most that the expected ownerships of a lineup's drivers add up to.
@@ -180,25 +172,14 @@ class PortfolioSettings(_Settings):
     """
 
     lineups: Annotated[int, Field(strict=True, ge=1, le=500)] = 20
-    objective: Objective = "expected_max"
     max_shared: Count | None = None
     salary_min: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = None
-    quantile: InnerShare = 0.9
-    threshold: Annotated[float, Field(strict=True, ge=-100_000, le=100_000)] | None = None
-    top_fraction: InnerShare = 0.01
-    cvar: Annotated[float, Field(strict=True, gt=0.0, le=1.0)] = 0.1
     payout: Name | None = None
     ownership_max: Annotated[float, Field(strict=True, gt=0.0, le=1_000.0)] | None = None
     teams: dict[Name, TeamSettings] = Field(default_factory=dict, max_length=200)
     drivers: dict[Name, DriverSettings] = Field(default_factory=dict, max_length=200)
     groups: Annotated[tuple[GroupSettings, ...], Field(max_length=200)] = ()
     rules: Annotated[tuple[RuleSettings, ...], Field(max_length=200)] = ()
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.objective == "probability" and self.threshold is None:
-            raise ValueError("objective 'probability' needs a threshold in contest points")
-        return self
 
     @classmethod
     def of(cls, settings: PortfolioSettings | Mapping[str, Any] | None) -> PortfolioSettings:

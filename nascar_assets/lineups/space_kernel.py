@@ -6,13 +6,11 @@ neighbours share their first drivers and a sweep over scenarios adds one driver 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
-
-from nascar_assets.lineups.problem import Rules
 
 Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
@@ -20,6 +18,18 @@ Masks = npt.NDArray[np.uint64]
 
 _LINEUPS = 2048
 _SCENARIOS = 1024
+
+
+class Rules(NamedTuple):
+    """Rules on one lineup for compiled code: C count rules, then R sum rules."""
+
+    conditions: npt.NDArray[np.uint64]  # [C] drivers who must all be in the lineup for it to ask
+    targets: npt.NDArray[np.uint64]  # [C] drivers who are counted
+    lower: npt.NDArray[np.int64]  # [C]
+    upper: npt.NDArray[np.int64]  # [C]
+    weights: npt.NDArray[np.int64]  # [R, N] what each driver adds
+    weight_lower: npt.NDArray[np.int64]  # [R]
+    weight_upper: npt.NDArray[np.int64]  # [R]
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -54,28 +54,3 @@ def _in_zone(value: datetime, zone: tzinfo) -> datetime:
     if value.tzinfo is None:
         raise ValueError(f"{value.isoformat()} has no time zone.")
     return value.astimezone(zone)
-
-
-OBJECTIVES = {
-    "mean": "mean points of a lineup",
-    "quantile": "a high or low quantile of a lineup's points",
-    "cvar": "mean points in the worst races",
-    "expected_max": "mean points of the best lineup",
-    "probability": "chance that a lineup reaches the points asked for",
-    "top_fraction": "chance that a lineup is in the top of the field",
-    "payout": "money won by an entry",
-}
-"""What an objective of the portfolio is, in plain words."""
-
-
-def worth(objective: str, value: float, error: float | None) -> str:
-    """What a portfolio is worth, in its objective's own unit, with the standard error."""
-    if objective in ("probability", "top_fraction"):
-        shown, unit = "{:.1%}", ""
-    elif objective == "payout":
-        shown, unit = "${:,.2f}", ""
-    else:
-        shown, unit = "{:.2f}", " points"
-    known = error is not None and error == error
-    spread = shown.format(error) if known else "not known: too few scenarios"
-    return f"{shown.format(value)}{unit} (standard error {spread})"

@@ -19,7 +19,7 @@ from nascar_assets.constraints import (
 from nascar_assets.constraints.facts import SlateFact
 from nascar_assets.contest.presets import PRESETS
 from nascar_assets.errors import InputError
-from nascar_assets.lineups.portfolio import rivals_in
+from nascar_assets.lineups.portfolio import require_prizes, rivals_in
 from nascar_assets.lineups.problem import find_driver, resolve
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.lineups.vetoes import veto_rules
@@ -79,12 +79,8 @@ def _check_portfolio(job: CompiledRequest, settings: PortfolioSettings) -> None:
             raise SettingsError(f"no lineup can keep this: {'; '.join(asked)}.")
         payouts = job.payouts
         rivals_in(None if payouts is None else payouts.entries, settings)
-        if settings.objective == "payout" and payouts is None:
-            raise SettingsError(
-                "objective 'payout' needs a payout table.",
-                field="payout",
-                remedy=f"Name one of {', '.join(PRESETS)} in the setting payout.",
-            )
+        presets = f"Name one of {', '.join(PRESETS)} in the setting payout."
+        require_prizes(settings, payouts is not None, presets)
     except InputError as error:
         field = f"portfolio.{error.field}" if error.field else "portfolio"
         raise invalid("INVALID_VALUE", error.message, field=field, remedy=error.remedy) from error

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from nascar_assets.lineups import space_kernel
-from nascar_assets.lineups.objectives import BestObjective, OwnObjective
+from nascar_assets.lineups.objectives import (
+    OBJECTIVES,
+    ExpectedMax,
+    Measure,
+    ObjectiveSettings,
+    Quantile,
+    TailMean,
+)
 from nascar_assets.lineups.problem import CountRule, SumRule, rule_arrays
 from nascar_assets_tests.lineups.slates import made_points, made_salaries
 
@@ -72,7 +79,7 @@ def test_sweeps_add_up_over_scenarios_what_scores_say():
 
 @pytest.mark.parametrize("how", ["mean", "quantile", "cvar"])
 def test_upper_bounds_hold_for_every_lineup_and_find_the_best_one(how):
-    objective = OwnObjective(COLUMNS, 6, 20, how, 0.9 if how == "quantile" else 0.1)
+    objective = OBJECTIVES[how].of(ObjectiveSettings(), Measure(COLUMNS, 6, 20))
     masks = listed()
     own = objective.own(masks)
     upper = objective.upper(masks)
@@ -84,14 +91,14 @@ def test_quantile_and_tail_mean_are_order_statistics():
     # One lineup of one driver; scores 1..10. Nine of ten do not exceed 9; the best two mean 9.5.
     columns = np.arange(1, 11, dtype=np.int32)[None, :]
     masks = np.array([1], np.uint64)
-    assert OwnObjective(columns, 1, 1, "quantile", 0.9).own(masks)[0] == 9
-    tail = OwnObjective(columns, 1, 1, "cvar", 0.2)
+    assert Quantile(Measure(columns, 1, 1), 0.9).own(masks)[0] == 9
+    tail = TailMean(Measure(columns, 1, 1), 0.2)
     assert tail.natural(float(tail.own(masks)[0]), 1) == 9.5
 
 
 def test_worth_of_a_set_is_its_best_lineup_in_each_scenario():
     masks = listed()[[3, 99, 500]]
-    objective = BestObjective(COLUMNS, 6, 20)
+    objective = ExpectedMax(Measure(COLUMNS, 6, 20))
     best = space_kernel.scores(masks, COLUMNS, 6).max(axis=0)
     assert objective.estimate(masks).value == pytest.approx(best.mean() / 20)
     error = best.std(ddof=1) / 20 / np.sqrt(1_500)

@@ -145,6 +145,7 @@ def lineups(
     A lineup that a constraint denies is never stored: what was there before stays.
     """
     from nascar_assets.lineups import PortfolioSettings, build_portfolio, veto_rules
+    from nascar_assets.lineups.objectives import OBJECTIVES
     from nascar_assets.lineups.problem import resolve
     from nascar_assets.orchestration.inputs.forecasting import (
         exposures,
@@ -222,6 +223,7 @@ def lineups(
         ),
         metadata=shown(
             objective=made.objective,
+            worth=OBJECTIVES[made.objective].text(made.value.value, made.value.standard_error),
             value_on_held_back_scenarios=made.value.value,
             standard_error=made.value.standard_error,
             bound="not searched for" if made.bound is None else made.bound,

@@ -22,7 +22,6 @@ from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.reports import InputFile, Provenance, RaceFacts, SlateReport
-from nascar_assets.reports.formatting import OBJECTIVES, worth
 from nascar_assets.scenarios import REGIMES
 from nascar_assets.scenarios.past_races import past_regimes
 from nascar_assets.slates.stored import racing
@@ -60,7 +59,10 @@ def slate_report(
         lineups: The portfolio.
         exposures: Share of lineups with each player.
     """
+    from nascar_assets.lineups.objectives import OBJECTIVES
+
     root = platform.root
+    objective = OBJECTIVES[lineups["objective"][0]]
     race = (
         scan_table(root, "schedule")
         .filter(pl.col("race_key") == plan.race_key)
@@ -111,14 +113,10 @@ def slate_report(
         overrides=_overrides(platform, plan, summary, race),
         notices=slate_notices(root, plan.slate_id, slate["notices"][0], lineups["notices"][0]),
         portfolio=(
-            ("chosen for", OBJECTIVES[lineups["objective"][0]]),
+            ("chosen for", objective.words),
             (
                 "value on held-back scenarios",
-                worth(
-                    lineups["objective"][0],
-                    lineups["objective_value"][0],
-                    lineups["objective_se"][0],
-                ),
+                objective.text(lineups["objective_value"][0], lineups["objective_se"][0]),
             ),
         ),
     )
