@@ -26,6 +26,7 @@ class Layout:
         id_prefix: What the site puts before a driver's number in his id.
         same: Columns that hold the same in each row; what nothing says stays empty.
         played: Column of the races that the average is of, where there is one.
+        step: Dollars by which salaries differ.
     """
 
     header: str
@@ -34,6 +35,7 @@ class Layout:
     id_prefix: str = ""
     same: Mapping[str, str] = field(default_factory=dict)
     played: str | None = None
+    step: int = 100
 
 
 LAYOUTS: Mapping[str, Layout] = {
@@ -69,18 +71,22 @@ def site_spelling(name: str) -> str:
     return f"{first.replace('.', '')} {rest}"
 
 
-def salaries(value: npt.NDArray[np.float64], lowest: int, highest: int) -> list[int]:
-    """Salaries in steps of 100, steeper at the top, as sites set them.
+def salaries(
+    value: npt.NDArray[np.float64], lowest: int, highest: int, step: int = 100
+) -> list[int]:
+    """Salaries in steps, steeper at the top, as sites set them.
 
     Args:
         value: What each driver is thought to be worth, [N].
         lowest: The last driver's salary.
         highest: The first driver's.
+        step: Dollars by which they differ.
     """
     rank = np.empty(len(value))
     rank[np.argsort(-value, kind="stable")] = np.arange(len(value))
     share = 1.0 - rank / (len(value) - 1)
-    return [int(100 * round(dollars / 100)) for dollars in lowest + (highest - lowest) * share**1.4]
+    exact = lowest + (highest - lowest) * share**1.4
+    return [int(step * round(dollars / step)) for dollars in exact]
 
 
 def salary_file(
@@ -103,7 +109,7 @@ def salary_file(
     """
     layout, columns = LAYOUTS[site], SITES[site].salary_columns
     header = layout.header.split(",")
-    dollars = salaries(value, layout.lowest, layout.highest)
+    dollars = salaries(value, layout.lowest, layout.highest, layout.step)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -47,18 +47,14 @@ def test_its_salary_file_is_written_and_read(key):
     read = read_salaries(data, "any.csv")
     assert read.site is SITES[key]
     first = read.rows[0]
-    assert (first.name, read.race_name, first.average_points) == (
-        "Tanner Oakenhurst",
-        "Race 150",
-        31.5,
-    )
-    assert (len(read.rows), read.notices) == (8, ())
     columns = SITES[key].salary_columns
+    assert (first.name, read.race_name) == ("Tanner Oakenhurst", "Race 150")
+    assert first.average_points == (31.5 if "average" in columns else None)
+    assert (len(read.rows), read.notices) == (8, ())
     header = data.decode().splitlines()[0].split(",")
-    if columns["status"] in header:
-        place = header.index(columns["status"])
+    if columns.get("status") in header:
         rows = [line.split(",") for line in data.decode().splitlines()]
-        rows[1][place] = "o"
+        rows[1][header.index(columns["status"])] = min(SITES[key].out).lower()
         marked = read_salaries("\n".join(map(",".join, rows)).encode(), "any.csv")
         assert [row.out for row in marked.rows[:2]] == [True, False]
 
@@ -66,7 +62,7 @@ def test_its_salary_file_is_written_and_read(key):
 @pytest.mark.parametrize("key", SITES)
 def test_its_upload_and_entries_files_are_written_and_read(key):
     rules = rule_set(SITES[key].contest, date(2026, 3, 15))
-    slate = made_slate([8000] * 9, rules=rules)
+    slate = made_slate([rules.salary_cap // 8] * 9, rules=rules)
     lineups = np.array([range(rules.roster_size), range(1, rules.roster_size + 1)])
     _, upload_header, cell, entries_header = GOLDEN[key]
     upload = upload_csv(slate, lineups)
