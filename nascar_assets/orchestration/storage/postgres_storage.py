@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as db
 
-from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.errors import EnvironmentFault, InputError, causes
 
 SETTING = "NASCAR_STORAGE"
 CONNECT_SECONDS = 5
@@ -107,15 +107,12 @@ def storage_fault(error: BaseException) -> EnvironmentFault | None:
     """The same error in words that name the setting, where the server is what is away."""
     if not os.environ.get(SETTING):
         return None
-    kinds = (*connection_faults(), db.exc.OperationalError, db.exc.InterfaceError)
-    seen: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in seen:
-        if isinstance(cause, kinds):
-            return _away(cause)
-        seen.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    return None
+    kinds: tuple[type[BaseException], ...] = (
+        *connection_faults(),
+        db.exc.OperationalError,
+        db.exc.InterfaceError,
+    )
+    return next((_away(cause) for cause in causes(error) if isinstance(cause, kinds)), None)
 
 
 def _away(error: BaseException) -> EnvironmentFault:
