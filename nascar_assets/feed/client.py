@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.feed.payload import LARGEST_JSON_BYTES, FeedFormatError
 
 if TYPE_CHECKING:
     import httpx
@@ -19,6 +23,9 @@ LIVE_FEED_URL = "https://cf.nascar.com"
 
 MIN_INTERVAL_S = 0.25
 """Seconds between two requests, so that the feed's server is not burdened."""
+
+DEADLINE_S = 120.0
+"""Seconds that one answer may take in all, from the look-up of the name to its last byte."""
 
 _ATTEMPTS = 4
 _FIRST_WAIT_S = 1.0
@@ -31,7 +38,9 @@ def _default_client() -> httpx.Client:
     # Imported where it is used: it costs a third of importing the whole code location.
     import httpx
 
-    return httpx.Client(timeout=30.0, follow_redirects=True)
+    # Compressed once at most: a bound on what is read holds for what it expands to as well.
+    headers = {"Accept-Encoding": "gzip"}
+    return httpx.Client(timeout=30.0, follow_redirects=True, headers=headers)
 
 
 class FeedReadError(EnvironmentFault):
@@ -51,6 +60,7 @@ class FeedSource(Protocol):
 
         Raises:
             FeedReadError: If the read failed; a failed read is never taken for a missing file.
+            FeedFormatError: If it is larger than any file of the feed.
         """
         ...
 
@@ -81,7 +91,8 @@ class DirectoryFeed:
     def read(self, path: str) -> bytes | None:
         """The content of a file; none where there is no such file."""
         try:
-            return (self._folder / path).read_bytes()
+            with open(self._folder / path, "rb", opener=_plain) as file:
+                return _whole(iter(lambda: file.read(1 << 20), b""), path, str(self._folder / path))
         except (FileNotFoundError, NotADirectoryError) as error:
             if self._folder.is_dir():
                 return None
@@ -143,7 +154,7 @@ class HttpFeed:
         base_url: What the feed's paths are appended to.
         cache: What was read before; an empty one by default.
         min_interval_s: Least seconds between two requests.
-        client: The HTTP client; one with a 30 s timeout by default.
+        deadline_s: Seconds that one answer may take in all.
         sleep: Waits a number of seconds.
         clock: A monotonic clock in seconds.
     """
@@ -153,8 +164,8 @@ class HttpFeed:
         base_url: str = LIVE_FEED_URL,
         cache: FeedCache | None = None,
         min_interval_s: float = MIN_INTERVAL_S,
-        client: httpx.Client | None = None,
         *,
+        deadline_s: float = DEADLINE_S,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -169,7 +180,8 @@ class HttpFeed:
             self._auth["auth"] = (unquote(parts.username), unquote(parts.password or ""))
         self._cache = cache if cache is not None else MemoryCache()
         self._min_interval_s = min_interval_s
-        self._client = client or _default_client()
+        self._deadline_s = deadline_s
+        self._client = _default_client()
         self._sleep = sleep
         self._clock = clock
         self._last_request: float | None = None
@@ -185,6 +197,7 @@ class HttpFeed:
         Raises:
             FeedReadError: If the server could not be reached, or did not answer in earnest, after
                 several attempts.
+            FeedFormatError: If the answer is larger than any file of the feed.
         """
         import httpx
 
@@ -198,7 +211,7 @@ class HttpFeed:
                 wait = min(2 * wait, _LONGEST_WAIT_S)
             self._keep_apart()
             try:
-                answer = self._client.get(url, headers=headers, **self._auth)
+                answer, body = self._get(url, path, headers)
             except httpx.InvalidURL as error:
                 raise InputError(f"{url} is no URL: {error}") from error
             except httpx.HTTPError as error:
@@ -209,7 +222,6 @@ class HttpFeed:
             if answer.status_code in _ABSENT:
                 return None
             if answer.status_code == 200:
-                body = answer.content
                 self._cache.put(
                     path,
                     CachedFile(
@@ -222,6 +234,33 @@ class HttpFeed:
                 break
             wait = max(wait, _asked_wait(answer.headers.get("retry-after")))
         raise FeedReadError(f"Reading {url} failed: {reason}.")
+
+    def _get(self, url: str, path: str, headers: dict[str, str]) -> tuple[httpx.Response, bytes]:
+        """An answer with its body; httpx itself limits the wait for each piece alone."""
+        client = self._client
+        done: list[tuple[httpx.Response, bytes] | Exception] = []
+
+        def get() -> None:
+            try:
+                with client.stream("GET", url, headers=headers, **self._auth) as answer:
+                    if "," in answer.headers.get("content-encoding", ""):
+                        raise FeedFormatError("It is compressed more than once.", file=path)
+                    done.append((answer, _whole(answer.iter_bytes(), path, url)))
+            except Exception as error:  # raised again where it is waited for
+                done.append(error)
+
+        thread = threading.Thread(target=get, daemon=True)
+        thread.start()
+        thread.join(self._deadline_s)
+        if not done:
+            self._client = _default_client()
+            client.close()  # what the thread waits for fails at the next piece
+            raise FeedReadError(
+                f"Reading {url} failed: no whole answer within {self._deadline_s:g} seconds."
+            )
+        if isinstance(done[0], Exception):
+            raise done[0]
+        return done[0]
 
     def _keep_apart(self) -> None:
         now = self._clock()
@@ -249,6 +288,33 @@ def open_feed(url_or_dir: str | Path, cache: FeedCache | None = None) -> FeedSou
     if "://" in text and not text.startswith("file://"):
         raise InputError(f"{text} is no feed.", remedy="Name an http or https URL, or a folder.")
     return DirectoryFeed(text.removeprefix("file://"))
+
+
+def _plain(path: str, flags: int) -> int:
+    """Opens a plain file; a pipe in its place is not waited for."""
+    opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(f"{path} is no plain file")
+    return opened
+
+
+def _whole(pieces: Iterable[bytes], path: str, where: str) -> bytes:
+    """All pieces together.
+
+    Raises:
+        FeedFormatError: If they are more than any file of the feed has.
+    """
+    body = bytearray()
+    for piece in pieces:
+        body += piece
+        if len(body) > LARGEST_JSON_BYTES:
+            raise FeedFormatError(
+                f"{where} has more than {LARGEST_JSON_BYTES:,} bytes, the most that is read of a "
+                "file of the feed.",
+                file=path,
+            )
+    return bytes(body)
 
 
 def _conditions(cached: CachedFile | None) -> dict[str, str]:

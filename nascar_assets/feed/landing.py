@@ -269,7 +269,11 @@ class _Landing:
 
     def land(self, path: str, file: FeedFile) -> None:
         """Brings one file in, if the feed has it and it is new or changed."""
-        data = self._source.read(path)
+        try:
+            data = self._source.read(path)
+        except FeedFormatError as error:  # larger than is read: there is nothing to keep of it
+            self._refuse(path, None, error)
+            return
         if data is None or not data.strip():
             self.missing += 1
             return
@@ -287,31 +291,29 @@ class _Landing:
             else:
                 check_race_file(value, file, path)
         except FeedFormatError as error:
-            self._refuse(path, data, digest, error)
+            self._refuse(path, data, error)
             return
         self._root.write(f"{LANDING}/{path}", data)
         self._manifest[path] = digest
         self._sizes[path] = len(data)
         self.changed.append(path)
 
-    def _refuse(self, path: str, data: bytes, digest: str, error: FeedFormatError) -> None:
+    def _refuse(self, path: str, data: bytes | None, error: FeedFormatError) -> None:
         self.quarantined.append(Quarantined(path, str(error)))
         report_path = f"{QUARANTINE}/{path}.report.json"
-        if _read_json(self._root, report_path).get("sha256") == digest:
+        report = {
+            "file": path,
+            "source": redacted(self._source.location),
+            "reason": error.message,
+            "field": error.field,
+            "bytes": None if data is None else len(data),
+            "sha256": None if data is None else _hash(data),
+        }
+        if _read_json(self._root, report_path) == report:
             return
-        self._root.write(f"{QUARANTINE}/{path}", data)
-        _write_json(
-            self._root,
-            report_path,
-            {
-                "file": path,
-                "source": redacted(self._source.location),
-                "reason": error.message,
-                "field": error.field,
-                "bytes": len(data),
-                "sha256": digest,
-            },
-        )
+        if data is not None:
+            self._root.write(f"{QUARANTINE}/{path}", data)
+        _write_json(self._root, report_path, report)
 
     def landed(self, path: str) -> bytes | None:
         """The file as it was landed."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import os
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,6 +15,7 @@ import pytest
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.client import DirectoryFeed, FeedReadError, HttpFeed, open_feed
+from nascar_assets.feed.payload import LARGEST_JSON_BYTES, FeedFormatError
 
 
 class Server:
@@ -67,8 +73,9 @@ class Time:
         self.now += seconds
 
 
-def feed(server: Server, time: Time, min_interval_s: float = 0.0) -> HttpFeed:
-    return HttpFeed(server.url, min_interval_s=min_interval_s, sleep=time.sleep, clock=time.clock)
+def feed(server: Server, clock: Time, min_interval_s: float = 0.0) -> HttpFeed:
+    times = {"sleep": clock.sleep, "clock": clock.clock}
+    return HttpFeed(server.url, min_interval_s=min_interval_s, **times)
 
 
 def test_a_file_is_read(server):
@@ -85,16 +92,16 @@ def test_an_absent_file_is_none_and_is_asked_for_once(server, status):
 
 def test_a_busy_server_is_asked_again_with_growing_pauses(server):
     server.answers["/a"] = [(503, {}, b""), (500, {}, b""), (200, {}, b"ok")]
-    time = Time()
-    assert feed(server, time).read("a") == b"ok"
-    assert time.slept == [1.0, 2.0]
+    clock = Time()
+    assert feed(server, clock).read("a") == b"ok"
+    assert clock.slept == [1.0, 2.0]
 
 
 def test_the_pause_that_the_server_asks_for_is_kept(server):
     server.answers["/a"] = [(429, {"Retry-After": "7"}, b""), (200, {}, b"ok")]
-    time = Time()
-    assert feed(server, time).read("a") == b"ok"
-    assert time.slept == [7.0]
+    clock = Time()
+    assert feed(server, clock).read("a") == b"ok"
+    assert clock.slept == [7.0]
 
 
 def test_a_server_that_stays_down_is_an_error_never_a_missing_file(server):
@@ -112,8 +119,8 @@ def test_a_refusal_that_waiting_does_not_mend_is_an_error_at_once(server):
 
 
 def test_an_unreachable_server_is_an_error():
-    time = Time()
-    unreachable = HttpFeed("http://127.0.0.1:9", sleep=time.sleep, clock=time.clock)
+    clock = Time()
+    unreachable = HttpFeed("http://127.0.0.1:9", sleep=clock.sleep, clock=clock.clock)
     with pytest.raises(FeedReadError, match=r"127\.0\.0\.1:9/a"):
         unreachable.read("a")
 
@@ -139,13 +146,49 @@ def test_an_unchanged_file_is_not_sent_again(server):
     assert conditions == [(None, None), ('"v1"', stamp), ('"v1"', stamp)]
 
 
+def test_an_answer_that_is_too_large_is_left_unread(server):
+    server.answers["/large"] = [(200, {}, b"[" * (LARGEST_JSON_BYTES + 1))]
+    bomb = gzip.compress(bytes(20 * LARGEST_JSON_BYTES))
+    server.answers["/bomb"] = [(200, {"Content-Encoding": "gzip"}, bomb)]
+    twice = {"Content-Encoding": "gzip, gzip"}
+    server.answers["/twice"] = [(200, twice, gzip.compress(bomb))]
+    client = feed(server, Time())
+    for path in ("large", "bomb"):
+        with pytest.raises(FeedFormatError, match=f"{server.url}/{path} has more than 16,777,216"):
+            client.read(path)
+    with pytest.raises(FeedFormatError, match="twice: It is compressed more than once"):
+        client.read("twice")
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"])
+def test_an_answer_that_never_ends_is_given_up(begun):
+    """One that sends a byte now and then, in its head or in its body."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            with listener.accept()[0] as connection, contextlib.suppress(OSError):
+                connection.sendall(begun)
+                while True:
+                    connection.sendall(b"H")
+                    time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        client = HttpFeed(url, min_interval_s=0.0, deadline_s=0.5)
+        began = time.monotonic()
+        with pytest.raises(FeedReadError, match=f"{url}/a failed: no whole answer within 0.5 sec"):
+            client.read("a")
+    assert time.monotonic() - began < 10
+
+
 def test_requests_are_kept_apart(server):
     server.answers["/a"] = [(200, {}, b"x")]
-    time = Time()
-    client = feed(server, time, min_interval_s=0.5)
+    clock = Time()
+    client = feed(server, clock, min_interval_s=0.5)
     for _ in range(3):
         client.read("a")
-    assert time.slept == [0.5, 0.5]
+    assert clock.slept == [0.5, 0.5]
 
 
 def test_a_folder_is_read_like_a_server(tmp_path):
@@ -164,6 +207,15 @@ def test_a_folder_that_cannot_be_read_is_an_error_not_a_missing_file(tmp_path):
     source = open_feed(folder)
     with pytest.raises(FeedReadError, match=r"x\.json"):
         source.read("cacher/x.json")
+    os.mkfifo(folder / "cacher/pipe.json")
+    with pytest.raises(FeedReadError, match=r"pipe\.json is no plain file"):
+        source.read("cacher/pipe.json")
+    (folder / "cacher/pipe.json").unlink()
+    with (folder / "cacher/large.json").open("wb") as large:
+        large.truncate(LARGEST_JSON_BYTES + 1)
+    with pytest.raises(FeedFormatError, match=r"large\.json has more than"):
+        source.read("cacher/large.json")
+    (folder / "cacher/large.json").unlink()
     (folder / "cacher/x.json").rmdir()
     (folder / "cacher").rmdir()
     folder.rmdir()

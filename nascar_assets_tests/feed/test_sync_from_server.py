@@ -14,6 +14,7 @@ import pytest
 
 from nascar_assets.feed.landing import sync_from
 from nascar_assets.feed.paths import schedule_path, weekend_path
+from nascar_assets.feed.payload import LARGEST_JSON_BYTES
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.feed.feed_files import four_results, ran, weekend, write_feed
 
@@ -77,3 +78,17 @@ def test_unchanged_files_are_not_sent_again_and_settled_races_not_asked_for(serv
     later = sync_from(server.url, root, ["cup"], [2026], now=datetime(2026, 9, 1, tzinfo=UTC))
     assert later.changed == ()
     assert WEEKEND not in {path for path, _ in server.answers}
+
+
+def test_a_file_that_is_too_large_is_refused_and_the_others_go_on(server, tmp_path):
+    with (tmp_path / "feed" / WEEKEND).open("r+b") as large:
+        large.truncate(LARGEST_JSON_BYTES + 1)
+    root = DataRoot.open(tmp_path / "data")
+    for _ in range(2):
+        found = sync_from(server.url, root, ["cup"], [2026], now=RACE_WEEK)
+        (refused,) = found.quarantined
+        assert refused.path == WEEKEND
+        assert f"{server.url}/{WEEKEND} has more than" in refused.reason
+    assert root.read(f"landing/feed/{SCHEDULE}") is not None
+    (report,) = root.list("quarantine")
+    assert json.loads(root.read(report.path) or b"")["reason"] in refused.reason
