@@ -105,6 +105,7 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
     ownership = np.full(len(slate.everyone), np.nan)
     driver_points = np.full(len(slate.everyone), np.nan)
     strangers: dict[str, list[int]] = {}
+    seen: set[str] = set()
     comma = given.decimal_comma
     number = header
     for number, row in rows:
@@ -112,6 +113,15 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
             raise truncated(file, number, next(wanted[p] for p in wanted if left[p] >= len(row)))
         if row[left["entry_id"]]:
             named = {part: row[place] for part, place in left.items()}
+            if named["entry_id"] in seen:  # a few bytes of an archive may repeat a row for ever
+                raise StandingsError(
+                    f"the entry {named['entry_id']} is there twice.",
+                    file=file,
+                    row=number,
+                    field=wanted["entry_id"],
+                    remedy="Download it again.",
+                )
+            seen.add(named["entry_id"])
             entries.append(_entry(named, number, file, slate, by_name, strangers, comma))
         if 0 <= right["player"] < len(row) and row[right["player"]]:
             _player(row, right, beside, number, file, by_name, ownership, driver_points, comma)

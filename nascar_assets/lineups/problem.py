@@ -7,6 +7,7 @@ import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +113,7 @@ class Problem:
         return self.settings.lineups
 
 
+@lru_cache(maxsize=4096)  # a contest's standings name forty drivers a million times
 def plain_name(text: str) -> str:
     """A name without accents, case, punctuation and doubled spaces, for comparing."""
     bare = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

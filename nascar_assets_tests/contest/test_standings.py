@@ -87,6 +87,7 @@ def swap(old, new):
         (swap(b"Rank,", b"Place,"), "row 1"),
         (swap(b"%Drafted", b"Owned"), "row 1, field Player"),
         (swap(b"\n2,702", b"\nx,702"), "row 3, field Rank: 'x'"),
+        (swap(b"\n2,702", b"\n2,701"), "row 3, field EntryId: the entry 701 is there twice"),
         (swap(b"298.25", b"many"), "row 3, field Points"),
         (swap(b"D A D B D C D D", b"D W D X D Y D Z"), "row 2, field Lineup: 'W'"),
         (swap(b" D F,", b","), "row 2, field Lineup: the lineup has 5 drivers"),
