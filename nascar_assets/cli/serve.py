@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Expose, Home, Json, refuse_exposure
 from nascar_assets.cli.output import Output, say
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def serve(
             help="Print a new API key and the line of it for NASCAR_API_KEYS_FILE, and end.",
         ),
     ] = None,
+    expose: Expose = False,
     as_json: Json = False,
 ) -> None:
     """Serves the API until it is stopped; its pages are at /docs.
@@ -64,6 +65,13 @@ def serve(
 
     location = home if "://" in home else os.path.abspath(home)
     settings = ServiceSettings.from_environment(workers=workers)
+    if settings.keys_file is None and not expose:
+        refuse_exposure(
+            host,
+            "without keys everybody there may ask for jobs, see and cancel them",
+            "Make keys with nascar serve --new-key NAME and name their file in "
+            "NASCAR_API_KEYS_FILE",
+        )
     configure_logs(settings.log_level)
     connections = Connections(settings.max_connections)
     config = uvicorn.Config(

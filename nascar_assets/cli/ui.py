@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Expose, Home, Json, refuse_exposure
 from nascar_assets.cli.output import Output, say
 from nascar_assets.cli.ui_keeper import notify_runs, running, sole
 from nascar_assets.processes import KILL, signal_session
@@ -27,6 +27,7 @@ def ui(
         str, typer.Option(help="Address to listen on; whoever reaches it can run everything.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The webserver's port.")] = 3000,
+    expose: Expose = False,
     as_json: Json = False,
 ) -> None:
     """Starts the UI, with the schedules and sensors running, until it is stopped.
@@ -37,6 +38,12 @@ def ui(
     """
     from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
 
+    if not expose:
+        refuse_exposure(
+            host,
+            "the UI has no login: everybody there may run everything",
+            "Put a server with a login before it, here, and name it in NASCAR_UI_HOSTS",
+        )
     folder = dagster_home(home)
     sole(folder).release()
     open_instance(home).dispose()  # says what is the matter with its records before it starts

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from nascar_assets.cli.app import run
+from nascar_assets.cli.options import refuse_exposure
 from nascar_assets_tests.orchestration.processes import free_port
 
 
@@ -119,6 +120,26 @@ def test_a_port_that_is_taken_is_the_machines_fault(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert b"address already in use" in done.stderr
     assert done.stdout == b""
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "", "192.0.2.1", "192.0.2.1.", "no.such.invalid"]
+)
+@pytest.mark.parametrize("command", ["serve", "ui"])
+def test_other_machines_are_let_in_only_where_that_is_said(
+    command: str, host: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "--home", str(tmp_path / "home"), "--host", host, "--port", "0"]) == 2
+    said = " ".join(capfd.readouterr().err.split())
+    assert "--host: Other machines reach" in said
+    assert ("--new-key" if command == "serve" else "a server with a login") in said
+    assert "--expose" in said
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.1"])
+def test_this_machine_alone_is_no_exposure(host: str) -> None:
+    refuse_exposure(host, "nobody", "Nothing")
 
 
 def test_a_new_key_is_one_object(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
