@@ -29,6 +29,26 @@ def test_links_between_pages_lead_somewhere():
     assert broken == []
 
 
+def test_every_test_that_a_page_names_exists():
+    """A promise whose test was renamed or taken away is none."""
+    tests, named, missing = (
+        ROOT / "nascar_assets_tests",
+        r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?`",
+        [],
+    )
+    promised = [
+        (page, *found)
+        for page in ROOT.glob("docs/*.md")
+        for found in re.findall(named, page.read_text())
+    ]
+    for page, path, name in promised:
+        files = tests.rglob(path.removeprefix(f"{tests.name}/"))
+        if not any(f"def {name or 'test_'}" in file.read_text() for file in files):
+            missing.append(f"{page.name}: {path}::{name}")
+    assert missing == []
+    assert len(promised) > 40
+
+
 def test_whatever_setup_fetches_has_a_hash():
     for lock in ("requirements.lock", "scripts/bootstrap.lock"):
         text = (ROOT / lock).read_text()
