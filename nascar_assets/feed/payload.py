@@ -52,7 +52,12 @@ def decoded(payload: Payload, file: str) -> Any:
                 file=file,
             )
         try:
-            payload = json.loads(payload)
+            if isinstance(payload, bytes):  # `json` itself lets halves of letters through
+                payload = payload.decode(json.detect_encoding(payload))
+            text, payload = payload, json.loads(payload)
+            if "\\ud" in text.lower():  # half a letter, that no table takes, is no reason to refuse
+                whole = json.dumps(payload, ensure_ascii=False).encode(errors="replace")
+                payload = json.loads(whole)
         except (ValueError, RecursionError) as error:
             raise FeedFormatError(f"This is no whole JSON file: {error}.", file=file) from error
     if payload is None:

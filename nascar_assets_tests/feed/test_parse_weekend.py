@@ -55,6 +55,18 @@ def test_bytes_and_decoded_json_are_read_alike():
     assert parsed.frame.equals(parse_entries(payload, ROW).frame)
 
 
+def test_half_a_letter_in_a_name_costs_that_letter_alone():
+    payload = json.dumps(weekend(four_results())).encode()
+    name = parse_entries(payload, ROW).frame["driver_name"][0]
+    for half in (b"\\ud83c", b"\\uDFC1"):
+        halved = payload.replace(name.encode(), half + name.encode())
+        assert parse_entries(halved, ROW).frame["driver_name"][0] == f"?{name}"
+    whole = payload.replace(name.encode(), b"\\ud83c\\udfc1" + name.encode())
+    assert parse_entries(whole, ROW).frame["driver_name"][0] == f"\U0001f3c1{name}"
+    with pytest.raises(FeedFormatError, match="no whole JSON file"):
+        parse_entries(payload.replace(name.encode(), b"\xed\xa0\x80" + name.encode()), ROW)
+
+
 def test_entries_hold_what_is_known_before_the_race_only():
     outcome = {
         "finishing_position": 9,

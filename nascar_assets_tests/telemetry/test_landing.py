@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nascar_assets.feed.payload import LARGEST_JSON_BYTES
 from nascar_assets.telemetry.landing import (
     GIVE_UP,
     SETTLE,
@@ -188,6 +189,7 @@ def test_completeness():
     for end in (3, 4, 8, 100, len(whole) - 1):
         assert not is_complete(whole[:end]) or whole[:end] == b"PAR"
     assert not is_complete(BODY[:-1])
+    assert is_complete(b"[" * (LARGEST_JSON_BYTES + 1))  # not read to see: validation refuses it
 
 
 @settings(max_examples=30, deadline=None)
