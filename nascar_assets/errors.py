@@ -8,6 +8,9 @@ from typing import Any
 from nascar_assets.redaction import redacted
 from nascar_assets.visible import visible
 
+_LONGEST = 2_000
+"""Letters of an error; a cell of a stranger's file, quoted in it, may have a million."""
+
 
 class InputError(ValueError):
     """The input is at fault: says what is wrong, where, what was expected and what to do.
@@ -34,12 +37,12 @@ class InputError(ValueError):
         field: str | None = None,
         remedy: str | None = None,
     ) -> None:
-        self.message = redacted(message)
+        self.message = _short(redacted(message))
         self.file = file
         self.row = row
-        self.field = field
+        self.field = field if field is None else _short(field)
         self.remedy = remedy
-        super().__init__(visible(redacted(self._text())))
+        super().__init__(_short(visible(redacted(self._text()))))
 
     def advise(self, more: str) -> None:
         """Adds to what the person can do."""
@@ -54,6 +57,10 @@ class InputError(ValueError):
         ]
         text = f"{', '.join(where)}: {self.message}" if where else self.message
         return f"{text} {self.remedy}" if self.remedy else text
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-500:]}"
 
 
 class EnvironmentFault(RuntimeError):

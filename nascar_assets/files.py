@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import struct
 import unicodedata
 import zipfile
 import zlib
@@ -212,7 +213,17 @@ def _member(data: bytes, file: str, limits: Limits) -> tuple[bytes, str]:
                 content = stream.read(limits.size + 1)  # what the archive says may be untrue
             check_size(len(content), name, limits)
             return content, name
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+    except InputError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        ValueError,  # where what the archive says of its own places leads out of it
+    ) as error:
         raise InputError(
             f"The zip file is damaged or cut off: {error}.", file=file, remedy="Download it again."
         ) from error

@@ -36,3 +36,14 @@ def test_dagsters_records_of_errors_are_walked_alike():
     outer = SimpleNamespace(cause=None, context=inner)
     inner.cause = outer
     assert list(causes(outer)) == [outer, inner]
+
+
+def test_an_error_that_quotes_a_file_stays_short():
+    long = "x" * 1_000_000
+    error = InputError(
+        f"{long} is no number.", file="a.csv", row=7, field=long, remedy="Look again."
+    )
+    assert len(str(error)) <= 2_000
+    assert len(error.message) <= 2_000
+    assert str(error).startswith("a.csv, row 7, field xxx")
+    assert str(error).endswith("xxx is no number. Look again.")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
 from nascar_assets.files import LARGE, SMALL, Limits, id_cell, number_cell, read_rows, read_text
@@ -92,6 +95,16 @@ def test_what_macos_and_windows_put_into_an_archive_is_left_out():
     )  # fmt: skip
     assert read_text(data, "a.zip").file == "a.zip/a.csv"
     assert rows(data) == [["k", "v"]]
+
+
+@given(st.data())
+def test_a_damaged_archive_is_read_or_refused_in_words(data):
+    whole = archive(("a.csv", b"k,v\n1,2\n"), ("b/readme.txt", b"x"))
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, min(start + 12, len(whole))))
+    damaged = whole[:start] + data.draw(st.binary(max_size=12)) + whole[end:]
+    with contextlib.suppress(InputError):
+        rows(damaged)
 
 
 def test_an_archive_that_lies_about_its_size_is_expanded_no_further_than_the_limit():
