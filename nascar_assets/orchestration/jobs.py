@@ -117,8 +117,13 @@ constraints_job = dg.define_asset_job(
 
 portfolio_job = dg.define_asset_job(
     "portfolio_job",
-    selection=[lineups.lineups, lineups.upload_file],
-    description="A slate's portfolio again on stored scenarios; takeaway_job belongs after it.",
+    selection=[
+        lineups.lineups,
+        lineups.upload_file,
+        lineups.report,
+        contest.contest_forecast,
+    ],
+    description="A slate's portfolio again on stored scenarios, with all that is made of it.",
     executor_def=slate_executor,
 )
 
@@ -126,13 +131,6 @@ contest_job = dg.define_asset_job(
     "contest_job",
     selection=[contest.contest_forecast],
     description="What a slate's lineups are expected to win in contests.",
-    executor_def=slate_executor,
-)
-
-takeaway_job = dg.define_asset_job(
-    "takeaway_job",
-    selection=[constraints.run_config, lineups.report, contest.contest_forecast],
-    description="What follows from a slate's plan and lineups again, after its portfolio changed.",
     executor_def=slate_executor,
 )
 
@@ -148,5 +146,4 @@ JOBS = [
     constraints_job,
     portfolio_job,
     contest_job,
-    takeaway_job,
 ]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import polars as pl
 import pytest
 
 from nascar_assets.cli.app import run
 from nascar_assets.feed.schemas import RESULTS
+from nascar_assets.lineups.entries import ContestEntry
 from nascar_assets.orchestration.commands.entries import fill, swap
 from nascar_assets.orchestration.commands.replay import replay_slate
+from nascar_assets.orchestration.inputs.slate_lineups import keep_entered, load_entered
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.scenarios import generate_scenarios
 from nascar_assets.service.stored_slates import StoredSlates
 from nascar_assets.storage import DataRoot
+from nascar_assets_tests.lineups.slates import made_slate
 from nascar_assets_tests.service.stored import (
     CARS,
     LOCK,
@@ -148,3 +154,23 @@ def test_a_contest_finds_swapped_entries_and_names_the_drafted_who_did_not_race(
     assert [row["lineup"] for row in contest["lineups"]] == [2, 3]
     assert [row["points"] for row in contest["lineups"]] == scored[:2]
     assert f"{NAMES[GONE]} did not race, and was in 33.3% of the entries." in contest["notices"]
+
+
+class SlowRoot(DataRoot):
+    """A disk on which others come between reading and writing."""
+
+    def write(self, path: str, data: bytes) -> None:
+        time.sleep(0.05)
+        super().write(path, data)
+
+
+def test_entries_that_two_commands_keep_at_once_are_all_kept(tmp_path):
+    slate, root = made_slate([8_000] * 6), SlowRoot.open(tmp_path)
+
+    def keep(number: int) -> None:
+        entry = ContestEntry(2, str(number), "1", "Contest", "$1", tuple(range(6)), False)
+        keep_entered(root, slate, [entry])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(keep, range(4)))
+    assert sorted(load_entered(root, slate.slate_id)) == ["0", "1", "2", "3"]

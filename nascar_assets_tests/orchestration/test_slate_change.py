@@ -167,18 +167,28 @@ def test_a_run_that_the_daemon_launches_changes_the_files_as_one(
     instance = open_instance(str(home))
     job = dg.reconstructable(slate_job)
     config = {"lineups": {"config": {"settings": SETTINGS}}}
-    found = dg.execute_job(
-        job,
-        instance,
-        run_config={"ops": config},
-        tags={"dagster/partition": slate},
-        asset_selection=[dg.AssetKey("lineups"), dg.AssetKey("upload_file")],
-        raise_on_error=False,
+
+    def run(lineups: int, *assets: str) -> None:
+        config["lineups"]["config"]["settings"] = f"lineups = {lineups}\n"
+        found = dg.execute_job(
+            job,
+            instance,
+            run_config={"ops": config},
+            tags={"dagster/partition": slate},
+            asset_selection=[dg.AssetKey(asset) for asset in assets] or None,
+            raise_on_error=False,
+        )
+        assert found.success
+        assert lineups_of(home, slate) == lineups
+        assert files_of(home, slate).keys() == before.keys()
+
+    run(3)
+    assert mixture(DataRoot.open(home), slate) == []
+    assert (
+        json.loads(files_of(home, slate)["run_config.json"])["sim_params"]["settings"] == SETTINGS
     )
-    assert found.success
-    assert lineups_of(home, slate) == 3
-    assert any("run_config.json" in text for text in mixture(DataRoot.open(home), slate))
-    assert files_of(home, slate).keys() == before.keys()
+    run(2, "lineups", "upload_file")
+    assert any("report.html" in text for text in mixture(DataRoot.open(home), slate))
 
 
 def slate_job() -> dg.JobDefinition:

@@ -6,18 +6,18 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from nascar_assets.constraints import create_run_config
 from nascar_assets.ontology import build_state
 from nascar_assets.orchestration.assets.history import ALL_RESULTS
-from nascar_assets.orchestration.assets.slate import slate, slate_rating_state
+from nascar_assets.orchestration.assets.slate import slate, slate_field, slate_rating_state
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.graph import compile_spec, entry_store
 from nascar_assets.orchestration.inputs.past import results_before
+from nascar_assets.orchestration.inputs.provenance import code_version
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_files import (
     keep_notices,
+    keep_run_config,
     load_spec,
-    run_config_path,
     spec_path,
 )
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
@@ -122,38 +122,13 @@ def constraint_spec(
 @slate_asset(
     group_name="constraints",
     description="What repeats this run exactly: spec hash, parameters, seed.",
-    deps=[constraint_spec],
+    deps=[constraint_spec, slate_field],
     kinds={"json"},
 )
-def run_config(
-    context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
-) -> dg.MaterializeResult[None]:
+def run_config(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """The RunConfig of the slate's run."""
-    from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
-    from nascar_assets.orchestration.inputs.provenance import code_version, data_hashes
-
-    root = platform.root
-    plan = SlatePlan.load(root, context.partition_key)
-    race = schedule_rows(root, [plan.race_key])[plan.race_key]
-    config = create_run_config(
-        load_spec(root, plan.slate_id),
-        {
-            "n_scenarios": plan.n_scenarios,
-            "field_size": slate_field.height,
-            "race_length": race["scheduled_laps"],
-            "slate_id": plan.slate_id,
-            "race_id": plan.race_id,
-            "as_of": plan.as_of.isoformat(),
-            "settings": plan.settings,
-            "prove": plan.prove,
-            "parameters_hash": parameters_as_of(root, race["series"], plan.as_of).hash,
-            "code_version": code_version(),
-            "data": data_hashes(root, plan.slate_id),
-        },
-        plan.seed,
-        now=plan.as_of,
-    )
-    root.write(run_config_path(plan.slate_id), config.to_json().encode())
+    plan = SlatePlan.load(platform.root, context.partition_key)
+    config = keep_run_config(platform.root, plan)
     return dg.MaterializeResult(
         metadata=shown(run_id=config.run_id, seed=plan.seed, code_version=code_version())
     )

@@ -22,6 +22,7 @@ from nascar_assets.orchestration.assets.slate_assets import blocking_check, slat
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_files import (
     absent_path,
+    keep_run_config,
     load_spec,
     upload_path,
     withdrawn_path,
@@ -201,7 +202,9 @@ def lineups(
     if made.bound is not None:
         notices.append(made.bound_statement)
     if config.settings is not None:  # the slate's own from now on
-        replace(plan, settings=config.settings, prove=config.prove or plan.prove).save(root)
+        plan = replace(plan, settings=config.settings, prove=config.prove or plan.prove)
+        plan.save(root)
+    keep_run_config(root, plan)  # of the lineups that are made now, also where they are made alone
     problem = resolve(pool, wanted)
     scaled = problem.scaled(points)
     table = lineup_table(made, pool, scaled)

@@ -280,8 +280,6 @@ def run_portfolio(
             run_config={"ops": {"lineups": {"config": {"settings": settings, "prove": True}}}},
             times=times,
         )
-        takeaway = definitions.resolve_job_def("takeaway_job")
-        run_job(takeaway, instance, partition=slate_id, times=times)
         return _outcome(staged, slate_id, run, times, time.perf_counter() - started)
 
 

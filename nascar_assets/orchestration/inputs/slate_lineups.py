@@ -18,6 +18,7 @@ from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.slates.slate import Slate
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.lease import lease
 
 if TYPE_CHECKING:
     from nascar_assets.lineups.entries import ContestEntry
@@ -98,8 +99,9 @@ def keep_entered(root: DataRoot, slate: Slate, entries: Iterable[ContestEntry]) 
         for entry in entries
         if entry.lineup
     }
-    kept = json.dumps({**load_entered(root, slate.slate_id), **held})
-    root.write(_entered_path(slate.slate_id), kept.encode())
+    with lease(root, f"{slate.slate_id}.entered", "entries are being kept"):
+        kept = {**load_entered(root, slate.slate_id), **held}
+        root.write(_entered_path(slate.slate_id), json.dumps(kept).encode())
 
 
 def load_entered(root: DataRoot, slate_id: str) -> Mapping[str, list[str]]:
