@@ -73,6 +73,7 @@ class Source:
             that says when.
         of_the_race: Whether a slate reads the records of its own race (entry list, practice);
             otherwise records of earlier races alone.
+        stand_in: What a forecast goes by where there are none of its records.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Source:
     known_at: str
     later: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     of_the_race: bool = False
+    stand_in: str = ""
 
     @property
     def knowledge(self) -> Knowledge:
@@ -100,15 +102,32 @@ SOURCES: tuple[Source, ...] = (
             {"qualifying_at": frozenset({"start", "qualifying_position", "qualifying_speed_mph"})}
         ),
         of_the_race=True,
+        stand_in="the drivers of the salary file, each in the car of his last race",
     ),
-    Source("results", "race_results", "results", RESULTS, "results_at"),
-    Source("practice", "practice", "practice", PRACTICE, "qualifying_at", of_the_race=True),
+    Source(
+        "results",
+        "race_results",
+        "results",
+        RESULTS,
+        "results_at",
+        stand_in="every driver is rated as a newcomer",
+    ),
+    Source(
+        "practice",
+        "practice",
+        "practice",
+        PRACTICE,
+        "qualifying_at",
+        of_the_race=True,
+        stand_in="levels rest on ratings, and on qualifying where that is known",
+    ),
     Source(
         "lap_summaries",
         "lap_summaries",
         "laps",
         {**LAP_SUMMARY, **RACE_OF_SUMMARY},
         "results_at",
+        stand_in="levels rest on results without laps",
     ),
 )
 """Every source; features and ratings are built from these and from nothing else."""

@@ -7,12 +7,14 @@ import pytest
 
 from nascar_assets.calibration.archive import WalkForward
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
+from nascar_assets.calibration.baselines import Uniform
 from nascar_assets.calibration.feed_tables import read_feed_tables
 from nascar_assets.calibration.models import FixedModel
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.calibration.stages import STAGES, stage
 from nascar_assets.calibration.tables_text import stage_grid
 from nascar_assets.errors import InputError
+from nascar_assets.history.features import features_at_starts
 from nascar_assets.sample import generate_sample, write_sample
 from nascar_assets.storage import DataRoot
 
@@ -131,3 +133,56 @@ def test_a_stage_is_sealed_scored_and_shown(tables, tmp_path):
 def test_an_unknown_stage_names_the_known_ones():
     with pytest.raises(InputError, match="monday, entry-list"):
         stage("tuesday")
+
+
+WORSE = {"practice": 0.02, "lap_summaries": 0.02, "entries": 0.10}
+"""How much more the finish may be missed (RPS) without a source, as a share; the sample's cars are
+drawn anew each season and hardly change teams within one."""
+
+
+def missed(tables, tmp_path, name, at="start"):
+    """Mean RPS of the finish over six races, and that of a forecast that knows nothing."""
+    settings = BacktestSettings(
+        date(2025, 4, 1),
+        date(2025, 5, 20),
+        scenarios=400,
+        workers=1,
+        report=False,
+        stage=stage(at),
+    )
+    model = FixedModel(RunningOrder(values=False, name="fixed"))
+    folder = DataRoot.open(tmp_path / name)
+    found = run_backtest(lambda: tables, folder, settings, model=model, baselines=[Uniform()])
+    records = found.summary.records
+    return records["fixed"].value("rps_finish"), records["uniform"].value("rps_finish")
+
+
+def without(tables, source):
+    """The tables as a feed without a source gives them."""
+    kept = {name: table for name, table in tables.sources.items() if name != source}
+    ran = tables.schedule.filter(
+        pl.col("race_id").is_in(tables.results["race_id"].unique().to_list()),
+        pl.col("race_type") == "points",
+    )
+    features = features_at_starts(
+        {**kept, "entries": tables.results}, ran.sort("start_time").iter_rows(named=True)
+    )
+    return type(tables)(tables.schedule, tables.results, (), features, kept)
+
+
+def test_without_a_source_the_forecast_is_a_little_worse_and_never_nonsense(tables, tmp_path):
+    whole, nothing = missed(tables, tmp_path, "whole")
+    assert whole < nothing
+    found = {
+        "practice": missed(without(tables, "practice"), tmp_path, "practice")[0],
+        "lap_summaries": missed(without(tables, "lap_summaries"), tmp_path, "laps")[0],
+        "entries": missed(tables, tmp_path, "entries", at="monday")[0],
+    }
+    assert {name: value / whole - 1.0 <= WORSE[name] for name, value in found.items()} == (
+        dict.fromkeys(WORSE, True)
+    ), found
+    assert all(value < nothing for value in found.values())
+    window = pl.col("start_time") >= datetime(2025, 4, 1, tzinfo=UTC)
+    bare = type(tables)(tables.schedule, tables.results.filter(window))
+    without_results, nothing = missed(bare, tmp_path, "results")
+    assert without_results < 1.02 * nothing
