@@ -33,6 +33,7 @@ from nascar_assets.constraints import (
     slate_summary,
 )
 from nascar_assets.feed.schemas import SCHEDULE
+from nascar_assets.files import SourceFile
 from nascar_assets.history.schemas import DRIVER_VALUES, TRACK_VALUES
 from nascar_assets.ontology import GraphEngine, OntologyState, build_state, load_state
 from nascar_assets.ontology.ladybug_engine import LadybugEngine
@@ -276,8 +277,7 @@ def precheck() -> Iterator[Row]:
             SlatePlayer(id_, f"Driver {id_}", id_, 5_000 + 100 * int(id_), f"Team {int(id_) % 9}")
             for id_ in IDS
         ),
-        source="bench",
-        source_hash="0" * 64,
+        source=SourceFile("bench", "0" * 64),
     )
     tables = (
         slate_summary(slate, spec, track_id="1", scheduled_laps=267),

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from nascar_assets.contest import expected_field
+from nascar_assets.files import SourceFile
 from nascar_assets.lineups import (
     InfeasiblePortfolio,
     best_lineups,
@@ -75,8 +76,7 @@ def _slate() -> Slate:
         rules=rule_set("dk-classic", date(2026, 1, 1)),
         lock=datetime(2026, 1, 1, tzinfo=UTC),
         players=players,
-        source="bench",
-        source_hash="0" * 64,
+        source=SourceFile("bench", "0" * 64),
     )
 
 

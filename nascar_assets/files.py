@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
 import struct
@@ -20,6 +21,19 @@ SPREADSHEET = (
     "This was saved by a spreadsheet: ids have lost digits. Download it again, and do not save it "
     "from the spreadsheet."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that something was made from: its path or name, and the SHA-256 of its bytes."""
+
+    path: str
+    sha256: str
+
+    @classmethod
+    def of(cls, path: str, data: bytes) -> SourceFile:
+        """The file of that name with these bytes."""
+        return cls(path, hashlib.sha256(data).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,9 @@ Plots are in `nascar_assets.reports.plots`, the page in `nascar_assets.reports.s
 """
 
 from nascar_assets.reports.slate_report import (
-    InputFile,
     Provenance,
     RaceFacts,
     SlateReport,
 )
 
-__all__ = ["InputFile", "Provenance", "RaceFacts", "SlateReport"]
+__all__ = ["Provenance", "RaceFacts", "SlateReport"]

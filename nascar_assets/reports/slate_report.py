@@ -8,6 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
+from nascar_assets.files import SourceFile
 from nascar_assets.reports.frames import require_columns
 
 FORECAST_COLUMNS: tuple[str, ...] = (
@@ -87,19 +88,6 @@ class RaceFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class InputFile:
-    """One input that the forecast was made from.
-
-    Attributes:
-        name: Its name.
-        sha256: Hash of its bytes.
-    """
-
-    name: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class Provenance:
     """What it takes to make the same report again.
 
@@ -113,7 +101,7 @@ class Provenance:
         run_id: The run that made it.
     """
 
-    inputs: tuple[InputFile, ...]
+    inputs: tuple[SourceFile, ...]
     code_version: str
     seed: int
     n_scenarios: int

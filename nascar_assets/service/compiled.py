@@ -16,6 +16,7 @@ from nascar_assets.constraints import ConstraintSpec, RunConfig
 from nascar_assets.contest.payouts import PayoutTable
 from nascar_assets.contest.presets import PRESETS, preset
 from nascar_assets.errors import InputError
+from nascar_assets.files import SourceFile
 from nascar_assets.lineups import PortfolioSettings, SettingsError
 from nascar_assets.rules import rule_set
 from nascar_assets.scenarios import (
@@ -108,8 +109,8 @@ class CompiledRequest:
                 "lock": self.slate.lock.isoformat(),
                 "players": [_flat(player) for player in self.slate.players],
                 "absent": [_flat(player) for player in self.slate.absent],
-                "source": self.slate.source,
-                "source_hash": self.slate.source_hash,
+                "source": self.slate.source.path,
+                "source_hash": self.slate.source.sha256,
             },
             "spec": self.spec.to_dict(),
             "setup": setup_to_dict(self.setup),
@@ -219,7 +220,6 @@ def _slate(stored: Mapping[str, Any]) -> Slate:
         rules=replace(rules, salary_cap=stored["salary_cap"]),
         lock=datetime.fromisoformat(stored["lock"]),
         players=tuple(SlatePlayer(**player) for player in stored["players"]),
-        source=stored["source"],
-        source_hash=stored["source_hash"],
+        source=SourceFile(stored["source"], stored["source_hash"]),
         absent=tuple(SlatePlayer(**player) for player in stored.get("absent", ())),
     )

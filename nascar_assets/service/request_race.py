@@ -17,6 +17,7 @@ from nascar_assets.constraints import (
 )
 from nascar_assets.errors import InputError
 from nascar_assets.feed.names import DriverDirectory
+from nascar_assets.files import SourceFile
 from nascar_assets.rules import DEFAULT_CONTEST, RuleSet, rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.scenarios import (
@@ -380,8 +381,7 @@ def _of_new_slate(
             )
             for driver in request.drivers
         ),
-        source="request",
-        source_hash="",
+        source=SourceFile("request", ""),
     )
     return setup, pool, constraints, values, notices
 

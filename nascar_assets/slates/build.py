@@ -92,7 +92,7 @@ def build_slate(
     if salaries.site is not site_of(rules.key):
         raise InputError(
             f"The file is from {salaries.site.name} and the contest {rules.key} is not.",
-            file=salaries.filename,
+            file=salaries.source.path,
             remedy="Name a contest of the file's site.",
         )
     listed = entries if entries is not None and not entries.is_empty() else None
@@ -108,7 +108,7 @@ def build_slate(
     )
 
     def who(row: SalaryRow) -> str:
-        return f"{row.name} ({salaries.filename}, row {row.row}, {columns['name']})"
+        return f"{row.name} ({salaries.source.path}, row {row.row}, {columns['name']})"
 
     teams_before = {player.site_id: player.team for player in earlier}
 
@@ -167,8 +167,7 @@ def build_slate(
         rules=rules,
         lock=race["start_time"],
         players=players,
-        source=salaries.filename,
-        source_hash=salaries.sha256,
+        source=salaries.source,
         notices=tuple(notices),
         absent=tuple(absent),
     )
@@ -240,7 +239,7 @@ def _check_lineup_exists(
     if len(players) < rules.roster_size:
         raise InputError(
             f"{len(players)} drivers can be picked and a lineup has {rules.roster_size}.",
-            file=salaries.filename,
+            file=salaries.source.path,
             field=columns["name"],
             remedy="See the notices for drivers that were left out; the file must be of this race.",
         )
@@ -249,7 +248,7 @@ def _check_lineup_exists(
         raise InputError(
             f"The {rules.roster_size} cheapest drivers cost ${lower:,}, above the cap of "
             f"${rules.salary_cap:,}: no legal lineup exists.",
-            file=salaries.filename,
+            file=salaries.source.path,
             field=columns["salary"],
             remedy="Check the salaries, and that the file is of the contest type that it seems.",
         )

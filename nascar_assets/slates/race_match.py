@@ -88,7 +88,7 @@ def find_race(
     """
     if schedule.is_empty():
         raise InputError(
-            "The schedule is empty.", file=salaries.filename, remedy="Run nascar sync first."
+            "The schedule is empty.", file=salaries.source.path, remedy="Run nascar sync first."
         )
     asked = (race or "").strip() or salaries.race_key
     if asked:
@@ -99,7 +99,7 @@ def find_race(
             return _by_name(salaries, hinted, schedule, now), None
         raise InputError(
             "The file does not name its race.",
-            file=salaries.filename,
+            file=salaries.source.path,
             field=salaries.site.salary_columns.get("race"),
             remedy=_choose(hinted, now),
         )
@@ -108,7 +108,7 @@ def find_race(
         if found is not None:
             called = f", which calls it {salaries.race_name!r}," if salaries.race_name else ""
             return found, (
-                f"The race of {salaries.filename}{called} is taken to be {found['race_key']} "
+                f"The race of {salaries.source.path}{called} is taken to be {found['race_key']} "
                 f"{found['race_name']}, by entry list and date ({shares}). If it is another, "
                 f"{_HOW}."
             )
@@ -185,7 +185,7 @@ def _asked(
     if named.is_empty():
         raise InputError(
             f"No race is called {race!r}.",
-            file=salaries.filename if race == salaries.race_key else None,
+            file=salaries.source.path if race == salaries.race_key else None,
             field="--race",
             remedy=_choose(_nearest(race, _hinted(salaries, schedule)), now),
         )
@@ -210,7 +210,7 @@ def _by_name(
     if not good:
         raise InputError(
             f"No race {_when(salaries)} is called {salaries.race_name!r} or much like it.",
-            file=salaries.filename,
+            file=salaries.source.path,
             field=salaries.site.salary_columns.get("race"),
             remedy=_choose(
                 _nearest(salaries.race_name, hinted if not hinted.is_empty() else schedule), now
@@ -228,7 +228,7 @@ def _by_name(
         return rivals[0]
     raise InputError(
         f"More than one race {_when(salaries)} fits {salaries.race_name!r}.",
-        file=salaries.filename,
+        file=salaries.source.path,
         field=salaries.site.salary_columns.get("race"),
         remedy=_choose(pl.DataFrame(rivals, schema=schedule.schema, orient="row"), now),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.files import (
     AGAIN,
     GivenText,
+    SourceFile,
     column_key,
     find_header,
     id_cell,
@@ -69,8 +69,7 @@ class SalaryFile:
 
     Attributes:
         site: The contest site.
-        filename: Name of the file, without folders.
-        sha256: Hash of the file's bytes.
+        source: The file's name, without folders, and its hash.
         rows: The drivers, in the file's order.
         race_name: What the file calls the race; empty where it does not say.
         date: The date in the file's name, if any: the day of the export or of the race.
@@ -81,8 +80,7 @@ class SalaryFile:
     """
 
     site: Site
-    filename: str
-    sha256: str
+    source: SourceFile
     rows: tuple[SalaryRow, ...]
     race_name: str
     date: date | None
@@ -187,8 +185,7 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
     keys = _RACE_KEY.findall(path)
     return SalaryFile(
         site=site,
-        filename=name,
-        sha256=hashlib.sha256(data).hexdigest(),
+        source=SourceFile.of(name, data),
         rows=tuple(rows),
         race_name=race_name,
         date=day,

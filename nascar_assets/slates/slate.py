@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from nascar_assets.files import SourceFile
 from nascar_assets.rules import RuleSet, Site, site_of
 from nascar_assets.rules.sites import NOT_RACING
 
@@ -64,8 +65,7 @@ class Slate:
         lock: When lineups lock (UTC): the race's start.
         players: Drivers that may be picked, in the salary file's order.
         absent: The other rows of the salary file, each with its reason.
-        source: Name of the salary file.
-        source_hash: SHA-256 of the salary file.
+        source: The salary file.
         notices: What a person should know: drivers left out, newcomers, unresolved names.
     """
 
@@ -75,8 +75,7 @@ class Slate:
     rules: RuleSet
     lock: datetime
     players: tuple[SlatePlayer, ...]
-    source: str
-    source_hash: str
+    source: SourceFile
     notices: tuple[str, ...] = ()
     absent: tuple[SlatePlayer, ...] = ()
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import UTC_TIME
+from nascar_assets.files import SourceFile
 from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.slates.slate import Slate, SlatePlayer
@@ -52,8 +53,8 @@ def slate_to_polars(slate: Slate) -> pl.DataFrame:
         "race_key": slate.race_key,
         "rules": slate.rules.key,
         "lock": slate.lock,
-        "source": slate.source,
-        "source_hash": slate.source_hash,
+        "source": slate.source.path,
+        "source_hash": slate.source.sha256,
         "notices": list(slate.notices),
     }
     rows = [
@@ -80,8 +81,7 @@ def slate_from_polars(frame: pl.DataFrame) -> Slate:
         rules=rule_set(first["rules"], race_day(first["lock"])),
         lock=first["lock"],
         players=tuple(row for row in rows if row.reason is None),
-        source=first["source"],
-        source_hash=first["source_hash"],
+        source=SourceFile(first["source"], first["source_hash"]),
         notices=tuple(first["notices"]),
         absent=tuple(row for row in rows if row.reason is not None),
     )

@@ -11,6 +11,7 @@ from nascar_assets.constraints import (
     RaceFact,
     TrackConstraints,
 )
+from nascar_assets.files import SourceFile
 from nascar_assets.rules import rule_set
 from nascar_assets.slates.slate import Slate, SlatePlayer
 
@@ -34,8 +35,7 @@ def slate(players, rules=RULES):
         rules=rules,
         lock=LOCK,
         players=tuple(players),
-        source="DKSalaries.csv",
-        source_hash="0" * 64,
+        source=SourceFile("DKSalaries.csv", "0" * 64),
     )
 
 

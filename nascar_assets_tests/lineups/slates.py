@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import numpy.typing as npt
 
+from nascar_assets.files import SourceFile
 from nascar_assets.rules import RuleSet, rule_set
 from nascar_assets.slates.slate import Slate, SlatePlayer
 
@@ -41,8 +42,7 @@ def made_slate(
         rules=rules or rule_set("dk-classic", date(2026, 3, 15)),
         lock=datetime(2026, 3, 15, 20, 0, tzinfo=UTC),
         players=tuple(player for player in players if player.reason is None),
-        source="salaries.csv",
-        source_hash="0" * 64,
+        source=SourceFile("salaries.csv", "0" * 64),
         absent=tuple(player for player in players if player.reason is not None),
     )
 

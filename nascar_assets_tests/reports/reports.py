@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from nascar_assets.reports import InputFile, Provenance, RaceFacts, SlateReport
+from nascar_assets.files import SourceFile
+from nascar_assets.reports import Provenance, RaceFacts, SlateReport
 
 RACE = RaceFacts(
     name="Lantern 400",
@@ -18,7 +19,7 @@ RACE = RaceFacts(
     as_of=datetime(2026, 2, 15, 14, tzinfo=UTC),
 )
 MADE = Provenance(
-    inputs=(InputFile("salaries.csv", "ab" * 32), InputFile("weekend-feed.json", "cd" * 32)),
+    inputs=(SourceFile("salaries.csv", "ab" * 32), SourceFile("weekend-feed.json", "cd" * 32)),
     code_version="0.1.0",
     seed=7,
     n_scenarios=10_000,

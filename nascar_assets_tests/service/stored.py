@@ -16,6 +16,7 @@ from nascar_assets.constraints import (
     slate_summary,
 )
 from nascar_assets.feed.schemas import ENTRIES, SCHEDULE
+from nascar_assets.files import SourceFile
 from nascar_assets.history.schemas import DRIVER_VALUES, RATINGS, TRACK_VALUES
 from nascar_assets.orchestration.inputs.slate_files import record_path, run_config_path, spec_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
@@ -115,8 +116,7 @@ def write_slate(root: DataRoot, *, veto: str | None = None, races: int = 30) -> 
             SlatePlayer(car_id(i), NAMES[i], f"site-{i}", 11_000 - 500 * i, f"Team {i // 2}")
             for i in range(CARS - 2)
         ),
-        source="salaries.csv",
-        source_hash="0" * 64,
+        source=SourceFile("salaries.csv", "0" * 64),
     )
     spec = ConstraintSpec(
         SLATE_ID,

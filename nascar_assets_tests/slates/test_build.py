@@ -55,7 +55,7 @@ def test_a_plain_slate_has_everyone_and_no_notice():
     assert slate.lock == RACE["start_time"]
     assert slate.players[0].team == "Fictional Racing"
     assert slate.players[0].average_points == 30.5
-    assert len(slate.source_hash) == 64
+    assert len(slate.source.sha256) == 64
 
 
 def test_the_key_has_the_eastern_date():

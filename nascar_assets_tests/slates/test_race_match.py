@@ -15,6 +15,7 @@ from nascar_assets.feed.names import DriverDirectory
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.paths import schedule_path
 from nascar_assets.feed.schemas import SCHEDULE
+from nascar_assets.files import SourceFile
 from nascar_assets.rules import SITES
 from nascar_assets.slates.race_match import find_race, name_similarity
 from nascar_assets.slates.salaries import SalaryFile, SalaryRow, read_salaries
@@ -24,7 +25,9 @@ from nascar_assets_tests.slates.salary_files import dk_file
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 
-FILE = SalaryFile(SITES["dk"], "DKSalaries.csv", "0" * 64, (), "Silver 400", None, None, None)
+FILE = SalaryFile(
+    SITES["dk"], SourceFile("DKSalaries.csv", "0" * 64), (), "Silver 400", None, None, None
+)
 
 
 def listed(race_id: int, day: str, name: str, series: int = 1, kind: int = 1):

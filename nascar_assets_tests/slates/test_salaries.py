@@ -24,7 +24,7 @@ def refused(data: bytes, filename: str = "DKSalaries.csv") -> InputError:
 def test_a_draftkings_file_is_read():
     found = read_salaries(dk_file(eight()), "folder/2026-03-14_x_DKCup.csv")
     assert found.site.key == "dk"
-    assert found.filename == "2026-03-14_x_DKCup.csv"
+    assert found.source.path == "2026-03-14_x_DKCup.csv"
     assert found.race_name == "Fictional 150"
     assert (found.date, found.series, found.season) == (date(2026, 3, 14), "cup", 2026)
     assert len(found.rows) == 8
@@ -195,7 +195,7 @@ def test_two_races_in_one_file_are_refused():
 
 def test_equal_bytes_have_equal_hashes_whatever_the_name():
     one, other = (read_salaries(dk_file(eight()), name) for name in ("a.csv", "b.csv"))
-    assert one.sha256 == other.sha256
+    assert one.source.sha256 == other.source.sha256
     assert one.sha256 != read_salaries(dk_file(eight(8100)), "a.csv").sha256
 
 

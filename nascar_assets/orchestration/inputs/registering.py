@@ -77,15 +77,15 @@ def place_slate(
     }
     registration = Registration(
         slate_id=slate_key(found, rules, schedule, taken),
-        salary_path=f"{SALARY_FOLDER}/{read.filename}",
-        salary_sha256=read.sha256,
+        salary_path=f"{SALARY_FOLDER}/{read.source.path}",
+        salary_sha256=read.source.sha256,
         race_id=found["race_id"],
         race_key=found["race_key"],
         contest=contest,
         race_notice=notice,
     )
     if not read.has_ids and registration.slate_id in registered_slates(root):
-        _refuse_loss_of_ids(root, Registration.load(root, registration.slate_id), read.filename)
+        _refuse_loss_of_ids(root, Registration.load(root, registration.slate_id), read.source.path)
     return registration, [*([notice] if notice else []), *built.notices]
 
 
@@ -100,7 +100,7 @@ def _refuse_loss_of_ids(root: DataRoot, there: Registration, file: str) -> None:
     if before.has_ids:
         raise InputError(
             f"The file has no column of ids, and {there.slate_id} has a file with them "
-            f"({before.filename}): without ids no lineups can be entered, and that file stays.",
+            f"({before.source.path}): without ids no lineups can be entered, and that file stays.",
             file=file,
             field=before.site.salary_columns["id"],
             remedy="Download the salaries again, with ids.",

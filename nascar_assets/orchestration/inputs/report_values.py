@@ -12,6 +12,7 @@ import polars as pl
 
 from nascar_assets.constraints import RunConfig
 from nascar_assets.constraints.people import people_table
+from nascar_assets.files import SourceFile
 from nascar_assets.orchestration.inputs.forecasting import contest_rules
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.past import results_before
@@ -21,7 +22,7 @@ from nascar_assets.orchestration.inputs.slate_lineups import stored_players
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table
-from nascar_assets.reports import InputFile, Provenance, RaceFacts, SlateReport
+from nascar_assets.reports import Provenance, RaceFacts, SlateReport
 from nascar_assets.scenarios import REGIMES
 from nascar_assets.scenarios.past_races import past_regimes
 from nascar_assets.slates.stored import racing
@@ -258,10 +259,10 @@ def _regimes(root: DataRoot, plan: SlatePlan, past: Mapping[str, float]) -> pl.D
     ).sort("frequency", "regime", descending=True)
 
 
-def _inputs(root: DataRoot, plan: SlatePlan) -> tuple[InputFile, ...]:
-    found = [InputFile(plan.salary_path, plan.salary_sha256)]
+def _inputs(root: DataRoot, plan: SlatePlan) -> tuple[SourceFile, ...]:
+    found = [SourceFile(plan.salary_path, plan.salary_sha256)]
     config = _run_config(root, plan)
-    found += [InputFile(name, digest) for name, digest in config.sim_params["data"].items()]
+    found += [SourceFile(name, digest) for name, digest in config.sim_params["data"].items()]
     return tuple(found)
 
 
