@@ -133,13 +133,14 @@ def withdraw_upload(root: DataRoot, built: Slate) -> list[str]:
     rows = csv.reader(io.StringIO(data.decode("utf-8-sig")))
     racing_ids = {player.site_id for player in built.players}
     held = {built.site.read_cell(cell)[0] for row in list(rows)[1:] for cell in row} - racing_ids
+    names = {player.site_id: player.absence for player in built.absent}
+    found = sorted(names.get(site_id, site_id) for site_id in held)
     if held:
-        said = "\n".join(f"{player.absence}." for player in built.absent)
+        said = "\n".join(f"{name}." for name in found)
         root.write(absent_path(built.slate_id), said.encode())
         root.write(withdrawn_path(built.slate_id), data)
         root.delete(upload_path(built.slate_id))
-    names = {player.site_id: player.absence for player in built.absent}
-    return sorted(names.get(site_id, site_id) for site_id in held)
+    return found
 
 
 def _not_after_lock(context: dg.AssetExecutionContext, lock: datetime) -> None:
