@@ -33,6 +33,7 @@ from nascar_assets.orchestration.automation import (
     sensor_salaries,
     sensor_telemetry,
 )
+from nascar_assets.orchestration.inputs.slate_run import runs_of
 from nascar_assets.orchestration.resources import Platform, fixed_platform
 from nascar_assets.orchestration.storage.io_manager import tables_of
 from nascar_assets.service import jobs as api
@@ -49,6 +50,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
     resources = {
         "platform": fixed_platform(platform),
         "io_manager": tables_of(platform),
+        "slate_runs": runs_of(platform),
         **api.API_RESOURCES,
         **overrides,
     }

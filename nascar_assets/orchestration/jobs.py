@@ -56,6 +56,7 @@ ontology_job = dg.define_asset_job(
 slate_job = dg.define_asset_job(
     "slate_job",
     selection=[
+        slate.slate_plan,
         slate.slate,
         slate.slate_field,
         slate.slate_rating_state,

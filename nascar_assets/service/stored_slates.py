@@ -14,23 +14,19 @@ from typing import Any
 import polars as pl
 
 from nascar_assets.constraints import ConstraintSpec
-from nascar_assets.errors import InputError
-from nascar_assets.orchestration.inputs.forecasting import contest_rules, slate_setup
 from nascar_assets.orchestration.inputs.process_parameters import (
     FITS,
     RECALIBRATED,
     RECORDS,
-    parameters_as_of,
 )
-from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_files import record_path, run_config_path, spec_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, plan_path
-from nascar_assets.orchestration.storage.store import scan_table, table_path
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.rules import RuleSet
 from nascar_assets.scenarios import ProcessParameters, RaceSetup
 from nascar_assets.service.track_names import NamedTrack
 from nascar_assets.slates.slate import Slate
-from nascar_assets.slates.stored import slate_from_polars
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.staged import manifest_path, settled
 
@@ -137,39 +133,25 @@ class StoredSlates:
 
     def _load(self, slate_id: str) -> StoredSlate:
         root = self._root
-        plan = SlatePlan.load(root, slate_id)
-        tables = {name: scan_table(root, name, slate_id).collect() for name in _TABLES}
-        schedule = scan_table(root, "schedule").collect()
-        race = schedule_rows(root, [plan.race_key])[plan.race_key]
-        setup = slate_setup(
-            plan,
-            race,
-            schedule,
-            field=tables["slate_field"],
-            ratings=tables["slate_ratings"],
-            driver_values=tables["slate_driver_values"],
-            track_values=tables["slate_track_values"],
-        )
-        spec = self._root.read(spec_path(slate_id))
-        if spec is None:
-            raise InputError(f"The constraints of slate {slate_id} are gone.", field="slate_id")
+        run = SlateRun.load(root, slate_id)
+        race = run.race
         record = root.read(record_path(slate_id))
         return StoredSlate(
-            plan=plan,
-            slate=slate_from_polars(tables["slate"]),
-            setup=setup,
-            spec=ConstraintSpec.from_json(spec),
-            rules=contest_rules(plan),
+            plan=run.plan,
+            slate=run.slate,
+            setup=run.setup,
+            spec=run.spec,
+            rules=run.rules,
             track=NamedTrack(
                 race["track_id"],
                 race["track_name"],
                 race["track_type"],
                 race["track_length_miles"] or None,
             ),
-            summary=tables["slate_summary"],
-            drivers=tables["driver_summary"],
+            summary=run.table("slate_summary"),
+            drivers=run.table("driver_summary"),
             calibration=json.loads(record) if record is not None else None,
-            parameters=parameters_as_of(root, race["series"], plan.as_of),
+            parameters=run.model.parameters,
             run_config=root.read(run_config_path(slate_id)),
         )
 

@@ -13,6 +13,7 @@ from nascar_assets.orchestration.assets.constraints import constraint_spec, run_
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of, save_fit
 from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path
+from nascar_assets.orchestration.inputs.slate_run import SlateRuns
 from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.io_manager import ParquetTables
@@ -48,7 +49,11 @@ def _materialise(home):
             selection=[constraint_spec],
             partition_key=SLATE_ID,
             instance=instance,
-            resources={"platform": platform, "io_manager": ParquetTables(platform=platform)},
+            resources={
+                "platform": platform,
+                "io_manager": ParquetTables(platform),
+                "slate_runs": SlateRuns(platform),
+            },
         )
     assert result.success
     (event,) = result.get_asset_materialization_events()
@@ -68,7 +73,11 @@ def _run_config(home):
             selection=[run_config],
             partition_key=SLATE_ID,
             instance=instance,
-            resources={"platform": platform, "io_manager": ParquetTables(platform=platform)},
+            resources={
+                "platform": platform,
+                "io_manager": ParquetTables(platform),
+                "slate_runs": SlateRuns(platform),
+            },
         )
     return RunConfig.from_json(platform.root.read(run_config_path(SLATE_ID)))
 
@@ -89,7 +98,7 @@ def test_a_slates_run_config_says_which_race_process_it_is_of(tmp_path):
 
 
 def _stored():
-    slates = ("slate_field", "slate_driver_values", "slate_track_values")
+    slates = ("slate_plan", "slate_field", "slate_driver_values", "slate_track_values")
     yield dg.AssetSpec("schedule")
     for name in slates:
         yield dg.AssetSpec(name, partitions_def=SLATES)

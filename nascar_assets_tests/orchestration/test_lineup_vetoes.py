@@ -13,6 +13,7 @@ from nascar_assets.orchestration.assets.lineups import lineups, scenario_optima
 from nascar_assets.orchestration.commands.entries import fill, swap
 from nascar_assets.orchestration.inputs.slate_files import load_spec, spec_path
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.inputs.slate_run import SlateRuns
 from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.io_manager import ParquetTables
@@ -41,7 +42,7 @@ def root(tmp_path):
 def _materialise(root, settings=None):
     """Runs the two assets as a run of the platform would, and returns the lineups' ids."""
     platform = Platform(home=root.location)
-    stored = [dg.AssetSpec("slate", partitions_def=SLATES)]
+    stored = [dg.AssetSpec(name, partitions_def=SLATES) for name in ("slate_plan", "slate")]
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(str(SLATES.name), [SLATE_ID])
         result = dg.materialize(
@@ -49,7 +50,11 @@ def _materialise(root, settings=None):
             selection=[scenario_optima, lineups],
             partition_key=SLATE_ID,
             instance=instance,
-            resources={"platform": platform, "io_manager": ParquetTables(platform=platform)},
+            resources={
+                "platform": platform,
+                "io_manager": ParquetTables(platform),
+                "slate_runs": SlateRuns(platform),
+            },
             run_config={"ops": {"lineups": {"config": {"settings": settings}}}},
         )
     (check,) = result.get_asset_check_evaluations()

@@ -96,7 +96,7 @@ def test_a_run_that_waited_until_after_lock_keeps_the_files_of_before(
         result = job.execute_in_process(
             instance=ticker.instance,
             partition_key=world.slate,
-            run_config={"ops": {"slate": {"config": {"as_of": asked.isoformat()}}}},
+            run_config={"ops": {"slate_plan": {"config": {"as_of": asked.isoformat()}}}},
             tags={"nascar/at": asked.isoformat()},
             raise_on_error=False,
             op_selection=["slate"],

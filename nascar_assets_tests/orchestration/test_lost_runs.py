@@ -136,7 +136,7 @@ def test_a_graph_that_was_down_costs_a_pause_and_no_slate(
     later = datetime(2026, 2, 11, 13, tzinfo=UTC)
     repeated = again(DataRoot.open(races), due, later)
     assert repeated is not None
-    config = repeated.run_config["ops"]["slate"]["config"]
+    config = repeated.run_config["ops"]["slate_plan"]["config"]
     assert config["as_of"] == later.isoformat()  # as of now, not as of the failed run
     assert ticker.carry_out(quick(repeated), "slate_job")
     assert run_state(ticker.instance, str(request.run_key)) is RunState.DONE
@@ -147,8 +147,8 @@ def test_a_graph_that_was_down_costs_a_pause_and_no_slate(
 def quick(request: dg.RunRequest) -> dg.RunRequest:
     """The same request with few scenarios and lineups."""
     small = {"n_scenarios": 50, "settings": "lineups = 2"}
-    config = {**request.run_config["ops"]["slate"]["config"], **small}
-    return request.with_replaced_attrs(run_config={"ops": {"slate": {"config": config}}})
+    config = {**request.run_config["ops"]["slate_plan"]["config"], **small}
+    return request.with_replaced_attrs(run_config={"ops": {"slate_plan": {"config": config}}})
 
 
 def test_what_the_input_is_at_fault_for_is_not_run_again(races: Path) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from nascar_assets.orchestration.inputs.forecasting import load_scenarios
 
 from nascar_assets.cli.app import run
 from nascar_assets.cli.location import code_location
@@ -19,7 +20,6 @@ from nascar_assets.orchestration.commands.ontology import (
     override_entry,
     show_subject,
 )
-from nascar_assets.orchestration.inputs.forecasting import load_scenarios
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.slate_plan import registration_path
 from nascar_assets.orchestration.resources import Platform

@@ -67,7 +67,7 @@ def test_a_dropped_file_registers_its_slate_and_runs_it_once(
     (request,) = ticker.tick("landing_salaries")
     assert request.partition_key == SLATE
     assert ticker.instance.get_dynamic_partitions("slates") == [SLATE]
-    as_of = request.run_config["ops"]["slate"]["config"]["as_of"]
+    as_of = request.run_config["ops"]["slate_plan"]["config"]["as_of"]
     assert datetime.fromisoformat(as_of) < LOCK
     (again,) = Ticker(races).tick("landing_salaries")  # a second daemon
     assert again.run_key == request.run_key
@@ -250,7 +250,7 @@ def test_new_results_run_open_slates_again(home: Path) -> None:
     os.utime(table)
     (request,) = ticker.tick("landing_salaries")
     assert request.tags["nascar/why"] == "inputs"
-    assert request.run_config["ops"]["slate"]["config"]["n_scenarios"] == 300
+    assert request.run_config["ops"]["slate_plan"]["config"]["n_scenarios"] == 300
 
 
 def test_the_first_run_of_a_slate_is_the_sensors_and_a_refresh_the_schedules(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nascar_assets.orchestration.inputs.forecasting import load_scenarios
+from nascar_assets.orchestration.inputs.slate_run import load_scenarios
 from nascar_assets.orchestration.storage.store import MissingPartition, read_all, table_path
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.conftest import World

@@ -9,6 +9,7 @@ import pytest
 from nascar_assets.feed.schemas import ENTRIES, SCHEDULE
 from nascar_assets.orchestration.assets.slate_telemetry import CONSTRAINTS, slate_telemetry
 from nascar_assets.orchestration.inputs.slate_files import load_spec, spec_path
+from nascar_assets.orchestration.inputs.slate_run import SlateRun, SlateRuns
 from nascar_assets.orchestration.partitions import RACES, SLATES
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.io_manager import ParquetTables
@@ -65,13 +66,18 @@ def materialise(root):
         result = dg.materialize(
             [
                 slate_telemetry,
+                dg.AssetSpec("slate_plan", partitions_def=SLATES),
                 dg.AssetSpec("constraint_spec", partitions_def=SLATES),
                 dg.AssetSpec("lap_summaries", partitions_def=RACES),
             ],
             selection=[slate_telemetry],
             partition_key=SLATE_ID,
             instance=instance,
-            resources={"platform": platform, "io_manager": ParquetTables(platform=platform)},
+            resources={
+                "platform": platform,
+                "io_manager": ParquetTables(platform),
+                "slate_runs": SlateRuns(platform),
+            },
         )
     assert result.success
     (check,) = result.get_asset_check_evaluations()
@@ -151,11 +157,9 @@ def test_a_made_up_id_is_the_driver_that_it_was_merged_into(root):
 
 def test_drivers_and_as_of_are_filtered_while_the_files_are_read(root):
     from nascar_assets.orchestration.assets.slate_telemetry import past_summaries
-    from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 
     past_race(root, 1, AS_OF - timedelta(days=7))
-    plan = SlatePlan.load(root, SLATE_ID)
-    scan = past_summaries(root, plan, load_spec(root, SLATE_ID)).explain()
+    scan = past_summaries(SlateRun.load(root, SLATE_ID)).explain()
     _, _, filtered = scan.partition("SELECTION:")
     assert 'col("driver_id").is_in' in filtered
     assert 'col("results_at")' in filtered

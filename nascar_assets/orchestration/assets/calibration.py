@@ -9,13 +9,14 @@ import polars as pl
 from pydantic import Field
 
 from nascar_assets.history.schemas import RATINGS
+from nascar_assets.orchestration.assets.feed import schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, driver_ratings
 from nascar_assets.orchestration.assets.slate import ALL_RACES, resolve_as_of, slate
 from nascar_assets.orchestration.assets.slate_assets import slate_asset
 from nascar_assets.orchestration.inputs.features import past_features
 from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.inputs.slate_files import record_path
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.metadata import picture, shown
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import read_all
@@ -116,21 +117,14 @@ def recalibration(
     group_name="calibration",
     description="The race process that this slate uses: that of the last released model version "
     "as of its as-of time.",
-    deps=[slate],
+    deps=[slate, schedule],
     kinds={"polars"},
 )
-def model_parameters(
-    context: dg.AssetExecutionContext, platform: Platform, schedule: pl.DataFrame
-) -> dg.Output[pl.DataFrame]:
+def model_parameters(context: dg.AssetExecutionContext, run: SlateRun) -> dg.Output[pl.DataFrame]:
     """One row per track type and parameter, with the standard error where it was fitted."""
     from dataclasses import asdict
 
-    from nascar_assets.orchestration.inputs.process_parameters import model_as_of
-
-    plan = SlatePlan.load(platform.root, context.partition_key)
-    series = schedule.filter(pl.col("race_key") == plan.race_key)["series"][0]
-    found = model_as_of(platform.root, series, plan.as_of)
-    used = found.parameters
+    found, used = run.model, run.model.parameters
     context.log.info("Model: %s.", found.version.said)
     rows = [
         (kind, name, value, used.standard_errors.get(kind, {}).get(name))
@@ -165,9 +159,7 @@ def model_parameters(
     deps=[slate, dg.AssetDep(driver_ratings, partition_mapping=ALL_RACES)],
     kinds={"polars"},
 )
-def calibration_record(
-    context: dg.AssetExecutionContext, platform: Platform, schedule: pl.DataFrame
-) -> dg.Output[pl.DataFrame]:
+def calibration_record(run: SlateRun, schedule: pl.DataFrame) -> dg.Output[pl.DataFrame]:
     """Walk-forward: every race is forecast from what was known at its own start.
 
     The race process and the ratings are those that a slate of that day would have had; drivers
@@ -179,14 +171,12 @@ def calibration_record(
     from nascar_assets.orchestration.inputs.process_parameters import KnownModels
     from nascar_assets.orchestration.inputs.race_scores import KeptScores
 
-    root = platform.root
-    plan = SlatePlan.load(root, context.partition_key)
-    series = schedule.filter(pl.col("race_key") == plan.race_key)["series"][0]
+    root, series = run.root, run.race["series"]
     archive, models = KeptScores(root), KnownModels(root, series)
     record = walk_forward_record(
-        results_before(root, plan.as_of),
+        run.results,
         read_all(root, "driver_ratings", RATINGS),
-        plan.as_of,
+        run.as_of,
         series=series,
         schedule=schedule,
         parameters=lambda moment: models.as_of(moment).parameters,
@@ -194,7 +184,7 @@ def calibration_record(
         threads=2,
     )
     root.write(
-        record_path(plan.slate_id),
+        record_path(run.slate_id),
         json.dumps(record.as_dict(), indent=1, sort_keys=True, allow_nan=False).encode(),
     )
     frame = record.to_polars()

@@ -11,16 +11,9 @@ from nascar_assets.orchestration.assets.history import ALL_RESULTS
 from nascar_assets.orchestration.assets.slate import slate, slate_field, slate_rating_state
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.graph import compile_spec, entry_store
-from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.inputs.provenance import code_version
-from nascar_assets.orchestration.inputs.schedule import schedule_rows
-from nascar_assets.orchestration.inputs.slate_files import (
-    keep_notices,
-    keep_run_config,
-    load_spec,
-    spec_path,
-)
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.inputs.slate_files import keep_notices, spec_path
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
 
@@ -31,17 +24,11 @@ from nascar_assets.orchestration.resources import Platform
     deps=[slate_rating_state],
     kinds={"polars"},
 )
-def slate_driver_values(context: dg.AssetExecutionContext, platform: Platform) -> pl.DataFrame:
+def slate_driver_values(run: SlateRun) -> pl.DataFrame:
     """What the graph holds for this slate before anyone overrode it."""
     from nascar_assets.history.values import driver_values
-    from nascar_assets.orchestration.inputs.rating_states import load_rating_state
 
-    plan = SlatePlan.load(platform.root, context.partition_key)
-    return driver_values(
-        results_before(platform.root, plan.as_of),
-        plan.as_of,
-        state=load_rating_state(platform.root, plan),
-    )
+    return driver_values(run.results, run.as_of, state=run.rating_state)
 
 
 @slate_asset(
@@ -50,14 +37,11 @@ def slate_driver_values(context: dg.AssetExecutionContext, platform: Platform) -
     deps=[slate, ALL_RESULTS],
     kinds={"polars"},
 )
-def slate_track_values(
-    context: dg.AssetExecutionContext, platform: Platform, schedule: pl.DataFrame
-) -> pl.DataFrame:
+def slate_track_values(run: SlateRun, schedule: pl.DataFrame) -> pl.DataFrame:
     """What the graph holds for this slate before anyone overrode it."""
     from nascar_assets.history.values_tracks import track_values
 
-    plan = SlatePlan.load(platform.root, context.partition_key)
-    return track_values(results_before(platform.root, plan.as_of), schedule, plan.as_of)
+    return track_values(run.results, schedule, run.as_of)
 
 
 @slate_asset(
@@ -73,33 +57,30 @@ def slate_track_values(
     ],
 )
 def constraint_spec(
-    context: dg.AssetExecutionContext,
     platform: Platform,
+    run: SlateRun,
     schedule: pl.DataFrame,
     slate_field: pl.DataFrame,
     slate_driver_values: pl.DataFrame,
     slate_track_values: pl.DataFrame,
 ) -> Iterator[Any]:
     """The graph is read here, once; everything after this reads the value."""
-    root = platform.root
-    plan = SlatePlan.load(root, context.partition_key)
-    race = schedule_rows(root, [plan.race_key])[plan.race_key]
+    root, slate_id, track_id = run.root, run.slate_id, run.race["track_id"]
     state = build_state(
         slate_driver_values,
         slate_track_values,
         schedule,
         entry_store(platform).entries(),
-        plan.as_of,
+        run.as_of,
         entrants=slate_field,
     )
     spec, description = compile_spec(
-        platform, state, plan.slate_id, slate_field["driver_id"], [race["track_id"]], plan.as_of
+        platform, state, slate_id, slate_field["driver_id"], [track_id], run.as_of
     )
-    root.write(spec_path(plan.slate_id), spec.to_json().encode())
-    keep_notices(root, plan.slate_id, "constraint_spec", state.notices)
-    stored = load_spec(root, plan.slate_id)
-    missing = [car for car in slate_field["driver_id"] if car not in stored.drivers]
-    complete = not missing and race["track_id"] in stored.tracks and stored == spec
+    root.write(spec_path(slate_id), spec.to_json().encode())
+    keep_notices(root, slate_id, "constraint_spec", state.notices)
+    missing = [car for car in slate_field["driver_id"] if car not in run.spec.drivers]
+    complete = not missing and track_id in run.spec.tracks and run.spec == spec
     yield dg.Output(
         None,
         metadata=shown(
@@ -125,10 +106,9 @@ def constraint_spec(
     deps=[constraint_spec, slate_field],
     kinds={"json"},
 )
-def run_config(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+def run_config(run: SlateRun) -> dg.MaterializeResult[None]:
     """The RunConfig of the slate's run."""
-    plan = SlatePlan.load(platform.root, context.partition_key)
-    config = keep_run_config(platform.root, plan)
+    config = run.keep_run_config()
     return dg.MaterializeResult(
-        metadata=shown(run_id=config.run_id, seed=plan.seed, code_version=code_version())
+        metadata=shown(run_id=config.run_id, seed=run.plan.seed, code_version=code_version())
     )

@@ -18,21 +18,19 @@ from nascar_assets.orchestration.assets.calibration import calibration_record
 from nascar_assets.orchestration.assets.constraints import constraint_spec, run_config
 from nascar_assets.orchestration.assets.contest import contest_forecast
 from nascar_assets.orchestration.assets.scenarios import scenarios
+from nascar_assets.orchestration.assets.slate import slate
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
-from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.slate_files import (
     absent_path,
-    keep_run_config,
-    load_spec,
     upload_path,
     withdrawn_path,
 )
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.metadata import picture, shown
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.reports.plots import exposure_plot, lineup_score_distribution, overlap_plot
-from nascar_assets.slates.stored import slate_from_polars
 from nascar_assets.storage.overhead import overhead
 from nascar_assets.storage.staged import forget
 
@@ -40,25 +38,17 @@ from nascar_assets.storage.staged import forget
 @slate_asset(
     group_name="slate",
     description="The read model of the API's precheck: the slate, its race and its track.",
-    deps=[constraint_spec],
+    deps=[slate, constraint_spec],
     kinds={"polars"},
 )
-def slate_summary(
-    context: dg.AssetExecutionContext,
-    platform: Platform,
-    slate: pl.DataFrame,
-    slate_features: pl.DataFrame,
-) -> pl.DataFrame:
+def slate_summary(run: SlateRun, slate_features: pl.DataFrame) -> pl.DataFrame:
     """One row."""
-    root = platform.root
-    plan = SlatePlan.load(root, context.partition_key)
-    race = schedule_rows(root, [plan.race_key])[plan.race_key]
     known = [name for name in slate_features.columns if slate_features[name].null_count() == 0]
     return summarise_slate(
-        slate_from_polars(slate),
-        load_spec(root, plan.slate_id),
-        track_id=race["track_id"],
-        scheduled_laps=race["scheduled_laps"],
+        run.slate,
+        run.spec,
+        track_id=run.race["track_id"],
+        scheduled_laps=run.race["scheduled_laps"],
         features=[name for name in known if name not in ("race_id", "driver_id", "available_at")],
     )
 
@@ -66,35 +56,27 @@ def slate_summary(
 @slate_asset(
     group_name="slate",
     description="The read model of the API's precheck: every driver of slate and field.",
-    deps=[constraint_spec],
+    deps=[slate, constraint_spec],
     kinds={"polars"},
 )
-def driver_summary(
-    context: dg.AssetExecutionContext, platform: Platform, slate: pl.DataFrame
-) -> pl.DataFrame:
+def driver_summary(run: SlateRun) -> pl.DataFrame:
     """One row per driver."""
-    return summarise_drivers(
-        slate_from_polars(slate), load_spec(platform.root, context.partition_key)
-    )
+    return summarise_drivers(run.slate, run.spec)
 
 
 @slate_asset(
     group_name="lineups",
     description="How often each driver is in the best lineup of a scenario, exactly.",
-    deps=[scenarios],
+    deps=[slate, scenarios],
     kinds={"numba"},
 )
-def scenario_optima(
-    context: dg.AssetExecutionContext, platform: Platform, slate: pl.DataFrame
-) -> pl.DataFrame:
+def scenario_optima(run: SlateRun) -> pl.DataFrame:
     """One row per player: optimal share with its Monte Carlo error."""
     from nascar_assets.lineups import optimal_lineups
-    from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
 
-    pool = slate_from_polars(slate)
-    points = player_points(load_scenarios(platform.root, context.partition_key), pool)
+    pool = run.slate
     best = optimal_lineups(
-        points,
+        run.points,
         np.array([player.salary for player in pool.players]),
         pool.rules.salary_cap,
         pool.rules.roster_size,
@@ -124,7 +106,7 @@ class LineupsRun(dg.Config):
 @slate_asset(
     group_name="lineups",
     description="The portfolio: distinct legal lineups chosen together under the settings.",
-    deps=[scenarios, constraint_spec],
+    deps=[slate, scenarios, constraint_spec],
     kinds={"numba"},
     check_specs=[
         blocking_check(
@@ -134,13 +116,7 @@ class LineupsRun(dg.Config):
         )
     ],
 )
-def lineups(
-    context: dg.AssetExecutionContext,
-    config: LineupsRun,
-    platform: Platform,
-    slate: pl.DataFrame,
-    scenario_optima: pl.DataFrame,
-) -> Iterator[Any]:
+def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) -> Iterator[Any]:
     """Chosen on three quarters of the scenarios, valued on the rest.
 
     A lineup that a constraint denies is never stored: what was there before stays.
@@ -148,22 +124,16 @@ def lineups(
     from nascar_assets.lineups import PortfolioSettings, build_portfolio, veto_rules
     from nascar_assets.lineups.objectives import OBJECTIVES
     from nascar_assets.lineups.problem import resolve
-    from nascar_assets.orchestration.inputs.forecasting import (
+    from nascar_assets.orchestration.inputs.payout_files import landed_payouts
+    from nascar_assets.orchestration.inputs.portfolio_tables import (
         exposures,
         lineup_table,
-        load_scenarios,
         overlaps,
-        player_points,
         player_table,
     )
-    from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 
-    root = platform.root
-    plan = SlatePlan.load(root, context.partition_key)
+    root, plan, pool, points = run.root, run.plan, run.slate, run.points
     forget(root, plan.slate_id)
-    pool = slate_from_polars(slate)
-    spec = load_spec(root, plan.slate_id)
-    points = player_points(load_scenarios(root, plan.slate_id), pool)
     settings = plan.settings if config.settings is None else config.settings
     wanted = PortfolioSettings.from_toml(settings)
     payouts = None if wanted.payout is None else landed_payouts(root, wanted.payout)
@@ -172,7 +142,7 @@ def lineups(
             points,
             pool,
             wanted,
-            vetoes=veto_rules(pool, spec),
+            vetoes=veto_rules(pool, run.spec),
             prizes_cents=None if payouts is None else payouts.prizes_cents,
             entries=None if payouts is None else payouts.entries,
             prove=config.prove or plan.prove,
@@ -184,7 +154,7 @@ def lineups(
                 "driver who does not race."
             )
         raise
-    checker = LineupChecker(pool, spec)
+    checker = LineupChecker(pool, run.spec)
     refused = [
         f"lineup {number}: {result.code} {result.reason}"
         for number, ids in enumerate(made.driver_ids, 1)
@@ -202,9 +172,9 @@ def lineups(
     if made.bound is not None:
         notices.append(made.bound_statement)
     if config.settings is not None:  # the slate's own from now on
-        plan = replace(plan, settings=config.settings, prove=config.prove or plan.prove)
-        plan.save(root)
-    keep_run_config(root, plan)  # of the lineups that are made now, also where they are made alone
+        run.plan = replace(plan, settings=config.settings, prove=config.prove or plan.prove)
+        run.plan.save(root)
+    run.keep_run_config()  # of the lineups that are made now, also where they are made alone
     problem = resolve(pool, wanted)
     scaled = problem.scaled(points)
     table = lineup_table(made, pool, scaled)
@@ -240,27 +210,23 @@ def lineups(
 @slate_asset(
     group_name="lineups",
     description="The file that the contest site takes: one lineup per row.",
+    deps=[slate],
     kinds={"csv"},
 )
-def upload_file(
-    context: dg.AssetExecutionContext,
-    platform: Platform,
-    slate: pl.DataFrame,
-    lineups: pl.DataFrame,
-) -> dg.MaterializeResult[None]:
+def upload_file(run: SlateRun, lineups: pl.DataFrame) -> dg.MaterializeResult[None]:
     """Read back and compared before it is called done."""
     from nascar_assets.lineups.upload import read_upload, upload_csv
 
-    pool = slate_from_polars(slate)
+    root, pool = run.root, run.slate
     rows = lineup_rows(lineups, pool)
     data = upload_csv(pool, rows)
     read_upload(pool, data)
-    path = upload_path(context.partition_key)
-    platform.root.write(path, data)
+    path = upload_path(run.slate_id)
+    root.write(path, data)
     for old in (withdrawn_path, absent_path):
-        platform.root.delete(old(context.partition_key))
+        root.delete(old(run.slate_id))
     return dg.MaterializeResult(
-        metadata=shown(path=platform.root.uri(path), lineups=len(rows), bytes=len(data))
+        metadata=shown(path=root.uri(path), lineups=len(rows), bytes=len(data))
     )
 
 
@@ -276,27 +242,32 @@ def report_path(slate_id: str) -> str:
     kinds={"html"},
 )
 def report(
-    context: dg.AssetExecutionContext,
     platform: Platform,
+    run: SlateRun,
     slate: pl.DataFrame,
     scenario_summary: pl.DataFrame,
     scenario_optima: pl.DataFrame,
     lineups: pl.DataFrame,
 ) -> dg.MaterializeResult[None]:
     """The forecast as a table for programs lies beside it."""
-    from nascar_assets.orchestration.inputs.forecasting import exposures
+    from nascar_assets.orchestration.inputs.portfolio_tables import exposures
     from nascar_assets.orchestration.inputs.report_values import forecast_csv, slate_report
     from nascar_assets.reports.slate_page import render_slate_report
 
-    root = platform.root
-    plan = SlatePlan.load(root, context.partition_key)
+    root, slate_id = run.root, run.slate_id
     values = slate_report(
-        platform, plan, slate, scenario_summary, lineups, exposures(lineups, scenario_optima)
+        run,
+        entry_store(platform).entries(),
+        slate,
+        scenario_summary,
+        scenario_optima,
+        lineups,
+        exposures(lineups, scenario_optima),
     )
     with overhead("drawing"):
         page = render_slate_report(values).encode()
-    root.write(report_path(plan.slate_id), page)
-    root.write(f"slates/{plan.slate_id}/forecast.csv", forecast_csv(values.forecast))
+    root.write(report_path(slate_id), page)
+    root.write(f"slates/{slate_id}/forecast.csv", forecast_csv(values.forecast))
     return dg.MaterializeResult(
-        metadata=shown(path=root.uri(report_path(plan.slate_id)), bytes=len(page))
+        metadata=shown(path=root.uri(report_path(slate_id)), bytes=len(page))
     )

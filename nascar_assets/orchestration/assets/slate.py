@@ -20,16 +20,15 @@ from nascar_assets.orchestration.assets.feed import entries, schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, ALL_RESULTS
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.features import past_sources
-from nascar_assets.orchestration.inputs.past import driver_directory, known_entries, results_before
+from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_files import absent_path, upload_path, withdrawn_path
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import read_table, stored_partitions
 from nascar_assets.orchestration.tags import AT
-from nascar_assets.rules import rule_set
-from nascar_assets.rules.race_day import race_day
 from nascar_assets.slates.build import build_slate
 from nascar_assets.slates.salaries import read_salaries
 from nascar_assets.slates.slate import Slate
@@ -58,44 +57,26 @@ class SlateConfig(dg.Config):
 
 @slate_asset(
     group_name="slate",
-    description="The players that a lineup may hold, each resolved to the feed's driver.",
-    deps=[schedule, dg.AssetDep(entries, partition_mapping=ALL_RACES)],
-    kinds={"polars", "csv"},
+    description="What a run of the slate computes from: as-of time, seed, settings and salary "
+    "file, fixed before anything else and read by every asset of the run.",
+    deps=[schedule],
+    kinds={"json"},
+    io_manager_key="slate_runs",
 )
-def slate(
+def slate_plan(
     context: dg.AssetExecutionContext, config: SlateConfig, platform: Platform
-) -> dg.Output[pl.DataFrame]:
-    """Fixes the plan of the run (as-of time, seed, settings) and reads the salary file."""
-    from nascar_assets.history.expected_entries import last_entries
-
+) -> dg.Output[SlatePlan]:
+    """The plan of a run of the slate as it is registered now."""
     root = platform.root
     registration = Registration.load(root, context.partition_key)
     race = schedule_rows(root, [registration.race_key])[registration.race_key]
     _not_after_lock(context, race["start_time"])
-    as_of = resolve_as_of(config.as_of, race["start_time"], datetime.now(UTC))
-    data = registration.salaries(root)
-    slate_id = registration.slate_id
-    stored = slate_id in stored_partitions(root, "slate")
-    listed = known_entries(root, registration.race_key, as_of)
-    last = last_entries(results_before(root, as_of), race["series"], as_of)
-    built = build_slate(
-        read_salaries(data, registration.salary_path.rsplit("/", 1)[-1]),
-        race,
-        listed,
-        driver_directory(root, as_of),
-        rule_set(registration.contest, race_day(race["start_time"])),
-        slate_id=slate_id,
-        earlier=slate_from_polars(read_table(root, "slate", slate_id)).everyone if stored else (),
-        last_teams=dict(last.select("driver_id", "team").iter_rows()),
-    )
-    if registration.race_notice:
-        built = replace(built, notices=(registration.race_notice, *built.notices))
-    SlatePlan(
-        slate_id=slate_id,
+    plan = SlatePlan(
+        slate_id=registration.slate_id,
         race_id=registration.race_id,
         race_key=registration.race_key,
         contest=registration.contest,
-        as_of=as_of,
+        as_of=resolve_as_of(config.as_of, race["start_time"], datetime.now(UTC)),
         lock=race["start_time"],
         n_scenarios=config.n_scenarios,
         seed=config.seed,
@@ -104,14 +85,52 @@ def slate(
         salary_sha256=registration.salary_sha256,
         run_id=context.run.run_id,
         prove=config.prove,
-    ).save(root)
-    begin(root, context.partition_key, context.run.run_id)
-    metadata: dict[str, Any] = {
-        "race": f"{race['race_name']} ({registration.race_key})",
-        "as_of": as_of.isoformat(),
-        "lock": race["start_time"].isoformat(),
-        "salary_file": registration.salary_path,
-    }
+    )
+    return dg.Output(
+        plan,
+        metadata=shown(
+            race=f"{race['race_name']} ({plan.race_key})",
+            as_of=plan.as_of.isoformat(),
+            lock=plan.lock.isoformat(),
+            salary_file=plan.salary_path,
+            **plan.kept(),
+        ),
+    )
+
+
+@slate_asset(
+    group_name="slate",
+    description="The players that a lineup may hold, each resolved to the feed's driver.",
+    deps=[schedule, dg.AssetDep(entries, partition_mapping=ALL_RACES), ALL_RESULTS],
+    kinds={"polars", "csv"},
+)
+def slate(context: dg.AssetExecutionContext, run: SlateRun) -> dg.Output[pl.DataFrame]:
+    """Reads the plan's salary file; who of an upload file of before does not race is told."""
+    from nascar_assets.history.expected_entries import last_entries
+
+    root, slate_id = run.root, run.slate_id
+    registration = Registration.load(root, slate_id)
+    if registration.salary_sha256 != run.plan.salary_sha256:
+        raise InputError(
+            f"{registration.salary_path} was registered after this run of {slate_id} was planned.",
+            remedy=f"Run the slate from its plan on: nascar slate run {slate_id}.",
+        )
+    stored = slate_id in stored_partitions(root, "slate")
+    last = last_entries(run.results, run.race["series"], run.as_of)
+    built = build_slate(
+        read_salaries(registration.salaries(root), registration.salary_path.rsplit("/", 1)[-1]),
+        run.race,
+        known_entries(root, run.plan.race_key, run.as_of),
+        driver_directory(root, run.as_of),
+        run.rules,
+        slate_id=slate_id,
+        earlier=slate_from_polars(run.table("slate")).everyone if stored else (),
+        last_teams=dict(last.select("driver_id", "team").iter_rows()),
+    )
+    if registration.race_notice:
+        built = replace(built, notices=(registration.race_notice, *built.notices))
+    begin(root, slate_id, run.plan.run_id)
+    metadata: dict[str, Any] = {}
     withdrawn = withdraw_upload(root, built)
     if withdrawn:
         context.log.warning("The upload file is withdrawn: it holds %s.", ", ".join(withdrawn))
@@ -212,23 +231,18 @@ def resolve_as_of(
 @slate_asset(
     group_name="slate",
     description="Every car of the race as known by the as-of time, picked or not.",
-    deps=[schedule, dg.AssetDep(entries, partition_mapping=ALL_RACES)],
+    deps=[schedule, dg.AssetDep(entries, partition_mapping=ALL_RACES), ALL_RESULTS],
     kinds={"polars"},
 )
-def slate_field(
-    context: dg.AssetExecutionContext, platform: Platform, slate: pl.DataFrame
-) -> pl.DataFrame:
+def slate_field(run: SlateRun, slate: pl.DataFrame) -> pl.DataFrame:
     """The entry list without who did not qualify; before there is one, what to expect of it."""
     from nascar_assets.history.expected_entries import expected_entries
 
-    root = platform.root
-    plan = SlatePlan.load(root, context.partition_key)
-    known = known_entries(root, plan.race_key, plan.as_of)
+    known = known_entries(run.root, run.plan.race_key, run.as_of)
     if known is not None:
         return known_grid(known)[0].sort(pl.col("start").fill_null(99), "driver_id")
-    race = schedule_rows(root, [plan.race_key])[plan.race_key]
     names = racing(slate).select("driver_id", driver_name="name")
-    return expected_entries(names, results_before(root, plan.as_of), race, plan.as_of)
+    return expected_entries(names, run.results, run.race, run.as_of)
 
 
 def feature_sources(
@@ -274,34 +288,28 @@ def feature_sources(
         ),
     ],
 )
-def slate_features(
-    context: dg.AssetExecutionContext, platform: Platform, slate_field: pl.DataFrame
-) -> Iterator[Any]:
+def slate_features(run: SlateRun, slate_field: pl.DataFrame) -> Iterator[Any]:
     """The feature table, and the contract's three levels that the forecast waits for."""
     from nascar_assets.history.features import build_features
     from nascar_assets.orchestration.assets.slate_contract import prove_basis
     from nascar_assets.telemetry import FeatureAvailabilityContract, validate_features
     from nascar_assets.telemetry.leakage import prove_no_leakage
 
-    root = platform.root
-    plan = SlatePlan.load(root, context.partition_key)
-    race = schedule_rows(root, [plan.race_key])[plan.race_key]
-    sources = feature_sources(root, plan, slate_field)
-    features = build_features(sources, race, plan.as_of)
+    race, as_of, seed = run.race, run.as_of, run.plan.seed
+    sources = feature_sources(run.root, run.plan, slate_field)
+    features = build_features(sources, race, as_of)
     yield dg.Output(features, metadata=shown(nulls=int(features.null_count().sum_horizontal()[0])))
     keys = ("race_id", "driver_id", "available_at")
     names = [name for name in features.columns if name not in keys]
     yield _contract_check("names_are_available", lambda: validate_features(names) == tuple(names))
     yield _contract_check(
         "known_as_of",
-        lambda: FeatureAvailabilityContract.validate_dataframe(features, plan.as_of) is not None,
+        lambda: FeatureAvailabilityContract.validate_dataframe(features, as_of) is not None,
     )
-    planned = read_table(root, "schedule")
+    planned = read_table(run.root, "schedule")
     reports = {
-        "features": prove_no_leakage(
-            build_features, race, plan.as_of, sources, seed=plan.seed, rounds=1
-        ),
-        "ratings and values": prove_basis(sources, planned, race, plan.as_of, seed=plan.seed),
+        "features": prove_no_leakage(build_features, race, as_of, sources, seed=seed, rounds=1),
+        "ratings and values": prove_basis(sources, planned, race, as_of, seed=seed),
     }
     leaks = [
         f"- {what}: {leak.feature} moved by {leak.source} ({leak.change}, {leak.rows} rows)"
@@ -327,14 +335,11 @@ def slate_features(
     deps=[slate, slate_features, ALL_RESULTS, ALL_FEATURES],
     kinds={"numba"},
 )
-def slate_rating_state(
-    context: dg.AssetExecutionContext, platform: Platform
-) -> dg.MaterializeResult[None]:
+def slate_rating_state(run: SlateRun) -> dg.MaterializeResult[None]:
     """Built once, past the contract's checks; ratings and ontology values both come from it."""
     from nascar_assets.orchestration.inputs.rating_states import build_rating_state
 
-    plan = SlatePlan.load(platform.root, context.partition_key)
-    state = build_rating_state(platform.root, plan)
+    state = build_rating_state(run.root, run.plan)
     through = state.data_through
     return dg.MaterializeResult(
         metadata=shown(
@@ -351,17 +356,10 @@ def slate_rating_state(
     kinds={"polars", "numba"},
 )
 def slate_ratings(
-    context: dg.AssetExecutionContext,
-    platform: Platform,
-    slate_field: pl.DataFrame,
-    slate_features: pl.DataFrame,
+    run: SlateRun, slate_field: pl.DataFrame, slate_features: pl.DataFrame
 ) -> pl.DataFrame:
     """One row per car, with the uncertainty of its level."""
-    from nascar_assets.orchestration.inputs.rating_states import load_rating_state
-
-    plan = SlatePlan.load(platform.root, context.partition_key)
-    state = load_rating_state(platform.root, plan)
-    return state.rate(slate_field, plan.as_of, slate_features)
+    return run.rating_state.rate(slate_field, run.as_of, slate_features)
 
 
 def _contract_check(name: str, holds: Callable[[], bool]) -> dg.AssetCheckResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from inspect import signature
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,8 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.tags import PARTITION
 from nascar_assets.storage.staged import goes_on
 
+RUN = dg.AssetIn("slate_plan", input_manager_key="slate_runs")
+
 
 def slate_asset(
     *,
@@ -24,19 +27,29 @@ def slate_asset(
     kinds: set[str],
     deps: Sequence[Any] = (),
     check_specs: Sequence[dg.AssetCheckSpec] = (),
-    code_version: str = "1",
+    io_manager_key: str | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """An asset with one partition a slate; see `dagster.asset` for the arguments."""
-    return dg.asset(
-        partitions_def=SLATES,
-        group_name=group_name,
-        description=description,
-        kinds=kinds,
-        deps=list(deps),
-        check_specs=list(check_specs),
-        owners=["team:model"],
-        code_version=code_version,
-    )
+    """An asset with one partition a slate; see `dagster.asset` for the arguments.
+
+    One with a parameter `run` gets the slate's `SlateRun` there, downstream of its plan.
+    """
+
+    def decorate(compute: Callable[..., Any]) -> dg.AssetsDefinition:
+        reads_run = "run" in signature(compute).parameters
+        return dg.asset(
+            ins={"run": RUN} if reads_run else {},
+            partitions_def=SLATES,
+            group_name=group_name,
+            description=description,
+            kinds=kinds,
+            deps=list(deps),
+            check_specs=list(check_specs),
+            owners=["team:model"],
+            code_version="1",
+            io_manager_key=io_manager_key,
+        )(compute)
+
+    return decorate
 
 
 def blocking_check(asset: str, name: str, description: str) -> dg.AssetCheckSpec:

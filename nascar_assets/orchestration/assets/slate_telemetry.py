@@ -12,10 +12,9 @@ from nascar_assets.orchestration.assets.constraints import constraint_spec
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.assets.telemetry import lap_summaries
 from nascar_assets.orchestration.inputs.past import driver_directory
-from nascar_assets.orchestration.inputs.slate_files import load_spec, spec_path
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.inputs.slate_files import spec_path
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.metadata import shown, table_metadata
-from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_all, scan_table, table_path
 from nascar_assets.storage import DataRoot
 
@@ -48,22 +47,20 @@ CONSTRAINTS: dict[str, pl.DataType | type[pl.DataType]] = {
         )
     ],
 )
-def slate_telemetry(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Any]:
+def slate_telemetry(run: SlateRun) -> Iterator[Any]:
     """Stored as a telemetry artifact; what a model of pace or wear starts from."""
     from nascar_assets.telemetry import enrich_with_constraints, telemetry_artifact_bytes
 
-    root = platform.root
-    plan = SlatePlan.load(root, context.partition_key)
-    spec = load_spec(root, plan.slate_id)
-    past = past_summaries(root, plan, spec)
+    root, spec = run.root, run.spec
+    past = past_summaries(run)
     enriched = (
         enrich_with_constraints(past, constraint_values(spec))
         .cast(dict(CONSTRAINTS))  # type: ignore[arg-type]
         .collect()
     )
-    sources = _sources(root, plan.slate_id, enriched["race_id"].unique())
+    sources = _sources(root, run.slate_id, enriched["race_id"].unique())
     data = telemetry_artifact_bytes(enriched, sources=sources, extra={"spec_hash": spec.hash})
-    path = table_path("slate_telemetry", plan.slate_id)
+    path = table_path("slate_telemetry", run.slate_id)
     root.write(path, data)
     metadata = {
         **table_metadata(enriched, size=len(data)),
@@ -76,7 +73,7 @@ def slate_telemetry(context: dg.AssetExecutionContext, platform: Platform) -> It
         metadata["notices"] = ["No laps of these drivers were known by the as-of time."]
     yield dg.Output(None, metadata=shown(metadata))
     stored = root.scan_frame(path).select("available_at").collect()["available_at"]
-    late = int((stored.is_null() | (stored > plan.as_of)).sum())
+    late = int((stored.is_null() | (stored > run.as_of)).sum())
     yield dg.AssetCheckResult(
         passed=late == 0 and len(stored) == enriched.height,
         check_name="known_as_of",
@@ -84,8 +81,8 @@ def slate_telemetry(context: dg.AssetExecutionContext, platform: Platform) -> It
     )
 
 
-def past_summaries(root: DataRoot, plan: SlatePlan, spec: ConstraintSpec) -> pl.LazyFrame:
-    """Lap summaries of a spec's drivers that were known by a slate's as-of time.
+def past_summaries(run: SlateRun) -> pl.LazyFrame:
+    """Lap summaries of the drivers of a run's spec that were known by its as-of time.
 
     The filters on drivers and time go into the scan.
 
@@ -95,11 +92,11 @@ def past_summaries(root: DataRoot, plan: SlatePlan, spec: ConstraintSpec) -> pl.
     """
     from nascar_assets.feed.schemas import LAP_SUMMARY, RACE_OF_SUMMARY
 
-    merged = dict(driver_directory(root, plan.as_of).merged)
-    ids = [*spec.drivers, *(old for old, new in merged.items() if new in spec.drivers)]
+    merged, drivers = dict(driver_directory(run.root, run.as_of).merged), run.spec.drivers
+    ids = [*drivers, *(old for old, new in merged.items() if new in drivers)]
     return (
-        scan_all(root, "lap_summaries", {**LAP_SUMMARY, **RACE_OF_SUMMARY})
-        .filter(pl.col("driver_id").is_in(ids), pl.col("results_at") <= plan.as_of)
+        scan_all(run.root, "lap_summaries", {**LAP_SUMMARY, **RACE_OF_SUMMARY})
+        .filter(pl.col("driver_id").is_in(ids), pl.col("results_at") <= run.as_of)
         .with_columns(pl.col("driver_id").replace(merged))
         .rename({"results_at": "available_at"})
         .sort("driver_id", "start_time", "race_id")

@@ -295,7 +295,7 @@ def slate_request(
     return dg.RunRequest(
         run_key=run_key,
         partition_key=slate,
-        run_config={"ops": {"slate": {"config": config}}},
+        run_config={"ops": {"slate_plan": {"config": config}}},
         tags={
             SLATE: slate,
             AT: now.isoformat(),

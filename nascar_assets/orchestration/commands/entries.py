@@ -14,14 +14,11 @@ from nascar_assets.lineups import (
 )
 from nascar_assets.lineups.entries import locked_notices
 from nascar_assets.orchestration.commands.files import read_file, write_file
-from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
 from nascar_assets.orchestration.inputs.slate_change import read_whole
 from nascar_assets.orchestration.inputs.slate_lineups import keep_entered, lineup_rows, load_lineups
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.slates.slate import Slate
-from nascar_assets.slates.stored import slate_from_polars
 
 
 @dataclass(frozen=True)
@@ -39,9 +36,7 @@ def stored_slate(home: str, slate_id: str) -> Slate:
     Raises:
         InputError: If it was never run.
     """
-    root = Platform(home=home).root
-    SlatePlan.load(root, slate_id)
-    return slate_from_polars(scan_table(root, "slate", slate_id).collect())
+    return SlateRun.load(Platform(home=home).root, slate_id).slate
 
 
 @read_whole
@@ -54,10 +49,9 @@ def fill(
         InputError: If the slate was not run, or the file is of another slate, locked or cut off.
         EnvironmentFault: If a file cannot be read or written.
     """
-    root = Platform(home=home).root
-    plan = SlatePlan.load(root, slate_id)
-    slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
-    rows = lineup_rows(load_lineups(root, plan), slate)
+    run = SlateRun.load(Platform(home=home).root, slate_id)
+    root, slate = run.root, run.slate
+    rows = lineup_rows(load_lineups(root, run.plan), slate)
     content = read_file(source)
     filled = fill_entries(content, slate, rows, contest_id=contest_id, file=source.name)
     contests: dict[tuple[str, str], int] = {}
@@ -84,20 +78,16 @@ def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path
         InputError: If a driver is unknown, the file is at fault, or no change keeps the settings.
         EnvironmentFault: If a file cannot be read or written.
     """
-    from nascar_assets.orchestration.inputs.slate_files import load_spec
-
-    root = Platform(home=home).root
-    plan = SlatePlan.load(root, slate_id)
-    slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
-    points = player_points(load_scenarios(root, slate_id), slate)
+    run = SlateRun.load(Platform(home=home).root, slate_id)
+    root, plan, slate = run.root, run.plan, run.slate
     done = swap_entries(
         read_file(source),
         slate,
-        points,
+        run.points,
         PortfolioSettings.from_toml(plan.settings),
         lineup_rows(load_lineups(root, plan), slate),
         scratched,
-        vetoes=veto_rules(slate, load_spec(root, slate_id)),
+        vetoes=veto_rules(slate, run.spec),
         file=source.name,
     )
     write_file(out, done.content)

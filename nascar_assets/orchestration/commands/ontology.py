@@ -17,8 +17,8 @@ from nascar_assets.ontology.vetoes import parse_veto
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.past import driver_directory
-from nascar_assets.orchestration.inputs.slate_files import load_spec
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, registered_slates
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import run_job
 from nascar_assets.orchestration.storage.instance import open_instance
@@ -192,14 +192,6 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
     import numpy as np
 
     from nascar_assets.constraints.people import with_entry
-    from nascar_assets.ontology import build_state
-    from nascar_assets.orchestration.inputs.forecasting import (
-        contest_rules,
-        load_scenarios,
-        slate_setup,
-    )
-    from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
-    from nascar_assets.orchestration.inputs.schedule import schedule_rows
     from nascar_assets.scenarios import generate_scenarios
 
     root = Platform(home=home).root
@@ -211,37 +203,22 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
         plan = max(plans, key=lambda plan: (plan.lock, plan.slate_id))
     else:
         plan = SlatePlan.load(root, slate_id)
-    race = schedule_rows(root, [plan.race_key])[plan.race_key]
-    schedule = scan_table(root, "schedule").collect()
-    tables = {
-        name: scan_table(root, f"slate_{name}", plan.slate_id).collect()
-        for name in ("field", "ratings", "driver_values", "track_values")
-    }
-    setup = slate_setup(plan, race, schedule, **tables)
-    state = build_state(
-        tables["driver_values"],
-        tables["track_values"],
-        schedule,
-        (),
-        plan.as_of,
-        entrants=tables["field"],
-    )
-    stored = load_scenarios(root, plan.slate_id)
+    run = SlateRun(root, plan)
+    stored, rules = run.scenarios, run.rules
     count = min(len(stored), EFFECT_SCENARIOS)
     made = generate_scenarios(
-        with_entry(load_spec(root, plan.slate_id), entry, state),
-        setup,
+        with_entry(run.spec, entry, run.estimates),
+        run.setup,
         count,
         plan.seed,
-        parameters=parameters_as_of(root, race["series"], plan.as_of),
+        parameters=run.model.parameters,
     )
-    rules = contest_rules(plan)
     # A larger set of scenarios begins with the smaller one: the stored ones are the same races.
     found = [
         (races.points(rules).mean(axis=0) / rules.points_scale, (races.finish == 1).mean(axis=0))
         for races in (stored.take(np.arange(count)), made)
     ]
-    names = dict(tables["field"].select("driver_id", "driver_name").iter_rows())
+    names = dict(run.table("slate_field").select("driver_id", "driver_name").iter_rows())
     rows = [
         {
             "driver_id": driver,

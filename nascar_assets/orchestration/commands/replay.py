@@ -17,18 +17,14 @@ from nascar_assets.contest.standings import read_standings
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import PortfolioSettings, optimal_lineups
 from nascar_assets.orchestration.commands.files import read_file
-from nascar_assets.orchestration.inputs.forecasting import load_scenarios, player_points
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 from nascar_assets.orchestration.inputs.slate_change import read_whole
 from nascar_assets.orchestration.inputs.slate_lineups import load_entered, load_lineups
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.rules import score
 from nascar_assets.slates.slate import Slate
-from nascar_assets.slates.stored import slate_from_polars
-from nascar_assets.storage import DataRoot
 
 
 @read_whole
@@ -46,15 +42,15 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
     Raises:
         InputError: If the slate was not run or its race has no results yet.
     """
-    root = Platform(home=home).root
-    plan = SlatePlan.load(root, slate_id)
+    run = SlateRun.load(Platform(home=home).root, slate_id)
+    root, plan = run.root, run.plan
     results = all_results(root).filter(pl.col("race_id") == plan.race_id)
     if results.is_empty():
         raise InputError(
             f"The race {plan.race_key} has no results.",
             remedy="Sync the feed after the race (nascar sync).",
         )
-    slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
+    slate = run.slate
     names = dict(results.select("driver_id", "driver_name").iter_rows())
     names |= {player.driver_id: player.name for player in slate.everyone}
     lineups = load_lineups(root, plan)["driver_ids"].to_list()
@@ -77,7 +73,7 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
         )
     lineups += others.values()
     found = replay(
-        load_scenarios(root, slate_id),
+        run.scenarios,
         results,
         rules=slate.rules,
         lineups=lineups,
@@ -108,7 +104,7 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
     }
     if standings is not None:
         rows = [[place[driver] for driver in ids] for ids in lineups]
-        answer["contest"] = _contest(root, plan, slate, rows, standings, results)
+        answer["contest"] = _contest(run, rows, standings, results)
     return answer
 
 
@@ -146,14 +142,13 @@ def _official_points(slate: Slate, results: pl.DataFrame) -> npt.NDArray[np.floa
 
 
 def _contest(
-    root: DataRoot,
-    plan: SlatePlan,
-    slate: Slate,
+    run: SlateRun,
     rows: list[list[int]],
     standings: Path,
     results: pl.DataFrame,
 ) -> dict[str, Any]:
     """The portfolio in a finished contest, for programs: null where something is not known."""
+    plan, slate = run.plan, run.slate
     read = read_standings(read_file(standings), slate, file=standings.name)
     if np.isnan(read.driver_points).any():  # a form without the players' points
         printed = read.driver_points
@@ -161,12 +156,12 @@ def _contest(
         read = replace(read, driver_points=known)
     settings = PortfolioSettings.from_toml(plan.settings)
     after = contest_aftermath(
-        player_points(load_scenarios(root, plan.slate_id), slate),
+        run.points,
         slate,
         np.array(rows),
         read,
         settings=settings,
-        payouts=None if settings.payout is None else landed_payouts(root, settings.payout),
+        payouts=None if settings.payout is None else landed_payouts(run.root, settings.payout),
         seed=plan.seed,
     )
     review = after.review

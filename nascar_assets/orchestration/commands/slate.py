@@ -70,8 +70,8 @@ _LOADED_FIRST = (
     "nascar_assets.orchestration.assets.slate_contract",
     "nascar_assets.orchestration.automation.clock",
     "nascar_assets.orchestration.automation.seen_races",
-    "nascar_assets.orchestration.inputs.forecasting",
     "nascar_assets.orchestration.inputs.payout_files",
+    "nascar_assets.orchestration.inputs.portfolio_tables",
     "nascar_assets.orchestration.inputs.process_parameters",
     "nascar_assets.orchestration.inputs.provenance",
     "nascar_assets.orchestration.inputs.rating_states",
@@ -197,7 +197,9 @@ def run_slate(
             definitions.resolve_job_def("slate_job"),
             instance,
             partition=slate_id,
-            run_config={"ops": {"slate": {"config": _config(as_of, prove, {**kept, **given})}}},
+            run_config={
+                "ops": {"slate_plan": {"config": _config(as_of, prove, {**kept, **given})}}
+            },
             tags={SLATE: slate_id},
             progress=progress,
             times=times,

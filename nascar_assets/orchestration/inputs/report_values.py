@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import polars as pl
@@ -13,20 +13,17 @@ import polars as pl
 from nascar_assets.constraints import RunConfig
 from nascar_assets.constraints.people import people_table
 from nascar_assets.files import SourceFile
-from nascar_assets.orchestration.inputs.forecasting import contest_rules
-from nascar_assets.orchestration.inputs.graph import entry_store
-from nascar_assets.orchestration.inputs.past import results_before
+from nascar_assets.ontology import Statement
 from nascar_assets.orchestration.inputs.provenance import code_version
-from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path, slate_notices
+from nascar_assets.orchestration.inputs.slate_files import run_config_path, slate_notices
 from nascar_assets.orchestration.inputs.slate_lineups import stored_players
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
-from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.reports import Provenance, RaceFacts, SlateReport
 from nascar_assets.scenarios import REGIMES
 from nascar_assets.scenarios.past_races import past_regimes
 from nascar_assets.slates.stored import racing
-from nascar_assets.storage import DataRoot
 
 QUANTILE_LEVELS = tuple(round(0.02 + 0.04 * step, 2) for step in range(25))
 
@@ -43,35 +40,29 @@ _NOMINAL = {"coverage_50": 0.50, "coverage_80": 0.80, "coverage_95": 0.95}
 
 
 def slate_report(
-    platform: Platform,
-    plan: SlatePlan,
+    run: SlateRun,
+    statements: Iterable[Statement],
     slate: pl.DataFrame,
     summary: pl.DataFrame,
+    optima: pl.DataFrame,
     lineups: pl.DataFrame,
     exposures: pl.DataFrame,
 ) -> SlateReport:
     """Everything that the report of a slate shows.
 
     Args:
-        platform: Where the slate's other tables lie.
-        plan: The run's plan.
+        run: The slate's run, which has its other tables.
+        statements: What people entered about drivers and tracks.
         slate: The slate's players.
         summary: The forecast of every car.
+        optima: Shares of optimal lineups.
         lineups: The portfolio.
         exposures: Share of lineups with each player.
     """
     from nascar_assets.lineups.objectives import OBJECTIVES
 
-    root = platform.root
+    root, plan, race, past = run.root, run.plan, run.race, run.results
     objective = OBJECTIVES[lineups["objective"][0]]
-    race = (
-        scan_table(root, "schedule")
-        .filter(pl.col("race_key") == plan.race_key)
-        .collect()
-        .row(0, named=True)
-    )
-    optima = scan_table(root, "scenario_optima", plan.slate_id).collect()
-    past = results_before(root, plan.as_of)
     alike = past.filter(
         pl.col("race_type") == "points",
         pl.col("series") == race["series"],
@@ -79,7 +70,9 @@ def slate_report(
     )
     shares, alike_races = past_regimes(alike)
     newest = past.sort("results_at").tail(1).to_dicts()
-    config = _run_config(root, plan)
+    config = _run_config(run)
+    names = dict(summary.select("driver_id", "driver_name").iter_rows())
+    names[race["track_id"]] = race["track_name"]
     return SlateReport(
         title=plan.slate_id,
         race=RaceFacts(
@@ -93,17 +86,17 @@ def slate_report(
             as_of=plan.as_of,
         ),
         forecast=forecast_table(slate, summary, optima, stored_players(lineups)),
-        quantiles=_quantiles(root, plan, slate),
+        quantiles=_quantiles(run, slate),
         lineups=lineups.select("lineup", "drivers", "salary", "mean_points", "points_p90"),
         exposures=exposures,
-        calibration=_calibration(root, plan),
-        regimes=_regimes(root, plan, shares),
+        calibration=_calibration(run),
+        regimes=_regimes(run, shares),
         past_races=alike_races,
-        contests=scan_table(root, "contest_forecast", plan.slate_id).collect(),
+        contests=run.table("contest_forecast"),
         newest_race=newest[0]["race_name"] if newest else None,
         newest_at=newest[0]["results_at"] if newest else None,
         provenance=Provenance(
-            inputs=_inputs(root, plan),
+            inputs=_inputs(plan, config),
             code_version=code_version(),
             seed=plan.seed,
             n_scenarios=plan.n_scenarios,
@@ -111,7 +104,7 @@ def slate_report(
             run_config_hash=hashlib.sha256(config.to_json().encode()).hexdigest(),
             run_id=plan.run_id,
         ),
-        overrides=_overrides(platform, plan, summary, race),
+        overrides=people_table(run.spec, statements, names),
         notices=slate_notices(root, plan.slate_id, slate["notices"][0], lineups["notices"][0]),
         portfolio=(
             ("chosen for", objective.words),
@@ -205,11 +198,11 @@ def _safe(value: Any) -> Any:
     return value
 
 
-def _quantiles(root: DataRoot, plan: SlatePlan, slate: pl.DataFrame) -> pl.DataFrame:
-    column = f"points_{plan.contest.replace('-', '_')}"
-    scale = contest_rules(plan).points_scale
+def _quantiles(run: SlateRun, slate: pl.DataFrame) -> pl.DataFrame:
+    column = f"points_{run.plan.contest.replace('-', '_')}"
+    scale = run.rules.points_scale
     wide = (
-        scan_table(root, "scenarios", plan.slate_id)
+        scan_table(run.root, "scenarios", run.slate_id)
         .filter(pl.col("driver_id").is_in(racing(slate)["driver_id"].to_list()))
         .group_by("driver_id")
         .agg(
@@ -225,11 +218,9 @@ def _quantiles(root: DataRoot, plan: SlatePlan, slate: pl.DataFrame) -> pl.DataF
     )
 
 
-def _calibration(root: DataRoot, plan: SlatePlan) -> pl.DataFrame:
-    rows = (
-        scan_table(root, "calibration_record", plan.slate_id)
-        .filter((pl.col("group") == "all") & pl.col("metric").is_in(_SHOWN_METRICS))
-        .collect()
+def _calibration(run: SlateRun) -> pl.DataFrame:
+    rows = run.table("calibration_record").filter(
+        (pl.col("group") == "all") & pl.col("metric").is_in(_SHOWN_METRICS)
     )
     nominal = pl.col("metric").replace_strict(_NOMINAL, default=None, return_dtype=pl.Float64)
     return rows.select(
@@ -242,15 +233,15 @@ def _calibration(root: DataRoot, plan: SlatePlan) -> pl.DataFrame:
     )
 
 
-def _regimes(root: DataRoot, plan: SlatePlan, past: Mapping[str, float]) -> pl.DataFrame:
+def _regimes(run: SlateRun, past: Mapping[str, float]) -> pl.DataFrame:
     """Every course with its share of the scenarios and of past races; null without past races."""
-    races = scan_table(root, "scenario_races", plan.slate_id)
+    races = scan_table(run.root, "scenario_races", run.slate_id)
     found = dict(races.group_by(pl.col("regime").cast(pl.String)).len().collect().iter_rows())
     return pl.DataFrame(
         [
             {
                 "regime": regime,
-                "frequency": found.get(regime, 0) / plan.n_scenarios,
+                "frequency": found.get(regime, 0) / run.plan.n_scenarios,
                 "history_frequency": past.get(regime),
             }
             for regime in REGIMES
@@ -259,23 +250,15 @@ def _regimes(root: DataRoot, plan: SlatePlan, past: Mapping[str, float]) -> pl.D
     ).sort("frequency", "regime", descending=True)
 
 
-def _inputs(root: DataRoot, plan: SlatePlan) -> tuple[SourceFile, ...]:
-    found = [SourceFile(plan.salary_path, plan.salary_sha256)]
-    config = _run_config(root, plan)
-    found += [SourceFile(name, digest) for name, digest in config.sim_params["data"].items()]
-    return tuple(found)
+def _inputs(plan: SlatePlan, config: RunConfig) -> tuple[SourceFile, ...]:
+    tables = config.sim_params["data"].items()
+    return (
+        SourceFile(plan.salary_path, plan.salary_sha256),
+        *(SourceFile(name, digest) for name, digest in tables),
+    )
 
 
-def _run_config(root: DataRoot, plan: SlatePlan) -> RunConfig:
-    data = root.read(run_config_path(plan.slate_id))
+def _run_config(run: SlateRun) -> RunConfig:
+    data = run.root.read(run_config_path(run.slate_id))
     assert data is not None  # downstream of the asset that writes it
     return RunConfig.from_json(data)
-
-
-def _overrides(
-    platform: Platform, plan: SlatePlan, summary: pl.DataFrame, race: Mapping[str, Any]
-) -> pl.DataFrame:
-    spec = load_spec(platform.root, plan.slate_id)
-    names = dict(summary.select("driver_id", "driver_name").iter_rows())
-    names[race["track_id"]] = race["track_name"]
-    return people_table(spec, entry_store(platform).entries(), names)

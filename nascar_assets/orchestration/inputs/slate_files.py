@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-import polars as pl
-
-from nascar_assets.constraints import ConstraintSpec, RunConfig, create_run_config
-from nascar_assets.orchestration.inputs.schedule import schedule_rows
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
-from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.constraints import ConstraintSpec
+from nascar_assets.errors import InputError
 from nascar_assets.storage import DataRoot
 
 SALARY_FOLDER = "landing/salaries"
@@ -23,9 +19,14 @@ def spec_path(slate_id: str) -> str:
 
 
 def load_spec(root: DataRoot, slate_id: str) -> ConstraintSpec:
-    """A slate's compiled spec; one whose hash does not match is refused."""
+    """A slate's compiled spec; one whose hash does not match is refused.
+
+    Raises:
+        InputError: If it is gone or was changed.
+    """
     data = root.read(spec_path(slate_id))
-    assert data is not None  # downstream of the asset that writes it
+    if data is None:
+        raise InputError(f"The constraints of slate {slate_id} are gone.", field="slate_id")
     return ConstraintSpec.from_json(data)
 
 
@@ -47,35 +48,6 @@ def withdrawn_path(slate_id: str) -> str:
 def run_config_path(slate_id: str) -> str:
     """Where a slate's RunConfig lies for people to take away."""
     return f"slates/{slate_id}/run_config.json"
-
-
-def keep_run_config(root: DataRoot, plan: SlatePlan) -> RunConfig:
-    """Writes what repeats a slate's run exactly, by its plan as it is now."""
-    from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of
-    from nascar_assets.orchestration.inputs.provenance import code_version, data_hashes
-
-    race = schedule_rows(root, [plan.race_key])[plan.race_key]
-    field = scan_table(root, "slate_field", plan.slate_id).select(pl.len()).collect()
-    config = create_run_config(
-        load_spec(root, plan.slate_id),
-        {
-            "n_scenarios": plan.n_scenarios,
-            "field_size": field.item(),
-            "race_length": race["scheduled_laps"],
-            "slate_id": plan.slate_id,
-            "race_id": plan.race_id,
-            "as_of": plan.as_of.isoformat(),
-            "settings": plan.settings,
-            "prove": plan.prove,
-            "parameters_hash": parameters_as_of(root, race["series"], plan.as_of).hash,
-            "code_version": code_version(),
-            "data": data_hashes(root, plan.slate_id),
-        },
-        plan.seed,
-        now=plan.as_of,
-    )
-    root.write(run_config_path(plan.slate_id), config.to_json().encode())
-    return config
 
 
 def record_path(slate_id: str) -> str:

@@ -1,95 +1,17 @@
-"""From a slate's stored scenarios to what contests and lineups read of them."""
+"""Tables of a portfolio: its lineups, what it took players for, exposures and overlaps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nascar_assets.calibration.archive import race_to_forecast
-from nascar_assets.calibration.race_forecast import race_setup
 from nascar_assets.lineups import Portfolio
 from nascar_assets.lineups.portfolio import expected_rivals
 from nascar_assets.lineups.problem import Problem
-from nascar_assets.ontology import build_state
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
-from nascar_assets.orchestration.storage.store import read_table, table_path
-from nascar_assets.rules import RuleSet, rule_set
-from nascar_assets.rules.race_day import race_day
-from nascar_assets.scenarios import RaceSetup, Scenarios
 from nascar_assets.slates.slate import Slate
-from nascar_assets.storage import DataRoot
-from nascar_assets.storage.overhead import counted
-
-
-def contest_rules(plan: SlatePlan) -> RuleSet:
-    """The rules of the slate's contest on the race's date."""
-    return rule_set(plan.contest, race_day(plan.lock))
-
-
-def slate_setup(
-    plan: SlatePlan,
-    race: Mapping[str, Any],
-    schedule: pl.DataFrame,
-    *,
-    field: pl.DataFrame,
-    ratings: pl.DataFrame,
-    driver_values: pl.DataFrame,
-    track_values: pl.DataFrame,
-) -> RaceSetup:
-    """The race of a slate as its scenarios are drawn from it.
-
-    Args:
-        plan: The slate's run.
-        race: The race's row of the schedule.
-        schedule: The schedule.
-        field: The table `slate_field`.
-        ratings: The table `slate_ratings`.
-        driver_values: The table `slate_driver_values`.
-        track_values: The table `slate_track_values`.
-    """
-    # The graph's own estimates, before people's overrides: what a skill is measured against.
-    state = build_state(driver_values, track_values, schedule, (), plan.as_of, entrants=field)
-    estimated = pl.DataFrame(
-        {
-            "driver_id": [node.driver_id for node in state.drivers],
-            "skill": [node.skill for node in state.drivers],
-        }
-    )
-    return race_setup(
-        race_to_forecast(race, field, ratings, estimated, track_values, as_of=plan.as_of)
-    )
-
-
-_last_loaded: list[tuple[tuple[str, ...], Scenarios]] = []
-"""The scenarios that were read last, with the tags of their files: a run reads them five times."""
-
-
-@counted("store")
-def load_scenarios(root: DataRoot, slate_id: str) -> Scenarios:
-    """A slate's stored scenarios."""
-    paths = [table_path(asset, slate_id) for asset in ("scenarios", "scenario_races")]
-    tags = (root.location, *(f"{path} {root.tag(path)}" for path in paths))
-    for kept, made in _last_loaded:
-        if kept == tags:
-            return made
-    # The tags are older than what is read: a file that changes in between is read again.
-    made = Scenarios.from_polars(
-        read_table(root, "scenarios", slate_id), read_table(root, "scenario_races", slate_id)
-    )
-    _last_loaded[:] = [(tags, made)]
-    return made
-
-
-def player_points(made: Scenarios, slate: Slate) -> npt.NDArray[np.int32]:
-    """Contest points of the slate's players [S, players], in the rules' own units."""
-    place = {driver: index for index, driver in enumerate(made.driver_ids)}
-    columns = [place[player.driver_id] for player in slate.players]
-    return np.ascontiguousarray(made.points(slate.rules)[:, columns])
 
 
 def lineup_table(made: Portfolio, slate: Slate, points: npt.NDArray[np.int32]) -> pl.DataFrame:

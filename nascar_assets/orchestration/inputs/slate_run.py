@@ -1,0 +1,227 @@
+"""A slate's run as everything reads it: the plan, and what follows from it, each read once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nascar_assets.constraints import ConstraintSpec, RunConfig, create_run_config
+from nascar_assets.ontology import OntologyState, build_state
+from nascar_assets.orchestration.inputs.past import results_before
+from nascar_assets.orchestration.inputs.schedule import Race, schedule_rows
+from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, plan_path
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.store import read_table, scan_table, table_path
+from nascar_assets.rules import RuleSet, rule_set
+from nascar_assets.rules.race_day import race_day
+from nascar_assets.slates.slate import Slate
+from nascar_assets.slates.stored import slate_from_polars
+from nascar_assets.storage import DataRoot
+from nascar_assets.storage.overhead import counted
+
+if TYPE_CHECKING:
+    from nascar_assets.history.ratings_state import RatingState
+    from nascar_assets.orchestration.inputs.process_parameters import UsedModel
+    from nascar_assets.scenarios import RaceSetup, Scenarios
+
+
+class SlateRun:
+    """One run of a slate: its plan, and what follows from it.
+
+    Nothing but the plan is read before it is asked for, and then once: an asset asks for what it
+    is downstream of.
+
+    Args:
+        root: The data root.
+        plan: The run's plan.
+    """
+
+    def __init__(self, root: DataRoot, plan: SlatePlan) -> None:
+        self.root, self.plan = root, plan
+        self.slate_id, self.as_of = plan.slate_id, plan.as_of
+
+    @classmethod
+    def load(cls, root: DataRoot, slate_id: str) -> SlateRun:
+        """The newest run of a slate.
+
+        Raises:
+            InputError: If the slate was never run.
+        """
+        return cls(root, SlatePlan.load(root, slate_id))
+
+    def table(self, asset: str) -> pl.DataFrame:
+        """The slate's own table of an asset."""
+        return read_table(self.root, asset, self.slate_id)
+
+    @cached_property
+    def race(self) -> Race:
+        """The race's row of the schedule."""
+        return schedule_rows(self.root, [self.plan.race_key])[self.plan.race_key]
+
+    @cached_property
+    def rules(self) -> RuleSet:
+        """The rules of the slate's contest on the race's date."""
+        return rule_set(self.plan.contest, race_day(self.plan.lock))
+
+    @cached_property
+    def results(self) -> pl.DataFrame:
+        """RESULTS of every race that was known by the as-of time."""
+        return results_before(self.root, self.as_of)
+
+    @cached_property
+    def slate(self) -> Slate:
+        """The players, those who do not race among `everyone`."""
+        return slate_from_polars(self.table("slate"))
+
+    @cached_property
+    def rating_state(self) -> RatingState:
+        """What the races that were known by the as-of time say of drivers, teams and cars."""
+        from nascar_assets.orchestration.inputs.rating_states import load_rating_state
+
+        return load_rating_state(self.root, self.plan)
+
+    @cached_property
+    def spec(self) -> ConstraintSpec:
+        """The compiled spec; one whose hash does not match is refused."""
+        return load_spec(self.root, self.slate_id)
+
+    @cached_property
+    def model(self) -> UsedModel:
+        """The race process as of the as-of time, with the version that it is of."""
+        from nascar_assets.orchestration.inputs.process_parameters import model_as_of
+
+        return model_as_of(self.root, self.race["series"], self.as_of)
+
+    @cached_property
+    def estimates(self) -> OntologyState:
+        """The graph's own values, before people's overrides."""
+        return build_state(
+            self.table("slate_driver_values"),
+            self.table("slate_track_values"),
+            read_table(self.root, "schedule"),
+            (),
+            self.as_of,
+            entrants=self.table("slate_field"),
+        )
+
+    @cached_property
+    def setup(self) -> RaceSetup:
+        """The race as its scenarios are drawn from it.
+
+        A skill of the spec is measured against the graph's own estimate of it.
+        """
+        from nascar_assets.calibration.archive import race_to_forecast
+        from nascar_assets.calibration.race_forecast import race_setup
+
+        nodes = self.estimates.drivers
+        skills = {"driver_id": [n.driver_id for n in nodes], "skill": [n.skill for n in nodes]}
+        return race_setup(
+            race_to_forecast(
+                self.race,
+                self.table("slate_field"),
+                self.table("slate_ratings"),
+                pl.DataFrame(skills),
+                self.table("slate_track_values"),
+                as_of=self.as_of,
+            )
+        )
+
+    def keep_run_config(self) -> RunConfig:
+        """Writes what repeats the run exactly, by its plan as it is now."""
+        from nascar_assets.orchestration.inputs.provenance import code_version, data_hashes
+
+        plan = self.plan
+        field = scan_table(self.root, "slate_field", self.slate_id).select(pl.len()).collect()
+        config = create_run_config(
+            self.spec,
+            {
+                "n_scenarios": plan.n_scenarios,
+                "field_size": field.item(),
+                "race_length": self.race["scheduled_laps"],
+                "slate_id": plan.slate_id,
+                "race_id": plan.race_id,
+                "as_of": plan.as_of.isoformat(),
+                "settings": plan.settings,
+                "prove": plan.prove,
+                "parameters_hash": self.model.parameters.hash,
+                "code_version": code_version(),
+                "data": data_hashes(self.root, plan.slate_id),
+            },
+            plan.seed,
+            now=plan.as_of,
+        )
+        self.root.write(run_config_path(self.slate_id), config.to_json().encode())
+        return config
+
+    @property
+    def scenarios(self) -> Scenarios:
+        """The stored scenarios."""
+        return load_scenarios(self.root, self.slate_id)
+
+    @cached_property
+    def points(self) -> npt.NDArray[np.int32]:
+        """Contest points of the players [S, N], in units of 1 / `rules.points_scale`."""
+        made = self.scenarios
+        place = {driver: index for index, driver in enumerate(made.driver_ids)}
+        columns = [place[player.driver_id] for player in self.slate.players]
+        return np.ascontiguousarray(made.points(self.slate.rules)[:, columns])
+
+
+_last_loaded: list[tuple[tuple[str, ...], Scenarios]] = []
+"""The scenarios that were read last, with the tags of their files: a run reads them five times."""
+
+
+@counted("store")
+def load_scenarios(root: DataRoot, slate_id: str) -> Scenarios:
+    """A slate's stored scenarios."""
+    from nascar_assets.scenarios import Scenarios
+
+    paths = [table_path(asset, slate_id) for asset in ("scenarios", "scenario_races")]
+    tags = (root.location, *(f"{path} {root.tag(path)}" for path in paths))
+    for kept, made in _last_loaded:
+        if kept == tags:
+            return made
+    # The tags are older than what is read: a file that changes in between is read again.
+    made = Scenarios.from_polars(
+        read_table(root, "scenarios", slate_id), read_table(root, "scenario_races", slate_id)
+    )
+    _last_loaded[:] = [(tags, made)]
+    return made
+
+
+class SlateRuns(dg.IOManager):
+    """The plan between a slate's assets: written as JSON, read as the run that follows from it.
+
+    The assets of one Dagster run share one `SlateRun` for as long as the plan is not written anew.
+
+    Args:
+        platform: Where the plans lie.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._read: dict[str, tuple[str | None, SlateRun]] = {}
+
+    def handle_output(self, context: dg.OutputContext, obj: SlatePlan) -> None:
+        """Writes the plan."""
+        obj.save(self._platform.root)
+
+    def load_input(self, context: dg.InputContext) -> SlateRun:
+        """The run of the partition's plan."""
+        root, slate_id = self._platform.root, context.asset_partition_key
+        tag = root.tag(plan_path(slate_id))
+        if slate_id not in self._read or self._read[slate_id][0] != tag:
+            self._read[slate_id] = (tag, SlateRun.load(root, slate_id))
+        return self._read[slate_id][1]
+
+
+def runs_of(platform: Platform) -> dg.IOManagerDefinition:
+    """The slates' runs of a platform; no run's configuration can point them elsewhere."""
+    config: dict[str, Any] = {}
+    return dg.IOManagerDefinition(lambda _: SlateRuns(platform), config_schema=config)
