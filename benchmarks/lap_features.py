@@ -47,10 +47,10 @@ def starts(tables: FeedTables) -> pl.DataFrame:
                 (pl.Series("left_over", finish_scores(field)) - field["level"]),
                 *(
                     # A race in which no car has the feature says nothing about it.
-                    pl.Series(
-                        name, values[:, i] if values[:, i].any() else [None] * field.height
-                    ).cast(pl.Float64)
-                    for i, name in enumerate(LEVEL_FEATURES)
+                    pl.Series(name, found if found.any() else [None] * field.height).cast(
+                        pl.Float64
+                    )
+                    for name, found in values.items()
                 ),
             )
         )

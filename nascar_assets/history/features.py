@@ -15,23 +15,15 @@ from nascar_assets.history.feature_results import result_features
 from nascar_assets.history.feature_weekend import weekend_features
 from nascar_assets.telemetry.catalogue import FEATURES
 
-_WHOLE = frozenset(
-    {
-        "past_races",
-        "track_type_races",
-        "track_type_lap_races",
-        "practice_laps_complete",
-        "qualifying_position",
-    }
-)
-
 FEATURE_TABLE: dict[str, pl.DataType | type[pl.DataType]] = {
     "race_id": pl.String,
     "driver_id": pl.String,
     "available_at": UTC_TIME,  # since when all values of the row are known
-    **{feature.name: pl.Int32 if feature.name in _WHOLE else pl.Float64 for feature in FEATURES},
+    **{feature.name: pl.Int32 if feature.whole else pl.Float64 for feature in FEATURES},
 }
 """One row per entrant; the features in the catalogue's order and units."""
+
+_COUNTS = [feature.name for feature in FEATURES if feature.whole and feature.unit == "races"]
 
 _RACE_FACTS = ("race_id", "series", "track_type", "start_time")
 
@@ -105,7 +97,7 @@ def build_features(
                 if name not in {*present, "available_at"}
             ),
         )
-        .with_columns(pl.col("past_races", "track_type_races", "track_type_lap_races").fill_null(0))
+        .with_columns(pl.col(_COUNTS).fill_null(0))
         .select(pl.col(name).cast(kind) for name, kind in FEATURE_TABLE.items())
         .collect()
     )

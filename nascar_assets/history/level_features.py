@@ -56,7 +56,7 @@ def check_features(features: pl.DataFrame) -> None:
 
 def level_features(
     features: pl.DataFrame | None, cars: pl.DataFrame, as_of: datetime | None
-) -> Floats:
+) -> dict[str, Floats]:
     """Features of a race's cars, each a robust z within the field.
 
     Args:
@@ -65,14 +65,15 @@ def level_features(
         as_of: Rows that became known later count as unknown.
 
     Returns:
-        [n, 6] in the order of `LEVEL_FEATURES` and of the cars; 0 where unknown.
+        `LEVEL_FEATURES` by name, [n] in the order of the cars; 0 where unknown.
     """
     if features is None or as_of is None:
-        return np.zeros((cars.height, len(LEVEL_FEATURES)))
+        return {name: np.zeros(cars.height) for name in LEVEL_FEATURES}
     rows = features.filter(pl.col("available_at") <= as_of)
     # One row of unknowns at the end, which cars without a row of their own take.
     place = {driver: row for row, driver in enumerate(rows["driver_id"])}
     picked = [place.get(driver, rows.height) for driver in cars["driver_id"]]
-    return np.column_stack(
-        [robust_scores(np.append(floats(rows[name]), np.nan)[picked]) for name in LEVEL_FEATURES]
-    )
+    return {
+        name: robust_scores(np.append(floats(rows[name]), np.nan)[picked])
+        for name in LEVEL_FEATURES
+    }

@@ -10,6 +10,7 @@ as past races say they do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,31 +18,40 @@ from numpy.typing import NDArray
 
 from nascar_assets.feed.schemas import TRACK_TYPES
 from nascar_assets.history import kernel
-from nascar_assets.history.level_features import FROM_LAPS, FROM_PRACTICE
+from nascar_assets.history.level_features import FROM_LAPS, FROM_PRACTICE, LEVEL_FEATURES
 from nascar_assets.history.levels_ranks import MIXTURES
+from nascar_assets.history.ratings_parameters import TARGETS
 
 Floats = NDArray[np.float64]
 
-_LAPS, _PRACTICE = (0.0,) * len(FROM_LAPS), (0.0,) * len(FROM_PRACTICE)
+Prior = Mapping[str, float]
+"""Coefficients before any race, by the name of what they weigh, in the order of the columns."""
 
-PRIOR_RATINGS: tuple[float, ...] = (0.25, 0.50, 0.15, 0.0, -0.5, 0.0, *_LAPS)
-"""Coefficients before any race, start unknown: the four ratings, their posterior standard deviation
-(whom the ratings know little is slower than their prior mean), log starts in the series, features
-from laps."""
+RATED: tuple[str, ...] = tuple(f"rating_{target}" for target in TARGETS)
+"""The four ratings, which come first."""
 
-PRIOR_KNOWN: tuple[float, ...] = (
-    *(0.20, 0.42, 0.15, -0.05, -0.5, 0.0, *_LAPS),
-    *(0.20, 0.0, 0.0, *_PRACTICE),
-)
-"""The same with start score, qualifying speed and its coverage, and practice."""
+PRIOR_RATINGS: Prior = {
+    **dict(zip(RATED, (0.25, 0.50, 0.15, 0.0), strict=True)),
+    "rating_sd": -0.5,  # whom the ratings know little is slower than their prior mean
+    "log_starts": 0.0,  # in the series
+    **dict.fromkeys(FROM_LAPS, 0.0),
+}
+"""Where the start is not known."""
 
-FEATURE_COLUMNS: tuple[int, ...] = (6, 7, 8, 9, 13, 14)
-"""Places of the feature table's columns among the coefficients."""
+PRIOR_KNOWN: Prior = {
+    **PRIOR_RATINGS,
+    **dict(zip(RATED, (0.20, 0.42, 0.15, -0.05), strict=True)),
+    "start_score": 0.20,
+    "qualifying_speed": 0.0,
+    "qualifying_known": 0.0,
+    **dict.fromkeys(FROM_PRACTICE, 0.0),
+}
+"""The same, then start, qualifying and practice."""
 
 FEATURE_SD, FEATURE_OFFSET_SD = 0.02, 0.01
-"""Prior standard deviations of their coefficients, pooled and what a track type adds: how far a
-feature one standard deviation off is believed to move a level before any race has shown it, all six
-together by 0.05. The four ratings move it by 0.9."""
+"""Prior standard deviations of the coefficients of `LEVEL_FEATURES`, pooled and what a track type
+adds: how far a feature one standard deviation off is believed to move a level before any race has
+shown it, all six together by 0.05. The four ratings move it by 0.9."""
 
 PRIOR_RESIDUAL, PRIOR_ROWS = 0.65, 200.0
 """Variance of a finish score about its level before any race, and the rows that this is worth."""
@@ -65,11 +75,11 @@ class LevelSettings:
     feature_offset_penalty: float = PRIOR_RESIDUAL / FEATURE_OFFSET_SD**2
     half_life_days: float = 900.0
 
-    def penalties(self, width: int) -> Floats:
-        """Penalties of a regression on the first columns: pooled, then by track type: [5 width]."""
-        own = [column for column in FEATURE_COLUMNS if column < width]
-        pooled, offset = np.full(width, self.pooled_penalty), np.full(width, self.offset_penalty)
-        pooled[own], offset[own] = self.feature_penalty, self.feature_offset_penalty
+    def penalties(self, names: Iterable[str]) -> Floats:
+        """Penalties of a regression on columns by name: pooled, then by track type: [5 p]."""
+        own = np.array([name in LEVEL_FEATURES for name in names])
+        pooled = np.where(own, self.feature_penalty, self.pooled_penalty)
+        offset = np.where(own, self.feature_offset_penalty, self.offset_penalty)
         return np.r_[pooled, np.tile(offset, len(TRACK_TYPES))]
 
 
@@ -78,7 +88,7 @@ class LevelRidge:
     """Weighted sums of one regression.
 
     Attributes:
-        prior: Pooled coefficients before any race, [p].
+        prior: Pooled coefficients before any race, [p] by name.
         settings: Penalties and half-life.
         products: [5p, 5p] sum of products of features.
         response: [5p] sum of products with the finish score.
@@ -87,7 +97,7 @@ class LevelRidge:
         clock: Day of the last race.
     """
 
-    prior: tuple[float, ...]
+    prior: Prior
     settings: LevelSettings = LevelSettings()
     products: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     response: Floats = field(default_factory=lambda: np.zeros(0))
@@ -111,9 +121,9 @@ class LevelRidge:
     def _solved(self) -> tuple[Floats, Floats]:
         """Coefficients [5p] and the factor of the penalised products [5p, 5p]."""
         p = len(self.prior)
-        penalty = self.settings.penalties(p)
+        penalty = self.settings.penalties(self.prior)
         pull = self.response.copy()
-        pull[:p] += penalty[:p] * np.array(self.prior)
+        pull[:p] += penalty[:p] * np.array([*self.prior.values()])
         factor = kernel.cholesky(self.products + np.diag(penalty))
         half = kernel.solve_lower(factor, pull[:, None])
         return kernel.solve_lower_transposed(factor, half)[:, 0], factor

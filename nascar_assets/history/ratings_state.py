@@ -13,8 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nascar_assets.errors import InputError
-from nascar_assets.history.level_features import FROM_LAPS, check_features, level_features
-from nascar_assets.history.levels import PRIOR_KNOWN, PRIOR_RATINGS, LevelRidge
+from nascar_assets.history.level_features import check_features, level_features
+from nascar_assets.history.levels import PRIOR_KNOWN, PRIOR_RATINGS, RATED, LevelRidge
 from nascar_assets.history.ratings_filter import Prediction, RatingFilter
 from nascar_assets.history.ratings_parameters import DEFAULT, TARGETS, Hyperparameters
 from nascar_assets.history.ratings_records import Record, TrackRecords
@@ -207,11 +207,9 @@ class RatingState:
         table: pl.DataFrame | None = None,
         as_of: datetime | None = None,
     ) -> Floats:
-        """What levels are regressed on, about the field's mean: [n, 15].
+        """What levels are regressed on, about the field's mean: [n, p] as `PRIOR_KNOWN` names them.
 
-        Ratings [4], their posterior standard deviation, log of one plus the driver's starts in the
-        series, features from laps [4], start score, qualifying speed, whether there is one,
-        practice [2]. A ridge reads as many of them, from the first on, as it has coefficients.
+        A ridge reads as many of them, from the first on, as it has coefficients.
 
         Args:
             prediction: Of the cars' ratings.
@@ -222,18 +220,17 @@ class RatingState:
         starts = self.series_starts.get(cars["series"][0], {})
         experience = np.log1p([float(starts.get(driver, 0)) for driver in cars["driver_id"]])
         speed = floats(cars["qualifying_speed_mph"])
-        added = level_features(table, cars, as_of)
-        features = np.column_stack(
-            [
-                prediction.means,
-                np.sqrt(prediction.variances),
-                experience,
-                added[:, : len(FROM_LAPS)],
-                start_scores(floats(cars["start"])),
-                *qualifying_scores(speed),
-                added[:, len(FROM_LAPS) :],
-            ]
-        )
+        qualifying, has_qualified = qualifying_scores(speed)
+        columns = {
+            **dict(zip(RATED, prediction.means.T, strict=True)),
+            "rating_sd": np.sqrt(prediction.variances),
+            "log_starts": experience,
+            "start_score": start_scores(floats(cars["start"])),
+            "qualifying_speed": qualifying,
+            "qualifying_known": has_qualified,
+            **level_features(table, cars, as_of),
+        }
+        features = np.column_stack([columns[name] for name in PRIOR_KNOWN])
         return features - features.mean(axis=0)
 
     def to_bytes(self) -> bytes:

@@ -12,8 +12,8 @@ from scipy.special import ndtr
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import TRACK_TYPES
+from nascar_assets.history.levels import PRIOR_KNOWN, RATED
 from nascar_assets.history.ratings_effects import DRIVER_PARTS
-from nascar_assets.history.ratings_parameters import TARGETS
 from nascar_assets.history.ratings_scores import finish_scores
 from nascar_assets.history.ratings_state import RatingState, days_since_epoch, known_results
 from nascar_assets.history.schemas import DRIVER_VALUES
@@ -164,7 +164,7 @@ def _over_types(
         )
         features = state.features(prediction, cars)
         if without:  # what is known about the person does not count
-            features[:, len(TARGETS) :] = 0.0
+            features[:, [name not in RATED for name in PRIOR_KNOWN]] = 0.0
         rating, rating_sd = state.before.predict(
             features, kind, prediction.variances, state.filter.score_covariance
         )

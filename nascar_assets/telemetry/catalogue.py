@@ -25,6 +25,7 @@ class Feature:
         source: Table that it is computed from.
         known_after: `previous_race`, `practice` or `qualifying`: the stage of the race week after
             which it may be used; `lap` for features of single laps, which no slate's table holds.
+        whole: Whether its values are whole numbers; a count of races is 0 where there is none.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Feature:
     unit: str
     source: str
     known_after: str
+    whole: bool = False
 
 
 _PAST = f"over the driver's last {HISTORY_RACES} points races of the series"
@@ -68,6 +70,7 @@ FEATURES: tuple[Feature, ...] = (
         "races",
         "results",
         "previous_race",
+        whole=True,
     ),
     Feature(
         "track_type_avg_finish",
@@ -82,6 +85,7 @@ FEATURES: tuple[Feature, ...] = (
         "races",
         "results",
         "previous_race",
+        whole=True,
     ),
     Feature(
         "track_type_falloff",
@@ -132,6 +136,7 @@ FEATURES: tuple[Feature, ...] = (
         "races",
         "lap summaries",
         "previous_race",
+        whole=True,
     ),
     Feature(
         "practice_lap_time",
@@ -160,6 +165,7 @@ FEATURES: tuple[Feature, ...] = (
         "laps",
         "practice",
         "practice",
+        whole=True,
     ),
     Feature(
         "qualifying_position",
@@ -167,6 +173,7 @@ FEATURES: tuple[Feature, ...] = (
         "position",
         "entries",
         "qualifying",
+        whole=True,
     ),
     Feature("qualifying_speed", "Speed in qualifying.", "mph", "entries", "qualifying"),
     Feature(

@@ -12,16 +12,15 @@ from nascar_assets.errors import InputError
 from nascar_assets.history.features import FEATURE_TABLE
 from nascar_assets.history.level_features import (
     FROM_LAPS,
-    FROM_PRACTICE,
     LEVEL_FEATURES,
     level_features,
 )
 from nascar_assets.history.levels import (
-    FEATURE_COLUMNS,
     FEATURE_SD,
     PRIOR_KNOWN,
     PRIOR_RATINGS,
     PRIOR_RESIDUAL,
+    RATED,
     LevelSettings,
 )
 from nascar_assets.history.ratings import rate_history, rate_race
@@ -105,16 +104,17 @@ def test_levels_hardly_follow_a_feature_that_told_nothing_or_that_few_races_have
 
 
 def test_the_prior_is_one_of_a_standard_deviation_stated():
-    penalties = LevelSettings().penalties(len(PRIOR_KNOWN))
+    penalties = LevelSettings().penalties(PRIOR_KNOWN)
     assert penalties.shape == (5 * len(PRIOR_KNOWN),)
-    own = list(FEATURE_COLUMNS)
+    names = list(PRIOR_KNOWN)
+    own = [names.index(name) for name in LEVEL_FEATURES]
     # A ridge penalty is noise variance over prior variance.
     assert penalties[own] == pytest.approx([PRIOR_RESIDUAL / FEATURE_SD**2] * 6)
-    assert [PRIOR_KNOWN[i] for i in own] == [0.0] * 6
+    assert [PRIOR_KNOWN[name] for name in LEVEL_FEATURES] == [0.0] * 6
     others = [i for i in range(len(PRIOR_KNOWN)) if i not in own]
     assert set(penalties[others]) == {LevelSettings().pooled_penalty}
-    assert len(PRIOR_RATINGS) == 6 + len(FROM_LAPS)
-    assert len(PRIOR_KNOWN) == len(PRIOR_RATINGS) + 3 + len(FROM_PRACTICE)
+    assert names[: len(PRIOR_RATINGS)] == list(PRIOR_RATINGS)  # read as the first columns
+    assert list(PRIOR_RATINGS)[: len(RATED)] == list(RATED)
 
 
 SOME = MANY.filter(pl.col("start_time") > STARTED - timedelta(days=70))
@@ -181,15 +181,15 @@ def test_order_of_feature_rows_does_not_matter(random):
 def test_features_are_robust_scores_within_the_field():
     features = table(LAST, lambda race: {"practice_speed": 150.0 + np.arange(race.height) % 7})
     found = level_features(features, LAST, STARTED)
-    assert found.shape == (LAST.height, 6)
+    assert tuple(found) == LEVEL_FEATURES
     values = 150.0 + np.arange(LAST.height) % 7
     middle = np.median(values)
     spread = 1.4826 * np.median(np.abs(values - middle))
-    np.testing.assert_allclose(found[:, 4], (values - middle) / spread)
-    assert not found[:, [0, 1, 2, 3, 5]].any()
+    np.testing.assert_allclose(found.pop("practice_speed"), (values - middle) / spread)
+    assert not np.any(list(found.values()))
     # Four cars of a field are too few to say what is usual.
     few = level_features(features.head(4), LAST, STARTED)
-    assert not few.any()
+    assert not np.any(list(few.values()))
 
 
 def test_a_table_that_cannot_be_read_is_refused():

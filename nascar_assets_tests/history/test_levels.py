@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from nascar_assets.feed.schemas import TRACK_TYPES
-from nascar_assets.history.levels import LevelRidge, LevelSettings
+from nascar_assets.history.levels import RATED, LevelRidge, LevelSettings
 from nascar_assets.history.levels_ranks import MIXTURES, RankMixture
 
-PRIOR = (0.3, 0.2, 0.1, 0.0, -0.4)
+PRIOR = dict(zip((*RATED, "rating_sd"), (0.3, 0.2, 0.1, 0.0, -0.4), strict=True))
 SETTINGS = LevelSettings(pooled_penalty=4.0, offset_penalty=50.0, half_life_days=100.0)
 
 
@@ -35,7 +35,7 @@ def test_ridge_is_the_closed_form_with_ages_and_doubts_as_weights():
         weights.append(age * MIXTURES[kind].clean_probability(finish, levels))
     x, y, w = np.vstack(rows), np.concatenate(response), np.concatenate(weights)
     penalty = np.diag([4.0] * 5 + [50.0] * 20)
-    prior = np.array([*PRIOR, *[0.0] * 20])
+    prior = np.array([*PRIOR.values(), *[0.0] * 20])
     expected = np.linalg.solve(x.T @ (w[:, None] * x) + penalty, x.T @ (w * y) + penalty @ prior)
     features, _ = invented(rng)
     levels, _ = ridge.predict(features, "short", np.zeros(12), np.eye(4))
