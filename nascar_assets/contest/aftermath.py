@@ -14,8 +14,7 @@ from nascar_assets.contest.presets import Contest
 from nascar_assets.contest.review import ContestReview, review_contest
 from nascar_assets.contest.simulate import forecast_contest, settled_scenarios
 from nascar_assets.contest.standings import Standings
-from nascar_assets.lineups.portfolio import expected_rivals
-from nascar_assets.lineups.problem import resolve
+from nascar_assets.lineups.projection import project
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.slates.slate import Slate
 
@@ -69,9 +68,8 @@ def contest_aftermath(
     keys = [tuple(sorted(row)) for row in rows.tolist()]
     entered = [number for number, key in enumerate(keys) if key in counts]
     own = rows[entered]
-    problem = resolve(slate, settings)
-    scaled = problem.scaled(np.asarray(points))
-    field = expected_rivals(problem, scaled)
+    projection = project(points, slate, settings)
+    field = projection.field
     notices = [*standings.notices]
     if len(entered) < len(keys):
         notices.append(
@@ -79,7 +77,7 @@ def contest_aftermath(
         )
     contest = simulated = None
     # Who does not race may have been entered, and scores nothing.
-    settled = np.pad(settled_scenarios(scaled), ((0, 0), (0, len(slate.absent))))
+    settled = np.pad(settled_scenarios(projection.points), ((0, 0), (0, len(slate.absent))))
     if payouts is None or payouts.entry_fee_cents is None:
         notices.append(
             "No payout table with an entry fee is known for this contest: returns are not "
@@ -98,7 +96,7 @@ def contest_aftermath(
         contest,
         simulated,
         field.ownership,
-        scaled.mean(axis=0) / slate.rules.points_scale,
+        projection.mean_points,
         settled.shape[0],
     )
     return Aftermath(

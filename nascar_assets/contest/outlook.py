@@ -9,8 +9,7 @@ import polars as pl
 from nascar_assets.contest.presets import PRESETS, Contest, preset
 from nascar_assets.contest.simulate import forecast_contest, settled_scenarios
 from nascar_assets.lineups import FieldModel
-from nascar_assets.lineups.portfolio import expected_rivals
-from nascar_assets.lineups.problem import resolve
+from nascar_assets.lineups.projection import project
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.slates.slate import Slate
 
@@ -40,10 +39,8 @@ def contest_outlook(
         scenarios (`_se`), `duplicates` (rivals expected to enter one of the own lineups, a lineup)
         and `ownership_error` (largest miss of the field's ownerships).
     """
-    problem = resolve(slate, settings or PortfolioSettings())
-    points = problem.scaled(np.asarray(points))
-    field = expected_rivals(problem, points)
-    settled = settled_scenarios(points)
+    projection = project(points, slate, settings or PortfolioSettings())
+    field, settled = projection.field, settled_scenarios(projection.points)
     contests = [preset(name) for name in PRESETS]
     if own is not None:
         contests.append(own)

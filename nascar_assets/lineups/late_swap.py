@@ -15,8 +15,9 @@ from nascar_assets.lineups.conflict import all_together, find_conflict
 from nascar_assets.lineups.legality import check_lineups
 from nascar_assets.lineups.mix import has_feature
 from nascar_assets.lineups.objectives import check_points, top
-from nascar_assets.lineups.portfolio import InfeasiblePortfolio, expected_ownership
+from nascar_assets.lineups.portfolio import InfeasiblePortfolio
 from nascar_assets.lineups.problem import CountRule, Problem, find_driver, ownership_rule, resolve
+from nascar_assets.lineups.projection import Projection
 from nascar_assets.lineups.selection import shared_cliques
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.slates.slate import Slate
@@ -99,8 +100,8 @@ def late_swap(
     scaled = problem.scaled(points)
     sum_rules = problem.sum_rules
     if settings.ownership_max is not None:
-        ownership = expected_ownership(problem, scaled)
-        sum_rules += (ownership_rule(settings.ownership_max, ownership),)
+        field = Projection(problem, scaled).field
+        sum_rules += (ownership_rule(settings.ownership_max, field.ownership),)
     space = legal_space(problem, problem.count_rules, sum_rules)
     one = np.uint64(1)
     bits = np.where(rows < n, one << np.minimum(rows, n - 1).astype(np.uint64), np.uint64(0))

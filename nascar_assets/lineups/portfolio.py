@@ -20,7 +20,6 @@ from nascar_assets.lineups.conflict import (
     find_conflict,
     sharing_conflict,
 )
-from nascar_assets.lineups.field import FieldModel
 from nascar_assets.lineups.legality import check_lineups
 from nascar_assets.lineups.mix import feasible_mix, kinds_of
 from nascar_assets.lineups.objectives import (
@@ -28,17 +27,15 @@ from nascar_assets.lineups.objectives import (
     Estimate,
     Measure,
     Objective,
-    check_points,
 )
 from nascar_assets.lineups.optimise import Solution, optimise
-from nascar_assets.lineups.ownership import expected_field
 from nascar_assets.lineups.problem import (
     CountRule,
     Problem,
     SumRule,
     ownership_rule,
-    resolve,
 )
+from nascar_assets.lineups.projection import Projection, project
 from nascar_assets.lineups.set_search import find_set
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.slates.slate import Slate
@@ -86,7 +83,7 @@ class Portfolio:
     """A set of distinct legal lineups and what it is worth.
 
     Attributes:
-        slate_id: The slate.
+        projection: What it took every player for.
         settings: The settings that it keeps.
         drivers: [n, roster_size] indices into the slate's players, ascending in each row; the
             lineup of most mean points first.
@@ -107,7 +104,7 @@ class Portfolio:
         notices: What was applied on top of the scenarios.
     """
 
-    slate_id: str
+    projection: Projection
     settings: PortfolioSettings
     drivers: Ints32
     driver_ids: tuple[tuple[str, ...], ...]
@@ -161,16 +158,13 @@ def build_portfolio(
         InputError: If points or settings are at fault.
     """
     settings = PortfolioSettings.of(settings)
-    points = np.asarray(scenario_points)
-    check_points(points, len(slate.players))
-    problem = resolve(slate, settings, vetoes)
+    projection = project(scenario_points, slate, settings, vetoes)
+    problem, scaled = projection.problem, projection.points
     require_prizes(settings, prizes_cents is not None)
     rivals = rivals_in(entries, settings)
-    scaled = problem.scaled(points)
     sum_rules = problem.sum_rules
     if settings.ownership_max is not None:
-        ownership = expected_ownership(problem, scaled)
-        sum_rules += (ownership_rule(settings.ownership_max, ownership),)
+        sum_rules += (ownership_rule(settings.ownership_max, projection.field.ownership),)
     space = legal_space(problem, problem.count_rules, sum_rules)
     features = features_of(problem)
     mix = _possible_mix(problem, features, space)
@@ -179,8 +173,8 @@ def build_portfolio(
     kind = OBJECTIVES[settings.objective]
     if kind.has_rivals and field is None:
         rng = np.random.Generator(np.random.Philox(_FIELD_SEED))
-        field = expected_rivals(problem, scaled).sample(rivals, rng)
-    held_back = np.arange(points.shape[0]) % HELD_BACK_EVERY == HELD_BACK_EVERY - 1
+        field = projection.field.sample(rivals, rng)
+    held_back = np.arange(scaled.shape[0]) % HELD_BACK_EVERY == HELD_BACK_EVERY - 1
     if not held_back.any():
         held_back[-1] = True
     train, held = (
@@ -208,7 +202,7 @@ def build_portfolio(
         if start is None:
             raise InfeasiblePortfolio(_conflict(problem, sum_rules, proven=impossible))
         solution = optimise(problem, features, train, space, mix, start=start, prove=prove)
-    return _portfolio(problem, solution, train, held, scaled)
+    return _portfolio(projection, solution, train, held)
 
 
 def rivals_in(entries: int | None, settings: PortfolioSettings) -> int:
@@ -241,27 +235,6 @@ def require_prizes(
         )
 
 
-def expected_ownership(problem: Problem, scaled: Ints32) -> Floats:
-    """[N] ownerships that a lineup's sum is bounded on: those given, the model's for the rest."""
-    return expected_rivals(problem, scaled).ownership
-
-
-def expected_rivals(problem: Problem, scaled: Ints32) -> FieldModel:
-    """The field expected for a slate: given ownerships hold.
-
-    Args:
-        problem: The slate with a person's settings.
-        scaled: [S, N] points, a person's own factors applied.
-    """
-    return expected_field(
-        scaled.mean(axis=0) / problem.slate.rules.points_scale,
-        problem.salary,
-        problem.cap,
-        problem.roster_size,
-        given=problem.ownership,
-    )
-
-
 def _possible_mix(problem: Problem, features: Features, space: Masks) -> Masks | None:
     """Lineups of which a mix meets the bounds; none where those are known not to hold together."""
     if space.shape[0] < problem.lineups or bool((features.lower > features.upper).any()):
@@ -282,8 +255,9 @@ def _conflict(
 
 
 def _portfolio(
-    problem: Problem, solution: Solution, train: Objective, held: Objective, scaled: Ints32
+    projection: Projection, solution: Solution, train: Objective, held: Objective
 ) -> Portfolio:
+    problem, scaled = projection.problem, projection.points
     slate = problem.slate
     roster = problem.roster_size
     masks = solution.selection.masks
@@ -296,7 +270,7 @@ def _portfolio(
     optimised = train.natural(solution.selection.worth, problem.lineups)
     effective = effective_lineups(masks, scaled, roster)
     return Portfolio(
-        slate_id=slate.slate_id,
+        projection=projection,
         settings=problem.settings,
         drivers=drivers,
         driver_ids=tuple(tuple(slate.players[i].driver_id for i in row) for row in drivers),

@@ -123,23 +123,21 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
     """
     from nascar_assets.lineups import PortfolioSettings, build_portfolio, veto_rules
     from nascar_assets.lineups.objectives import OBJECTIVES
-    from nascar_assets.lineups.problem import resolve
     from nascar_assets.orchestration.inputs.payout_files import landed_payouts
     from nascar_assets.orchestration.inputs.portfolio_tables import (
         exposures,
         lineup_table,
         overlaps,
-        player_table,
     )
 
-    root, plan, pool, points = run.root, run.plan, run.slate, run.points
+    root, plan, pool = run.root, run.plan, run.slate
     forget(root, plan.slate_id)
     settings = plan.settings if config.settings is None else config.settings
     wanted = PortfolioSettings.from_toml(settings)
     payouts = None if wanted.payout is None else landed_payouts(root, wanted.payout)
     try:
         made = build_portfolio(
-            points,
+            run.points,
             pool,
             wanted,
             vetoes=veto_rules(pool, run.spec),
@@ -175,9 +173,7 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
         run.plan = replace(plan, settings=config.settings, prove=config.prove or plan.prove)
         run.plan.save(root)
     run.keep_run_config()  # of the lineups that are made now, also where they are made alone
-    problem = resolve(pool, wanted)
-    scaled = problem.scaled(points)
-    table = lineup_table(made, pool, scaled)
+    table = lineup_table(made)
     shares = exposures(table, scenario_optima)
     pictures = {
         "exposures": picture(exposure_plot, shares, "exposures"),
@@ -192,7 +188,6 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
             objective_value=pl.lit(made.value.value),
             objective_se=pl.lit(made.value.standard_error),
             notices=pl.lit(notices, dtype=pl.List(pl.String)),
-            players=player_table(problem, scaled),
         ),
         metadata=shown(
             objective=made.objective,

@@ -5,84 +5,64 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.lineups import Portfolio
-from nascar_assets.lineups.portfolio import expected_rivals
-from nascar_assets.lineups.problem import Problem
-from nascar_assets.slates.slate import Slate
+
+PLAYER = {
+    "driver_id": pl.String,
+    "points_multiplier": pl.Float64,
+    "mean_points": pl.Float64,
+    "expected_ownership": pl.Float64,
+    "exposure": pl.Float64,
+}
+"""Every player as the portfolio saw him: a person's factor on his points, the mean under it, the
+share of the field's lineups expected to hold him and that of its own; stored in each row of it."""
 
 
-def lineup_table(made: Portfolio, slate: Slate, points: npt.NDArray[np.int32]) -> pl.DataFrame:
-    """One row per lineup: its players, salary, mean and quantiles of its score.
+def lineup_table(made: Portfolio) -> pl.DataFrame:
+    """One row per lineup: its players, salary, mean and quantiles of its score, and `players`.
 
-    Args:
-        made: The portfolio.
-        slate: Its slate.
-        points: [S, players] points that it was chosen by, a person's own factors applied.
+    A person's own factors on points are applied throughout.
     """
-    scores = points[:, made.drivers].sum(axis=2) / slate.rules.points_scale
+    projection = made.projection
+    slate = projection.problem.slate
+    scores = projection.points[:, made.drivers].sum(axis=2) / slate.rules.points_scale
     shares = (0.10, 0.25, 0.50, 0.75, 0.90)
     grid = np.quantile(scores, shares, axis=0)
+    columns = (projection.problem.scale, projection.mean_points, projection.field.ownership)
+    values = (made.exposures, *(c.tolist() for c in columns), made.exposures.values())
+    players = [dict(zip(PLAYER, row, strict=True)) for row in zip(*values, strict=True)]
+    seen = pl.Series([players], dtype=pl.List(pl.Struct(PLAYER)))
     return pl.DataFrame(
         {
             "lineup": np.arange(1, len(made.drivers) + 1, dtype=np.int32),
             "driver_ids": [list(ids) for ids in made.driver_ids],
             "drivers": [[slate.players[i].name for i in row] for row in made.drivers.tolist()],
             "salary": made.salaries,
-            "mean_points": scores.mean(axis=0),
+            "mean_points": made.mean_points,
             **{f"points_p{round(100 * q)}": grid[k] for k, q in enumerate(shares)},
         }
-    )
+    ).with_columns(players=pl.lit(seen).first())
 
 
-PLAYERS = pl.List(
-    pl.Struct(
-        {
-            "driver_id": pl.String,
-            "points_multiplier": pl.Float64,
-            "mean_points": pl.Float64,
-            "expected_ownership": pl.Float64,
-        }
-    )
-)
-"""What a portfolio took every player for; stored in each row of its lineups."""
-
-
-def player_table(problem: Problem, scaled: npt.NDArray[np.int32]) -> pl.Expr:
-    """Every player as the portfolio saw him: a person's factor on his points, the mean under it,
-    and the share of the field's lineups expected to hold him. One literal of type `PLAYERS`.
+def exposures(lineups: pl.DataFrame, optima: pl.DataFrame) -> pl.DataFrame:
+    """Share of lineups with each driver, beside his share of optimal lineups.
 
     Args:
-        problem: The slate under the settings.
-        scaled: [S, players] points, the factors applied.
+        lineups: The table `lineup_table`.
+        optima: The table `scenario_optima`.
     """
-    means = scaled.mean(axis=0) / problem.slate.rules.points_scale
-    columns = (problem.scale, means, expected_rivals(problem, scaled).ownership)
-    rows = [
-        {
-            "driver_id": player.driver_id,
-            "points_multiplier": factor,
-            "mean_points": mean,
-            "expected_ownership": share,
-        }
-        for player, factor, mean, share in zip(
-            problem.slate.players, *(column.tolist() for column in columns), strict=True
-        )
-    ]
-    return pl.lit(pl.Series([rows], dtype=PLAYERS)).first()
-
-
-def exposures(table: pl.DataFrame, optima: pl.DataFrame) -> pl.DataFrame:
-    """Share of lineups with each driver, beside his share of optimal lineups."""
-    counts = table.select(pl.col("driver_ids").explode()).to_series().value_counts()
+    players = lineups.select(pl.col("players").first()).explode("players").unnest("players")
+    share = pl.col("exposure")
     return (
-        optima.join(counts, left_on="driver_id", right_on="driver_ids", how="left")
-        .with_columns(
+        optima.join(players, on="driver_id", how="left", maintain_order="left")
+        .select(
+            "driver_id",
+            "exposure",
+            "optimal_share",
             driver_name="name",
-            lineups=pl.col("count").fill_null(0).cast(pl.Int32),
-            exposure=pl.col("count").fill_null(0) / table.height,
+            lineups=(share * lineups.height).round().cast(pl.Int32),
         )
         .select("driver_id", "driver_name", "lineups", "exposure", "optimal_share")
         .sort("exposure", "optimal_share", descending=True)

@@ -1,0 +1,71 @@
+"""A slate's points as a person takes them: own factors applied, means, and the field expected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from nascar_assets.lineups.field import FieldModel
+from nascar_assets.lineups.objectives import check_points
+from nascar_assets.lineups.ownership import expected_field
+from nascar_assets.lineups.problem import CountRule, Problem, resolve
+from nascar_assets.lineups.settings import PortfolioSettings
+from nascar_assets.slates.slate import Slate
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What a portfolio, its contests and all that shows them take every player for.
+
+    Attributes:
+        problem: The slate under the settings.
+        points: [S, N] points in units of 1 / `rules.points_scale`, the person's factors applied.
+    """
+
+    problem: Problem
+    points: npt.NDArray[np.int32]
+
+    @cached_property
+    def mean_points(self) -> npt.NDArray[np.float64]:
+        """[N] mean contest points."""
+        return self.points.mean(axis=0) / self.problem.slate.rules.points_scale
+
+    @cached_property
+    def field(self) -> FieldModel:
+        """The field expected, with its ownerships [N]: given ones hold, the rest is the model's."""
+        problem = self.problem
+        return expected_field(
+            self.mean_points,
+            problem.salary,
+            problem.cap,
+            problem.roster_size,
+            given=problem.ownership,
+        )
+
+
+def project(
+    scenario_points: npt.NDArray[np.integer],
+    slate: Slate,
+    settings: PortfolioSettings,
+    vetoes: Sequence[CountRule] = (),
+) -> Projection:
+    """A slate's simulated points under a person's settings.
+
+    Args:
+        scenario_points: [S, N] contest points in units of 1 / `slate.rules.points_scale`, columns
+            in the order of `slate.players`.
+        slate: The slate.
+        settings: The settings.
+        vetoes: Rules on each lineup that hold besides, as `veto_rules` gives them.
+
+    Raises:
+        InputError: If points or settings are at fault.
+    """
+    points = np.asarray(scenario_points)
+    check_points(points, len(slate.players))
+    problem = resolve(slate, settings, vetoes)
+    return Projection(problem, problem.scaled(points))
