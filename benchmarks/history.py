@@ -28,7 +28,7 @@ from benchmarks.rank_mixture import (
 )
 from nascar_assets.calibration.feed_tables import FeedTables, read_feed_tables
 from nascar_assets.feed.schemas import TRACK_TYPES
-from nascar_assets.history.level_features import FROM_LAPS, FROM_PRACTICE
+from nascar_assets.history.level_features import FROM_PAST, FROM_WEEKEND
 from nascar_assets.history.levels_ranks import RankMixture
 from nascar_assets.history.ratings import rate_history
 from nascar_assets.history.ratings_parameters import DEFAULT
@@ -184,9 +184,9 @@ def ablations(tables: FeedTables) -> dict[str, Callable[[], tuple[pl.DataFrame, 
             rate_history(results, features=features),
             "rating",
         ),
-        "practice": lambda: without(*FROM_PRACTICE),
-        "laps of past races": lambda: without(*FROM_LAPS),
-        "practice and laps": lambda: without(*FROM_PRACTICE, *FROM_LAPS),
+        "practice": lambda: without(*FROM_WEEKEND),
+        "laps of past races": lambda: without(*FROM_PAST),
+        "practice and laps": lambda: without(*FROM_WEEKEND, *FROM_PAST),
         "loop statistics (finish and start stay)": lambda: rated(no_loop),
         "Xfinity and Trucks": lambda: rated(cup),
         "teams": lambda: rated(team=0.0, team_track=0.0),

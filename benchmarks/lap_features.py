@@ -22,8 +22,8 @@ from scipy.stats import chi2
 from benchmarks.history import read_points
 from nascar_assets.calibration.feed_tables import FeedTables
 from nascar_assets.history.level_features import (
-    FROM_LAPS,
-    FROM_PRACTICE,
+    FROM_PAST,
+    FROM_WEEKEND,
     LEVEL_FEATURES,
     level_features,
 )
@@ -91,7 +91,7 @@ def main() -> int:
                 f"| `{name}` | {counts['starts']} | {counts['races']} | {beta:+.3f} | {error:.3f} "
                 f"| {beta / error:+.2f} | {100 * counts['explained']:.2f}% |"
             )
-        for what, names in (("laps", FROM_LAPS), ("practice", FROM_PRACTICE)):
+        for what, names in (("laps", FROM_PAST), ("practice", FROM_WEEKEND)):
             beta, covariance, counts = regress(table, names)
             wald = float(beta @ np.linalg.solve(covariance, beta))
             print(

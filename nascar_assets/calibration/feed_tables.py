@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 
 from nascar_assets.errors import InputError
-from nascar_assets.feed.parse_practice import parse_practice
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.parse_weekend import laps_run
 from nascar_assets.feed.paths import parse_path, race_path, schedule_path
 from nascar_assets.feed.schemas import RESULTS
+from nascar_assets.feed.sources import PARSED
 from nascar_assets.history.features import FEATURE_TABLE, features_at_starts
 from nascar_assets.history.results import build_race_results
 from nascar_assets.storage.data_root import DataRoot
@@ -102,9 +102,12 @@ def _race_tables(feed: DataRoot, race: Mapping[str, Any]) -> dict[str, pl.DataFr
     tables = {"results": build_race_results(race, weekend, read("loop_stats")).frame}
     if race["race_type"] != "points":
         return tables
-    practice, laps = read("lap_averages"), read("lap_times")
-    if practice is not None and practice.strip() != b"null":  # what the feed sends for none
-        tables["practice"] = parse_practice(practice, race, tables["results"]).frame
+    for source in PARSED:
+        content = read(source.file)
+        if content is not None and content.strip() != b"null":  # what the feed sends for none
+            assert source.parse is not None
+            tables[source.name] = source.parse(content, race, tables["results"]).frame
+    laps = read("lap_times")
     if laps is not None and laps.strip() != b"null":
         file = race_path("lap_times", race["season"], race["series"], race["race_id"])
         body, _ = clean_lap_times(parse_json(laps, file), file, forgiving=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nascar_assets.feed.paths import SERIES_NUMBERS, FeedFile
+from nascar_assets.feed.paths import RACE_FILES, SERIES_NUMBERS, FeedFile
 from nascar_assets.feed.payload import (
     FeedFormatError,
     Payload,
@@ -13,14 +13,6 @@ from nascar_assets.feed.payload import (
     records,
     required,
 )
-
-_HELD_IN = {
-    "weekend": "results",
-    "loop_stats": "drivers",
-    "lap_averages": "Items",
-    "lap_times": "laps",
-}
-"""Where a file of a kind holds what it is for."""
 
 
 def holds_nothing_yet(value: Any, kind: str) -> bool:
@@ -38,7 +30,7 @@ def holds_nothing_yet(value: Any, kind: str) -> bool:
         if not value["weekend_race"]:
             return True
         value = value["weekend_race"]
-    key = _HELD_IN.get(kind)
+    key = "results" if kind == "weekend" else next(iter(RACE_FILES[kind].lists), None)
     return all(
         part is None or (isinstance(part, dict) and key in part and not part[key])
         for part in (value if isinstance(value, list) else [value])
@@ -59,27 +51,19 @@ def check_race_file(data: Payload, file: FeedFile, path: str) -> None:
         FeedFormatError: If the file is no whole JSON file, or has another form or another race.
     """
     value = decoded(data, path)
+    form = RACE_FILES[file.kind]
+    parts = records(value, path, "") if form.many else [value]
+    if file.kind == "loop_stats" and len(parts) != 1:
+        raise FeedFormatError(f"One race was expected, not {len(parts)}.", file=path)
+    held = [_list_in(part, name, path) for part in parts for name in form.lists]
     if file.kind == "weekend":
-        races = _list_in(value, "weekend_race", path)
-        if not races:
+        if not held[0]:
             raise FeedFormatError("The weekend feed holds no race.", file=path)
-        _same_race(races[0], file, path)
+        _same_race(held[0][0], file, path)
     elif file.kind == "loop_stats":
-        races = records(value, path, "")
-        if len(races) != 1:
-            raise FeedFormatError(f"One race was expected, not {len(races)}.", file=path)
-        _list_in(races[0], "drivers", path)
-        _same_race(races[0], file, path)
-    elif file.kind == "lap_averages":
-        for session in records(value, path, ""):
-            _list_in(session, "Items", path)
-    elif file.kind == "pit_data":
-        stops = records(value, path, "")
-        if stops and not any("pit_in_race_time" in stop for stop in stops):
-            required(stops[0], "pit_in_race_time", path)
-    else:
-        _list_in(value, "laps", path)
-        _list_in(value, "flags", path)
+        _same_race(parts[0], file, path)
+    elif parts and file.kind == "pit_data" and not any("pit_in_race_time" in s for s in parts):
+        required(parts[0], "pit_in_race_time", path)
 
 
 def _list_in(value: Any, key: str, path: str) -> list[dict[str, Any]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 from nascar_assets.errors import InputError
@@ -11,8 +13,38 @@ from nascar_assets.feed.schemas import SERIES
 SERIES_NUMBERS: dict[str, int] = {name: number for number, name in SERIES.items()}
 """The feed's numbers by series name."""
 
-RACE_KINDS: tuple[str, ...] = ("weekend", "loop_stats", "lap_averages", "lap_times", "pit_data")
-"""The kinds of files that the feed has for a race."""
+
+class RaceFile(NamedTuple):
+    """A file that the feed has for each race.
+
+    Attributes:
+        path: Where it lies, with `{season}`, `{series}` (the feed's number) and `{race_id}`.
+        lists: Keys of the lists that its object holds, the one that it is there for first.
+        many: Whether it is a list of such objects.
+    """
+
+    path: str
+    lists: tuple[str, ...] = ()
+    many: bool = False
+
+
+_FOLDER = "cacher/{season}/{series}/{race_id}"
+
+RACE_FILES: Mapping[str, RaceFile] = {
+    # Entries, starting order, official result.
+    "weekend": RaceFile(f"{_FOLDER}/weekend-feed.json", ("weekend_race",)),
+    # Loop statistics of the race.
+    "loop_stats": RaceFile("loopstats/prod/{season}/{series}/{race_id}.json", ("drivers",), True),
+    # Practice averages.
+    "lap_averages": RaceFile(f"{_FOLDER}/lap-averages.json", ("Items",), True),
+    # The race lap by lap.
+    "lap_times": RaceFile(f"{_FOLDER}/lap-times.json", ("laps", "flags")),
+    # The race's stops; the feed keeps them beside its laps once it was run.
+    "pit_data": RaceFile(f"{_FOLDER}/live-pit-data.json", many=True),
+}
+"""The files of a race by kind: what is synced, checked, listed and watched for follows from it."""
+
+RACE_KINDS: tuple[str, ...] = tuple(RACE_FILES)
 
 
 class FeedFile(NamedTuple):
@@ -50,34 +82,17 @@ def schedule_path(season: int) -> str:
     return f"cacher/{season}/race_list_basic.json"
 
 
-def weekend_path(season: int, series: str, race_id: str | int) -> str:
-    """The weekend feed of a race: entries, starting order, official result."""
-    return f"cacher/{season}/{series_number(series)}/{race_id}/weekend-feed.json"
-
-
-def loop_stats_path(season: int, series: str, race_id: str | int) -> str:
-    """The loop statistics of a race."""
-    return f"loopstats/prod/{season}/{series_number(series)}/{race_id}.json"
-
-
-def lap_averages_path(season: int, series: str, race_id: str | int) -> str:
-    """The practice averages of a race."""
-    return f"cacher/{season}/{series_number(series)}/{race_id}/lap-averages.json"
-
-
-def lap_times_path(season: int, series: str, race_id: str | int) -> str:
-    """The race lap by lap."""
-    return f"cacher/{season}/{series_number(series)}/{race_id}/lap-times.json"
-
-
-def pit_data_path(season: int, series: str, race_id: str | int) -> str:
-    """The stops of a race; the feed keeps them beside the race's laps once it was run."""
-    return f"cacher/{season}/{series_number(series)}/{race_id}/live-pit-data.json"
-
-
 def race_path(kind: str, season: int, series: str, race_id: str | int) -> str:
     """The path of one of `RACE_KINDS`."""
-    return _RACE_PATHS[kind](season, series, race_id)
+    number = series_number(series)
+    return RACE_FILES[kind].path.format(season=season, series=number, race_id=race_id)
+
+
+weekend_path = partial(race_path, "weekend")
+loop_stats_path = partial(race_path, "loop_stats")
+lap_averages_path = partial(race_path, "lap_averages")
+lap_times_path = partial(race_path, "lap_times")
+pit_data_path = partial(race_path, "pit_data")
 
 
 def parse_path(path: str) -> FeedFile | None:
@@ -91,39 +106,17 @@ def parse_path(path: str) -> FeedFile | None:
         if number is not None and int(number) not in SERIES:
             return None
         series = SERIES[int(number)] if number is not None else None
-        name = parts.get("name")
-        return FeedFile(
-            _FILE_KINDS.get(name or "", kind), int(parts["season"]), series, parts.get("race_id")
-        )
+        return FeedFile(kind, int(parts["season"]), series, parts.get("race_id"))
     return None
 
 
-_RACE_PATHS = {
-    "weekend": weekend_path,
-    "loop_stats": loop_stats_path,
-    "lap_averages": lap_averages_path,
-    "lap_times": lap_times_path,
-    "pit_data": pit_data_path,
-}
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = {"season": r"\d{4}", "series": r"\d", "race_id": r"\d+"}
+    named = {name: f"(?P<{name}>{form})" for name, form in parts.items()}
+    return re.compile(path.replace(".", r"\.").format(**named))
 
-_FILE_KINDS = {
-    "weekend-feed": "weekend",
-    "lap-averages": "lap_averages",
-    "lap-times": "lap_times",
-    "live-pit-data": "pit_data",
-}
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"cacher/(?P<season>\d{4})/race_list_basic\.json"), "schedule"),
-    (
-        re.compile(
-            r"cacher/(?P<season>\d{4})/(?P<series>\d)/(?P<race_id>\d+)/"
-            r"(?P<name>weekend-feed|lap-averages|lap-times|live-pit-data)\.json"
-        ),
-        "weekend",
-    ),
-    (
-        re.compile(r"loopstats/prod/(?P<season>\d{4})/(?P<series>\d)/(?P<race_id>\d+)\.json"),
-        "loop_stats",
-    ),
+    (_pattern("cacher/{season}/race_list_basic.json"), "schedule"),
+    *((_pattern(file.path), kind) for kind, file in RACE_FILES.items()),
 )

@@ -7,17 +7,21 @@ it, what a slate's freshness check compares. A new source is one entry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed.parse_practice import parse_practice
+from nascar_assets.feed.payload import Parsed, Payload
 from nascar_assets.feed.schemas import ENTRIES, LAP_SUMMARY, PRACTICE, RACE_OF_SUMMARY, RESULTS
 
 Columns = Mapping[str, "pl.DataType | type[pl.DataType]"]
+Parse = Callable[[Payload, Mapping[str, Any], pl.DataFrame | None], Parsed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,10 @@ class Source:
         known_at: The column that says since when a record is known.
         later: Columns of a record that become known later than the record itself, by the column
             that says when.
+        parse: From a file of the feed, the race's row of the schedule and its entries, where they
+            are at hand, to the table; none where an asset of its own makes it.
+        file: The kind of that file, one of `RACE_KINDS`.
+        key: Columns besides `race_id` of which no two rows are the same.
         of_the_race: Whether a slate reads the records of its own race (entry list, practice);
             otherwise records of earlier races alone.
         stand_in: What a forecast goes by where there are none of its records.
@@ -84,6 +92,9 @@ class Source:
     later: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     of_the_race: bool = False
     stand_in: str = ""
+    parse: Parse | None = None
+    file: str = ""
+    key: tuple[str, ...] = ("driver_id",)
 
     @property
     def knowledge(self) -> Knowledge:
@@ -120,6 +131,9 @@ SOURCES: tuple[Source, ...] = (
         "qualifying_at",
         of_the_race=True,
         stand_in="levels rest on ratings, and on qualifying where that is known",
+        parse=parse_practice,
+        file="lap_averages",
+        key=("session", "driver_id"),
     ),
     Source(
         "lap_summaries",
@@ -142,6 +156,9 @@ KNOWLEDGE: Mapping[str, Knowledge] = MappingProxyType(
 
 TABLES: frozenset[str] = frozenset(source.table for source in SOURCES)
 """The assets that store sources."""
+
+PARSED: tuple[Source, ...] = tuple(source for source in SOURCES if source.parse is not None)
+"""Each made from one file of the feed for a race, and from nothing else."""
 
 FEATURE_SOURCES: tuple[Source, ...] = tuple(
     source for source in SOURCES if source.name not in ("entries", "results")

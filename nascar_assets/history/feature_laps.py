@@ -18,8 +18,7 @@ from nascar_assets.telemetry.catalogue import TRACK_TYPE_RACES
 
 
 def lap_features(
-    summaries: pl.LazyFrame,
-    results: pl.LazyFrame | None,
+    sources: Mapping[str, pl.LazyFrame],
     entrants: pl.LazyFrame,
     race: Mapping[str, Any],
     as_of: datetime,
@@ -27,8 +26,8 @@ def lap_features(
     """Wear, pace and restarts of each entrant in past races on the track type.
 
     Args:
-        summaries: `LAP_SUMMARY`, with or without `RACE_OF_SUMMARY`.
-        results: `RESULTS`, for the facts of races that the summaries do not carry.
+        sources: `lap_summaries` (`LAP_SUMMARY`, with or without `RACE_OF_SUMMARY`), and `results`
+            (`RESULTS`) for the facts of races that the summaries do not carry.
         entrants: One row per entrant, with `driver_id`.
         race: The race to come.
         as_of: Moment of knowledge (UTC).
@@ -37,7 +36,8 @@ def lap_features(
         `driver_id`, the features of lap summaries, `known_laps`; a row per entrant with a past
         race on the track type whose laps are known.
     """
-    past = known_past_races(_with_races(summaries, results), race, as_of).filter(
+    summaries = _with_races(sources["lap_summaries"], sources.get("results"))
+    past = known_past_races(summaries, race, as_of).filter(
         pl.col("track_type") == race["track_type"]
     )
     cars = pl.col("green_speed_cars").cast(pl.Float64)

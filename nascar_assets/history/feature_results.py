@@ -41,12 +41,15 @@ def known_past_races(table: pl.LazyFrame, race: Mapping[str, Any], as_of: dateti
 
 
 def result_features(
-    results: pl.LazyFrame, entrants: pl.LazyFrame, race: Mapping[str, Any], as_of: datetime
+    sources: Mapping[str, pl.LazyFrame],
+    entrants: pl.LazyFrame,
+    race: Mapping[str, Any],
+    as_of: datetime,
 ) -> pl.LazyFrame:
     """Averages over each entrant's last races.
 
     Args:
-        results: `RESULTS`, possibly with more than was known.
+        sources: `results` (`RESULTS`), possibly with more than was known.
         entrants: One row per entrant, with `driver_id`.
         race: The race to come.
         as_of: Moment of knowledge (UTC).
@@ -56,7 +59,7 @@ def result_features(
         known); a row per entrant with a past race.
     """
     past = known_past_races(
-        results.select(
+        sources["results"].select(
             "race_id",
             "driver_id",
             "series",

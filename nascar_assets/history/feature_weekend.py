@@ -12,16 +12,16 @@ _SECONDS_PER_HOUR = 3600.0
 
 
 def weekend_features(
+    sources: Mapping[str, pl.LazyFrame],
     entrants: pl.LazyFrame,
-    practice: pl.DataFrame | pl.LazyFrame | None,
     race: Mapping[str, Any],
     as_of: datetime,
 ) -> pl.LazyFrame:
     """Practice and qualifying of the race's entrants as known by the as-of time.
 
     Args:
+        sources: `practice` (`PRACTICE` of any races) may be absent.
         entrants: `ENTRIES` of the race, one row per driver.
-        practice: `PRACTICE` of any races.
         race: The race to come, with `track_length_miles` where known.
         as_of: Moment of knowledge (UTC).
 
@@ -54,9 +54,9 @@ def weekend_features(
             .alias("known_qualifying")
         )
     )
-    if practice is None:
+    if "practice" not in sources:
         return qualifying
-    sessions = practice.lazy()
+    sessions = sources["practice"]
     if "laps_complete" not in sessions.collect_schema().names():
         sessions = sessions.with_columns(pl.lit(None, pl.Int32).alias("laps_complete"))
     best = (

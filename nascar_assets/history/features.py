@@ -73,14 +73,12 @@ def build_features(
         .sort("driver_id", "entries_at")
         .unique("driver_id", keep="last", maintain_order=True)
     )
-    parts = [weekend_features(entrants, sources.get("practice"), race, moment)]
-    results = sources.get("results")
-    if results is not None:
-        parts.append(result_features(results.lazy(), entrants, race, moment))
-    summaries = sources.get("lap_summaries")
-    if summaries is not None:
-        facts = None if results is None else results.lazy()
-        parts.append(lap_features(summaries.lazy(), facts, entrants, race, moment))
+    given = {name: source.lazy() for name, source in sources.items()}
+    parts = [weekend_features(given, entrants, race, moment)]
+    if "results" in given:
+        parts.append(result_features(given, entrants, race, moment))
+    if "lap_summaries" in given:
+        parts.append(lap_features(given, entrants, race, moment))
     table = entrants.select(
         "race_id", "driver_id", pl.col("entries_at").cast(UTC_TIME).alias("known_entry")
     )

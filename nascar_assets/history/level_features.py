@@ -10,21 +10,19 @@ from numpy.typing import NDArray
 
 from nascar_assets.errors import InputError
 from nascar_assets.history.ratings_scores import floats, robust_scores
+from nascar_assets.telemetry.catalogue import FEATURES
 
 Floats = NDArray[np.float64]
 
-FROM_LAPS = (
-    "track_type_falloff",
-    "track_type_long_run_speed",
-    "track_type_restart_gain",
-    "track_type_green_speed_rank",
-)
-"""Columns known before the weekend, from the laps of past races."""
+_RATED = [feature for feature in FEATURES if feature.rated]
 
-FROM_PRACTICE = ("practice_speed", "practice_10_lap_speed")
+FROM_PAST = tuple(item.name for item in _RATED if item.known_after == "previous_race")
+"""Columns known before the weekend, from past races: their laps, as yet."""
+
+FROM_WEEKEND = tuple(item.name for item in _RATED if item.known_after != "previous_race")
 """Columns known with the start: the best lap of practice and the best ten laps in a row."""
 
-LEVEL_FEATURES = FROM_LAPS + FROM_PRACTICE
+LEVEL_FEATURES = FROM_PAST + FROM_WEEKEND
 
 
 def check_features(features: pl.DataFrame) -> None:

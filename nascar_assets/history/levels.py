@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nascar_assets.feed.schemas import TRACK_TYPES
 from nascar_assets.history import kernel
-from nascar_assets.history.level_features import FROM_LAPS, FROM_PRACTICE, LEVEL_FEATURES
+from nascar_assets.history.level_features import FROM_PAST, FROM_WEEKEND, LEVEL_FEATURES
 from nascar_assets.history.levels_ranks import MIXTURES
 from nascar_assets.history.ratings_parameters import TARGETS
 
@@ -34,7 +34,7 @@ PRIOR_RATINGS: Prior = {
     **dict(zip(RATED, (0.25, 0.50, 0.15, 0.0), strict=True)),
     "rating_sd": -0.5,  # whom the ratings know little is slower than their prior mean
     "log_starts": 0.0,  # in the series
-    **dict.fromkeys(FROM_LAPS, 0.0),
+    **dict.fromkeys(FROM_PAST, 0.0),
 }
 """Where the start is not known."""
 
@@ -44,7 +44,7 @@ PRIOR_KNOWN: Prior = {
     "start_score": 0.20,
     "qualifying_speed": 0.0,
     "qualifying_known": 0.0,
-    **dict.fromkeys(FROM_PRACTICE, 0.0),
+    **dict.fromkeys(FROM_WEEKEND, 0.0),
 }
 """The same, then start, qualifying and practice."""
 

@@ -25,6 +25,7 @@ class Feature:
         source: Table that it is computed from.
         known_after: `previous_race`, `practice` or `qualifying`: the stage of the race week after
             which it may be used; `lap` for features of single laps, which no slate's table holds.
+        rated: Whether the level of a car reads it, and so the forecast moves with it.
         whole: Whether its values are whole numbers; a count of races is 0 where there is none.
     """
 
@@ -34,6 +35,7 @@ class Feature:
     source: str
     known_after: str
     whole: bool = False
+    rated: bool = False
 
 
 _PAST = f"over the driver's last {HISTORY_RACES} points races of the series"
@@ -93,6 +95,7 @@ FEATURES: tuple[Feature, ...] = (
         "s per lap",
         "lap summaries",
         "previous_race",
+        rated=True,
     ),
     Feature(
         "track_type_falloff_se",
@@ -107,6 +110,7 @@ FEATURES: tuple[Feature, ...] = (
         "mph",
         "lap summaries",
         "previous_race",
+        rated=True,
     ),
     Feature(
         "track_type_restart_gain",
@@ -114,6 +118,7 @@ FEATURES: tuple[Feature, ...] = (
         "positions",
         "lap summaries",
         "previous_race",
+        rated=True,
     ),
     Feature(
         "track_type_green_speed_rank",
@@ -122,6 +127,7 @@ FEATURES: tuple[Feature, ...] = (
         "share",
         "lap summaries",
         "previous_race",
+        rated=True,
     ),
     Feature(
         "track_type_slow_lap_rate",
@@ -151,6 +157,7 @@ FEATURES: tuple[Feature, ...] = (
         "mph",
         "practice",
         "practice",
+        rated=True,
     ),
     Feature(
         "practice_10_lap_speed",
@@ -158,6 +165,7 @@ FEATURES: tuple[Feature, ...] = (
         "mph",
         "practice",
         "practice",
+        rated=True,
     ),
     Feature(
         "practice_laps_complete",

@@ -12,7 +12,7 @@ from nascar_assets.calibration.feed_tables import read_feed_tables
 from nascar_assets.calibration.leaks import probe_leak, scramble_future
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.history.features import FEATURE_TABLE
-from nascar_assets.history.level_features import FROM_LAPS, LEVEL_FEATURES
+from nascar_assets.history.level_features import FROM_PAST, LEVEL_FEATURES
 from nascar_assets.sample import generate_sample
 from nascar_assets.storage import DataRoot
 
@@ -77,4 +77,4 @@ def test_a_feed_gives_the_features_of_every_race_that_was_run(tmp_path):
     # The first race of each track type has no past laps.
     kinds = ran.sort("start_time").unique(["series", "track_type"], keep="first")["race_id"]
     first = features.filter(pl.col("race_id").is_in(kinds.to_list()))
-    assert first.select(pl.col(FROM_LAPS).is_null().all()).row(0) == (True,) * 4
+    assert first.select(pl.col(FROM_PAST).is_null().all()).row(0) == (True,) * 4

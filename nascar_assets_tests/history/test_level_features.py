@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nascar_assets.errors import InputError
 from nascar_assets.history.features import FEATURE_TABLE
 from nascar_assets.history.level_features import (
-    FROM_LAPS,
+    FROM_PAST,
     LEVEL_FEATURES,
     level_features,
 )
@@ -86,7 +86,7 @@ def gain(features, column):
 def test_levels_follow_a_feature_that_told_of_finishes(column):
     up, down = gain(table(MANY, telling(1.0, names=(column,))), column)
     assert up[1] > down[1] + 0.2
-    assert (up[0] > down[0] + 0.2) == (column in FROM_LAPS)  # practice is not known before
+    assert (up[0] > down[0] + 0.2) == (column in FROM_PAST)  # practice is not known before
     up, down = gain(table(MANY, telling(-1.0, names=(column,))), column)
     assert up[1] < down[1] - 0.2
 
@@ -97,8 +97,8 @@ def test_levels_hardly_follow_a_feature_that_told_nothing_or_that_few_races_have
     assert abs(up[0] - down[0]) < 0.15
     # Two races say: a car of the front has it. The prior holds against so few.
     first = MANY["race_id"].unique().sort().to_list()[-3:]
-    few = table(MANY.filter(pl.col("race_id").is_in(first)), telling(3.0, names=FROM_LAPS[:1]))
-    many = table(MANY, telling(3.0, names=FROM_LAPS[:1]))
+    few = table(MANY.filter(pl.col("race_id").is_in(first)), telling(3.0, names=FROM_PAST[:1]))
+    many = table(MANY, telling(3.0, names=FROM_PAST[:1]))
     moved = [np.diff(np.array(gain(t, "track_type_falloff"))[::-1, 0])[0] for t in (few, many)]
     assert 0.0 < moved[0] < 0.35 * moved[1]
 

@@ -7,10 +7,9 @@ import polars as pl
 
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.feed.landing import LANDING
-from nascar_assets.feed.parse_practice import parse_practice
 from nascar_assets.feed.parse_weekend import parse_entries
 from nascar_assets.feed.paths import RACE_KINDS, race_path
-from nascar_assets.feed.schemas import PRACTICE
+from nascar_assets.feed.sources import PARSED, Source
 from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput, race_table
 from nascar_assets.orchestration.inputs.schedule import landed_schedule
 from nascar_assets.orchestration.metadata import shown
@@ -127,25 +126,31 @@ entries = race_table(
 )
 
 
-def _practice(inputs: RaceInputs) -> RaceOutput:
-    payload = race_payload(inputs, "lap_averages")
-    if payload is None:
-        return RaceOutput(pl.DataFrame(schema=PRACTICE), ["The feed has no practice averages."])
-    parsed = parse_practice(payload, inputs.race)
-    doubles = parsed.frame.height - parsed.frame.select("session", "driver_id").n_unique()
-    return RaceOutput(
-        parsed.frame,
-        parsed.notices,
-        failures=[f"{doubles} drivers stand twice in a session."] if doubles else [],
+def _parsed_table(source: Source) -> dg.AssetsDefinition:
+    """The table of a source that one file of the feed holds; see `feed.sources`."""
+    parse, keys = source.parse, [name.removesuffix("_id") for name in source.key]
+    assert parse is not None  # of one of `PARSED`
+
+    def compute(inputs: RaceInputs) -> RaceOutput:
+        payload = race_payload(inputs, source.file)
+        if payload is None:
+            empty = pl.DataFrame(schema=dict(source.columns))
+            return RaceOutput(empty, [f"The feed has no {source.label}."])
+        parsed = parse(payload, inputs.race, None)
+        doubles = parsed.frame.height - parsed.frame.select(source.key).n_unique()
+        failures = [f"{doubles} rows repeat a {' and '.join(keys)}."] if doubles else []
+        return RaceOutput(parsed.frame, parsed.notices, failures=failures)
+
+    return race_table(
+        source.table,
+        compute,
+        group="feed",
+        description=f"The {source.label} of a race by {' and '.join(keys)}; empty where the feed "
+        "has none.",
+        check=f"one_row_per_{'_and_'.join(keys)}",
+        check_description=f"No two rows are of the same {' and '.join(keys)}.",
+        deps=[race_files],
     )
 
 
-practice = race_table(
-    "practice",
-    _practice,
-    group="feed",
-    description="Practice averages per session and driver; empty where there was no practice.",
-    check="one_row_per_session_and_driver",
-    check_description="No driver stands twice in one session.",
-    deps=[race_files],
-)
+parsed_tables = [_parsed_table(source) for source in PARSED]
