@@ -12,23 +12,25 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from benchmarks.planted import Peeking, Pulled, Stretched
+from benchmarks.planted import FixedModel, Peeking, Pulled, Stretched
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.baselines import StartClimatology
 from nascar_assets.calibration.feed_tables import FeedTables, read_feed_tables
 from nascar_assets.calibration.forecasts import Forecaster
-from nascar_assets.calibration.models import FixedModel, RunningOrderModel
+from nascar_assets.calibration.gate import Criterion
+from nascar_assets.calibration.models import RunningOrderModel
 from nascar_assets.calibration.plots import coverage_plot, pit_plot
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.calibration.report import pictures
-from nascar_assets.calibration.summary import BacktestSummary
+from nascar_assets.calibration.summary import CLIMATOLOGY, JOINT_METRICS, BacktestSummary
 from nascar_assets.calibration.tables_text import (
+    COVERAGES,
     comparison_table,
     coverage_table,
-    gate_table,
-    joint_table,
-    skill_table,
-    verdict_table,
+    gate_grid,
+    markdown_table,
+    percent_range,
+    skill_grid,
 )
 from nascar_assets.errors import InputError
 from nascar_assets.storage import DataRoot
@@ -46,6 +48,40 @@ def planted_forecasters(tables: FeedTables) -> tuple[Forecaster, ...]:
         Stretched(honest),
         Peeking(honest, tables.results),
     )
+
+
+def joint_table(summary: BacktestSummary) -> str:
+    """Scores of the joint forecast."""
+    return comparison_table(summary, JOINT_METRICS[:5])
+
+
+def skill_table(summary: BacktestSummary) -> str:
+    """The skills as Markdown."""
+    return markdown_table(*skill_grid(summary))
+
+
+def gate_table(criteria: Sequence[Criterion]) -> str:
+    """The criteria as Markdown."""
+    return markdown_table(*gate_grid(criteria))
+
+
+def verdict_table(summaries: Sequence[BacktestSummary]) -> str:
+    """What each planted forecaster was found to be."""
+    rows = []
+    for summary in summaries:
+        record, verdict = summary.records[summary.model], summary.verdicts[summary.model]
+        skill = summary.find("rps_finish", CLIMATOLOGY)
+        rows.append(
+            [
+                summary.model,
+                *(f"{100 * (record.value(name) or 0.0):.1f}" for name in COVERAGES[:3]),
+                "–" if skill is None else percent_range(skill.skill),
+                verdict.dispersion,
+                "yes" if verdict.leak_suspected else "no",
+            ]
+        )
+    header = ["", "50% finish", "80% finish", "95% finish", "RPS skill", "found", "leak suspected"]
+    return markdown_table(header, rows)
 
 
 def between(page: str, marker: str, text: str) -> str:

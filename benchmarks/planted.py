@@ -23,6 +23,7 @@ from nascar_assets.calibration.forecasts import (
     assemble,
 )
 from nascar_assets.calibration.metrics_input import Floats, Numbers
+from nascar_assets.calibration.models import KnownForFit
 
 
 @dataclass(frozen=True)
@@ -139,3 +140,24 @@ def _reordered(race: RaceToForecast, made: RaceForecast, key: Floats) -> RaceFor
         laps_completed=moved(made.laps_completed),
         status=moved(made.status),
     )
+
+
+@dataclass(frozen=True)
+class FixedModel:
+    """One forecaster throughout."""
+
+    forecaster: Forecaster
+
+    @property
+    def name(self) -> str:
+        """The forecaster's name."""
+        return self.forecaster.name
+
+    @property
+    def values(self) -> bool:
+        """Whether the forecaster says that it needs them."""
+        return bool(getattr(self.forecaster, "values", False))
+
+    def fit(self, known: KnownForFit) -> Forecaster:
+        """The forecaster as it is."""
+        return self.forecaster

@@ -180,7 +180,7 @@ def score_forecasts(
     teams = dict(zip(race.entries["driver_id"], race.entries["team"], strict=True))
     scores = {
         name: score_race(
-            made.arrays(),
+            made,
             outcome,
             rules=race.rules,
             race_id=race.race_id,

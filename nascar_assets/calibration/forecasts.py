@@ -75,18 +75,6 @@ class RaceForecast:
         """Number of scenarios."""
         return int(self.finish.shape[0])
 
-    def arrays(self) -> dict[str, Any]:
-        """Named arrays as the metrics take them; points in contest points."""
-        return {
-            "driver_ids": self.driver_ids,
-            "finish": self.finish,
-            "laps_led": self.laps_led,
-            "fastest_laps": self.fastest_laps,
-            "laps_completed": self.laps_completed,
-            "status": self.status,
-            "points": self.points / self.points_scale,
-        }
-
     def content_hash(self) -> str:
         """SHA-256 of the drivers and all arrays."""
         digest = hashlib.sha256("\n".join(self.driver_ids).encode())

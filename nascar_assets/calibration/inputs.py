@@ -216,6 +216,8 @@ def _forecast_arrays(
             _add_points(raw, rules)
         if "points" in raw:
             raw["points"] = raw["points"] / rules.points_scale
+    elif hasattr(scenarios, "points_scale"):  # a `RaceForecast` has its points in units
+        raw["points"] = raw["points"] / scenarios.points_scale
     return _finished(raw), ids, weights
 
 

@@ -56,27 +56,6 @@ class ModelSource(Protocol):
 
 
 @dataclass(frozen=True)
-class FixedModel:
-    """One forecaster throughout."""
-
-    forecaster: Forecaster
-
-    @property
-    def name(self) -> str:
-        """The forecaster's name."""
-        return self.forecaster.name
-
-    @property
-    def values(self) -> bool:
-        """Whether the forecaster says that it needs them."""
-        return bool(getattr(self.forecaster, "values", False))
-
-    def fit(self, known: KnownForFit) -> Forecaster:
-        """The forecaster as it is."""
-        return self.forecaster
-
-
-@dataclass(frozen=True)
 class RunningOrderModel(CarriesParameters):
     """The running-order process, fitted and recalibrated on past races at every refit.
 

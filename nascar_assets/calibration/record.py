@@ -101,7 +101,7 @@ class MeasuredRace:
         own_seed = race_seed(seed, race.race_id, forecaster.name)
         made = forecaster.forecast(history, race, n_scenarios, own_seed)
         return score_race(
-            made.arrays(),
+            made,
             rows,
             rules=race.rules,
             race_id=race.race_id,

@@ -10,7 +10,6 @@ from nascar_assets.calibration.report import number
 from nascar_assets.calibration.summary import (
     ATTRITION,
     CLIMATOLOGY,
-    JOINT_METRICS,
     BacktestSummary,
 )
 from nascar_assets.calibration.words import forecaster, plain_name
@@ -54,11 +53,6 @@ def comparison_table(summary: BacktestSummary, metrics: Sequence[str] = MAIN_MET
     return markdown_table(*comparison_grid(summary, metrics))
 
 
-def joint_table(summary: BacktestSummary) -> str:
-    """Scores of the joint forecast."""
-    return comparison_table(summary, JOINT_METRICS[:5])
-
-
 def skill_grid(summary: BacktestSummary) -> Grid:
     """Skill of the model by track type, season and tier, with race-clustered 95% intervals."""
     rows = []
@@ -72,7 +66,7 @@ def skill_grid(summary: BacktestSummary) -> Grid:
             ("rps_finish", ATTRITION),
         ):
             found = summary.find(metric, rival, item.group, item.label)
-            cells.append("–" if found is None else _percent(found.skill))
+            cells.append("–" if found is None else percent_range(found.skill))
         log = summary.find("log_score_finish", ATTRITION, item.group, item.label)
         cells.append("–" if log is None else number(log.difference.value, 3))
         rows.append(cells)
@@ -87,12 +81,8 @@ def skill_grid(summary: BacktestSummary) -> Grid:
     return header, rows
 
 
-def skill_table(summary: BacktestSummary) -> str:
-    """The skills as Markdown."""
-    return markdown_table(*skill_grid(summary))
-
-
-def _percent(skill: Estimate) -> str:
+def percent_range(skill: Estimate) -> str:
+    """A skill in percent with its 95% interval."""
     value = f"{100 * skill.value:.1f}%"
     if skill.lower is None or skill.upper is None:
         return value
@@ -166,27 +156,3 @@ def gate_grid(criteria: Sequence[Criterion]) -> Grid:
         for item in criteria
     ]
     return ["criterion", "found", "asked", ""], rows
-
-
-def gate_table(criteria: Sequence[Criterion]) -> str:
-    """The criteria as Markdown."""
-    return markdown_table(*gate_grid(criteria))
-
-
-def verdict_table(summaries: Sequence[BacktestSummary]) -> str:
-    """What each planted forecaster was found to be."""
-    rows = []
-    for summary in summaries:
-        record, verdict = summary.records[summary.model], summary.verdicts[summary.model]
-        skill = summary.find("rps_finish", CLIMATOLOGY)
-        rows.append(
-            [
-                summary.model,
-                *(f"{100 * (record.value(name) or 0.0):.1f}" for name in COVERAGES[:3]),
-                "–" if skill is None else _percent(skill.skill),
-                verdict.dispersion,
-                "yes" if verdict.leak_suspected else "no",
-            ]
-        )
-    header = ["", "50% finish", "80% finish", "95% finish", "RPS skill", "found", "leak suspected"]
-    return markdown_table(header, rows)

@@ -3,7 +3,7 @@
 from nascar_assets.contest.aftermath import Aftermath, contest_aftermath
 from nascar_assets.contest.payouts import PayoutError, PayoutTable, payout_table, read_payouts
 from nascar_assets.contest.presets import Contest, preset
-from nascar_assets.contest.review import ContestReview, fit_choice_scale, review_contest
+from nascar_assets.contest.review import ContestReview, review_contest
 from nascar_assets.contest.settlement import (
     ContestResult,
     Rate,
@@ -32,7 +32,6 @@ __all__ = [
     "StandingsError",
     "contest_aftermath",
     "expected_field",
-    "fit_choice_scale",
     "fit_field",
     "forecast_contest",
     "payout_table",

@@ -13,7 +13,6 @@ from nascar_assets.contest.presets import Contest
 from nascar_assets.contest.settlement import ContestResult, settle_scores
 from nascar_assets.contest.standings import Standings
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import expected_field
 from nascar_assets.slates.slate import Slate
 
 Floats = npt.NDArray[np.float64]
@@ -135,34 +134,3 @@ def review_contest(
         ownership_mae=float(np.abs(expected_ownership - realised)[drafted].mean()),
         drivers=table.filter(pl.Series(drafted)).sort("cost_points"),
     )
-
-
-def fit_choice_scale(
-    mean_points: Floats,
-    salaries: npt.NDArray[np.integer],
-    cap: int,
-    roster_size: int,
-    realised_ownership: Floats,
-) -> float:
-    """The ownership model's one coefficient that comes nearest to a contest's ownership.
-
-    Args:
-        mean_points: [N] projections in contest points.
-        salaries: [N] dollars.
-        cap: Dollars.
-        roster_size: Drivers in a lineup.
-        realised_ownership: [N] shares, 0 for drivers nobody picked.
-
-    Returns:
-        Contest points, by least squares between 3 and 200.
-    """
-    from scipy.optimize import minimize_scalar
-
-    def miss(log_scale: float) -> float:
-        field = expected_field(
-            mean_points, salaries, cap, roster_size, choice_scale=float(np.exp(log_scale))
-        )
-        return float(np.square(field.ownership - realised_ownership).sum())
-
-    result = minimize_scalar(miss, bounds=(np.log(3.0), np.log(200.0)), method="bounded")
-    return float(np.exp(result.x))

@@ -89,7 +89,8 @@ class Portfolio:
             lineup of most mean points first.
         driver_ids: The same by driver id.
         salaries: [n] dollars.
-        mean_points: [n] contest points, over all scenarios, a user's own adjustments applied.
+        scores: [S, n] contest points in each scenario, a user's own adjustments applied.
+        mean_points: [n] their means.
         objective: Name of the objective.
         value: The objective on held-back scenarios, with its standard error.
         optimised_value: The objective on the scenarios that were optimised on.
@@ -109,6 +110,7 @@ class Portfolio:
     drivers: Ints32
     driver_ids: tuple[tuple[str, ...], ...]
     salaries: npt.NDArray[np.int64]
+    scores: Floats
     mean_points: Floats
     objective: str
     value: Estimate
@@ -264,8 +266,9 @@ def _portfolio(
     totals = space_kernel.additive(masks, scaled.sum(axis=0, dtype=np.int64))
     drivers = space_kernel.unpack(masks, roster)
     order = np.lexsort((*drivers.T[::-1], -totals))
-    masks, drivers, totals = masks[order], drivers[order], totals[order]
+    masks, drivers = masks[order], drivers[order]
     check_lineups(slate, drivers)
+    scores = scaled[:, drivers].sum(axis=2) / slate.rules.points_scale
     share = np.bincount(drivers.ravel(), minlength=len(slate.players)) / problem.lineups
     optimised = train.natural(solution.selection.worth, problem.lineups)
     effective = effective_lineups(masks, scaled, roster)
@@ -275,7 +278,8 @@ def _portfolio(
         drivers=drivers,
         driver_ids=tuple(tuple(slate.players[i].driver_id for i in row) for row in drivers),
         salaries=problem.salary[drivers].sum(axis=1),
-        mean_points=totals / (scaled.shape[0] * slate.rules.points_scale),
+        scores=scores,
+        mean_points=scores.mean(axis=0),
         objective=problem.settings.objective,
         value=held.estimate(masks),
         optimised_value=optimised,

@@ -9,14 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.planted import Peeking, Pulled, Stretched
+from benchmarks.leaks import probe_leak, scramble_future
+from benchmarks.planted import FixedModel, Peeking, Pulled, Stretched
 from nascar_assets.calibration.archive import WalkForward
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.baselines import StartClimatology, Uniform, standard_baselines
 from nascar_assets.calibration.feed_tables import FeedTables
 from nascar_assets.calibration.forecasts import FORECAST_COLUMNS
-from nascar_assets.calibration.leaks import probe_leak, scramble_future
-from nascar_assets.calibration.models import FixedModel
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.calibration.sealing import sha256
 from nascar_assets.errors import InputError

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.leaks import probe_leak, scramble_future
 from nascar_assets.calibration.archive import WalkForward
 from nascar_assets.calibration.feed_tables import read_feed_tables
-from nascar_assets.calibration.leaks import probe_leak, scramble_future
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.history.features import FEATURE_TABLE
 from nascar_assets.history.level_features import FROM_PAST, LEVEL_FEATURES

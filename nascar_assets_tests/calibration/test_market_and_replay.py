@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.planted import FixedModel
 from nascar_assets.calibration.archive import WalkForward
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.baselines import StartClimatology
@@ -19,7 +20,6 @@ from nascar_assets.calibration.market import (
     read_odds,
     shin_probabilities,
 )
-from nascar_assets.calibration.models import FixedModel
 from nascar_assets.calibration.replay import replay, surprise
 from nascar_assets.errors import InputError
 from nascar_assets.storage import DataRoot

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.leaks import probe_leak
+from benchmarks.planted import FixedModel
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.feed_tables import read_feed_tables
-from nascar_assets.calibration.leaks import probe_leak
-from nascar_assets.calibration.models import FixedModel
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.errors import InputError
 from nascar_assets.storage import DataRoot

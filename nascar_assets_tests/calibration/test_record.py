@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.planted import FixedModel
 from nascar_assets.calibration import score_race, walk_forward_record
 from nascar_assets.calibration.archive import race_to_forecast
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.baselines import StartClimatology, ranks
-from nascar_assets.calibration.models import FixedModel
 from nascar_assets.calibration.race_forecast import race_setup
 from nascar_assets.calibration.record import _fitted_before
 from nascar_assets.calibration.score_tables import scores_from_table, scores_to_table

@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from benchmarks.planted import FixedModel
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.baselines import PlackettLuce, StartClimatology
 from nascar_assets.calibration.feed_tables import FeedTables
@@ -19,7 +20,6 @@ from nascar_assets.calibration.model_version import (
     ModelRecipe,
     version_in_use,
 )
-from nascar_assets.calibration.models import FixedModel
 from nascar_assets.calibration.score_tables import scored_to_table
 from nascar_assets.definitions import build_definitions
 from nascar_assets.errors import InputError
@@ -29,7 +29,6 @@ from nascar_assets.orchestration.inputs.process_parameters import (
     fit_as_of,
     gate_records,
     model_as_of,
-    parameters_as_of,
     save_fit,
     save_gate_record,
     save_recalibration,
@@ -152,19 +151,19 @@ def test_a_slate_uses_the_newest_fit_of_a_recipe_that_fits_and_its_recalibration
         changed = STARTING_VALUES.with_type("short", kappa=kappa)
         return ProcessParameters(changed.by_type, f"fit {day}", START + day * DAY)
 
-    assert parameters_as_of(root, "cup", START) is STARTING_VALUES
+    assert model_as_of(root, "cup", START).parameters is STARTING_VALUES
     for made in (fit(1, 1.1), fit(5, 1.5)):
         save_fit(root, "cup", made)
-    assert parameters_as_of(root, "cup", START + 4 * DAY).source == "fit 1"
-    assert parameters_as_of(root, "cup", START + 5 * DAY).source == "fit 5"
+    assert model_as_of(root, "cup", START + 4 * DAY).parameters.source == "fit 1"
+    assert model_as_of(root, "cup", START + 5 * DAY).parameters.source == "fit 5"
     base = fit_as_of(root, "cup", START + 5 * DAY)
     corrected = base.with_type("short", omega=0.123)
     save_recalibration(root, "cup", base, corrected, START + 6 * DAY)
-    assert parameters_as_of(root, "cup", START + 5 * DAY).hash == base.hash
-    assert parameters_as_of(root, "cup", START + 6 * DAY).hash == corrected.hash
+    assert model_as_of(root, "cup", START + 5 * DAY).parameters.hash == base.hash
+    assert model_as_of(root, "cup", START + 6 * DAY).parameters.hash == corrected.hash
     # A newer fit has no recalibration yet, and a recipe without fits takes none.
     save_fit(root, "cup", fit(7, 1.7))
-    assert parameters_as_of(root, "cup", START + 7 * DAY).source == "fit 7"
+    assert model_as_of(root, "cup", START + 7 * DAY).parameters.source == "fit 7"
     recipe = ModelRecipe(fit_process=False, changes={"short.kappa": 1.25})
     save_gate_record(root, record(recipe, passed=True, code=forecasting_code()))
     used = model_as_of(root, "cup", START + 8 * DAY)
@@ -398,7 +397,7 @@ def test_recalibration_is_fitted_on_the_past_and_stored_for_its_fit(tables, tmp_
     table = scan_table(home.root, "recalibration").collect()
     assert table.select("track_type", "races").rows() == [("short", 10)]
     kept = table.filter("kept").height > 0
-    before = parameters_as_of(home.root, "cup", as_of - DAY)
-    after = parameters_as_of(home.root, "cup", as_of)
+    before = model_as_of(home.root, "cup", as_of - DAY).parameters
+    after = model_as_of(home.root, "cup", as_of).parameters
     assert before.hash == STARTING_VALUES.hash
     assert (after.hash != before.hash) == kept

@@ -11,7 +11,7 @@ from nascar_assets.constraints.people import people_table
 from nascar_assets.ontology import Statement
 from nascar_assets.orchestration.assets.constraints import constraint_spec, run_config
 from nascar_assets.orchestration.inputs.graph import entry_store
-from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of, save_fit
+from nascar_assets.orchestration.inputs.process_parameters import model_as_of, save_fit
 from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRuns
 from nascar_assets.orchestration.partitions import SLATES
@@ -92,7 +92,7 @@ def test_a_slates_run_config_says_which_race_process_it_is_of(tmp_path):
     fitted = replace(STARTING_VALUES, by_type=kinds, as_of=AS_OF - timedelta(days=1))
     save_fit(root, "cup", fitted)
     after = _run_config(tmp_path)
-    assert parameters_as_of(root, "cup", AS_OF) == fitted
+    assert model_as_of(root, "cup", AS_OF).parameters == fitted
     assert after.sim_params["parameters_hash"] == fitted.hash != STARTING_VALUES.hash
     assert after.run_id != before.run_id
 

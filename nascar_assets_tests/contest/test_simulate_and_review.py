@@ -9,7 +9,6 @@ from nascar_assets.contest import (
     Contest,
     Standings,
     expected_field,
-    fit_choice_scale,
     forecast_contest,
     payout_table,
     preset,
@@ -124,10 +123,3 @@ def test_a_lineup_that_was_not_entered_is_named():
             slate, standings, np.array([[1, 2, 3, 4, 5, 6]]), contest, result,
             np.zeros(7), np.zeros(7), 300,
         )  # fmt: skip
-
-
-def test_the_ownership_models_coefficient_is_found_again():
-    mean = POINTS.mean(axis=0) / 20
-    field = expected_field(mean, np.array(SALARIES), 50_000, 6, choice_scale=21.0)
-    found = fit_choice_scale(mean, np.array(SALARIES), 50_000, 6, field.ownership)
-    assert found == pytest.approx(21.0, rel=1e-3)

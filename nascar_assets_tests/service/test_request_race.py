@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nascar_assets.constraints import RunConfig
-from nascar_assets.orchestration.inputs.process_parameters import parameters_as_of, save_fit
+from nascar_assets.orchestration.inputs.process_parameters import model_as_of, save_fit
 from nascar_assets.scenarios import STARTING_VALUES, generate_scenarios
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.contracts import OptimizeRequest
@@ -411,7 +411,7 @@ def test_the_slate_is_read_again_when_the_race_process_was_fitted_anew(tmp_path)
     before = store.get(SLATE_ID)
     assert before.parameters == STARTING_VALUES
     save_fit(root, "cup", replace(STARTING_VALUES, as_of=AS_OF - timedelta(days=1)))
-    assert store.get(SLATE_ID).parameters == parameters_as_of(root, "cup", AS_OF)
+    assert store.get(SLATE_ID).parameters == model_as_of(root, "cup", AS_OF).parameters
     assert store.get(SLATE_ID).parameters != before.parameters
 
 

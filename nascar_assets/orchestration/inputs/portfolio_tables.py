@@ -27,9 +27,8 @@ def lineup_table(made: Portfolio) -> pl.DataFrame:
     """
     projection = made.projection
     slate = projection.problem.slate
-    scores = projection.points[:, made.drivers].sum(axis=2) / slate.rules.points_scale
     shares = (0.10, 0.25, 0.50, 0.75, 0.90)
-    grid = np.quantile(scores, shares, axis=0)
+    grid = np.quantile(made.scores, shares, axis=0)
     columns = (projection.problem.scale, projection.mean_points, projection.field.ownership)
     values = (made.exposures, *(c.tolist() for c in columns), made.exposures.values())
     players = [dict(zip(PLAYER, row, strict=True)) for row in zip(*values, strict=True)]

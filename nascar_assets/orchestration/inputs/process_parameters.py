@@ -113,17 +113,12 @@ def fit_as_of(root: DataRoot, series: str, as_of: datetime) -> ProcessParameters
 
 
 def model_as_of(root: DataRoot, series: str, as_of: datetime) -> UsedModel:
-    """The race process that a forecast as of a moment uses, with its version."""
-    return KnownModels(root, series).as_of(as_of)
-
-
-def parameters_as_of(root: DataRoot, series: str, as_of: datetime) -> ProcessParameters:
-    """The race process that a forecast as of a moment uses.
+    """The race process that a forecast as of a moment uses, with its version.
 
     The newest fit that used nothing later, where the version in use fits; recalibrated where it
     does that; the version's starting values without a fit.
     """
-    return model_as_of(root, series, as_of).parameters
+    return KnownModels(root, series).as_of(as_of)
 
 
 def _stored(root: DataRoot, folder: str, series: str) -> list[dict[str, Any]]:
