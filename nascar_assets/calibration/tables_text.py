@@ -135,7 +135,7 @@ def stage_grid(summaries: Mapping[str, BacktestSummary]) -> Grid:
             [
                 label,
                 str(summary.races),
-                *("–" if found is None else _percent(found.skill) for found in skills),
+                *("–" if found is None else percent_range(found.skill) for found in skills),
                 number(record.value("rank_correlation"), 3),
                 *cover,
             ]

@@ -282,19 +282,27 @@ class DataRoot:
 
     @counted("store")
     def scan_frame(
-        self, path: str | Sequence[str], *, insert_missing: bool = False
+        self,
+        path: str | Sequence[str],
+        *,
+        schema: Mapping[str, pl.DataType | type[pl.DataType]] | None = None,
+        insert_missing: bool = False,
     ) -> pl.LazyFrame:
         """A lazy scan of one or several Parquet files of the same shape.
 
         Args:
             path: One path, or several that are read as one table.
+            schema: The columns that are read, whatever else a file has; one that a file lacks is
+                null. Those of the first file where none is given.
             insert_missing: Whether a column that some files lack is read as null.
         """
         paths = [path] if isinstance(path, str) else path
         return pl.scan_parquet(
             [self._scanned(item) for item in paths],
             storage_options=self._options or None,
-            missing_columns="insert" if insert_missing else "raise",
+            schema=None if schema is None else pl.Schema(schema),
+            missing_columns="insert" if insert_missing or schema is not None else "raise",
+            extra_columns="raise" if schema is None else "ignore",
             glob=False,
         )
 

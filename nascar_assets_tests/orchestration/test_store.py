@@ -12,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nascar_assets.orchestration.inputs.slate_run import load_scenarios
-from nascar_assets.orchestration.storage.store import MissingPartition, read_all, table_path
+from nascar_assets.orchestration.storage.store import (
+    MissingPartition,
+    read_all,
+    scan_all,
+    table_path,
+)
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.conftest import World
 
@@ -43,6 +48,19 @@ def test_what_is_read_is_what_lies_there(
             wanted[race] = value
         for _ in range(2):
             assert dict(read_all(root, "results", SCHEMA).iter_rows()) == wanted
+
+
+def test_tables_of_before_a_column_was_added_are_read_beside_those_with_it(tmp_path: Path) -> None:
+    root = DataRoot.open(tmp_path)
+    old, new = pl.DataFrame([("a", 1)], SCHEMA, orient="row"), {**SCHEMA, "added": pl.Float64}
+    root.write_frame(table_path("results", "a"), old)
+    root.write_frame(table_path("results", "b"), old.with_columns(added=pl.lit(2.0)))
+    for order in (new, dict(reversed(new.items()))):
+        assert read_all(root, "results", order).sort("added").rows(named=True) == [
+            {"race": "a", "value": 1, "added": None},
+            {"race": "a", "value": 1, "added": 2.0},
+        ]
+    assert scan_all(root, "results", SCHEMA).collect().columns == list(SCHEMA)
 
 
 def test_a_table_that_its_reader_changes_stays_as_it_is_for_others(tmp_path: Path) -> None:

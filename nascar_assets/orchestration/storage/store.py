@@ -12,8 +12,8 @@ from nascar_assets.storage.overhead import counted
 
 _SUFFIX = ".parquet"
 
-_held: dict[tuple[str, str], tuple[tuple[str, ...], pl.DataFrame]] = {}
-"""Tables read whole, by root and asset, each with the tags of the files that it was read from."""
+_held: dict[tuple[str, ...], tuple[tuple[str, ...], pl.DataFrame]] = {}
+"""Tables read whole, by root, asset and columns, each with the tags of the files behind it."""
 
 
 class MissingPartition(InputError):
@@ -63,11 +63,11 @@ def scan_tables(root: DataRoot, asset: str, partitions: Iterable[str]) -> pl.Laz
 def scan_all(
     root: DataRoot, asset: str, schema: Mapping[str, pl.DataType | type[pl.DataType]]
 ) -> pl.LazyFrame:
-    """A lazy scan of every partition of an asset; an empty table of that schema where none is."""
-    partitions = stored_partitions(root, asset)
-    if not partitions:
+    """A lazy scan of every partition of an asset; see `read_all`."""
+    keys = stored_partitions(root, asset)
+    if not keys:
         return pl.LazyFrame(schema=dict(schema))
-    return scan_tables(root, asset, partitions)
+    return root.scan_frame([table_path(asset, key) for key in keys], schema=schema)
 
 
 @counted("store")
@@ -89,20 +89,25 @@ def read_table(root: DataRoot, asset: str, partition: str | None = None) -> pl.D
 def read_all(
     root: DataRoot, asset: str, schema: Mapping[str, pl.DataType | type[pl.DataType]]
 ) -> pl.DataFrame:
-    """Every partition of an asset as one table; an empty one of that schema where none is.
+    """Every partition of an asset as one table of that schema; an empty one where there is none.
+
+    A column that a table lacks, as one of an older version may, is null there.
 
     The table is kept for the next call, which takes it if not one of its files was written again:
     the assets of a slate read the same history many times in one run.
     """
     files = [item for item in root.list(f"store/{asset}") if item.path.endswith(_SUFFIX)]
-    place, tags = (root.location, asset), tuple(f"{item.path} {item.tag}" for item in files)
+    place, tags = (
+        (root.location, asset, *schema),
+        tuple(f"{item.path} {item.tag}" for item in files),
+    )
     if not files:
         _held.pop(place, None)
         return pl.DataFrame(schema=dict(schema))
     kept = _held.get(place)
     if kept is None or kept[0] != tags:
         # Listed before it is read: a file that changes in between is read again next time.
-        scan = root.scan_frame([item.path for item in files], insert_missing=True)
+        scan = root.scan_frame([item.path for item in files], schema=schema)
         kept = _held[place] = (tags, scan.collect())
     return kept[1].clone()
 
