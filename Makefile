@@ -4,6 +4,9 @@ BIN := .venv/bin
 HOME_DIR ?= data
 FEED = $(or $(NASCAR_FEED),$(if $(NASCAR_REAL_DATA),$(NASCAR_REAL_DATA)/feed))
 
+# Compiled modules are kept, whatever the shell says: demo and tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What a change is tried with again and again: no server, browser, daemon, home or real data.
 FAST = not (server or browser or neo4j or postgres or home or faults or real_data or slow)
 

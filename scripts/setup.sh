@@ -26,7 +26,7 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2
 fi
 
 .venv/bin/python -m pip install --quiet --require-hashes -r scripts/bootstrap.lock
-.venv/bin/uv pip sync --quiet --require-hashes requirements.lock --python .venv/bin/python
+.venv/bin/uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock --python .venv/bin/python
 .venv/bin/uv pip install --quiet --no-deps --build-constraints scripts/bootstrap.lock --editable . --python .venv/bin/python
 
 # A small run compiles the numerical kernels into their cache, so that the first real one is fast.
