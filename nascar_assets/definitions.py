@@ -7,20 +7,6 @@ from typing import Any
 import dagster as dg
 
 from nascar_assets.orchestration import jobs
-from nascar_assets.orchestration.assets import (
-    backtest,
-    calibration,
-    constraints,
-    contest,
-    feed,
-    history,
-    lineups,
-    ontology,
-    scenarios,
-    slate,
-    slate_telemetry,
-    telemetry,
-)
 from nascar_assets.orchestration.assets.slate_assets import slate_executor
 from nascar_assets.orchestration.automation import (
     conditions,
@@ -54,28 +40,10 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
         **api.API_RESOURCES,
         **overrides,
     }
-    assets = dg.load_assets_from_modules(
-        [
-            feed,
-            telemetry,
-            history,
-            ontology,
-            slate,
-            constraints,
-            slate_telemetry,
-            contest,
-            scenarios,
-            calibration,
-            backtest,
-            lineups,
-            api,
-        ]
-    )
     return dg.Definitions(
         assets=[
             item.map_asset_specs(conditions.with_automation)
-            for item in assets
-            if isinstance(item, dg.AssetsDefinition)
+            for item in (*jobs.ASSETS, *api.API_ASSETS)
         ],
         asset_checks=[freshness.knows_what_was_known],
         jobs=[*jobs.JOBS, api.api_job, sensor_poll.poll_job],

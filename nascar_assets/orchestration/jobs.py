@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import dagster as dg
 
 from nascar_assets.orchestration.assets import (
@@ -16,123 +19,98 @@ from nascar_assets.orchestration.assets import (
     scenarios,
     slate,
     slate_telemetry,
+    telemetry,
 )
 from nascar_assets.orchestration.assets.slate_assets import slate_executor
-from nascar_assets.orchestration.tables import RACE_TABLES
+from nascar_assets.orchestration.partitions import SLATES
+from nascar_assets.orchestration.tables import AS_OF_TABLES, GRAPH_TABLES, RACE_TABLES
 
-schedule_job = dg.define_asset_job(
-    "schedule_job",
-    selection=[feed.schedule],
-    description="Reads the landed schedules again.",
-    executor_def=dg.in_process_executor,
-)
+ASSETS = [
+    item
+    for item in dg.load_assets_from_modules(
+        [
+            feed,
+            telemetry,
+            history,
+            ontology,
+            slate,
+            constraints,
+            slate_telemetry,
+            contest,
+            scenarios,
+            calibration,
+            backtest,
+            lineups,
+        ]
+    )
+    if isinstance(item, dg.AssetsDefinition)
+]
+"""Every asset of the platform but those of the API."""
 
-race_job = dg.define_asset_job(
-    "race_job",
-    selection=["race_files", *sorted(RACE_TABLES)],
-    description="One race's files to its tables.",
-    executor_def=dg.in_process_executor,
-)
 
-as_of_job = dg.define_asset_job(
+def _job(
+    name: str, description: str, selection: Sequence[Any], executor: Any = dg.in_process_executor
+) -> Any:
+    return dg.define_asset_job(
+        name, selection=list(selection), description=description, executor_def=executor
+    )
+
+
+schedule_job = _job("schedule_job", "Reads the landed schedules again.", ["schedule"])
+race_job = _job("race_job", "One race's files to its tables.", ["race_files", *sorted(RACE_TABLES)])
+as_of_job = _job(
     "as_of_job",
-    selection=[history.race_features, history.driver_ratings, history.track_profiles],
-    description="What was known at a race's start, made again when earlier races changed.",
-    executor_def=dg.in_process_executor,
+    "What was known at a race's start, made again when earlier races changed.",
+    sorted(AS_OF_TABLES),
 )
-
-ontology_job = dg.define_asset_job(
+ontology_job = _job(
     "ontology_job",
-    selection=[
-        ontology.driver_values,
-        ontology.track_values,
-        ontology.veto_rules,
-        ontology.ontology_graph,
-    ],
-    description="The graph as of now, from history and from what people entered.",
-    executor_def=dg.in_process_executor,
+    "The graph as of now, from history and from what people entered.",
+    sorted(GRAPH_TABLES),
 )
-
-slate_job = dg.define_asset_job(
-    "slate_job",
-    selection=[
-        slate.slate_plan,
-        slate.slate,
-        slate.slate_field,
-        slate.slate_rating_state,
-        slate.slate_ratings,
-        slate.slate_features,
-        constraints.slate_driver_values,
-        constraints.slate_track_values,
-        constraints.constraint_spec,
-        constraints.run_config,
-        slate_telemetry.slate_telemetry,
-        scenarios.scenarios,
-        scenarios.scenario_summary,
-        calibration.model_parameters,
-        calibration.calibration_record,
-        lineups.slate_summary,
-        lineups.driver_summary,
-        lineups.scenario_optima,
-        lineups.lineups,
-        lineups.upload_file,
-        lineups.report,
-        contest.contest_forecast,
-    ],
-    description="A slate from its salary file to its upload file and report.",
-    executor_def=slate_executor,
-)
-
-fit_job = dg.define_asset_job(
+fit_job = _job(
     "fit_job",
-    selection=[calibration.process_fit, calibration.recalibration],
-    description="The race process fitted anew and recalibrated, for slates from then on.",
-    executor_def=dg.in_process_executor,
+    "The race process fitted anew and recalibrated, for slates from then on.",
+    [calibration.process_fit, calibration.recalibration],
 )
-
-backtest_job = dg.define_asset_job(
+backtest_job = _job(
     "backtest_job",
-    selection=[backtest.backtest],
-    description="Races forecast as of their starts, sealed, and scored beside the baselines.",
-    executor_def=dg.in_process_executor,
+    "Races forecast as of their starts, sealed, and scored beside the baselines.",
+    [backtest.backtest],
 )
-
-release_job = dg.define_asset_job(
+release_job = _job(
     "release_job",
-    selection=[backtest.model_version, backtest.calibration_report],
-    description="The release gate on a model version's backtest, and the report of it.",
-    executor_def=dg.in_process_executor,
+    "The release gate on a model version's backtest, and the report of it.",
+    [backtest.model_version, backtest.calibration_report],
 )
-
-constraints_job = dg.define_asset_job(
+slate_job = _job(
+    "slate_job",
+    "A slate from its salary file to its upload file and report.",
+    [item for item in ASSETS if item.partitions_def == SLATES],
+    slate_executor,
+)
+constraints_job = _job(
     "constraints_job",
-    selection=[
+    "A slate's constraints again, as of its run's as-of time.",
+    [
         constraints.slate_driver_values,
         constraints.slate_track_values,
         constraints.constraint_spec,
         slate_telemetry.slate_telemetry,
     ],
-    description="A slate's constraints again, as of its run's as-of time.",
-    executor_def=slate_executor,
+    slate_executor,
 )
-
-portfolio_job = dg.define_asset_job(
+portfolio_job = _job(
     "portfolio_job",
-    selection=[
-        lineups.lineups,
-        lineups.upload_file,
-        lineups.report,
-        contest.contest_forecast,
-    ],
-    description="A slate's portfolio again on stored scenarios, with all that is made of it.",
-    executor_def=slate_executor,
+    "A slate's portfolio again on stored scenarios, with all that is made of it.",
+    [lineups.lineups, lineups.upload_file, lineups.report, contest.contest_forecast],
+    slate_executor,
 )
-
-contest_job = dg.define_asset_job(
+contest_job = _job(
     "contest_job",
-    selection=[contest.contest_forecast],
-    description="What a slate's lineups are expected to win in contests.",
-    executor_def=slate_executor,
+    "What a slate's lineups are expected to win in contests.",
+    [contest.contest_forecast],
+    slate_executor,
 )
 
 JOBS = [
