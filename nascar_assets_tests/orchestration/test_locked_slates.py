@@ -99,7 +99,7 @@ def test_a_run_that_waited_until_after_lock_keeps_the_files_of_before(
             run_config={"ops": {"slate_plan": {"config": {"as_of": asked.isoformat()}}}},
             tags={"nascar/at": asked.isoformat()},
             raise_on_error=False,
-            op_selection=["slate"],
+            op_selection=["slate_plan", "slate"],
         )
         assert result.success is begins
         if not begins:

@@ -214,7 +214,15 @@ class SlateRuns(dg.IOManager):
 
     def load_input(self, context: dg.InputContext) -> SlateRun:
         """The run of the partition's plan."""
-        root, slate_id = self._platform.root, context.asset_partition_key
+        return self.run_of(context.asset_partition_key)
+
+    def run_of(self, slate_id: str) -> SlateRun:
+        """The run of a slate's plan, the same one while the plan is the same.
+
+        Raises:
+            InputError: If the slate was never run.
+        """
+        root = self._platform.root
         tag = root.tag(plan_path(slate_id))
         if slate_id not in self._read or self._read[slate_id][0] != tag:
             self._read[slate_id] = (tag, SlateRun.load(root, slate_id))

@@ -1,0 +1,153 @@
+"""A slate's run: one input for its assets, read once; what a portfolio took players for."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+
+from nascar_assets.errors import InputError
+from nascar_assets.lineups import PortfolioSettings
+from nascar_assets.orchestration import assets
+from nascar_assets.orchestration.assets.lineups import (
+    driver_summary,
+    lineups,
+    scenario_optima,
+    upload_file,
+)
+from nascar_assets.orchestration.assets.slate import slate
+from nascar_assets.orchestration.inputs import slate_run
+from nascar_assets.orchestration.inputs.portfolio_tables import exposures
+from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
+from nascar_assets.orchestration.inputs.slate_run import SlateRun, SlateRuns
+from nascar_assets.orchestration.partitions import SLATES
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.io_manager import ParquetTables
+from nascar_assets.orchestration.storage.store import table_path
+from nascar_assets.scenarios import generate_scenarios
+from nascar_assets.storage import DataRoot
+from nascar_assets_tests.service.stored import NAMES, SLATE_ID, car_id, write_slate
+
+STORED = {"slate_plan", "slate", "scenarios", "constraint_spec"}
+FACTOR = 1.5
+SETTINGS = f'lineups = 4\nobjective = "mean"\n[drivers."{NAMES[5]}"]\npoints_scale = {FACTOR}\n'
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> DataRoot:
+    """A slate that ran up to its scenarios."""
+    root = DataRoot.open(tmp_path)
+    write_slate(root)
+    run = SlateRun.load(root, SLATE_ID)
+    made = generate_scenarios(run.spec, run.setup, 200, 5)
+    root.write_frame(table_path("scenarios", SLATE_ID), made.to_polars([run.rules]))
+    root.write_frame(table_path("scenario_races", SLATE_ID), made.races_to_polars())
+    replace(run.plan, settings=SETTINGS).save(root)
+    return root
+
+
+def materialise(root: DataRoot, *wanted: dg.AssetsDefinition) -> None:
+    """Some assets of the slate in one run of the platform's."""
+    platform = Platform(home=root.location)
+    made = {item.key.path[-1] for item in wanted}
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(str(SLATES.name), [SLATE_ID])
+        dg.materialize(
+            [*wanted, *(dg.AssetSpec(name, partitions_def=SLATES) for name in STORED - made)],
+            selection=list(wanted),
+            partition_key=SLATE_ID,
+            instance=instance,
+            resources={
+                "platform": platform,
+                "io_manager": ParquetTables(platform),
+                "slate_runs": SlateRuns(platform),
+            },
+        )
+
+
+def test_no_asset_reads_the_plan_or_builds_the_players_by_itself() -> None:
+    """`slate` alone builds those of the run before, of whom it takes over names."""
+    found: dict[str, int] = {}
+    for path in Path(assets.__path__[0]).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                if name in ("SlatePlan.load", "SlatePlan.find", "slate_from_polars", "load_spec"):
+                    found[f"{path.name} {name}"] = found.get(f"{path.name} {name}", 0) + 1
+    assert found == {"slate.py slate_from_polars": 1}
+
+
+def test_one_run_reads_the_plan_and_builds_the_players_once(
+    root: DataRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    load, build = SlatePlan.find, slate_run.slate_from_polars
+
+    def found(there: DataRoot, slate_id: str) -> SlatePlan | None:
+        read.append("plan")
+        return load(there, slate_id)
+
+    def built(frame: pl.DataFrame) -> object:
+        read.append("players")
+        return build(frame)
+
+    monkeypatch.setattr(SlatePlan, "find", found)
+    monkeypatch.setattr(slate_run, "slate_from_polars", built)
+    materialise(root, driver_summary, scenario_optima, lineups, upload_file)
+    assert sorted(read) == ["plan", "players"]
+
+
+def test_a_plan_that_was_written_anew_is_read_anew(root: DataRoot) -> None:
+    runs = SlateRuns(Platform(home=root.location))
+    first = runs.run_of(SLATE_ID)
+    assert runs.run_of(SLATE_ID) is first
+    replace(first.plan, settings="lineups = 2").save(root)
+    assert runs.run_of(SLATE_ID).plan.settings == "lineups = 2"
+
+
+def test_players_of_a_newer_salary_file_do_not_come_under_an_older_plan(root: DataRoot) -> None:
+    plan = SlatePlan.load(root, SLATE_ID)
+    newer = b"Position,Name\n"
+    registration = Registration(
+        slate_id=SLATE_ID,
+        salary_path="landing/salaries/newer.csv",
+        salary_sha256=hashlib.sha256(newer).hexdigest(),
+        race_id=plan.race_id,
+        race_key=plan.race_key,
+        contest=plan.contest,
+    )
+    registration.save(root, newer)
+    before = root.read(table_path("slate", SLATE_ID))
+    with pytest.raises(InputError, match="was registered after this run"):
+        materialise(root, slate)
+    assert root.read(table_path("slate", SLATE_ID)) == before
+
+
+def test_means_and_exposures_are_those_under_the_persons_factor_everywhere(root: DataRoot) -> None:
+    materialise(root, scenario_optima, lineups)
+    run = SlateRun.load(root, SLATE_ID)
+    table = run.table("lineups")
+    factors = np.array([FACTOR if player.name == NAMES[5] else 1.0 for player in run.slate.players])
+    scaled = np.rint(run.points * factors) / run.rules.points_scale
+    players = table.select(pl.col("players").first()).explode("players").unnest("players")
+    assert players["driver_id"].to_list() == [player.driver_id for player in run.slate.players]
+    assert players["points_multiplier"].to_list() == factors.tolist()
+    assert players["mean_points"].to_numpy() == pytest.approx(scaled.mean(axis=0))
+    place = {driver: at for at, driver in enumerate(players["driver_id"])}
+    for row in table.iter_rows(named=True):
+        own = scaled[:, [place[driver] for driver in row["driver_ids"]]].sum(axis=1)
+        assert row["mean_points"] == pytest.approx(own.mean())
+        assert row["points_p90"] == pytest.approx(np.quantile(own, 0.9))
+    held = [driver for ids in table["driver_ids"].to_list() for driver in ids]
+    shown = exposures(table, run.table("scenario_optima"))
+    assert car_id(5) in held
+    for row in shown.iter_rows(named=True):
+        assert row["lineups"] == held.count(row["driver_id"])
+        assert row["exposure"] == held.count(row["driver_id"]) / table.height
+    assert PortfolioSettings.from_toml(run.plan.settings).drivers[NAMES[5]].points_scale == FACTOR
