@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from nascar_assets.constraints import Deny, LineupChecker
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import best_lineups, build_portfolio, veto_rules
-from nascar_assets.scenarios import Scenarios, generate_scenarios, summarise
+from nascar_assets.scenarios import Scenarios, generate_scenarios
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.contracts import (
     DriverSelection,
@@ -35,9 +34,16 @@ class NoAllowedLineup(InputError):
 
 @dataclass(frozen=True)
 class ChosenLineups:
-    """Lineups as indices into the slate's players, the first first, and what to know of them."""
+    """Lineups as indices into the slate's players, the first first, and what to know of them.
+
+    Attributes:
+        drivers: [n, roster_size] indices into the players.
+        mean_points: [N] what they took every player for, a person's own factors applied.
+        notices: What a person should know.
+    """
 
     drivers: npt.NDArray[np.int32]
+    mean_points: npt.NDArray[np.float64]
     notices: tuple[str, ...] = ()
 
 
@@ -69,11 +75,6 @@ def simulate(
     )
 
 
-def forecast(job: CompiledRequest, scenarios: Scenarios) -> pl.DataFrame:
-    """The forecast per car, its Monte Carlo errors with it."""
-    return summarise(scenarios, job.slate.rules)
-
-
 def choose(job: CompiledRequest, scenarios: Scenarios) -> ChosenLineups:
     """The lineups that the request asks for, every one allowed by every constraint.
 
@@ -86,7 +87,8 @@ def choose(job: CompiledRequest, scenarios: Scenarios) -> ChosenLineups:
     points = np.ascontiguousarray(scenarios.points(pool.rules)[:, columns])
     checker = LineupChecker(pool, job.spec, track_id=job.setup.track_id)
     if job.portfolio is None:
-        return ChosenLineups(_best(job, points, checker))
+        means = points.mean(axis=0) / pool.rules.points_scale
+        return ChosenLineups(_best(job, points, checker), means)
     payouts = job.payouts
     made = build_portfolio(
         points,
@@ -105,7 +107,7 @@ def choose(job: CompiledRequest, scenarios: Scenarios) -> ChosenLineups:
                 field="portfolio",
                 remedy="Exclude one of the drivers named, or lift the veto.",
             )
-    return ChosenLineups(made.drivers, made.notices)
+    return ChosenLineups(made.drivers, made.projection.mean_points, made.notices)
 
 
 def _may_be_picked(job: CompiledRequest) -> list[int]:
@@ -149,9 +151,7 @@ def respond(
     run_id: str, job: CompiledRequest, scenarios: Scenarios, chosen: ChosenLineups
 ) -> OptimizeResponse:
     """The result as the API gives it."""
-    table = forecast(job, scenarios)
-    means = dict(zip(table["driver_id"], table["mean_points"], strict=True))
-    lineups = tuple(_selection(job.slate, row, means) for row in chosen.drivers)
+    lineups = tuple(_selection(job.slate, row, chosen.mean_points) for row in chosen.drivers)
     place = {driver: index for index, driver in enumerate(scenarios.driver_ids)}
     cars = [place[driver.driver_id] for driver in lineups[0].drivers]
     gained = scenarios.start[:, cars].astype(np.int64) - scenarios.finish[:, cars]
@@ -188,19 +188,21 @@ def respond(
     )
 
 
-def _selection(pool: Slate, row: npt.NDArray[np.int32], means: dict[str, float]) -> LineupSelection:
+def _selection(
+    pool: Slate, row: npt.NDArray[np.int32], means: npt.NDArray[np.float64]
+) -> LineupSelection:
     drivers = tuple(
         DriverSelection(
             driver_id=player.driver_id,
             name=player.name,
             salary=player.salary,
-            projected_points=round(means[player.driver_id], 6),
+            projected_points=round(float(means[i]), 6),
             position="D",
         )
-        for player in (pool.players[i] for i in row)
+        for i, player in ((i, pool.players[i]) for i in row)
     )
     return LineupSelection(
         drivers=drivers,
-        total_projected_points=round(sum(means[driver.driver_id] for driver in drivers), 6),
+        total_projected_points=round(sum(means[row].tolist()), 6),
         total_salary=sum(driver.salary for driver in drivers),
     )

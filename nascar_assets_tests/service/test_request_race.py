@@ -166,6 +166,23 @@ def test_what_is_wrong_with_a_portfolios_settings_is_said_at_once(slates, settin
     assert (problem.code, problem.field) == ("INVALID_VALUE", field)
 
 
+def test_projected_points_of_a_portfolio_are_those_under_the_persons_factor(slates):
+    def told(factor: float) -> dict[str, float]:
+        settings = {
+            "objective": "mean",
+            "drivers": {car_id(0): {"lock": True, "points_scale": factor}},
+        }
+        job = _compiled(slate_request(portfolio=settings), slates.get(SLATE_ID))
+        made = simulate(job)
+        response = respond("run", job, made, choose(job, made))
+        points = {driver.driver_id: driver.projected_points for driver in response.lineup}
+        assert response.total_projected_points == pytest.approx(sum(points.values()), abs=1e-5)
+        return points
+
+    plain, twice = told(1.0), told(2.0)
+    assert twice[car_id(0)] == pytest.approx(2 * plain[car_id(0)], abs=1e-6)
+
+
 def test_a_portfolio_may_be_best_at_winning_in_a_preset_contest(slates):
     slate = slates.get(SLATE_ID)
     settings = {"lineups": 3, "objective": "payout", "payout": "cash"}
