@@ -14,7 +14,9 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from nascar_assets.service.contracts import OptimizeRequest
 from nascar_assets_tests.service.conftest import request_body
 
 ROUNDS = int(os.environ.get("NASCAR_FAULT_ROUNDS", "0"))
@@ -141,6 +143,21 @@ def test_a_run_config_refuses_every_nasty_value(server):
             body = json.dumps(request_body(drivers=6) | {"run_config": config})
             problem = _assert_refused(_send(server, body.encode()), (path, str(value)[:50]))
             assert problem["field"].startswith("run_config"), (path, str(value)[:50])
+
+
+@pytest.mark.parametrize("field", ["drivers", "scenario_config", "run_config", "portfolio"])
+@pytest.mark.parametrize(
+    "value",
+    [[{}] * 200_000, {str(key): {} for key in range(60_000)}, {"groups": [[{}] * 900] * 200}],
+    ids=["list", "object", "nested"],
+)
+def test_a_megabyte_of_faults_is_one_fault(field, value):
+    """Each of them told by itself, it takes the server half a minute and two gigabytes."""
+    with pytest.raises(ValidationError) as refused:
+        OptimizeRequest.model_validate(_with((field,), value))
+    (fault,) = refused.value.errors()
+    assert fault["loc"] == (field,)
+    assert "1,000 values are the most in one list or object, 50,000 in all" in fault["msg"]
 
 
 @pytest.mark.parametrize(
