@@ -14,6 +14,9 @@ from nascar_assets.errors import InputError
 LARGEST_JSON_BYTES = 16 * 1024**2
 """The feed's largest file has a tenth of it; parsed, JSON takes up to thirty times its bytes."""
 
+MOST_PARTS, MOST_RECORDS = 200_000, 5_000
+"""Objects and lists of a file, and entries of one list; the largest have a tenth of these."""
+
 Payload = bytes | str | list[Any] | dict[str, Any]
 """A feed file as it came, or already decoded."""
 
@@ -46,11 +49,8 @@ def decoded(payload: Payload, file: str) -> Any:
         FeedFormatError: If the bytes are no JSON, or nothing but `null`.
     """
     if isinstance(payload, (bytes, str)):
-        if len(payload) > LARGEST_JSON_BYTES:
-            raise FeedFormatError(
-                f"It has {len(payload):,} bytes; no more than {LARGEST_JSON_BYTES:,} are read.",
-                file=file,
-            )
+        if (fault := too_large(payload)) is not None:
+            raise FeedFormatError(fault, file=file)
         try:
             if isinstance(payload, bytes):  # `json` itself lets halves of letters through
                 payload = payload.decode(json.detect_encoding(payload))
@@ -65,6 +65,19 @@ def decoded(payload: Payload, file: str) -> Any:
     return payload
 
 
+def too_large(payload: bytes | str) -> str | None:
+    """Why a body is not even parsed; none where it is."""
+    if len(payload) > LARGEST_JSON_BYTES:
+        return f"It has {len(payload):,} bytes; no more than {LARGEST_JSON_BYTES:,} are read."
+    if isinstance(payload, str):
+        parts = payload.count("{") + payload.count("[")
+    else:
+        parts = payload.count(b"{") + payload.count(b"[")
+    if parts > MOST_PARTS:
+        return f"It has more than {MOST_PARTS:,} objects and lists, the most that are read."
+    return None
+
+
 def records(value: Any, file: str, field: str) -> list[dict[str, Any]]:
     """A list of JSON objects; what is none is an empty one, which the rows' own rules report.
 
@@ -74,6 +87,12 @@ def records(value: Any, file: str, field: str) -> list[dict[str, Any]]:
     if not isinstance(value, list):
         raise FeedFormatError(
             f"A list was expected, not {_type_name(value)}.", file=file, field=field
+        )
+    if len(value) > MOST_RECORDS:
+        raise FeedFormatError(
+            f"It has {len(value):,} entries; no more than {MOST_RECORDS:,} are read.",
+            file=file,
+            field=field,
         )
     if value and not any(isinstance(item, dict) for item in value):
         raise FeedFormatError(

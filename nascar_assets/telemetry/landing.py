@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nascar_assets.feed.payload import LARGEST_JSON_BYTES
+from nascar_assets.feed.payload import too_large
 from nascar_assets.telemetry.validate import content_hash
 
 SETTLE = timedelta(seconds=5)
@@ -191,7 +191,7 @@ def is_complete(data: bytes) -> bool:
             return False
         return int.from_bytes(data[-8:-4], "little") <= len(data) - 12
     start = data.lstrip()[:1]
-    if start in (b"{", b"[") and len(data) <= LARGEST_JSON_BYTES:  # a larger one is refused
+    if start in (b"{", b"[") and too_large(data) is None:  # validation refuses what is
         try:
             json.loads(data)
         except ValueError:

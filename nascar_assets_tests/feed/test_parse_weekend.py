@@ -55,6 +55,14 @@ def test_bytes_and_decoded_json_are_read_alike():
     assert parsed.frame.equals(parse_entries(payload, ROW).frame)
 
 
+def test_more_cars_than_any_race_has_are_not_read():
+    with pytest.raises(FeedFormatError, match="It has 5,001 entries; no more than 5,000"):
+        entries([{}] * 5_001)
+    many = json.dumps(weekend([{}] * 200_000)).encode()
+    with pytest.raises(FeedFormatError, match="more than 200,000 objects and lists"):
+        parse_entries(many, ROW)
+
+
 def test_half_a_letter_in_a_name_costs_that_letter_alone():
     payload = json.dumps(weekend(four_results())).encode()
     name = parse_entries(payload, ROW).frame["driver_name"][0]

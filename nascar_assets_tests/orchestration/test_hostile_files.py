@@ -183,6 +183,7 @@ HOSTILE: dict[str, Any] = {
     "digits.json": b'{"laps": [' + b"9" * 5_000 + b'], "flags": []}',
     "infinite.json": b'{"laps": [Infinity], "flags": [NaN]}',
     "wide.json": lambda: b"[" + b"[]," * 6_000_000 + b"[]]",
+    "parts.json": lambda: b'{"laps": [' + b"{}," * 5_000_000 + b'{}], "flags": []}',
     "surrogate.json": b'{"laps": [{"Number": "\\ud800"}], "flags": []}',
     "cars.json": b'{"vehicles": [{"driver": {"driver_id": 1}, "laps_completed": 1, '
     b'"running_position": 1, "last_lap_time": 1, "vehicle_elapsed_time": 1e14, '
