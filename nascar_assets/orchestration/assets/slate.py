@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,15 +14,24 @@ from pydantic import Field
 from nascar_assets.errors import InputError
 from nascar_assets.feed.grid import known_grid
 from nascar_assets.feed.names import with_canonical_ids
-from nascar_assets.feed.sources import FEATURE_SOURCES
+from nascar_assets.feed.sources import FEATURE_SOURCES, SOURCE
 from nascar_assets.history.schemas import EQUIPMENT_CHANCE
 from nascar_assets.orchestration.assets.feed import entries, schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, ALL_RESULTS
-from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.assets.slate_assets import (
+    blocking_check,
+    slate_asset,
+    warning_check,
+)
 from nascar_assets.orchestration.inputs.features import past_sources
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
-from nascar_assets.orchestration.inputs.slate_files import absent_path, upload_path, withdrawn_path
+from nascar_assets.orchestration.inputs.slate_files import (
+    absent_path,
+    keep_notices,
+    upload_path,
+    withdrawn_path,
+)
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.metadata import shown
@@ -286,6 +295,11 @@ def feature_sources(
             "Level 3 of the availability contract: with everything after the as-of time changed, "
             "dropped or added to, features, ratings and values are the same to the byte.",
         ),
+        warning_check(
+            "slate_features",
+            "sources_are_known",
+            "A warning: what is not known yet, and what the forecast goes by instead.",
+        ),
     ],
 )
 def slate_features(run: SlateRun, slate_field: pl.DataFrame) -> Iterator[Any]:
@@ -299,6 +313,14 @@ def slate_features(run: SlateRun, slate_field: pl.DataFrame) -> Iterator[Any]:
     sources = feature_sources(run.root, run.plan, slate_field)
     features = build_features(sources, race, as_of)
     yield dg.Output(features, metadata=shown(nulls=int(features.null_count().sum_horizontal()[0])))
+    missing, notices = _not_known(run, slate_field, sources)
+    keep_notices(run.root, run.slate_id, "slate_features", notices)
+    yield dg.AssetCheckResult(
+        passed=not notices,
+        check_name="sources_are_known",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=shown(missing, notices=notices),
+    )
     keys = ("race_id", "driver_id", "available_at")
     names = [name for name in features.columns if name not in keys]
     yield _contract_check("names_are_available", lambda: validate_features(names) == tuple(names))
@@ -327,6 +349,34 @@ def slate_features(run: SlateRun, slate_field: pl.DataFrame) -> Iterator[Any]:
             }
         ),
     )
+
+
+def _not_known(
+    run: SlateRun, field: pl.DataFrame, sources: Mapping[str, pl.DataFrame]
+) -> tuple[dict[str, str], list[str]]:
+    """What stands in for each source that is not known, and all of it in sentences."""
+    from nascar_assets.history.not_known import not_known_yet, results_missing
+
+    race, as_of = run.race, run.as_of
+    known = set()
+    for name, table in sources.items():
+        rows = table.filter(pl.col(SOURCE[name].known_at) <= as_of)
+        if SOURCE[name].of_the_race:
+            rows = rows.filter(pl.col("race_id") == race["race_id"])
+        if rows.height and not (name == "entries" and EQUIPMENT_CHANCE in field.columns):
+            known.add(name)
+    missing = not_known_yet(known, field["start"].is_not_null().any())
+    said = "; ".join(f"{label} ({stand_in})" for label, stand_in in missing.items())
+    old = results_missing(read_table(run.root, "schedule"), run.results, race["series"], as_of)
+    notices = [f"Not known yet: {said}."] if missing else []
+    notices += [old] if old else []
+    if race["race_type"] != "points":
+        notices.append(
+            f"{race['race_name']} is an exhibition: it is forecast as a points race of its laps "
+            "and stages among those who were invited. No exhibition enters the ratings, and how "
+            "well forecasts of exhibitions hold was never measured."
+        )
+    return missing, notices
 
 
 @slate_asset(

@@ -54,9 +54,18 @@ def slate_asset(
 
 def blocking_check(asset: str, name: str, description: str) -> dg.AssetCheckSpec:
     """A check on each slate's partition that stops what is downstream of it."""
+    return _check(asset, name, description, blocking=True)
+
+
+def warning_check(asset: str, name: str, description: str) -> dg.AssetCheckSpec:
+    """A check on each slate's partition that stops nothing."""
+    return _check(asset, name, description, blocking=False)
+
+
+def _check(asset: str, name: str, description: str, *, blocking: bool) -> dg.AssetCheckSpec:
     with pinned_previews():
         return dg.AssetCheckSpec(
-            name, asset=asset, description=description, blocking=True, partitions_def=SLATES
+            name, asset=asset, description=description, blocking=blocking, partitions_def=SLATES
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 
 from nascar_assets.constraints import ConstraintSpec
 from nascar_assets.errors import InputError
@@ -67,7 +68,9 @@ def keep_notices(root: DataRoot, slate_id: str, stage: str, notices: Sequence[st
 def slate_notices(
     root: DataRoot, slate_id: str, slate: Sequence[str], lineups: Sequence[str]
 ) -> tuple[str, ...]:
-    """What all stages of a run have to say to a person, in their order, each thing once.
+    """What all stages of a run have to say to a person, each thing once.
+
+    What is not known yet comes first, the rest in the order of the stages.
 
     Args:
         root: The data root.
@@ -75,9 +78,8 @@ def slate_notices(
         slate: The notices of its table of players.
         lineups: The notices of its lineups.
     """
-    kept = [
-        notice
-        for stage in ("constraint_spec", "scenarios")
-        for notice in json.loads(root.read(_notices_path(slate_id, stage)) or b"[]")
-    ]
-    return tuple(dict.fromkeys([*slate, *kept, *lineups]))
+    first, *kept = (
+        json.loads(root.read(_notices_path(slate_id, stage)) or b"[]")
+        for stage in ("slate_features", "constraint_spec", "scenarios")
+    )
+    return tuple(dict.fromkeys([*first, *slate, *chain.from_iterable(kept), *lineups]))

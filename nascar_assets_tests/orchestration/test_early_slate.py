@@ -1,0 +1,42 @@
+"""A slate of the Monday: cars as of the last race, said first, and sane beside the race day's."""
+
+import json
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from nascar_assets.cli.app import run
+from nascar_assets.history.schemas import EQUIPMENT_CHANCE
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.store import read_table
+
+
+@pytest.fixture
+def monday(world, home, capsys):
+    """The slate's result as of six days before the race, and the home with its tables."""
+    as_of = (world.sample.as_of - timedelta(days=6)).isoformat()
+    words = ["slate", "run", world.slate, "--as-of", as_of, "--scenarios", "300", "--json"]
+    assert run([*words, "--home", str(home)]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_before_the_entry_list_a_slate_says_so_and_is_sane(world, home, monday):
+    assert monday["notices"][0].startswith("Not known yet: entry list (")
+    assert "starting order" in monday["notices"][0]
+    (known,) = (c for c in monday["checks"] if c["name"].endswith("sources_are_known"))
+    assert not known["passed"]
+    root = Platform(home=str(home)).root
+    field = read_table(root, "slate_field", world.slate)
+    assert field["team"].null_count() < field.height / 4
+    assert (field[EQUIPMENT_CHANCE] <= 1.0).all()
+    assert read_table(root, "slate", world.slate)["team"].null_count() < field.height / 4
+    early = {row["driver_id"]: row["mean_points"] for row in monday["forecast"]}
+    late = {row["driver_id"]: row["mean_points"] for row in world.result["forecast"]}
+    both = [driver for driver in early if driver in late]
+    order = np.corrcoef(
+        pl.Series([early[d] for d in both]).rank(), pl.Series([late[d] for d in both]).rank()
+    )[0, 1]
+    # Without the grid the order of expected points is much the same, not another one.
+    assert order > 0.5
