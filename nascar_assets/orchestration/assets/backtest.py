@@ -69,7 +69,7 @@ def sealed_folder(root: DataRoot, series: str, version: str) -> DataRoot:
 
 def sealed_settings(root: DataRoot, series: str, version: str) -> dict[str, Any]:
     """The settings under which a version's forecasts were sealed, the same for all of them."""
-    from nascar_assets.calibration.backtest_files import SEALS
+    from nascar_assets.calibration.backtest import SEALS
     from nascar_assets.calibration.sealing import seals_from_json
 
     content = sealed_folder(root, series, version).read(SEALS)
