@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nascar_assets.feed.paths import loop_stats_path, schedule_path, weekend_path
+from nascar_assets.files import SourceFile
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.storage import DataRoot
 
@@ -153,8 +154,7 @@ class RaceWeek:
             n_scenarios=scenarios,
             seed=1,
             settings=settings,
-            salary_path="",
-            salary_sha256="",
+            source=SourceFile("", ""),
             run_id="",
         ).save(DataRoot.open(self.home))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from nascar_assets.files import SourceFile
 from nascar_assets.history.ratings_state import RatingState
 from nascar_assets.orchestration.inputs.features import past_features
 from nascar_assets.orchestration.inputs.past import all_results, results_before
@@ -24,7 +25,7 @@ from nascar_assets.storage import DataRoot
 
 def plan(as_of: datetime) -> SlatePlan:
     text = dict.fromkeys(("race_id", "race_key", "contest", "settings", "run_id"), "")
-    salaries = {"salary_path": "", "salary_sha256": ""}
+    salaries = {"source": SourceFile("", "")}
     return SlatePlan(
         slate_id="s", as_of=as_of, lock=as_of, n_scenarios=10, seed=1, **text, **salaries
     )

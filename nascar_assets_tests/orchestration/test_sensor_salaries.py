@@ -15,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from nascar_assets.files import SourceFile
 from nascar_assets.orchestration.automation.freshness import stale_inputs
 from nascar_assets.orchestration.automation.slate_decisions import (
     Outcome,
@@ -102,8 +103,8 @@ def test_of_two_files_for_one_slate_the_later_counts(
     drop(races, name.replace("DK", "v2_DK"), newer, minutes_ago=1)
     (request,) = ticker.tick("landing_salaries")
     registration = Registration.load(DataRoot.open(races), SLATE)
-    assert registration.salary_path.endswith(name.replace("DK", "v2_DK"))
-    assert request.tags["nascar/salaries"] == registration.salary_sha256
+    assert registration.source.path.endswith(name.replace("DK", "v2_DK"))
+    assert request.tags["nascar/salaries"] == registration.source.sha256
     assert registration.salaries(DataRoot.open(races)) == newer
 
 
@@ -147,7 +148,7 @@ def test_a_folder_named_by_the_races_key_says_which_race(
     (request,) = ticker.tick("landing_salaries")
     assert request.partition_key == SLATE
     registered = Registration.load(DataRoot.open(races), SLATE)
-    assert registered.salary_path == "landing/salaries/2026-cup-01/DKSalaries.csv"
+    assert registered.source.path == "landing/salaries/2026-cup-01/DKSalaries.csv"
     assert registered.race_notice is None
 
 
@@ -187,7 +188,7 @@ def test_a_file_without_ids_does_not_replace_one_with_them(
     ticker = Ticker(races)
     ticker.tick("landing_salaries")
     registration = Registration.load(DataRoot(str(races)), SLATE)
-    assert registration.salary_path.endswith(kept.name)
+    assert registration.source.path.endswith(kept.name)
     report = races / f"quarantine/salaries/older-form-{name}.report.json"
     assert "that file stays" in json.loads(report.read_text())["reason"]
 
@@ -324,11 +325,11 @@ def test_a_file_that_was_replaced_since_it_was_seen_is_left_to_the_next_look() -
 
     first = decide_salaries([older], {}, SalaryCursor(), "x", read)
     assert first.register == {"s": older.path}
-    second = decide_salaries([older, file], {"s": ("a", "g")}, first.cursor, "x", read)
+    second = decide_salaries([older, file], {"s": SourceFile("a", "g")}, first.cursor, "x", read)
     assert file.path not in second.cursor.outcomes
-    held = decide_salaries([older], {"s": (file.path, "h")}, first.cursor, "x", read, [file.path])
+    held = decide_salaries([older], {"s": file.source}, first.cursor, "x", read, [file.path])
     assert held.register == {}  # its file is being written: the older one does not step in
-    kept = {"s": (older.path, older.sha256)}
+    kept = {"s": older.source}
     third = decide_salaries([older, file], kept, second.cursor, "x", read)
     assert (third.register, answers) == ({"s": file.path}, [])
 
@@ -344,7 +345,7 @@ def test_a_file_whose_slate_was_never_kept_is_read_again() -> None:
     first = decide_salaries([file], {}, SalaryCursor(), "s", reads)
     again = decide_salaries([file], {}, first.cursor, "s", reads)  # it was replaced in between
     assert again.register == {SLATE: file.path}
-    kept = decide_salaries([file], {SLATE: (file.path, "one")}, again.cursor, "s", reads)
+    kept = decide_salaries([file], {SLATE: file.source}, again.cursor, "s", reads)
     assert kept.register == {}
     assert read == [file.path, file.path]
 
@@ -373,7 +374,7 @@ def test_a_file_that_nobody_foresaw_keeps_no_other_out(
 
 def test_a_persons_choice_of_race_counts() -> None:
     file = SalaryLanded("landing/salaries/a.csv", "h", NOW)
-    registered = {"theirs": (file.path, file.sha256)}
+    registered = {"theirs": file.source}
 
     def read(file: SalaryLanded) -> Outcome:
         raise AssertionError("what is registered is not read again")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import polars as pl
 import pytest
 
 from nascar_assets.errors import InputError
+from nascar_assets.files import SourceFile
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.orchestration import assets
 from nascar_assets.orchestration.assets.lineups import (
@@ -116,8 +116,7 @@ def test_players_of_a_newer_salary_file_do_not_come_under_an_older_plan(root: Da
     newer = b"Position,Name\n"
     registration = Registration(
         slate_id=SLATE_ID,
-        salary_path="landing/salaries/newer.csv",
-        salary_sha256=hashlib.sha256(newer).hexdigest(),
+        source=SourceFile.of("landing/salaries/newer.csv", newer),
         race_id=plan.race_id,
         race_key=plan.race_key,
         contest=plan.contest,

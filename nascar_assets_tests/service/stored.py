@@ -162,8 +162,7 @@ def write_slate(root: DataRoot, *, veto: str | None = None, races: int = 30) -> 
         n_scenarios=200,
         seed=5,
         settings="",
-        salary_path=f"slates/{SLATE_ID}/salaries.csv",
-        salary_sha256="0" * 64,
+        source=SourceFile(f"slates/{SLATE_ID}/salaries.csv", "0" * 64),
         run_id="the slate's own run",
     ).save(root)
 

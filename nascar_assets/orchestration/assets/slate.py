@@ -90,8 +90,7 @@ def slate_plan(
         n_scenarios=config.n_scenarios,
         seed=config.seed,
         settings=config.settings,
-        salary_path=registration.salary_path,
-        salary_sha256=registration.salary_sha256,
+        source=registration.source,
         run_id=context.run.run_id,
         prove=config.prove,
     )
@@ -101,7 +100,7 @@ def slate_plan(
             race=f"{race['race_name']} ({plan.race_key})",
             as_of=plan.as_of.isoformat(),
             lock=plan.lock.isoformat(),
-            salary_file=plan.salary_path,
+            salary_file=plan.source.path,
             **plan.kept(),
         ),
     )
@@ -119,15 +118,15 @@ def slate(context: dg.AssetExecutionContext, run: SlateRun) -> dg.Output[pl.Data
 
     root, slate_id = run.root, run.slate_id
     registration = Registration.load(root, slate_id)
-    if registration.salary_sha256 != run.plan.salary_sha256:
+    if registration.source.sha256 != run.plan.source.sha256:
         raise InputError(
-            f"{registration.salary_path} was registered after this run of {slate_id} was planned.",
+            f"{registration.source.path} was registered after this run of {slate_id} was planned.",
             remedy=f"Run the slate from its plan on: nascar slate run {slate_id}.",
         )
     stored = slate_id in stored_partitions(root, "slate")
     last = last_entries(run.results, run.race["series"], run.as_of)
     built = build_slate(
-        read_salaries(registration.salaries(root), registration.salary_path.rsplit("/", 1)[-1]),
+        read_salaries(registration.salaries(root), registration.source.path.rsplit("/", 1)[-1]),
         run.race,
         known_entries(root, run.plan.race_key, run.as_of),
         driver_directory(root, run.as_of),

@@ -96,7 +96,7 @@ def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -
         if (moment := since(root, source.table, real).get(race)) is not None
     }
     found = stale_inputs(week, plan.as_of, made.modified, changed, now)
-    if plan.salary_sha256 != registration.salary_sha256:
+    if plan.source.sha256 != registration.source.sha256:
         found.append("A newer salary file was registered after its newest run.")
     return found
 

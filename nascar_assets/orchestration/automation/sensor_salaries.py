@@ -7,7 +7,7 @@ import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.feed.sources import OF_THE_RACE, SOURCE
-from nascar_assets.files import SMALL, check_size
+from nascar_assets.files import SMALL, SourceFile, check_size
 from nascar_assets.orchestration.automation.landing_index import scan, sha256, unread_size
 from nascar_assets.orchestration.automation.run_state import (
     RunState,
@@ -100,7 +100,7 @@ def register_landed(
     registered = {}
     for slate in registered_slates(root):
         registration = Registration.load(root, slate)
-        registered[slate] = (registration.salary_path, registration.salary_sha256)
+        registered[slate] = registration.source
     made: dict[str, Registration] = {}
     decision = decide_salaries(
         files,
@@ -113,10 +113,10 @@ def register_landed(
     hashes = {file.path: file.sha256 for file in files}
     for slate, path in decision.register.items():
         if path in made:
-            _keep(root, path, replace(made[path], salary_path=path))
+            _keep(root, path, replace(made[path], source=replace(made[path].source, path=path)))
         elif slate in registered:  # a file read at an earlier scan counts again
             before = Registration.load(root, slate)
-            _keep(root, path, replace(before, salary_path=path, salary_sha256=hashes[path]))
+            _keep(root, path, replace(before, source=SourceFile(path, hashes[path])))
     notices = {
         path: outcome.text
         for path, (_, _, outcome) in decision.cursor.outcomes.items()
@@ -178,7 +178,7 @@ def _read(
 
 
 def _keep(root: DataRoot, path: str, registration: Registration) -> None:
-    data = _as_seen(root, path, registration.salary_sha256)
+    data = _as_seen(root, path, registration.source.sha256)
     if data is not None:
         registration.save(root, data)
 
@@ -263,7 +263,7 @@ def slate_requests(
         inputs.append(
             SlateInputs(
                 week=week,
-                salary_sha256=registration.salary_sha256,
+                salary_sha256=registration.source.sha256,
                 inputs_since=max(moments, default=None),
                 run_salary=(run.salaries if run else None) or _planned_salaries(root, slate),
                 run_at=run.created if run else None,
@@ -299,7 +299,7 @@ def slate_request(
         tags={
             SLATE: slate,
             AT: now.isoformat(),
-            SALARIES: Registration.load(root, slate).salary_sha256,
+            SALARIES: Registration.load(root, slate).source.sha256,
             "nascar/why": why,
         },
     )
@@ -307,4 +307,4 @@ def slate_request(
 
 def _planned_salaries(root: DataRoot, slate: str) -> str | None:
     plan = SlatePlan.find(root, slate)
-    return plan.salary_sha256 if plan else None
+    return plan.source.sha256 if plan else None

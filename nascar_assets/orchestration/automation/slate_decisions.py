@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from nascar_assets.files import SourceFile
 from nascar_assets.orchestration.automation.week import SlateWeek
 
 State = Literal["slate", "waiting", "refused"]
@@ -30,6 +31,11 @@ class SalaryLanded:
     path: str
     sha256: str
     modified: datetime
+
+    @property
+    def source(self) -> SourceFile:
+        """Path and hash."""
+        return SourceFile(self.path, self.sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class SalaryDecision:
 
 def decide_salaries(
     files: Iterable[SalaryLanded],
-    registered: Mapping[str, tuple[str, str]],
+    registered: Mapping[str, SourceFile],
     cursor: SalaryCursor,
     schedule: str,
     read: Callable[[SalaryLanded], Outcome | None],
@@ -106,7 +112,7 @@ def decide_salaries(
 
     Args:
         files: The salary files that are settled.
-        registered: Path and hash of the file that each registered slate rests on.
+        registered: The file that each registered slate rests on.
         cursor: The cursor of the last scan.
         schedule: A stamp that changes when the schedule does; waiting files are then read again.
         read: Reads a file and says what it is; none where it is no longer the file that was
@@ -117,7 +123,7 @@ def decide_salaries(
     Returns:
         The decision with the next cursor.
     """
-    slate_of = {pair: slate for slate, pair in registered.items()}
+    slate_of = {source: slate for slate, source in registered.items()}
     outcomes = dict(cursor.outcomes)
     news: dict[str, Outcome] = {}
     newest: dict[str, SalaryLanded] = {}
@@ -125,7 +131,7 @@ def decide_salaries(
     landed = sorted(files, key=lambda item: (item.modified, item.path))
     for file in landed:
         before = outcomes.get(file.path)
-        mine = slate_of.get((file.path, file.sha256))
+        mine = slate_of.get(file.source)
         if mine is not None:  # a person may have named its race: what is registered counts
             outcome = Outcome("slate", mine)
         elif (
@@ -145,11 +151,11 @@ def decide_salaries(
         outcomes[file.path] = (file.sha256, schedule, outcome)
         if outcome.state == "slate":
             newest[outcome.text] = file
-    held = {slate for slate, (path, _) in registered.items() if path in being_replaced}
+    held = {slate for slate, source in registered.items() if source.path in being_replaced}
     register = {
         slate: file.path
         for slate, file in newest.items()
-        if slate not in held and registered.get(slate) != (file.path, file.sha256)
+        if slate not in held and registered.get(slate) != file.source
     }
     superseded = {
         file.path: newest[outcome.text].path

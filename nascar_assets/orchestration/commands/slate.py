@@ -127,7 +127,7 @@ def scan_salaries(
 def keep_registration(home: str, registration: Registration, data: bytes) -> None:
     """Registers a slate with the salary file that it rests on from now on."""
     root = Platform(home=home).root
-    root.write(registration.salary_path, data)
+    root.write(registration.source.path, data)
     registration.save(root, data)
     register_slates(open_instance(home), [registration.slate_id])
 
@@ -468,7 +468,7 @@ def slate_states(root: DataRoot) -> list[dict[str, Any]]:
             {
                 "slate": slate_id,
                 "race": registration.race_key,
-                "salary_file": registration.salary_path.rsplit("/", 1)[-1],
+                "salary_file": registration.source.path.rsplit("/", 1)[-1],
                 "state": state,
                 "absent": absent,
                 "as_of": plan.as_of.isoformat() if plan else None,

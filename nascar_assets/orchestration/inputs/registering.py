@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -77,8 +78,7 @@ def place_slate(
     }
     registration = Registration(
         slate_id=slate_key(found, rules, schedule, taken),
-        salary_path=f"{SALARY_FOLDER}/{read.source.path}",
-        salary_sha256=read.source.sha256,
+        source=replace(read.source, path=f"{SALARY_FOLDER}/{read.source.path}"),
         race_id=found["race_id"],
         race_key=found["race_key"],
         contest=contest,
@@ -94,7 +94,7 @@ def _refuse_loss_of_ids(root: DataRoot, there: Registration, file: str) -> None:
     from nascar_assets.slates.salaries import read_salaries
 
     try:
-        before = read_salaries(there.salaries(root), there.salary_path)
+        before = read_salaries(there.salaries(root), there.source.path)
     except InputError:
         return  # nothing that can be read is lost
     if before.has_ids:

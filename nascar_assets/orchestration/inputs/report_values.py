@@ -253,7 +253,7 @@ def _regimes(run: SlateRun, past: Mapping[str, float]) -> pl.DataFrame:
 def _inputs(plan: SlatePlan, config: RunConfig) -> tuple[SourceFile, ...]:
     tables = config.sim_params["data"].items()
     return (
-        SourceFile(plan.salary_path, plan.salary_sha256),
+        plan.source,
         *(SourceFile(name, digest) for name, digest in tables),
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from nascar_assets.errors import InputError
+from nascar_assets.files import SourceFile
 from nascar_assets.storage import DataRoot
 
 
@@ -17,8 +17,7 @@ class Registration:
     """Which salary file and which race make a slate; and how the race was found, if not by name."""
 
     slate_id: str
-    salary_path: str
-    salary_sha256: str
+    source: SourceFile
     race_id: str
     race_key: str
     contest: str
@@ -35,17 +34,17 @@ class Registration:
         """
         self._check(salaries)
         there = root.read(registration_path(self.slate_id))
-        other = json.loads(there) if there is not None else asdict(self)
+        other = json.loads(there) if there is not None else _stored(self)
         if (other["race_id"], other["contest"]) != (self.race_id, self.contest):
             raise InputError(
                 f"{self.slate_id} is the slate of race {other['race_key']}, not of "
                 f"{self.race_key}: nothing is replaced.",
-                file=self.salary_path,
+                file=self.source.path,
                 field="slate",
                 remedy="Name the race with --race.",
             )
         root.write(salaries_path(self.slate_id), salaries)
-        root.write(registration_path(self.slate_id), _json(asdict(self)))
+        root.write(registration_path(self.slate_id), _json(_stored(self)))
 
     def salaries(self, root: DataRoot) -> bytes:
         """The salary file that was registered.
@@ -64,12 +63,12 @@ class Registration:
         return data
 
     def _check(self, salaries: bytes) -> None:
-        found = hashlib.sha256(salaries).hexdigest()
-        if found != self.salary_sha256:
+        found = SourceFile.of(self.source.path, salaries)
+        if found != self.source:
             raise InputError(
-                f"The salary file's hash is {found[:12]}, registered was "
-                f"{self.salary_sha256[:12]}.",
-                file=self.salary_path,
+                f"The salary file's hash is {found.sha256[:12]}, registered was "
+                f"{self.source.sha256[:12]}.",
+                file=self.source.path,
                 remedy="Add the slate again (nascar slate add).",
             )
 
@@ -87,7 +86,7 @@ class Registration:
                 f"No slate is called {slate_id!r}.",
                 remedy=f"Add it with nascar slate add SALARIES.csv. Slates there: {known}.",
             )
-        return cls(**json.loads(data))
+        return cls(**_read(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ class SlatePlan:
         lock: When lineups lock, the race's start.
         settings: The portfolio's settings as TOML.
         prove: Whether the portfolio's search goes on until a bound is proven.
-        salary_sha256: Hash of the salary file.
+        source: The salary file.
         run_id: Dagster's id of the run.
     """
 
@@ -112,8 +111,7 @@ class SlatePlan:
     n_scenarios: int
     seed: int
     settings: str
-    salary_path: str
-    salary_sha256: str
+    source: SourceFile
     run_id: str
     prove: bool = False
 
@@ -123,7 +121,7 @@ class SlatePlan:
 
     def save(self, root: DataRoot) -> None:
         """Writes the plan as JSON."""
-        content = asdict(self) | {"as_of": self.as_of.isoformat(), "lock": self.lock.isoformat()}
+        content = _stored(self) | {"as_of": self.as_of.isoformat(), "lock": self.lock.isoformat()}
         root.write(plan_path(self.slate_id), _json(content))
 
     @classmethod
@@ -147,7 +145,7 @@ class SlatePlan:
         data = root.read(plan_path(slate_id)) if slate_id.isprintable() else None
         if data is None:
             return None
-        content = json.loads(data)
+        content = _read(data)
         for name in ("as_of", "lock"):
             content[name] = datetime.fromisoformat(content[name])
         return cls(**content)
@@ -176,6 +174,18 @@ def registered_slates(root: DataRoot) -> list[str]:
         for item in root.list("slates")
         if item.path.endswith(suffix)
     ]
+
+
+def _stored(value: Registration | SlatePlan) -> dict[str, Any]:
+    content = asdict(value)
+    source = content.pop("source")
+    return content | {"salary_path": source["path"], "salary_sha256": source["sha256"]}
+
+
+def _read(data: bytes) -> dict[str, Any]:
+    content = json.loads(data)
+    source = SourceFile(content.pop("salary_path"), content.pop("salary_sha256"))
+    return {**content, "source": source}
 
 
 def _json(content: dict[str, object]) -> bytes:
