@@ -5,6 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
+"""What a spreadsheet reads as the start of a formula (OWASP, CSV injection)."""
+
 
 def _python(letter: str) -> str:
     return letter.encode("unicode_escape").decode()
@@ -24,3 +27,8 @@ def visible(text: str, spell: Callable[[str], str] = _python) -> str:
         letter if letter.isprintable() or unicodedata.category(letter) == "Zs" else spell(letter)
         for letter in text
     )
+
+
+def no_formula(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: one that could be begins with a quote."""
+    return f"'{text}" if text.startswith(FORMULA) else text

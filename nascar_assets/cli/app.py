@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from nascar_assets.cli import constraints, entries, ontology, slate
+from nascar_assets.cli import constraints, entries, forecast, ontology, slate
 from nascar_assets.cli.backtest import backtest
 from nascar_assets.cli.coverage import coverage
 from nascar_assets.cli.demo import demo
@@ -55,6 +55,7 @@ def _options(
 for command in (sync, portfolio, backtest, replay, coverage, doctor, ui, demo, serve):
     app.command()(command)
 app.add_typer(slate.app, name="slate")
+app.add_typer(forecast.app, name="forecast")
 app.add_typer(ontology.app, name="ontology")
 app.add_typer(constraints.app, name="constraints")
 app.add_typer(entries.app, name="entries")

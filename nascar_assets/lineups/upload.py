@@ -14,9 +14,7 @@ from nascar_assets.files import id_cell
 from nascar_assets.lineups.legality import IllegalLineup, check_lineups
 from nascar_assets.rules import Site
 from nascar_assets.slates.slate import Slate, SlatePlayer
-
-# What a spreadsheet reads as the start of a formula (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
+from nascar_assets.visible import FORMULA
 
 
 def player_cell(player: SlatePlayer, site: Site) -> str:
@@ -28,7 +26,7 @@ def player_cell(player: SlatePlayer, site: Site) -> str:
     name = player.name
     if name == player.site_id:  # the salary file held no ids, and says so in a notice
         return name
-    unsafe = name.startswith(_FORMULA) or not name.isprintable() or name != name.strip()
+    unsafe = name.startswith(FORMULA) or not name.isprintable() or name != name.strip()
     if unsafe or not name or "(" in name or ")" in name:
         return player.site_id
     return site.cell.format(name=name, id=player.site_id)

@@ -75,7 +75,7 @@ def nascar(capfd: pytest.CaptureFixture[str]) -> Nascar:
     def command(home: Path, *arguments: object) -> Said:
         capfd.readouterr()
         words = [str(word) for word in arguments]
-        cut = 2 if words[0] in ("slate", "constraints", "ontology") else 1
+        cut = 2 if words[0] in ("slate", "constraints", "ontology", "forecast") else 1
         code = run([*words[:cut], "--home", str(home), *words[cut:]])
         said = capfd.readouterr()
         return Said(code, said.out, said.err)
@@ -111,6 +111,24 @@ def test_a_slate_from_salary_file_to_upload(nascar: Nascar, world: World) -> Non
     }
     assert {tuple(sorted(row[:6])) for row in upload[1:]} == wanted
     assert "<html" in Path(result["paths"]["report"]).read_text()[:500]
+
+
+def test_the_forecast_is_written_as_other_optimisers_read_it(
+    world: World, nascar: Nascar, tmp_path: Path
+) -> None:
+    priced = [row for row in world.result["forecast"] if row["salary"] is not None]
+    means = sorted((row["mean_points"] for row in priced), reverse=True)
+    said = nascar(world.home, "forecast", "export", world.slate, "--as", "fpts")
+    rows = list(csv.DictReader(io.StringIO(said.out)))
+    assert [float(row["Fpts"]) for row in rows] == pytest.approx(means, abs=0.01)
+    names = (world.folder / "salaries" / world.sample.slate_file).read_text()
+    assert all(row["Name"] in names for row in rows)  # spelled as the salary file has them
+    out = tmp_path / "chances.csv"
+    words = ["forecast", "export", world.slate, "--as", "chances", "--out", str(out), "--json"]
+    assert nascar(world.home, *words).json["drivers"] == len(means)
+    chances = list(csv.DictReader(out.open()))
+    assert all(float(row["W"]) <= float(row["T3"]) <= float(row["T10"]) <= 100 for row in chances)
+    assert nascar(world.home, "forecast", "export", world.slate, "--as", "other").code == 2
 
 
 def test_all_checks_of_a_run_are_reported_and_pass(world: World) -> None:

@@ -24,6 +24,7 @@ from nascar_assets.reports import Provenance, RaceFacts, SlateReport
 from nascar_assets.scenarios import REGIMES
 from nascar_assets.scenarios.past_races import past_regimes
 from nascar_assets.slates.stored import racing
+from nascar_assets.visible import no_formula
 
 QUANTILE_LEVELS = tuple(round(0.02 + 0.04 * step, 2) for step in range(25))
 
@@ -193,9 +194,7 @@ def forecast_csv(forecast: pl.DataFrame) -> bytes:
 def _safe(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:.6g}"
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")):
-        return f"'{value}"
-    return value
+    return no_formula(value) if isinstance(value, str) else value
 
 
 def _quantiles(run: SlateRun, slate: pl.DataFrame) -> pl.DataFrame:
