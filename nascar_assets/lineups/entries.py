@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -286,21 +287,15 @@ def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[ContestEntry, ...]:
     first, id_column = len(place_of), site.entry_columns["entry_id"]
     top = _top(raw) + 1
     for number, row in enumerate(raw.rows[top:], start=top + 1):
+        fault = partial(InputError, file=file, row=number)
         held = {part: row.value(place).strip() for part, place in place_of.items()}
         entry_id = id_cell(held["entry_id"], file, number, id_column)
         if not entry_id:
             continue
         if not entry_id.isdigit():
-            raise InputError(
-                f"{entry_id!r} is no entry id.", file=file, row=number, field=id_column
-            )
+            raise fault(f"{entry_id!r} is no entry id.", field=id_column)
         if entry_id in seen:
-            raise InputError(
-                f"entry {entry_id} is in row {seen[entry_id]} already.",
-                file=file,
-                row=number,
-                field=id_column,
-            )
+            raise fault(f"entry {entry_id} is in row {seen[entry_id]} already.", field=id_column)
         seen[entry_id] = number
         cells = [row.value(first + i).strip() for i in range(slate.rules.roster_size)]
         filled = [cell for cell in cells if cell]
@@ -308,10 +303,8 @@ def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[ContestEntry, ...]:
         if filled:
             if len(filled) < len(cells):
                 empty = cells.index("")
-                raise InputError(
+                raise fault(
                     f"entry {entry_id} is half filled: {len(filled)} of {len(cells)} drivers.",
-                    file=file,
-                    row=number,
                     field=f"{site.entry_driver} {empty + 1}",
                 )
             lineup = tuple(

@@ -162,9 +162,9 @@ class BestObjective(Objective):
     by_scenario = True
 
     @property
-    @abstractmethod
     def units(self) -> int:
         """Worth of one natural unit in one scenario."""
+        return self.measure.scale
 
     @property
     def floor(self) -> Ints32:
@@ -198,11 +198,6 @@ class ExpectedMax(BestObjective):
     """The mean score of the best lineup."""
 
     words = "mean points of the best lineup"
-
-    @property
-    def units(self) -> int:
-        """The points' scale."""
-        return self.measure.scale
 
     @property
     def floor(self) -> Ints32:
@@ -348,6 +343,13 @@ class _Tail(OwnObjective):
 
     level: float
 
+    setting: ClassVar[str]
+
+    @classmethod
+    def of(cls, settings: ObjectiveSettings, measure: Measure) -> Objective:
+        """At the level that its setting has."""
+        return cls(measure, getattr(settings, cls.setting))
+
     @property
     @abstractmethod
     def tail(self) -> int:
@@ -380,11 +382,7 @@ class Quantile(_Tail):
     """The smallest score that a share `level` of scenarios does not exceed."""
 
     words = "a high or low quantile of a lineup's points"
-
-    @classmethod
-    def of(cls, settings: ObjectiveSettings, measure: Measure) -> Objective:
-        """Of the setting `quantile`."""
-        return cls(measure, settings.quantile)
+    setting = "quantile"
 
     @property
     def tail(self) -> int:
@@ -413,11 +411,7 @@ class TailMean(_Tail):
     """The mean score over the share `level` of best scenarios."""
 
     words = "mean points in a lineup's best races"
-
-    @classmethod
-    def of(cls, settings: ObjectiveSettings, measure: Measure) -> Objective:
-        """Of the setting `cvar`."""
-        return cls(measure, settings.cvar)
+    setting = "cvar"
 
     @property
     def tail(self) -> int:

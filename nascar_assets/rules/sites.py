@@ -16,6 +16,11 @@ from nascar_assets.errors import InputError
 from nascar_assets.rules.rule_set import RuleSet
 
 _LOCKED = re.compile(r"\s*\(LOCKED\)$", re.IGNORECASE)
+# "Q" and the like in the same column leave a driver in the race.
+_OUT = frozenset(
+    {"OUT", "O", "IR", "WD", "WITHDRAWN", "SUSP", "SUSPENDED", "INACTIVE"}
+    | {"SCR", "SCRATCH", "SCRATCHED", "DNS", "DNQ"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +36,16 @@ class Site:
             points, `status` and `race`.
         other_columns: Columns beside those that its table has, as a row that breaks off shows.
         headers: A table is a salary file of the site where its header has all of one of these.
-        out: What the status of a driver who will not race may be, in capitals.
         cell: How a lineup's cell names a driver, with `{name}` and `{id}`.
-        position: The head of a driver's column in an upload file, and what stands before each
-            driver of a lineup in standings.
-        max_upload: Lineups that one upload file may hold.
         entry_columns: Columns of its entries files before the drivers', in their order, by what
             they hold: `entry_id`, `contest_id`, `contest_name`, `entry_fee`.
         entry_driver: The head of a driver's column in an entries file.
         pool_columns: Two columns by which the player pool in an entries file is known: name and
             id in one, and the id.
-        standings_columns: Columns of its standings by what they hold.
-        standings_players: Columns beside them, of players: `player`, `drafted`, `points`.
+        out: What the status of a driver who will not race may be, in capitals.
+        position: The head of a driver's column in an upload file, and what stands before each
+            driver of a lineup in standings.
+        max_upload: Lineups that one upload file may hold.
     """
 
     key: str
@@ -51,15 +54,13 @@ class Site:
     salary_columns: Mapping[str, str]
     other_columns: tuple[str, ...]
     headers: tuple[tuple[str, ...], ...]
-    out: frozenset[str]
     cell: str
-    position: str
-    max_upload: int
     entry_columns: Mapping[str, str]
     entry_driver: str
     pool_columns: tuple[str, str]
-    standings_columns: Mapping[str, str]
-    standings_players: Mapping[str, str]
+    out: frozenset[str] = _OUT
+    position: str = "D"
+    max_upload: int = 500
 
     @property
     def contest(self) -> str:
@@ -128,25 +129,6 @@ _FD = RuleSet(
     salary_cap=50_000,
 )
 
-# "Q" and the like in the same column leave a driver in the race.
-_OUT = frozenset(
-    {"OUT", "O", "IR", "WD", "WITHDRAWN", "SUSP", "SUSPENDED", "INACTIVE"}
-    | {"SCR", "SCRATCH", "SCRATCHED", "DNS", "DNQ"}
-)
-
-# As DraftKings exports them; what is at hand of other sites' contests is read in the same form.
-# `TimeRemaining` and `Roster Position` are not in every form, and nothing needs them.
-_STANDINGS = MappingProxyType(
-    {
-        "rank": "Rank",
-        "entry_id": "EntryId",
-        "entry_name": "EntryName",
-        "points": "Points",
-        "lineup": "Lineup",
-    }
-)
-_PLAYERS = MappingProxyType({"player": "Player", "drafted": "%Drafted", "points": "FPTS"})
-
 DRAFTKINGS = Site(
     key="dk",
     name="DraftKings",
@@ -164,10 +146,7 @@ DRAFTKINGS = Site(
     ),
     other_columns=("Position", "Roster Position", "TeamAbbrev", "Starting"),
     headers=(("Name", "Salary"), ("Name + ID", "Salary")),
-    out=_OUT,
     cell="{name} ({id})",
-    position="D",
-    max_upload=500,
     entry_columns=MappingProxyType(
         {
             "entry_id": "Entry ID",
@@ -178,8 +157,6 @@ DRAFTKINGS = Site(
     ),
     entry_driver="D",
     pool_columns=("Name + ID", "ID"),
-    standings_columns=_STANDINGS,
-    standings_players=_PLAYERS,
 )
 
 FANDUEL = Site(
@@ -200,10 +177,7 @@ FANDUEL = Site(
     ),
     other_columns=("Position", "Raced", "Played"),
     headers=(("Id", "Nickname", "Salary"), ("Id", "First Name", "Last Name", "Salary")),
-    out=_OUT,
     cell="{id}:{name}",
-    position="D",
-    max_upload=500,
     entry_columns=MappingProxyType(
         {
             "entry_id": "entry_id",
@@ -214,8 +188,6 @@ FANDUEL = Site(
     ),
     entry_driver="Driver",
     pool_columns=("Player ID + Player Name", "Id"),
-    standings_columns=_STANDINGS,
-    standings_players=_PLAYERS,
 )
 
 SITES: Mapping[str, Site] = MappingProxyType({site.key: site for site in (DRAFTKINGS, FANDUEL)})

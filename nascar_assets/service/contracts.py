@@ -54,7 +54,7 @@ Text = Annotated[
 
 LARGEST_SEED = 2**63 - 1
 
-LONGEST, MOST = 1_000, 50_000
+LONGEST, MAX_ALL = 1_000, 50_000
 """Values in one list or object of a request, and in one field of it; no limit is as large."""
 
 
@@ -205,9 +205,9 @@ class OptimizeRequest(Contract):
             part = waiting.pop()
             if isinstance(part, (list, dict)):
                 held += len(part)
-                if len(part) > LONGEST or held > MOST:
+                if len(part) > LONGEST or held > MAX_ALL:
                     raise ValueError(
-                        f"{LONGEST:,} values are the most in one list or object, {MOST:,} in all"
+                        f"{LONGEST:,} values are the most in one list or object, {MAX_ALL:,} in all"
                     )
                 waiting.extend(part if isinstance(part, list) else part.values())
         return value

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from itertools import chain
 
 from nascar_assets.errors import InputError
@@ -37,6 +38,7 @@ _HIGHEST_SALARY = 1_000_000
 _MAX_DRIVERS = 500
 _NAME_WITHOUT_ID = re.compile(r"[^\W_][^():]*")
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
+Fault = Callable[..., InputError]
 _IN_BRACKETS = re.compile(r"\(([^()\s]+)\)$")
 
 
@@ -127,31 +129,26 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
     seen: dict[str, int] = {}
     race_name, race_row = "", 0
     for line, cells in lines:
+        fault = partial(InputError, file=name, row=line)
         if not any(cells[first : last + 1]):
             continue  # beside or below the table
         if any(cells[end:]):
-            raise InputError(
+            raise fault(
                 f"The line has {len(cells)} fields and the header has {end}.",
-                file=name,
-                row=line,
                 remedy="Export the file again; a comma inside a field must be quoted.",
             )
         if len(cells) <= last:
             missing = next(named[place] for place in sorted(named) if place >= len(cells))
-            raise InputError(
+            raise fault(
                 "The line breaks off before this field.",
-                file=name,
-                row=line,
                 field=next((c for c in field.values() if column_key(c) == missing), missing),
                 remedy="Export the file again; the copy at hand is not whole.",
             )
         fields = {part: cells[columns[column_key(column)]] for part, column in field.items()}
         row = _row(site, fields, field, name, line, given.decimal_comma)
         if row.site_id in seen:
-            raise InputError(
+            raise fault(
                 f"The ID {row.site_id} is already on row {seen[row.site_id]}.",
-                file=name,
-                row=line,
                 field=field.get("id", field.get("name")),
                 remedy=f"Keep one of the two rows. {AGAIN}",
             )
@@ -160,19 +157,15 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
         if race and not race_name:
             race_name, race_row = race, line
         elif race and race != race_name:
-            raise InputError(
+            raise fault(
                 f"The race is {race!r} here and {race_name!r} on row {race_row}.",
-                file=name,
-                row=line,
                 field=field["race"],
                 remedy="A salary file holds one race.",
             )
         rows.append(row)
         if len(rows) > _MAX_DRIVERS:
-            raise InputError(
+            raise fault(
                 f"The file lists more than {_MAX_DRIVERS} drivers, the most that are read.",
-                file=name,
-                row=line,
                 remedy="Check that it is a salary file of one race.",
             )
     if not rows:
@@ -258,6 +251,7 @@ def _row(
     line: int,
     decimal_comma: bool,
 ) -> SalaryRow:
+    fault = partial(InputError, file=file, row=line)
     both = fields.get("name_id", "")
     bracket = _IN_BRACKETS.search(both)
     name = (
@@ -273,22 +267,18 @@ def _row(
     site_id = id_cell(site_id, file, line, id_field)
     if "id" not in field and "name_id" not in field:
         if name and not _NAME_WITHOUT_ID.fullmatch(name):
-            raise InputError(
+            raise fault(
                 f"{name!r} cannot stand for a driver without an id.",
-                file=file,
-                row=line,
                 field=name_field,
                 remedy="Download the salaries with their ids.",
             )
         site_id = name
     for value, column in ((name, name_field), (site_id, id_field)):
         if not value:
-            raise InputError("The field is empty.", file=file, row=line, field=column, remedy=AGAIN)
+            raise fault("The field is empty.", field=column, remedy=AGAIN)
     if site_id != name and not _ID.fullmatch(site_id):  # it goes into files for the site as it is
-        raise InputError(
+        raise fault(
             f"{site_id!r} is no id: letters, digits and hyphens were expected.",
-            file=file,
-            row=line,
             field=id_field,
             remedy=AGAIN,
         )
@@ -297,29 +287,27 @@ def _row(
         row=line,
         site_id=site_id,
         name=name,
-        salary=_salary(fields["salary"], file, line, field["salary"], decimal_comma),
-        average_points=_average(fields.get("average", ""), file, line, field, decimal_comma),
+        salary=_salary(fields["salary"], fault, field["salary"], decimal_comma),
+        average_points=_average(
+            fields.get("average", ""), fault, field.get("average"), decimal_comma
+        ),
         status=status,
         out=status in site.out,
     )
 
 
-def _salary(text: str, file: str, row: int, field: str, decimal_comma: bool) -> int:
+def _salary(text: str, fault: Fault, field: str, decimal_comma: bool) -> int:
     value = number_cell(text, decimal_comma=decimal_comma, whole=True)
     if value is None or value != int(value) or not 0 < value <= _HIGHEST_SALARY:
-        raise InputError(
+        raise fault(
             f"A salary in whole dollars was expected, not {text!r}.",
-            file=file,
-            row=row,
             field=field,
             remedy=f"Correct it, or take the row out. {AGAIN}",
         )
     return int(value)
 
 
-def _average(
-    text: str, file: str, row: int, field: dict[str, str], decimal_comma: bool
-) -> float | None:
+def _average(text: str, fault: Fault, field: str | None, decimal_comma: bool) -> float | None:
     if text in ("", "-"):
         return None
     number = number_cell(text, decimal_comma=decimal_comma)
@@ -328,11 +316,9 @@ def _average(
     except ValueError:
         value = float("nan")
     if not abs(value) < 1e6:
-        raise InputError(
+        raise fault(
             f"A number was expected, not {text!r}.",
-            file=file,
-            row=row,
-            field=field["average"],
+            field=field,
             remedy="Correct it, or leave the field empty: the forecast does not use it.",
         )
     return value
