@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
+from benchmarks.planted import FixedModel
 from nascar_assets.calibration.archive import WalkForward
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.baselines import Uniform
 from nascar_assets.calibration.feed_tables import read_feed_tables
-from nascar_assets.calibration.models import FixedModel
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.calibration.stages import STAGES, stage
 from nascar_assets.calibration.tables_text import stage_grid

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from nascar_assets.orchestration.inputs.forecasting import load_scenarios
 
 from nascar_assets.cli.app import run
 from nascar_assets.cli.location import code_location
@@ -22,6 +21,7 @@ from nascar_assets.orchestration.commands.ontology import (
 )
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.slate_plan import registration_path
+from nascar_assets.orchestration.inputs.slate_run import load_scenarios
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.scenarios import generate_scenarios
