@@ -25,6 +25,7 @@ def doctor(home: Home, as_json: Json = False) -> None:
         ["part", "state", "found"],
         [(item.name, "ok" if item.ok else "NOT OK", item.found) for item in findings],
         text=3,
+        wraps=["found"],
     )
     for item in findings:
         if not item.ok:

@@ -88,14 +88,23 @@ def _show_contest(out: Output, contest: dict[str, Any]) -> None:
     """The own entries in a finished contest, and the drivers who brought or cost them points."""
     for notice in contest["notices"]:
         out.notice(notice)
-    out.table(
-        f"Own lineups among {contest['entries']:,} entries",
-        ["lineup", "points", "rank", "entered by", "won $"],
-        [
-            (str(row["lineup"]), row["points"], row["rank"], row["entered_by"], row["won_dollars"])
-            for row in contest["lineups"]
-        ],
-    )
+    if not contest["lineups"]:
+        out.line(f"None of your lineups is among the {contest['entries']:,} entries.")
+    else:
+        out.table(
+            f"Own lineups among {contest['entries']:,} entries",
+            ["lineup", "points", "rank", "entered by", "won $"],
+            [
+                (
+                    str(row["lineup"]),
+                    row["points"],
+                    row["rank"],
+                    row["entered_by"],
+                    row["won_dollars"],
+                )
+                for row in contest["lineups"]
+            ],
+        )
     out.table(
         "Ownership and what each driver cost, points a lineup",
         ["driver", "expected own %", "own %", "exposure %", "cost", "against the field"],

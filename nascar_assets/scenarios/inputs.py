@@ -259,14 +259,14 @@ def _fuel_laps(
         beyond = [lap for lap in track.pit_window_laps if lap >= setup.scheduled_laps]
         if beyond:
             notices.append(
-                f"Pit windows at laps {beyond} of track {track.track_id} lie beyond the race's "
-                f"{setup.scheduled_laps} laps and do not open."
+                f"The track's pit windows at laps {', '.join(map(str, beyond))} lie beyond the "
+                f"race's {setup.scheduled_laps} laps and do not open."
             )
         return float(max(2, track.pit_window_laps[0]))
     if setup.track_length is not None and setup.track_length > 0.0:
         return max(4.0, values.fuel_miles / setup.track_length)
     notices.append(
-        f"Track {setup.track_id} has neither a pit window nor a length; a tank is taken to "
-        "last a quarter of the race."
+        "The track has neither a pit window nor a length: a tank is taken to last a quarter of "
+        "the race."
     )
     return max(4.0, setup.scheduled_laps / 4.0)

@@ -110,7 +110,7 @@ class RaceSetup:
         if self.track_type not in TRACK_TYPES:
             assumed = track_type_by_length(self.track_length)
             notice = (
-                f"Track {self.track_id} has the unknown type {self.track_type!r}; "
+                f"The track has the unknown type {self.track_type!r}; "
                 f"taken as {assumed} by its length ({self.track_length} miles)."
             )
             object.__setattr__(self, "track_type", assumed)

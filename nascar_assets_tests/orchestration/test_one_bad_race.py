@@ -44,13 +44,15 @@ def listed(race_id: int, day: str, **changes: Any) -> dict[str, Any]:
 def season() -> dict[str, bytes]:
     """Three Cup races, two of whose cars share a place in the second, and a truck race.
 
-    The schedule does not know yet who won the third, and lists a race of an unknown type.
+    The schedule does not know yet who won the third, and lists a race of an unknown type; a fourth
+    has loop statistics and no weekend feed yet.
     """
+    late = listed(7004, "03-22")
     cup = [listed(7001, "03-01"), listed(7002, "03-08"), listed(7003, "03-15")]
     truck = listed(7101, "03-01", series_id=3)
     unknown = {"actual_laps": 0, "winner_driver_id": None, "number_of_leaders": 0}
     lists = {
-        "series_1": [*cup[:2], {**cup[2], **unknown}, race(7009, race_type_id=3)],
+        "series_1": [*cup[:2], {**cup[2], **unknown}, late, race(7009, race_type_id=3)],
         "series_3": [truck],
     }
     files: dict[str, Any] = {schedule_path(2026): lists}
@@ -63,6 +65,8 @@ def season() -> dict[str, bytes]:
     blank = {**dict.fromkeys(loop_row(12, 2)), "driver_id": 12}
     drivers = [loop_row(11, 1, lead_laps=60), blank, loop_row(13, 3)]
     files[loop_stats_path(2026, "cup", 7001)] = loop_stats(drivers, 7001)
+    files[loop_stats_path(2026, "cup", 7004)] = loop_stats([loop_row(11, 1)], 7004)
+    files[weekend_path(2026, "cup", 7004)] = {"weekend_race": None}
     return {path: json.dumps(value).encode() for path, value in files.items()}
 
 
@@ -96,6 +100,7 @@ def test_a_sync_ends_and_says_which_cars_of_which_race(home: Path, synced: SyncO
     assert "Sync again when the feed has corrected the file" in notify
     assert synced.input_at_fault
     assert "Race 7009: the race type 3 is unknown" in synced.notices[0]
+    assert "2026-cup-04 waits for its weekend feed" in synced.notices[1]
     root = DataRoot.open(home / "data")
     for key in synced.races:  # the third has results that its schedule does not know yet
         assert scan_table(root, "race_results", key).collect().height == 4

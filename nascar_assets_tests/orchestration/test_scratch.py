@@ -174,6 +174,9 @@ def test_a_scratch_is_rehearsed_with_a_daemon_and_without_hands(
     assert absent.filter(pl.col("status").is_not_null()).select(
         "name", "status", "reason"
     ).rows() == [(out, "OUT", "marked OUT in the salary file")]
+    cars = pl.read_parquet(home / "store/scenario_summary" / f"{SLATE}.parquet")["driver_name"]
+    assert out not in cars.to_list()  # nor is he forecast
+    assert other in cars.to_list()
     assert len([change for change in done.changes if f"{out} out" in change]) == held
     assert cell not in mended.read_text()
     assert len(mended.read_text().splitlines()) == 5

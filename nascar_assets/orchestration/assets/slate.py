@@ -40,7 +40,7 @@ from nascar_assets.orchestration.storage.store import read_table, stored_partiti
 from nascar_assets.orchestration.tags import AT
 from nascar_assets.slates.build import build_slate
 from nascar_assets.slates.salaries import read_salaries
-from nascar_assets.slates.slate import Slate
+from nascar_assets.slates.slate import Slate, marked_out
 from nascar_assets.slates.stored import racing, slate_from_polars, slate_to_polars
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.staged import at_once, begin
@@ -243,12 +243,16 @@ def resolve_as_of(
     kinds={"polars"},
 )
 def slate_field(run: SlateRun, slate: pl.DataFrame) -> pl.DataFrame:
-    """The entry list without who did not qualify; before there is one, what to expect of it."""
+    """The entry list without who did not qualify or is out by the salary file; before there is
+    one, what to expect of it."""
     from nascar_assets.history.expected_entries import expected_entries
 
     known = known_entries(run.root, run.plan.race_key, run.as_of)
     if known is not None:
-        return known_grid(known)[0].sort(pl.col("start").fill_null(99), "driver_id")
+        marks = slate.select("driver_id", "status").iter_rows()
+        out = [driver_id for driver_id, status in marks if marked_out(status)]
+        starters = known_grid(known)[0].filter(~pl.col("driver_id").is_in(out))
+        return starters.sort(pl.col("start").fill_null(99), "driver_id")
     names = racing(slate).select("driver_id", driver_name="name")
     return expected_entries(names, run.results, run.race, run.as_of)
 

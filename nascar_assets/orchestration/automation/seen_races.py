@@ -30,6 +30,9 @@ from nascar_assets.storage import DataRoot, StorageFault
 LAPS = "landing/laps"
 """Dropped for a race: laps in `<race>.parquet`; flags and live snapshots in a folder `<race>`."""
 
+WAITS = "{} waits for its weekend feed: other files of it have landed."
+"""What to say of a race that waits, by its key."""
+
 INDEX = "landing/.index"
 NO_SETTLING = timedelta(0)
 """Our own tables are put in place in one step: there is no half of one."""
@@ -42,7 +45,8 @@ class RacesSeen:
     Attributes:
         schedule: The stored schedule; empty where there is none.
         schedules: Names the content of the landed schedules.
-        landed: Races with landed files, by key.
+        landed: Races with a landed weekend feed and all that has landed with it, by key.
+        waiting: Keys of races with other files alone; nothing is made of a race without that feed.
         materialised: Content that each race's tables were made from, by key.
         unknown: Landed paths of no known race.
         unsettled: Paths that may still have a writer, or cannot be read.
@@ -53,6 +57,7 @@ class RacesSeen:
     schedule: pl.DataFrame
     schedules: str
     landed: Mapping[str, LandedRace]
+    waiting: Sequence[str]
     materialised: Mapping[str, str]
     unknown: Sequence[str]
     unsettled: Sequence[str]
@@ -81,6 +86,7 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
         return key if key in registered else None
 
     race_of: dict[str, str] = {}
+    entered = set()
     schedule_files = []
     foreign = []
     for path, value, since in found.files.select("path", "value", "since").iter_rows():
@@ -95,6 +101,8 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
             schedule_files.append((path, f"{value}@{since.isoformat()}"))
         elif file.race_id in keys:
             race_of[path] = keys[file.race_id]
+            if file.kind == "weekend":
+                entered.add(keys[file.race_id])
     own = pl.col("path").is_in([*foreign, *(path for path, _ in schedule_files)])
     landed, unknown = landed_races(found.files.filter(~own), race_of)
     unsettled = set()
@@ -106,7 +114,8 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
     return RacesSeen(
         schedule=schedule,
         schedules=content_of(schedule_files) if schedule_files else "",
-        landed=landed,
+        landed={key: race for key, race in landed.items() if key in entered},
+        waiting=sorted(landed.keys() - entered),
         materialised=materialised_content(root, now),
         unknown=[*unknown, *foreign],
         unsettled=found.unsettled,

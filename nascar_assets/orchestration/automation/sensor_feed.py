@@ -142,6 +142,7 @@ def decide_feed(
     from nascar_assets.feed.landing import LANDING, QUARANTINE
     from nascar_assets.orchestration.automation.seen_races import (
         LAPS,
+        WAITS,
         faults,
         see_races,
         stale_tables,
@@ -150,7 +151,8 @@ def decide_feed(
 
     seen = see_races(root, now)
     writing = [f"{path} is being written" for path in {*seen.unsettled} - {*seen.unread}]
-    tick = FeedTick([], [], dict(seen.unread), agreed, sorted(writing), sorted(apart))
+    waiting = [*sorted(writing), *map(WAITS.format, seen.waiting)]
+    tick = FeedTick([], [], dict(seen.unread), agreed, waiting, sorted(apart))
     for folder in (LANDING, LAPS):
         tick.notices |= refused_strays(root, folder, QUARANTINE)[0]
     for path in seen.unknown:

@@ -18,6 +18,7 @@ from nascar_assets.feed.landing import sync_from
 from nascar_assets.orchestration.automation.race_decisions import stale_races
 from nascar_assets.orchestration.automation.seen_races import (
     NO_SETTLING,
+    WAITS,
     see_races,
     stale_tables,
 )
@@ -96,7 +97,7 @@ def sync_races(
     ]
     outcome.input_at_fault = bool(report.quarantined)
     outcome.seconds["feed"] = time.perf_counter() - started
-    outcome.races, outcome.failures, faults = materialise_races(
+    outcome.races, outcome.failures, waiting, faults = materialise_races(
         home,
         report.touched,
         series,
@@ -105,6 +106,7 @@ def sync_races(
         schedule_changed=bool(report.schedules),
         seconds=outcome.seconds,
     )
+    outcome.notices += map(WAITS.format, waiting)
     outcome.input_at_fault |= faults
     return outcome
 
@@ -118,7 +120,7 @@ def materialise_races(
     location: Location,
     schedule_changed: bool,
     seconds: dict[str, float],
-) -> tuple[list[str], dict[str, str], bool]:
+) -> tuple[list[str], dict[str, str], list[str], bool]:
     """Materialises races by id, races whose tables are behind their files, and what follows.
 
     What is behind is found as the daemon's sensor finds it: so a sync that was stopped anywhere is
@@ -126,7 +128,8 @@ def materialise_races(
     what fails there is none of this sync's failures; ratings are made wherever they are behind.
 
     Returns:
-        Keys done, what failed and why, and whether the input is at fault for a failure.
+        Keys done, what failed and why, keys of races that wait for their weekend feed, and whether
+        the input is at fault for a failure.
     """
     root = Platform(home=home).root
     definitions = cache(location)
@@ -140,7 +143,9 @@ def materialise_races(
     wanted = {race.race_key for race in stale_races(seen.landed, seen.materialised)}
     touched = pl.col("race_id").is_in(sorted(race_ids)) | pl.col("race_key").is_in(sorted(wanted))
     asked = pl.col("series").is_in(list(series)) & pl.col("season").is_in(list(seasons))
-    keys = seen.schedule.filter(touched, asked).sort("start_time", "race_id")["race_key"].to_list()
+    of_series = seen.schedule.filter(asked).sort("start_time", "race_id")
+    waiting = [key for key in of_series["race_key"] if key in seen.waiting]
+    keys = [key for key in of_series.filter(touched)["race_key"] if key not in waiting]
     failures: dict[str, Exception] = {}
     if keys:
         instance = open_instance(home)
@@ -156,13 +161,13 @@ def materialise_races(
     seconds["ratings"] = time.perf_counter() - started
     done = [key for key in keys if key not in failures]
     reasons = {key: reason(error) for key, error in failures.items()}
-    return done, reasons, any(is_input_fault(error) for error in failures.values())
+    return done, reasons, waiting, any(is_input_fault(error) for error in failures.values())
 
 
 def reason(error: BaseException) -> str:
     """What a person sees of a failure: the innermost error that speaks of the input."""
     found = _root_fault(error)
-    return str(found) or type(found).__name__
+    return " ".join(str(found).split()) or type(found).__name__
 
 
 def is_input_fault(error: BaseException) -> bool:
