@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.files import find_header, number_cell, read_rows, read_text
 
 Cents = npt.NDArray[np.int64]
+Fault = Callable[..., "PayoutError"]
 
 _PLACE = r"([0-9][0-9,. ]{0,15})(?:st|nd|rd|th)?"
 _PLACES = re.compile(rf"{_PLACE}(?:\s*(?:-|–|—|to)\s*{_PLACE})?", re.IGNORECASE)
@@ -112,48 +115,37 @@ def read_payouts(content: bytes, *, file: str = "payouts.csv") -> PayoutTable:
     rows_of: dict[str, int] = {}
     spans: list[tuple[int, int, int, int]] = []
     for number, row in rows:
+        fault = partial(PayoutError, file=file, row=number)
         cells = [row[place] if place < len(row) else "" for place in at]
         if not cells[1]:
-            raise PayoutError("the row has no prize.", file=file, row=number, field="prize")
+            raise fault("the row has no prize.", field="prize")
         if "".join(row[max(at) + 1 : max(at) + 2])[:1].isdigit():
-            raise PayoutError(
+            raise fault(
                 "the row has more cells than places and prize.",
-                file=file,
-                row=number,
                 field="places",
                 remedy='Quote what holds a comma: "1,401st - 2,806th","$1,000".',
             )
         key = cells[0].lower().replace(" ", "_")
         if key in _FACTS:
             if key in facts:
-                raise PayoutError(
-                    f"{key} is in row {rows_of[key]} already.", file=file, row=number, field=key
-                )
+                raise fault(f"{key} is in row {rows_of[key]} already.", field=key)
             rows_of[key] = number
-            money = key in ("entry_fee", "prize_pool")
-            facts[key] = (
-                _cents(cells[1], file, number, key, comma)
-                if money
-                else _whole(cells[1], file, number, key, comma)
-            )
+            read = _cents if key in ("entry_fee", "prize_pool") else _whole
+            facts[key] = read(cells[1], fault, key, comma)
             continue
         match = _PLACES.fullmatch(cells[0])
         ends = [_count(end or match[1], comma) for end in match.groups()] if match else [None]
         if None in ends:
-            raise PayoutError(
+            raise fault(
                 f"{cells[0]!r} is no place or span of places.",
-                file=file,
-                row=number,
                 field="places",
                 remedy="Write 1, 2-5 or 6th to 10th."
                 + (" A spreadsheet made a date of it." if _MONTH.search(cells[0]) else ""),
             )
         first, last = (int(end or 0) for end in ends)
         if first < 1 or last < first:
-            raise PayoutError(
-                f"places {cells[0]!r} run backwards.", file=file, row=number, field="places"
-            )
-        spans.append((first, last, _cents(cells[1], file, number, "prize", comma), number))
+            raise fault(f"places {cells[0]!r} run backwards.", field="places")
+        spans.append((first, last, _cents(cells[1], fault, "prize", comma), number))
     return _assembled(spans, facts, rows_of, file)
 
 
@@ -170,27 +162,22 @@ def _assembled(
     before = 0
     prize_before: int | None = None
     for first, last, prize, number in spans:
+        fault = partial(PayoutError, file=file, row=number)
         if first < expected:
-            raise PayoutError(
+            raise fault(
                 f"places {first}-{last} overlap those of row {before}.",
-                file=file,
-                row=number,
                 field="places",
             )
         if first > expected:
-            raise PayoutError(
+            raise fault(
                 f"places {expected}-{first - 1} have no prize.",
-                file=file,
-                row=number,
                 field="places",
                 remedy="Paid places follow each other from 1 on.",
             )
         if prize_before is not None and prize > prize_before:
-            raise PayoutError(
+            raise fault(
                 f"place {first} wins {_dollars(prize)}, more than place {first - 1} with "
                 f"{_dollars(prize_before)}.",
-                file=file,
-                row=number,
                 field="prize",
             )
         expected, before, prize_before = last + 1, number, prize
@@ -226,16 +213,14 @@ def _assembled(
     return table
 
 
-def _cents(text: str, file: str, row: int, field: str, decimal_comma: bool) -> int:
+def _cents(text: str, fault: Fault, field: str, decimal_comma: bool) -> int:
     worth = _TICKET.sub("", text).strip()
     # 2.000 may be two dollars or two thousand.
     unclear = not decimal_comma and re.fullmatch(r"[^,]*\.[0-9]{3,}", worth)
     amount = None if unclear else number_cell(worth, decimal_comma=decimal_comma)
     if amount is None or amount * 100 != int(amount * 100) or not 0 <= amount <= _MAX_DOLLARS:
-        raise PayoutError(
+        raise fault(
             f"{text!r} is no amount in dollars and cents.",
-            file=file,
-            row=row,
             field=field,
             remedy="Write what it is worth in dollars, such as $20 or $20 Ticket.",
         )
@@ -247,10 +232,10 @@ def _count(text: str, decimal_comma: bool) -> int | None:
     return None if value is None or value != int(value) else int(value)
 
 
-def _whole(text: str, file: str, row: int, field: str, decimal_comma: bool) -> int:
+def _whole(text: str, fault: Fault, field: str, decimal_comma: bool) -> int:
     value = _count(text, decimal_comma)
     if value is None or value < 1:
-        raise PayoutError(f"{text!r} is no count.", file=file, row=row, field=field)
+        raise fault(f"{text!r} is no count.", field=field)
     return value
 
 

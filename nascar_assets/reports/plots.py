@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,7 +54,7 @@ def points_distribution(frame: pl.DataFrame, limit: int = 40) -> bytes:
 
     Args:
         frame: `driver_name, mean_points, points_p10 to points_p90`.
-        most: Drivers drawn, best means first.
+        limit: Drivers drawn, best means first.
     """
     return _intervals(frame, "driver_name", "Contest points", limit)
 
@@ -63,7 +64,7 @@ def lineup_score_distribution(frame: pl.DataFrame, limit: int = 40) -> bytes:
 
     Args:
         frame: `lineup, mean_points, points_p10 to points_p90`.
-        most: Lineups drawn, best means first.
+        limit: Lineups drawn, best means first.
     """
     return _intervals(frame, "lineup", "Lineup score", limit)
 
@@ -88,7 +89,7 @@ def laps_led_shares(frame: pl.DataFrame, limit: int = 20) -> bytes:
 
     Args:
         frame: `driver_name, mean_laps_led`.
-        most: Drivers drawn, largest shares first; the rest is one bar.
+        limit: Drivers drawn, largest shares first; the rest is one bar.
     """
     require_columns(frame, "Laps led", ("driver_name", "mean_laps_led"))
     rows = frame.sort("mean_laps_led", descending=True)
@@ -99,12 +100,7 @@ def laps_led_shares(frame: pl.DataFrame, limit: int = 20) -> bytes:
     if rows.height > limit:
         names.append(f"{rows.height - limit} others")
         values.append(float(shares[limit:].sum()))
-    figure, axes = _figure(6.8, 0.9 + 0.2 * max(len(names), 1))
-    axes.barh(np.arange(len(names)), values, color=BLUE, height=0.66)
-    _label_rows(axes, names)
-    _percent(axes, "x")
-    axes.set_xlabel("Expected share of laps led")
-    return _png(figure)
+    return _shares(names, values, "Expected share of laps led")
 
 
 def coverage_plot(frame: pl.DataFrame) -> bytes:
@@ -137,20 +133,15 @@ def exposure_plot(frame: pl.DataFrame, limit: int = 40) -> bytes:
 
     Args:
         frame: `driver_name, exposure`, and optionally `optimal_share`.
-        most: Drivers drawn, largest exposures first.
+        limit: Drivers drawn, largest exposures first.
     """
     require_columns(frame, "Exposure", ("driver_name", "exposure"))
     rows = frame.sort("exposure", descending=True).head(limit)
-    figure, axes = _figure(6.8, 0.9 + 0.2 * max(rows.height, 1))
-    y = np.arange(rows.height)
-    axes.barh(y, rows["exposure"], color=PALE, height=0.66)
-    axes.set_xlabel("Share of lineups")
+    marks, title = None, "Share of lineups"
     if "optimal_share" in rows.columns:
-        axes.plot(rows["optimal_share"], y, "|", color=ORANGE, markersize=9, markeredgewidth=2)
-        axes.set_xlabel("Share of lineups (bar) and of scenarios whose best lineup has the driver")
-    _label_rows(axes, [str(name) for name in rows["driver_name"]])
-    _percent(axes, "x")
-    return _png(figure)
+        marks = rows["optimal_share"]
+        title += " (bar) and of scenarios whose best lineup has the driver"
+    return _shares(map(str, rows["driver_name"]), rows["exposure"], title, marks, PALE)
 
 
 def overlap_plot(frame: pl.DataFrame) -> bytes:
@@ -184,7 +175,7 @@ def falloff_plot(frame: pl.DataFrame, limit: int = 40) -> bytes:
     Args:
         frame: `falloff_s_per_lap, falloff_se_s_per_lap` and `driver_name` or else `driver_id`;
             drivers without a fitted value are left out.
-        most: Drivers drawn, the smallest losses first.
+        limit: Drivers drawn, the smallest losses first.
     """
     require_columns(frame, "Falloff", ("falloff_s_per_lap", "falloff_se_s_per_lap"))
     label = "driver_name" if "driver_name" in frame.columns else "driver_id"
@@ -210,16 +201,11 @@ def regime_frequencies(frame: pl.DataFrame) -> bytes:
     """
     require_columns(frame, "Regimes", ("regime", "frequency"))
     rows = frame.sort("frequency", "regime", descending=[True, False])
-    figure, axes = _figure(5.6, 0.9 + 0.3 * max(rows.height, 1))
-    y = np.arange(rows.height)
-    axes.barh(y, rows["frequency"], color=BLUE, height=0.6)
-    axes.set_xlabel("Share of scenarios")
+    marks, title = None, "Share of scenarios"
     if "history_frequency" in rows.columns:
-        axes.plot(rows["history_frequency"], y, "|", color=ORANGE, markersize=12, markeredgewidth=2)
-        axes.set_xlabel("Share of scenarios (bar) and of past races (mark)")
-    _label_rows(axes, [str(name).replace("_", " ").lower() for name in rows["regime"]])
-    _percent(axes, "x")
-    return _png(figure)
+        marks, title = rows["history_frequency"], f"{title} (bar) and of past races (mark)"
+    names = (str(name).replace("_", " ").lower() for name in rows["regime"])
+    return _shares(names, rows["frequency"], title, marks)
 
 
 def _groups(frame: pl.DataFrame, by: str) -> list[tuple[str, pl.DataFrame]]:
@@ -264,13 +250,26 @@ def _label_rows(axes: Axes, names: list[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def _percent(axes: Axes, which: str) -> None:
+def _shares(
+    names: Iterable[str],
+    shares: Iterable[float],
+    title: str,
+    marks: pl.Series | None = None,
+    colour: str = BLUE,
+) -> bytes:
+    """A bar for each name, from 0 to 1, and a mark where there are such."""
     from matplotlib.ticker import PercentFormatter
 
-    if which in ("x", "both"):
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    if which in ("y", "both"):
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    names = list(names)
+    figure, axes = _figure(6.8, 0.9 + 0.2 * max(len(names), 1))
+    y = np.arange(len(names))
+    axes.barh(y, list(shares), color=colour, height=0.66)
+    if marks is not None:
+        axes.plot(marks, y, "|", color=ORANGE, markersize=9, markeredgewidth=2)
+    axes.set_xlabel(title)
+    _label_rows(axes, names)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    return _png(figure)
 
 
 def _png(figure: Figure) -> bytes:
