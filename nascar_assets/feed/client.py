@@ -171,8 +171,9 @@ class HttpFeed:
     ) -> None:
         try:
             parts = urlsplit(base_url.rstrip("/"))
-        except ValueError as error:
-            raise InputError(f"{base_url} is no URL: {error}") from error
+            parts.port  # noqa: B018 - refused here, where it is none
+        except ValueError:
+            raise _no_url(base_url) from None
         # Apart from the address, which libraries write into logs and errors.
         self._base_url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         self._auth: dict[str, Any] = {}
@@ -212,8 +213,8 @@ class HttpFeed:
             self._keep_apart()
             try:
                 answer, body = self._get(url, path, headers)
-            except httpx.InvalidURL as error:
-                raise InputError(f"{url} is no URL: {error}") from error
+            except httpx.InvalidURL:
+                raise _no_url(url) from None
             except httpx.HTTPError as error:
                 reason = str(error) or type(error).__name__
                 continue
@@ -315,6 +316,13 @@ def _whole(pieces: Iterable[bytes], path: str, where: str) -> bytes:
                 file=path,
             )
     return bytes(body)
+
+
+def _no_url(text: str) -> InputError:
+    """Not in the library's words, which take a password apart that nobody quoted."""
+    return InputError(
+        f"{text} is no URL.", remedy="In a user or password write %2F for /, %3F for ?, %23 for #."
+    )
 
 
 def _conditions(cached: CachedFile | None) -> dict[str, str]:

@@ -223,6 +223,17 @@ def test_a_folder_that_cannot_be_read_is_an_error_not_a_missing_file(tmp_path):
         source.read("cacher/x.json")
 
 
+@pytest.mark.parametrize("sign", "/?#")
+def test_no_part_of_a_password_that_nobody_quoted_is_told(sign):
+    with pytest.raises(
+        InputError, match=r"http://\*\*\*@host.* is no URL. In a user or"
+    ) as refused:
+        open_feed(f"http://ann:begin{sign}s3cret@host/x").read("a")
+    assert "begin" not in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+    assert refused.value.__suppress_context__  # nor where NASCAR_TRACE shows what lies behind
+
+
 def test_no_feed_at_all_is_the_inputs_fault(tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         open_feed(tmp_path / "nowhere")
