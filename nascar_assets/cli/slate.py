@@ -363,8 +363,10 @@ def show_result(out: Output, result: dict[str, Any], *, timings: bool = False) -
         )
     out.line(_objective_line(result["portfolio"]))
     if "checks" in result:
-        passed = sum(check["passed"] for check in result["checks"])
-        out.line(f"checks: {passed} of {len(result['checks'])} passed")
+        failed = [check["name"] for check in result["checks"] if not check["passed"]]
+        every = len(result["checks"])
+        which = f", not {', '.join(failed)}" if failed else ""
+        out.line(f"checks: {every - len(failed)} of {every} passed{which}")
         if timings:
             _show_seconds(out, result["stages"], result["seconds"]["total"])
     out.line(f"upload file: {result['paths']['upload']}")
