@@ -40,13 +40,13 @@ from nascar_assets.orchestration.inputs.slate_lineups import (
     stored_players,
 )
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import Progress, register_slates, run_job
 from nascar_assets.orchestration.stage_times import StageTimes
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.orchestration.tags import SLATE
-from nascar_assets.slates.stored import slate_from_polars
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.overhead import overhead
 
@@ -337,17 +337,13 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
     Raises:
         InputError: If the slate's run did not come to its end.
     """
-    slate_id = plan.slate_id
+    run, slate_id = SlateRun(root, plan), plan.slate_id
     data = root.read(run_config_path(slate_id))
-    lineups = load_lineups(root, plan)
-    summary = scan_table(root, "scenario_summary", slate_id).collect()
-    slate = slate_from_polars(scan_table(root, "slate", slate_id).collect())
-    players = {player.driver_id: player for player in slate.players}
-    means = dict(summary.select("driver_id", "mean_points").iter_rows())
+    lineups, summary = load_lineups(root, plan), run.table("scenario_summary")
+    players = {player.driver_id: player for player in run.slate.players}
     own = stored_players(lineups)
-    chosen_by = means | {driver: row["mean_points"] for driver, row in own.items()}
-    optima = scan_table(root, "scenario_optima", slate_id).select("driver_id", "optimal_share")
-    optimal = dict(optima.collect().iter_rows())
+    optima = run.table("scenario_optima").select("driver_id", "optimal_share")
+    optimal = dict(optima.iter_rows())
     config = json.loads(data) if data is not None else {}
     return {
         "slate": slate_id,
@@ -372,7 +368,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
                         "name": players[driver].name,
                         "site_id": players[driver].site_id,
                         "salary": players[driver].salary,
-                        "mean_points": round(chosen_by[driver], 4),
+                        "mean_points": round(own[driver]["mean_points"], 4),
                     }
                     for driver in row["driver_ids"]
                 ],
@@ -405,8 +401,8 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
             "value": lineups["objective_value"][0],
             "standard_error": _error(lineups["objective_se"][0]),
         },
-        "contests": _contests(root, slate_id),
-        "notices": [*slate_notices(root, slate_id, slate.notices, lineups["notices"][0])],
+        "contests": _contests(run),
+        "notices": [*slate_notices(root, slate_id, run.slate.notices, lineups["notices"][0])],
     }
 
 
@@ -421,7 +417,7 @@ def _priced(player: SlatePlayer | None, mean: float) -> dict[str, Any]:
 
 def _held(own: dict[str, Any] | None) -> dict[str, Any]:
     """Expected ownership, and a person's factor with the mean under it where one is set."""
-    if own is None:
+    if own is None:  # a car that is not on the slate
         return {"expected_ownership": None}
     found = {"expected_ownership": own["expected_ownership"]}
     if own["points_multiplier"] != 1.0:
@@ -435,11 +431,10 @@ def _error(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _contests(root: DataRoot, slate_id: str) -> list[dict[str, Any]]:
+def _contests(run: SlateRun) -> list[dict[str, Any]]:
     """What the lineups are expected to win, one row a contest; none before it was worked out."""
-    if not root.exists(table_path("contest_forecast", slate_id)):
-        return []
-    return scan_table(root, "contest_forecast", slate_id).collect().to_dicts()
+    known = run.root.exists(table_path("contest_forecast", run.slate_id))
+    return run.table("contest_forecast").to_dicts() if known else []
 
 
 NO_UPLOAD = "upload withdrawn"

@@ -65,9 +65,7 @@ def newest_whole(
 
 
 def stored_players(lineups: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """What the stored portfolio took each player for, by driver id; none from older versions."""
-    if "players" not in lineups.columns or lineups.is_empty():
-        return {}
+    """What the stored portfolio took each player for, by driver id."""
     return {row["driver_id"]: row for row in lineups["players"][0]}
 
 
