@@ -10,8 +10,7 @@ import pytest
 
 from nascar_assets.files import SourceFile
 from nascar_assets.history.ratings_state import RatingState
-from nascar_assets.orchestration.inputs.features import past_features
-from nascar_assets.orchestration.inputs.past import all_results, results_before
+from nascar_assets.orchestration.inputs.past import all_results, past_features, results_before
 from nascar_assets.orchestration.inputs.rating_states import (
     KEPT,
     build_rating_state,

@@ -11,8 +11,7 @@ from pydantic import Field
 from nascar_assets.orchestration.assets.feed import schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, ALL_RESULTS
 from nascar_assets.orchestration.assets.slate import ALL_RACES
-from nascar_assets.orchestration.inputs.features import past_features
-from nascar_assets.orchestration.inputs.past import all_results
+from nascar_assets.orchestration.inputs.past import all_results, past_features
 from nascar_assets.orchestration.inputs.schedule import Race, schedule_rows
 from nascar_assets.orchestration.metadata import image, shown, table_metadata, text_table
 from nascar_assets.orchestration.partitions import RACES

@@ -13,8 +13,7 @@ from nascar_assets.orchestration.assets.feed import schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, driver_ratings
 from nascar_assets.orchestration.assets.slate import ALL_RACES, resolve_as_of, slate
 from nascar_assets.orchestration.assets.slate_assets import slate_asset
-from nascar_assets.orchestration.inputs.features import past_features
-from nascar_assets.orchestration.inputs.past import results_before
+from nascar_assets.orchestration.inputs.past import past_features, results_before
 from nascar_assets.orchestration.inputs.slate_files import record_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.metadata import picture, shown

@@ -13,7 +13,7 @@ from nascar_assets.history.results import build_race_results
 from nascar_assets.history.track_profiles import track_profiles as profiles_as_of
 from nascar_assets.orchestration.assets.feed import race_files, race_payload
 from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput, race_table
-from nascar_assets.orchestration.inputs.past import all_results
+from nascar_assets.orchestration.inputs.past import all_results, past_features, past_sources
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.metadata import table_metadata
 from nascar_assets.orchestration.partitions import RACES
@@ -74,7 +74,6 @@ def as_of_asset(
 def race_features(context: dg.AssetExecutionContext, platform: Platform) -> None:
     """Empty for a race that has not been run, or that is no points race."""
     from nascar_assets.history.features import build_features
-    from nascar_assets.orchestration.inputs.features import past_sources
 
     sources = past_sources(platform.root)
     rows = schedule_rows(platform.root, list(context.partition_keys))
@@ -99,7 +98,6 @@ ALL_FEATURES = dg.AssetDep(race_features, partition_mapping=dg.AllPartitionMappi
 def driver_ratings(context: dg.AssetExecutionContext, platform: Platform) -> None:
     """Walk-forward: what a forecast made at the start of each race would have known."""
     from nascar_assets.history.ratings import rate_history
-    from nascar_assets.orchestration.inputs.features import past_features
     from nascar_assets.orchestration.inputs.rating_states import keep_season_start
 
     rows = schedule_rows(platform.root, list(context.partition_keys))

@@ -23,8 +23,7 @@ from nascar_assets.orchestration.assets.slate_assets import (
     slate_asset,
     warning_check,
 )
-from nascar_assets.orchestration.inputs.features import past_sources
-from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
+from nascar_assets.orchestration.inputs.past import driver_directory, known_entries, past_sources
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_files import (
     absent_path,

@@ -8,7 +8,8 @@ import polars as pl
 
 from nascar_assets.feed.names import DriverDirectory, with_canonical_ids
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
-from nascar_assets.feed.sources import SOURCE
+from nascar_assets.feed.sources import FEATURE_SOURCES, SOURCE
+from nascar_assets.history.features import FEATURE_TABLE
 from nascar_assets.orchestration.storage.store import read_all, read_table, stored_partitions
 from nascar_assets.storage import DataRoot
 
@@ -51,3 +52,28 @@ def known_entries(root: DataRoot, race_key: str, as_of: datetime) -> pl.DataFram
         for since, names in SOURCE["entries"].later.items()
         for name in sorted(names)
     )
+
+
+def past_features(root: DataRoot) -> pl.DataFrame:
+    """FEATURE_TABLE of every race that was run, each as of its start."""
+    return read_all(root, "race_features", FEATURE_TABLE)
+
+
+def past_sources(root: DataRoot, as_of: datetime | None = None) -> dict[str, pl.DataFrame]:
+    """What features of past races are built from; who was in a race its results say.
+
+    Args:
+        root: The data root.
+        as_of: Drivers' ids are those known by then; by now where left out. Rows are all there are:
+            the builder of features keeps its as-of time.
+    """
+    results, directory = all_results(root), driver_directory(root, as_of)
+    return {
+        "results": results,
+        "entries": results,
+        **{
+            source.name: with_canonical_ids(read_all(root, source.table, source.columns), directory)
+            for source in FEATURE_SOURCES
+            if stored_partitions(root, source.table)
+        },
+    }

@@ -10,8 +10,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.history.ratings_state import RatingState, known_results
-from nascar_assets.orchestration.inputs.features import past_features
-from nascar_assets.orchestration.inputs.past import all_results, results_before
+from nascar_assets.orchestration.inputs.past import all_results, past_features, results_before
 from nascar_assets.orchestration.inputs.race_scores import forecasting_code
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.metadata import content_hash
