@@ -307,7 +307,7 @@ def _show_forecast(out: Output, rows: list[dict[str, Any]]) -> None:
     out.line("own: share of rivals' lineups expected to hold the driver")
     out.line("opt.: share of simulated races whose best lineup holds the driver")
     if scaled:
-        out.line("your pts: the mean under your points_scale, by which lineups are chosen")
+        out.line("your pts: the mean under your points_multiplier, by which lineups are chosen")
 
 
 def _digits(value: float | None, digits: int = 1, *, share: bool = False) -> str | None:

@@ -216,9 +216,9 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
         if driver.ownership is not None:
             ownership[i] = driver.ownership
             notices.append(f"Ownership of {name} is taken as {driver.ownership:.1%}.")
-        if driver.points_scale != 1.0:
-            scale[i] = driver.points_scale
-            notices.append(f"Points of {name} are scaled by {driver.points_scale:g}.")
+        if driver.points_multiplier != 1.0:
+            scale[i] = driver.points_multiplier
+            notices.append(f"Points of {name} are scaled by {driver.points_multiplier:g}.")
         exposure = _exposure(
             name, 1 << i, driver.min_exposure, driver.max_exposure, settings.lineups
         )

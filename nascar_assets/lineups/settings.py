@@ -23,6 +23,7 @@ from nascar_assets.lineups.objectives import ObjectiveSettings
 from nascar_assets.lineups.settings_rows import row_of
 
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
+Factor = Annotated[float, Field(strict=True, gt=0.0, le=10.0, allow_inf_nan=False)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000)]
 # No control characters, and nothing that is no text at all.
 Name = Annotated[
@@ -79,7 +80,7 @@ class DriverSettings(_Settings):
         lock: Whether every lineup must hold the driver.
         exclude: Whether no lineup may.
         ownership: Expected share of the field's lineups that hold the driver.
-        points_scale: Factor on the driver's points in every scenario, rounded to the grid.
+        points_multiplier: Factor on the driver's points in every scenario, rounded to the grid.
     """
 
     min_exposure: Share | None = None
@@ -87,7 +88,9 @@ class DriverSettings(_Settings):
     lock: StrictBool = False
     exclude: StrictBool = False
     ownership: Share | None = None
-    points_scale: Annotated[float, Field(strict=True, gt=0.0, le=10.0, allow_inf_nan=False)] = 1.0
+    points_multiplier: Annotated[
+        float, Field(strict=True, gt=0.0, le=10.0, allow_inf_nan=False)
+    ] = 1.0
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -54,7 +54,7 @@ def test_a_persons_own_ownerships_and_factors_count():
     both = contest_outlook(POINTS, slate, LINEUPS, seed=1, settings=crowded)
     assert (both["duplicates"][2:] > plain["duplicates"][2:]).all()
     faster = PortfolioSettings.from_mapping(
-        {"drivers": {names[i]: {"points_scale": 1.3} for i in (8, 9, 10)}}
+        {"drivers": {names[i]: {"points_multiplier": 1.3} for i in (8, 9, 10)}}
     )
     assert (
         contest_outlook(POINTS, slate, LINEUPS, seed=1, settings=faster)["cash_rate"]

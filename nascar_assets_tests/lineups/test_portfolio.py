@@ -191,7 +191,7 @@ def test_ownership_of_lineups_is_bounded():
 def test_a_driver_scaled_up_is_played_more_and_told():
     plain = build_portfolio(POINTS, SLATE, {"objective": "mean"})
     last = SLATE.players[17].driver_id
-    asked = {"objective": "mean", "drivers": {NAMES[17]: {"points_scale": 4.0}}}
+    asked = {"objective": "mean", "drivers": {NAMES[17]: {"points_multiplier": 4.0}}}
     scaled = build_portfolio(POINTS, SLATE, asked)
     assert scaled.exposures[last] > plain.exposures[last]
     assert any("scaled by 4" in notice for notice in scaled.notices)

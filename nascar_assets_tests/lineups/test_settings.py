@@ -33,7 +33,7 @@ max_exposure = 0.60
 [drivers."Driver AB"]
 exclude = true
 [drivers."9002"]
-points_scale = 1.05
+points_multiplier = 1.05
 ownership = 0.25
 [[groups]]
 drivers = ["Driver AA", "Driver AC"]

@@ -43,7 +43,7 @@ CAPS = """
 lineups = 4
 max_shared = 5
 [drivers."{out}"]
-points_scale = 2.0
+points_multiplier = 2.0
 max_exposure = 0.75
 [[groups]]
 drivers = ["{out}", "{other}"]

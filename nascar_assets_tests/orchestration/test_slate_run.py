@@ -36,7 +36,9 @@ from nascar_assets_tests.service.stored import NAMES, SLATE_ID, car_id, write_sl
 
 STORED = {"slate_plan", "slate", "scenarios", "constraint_spec"}
 FACTOR = 1.5
-SETTINGS = f'lineups = 4\nobjective = "mean"\n[drivers."{NAMES[5]}"]\npoints_scale = {FACTOR}\n'
+SETTINGS = (
+    f'lineups = 4\nobjective = "mean"\n[drivers."{NAMES[5]}"]\npoints_multiplier = {FACTOR}\n'
+)
 
 
 @pytest.fixture
@@ -149,4 +151,6 @@ def test_means_and_exposures_are_those_under_the_persons_factor_everywhere(root:
     for row in shown.iter_rows(named=True):
         assert row["lineups"] == held.count(row["driver_id"])
         assert row["exposure"] == held.count(row["driver_id"]) / table.height
-    assert PortfolioSettings.from_toml(run.plan.settings).drivers[NAMES[5]].points_scale == FACTOR
+    assert (
+        PortfolioSettings.from_toml(run.plan.settings).drivers[NAMES[5]].points_multiplier == FACTOR
+    )

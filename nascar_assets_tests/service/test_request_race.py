@@ -170,7 +170,7 @@ def test_projected_points_of_a_portfolio_are_those_under_the_persons_factor(slat
     def told(factor: float) -> dict[str, float]:
         settings = {
             "objective": "mean",
-            "drivers": {car_id(0): {"lock": True, "points_scale": factor}},
+            "drivers": {car_id(0): {"lock": True, "points_multiplier": factor}},
         }
         job = _compiled(slate_request(portfolio=settings), slates.get(SLATE_ID))
         made = simulate(job)
