@@ -54,7 +54,9 @@ LARGE = Limits(100_000_000, 600_000)
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _TABLES = (".csv", ".tsv", ".txt")
-_NO_MEMBER = re.compile(r"(^|/)(__MACOSX/|\.|thumbs\.db$|desktop\.ini$)|/$", re.IGNORECASE)
+BESIDE = re.compile(r"(^|/)(__MACOSX/|\.|thumbs\.db$|desktop\.ini$)|/$", re.IGNORECASE)
+"""What macOS and Windows put beside people's files, in archives and in folders."""
+
 _MAX_MEMBERS = 1_000
 # What other programs' files begin with, and what to do with them.
 _OTHERS = (
@@ -200,7 +202,7 @@ def _member(data: bytes, file: str, limits: Limits) -> tuple[bytes, str]:
         if data.count(b"PK\x01\x02") > _MAX_MEMBERS:
             raise InputError(f"The zip file holds more than {_MAX_MEMBERS} files.", file=file)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [m for m in archive.infolist() if not _NO_MEMBER.search(m.filename)]
+            members = [m for m in archive.infolist() if not BESIDE.search(m.filename)]
             if any(m.filename == "[Content_Types].xml" for m in members):
                 raise InputError(
                     "The file is a spreadsheet's own file.",

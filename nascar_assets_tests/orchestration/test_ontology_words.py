@@ -73,7 +73,7 @@ def test_names_and_ids_find_drivers_and_tracks(root, text, kind, key):
 def test_an_unknown_name_is_told_the_nearest_drivers_and_tracks(root):
     with pytest.raises(InputError, match="names no driver and no track") as driver:
         find_subject(root, "Inaki Barragan")
-    assert NAMES[0] in str(driver.value)
+    assert f"no track. Drivers with such a name: {NAMES[0]}" in str(driver.value)
     with pytest.raises(InputError, match="names no driver and no track") as track:
         find_subject(root, "Invented Rigde Speedwey")
     assert "Invented Ridge Speedway (903)" in str(track.value)

@@ -214,8 +214,12 @@ def test_an_unknown_race_waits_until_the_schedule_has_it(
 @pytest.mark.usefixtures("race_week")
 def test_a_bad_file_is_refused_with_a_report_and_stays_where_it_is(races: Path) -> None:
     path = drop(races, "2026-02-15_DKCup.csv", b"Position,Name\nD,Nobody\n")
+    for beside in ("._2026-02-15_DKCup.csv", "__MACOSX/2026-02-15_DKCup.csv"):
+        drop(races, beside, b"\0\5\x16\7")
     ticker = Ticker(races)
     assert ticker.tick("landing_salaries") == []
+    assert "MACOSX" not in ticker.skipped
+    assert "._" not in ticker.skipped
     assert path.exists()
     report = json.loads(
         (races / "quarantine/salaries/2026-02-15_DKCup.csv.report.json").read_text()

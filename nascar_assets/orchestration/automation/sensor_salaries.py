@@ -7,7 +7,7 @@ import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.feed.sources import OF_THE_RACE, SOURCE
-from nascar_assets.files import SMALL, SourceFile, check_size
+from nascar_assets.files import BESIDE, SMALL, SourceFile, check_size
 from nascar_assets.orchestration.automation.landing_index import scan, sha256, unread_size
 from nascar_assets.orchestration.automation.run_state import (
     RunState,
@@ -95,7 +95,7 @@ def register_landed(
     files = [
         SalaryLanded(path, digest, modified)
         for path, digest, modified in found.files.select("path", "value", "modified").iter_rows()
-        if path.lower().endswith((".csv", ".tsv", ".txt", ".zip"))
+        if path.lower().endswith((".csv", ".tsv", ".txt", ".zip")) and not BESIDE.search(path)
     ]
     registered = {}
     for slate in registered_slates(root):

@@ -12,6 +12,7 @@ import dagster as dg
 import polars as pl
 
 from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.files import BESIDE
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.storage import DataRoot, StorageFault
 
@@ -97,7 +98,7 @@ def scan_files(root: DataRoot, cursor: Any, now: datetime) -> Any:
     listing = [
         LandedFile(item.path, item.size, item.modified)
         for item in root.list(FOLDER)
-        if item.path.endswith((".parquet", ".json"))
+        if item.path.endswith((".parquet", ".json")) and not BESIDE.search(item.path)
     ]
     races = _races(root) if listing else {}
     return decide_landing(listing, cursor, read, lambda path: race_of(root, path, races), now)

@@ -70,13 +70,13 @@ def find_subject(root: DataRoot, text: str) -> Subject:
     near = sorted(f"{tracks[key]} ({key})" for key in part) or [names[name] for name in close]
     lists = [
         f"{kind} with such a name: {', '.join(listed)}"
-        for kind, listed in (("drivers", found.candidates), ("tracks", near))
+        for kind, listed in (("Drivers", found.candidates), ("Tracks", near))
         if listed
     ]
     raise InputError(
-        f"{text!r} names no driver and no track"
+        f"{text!r} names no driver and no track."
         if not part and found.how != "ambiguous"
-        else f"{text!r} names more than one driver or track",
+        else f"{text!r} names more than one driver or track.",
         field="NAME",
         remedy=f"{'; '.join(lists) or 'None has a like name'}. Give the name or the feed's id.",
     )
