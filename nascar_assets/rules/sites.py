@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
 
@@ -98,20 +98,14 @@ _DK_2015 = RuleSet(
 )
 
 # DraftKings NASCAR Classic since 2021: two points fall away after 10th, 20th and 30th place.
-_DK_2021 = RuleSet(
-    key="dk-classic",
+_DK_2021 = replace(
+    _DK_2015,
     valid_from=date(2021, 1, 1),
     valid_to=None,
-    points_scale=20,
     finish=_scaled(
         [45, *range(42, 33, -1), *range(32, 22, -1), *range(21, 11, -1), *range(10, 0, -1)], 20
     ),
-    place_differential=20,
-    lap_led=5,
     fastest_lap=9,
-    lap_completed=0,
-    roster_size=6,
-    salary_cap=50_000,
 )
 
 # FanDuel NASCAR: 43, 40, 38, then 41 minus the place down to 40th; laps completed count.
@@ -179,12 +173,7 @@ FANDUEL = Site(
     headers=(("Id", "Nickname", "Salary"), ("Id", "First Name", "Last Name", "Salary")),
     cell="{id}:{name}",
     entry_columns=MappingProxyType(
-        {
-            "entry_id": "entry_id",
-            "contest_id": "contest_id",
-            "contest_name": "contest_name",
-            "entry_fee": "entry_fee",
-        }
+        {part: part for part in ("entry_id", "contest_id", "contest_name", "entry_fee")}
     ),
     entry_driver="Driver",
     pool_columns=("Player ID + Player Name", "Id"),
