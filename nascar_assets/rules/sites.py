@@ -1,7 +1,8 @@
 """The contest sites: what is particular to one stands in its `Site`, and nowhere else.
 
 Salaries, slates, upload files, entries, standings and backtests ask the site. A further one is one
-more value here, one layout in `sample/salaries.py` and one golden test.
+more value here, one layout in `sample/salaries.py` and one golden test. The columns of standings
+are known in one form only, DraftKings' own, and stand in `contest/standings.py`.
 """
 
 from __future__ import annotations
