@@ -382,14 +382,15 @@ def lost_digits(cell: str) -> bool:
 
 
 def id_cell(cell: str, file: str, row: int, field: str) -> str:
-    """An id, read without loss where a spreadsheet wrote it as a number (`123.0`, `42,329,671`).
+    """An id, read without loss where a spreadsheet wrote it as a number (`123.0`, `42,329,671`)
+    or was kept from it (`'123`).
 
     Raises:
         InputError: If digits were lost.
     """
     cell = plain_cell(cell)
-    if cell.isdecimal():
-        return cell
+    if cell.removeprefix("'").isdecimal():
+        return cell.removeprefix("'")
     if lost_digits(cell):
         raise InputError(f"{cell!r} is no id.", file=file, row=row, field=field, remedy=SPREADSHEET)
     if _GROUPED_ID.fullmatch(cell):

@@ -211,6 +211,13 @@ class _Reader:
         """Refuses a file that was cut off within a name, or that is of another slate."""
         held = sum(map(len, self.strangers.values()))
         many = len(self.strangers) > _MOST_STRANGERS or held > _MOST_OF_STRANGERS * places
+        if rows := self.strangers.get("LOCKED"):
+            raise self.fault(
+                "lineups are hidden in it: it was downloaded before the contest locked.",
+                rows[0],
+                "Lineup",
+                "Download it again after the race.",
+            )
         for name, rows in self.strangers.items():
             plain = plain_name(name)
             cut = rows[-1] == last and any(known.startswith(plain) for known in self.by_name)

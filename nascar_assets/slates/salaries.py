@@ -308,7 +308,7 @@ def _salary(text: str, fault: Fault, field: str, decimal_comma: bool) -> int:
 
 
 def _average(text: str, fault: Fault, field: str | None, decimal_comma: bool) -> float | None:
-    if text in ("", "-"):
+    if text.upper() in ("", "-", "--", "NA", "N/A", "NULL"):
         return None
     number = number_cell(text, decimal_comma=decimal_comma)
     try:

@@ -90,6 +90,7 @@ def swap(old, new):
         (swap(b"\n2,702", b"\n2,701"), "row 3, field EntryId: the entry 701 is there twice"),
         (swap(b"298.25", b"many"), "row 3, field Points"),
         (swap(b"D A D B D C D D", b"D W D X D Y D Z"), "row 2, field Lineup: 'W'"),
+        (swap(b"D B D C D D D E", b" ".join([b"D LOCKED"] * 4)), "row 2, field Lineup: .*hidden"),
         (swap(b" D F,", b","), "row 2, field Lineup: the lineup has 5 drivers"),
         (swap(b"25.00%", b"much"), "row 2, field %Drafted"),
         (HEADER.encode(), "no entries"),

@@ -232,6 +232,7 @@ def test_a_table_in_another_row_and_column_is_found(left):
         ("D,Ann One (42329671),Ann One,42329671.0,D,8000.0,F,N,30.5", "42329671"),
         ('D,Ann One (42329671),Ann One,"42,329,671",D,"$8,000",F,N,30.5', "42329671"),
         ("D,Ann One (42329671),Ann One,4.2E+07,D,8000,F,N,30.5", "42329671"),
+        ("D,Ann One (42329671),Ann One,'42329671,D,8000,F,N,30.5", "42329671"),
         ('D,Ann One (42329671),Ann One,"=""42329671""",D,8000,F,N,30.5', "42329671"),
     ],
 )
@@ -244,6 +245,12 @@ def test_a_european_spreadsheets_file_is_read():
     text = f"{DK_HEADER}\r\n{POOL[0]}\r\n".replace(",", ";").replace("8000", "8.000")
     (row,) = read_salaries(text.replace("30.5", "30,5").encode("cp1252"), "a.csv").rows
     assert (row.salary, row.average_points) == (8000, 30.5)
+
+
+@pytest.mark.parametrize("nothing", ["-", "N/A", "null"])
+def test_an_average_that_the_site_does_not_have_is_none(nothing):
+    data = dk_file(eight()).replace(b"30.5", nothing.encode(), 1)
+    assert read_salaries(data, "a.csv").rows[0].average_points is None
 
 
 def test_cells_parted_by_bars_are_read():
