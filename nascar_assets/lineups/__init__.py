@@ -1,6 +1,6 @@
 """Lineups and portfolios: exact optima over scenarios and the files that carry them."""
 
-from nascar_assets.lineups.entries import (
+from nascar_assets.lineups.entries_file import (
     ContestEntry,
     LockedEntry,
     fill_entries,

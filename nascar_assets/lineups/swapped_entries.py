@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups.entries import (
+from nascar_assets.lineups.entries_file import (
     ContestEntry,
     LockedEntry,
     locked_notices,

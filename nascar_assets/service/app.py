@@ -24,6 +24,7 @@ from nascar_assets.orchestration.storage.postgres_storage import (
     connection_faults,
 )
 from nascar_assets.orchestration.storage.sqlite_storage import wait_at_most
+from nascar_assets.service.admission import Gate
 from nascar_assets.service.clients import ApiKeys
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.contracts import (
@@ -39,7 +40,6 @@ from nascar_assets.service.contracts import (
 )
 from nascar_assets.service.docs_pages import add_docs_pages
 from nascar_assets.service.examples import REQUEST_EXAMPLES
-from nascar_assets.service.gate import Gate
 from nascar_assets.service.jobs import request_path, resolved_job
 from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.optimizer import Optimizer

@@ -10,7 +10,7 @@ import pytest
 
 from nascar_assets.cli.app import run
 from nascar_assets.feed.schemas import RESULTS
-from nascar_assets.lineups.entries import ContestEntry
+from nascar_assets.lineups.entries_file import ContestEntry
 from nascar_assets.orchestration.commands.entries import fill, swap
 from nascar_assets.orchestration.commands.replay import replay_slate
 from nascar_assets.orchestration.inputs.slate_lineups import keep_entered, load_entered

@@ -22,7 +22,7 @@ from nascar_assets.orchestration.commands import entries
 from nascar_assets.orchestration.commands.doctor import examine
 from nascar_assets.orchestration.commands.replay import replay_slate
 from nascar_assets.orchestration.commands.slate import (
-    NO_UPLOAD,
+    UPLOAD_WITHDRAWN,
     add_slate,
     run_portfolio,
     run_slate,
@@ -219,7 +219,7 @@ def test_a_lock_on_a_scratched_driver_withdraws_the_upload_file_and_is_told(
         run(home, settings)
     assert not upload.exists()
     (state,) = slate_states(DataRoot.open(home))
-    assert state["state"] == NO_UPLOAD
+    assert state["state"] == UPLOAD_WITHDRAWN
     assert state["absent"] == [f"{out} does not race (marked OUT in the salary file)."]
     finding = next(item for item in examine(str(home), None, 2026) if item.name == "slates")
     assert not finding.ok

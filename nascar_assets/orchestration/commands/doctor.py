@@ -244,7 +244,7 @@ def _upload_folder(home: str) -> str:
 def _slates(home: str) -> str:
     """Whether every slate's files are of one run, and open ones have its upload file."""
     from nascar_assets.orchestration.automation.clock import clock_now
-    from nascar_assets.orchestration.commands.slate import MIXED, NO_UPLOAD, slate_states
+    from nascar_assets.orchestration.commands.slate import MIXED, UPLOAD_WITHDRAWN, slate_states
 
     root, now = Platform(home=home).root, clock_now().isoformat()
     states = slate_states(root)
@@ -252,7 +252,7 @@ def _slates(home: str) -> str:
     if faults := [fault for slate in mixed for fault in mixture(root, slate, taken_away(slate))]:
         raise EnvironmentFault(f"Files do not belong together: {'; '.join(faults)}.")
     waiting = [state for state in states if now < (state["lock"] or "")]
-    without = [state["slate"] for state in waiting if state["state"] == NO_UPLOAD]
+    without = [state["slate"] for state in waiting if state["state"] == UPLOAD_WITHDRAWN]
     if without:
         raise EnvironmentFault(
             f"{', '.join(without)}: the upload file named a driver who does not race and was "

@@ -12,7 +12,7 @@ from nascar_assets.lineups import (
     swap_entries,
     veto_rules,
 )
-from nascar_assets.lineups.entries import locked_notices
+from nascar_assets.lineups.entries_file import locked_notices
 from nascar_assets.orchestration.commands.files import read_file, write_file
 from nascar_assets.orchestration.inputs.slate_change import read_whole
 from nascar_assets.orchestration.inputs.slate_lineups import keep_entered, lineup_rows, load_lineups

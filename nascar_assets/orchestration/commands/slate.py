@@ -437,7 +437,7 @@ def _contests(run: SlateRun) -> list[dict[str, Any]]:
     return run.table("contest_forecast").to_dicts() if known else []
 
 
-NO_UPLOAD = "upload withdrawn"
+UPLOAD_WITHDRAWN = "upload withdrawn"
 """State of a slate whose upload file named a driver who does not race, and that has no new one."""
 
 
@@ -455,7 +455,7 @@ def slate_states(root: DataRoot) -> list[dict[str, Any]]:
         state = "ready" if ready else "added" if plan is None else "not finished"
         absent: list[str] = []
         if root.exists(withdrawn_path(slate_id)):
-            state = NO_UPLOAD
+            state = UPLOAD_WITHDRAWN
             absent = (root.read(absent_path(slate_id)) or b"").decode().splitlines()
         elif ready and mixture(root, slate_id, taken_away(slate_id)):
             state = MIXED

@@ -21,7 +21,7 @@ from nascar_assets.storage import DataRoot
 from nascar_assets.storage.lease import lease
 
 if TYPE_CHECKING:
-    from nascar_assets.lineups.entries import ContestEntry
+    from nascar_assets.lineups.entries_file import ContestEntry
 
 
 def has_lineups(root: DataRoot, plan: SlatePlan) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import LockedEntry, fill_entries, read_entries, write_entries
-from nascar_assets.lineups.entries import locked_notices
+from nascar_assets.lineups.entries_file import locked_notices
 from nascar_assets.lineups.raw_csv import read_raw
 from nascar_assets.rules import rule_set
 from nascar_assets_tests.lineups.slates import made_slate
