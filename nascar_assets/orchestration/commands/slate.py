@@ -63,6 +63,7 @@ _LOADED_FIRST = (
     "nascar_assets.calibration.record",
     "nascar_assets.contest.outlook",
     "nascar_assets.history.features",
+    "nascar_assets.history.not_known",
     "nascar_assets.history.values",
     "nascar_assets.history.values_tracks",
     "nascar_assets.lineups",
