@@ -183,7 +183,8 @@ def _stage_ends(
     at times left out: three stages of equal length that end before the race does have a fourth.
     """
     lengths = [
-        integer(race, f"stage_{stage}_laps", file, where, notices=notices) or 0
+        integer(race, f"stage_{stage}_laps", file, where, between=(-2000, 2000), notices=notices)
+        or 0
         for stage in range(1, 5)
     ]
     first, second, third, fourth = lengths

@@ -102,6 +102,15 @@ def test_stage_ends(stages, laps, expected):
     assert schedule_row(race(scheduled_laps=laps, **lengths))["stage_ends"] == expected
 
 
+@pytest.mark.parametrize("length", [1e12, 3e9, 5_000])
+def test_a_stage_longer_than_any_race_is_told_and_none(length):
+    notices: list[str] = []
+    listed = race(stage_1_laps=length, stage_2_laps=length, scheduled_laps=None)
+    frame = parse_schedule({2026: {"series_1": [listed]}}, notices=notices)
+    assert frame["stage_ends"].to_list() == [[]]
+    assert len(notices) == 2
+
+
 def test_a_points_race_of_few_laps_is_a_points_race():
     """The type says what counts, not the length: road courses run 42 to 48 laps for points."""
     short = schedule_row(
