@@ -54,7 +54,7 @@ Text = Annotated[
 
 LARGEST_SEED = 2**63 - 1
 
-LONGEST, MAX_ALL = 1_000, 50_000
+LONGEST, MAX_ALL = 10_000, 50_000
 """Values in one list or object of a request, and in one field of it; no limit is as large."""
 
 
