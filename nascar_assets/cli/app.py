@@ -17,7 +17,7 @@ from nascar_assets.cli.backtest import backtest
 from nascar_assets.cli.coverage import coverage
 from nascar_assets.cli.demo import demo
 from nascar_assets.cli.doctor import doctor
-from nascar_assets.cli.output import say
+from nascar_assets.cli.output import Output, say
 from nascar_assets.cli.portfolio import portfolio
 from nascar_assets.cli.replay import replay
 from nascar_assets.cli.serve import serve
@@ -38,7 +38,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"nascar {metadata.version('nascar-assets')}")
+        Output(as_json=False).line(f"nascar {metadata.version('nascar-assets')}")
         raise typer.Exit
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +44,7 @@ def export(
     if out is not None:
         write_file(out, text.encode())
         output.line(f"{drivers} drivers written: {out}")
-    elif not as_json:
-        sys.stdout.write(text)
+    else:
+        output.file(text)
     where = {"csv": text} if out is None else {"path": str(out)}
     output.result({"slate": slate, "as": header, "drivers": drivers, **where})

@@ -53,6 +53,13 @@ class Output:
             sys.stdout.write(_plain(text, lambda letter: json.dumps(letter)[1:-1]) + "\n")
             sys.stdout.flush()
 
+    def file(self, text: str) -> None:
+        """A file's text on standard output, as it is but for what steers a terminal."""
+        if not self.as_json:
+            for line in text.splitlines():
+                sys.stdout.write(_plain(line) + "\n")
+            sys.stdout.flush()
+
     def line(self, text: str = "") -> None:
         """A line for people."""
         if not self.as_json:

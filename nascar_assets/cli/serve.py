@@ -72,10 +72,11 @@ def serve(
             "Make keys with nascar serve --new-key NAME and name their file in "
             "NASCAR_API_KEYS_FILE",
         )
-    configure_logs(settings.log_level)
+    app = create_app(location, settings)
+    configure_logs(settings.log_level)  # not before: what keeps it from serving is said in words
     connections = Connections(settings.max_connections)
     config = uvicorn.Config(
-        create_app(location, settings),
+        app,
         http=partial(Connection, limits=connections),  # type: ignore[arg-type]
         ws="none",
         host=host,

@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from hashlib import sha256
 from pathlib import Path
 
 import dagster as dg
@@ -19,6 +18,7 @@ from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 
 from nascar_assets.cli.app import run
+from nascar_assets.files import SourceFile
 from nascar_assets.orchestration.inputs.slate_plan import Registration
 from nascar_assets.orchestration.storage.instance import (
     INSTANCE_SETTINGS,
@@ -141,7 +141,7 @@ def test_a_server_that_is_away_is_said_as_such(
 ) -> None:
     monkeypatch.setenv("NASCAR_STORAGE", url)
     if command[0] == "slate":
-        registration = Registration("SLATE", "a.csv", sha256(b"").hexdigest(), "1", "1", "dk")
+        registration = Registration("SLATE", SourceFile.of("a.csv", b""), "1", "1", "dk")
         registration.save(DataRoot.open(tmp_path), b"")
     found = run([*command, "--home", str(tmp_path), "--json"])
     notify = capfd.readouterr()

@@ -158,7 +158,7 @@ def test_only_aggressive_fields_gamble_on_fuel_much():
 
 def test_a_pit_window_beyond_the_race_is_told():
     made = generate_scenarios(spec_of(EVEN, pit_window_laps=(40, 80, 120)), EVEN, 10, 1)
-    assert any("[120]" in notice for notice in made.diagnostics.notices)
+    assert any("at laps 120 lie" in notice for notice in made.diagnostics.notices)
 
 
 def test_a_malformed_mix_is_refused():
