@@ -54,7 +54,7 @@ LARGE = Limits(100_000_000, 600_000)
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _TABLES = (".csv", ".tsv", ".txt")
-BESIDE = re.compile(r"(^|/)(__MACOSX/|\.|thumbs\.db$|desktop\.ini$)|/$", re.IGNORECASE)
+BESIDE = re.compile(r"(^|/)(__MACOSX/|\.(?!\.)|thumbs\.db$|desktop\.ini$)|/$", re.IGNORECASE)
 """What macOS and Windows put beside people's files, in archives and in folders."""
 
 _MAX_MEMBERS = 1_000
