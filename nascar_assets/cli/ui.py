@@ -50,6 +50,7 @@ def ui(
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(folder),
+        "PYTHONSAFEPATH": "1",  # modules come from the installation, none from the current folder
         "NASCAR_HOME": home if "://" in home else os.path.abspath(home),
     }
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

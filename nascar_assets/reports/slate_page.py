@@ -18,6 +18,7 @@ from nascar_assets.calibration.words import plain_name
 from nascar_assets.reports import drawings
 from nascar_assets.reports.formatting import decimal, dollars, eastern, percent, utc
 from nascar_assets.reports.slate_report import SlateReport
+from nascar_assets.visible import visible
 
 _LINEUPS_SHOWN = 20
 """Lineups in sight; the rest are behind a fold."""
@@ -51,7 +52,7 @@ def render_slate_report(report: SlateReport) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     drivers, scale = _forecast_rows(report)
     lineups = report.lineups.to_dicts()
-    return template.render(
+    page = template.render(
         report=report,
         race=report.race,
         made=report.provenance,
@@ -79,6 +80,8 @@ def render_slate_report(report: SlateReport) -> str:
         else (report.race.as_of - report.newest_at).total_seconds() / 86_400,
         scaled=[row["driver_name"] for row in drivers if row.get("own_mean_points") is not None],
     )
+    # Whoever prints the page gets nothing from names in files that steers a terminal.
+    return "\n".join(map(visible, page.split("\n")))
 
 
 def _script(html: str) -> str:

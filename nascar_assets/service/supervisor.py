@@ -183,7 +183,7 @@ class Supervisor:
     def _spawn(self, number: int) -> None:
         command = [sys.executable, "-m", "nascar_assets.service.worker"]
         command += ["--home", self._home]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
         worker = Worker(number, command, environment)
         with self._lock:
             self._workers[number] = worker

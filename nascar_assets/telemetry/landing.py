@@ -194,8 +194,8 @@ def is_complete(data: bytes) -> bool:
     if start in (b"{", b"[") and too_large(data) is None:  # validation refuses what is
         try:
             json.loads(data)
-        except ValueError:
+        except (json.JSONDecodeError, UnicodeDecodeError):
             return False
-        except RecursionError:
-            return True  # nested without end: validation says so
+        except (ValueError, RecursionError):
+            return True  # a number or nesting without end: validation says so
     return True

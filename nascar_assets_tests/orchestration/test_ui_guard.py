@@ -113,6 +113,9 @@ def test_an_own_page_works_and_may_not_be_framed(address: str) -> None:
     assert "frame-ancestors 'none'" in policies
     assert "nonce-" in policies  # Dagster's own policy holds too
     assert answer.headers["x-frame-options"] == "DENY"
+    failed = httpx.get(f"http://{address}/download_debug/x", timeout=60)
+    assert failed.status_code == 500
+    assert failed.headers["x-frame-options"] == "DENY"  # also where Dagster itself fails
     foreign = httpx.get(f"http://{address}/", headers={"Host": "evil.example"}, timeout=60)
     assert foreign.status_code == 421
     assert "frame-ancestors" in foreign.headers["content-security-policy"]

@@ -231,3 +231,10 @@ def test_in_a_browser_it_sorts_fits_a_phone_and_asks_for_nothing(browser, tmp_pa
     assert asked == [file.as_uri()]
     assert complaints == []
     page.close()
+
+
+def test_nothing_in_the_page_steers_a_terminal():
+    steering = "\x1b]0;title\x07\x1b[31mRed \u202e"
+    html = render_slate_report(report(title=steering, notices=(f"{steering} is not entered.",)))
+    assert all(letter.isprintable() or letter == "\n" for letter in html)
+    assert "\\x1b[31mRed" in html

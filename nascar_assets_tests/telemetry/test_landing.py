@@ -185,6 +185,7 @@ def test_completeness():
     assert is_complete(whole)
     assert is_complete(BODY)
     assert is_complete(b"null")
+    assert is_complete(b'{"Lap": ' + b"9" * 6_000 + b"}")  # whole; validation refuses it
     assert not is_complete(b"")
     for end in (3, 4, 8, 100, len(whole) - 1):
         assert not is_complete(whole[:end]) or whole[:end] == b"PAR"

@@ -107,14 +107,25 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        answered = False
+
         async def guarded(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 _add_headers(message)
             await send(message)
 
         refused = refusal(scope, self._hosts)
         if refused is None:
-            await self._app(scope, receive, guarded)
+            try:
+                await self._app(scope, receive, guarded)
+            except Exception:
+                # Before Dagster's own answer to an error, which would lack the headers.
+                if scope["type"] == "http" and not answered:
+                    text = "The server failed at this request; its log says how.\n"
+                    await PlainTextResponse(text, 500)(scope, receive, guarded)
+                raise
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
