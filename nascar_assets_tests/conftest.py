@@ -6,11 +6,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nascar_assets_tests.orchestration.processes import serving
+
+if TYPE_CHECKING:
+    from nascar_assets.calibration.feed_tables import FeedTables
 
 MARKS = {
     "neo4j_server": "neo4j",
@@ -30,6 +33,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for name in MARKS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKS[name])
+
+
+@pytest.fixture(scope="session")
+def sample_tables(tmp_path_factory: pytest.TempPathFactory) -> FeedTables:
+    """Schedule, results and features of the sample's feed, as a backtest reads them."""
+    from nascar_assets.calibration.feed_tables import read_feed_tables
+    from nascar_assets.sample import generate_sample, write_sample
+    from nascar_assets.storage import DataRoot
+
+    folder = tmp_path_factory.mktemp("sample")
+    write_sample(generate_sample(1), folder)
+    return read_feed_tables(DataRoot.open(folder / "feed"))
 
 
 @pytest.fixture(scope="module")

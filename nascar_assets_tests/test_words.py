@@ -15,7 +15,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 OLD_NAMES = re.compile(
     r"(^|_)(cut_?off|known_by|dk_id|fd_id|points_x20|points_q\d+|points_mean|told|aside)(_|$)"
-    r"|^(least|most)$",
+    r"|^(least|most)$|(?-i:^_?MOST_)",
     re.IGNORECASE,
 )
 """Parts of identifiers, columns and keys of JSON that the glossary replaced."""

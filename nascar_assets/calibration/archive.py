@@ -12,6 +12,7 @@ import polars as pl
 from nascar_assets.calibration.forecasts import KnownHistory, RaceToForecast
 from nascar_assets.calibration.stages import START, Stage
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
+from nascar_assets.feed.sources import SOURCE
 from nascar_assets.history.expected_entries import expected_entries
 from nascar_assets.history.features import build_features
 from nascar_assets.history.ratings_state import RESULT_ORDER, RatingState
@@ -23,9 +24,6 @@ from nascar_assets.scenarios.setup import inner_stage_ends
 
 FEWEST_RACES_FOR_VALUES = 10
 """Past races before ontology values are estimated; neutral ones until then."""
-
-GRID = ("start", "qualifying_position", "qualifying_speed_mph")
-"""Columns of the entries that become known with qualifying."""
 
 FEWEST_LAPS = 40
 """Scheduled laps below which a race cannot be simulated."""
@@ -113,7 +111,7 @@ class WalkForward:
         Yields:
             One preparation per race.
         """
-        wanted = {race for race in rows["race_id"] if race is not None}
+        wanted = set(rows["race_id"].to_list())
         last = rows["start_time"].max()
         assert isinstance(last, datetime)
         early: dict[str, Prepared] = {}
@@ -122,11 +120,11 @@ class WalkForward:
             if race_id not in wanted or not _long_enough(row):
                 continue
             prepared = self._prepared(row, entries, ratings, as_of)
-            if race_id in early:
+            if self.stage is START:
+                yield prepared
+            elif race_id in early:
                 reference = (prepared.history, prepared.race)
                 yield replace(early.pop(race_id), reference=reference)
-            elif as_of == row["start_time"] and self.stage is START:
-                yield prepared
             else:
                 early[race_id] = prepared
 
@@ -192,7 +190,8 @@ class WalkForward:
             names = entries.select("driver_id", "driver_name")
             entries = expected_entries(names, self.results, row, as_of)
         elif not self.stage.grid:
-            entries = entries.with_columns(pl.lit(None, entries.schema[c]).alias(c) for c in GRID)
+            later = SOURCE["entries"].later["qualifying_at"]
+            entries = entries.with_columns(pl.lit(None, ENTRIES[c]).alias(c) for c in later)
         if not self.sources:
             return entries, None
         plain = entries.select(list(ENTRIES))
@@ -200,15 +199,8 @@ class WalkForward:
 
     def entries(self, race_id: str, as_of: datetime) -> pl.DataFrame:
         """ENTRIES of a race as they were known by an as-of time."""
-        known = pl.col("qualifying_at") <= as_of
-        return (
-            self.results.filter(pl.col("race_id") == race_id)
-            .select(list(ENTRIES))
-            .with_columns(
-                pl.when(known).then(pl.col(name)).otherwise(None).alias(name) for name in GRID
-            )
-            .sort("driver_id")
-        )
+        listed = self.results.filter(pl.col("race_id") == race_id).select(list(ENTRIES))
+        return SOURCE["entries"].as_known(listed, as_of).sort("driver_id")
 
     def _prepared(
         self,

@@ -19,13 +19,11 @@ class Stage:
 
     Attributes:
         name: Its key in commands and files.
-        known: What is known by then, in words.
         entry_list: Whether the entry list is.
         grid: Whether qualifying and the starting order are.
     """
 
     name: str
-    known: str
     entry_list: bool = True
     grid: bool = False
 
@@ -59,11 +57,11 @@ class Stage:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("monday", "results of earlier races; cars and teams as of the last race", False),
-    Stage("entry-list", "the entry list"),
-    Stage("practice", "the entry list and practice"),
-    Stage("qualifying", "practice, qualifying and the starting order", grid=True),
-    Stage("start", "everything before the green flag", grid=True),
+    Stage("monday", entry_list=False),
+    Stage("entry-list"),
+    Stage("practice"),
+    Stage("qualifying", grid=True),
+    Stage("start", grid=True),
 )
 """The stages in the order of the week."""
 

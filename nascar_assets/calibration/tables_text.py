@@ -144,11 +144,6 @@ def stage_grid(summaries: Mapping[str, BacktestSummary]) -> Grid:
     return [*header, "covered, finish", "covered, points"], rows
 
 
-def stage_table(summaries: Mapping[str, BacktestSummary]) -> str:
-    """The stages as Markdown."""
-    return markdown_table(*stage_grid(summaries))
-
-
 def gate_grid(criteria: Sequence[Criterion]) -> Grid:
     """Criteria of a gate with their verdicts."""
     rows = [

@@ -46,7 +46,7 @@ def compile_slate(
                 driver.skill,
                 driver.aggression,
                 driver.shadow_risk,
-                f"{driver.min_laps_led} to {_max(driver.max_laps_led)}",
+                f"{driver.min_laps_led} to {_bound(driver.max_laps_led)}",
                 "; ".join(parse_veto(code).said(names) for code in driver.veto_rules),
                 ", ".join(driver.overridden),
             )
@@ -59,5 +59,5 @@ def compile_slate(
     out.result({**spec.to_dict(), "names": {key: names.get(key) for key in spec.drivers}})
 
 
-def _max(laps: int | None) -> str:
+def _bound(laps: int | None) -> str:
     return "all" if laps is None else str(laps)

@@ -85,8 +85,8 @@ def contest_aftermath(
         )
     elif entered:
         entries = max(payouts.entries or 0, len(standings.entry_ids))
-        upper = max(payouts.max_entries or 0, len(entered))
-        contest = Contest("contest", entries, payouts.entry_fee_cents, upper, payouts)
+        max_entries = max(payouts.max_entries or 0, len(entered))
+        contest = Contest("contest", entries, payouts.entry_fee_cents, max_entries, payouts)
         rng = np.random.Generator(np.random.Philox(seed))
         simulated = forecast_contest(settled, own, contest, field, rng).result
     review = review_contest(

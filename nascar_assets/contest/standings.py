@@ -31,8 +31,8 @@ _RIGHT = ("Player", "%Drafted", "FPTS")
 # Shares are printed with two decimals; a file cut at a row's end misses by far more.
 _SHARE_SLACK = 0.005
 # A site adds and replaces a driver or two after a salary file; more, and it is another slate's.
-_MOST_STRANGERS = 3
-_MOST_OF_STRANGERS = 0.25
+_MAX_STRANGERS = 3
+_MAX_OF_STRANGERS = 0.25
 
 
 class StandingsError(InputError):
@@ -210,7 +210,7 @@ class _Reader:
     def _check_strangers(self, places: int, last: int) -> None:
         """Refuses a file that was cut off within a name, or that is of another slate."""
         held = sum(map(len, self.strangers.values()))
-        many = len(self.strangers) > _MOST_STRANGERS or held > _MOST_OF_STRANGERS * places
+        many = len(self.strangers) > _MAX_STRANGERS or held > _MAX_OF_STRANGERS * places
         if rows := self.strangers.get("LOCKED"):
             raise self.fault(
                 "lineups are hidden in it: it was downloaded before the contest locked.",

@@ -14,7 +14,7 @@ from nascar_assets.errors import InputError
 LARGEST_JSON_BYTES = 16 * 1024**2
 """The feed's largest file has a tenth of it; parsed, JSON takes up to thirty times its bytes."""
 
-MOST_PARTS, MOST_RECORDS = 200_000, 5_000
+MAX_PARTS, MAX_RECORDS = 200_000, 5_000
 """Objects and lists of a file, and entries of one list; the largest have a tenth of these."""
 
 Payload = bytes | str | list[Any] | dict[str, Any]
@@ -73,8 +73,8 @@ def too_large(payload: bytes | str) -> str | None:
         parts = payload.count("{") + payload.count("[")
     else:
         parts = payload.count(b"{") + payload.count(b"[")
-    if parts > MOST_PARTS:
-        return f"It has more than {MOST_PARTS:,} objects and lists, the most that are read."
+    if parts > MAX_PARTS:
+        return f"It has more than {MAX_PARTS:,} objects and lists, the most that are read."
     return None
 
 
@@ -88,9 +88,9 @@ def records(value: Any, file: str, field: str) -> list[dict[str, Any]]:
         raise FeedFormatError(
             f"A list was expected, not {_type_name(value)}.", file=file, field=field
         )
-    if len(value) > MOST_RECORDS:
+    if len(value) > MAX_RECORDS:
         raise FeedFormatError(
-            f"It has {len(value):,} entries; no more than {MOST_RECORDS:,} are read.",
+            f"It has {len(value):,} entries; no more than {MAX_RECORDS:,} are read.",
             file=file,
             field=field,
         )

@@ -101,6 +101,14 @@ class Source:
         """When its records become known, as the experiment of the contract asks for it."""
         return Knowledge(self.known_at, self.later)
 
+    def as_known(self, table: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+        """Its records with the columns that become known later null where they were not yet."""
+        return table.with_columns(
+            pl.when(pl.col(since) <= as_of).then(pl.col(name)).alias(name)
+            for since, names in self.later.items()
+            for name in sorted(names)
+        )
+
 
 SOURCES: tuple[Source, ...] = (
     Source(

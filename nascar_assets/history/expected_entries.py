@@ -48,7 +48,7 @@ def expected_entries(
         the as-of time, without starting positions or qualifying.
     """
     past = known_results(results, as_of)
-    last = last_entries(past, race["series"], as_of)
+    last = _last(past, race["series"])
     carried = drivers.select("driver_id", "driver_name").join(
         last.select("driver_id", "start_time", "season", *CARRIED), on="driver_id", how="left"
     )
@@ -79,7 +79,11 @@ def last_entries(results: pl.DataFrame, series: str, as_of: datetime) -> pl.Data
         series: The series.
         as_of: Results known later are left out.
     """
-    own = known_results(results, as_of).filter(pl.col("series") == series)
+    return _last(known_results(results, as_of), series)
+
+
+def _last(past: pl.DataFrame, series: str) -> pl.DataFrame:
+    own = past.filter(pl.col("series") == series)
     return own.unique("driver_id", keep="last", maintain_order=True)
 
 

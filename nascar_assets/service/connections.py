@@ -40,7 +40,7 @@ class Connections:
     def __init__(self, upper: int) -> None:
         self._max = _files_for(upper)
         self._closed: Counter[str] = Counter()
-        self._notices = float("-inf")
+        self._logged = float("-inf")
 
     def make_room(self, newcomer: Connection) -> None:
         """Where there are too many: lets the one go that waits longest for its client.
@@ -67,8 +67,8 @@ class Connections:
                 # What is not read would keep a closed one open.
                 (connection.transport.abort if state is ANSWER else connection.transport.close)()
                 self._closed[state] += 1
-        if self._closed and now - self._notices > _LOG_SECONDS:
-            self._notices = now
+        if self._closed and now - self._logged > _LOG_SECONDS:
+            self._logged = now
             closed = {why.replace(" ", "_"): count for why, count in self._closed.items()}
             _log.warning("connections closed", upper=self._max, **closed)
             self._closed.clear()

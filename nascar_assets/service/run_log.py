@@ -82,9 +82,9 @@ def reason_of(instance: dg.DagsterInstance, run_id: str) -> str:
         if event is None:
             continue
         if event.event_type == DagsterEventType.STEP_FAILURE:
-            metadata = event.step_failure_data.user_failure_data
-            if metadata is not None and metadata.description:
-                return str(metadata.description)
+            failure = event.step_failure_data.user_failure_data
+            if failure is not None and failure.description:
+                return str(failure.description)
         elif event.message:
             messages.append(event.message)
     return messages[-1] if messages else "The job failed."

@@ -67,7 +67,7 @@ class Worker:
         self.since = 0.0
         self.killed_for: str | None = None
 
-    def report(self, what: str, run_id: str) -> None:
+    def send(self, what: str, run_id: str) -> None:
         """Tells it to `run` or to `stop` a job."""
         try:
             assert self.process.stdin is not None
@@ -178,7 +178,7 @@ class Supervisor:
             self._cancelled[run_id] = time.monotonic()
             holding = [w for w in self._workers.values() if w.run_id == run_id]
         for worker in holding:
-            worker.report("stop", run_id)
+            worker.send("stop", run_id)
 
     def _spawn(self, number: int) -> None:
         command = [sys.executable, "-m", "nascar_assets.service.worker"]
@@ -273,7 +273,7 @@ class Supervisor:
             with self._lock:
                 worker.run_id, worker.client, worker.begun = job.run_id, client, False
                 worker.since = worker.heard = time.monotonic()
-            worker.report("run", job.run_id)
+            worker.send("run", job.run_id)
 
     def _whose_turn(self, waiting: Mapping[str, int]) -> str | None:
         """The client who has fewest jobs at work, of those the one whose last turn is longest ago.

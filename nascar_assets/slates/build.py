@@ -153,8 +153,8 @@ def build_slate(
     )
     _check_lineup_exists(players, rules, salaries)
     if local is not None:
-        notices_of = {player.driver_id for player in absent}
-        notices += _not_priced(local, {*resolved, *unqualified, *notices_of})
+        reported = {player.driver_id for player in absent}
+        notices += _not_priced(local, {*resolved, *unqualified, *reported})
     known = {name for row in (*players, *absent) for name in (row.driver_id, row.site_id)}
     for row_before in earlier:
         if not {row_before.driver_id, row_before.site_id} & known:

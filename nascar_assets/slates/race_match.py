@@ -128,14 +128,14 @@ def _by_entries(
         hinted = hinted.filter(pl.col("start_time").is_between(now - _OVER, now + EXPORT_LEAD))
     names = [row.name for row in salaries.rows if not row.out]
     fits: list[tuple[float, dict[str, Any]]] = []
-    found_by = []
+    reasons = []
     for row in hinted.sort("start_time", "race_id").iter_rows(named=True):
         known = entered(row["race_key"])
         if known is None:
-            found_by.append(f"the entry list of {row['race_key']} is not known yet")
+            reasons.append(f"the entry list of {row['race_key']} is not known yet")
         elif names:
             there = sum(known.resolve(name).driver_id is not None for name in names)
-            found_by.append(f"{there} of its {len(names)} drivers are entered in {row['race_key']}")
+            reasons.append(f"{there} of its {len(names)} drivers are entered in {row['race_key']}")
             if there >= ENTERED * len(names):
                 fits.append((there / len(names), row))
     best = max((share for share, _ in fits), default=0.0)
@@ -143,7 +143,7 @@ def _by_entries(
     same_day = [
         row for row in near if race_day(row["start_time"]) == race_day(near[0]["start_time"])
     ]
-    return same_day[0] if len(same_day) == 1 else None, "; ".join(found_by[:_LISTED])
+    return same_day[0] if len(same_day) == 1 else None, "; ".join(reasons[:_LISTED])
 
 
 def name_similarity(one: str, other: str) -> float:

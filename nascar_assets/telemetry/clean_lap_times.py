@@ -13,7 +13,7 @@ _NOTHING = (None, "", "NA", -1, "-1")
 """What the feed writes where it has no value."""
 
 _LONGEST_S = 6 * 3600.0
-_MOST_LAPS = 998  # 999 is what the feed writes where it has no number
+_MAX_LAPS = 998  # 999 is what the feed writes where it has no number
 _SHOWN = 8
 
 
@@ -93,7 +93,7 @@ def _lap(lap: Any, label: str, lost: Counter[str], forgiving: bool) -> dict[str,
             return lap
         lap = {}
     number = lap.get("Lap")
-    number = _whole(number, 0, _MOST_LAPS) if forgiving else number
+    number = _whole(number, 0, _MAX_LAPS) if forgiving else number
     if number in _NOTHING:
         lost[f"{label}: a lap without a number, which is left out"] += 1
         return None

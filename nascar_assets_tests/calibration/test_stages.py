@@ -9,23 +9,19 @@ from benchmarks.planted import FixedModel
 from nascar_assets.calibration.archive import WalkForward
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.baselines import Uniform
-from nascar_assets.calibration.feed_tables import read_feed_tables
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.calibration.stages import STAGES, stage
 from nascar_assets.calibration.tables_text import stage_grid
 from nascar_assets.errors import InputError
 from nascar_assets.history.features import features_at_starts
-from nascar_assets.sample import generate_sample, write_sample
 from nascar_assets.storage import DataRoot
 
 NAMES = [item.name for item in STAGES]
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sample")
-    write_sample(generate_sample(1), folder)
-    return read_feed_tables(DataRoot.open(folder / "feed"))
+def tables(sample_tables):
+    return sample_tables
 
 
 def rows(tables, first, last):

@@ -5,20 +5,15 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from nascar_assets.calibration.feed_tables import read_feed_tables
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
 from nascar_assets.history.expected_entries import expected_entries
 from nascar_assets.history.ratings_state import RatingState
 from nascar_assets.history.schemas import EQUIPMENT_CHANCE
-from nascar_assets.sample import generate_sample, write_sample
-from nascar_assets.storage import DataRoot
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sample")
-    write_sample(generate_sample(1), folder)
-    return read_feed_tables(DataRoot.open(folder / "feed"))
+def tables(sample_tables):
+    return sample_tables
 
 
 @pytest.fixture(scope="module")

@@ -112,7 +112,7 @@ def slate_plan(
     kinds={"polars", "csv"},
 )
 def slate(context: dg.AssetExecutionContext, run: SlateRun) -> dg.Output[pl.DataFrame]:
-    """Reads the plan's salary file; who of an upload file of before does not race is told."""
+    """Reads the plan's salary file; withdraws an upload file that holds who does not race."""
     from nascar_assets.history.expected_entries import last_entries
 
     root, slate_id = run.root, run.slate_id
@@ -123,16 +123,19 @@ def slate(context: dg.AssetExecutionContext, run: SlateRun) -> dg.Output[pl.Data
             remedy=f"Run the slate from its plan on: nascar slate run {slate_id}.",
         )
     stored = slate_id in stored_partitions(root, "slate")
-    last = last_entries(run.results, run.race["series"], run.as_of)
+    listed, last_teams = known_entries(root, run.plan.race_key, run.as_of), {}
+    if listed is None:
+        last = last_entries(run.results, run.race["series"], run.as_of)
+        last_teams = dict(last.select("driver_id", "team").iter_rows())
     built = build_slate(
         read_salaries(registration.salaries(root), registration.source.path.rsplit("/", 1)[-1]),
         run.race,
-        known_entries(root, run.plan.race_key, run.as_of),
+        listed,
         driver_directory(root, run.as_of),
         run.rules,
         slate_id=slate_id,
         earlier=slate_from_polars(run.table("slate")).everyone if stored else (),
-        last_teams=dict(last.select("driver_id", "team").iter_rows()),
+        last_teams=last_teams,
     )
     if registration.race_notice:
         built = replace(built, notices=(registration.race_notice, *built.notices))
@@ -315,7 +318,8 @@ def slate_features(run: SlateRun, slate_field: pl.DataFrame) -> Iterator[Any]:
     sources = feature_sources(run.root, run.plan, slate_field)
     features = build_features(sources, race, as_of)
     yield dg.Output(features, metadata=shown(nulls=int(features.null_count().sum_horizontal()[0])))
-    missing, notices = _not_known(run, slate_field, sources)
+    planned = read_table(run.root, "schedule")
+    missing, notices = _not_known(run, slate_field, sources, planned)
     keep_notices(run.root, run.slate_id, "slate_features", notices)
     yield dg.AssetCheckResult(
         passed=not notices,
@@ -330,7 +334,6 @@ def slate_features(run: SlateRun, slate_field: pl.DataFrame) -> Iterator[Any]:
         "known_as_of",
         lambda: FeatureAvailabilityContract.validate_dataframe(features, as_of) is not None,
     )
-    planned = read_table(run.root, "schedule")
     reports = {
         "features": prove_no_leakage(build_features, race, as_of, sources, seed=seed, rounds=1),
         "ratings and values": prove_basis(sources, planned, race, as_of, seed=seed),
@@ -354,7 +357,10 @@ def slate_features(run: SlateRun, slate_field: pl.DataFrame) -> Iterator[Any]:
 
 
 def _not_known(
-    run: SlateRun, field: pl.DataFrame, sources: Mapping[str, pl.DataFrame]
+    run: SlateRun,
+    field: pl.DataFrame,
+    sources: Mapping[str, pl.DataFrame],
+    schedule: pl.DataFrame,
 ) -> tuple[dict[str, str], list[str]]:
     """What stands in for each source that is not known, and all of it in sentences."""
     from nascar_assets.history.not_known import not_known_yet, results_missing
@@ -369,7 +375,7 @@ def _not_known(
             known.add(name)
     missing = not_known_yet(known, field["start"].is_not_null().any())
     said = "; ".join(f"{label} ({stand_in})" for label, stand_in in missing.items())
-    old = results_missing(read_table(run.root, "schedule"), run.results, race["series"], as_of)
+    old = results_missing(schedule, run.results, race["series"], as_of)
     notices = [f"Not known yet: {said}."] if missing else []
     notices += [old] if old else []
     if race["race_type"] != "points":

@@ -47,11 +47,8 @@ def known_entries(root: DataRoot, race_key: str, as_of: datetime) -> pl.DataFram
     frame = read_table(root, "entries", race_key).filter(pl.col("entries_at") <= as_of)
     if not frame.height:
         return None
-    return with_canonical_ids(frame, driver_directory(root, as_of)).with_columns(
-        pl.when(pl.col(since) <= as_of).then(pl.col(name)).alias(name)
-        for since, names in SOURCE["entries"].later.items()
-        for name in sorted(names)
-    )
+    named = with_canonical_ids(frame, driver_directory(root, as_of))
+    return SOURCE["entries"].as_known(named, as_of)
 
 
 def past_features(root: DataRoot) -> pl.DataFrame:

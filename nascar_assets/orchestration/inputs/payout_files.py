@@ -57,8 +57,8 @@ def named_contest(root: DataRoot, settings: str) -> Contest | None:
     table = landed_payouts(root, named)
     if table.entries is None or table.entry_fee_cents is None:
         return None
-    upper = table.max_entries or table.entries
-    return Contest(PurePath(named).stem, table.entries, table.entry_fee_cents, upper, table)
+    max_entries = table.max_entries or table.entries
+    return Contest(PurePath(named).stem, table.entries, table.entry_fee_cents, max_entries, table)
 
 
 def _path(name: str) -> str:
