@@ -53,6 +53,27 @@ class Prepared:
         """The same without what only fits need: less to hand to another process."""
         return replace(self, everything=self.everything.clear(), past=())
 
+    def for_fit(self, as_of: datetime) -> Prepared:
+        """The same with what fits read cut off at an earlier time: results, ratings, past races.
+
+        Args:
+            as_of: The earlier time (UTC).
+        """
+        known = self.everything.filter(pl.col("results_at") <= as_of)
+        over = set(known["race_id"].unique().to_list())
+        history = KnownHistory(
+            as_of=as_of,
+            results=self.history.results.filter(pl.col("results_at") <= as_of),
+            ratings=self.history.ratings.filter(pl.col("race_id").is_in(list(over))),
+        )
+        return replace(
+            self,
+            history=history,
+            race=replace(self.race, as_of=as_of),
+            everything=known,
+            past=tuple(race for race in self.past if race.race_id in over),
+        )
+
 
 @dataclass
 class WalkForward:
@@ -190,8 +211,7 @@ class WalkForward:
             names = entries.select("driver_id", "driver_name")
             entries = expected_entries(names, self.results, row, as_of)
         elif not self.stage.grid:
-            later = SOURCE["entries"].later["qualifying_at"]
-            entries = entries.with_columns(pl.lit(None, ENTRIES[c]).alias(c) for c in later)
+            entries = SOURCE["entries"].before_later(entries)
         if not self.sources:
             return entries, None
         plain = entries.select(list(ENTRIES))

@@ -34,7 +34,7 @@ from nascar_assets.calibration.sealing import (
     sha256,
     verify,
 )
-from nascar_assets.calibration.stages import START, Stage
+from nascar_assets.calibration.stages import STAGES, START, Stage
 from nascar_assets.calibration.summary import BacktestSummary, summarise_backtest
 from nascar_assets.calibration.tilting import Tilted, TiltingMaps, fit_maps
 from nascar_assets.errors import InputError
@@ -187,6 +187,7 @@ class Run:
     baselines: tuple[Forecaster, ...]
     salaries: Mapping[str, Mapping[str, float]]
     pool: Executor
+    fitted: dict[tuple[str, str], Forecaster] = field(default_factory=dict)
     exclusions: dict[str, str] = field(default_factory=dict)
     seals: dict[str, Seal] = field(default_factory=dict)
     scored: dict[str, Scored] = field(default_factory=dict)
@@ -314,9 +315,31 @@ class Run:
             return
         block = self.blocks[race.race_id]
         if block not in self.fits:
-            known = KnownForFit(self.first_of[block], self.tables.schedule)
-            self.fits[block] = self.pool.submit(fit_model, self.source, known)
+            self.fits[block] = self._fit(block)
         self.waiting.append((block, prepared.without_fit()))
+
+    def _fit(self, block: str) -> Future[Forecaster]:
+        """The model of a block, fitted on what was known at its first race.
+
+        Every stage before the start takes what was known on the Monday, so that one fit serves them
+        all and their forecasts differ by what they know of the race alone.
+        """
+        first = self.first_of[block]
+        if self.settings.stage is START:
+            return self.pool.submit(
+                fit_model, self.source, KnownForFit(first, self.tables.schedule)
+            )
+        key = self.settings.series, block
+        done: Future[Forecaster] = Future()
+        if key in self.fitted:
+            done.set_result(self.fitted[key])
+            return done
+        row = self.tables.schedule.row(
+            by_predicate=pl.col("race_id") == first.race.race_id, named=True
+        )
+        monday = STAGES[0].as_of(row, self.walker.entries(row["race_id"], row["start_time"]))
+        known = KnownForFit(first.for_fit(monday), self.tables.schedule)
+        return self.pool.submit(fit_model, self.source, known)
 
     def _pump(self) -> None:
         """Submit the races whose model is ready."""
@@ -344,6 +367,8 @@ class Run:
     def _model(self, block: str) -> Forecaster:
         if block not in self.models:
             model = self.fits[block].result()
+            if self.settings.stage is not START:
+                self.fitted[self.settings.series, block] = model
             maps = TiltingMaps()
             if self.settings.tilt:
                 order = self.window["race_id"].to_list()
@@ -486,6 +511,7 @@ def run_backtest(
     baselines: Sequence[Forecaster] | None = None,
     salaries: Mapping[str, Mapping[str, float]] | None = None,
     progress: Progress | None = None,
+    fitted: dict[tuple[str, str], Forecaster] | None = None,
 ) -> BacktestResult:
     """Forecast every points race of a window as of its start, and score it.
 
@@ -502,6 +528,8 @@ def run_backtest(
         baselines: What it is compared with; those of the project if left out.
         salaries: Salary by race and driver, for tiers.
         progress: Notified of every race that is done.
+        fitted: Models of stages before the start by series and refit block, taken from and added
+            to; the same source and tables only.
 
     Returns:
         The result; its files are in place.
@@ -526,8 +554,11 @@ def run_backtest(
     if source.name in {rival.name for rival in rivals}:
         raise InputError(f"Model and a baseline are both called {source.name!r}.", field="model")
     workers = settings.workers or cores()
+    models = {} if fitted is None else fitted
     with executor(workers) as pool:
-        run = Run(tables, BacktestFolder(out), settings, source, rivals, salaries or {}, pool)
+        run = Run(
+            tables, BacktestFolder(out), settings, source, rivals, salaries or {}, pool, models
+        )
         run.walk(progress or (lambda done, total, text: None), 4 * workers)
     if not run.scored:
         reasons = "; ".join(f"{race}: {why}" for race, why in list(run.exclusions.items())[:3])

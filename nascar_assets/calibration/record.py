@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
@@ -29,17 +29,29 @@ from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.calibration.race_scores import RaceScores
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import ENTRIES
+from nascar_assets.feed.sources import SOURCE
 from nascar_assets.history.schemas import DRIVER_VALUES, TRACK_VALUES
 from nascar_assets.scenarios import STARTING_VALUES, ProcessParameters
 
 RECENT_RACES = 30
 RECENT_SCENARIOS = 500
 
-MEASURED = (
-    "the race process on each race's own ratings, with neutral ontology values for drivers and "
-    "tracks; each race as of its own start"
-)
-"""What the record measures, for people. A slate's own forecast uses the ontology's values too."""
+
+def measured(grid: bool) -> str:
+    """What a record measures, for people. A slate's own forecast uses the ontology's values too.
+
+    Args:
+        grid: Whether each race's starting order was known to its forecast.
+
+    Example:
+        >>> measured(False).endswith("before its starting order was known")
+        True
+    """
+    moment = "as of its own start" if grid else "before its starting order was known"
+    return (
+        "the race process on each race's own ratings, with neutral ontology values for drivers "
+        f"and tracks; each race {moment}"
+    )
 
 
 Known = (
@@ -68,11 +80,13 @@ class MeasuredRace:
         race: The race, nothing of it known that was not known at its start.
         outcome: RESULTS rows of the race by driver id.
         parameters: The race process that was known at its start.
+        grid: Whether its forecast knows the starting order.
     """
 
     race: RaceToForecast
     outcome: pl.DataFrame
     parameters: ProcessParameters
+    grid: bool = True
 
     def inputs_hash(self, n_scenarios: int, seed: int) -> str:
         """SHA-256 of everything that the scores follow from, the program's code excepted."""
@@ -84,7 +98,7 @@ class MeasuredRace:
             "process": self.parameters.hash,
             "scenarios": n_scenarios,
             "seed": seed,
-            "measured": MEASURED,
+            "measured": measured(self.grid),
         }
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for frame in (self.outcome, race.ratings):  # the entries are columns of the outcome
@@ -125,6 +139,7 @@ def walk_forward_record(
     parameters: Known = None,
     forecaster: Forecaster | None = None,
     archive: ScoreArchive | None = None,
+    grid: bool = True,
     threads: int = 1,
 ) -> CalibrationRecord:
     """Measure our scenarios on the last races that were known by an as-of time.
@@ -148,6 +163,8 @@ def walk_forward_record(
         forecaster: Another forecaster to measure instead, such as a baseline.
         archive: Scores of earlier calls; races found there are not simulated again. Not used
             with another forecaster.
+        grid: Whether the starting order of each race is known to its forecast. Without it each
+            scenario draws its own, as in a slate before qualifying.
         threads: Threads of the simulation; results do not depend on it.
 
     Returns:
@@ -166,7 +183,8 @@ def walk_forward_record(
     fitted = _as_function(parameters)
     exclusions: dict[str, int] = {}
     scored: list[RaceScores] = []
-    for past in _latest_first(known, ratings_history, _stage_ends(schedule), fitted, exclusions):
+    ends = _stage_ends(schedule)
+    for past in _latest_first(known, ratings_history, ends, fitted, exclusions, grid):
         if len(scored) == n_races:
             break
         key = past.inputs_hash(n_scenarios, seed) if archive and forecaster is None else ""
@@ -191,6 +209,7 @@ def _latest_first(
     stage_ends: Mapping[str, Sequence[int]],
     fitted: Callable[[datetime], ProcessParameters],
     exclusions: dict[str, int],
+    grid: bool,
 ) -> Iterator[MeasuredRace]:
     """Past races that can be measured, the latest first; counts those that cannot."""
     races = known.select("race_id", "start_time").unique(maintain_order=True)
@@ -207,10 +226,12 @@ def _latest_first(
             _count(exclusions, f"race of fewer than {FEWEST_LAPS} laps")
             continue
         race = _as_it_stood(rows, ratings, stage_ends.get(race_id, ()))
+        if not grid:
+            race = replace(race, entries=SOURCE["entries"].before_later(race.entries))
         if not _all_rated(race):
             _count(exclusions, "race with an unrated entrant")
             continue
-        yield MeasuredRace(race, rows, fitted(race.as_of))
+        yield MeasuredRace(race, rows, fitted(race.as_of), grid)
 
 
 def _history(

@@ -15,6 +15,7 @@ from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
 if TYPE_CHECKING:
+    from nascar_assets.calibration.forecasts import Forecaster
     from nascar_assets.calibration.summary import BacktestSummary
 
 FEW = 5
@@ -96,6 +97,7 @@ def backtest(
     runs = list(product(every, STAGES if as_of == "all" else [stage(as_of)]))
     tables = lru_cache(maxsize=1)(partial(read_feed_tables, files)) if len(runs) > 1 else None
     summaries = {}
+    fitted: dict[tuple[str, str], Forecaster] = {}
     for name, at in runs:
         label = f"{name}, {at.name}"
         with out.progress(label) as update:
@@ -112,6 +114,7 @@ def backtest(
                 ),
                 baselines=baselines,
                 progress=update,
+                fitted=fitted,
             ).summary
     if tables:
         out.table("Skill over start climatology, and coverage", *text.stage_grid(summaries))

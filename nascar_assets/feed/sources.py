@@ -109,6 +109,11 @@ class Source:
             for name in sorted(names)
         )
 
+    def before_later(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Its records before any of the columns that become known later was."""
+        names = sorted({name for names in self.later.values() for name in names})
+        return table.with_columns(pl.lit(None, self.columns[name]).alias(name) for name in names)
+
 
 SOURCES: tuple[Source, ...] = (
     Source(

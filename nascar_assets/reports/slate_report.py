@@ -128,6 +128,7 @@ class SlateReport:
         exposures: `EXPOSURE_COLUMNS`, and optionally `optimal_share`.
         calibration: How past forecasts did, `CALIBRATION_COLUMNS`: `reference` names a baseline
             or `nominal`; empty where there are no past forecasts to judge by.
+        record_knew_grid: Whether those past forecasts knew the starting order, as this one does.
         regimes: How the race may go, `REGIME_COLUMNS`, and optionally `history_frequency`.
         provenance: What it was made from.
         past_races: Races behind the regimes' `history_frequency`.
@@ -164,6 +165,7 @@ class SlateReport:
     reliability: pl.DataFrame | None = None
     portfolio: tuple[tuple[str, str], ...] = ()
     held_back: bool = False
+    record_knew_grid: bool = True
 
     def __post_init__(self) -> None:
         """Refuses frames without their columns, before anything is rendered."""

@@ -109,6 +109,22 @@ def test_scores_that_were_kept_are_not_computed_again_and_say_the_same(tables, r
     assert changed.as_dict() == record(parameters=early).as_dict()
 
 
+def test_without_the_grid_no_forecast_knows_it(tables, ratings):
+    def record(results, grid, archive=None):
+        return walk_forward_record(
+            results, ratings, AS_OF, n_races=6, n_scenarios=60, archive=archive, grid=grid
+        ).metrics["rps_finish"]
+
+    turned = tables.results.with_columns(start=pl.col("start").reverse().over("race_id"))
+    blind = record(tables.results, False)
+    assert record(turned, False) == blind
+    assert record(turned, True) != record(tables.results, True)
+    shelf = Shelf()
+    record(tables.results, True, shelf)
+    assert record(tables.results, False, shelf) == blind
+    assert shelf.found == 0
+
+
 def test_another_forecaster_is_not_mixed_with_kept_scores(tables, ratings):
     shelf = Shelf()
     walk_forward_record(

@@ -32,6 +32,9 @@ def test_before_the_entry_list_a_slate_says_so_and_is_sane(world, home, monday):
     assert field["team"].null_count() < field.height / 4
     assert (field[EQUIPMENT_CHANCE] <= 1.0).all()
     assert read_table(root, "slate", world.slate)["team"].null_count() < field.height / 4
+    # It is judged by forecasts that knew no starting order either, and says so.
+    page = (root.read(f"slates/{world.slate}/report.html") or b"").decode()
+    assert "each made before its starting order was known" in page
     early = {row["driver_id"]: row["mean_points"] for row in monday["forecast"]}
     late = {row["driver_id"]: row["mean_points"] for row in world.result["forecast"]}
     both = [driver for driver in early if driver in late]

@@ -11,7 +11,7 @@ from pydantic import Field
 from nascar_assets.history.schemas import RATINGS
 from nascar_assets.orchestration.assets.feed import schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, driver_ratings
-from nascar_assets.orchestration.assets.slate import ALL_RACES, resolve_as_of, slate
+from nascar_assets.orchestration.assets.slate import ALL_RACES, resolve_as_of, slate, slate_field
 from nascar_assets.orchestration.assets.slate_assets import slate_asset
 from nascar_assets.orchestration.inputs.past import past_features, results_before
 from nascar_assets.orchestration.inputs.slate_files import record_path
@@ -155,23 +155,25 @@ def model_parameters(context: dg.AssetExecutionContext, run: SlateRun) -> dg.Out
     group_name="calibration",
     description="CRPS, log score and coverage of the race process, with neutral ontology values, "
     "on the last races before the as-of time.",
-    deps=[slate, dg.AssetDep(driver_ratings, partition_mapping=ALL_RACES)],
+    deps=[slate_field, dg.AssetDep(driver_ratings, partition_mapping=ALL_RACES)],
     kinds={"polars"},
 )
 def calibration_record(run: SlateRun, schedule: pl.DataFrame) -> dg.Output[pl.DataFrame]:
     """Walk-forward: every race is forecast from what was known at its own start.
+
+    A slate that knows no starting order yet is judged by forecasts that knew none.
 
     The race process and the ratings are those that a slate of that day would have had; drivers
     and tracks have neutral ontology values, because estimating those for thirty past races would
     take longer than the slate itself. The backtest measures the model with its values. Scores of
     a past race are kept: its forecast does not change when another slate comes.
     """
-    from nascar_assets.calibration.record import MEASURED, RECENT_SCENARIOS, walk_forward_record
+    from nascar_assets.calibration.record import RECENT_SCENARIOS, measured, walk_forward_record
     from nascar_assets.orchestration.inputs.process_parameters import KnownModels
     from nascar_assets.orchestration.inputs.race_scores import KeptScores
 
     root, series = run.root, run.race["series"]
-    archive, models = KeptScores(root), KnownModels(root, series)
+    archive, models = KeptScores(root, grid=run.qualified), KnownModels(root, series)
     record = walk_forward_record(
         run.results,
         read_all(root, "driver_ratings", RATINGS),
@@ -180,17 +182,19 @@ def calibration_record(run: SlateRun, schedule: pl.DataFrame) -> dg.Output[pl.Da
         schedule=schedule,
         parameters=lambda moment: models.as_of(moment).parameters,
         archive=archive,
+        grid=run.qualified,
         threads=2,
     )
+    stored = {**record.as_dict(), "grid": run.qualified}
     root.write(
         record_path(run.slate_id),
-        json.dumps(record.as_dict(), indent=1, sort_keys=True, allow_nan=False).encode(),
+        json.dumps(stored, indent=1, sort_keys=True, allow_nan=False).encode(),
     )
     frame = record.to_polars()
     metadata: dict[str, Any] = {
         "races": record.races,
         "races_computed_now": len(archive.computed),
-        "measured": MEASURED,
+        "measured": measured(run.qualified),
         "scenarios_per_race": RECENT_SCENARIOS,
     }
     headline = record.headline()

@@ -18,6 +18,9 @@ from nascar_assets.storage import DataRoot
 TABLE = "race_scores"
 """One table a race, `store/race_scores/<race>.parquet`; what is missing is computed again."""
 
+NO_GRID_TABLE = "race_scores_no_grid"
+"""The same of forecasts that did not know the starting order."""
+
 FORECASTING = ("rules", "history", "ontology", "constraints", "scenarios", "calibration")
 """Packages whose code makes forecasts and scores."""
 
@@ -34,12 +37,13 @@ class KeptScores:
     Args:
         root: The data root.
         code: Hash of the code that makes the scores; other code's scores are not found.
+        grid: Whether the forecasts knew the starting order.
     """
 
-    def __init__(self, root: DataRoot, code: str | None = None) -> None:
-        self._root = root
+    def __init__(self, root: DataRoot, code: str | None = None, *, grid: bool = True) -> None:
+        self._root, self._table = root, TABLE if grid else NO_GRID_TABLE
         self._code = code or forecasting_code()
-        self._stored = set(stored_partitions(root, TABLE))
+        self._stored = set(stored_partitions(root, self._table))
         self.computed: list[str] = []
 
     def find(self, race_key: str, inputs_hash: str) -> RaceScores | None:
@@ -47,7 +51,7 @@ class KeptScores:
         if race_key not in self._stored:
             return None
         try:
-            table = self._root.scan_frame(table_path(TABLE, race_key)).collect()
+            table = self._root.scan_frame(table_path(self._table, race_key)).collect()
             if table.is_empty() or table["inputs_hash"][0] != self._key(inputs_hash):
                 return None
             return scores_from_table(table)
@@ -59,7 +63,7 @@ class KeptScores:
         table = scores_to_table(scores).with_columns(
             pl.lit(self._key(inputs_hash)).alias("inputs_hash")
         )
-        self._root.write_frame(table_path(TABLE, race_key), table)
+        self._root.write_frame(table_path(self._table, race_key), table)
         self.computed.append(race_key)
 
     def _key(self, inputs_hash: str) -> str:

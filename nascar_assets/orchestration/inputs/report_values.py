@@ -91,6 +91,7 @@ def slate_report(
         lineups=lineups.select("lineup", "drivers", "salary", "mean_points", "points_p90"),
         exposures=exposures,
         calibration=_calibration(run),
+        record_knew_grid=run.qualified,
         regimes=_regimes(run, shares),
         past_races=alike_races,
         contests=run.table("contest_forecast"),

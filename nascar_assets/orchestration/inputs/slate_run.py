@@ -80,6 +80,11 @@ class SlateRun:
         return slate_from_polars(self.table("slate"))
 
     @cached_property
+    def qualified(self) -> bool:
+        """Whether the starting order was known by the as-of time."""
+        return bool(self.table("slate_field")["start"].is_not_null().any())
+
+    @cached_property
     def rating_state(self) -> RatingState:
         """What the races that were known by the as-of time say of drivers, teams and cars."""
         from nascar_assets.orchestration.inputs.rating_states import load_rating_state
