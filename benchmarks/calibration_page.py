@@ -22,7 +22,7 @@ from nascar_assets.calibration.models import RunningOrderModel
 from nascar_assets.calibration.plots import coverage_plot, pit_plot
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.calibration.report import pictures
-from nascar_assets.calibration.summary import CLIMATOLOGY, JOINT_METRICS, BacktestSummary
+from nascar_assets.calibration.summary import CLIMATOLOGY, BacktestSummary
 from nascar_assets.calibration.tables_text import (
     COVERAGES,
     comparison_table,
@@ -32,6 +32,7 @@ from nascar_assets.calibration.tables_text import (
     percent_range,
     skill_grid,
 )
+from nascar_assets.columns.calibration import JOINT_METRICS
 from nascar_assets.errors import InputError
 from nascar_assets.storage import DataRoot
 

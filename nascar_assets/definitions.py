@@ -20,6 +20,7 @@ from nascar_assets.orchestration.automation import (
     sensor_telemetry,
 )
 from nascar_assets.orchestration.inputs.slate_run import runs_of
+from nascar_assets.orchestration.metadata import described
 from nascar_assets.orchestration.resources import Platform, fixed_platform
 from nascar_assets.orchestration.storage.io_manager import tables_of
 from nascar_assets.service import jobs as api
@@ -42,7 +43,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
     }
     return dg.Definitions(
         assets=[
-            item.map_asset_specs(conditions.with_automation)
+            item.map_asset_specs(conditions.with_automation).map_asset_specs(described)
             for item in (*jobs.ASSETS, *api.API_ASSETS)
         ],
         asset_checks=[freshness.knows_what_was_known],

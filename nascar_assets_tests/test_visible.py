@@ -107,7 +107,7 @@ def test_metadata_holds_no_markdown_and_no_link(text: str) -> None:
     assert made["notices"].text.count(visible(text)) >= 2
     assert made["counts"].value == {visible(text): 1}
     assert made["rows"].value == [{"file": visible(text)}]
-    ready = {"image": image("![x](data:)"), **table_metadata(pl.DataFrame({"n": [1]}))}
+    ready = {"image": image("![x](data:)"), **table_metadata("t", pl.DataFrame({"n": [1]}))}
     assert shown(ready) == {**ready, "content_hash": shown(ready)["content_hash"]}
     assert shown(made) == made
     frame = pl.DataFrame({"name": [text.encode("utf-8", "replace").decode()], "n": [1]})

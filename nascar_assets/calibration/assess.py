@@ -16,6 +16,8 @@ from nascar_assets.calibration.metrics_intervals import pit_histogram
 from nascar_assets.calibration.metrics_probability import BrierDecomposition, corp_decomposition
 from nascar_assets.calibration.metrics_skill import Estimate, clustered_mean
 from nascar_assets.calibration.race_scores import RaceScores, score_variables
+from nascar_assets.columns.calibration import CALIBRATION_RECORD
+from nascar_assets.columns.column import types_of
 from nascar_assets.errors import InputError
 from nascar_assets.rules import RuleSet
 
@@ -208,16 +210,7 @@ class CalibrationRecord:
                 "upper": [row[3].upper for row in rows],
                 "races": [row[3].races for row in rows],
             },
-            schema={
-                "group": pl.String,
-                "label": pl.String,
-                "metric": pl.String,
-                "value": pl.Float64,
-                "standard_error": pl.Float64,
-                "lower": pl.Float64,
-                "upper": pl.Float64,
-                "races": pl.Int32,
-            },
+            schema=types_of(CALIBRATION_RECORD),
         )
 
     def as_dict(self) -> dict[str, Any]:

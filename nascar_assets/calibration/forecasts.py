@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nascar_assets.columns.calibration import FORECAST
+from nascar_assets.columns.column import types_of
 from nascar_assets.errors import InputError
 from nascar_assets.feed.status import STATUSES, status_codes
 from nascar_assets.rules import DEFAULT_CONTEST, RuleSet, rule_set, score
@@ -21,17 +23,7 @@ from nascar_assets.rules.race_day import race_day
 
 Places = npt.NDArray[np.int16]
 
-FORECAST_COLUMNS: dict[str, Any] = {
-    "scenario": pl.Int32,
-    "driver_id": pl.String,
-    "start": pl.Int16,
-    "finish": pl.Int16,
-    "laps_led": pl.Int16,
-    "fastest_laps": pl.Int16,
-    "laps_completed": pl.Int16,
-    "status": pl.String,
-    "dk_points": pl.Float64,  # contest points
-}
+FORECAST_COLUMNS = types_of(FORECAST)
 """Columns of a forecast file: one row per scenario and driver."""
 
 USUAL_SCALE = 20

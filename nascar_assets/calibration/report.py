@@ -14,11 +14,10 @@ from nascar_assets.calibration.comparisons import SKILL_METRICS
 from nascar_assets.calibration.summary import (
     ATTRITION,
     CLIMATOLOGY,
-    JOINT_METRICS,
-    TABLE_METRICS,
     BacktestSummary,
 )
 from nascar_assets.calibration.words import forecaster, plain_name
+from nascar_assets.columns.calibration import JOINT_METRICS, TABLE_METRICS
 
 
 def pictures(summary: BacktestSummary) -> dict[str, bytes]:

@@ -22,37 +22,7 @@ from nascar_assets.calibration.gate import AIM, Criterion, GateValues, passes, r
 from nascar_assets.calibration.metrics_skill import Estimate, skill
 from nascar_assets.calibration.race_scores import RaceScores
 from nascar_assets.calibration.verdicts import Verdict, judge
-
-TABLE_METRICS: tuple[str, ...] = (
-    "rps_finish",
-    "log_score_finish",
-    "brier_win",
-    "brier_top_5",
-    "brier_top_10",
-    "brier_most_laps_led",
-    "rank_correlation",
-    "crps_points",
-    "coverage_50_finish",
-    "coverage_80_finish",
-    "coverage_95_finish",
-    "coverage_50_points",
-    "coverage_80_points",
-    "coverage_95_points",
-)
-"""Columns of the comparison."""
-
-JOINT_METRICS: tuple[str, ...] = (
-    "crps_best_six",
-    "crps_most_laps_led",
-    "crps_leaders",
-    "crps_retirements",
-    "crps_teammates",
-    "energy_finish",
-    "energy_points",
-    "variogram_finish",
-    "variogram_points",
-)
-"""Scores of the joint forecast; forecasters of margins alone have none of the last five."""
+from nascar_assets.columns.calibration import JOINT_METRICS, TABLE_METRICS
 
 CLIMATOLOGY = "start_climatology"
 ATTRITION = "attrition_plackett_luce"

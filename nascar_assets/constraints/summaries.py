@@ -6,48 +6,16 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from nascar_assets.columns import slates
+from nascar_assets.columns.column import types_of
 from nascar_assets.constraints.facts import SlateFact
 from nascar_assets.constraints.models import ConstraintSpec
-from nascar_assets.feed.schemas import UTC_TIME
 from nascar_assets.slates.slate import Slate
 
-SLATE_SUMMARY: dict[str, pl.DataType | type[pl.DataType]] = {
-    "slate_id": pl.String,
-    "race_id": pl.String,
-    "race_key": pl.String,
-    "track_id": pl.String,
-    "lock": UTC_TIME,
-    "roster_size": pl.Int32,
-    "salary_cap": pl.Int32,
-    "scheduled_laps": pl.Int32,  # null where unknown
-    "features": pl.List(pl.String),  # known by the slate's as-of time
-    "difficulty": pl.Float64,
-    "aggression_factor": pl.Float64,
-    "caution_rate": pl.Float64,
-    "pit_window_laps": pl.List(pl.Int32),
-    "track_veto_rules": pl.List(pl.String),
-    "track_overridden": pl.List(pl.String),
-    "spec_hash": pl.String,
-}
+SLATE_SUMMARY = types_of(slates.SLATE_SUMMARY)
 """One row: the slate, its race and its track."""
 
-DRIVER_SUMMARY: dict[str, pl.DataType | type[pl.DataType]] = {
-    "slate_id": pl.String,
-    "driver_id": pl.String,
-    "name": pl.String,  # null for a driver who races and is not in the salary file
-    "in_slate": pl.Boolean,
-    "salary": pl.Int32,  # null where he is not in the slate
-    "team": pl.String,
-    "status": pl.String,
-    "skill": pl.Float64,
-    "aggression": pl.Float64,
-    "shadow_risk": pl.Float64,
-    "min_laps_led": pl.Int32,
-    "max_laps_led": pl.Int32,  # null: no bound
-    "veto_rules": pl.List(pl.String),
-    "overridden": pl.List(pl.String),
-    "compiled": pl.Boolean,  # whether the spec holds him
-}
+DRIVER_SUMMARY = types_of(slates.DRIVER_SUMMARY)
 """One row per driver of the slate or of the spec, ascending by id."""
 
 

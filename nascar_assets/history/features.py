@@ -8,19 +8,25 @@ from typing import Any
 
 import polars as pl
 
+from nascar_assets.columns import feed
+from nascar_assets.columns.column import UTC_TIME, Column, Columns, taken, types_of
 from nascar_assets.errors import InputError
-from nascar_assets.feed.schemas import UTC_TIME
 from nascar_assets.history.feature_laps import lap_features
 from nascar_assets.history.feature_results import result_features
 from nascar_assets.history.feature_weekend import weekend_features
 from nascar_assets.telemetry.catalogue import FEATURES
 
-FEATURE_TABLE: dict[str, pl.DataType | type[pl.DataType]] = {
-    "race_id": pl.String,
-    "driver_id": pl.String,
-    "available_at": UTC_TIME,  # since when all values of the row are known
-    **{feature.name: pl.Int32 if feature.whole else pl.Float64 for feature in FEATURES},
+FEATURE_COLUMNS: Columns = {
+    **taken("entries", feed.ENTRIES, ("race_id", "driver_id")),
+    "available_at": Column(
+        UTC_TIME,
+        "Since when all values of the row are known; never after the as-of time.",
+        "UTC",
+        "entries_at, qualifying_at and results_at of what the row uses",
+    ),
+    **{feature.name: feature.column for feature in FEATURES},
 }
+FEATURE_TABLE = types_of(FEATURE_COLUMNS)
 """One row per entrant; the features in the catalogue's order and units."""
 
 _COUNTS = [feature.name for feature in FEATURES if feature.whole and feature.unit == "races"]

@@ -6,27 +6,10 @@ from datetime import datetime
 
 import polars as pl
 
-from nascar_assets.feed.schemas import UTC_TIME
+from nascar_assets.columns import history
+from nascar_assets.columns.column import types_of
 
-TRACK_PROFILES: dict[str, pl.DataType | type[pl.DataType]] = {
-    "track_id": pl.String,
-    "track_name": pl.String,
-    "track_type": pl.String,
-    "track_length_miles": pl.Float64,
-    "races": pl.Int32,
-    "laps": pl.Float64,  # mean laps of a race
-    "miles": pl.Float64,  # mean miles of a race
-    "cars": pl.Float64,  # mean field
-    "cautions": pl.Float64,  # mean number; null where no race counted them
-    "cautions_per_100_miles": pl.Float64,
-    "caution_share": pl.Float64,  # of all laps
-    "leaders": pl.Float64,  # mean number of cars that led a lap
-    "lead_changes": pl.Float64,  # mean number; null without schedules
-    "start_finish_correlation": pl.Float64,  # mean Spearman correlation within a race
-    "accident_share": pl.Float64,  # of the cars
-    "mechanical_share": pl.Float64,  # of the cars
-    "data_through": UTC_TIME,  # start of the last race used
-}
+TRACK_PROFILES = types_of(history.TRACK_PROFILES)
 """One row per track."""
 
 

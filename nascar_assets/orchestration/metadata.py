@@ -10,12 +10,14 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from nascar_assets.orchestration.dictionary import TABLES, upstream
 from nascar_assets.reports.plots import as_markdown_image
 from nascar_assets.storage.overhead import counted
 from nascar_assets.visible import visible
 
 PREVIEW_ROWS = 5
 _PREVIEW_CELL = 80
+_READY = (dg.MetadataValue, dg.TableSchema, dg.TableColumnLineage)
 
 
 def shown(named: Mapping[str, Any] | None = None, /, **values: Any) -> dict[str, Any]:
@@ -30,7 +32,9 @@ def shown(named: Mapping[str, Any] | None = None, /, **values: Any) -> dict[str,
 def _shown(value: Any) -> Any:
     if isinstance(value, str):
         return dg.MetadataValue.text(visible(value))
-    if isinstance(value, dg.MetadataValue | dg.TableSchema):  # some of which are tuples
+    if isinstance(
+        value, dg.MetadataValue | dg.TableSchema | dg.TableColumnLineage
+    ):  # some of which are tuples
         return value
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         lines = [f"\N{BULLET} {visible(item)}" for item in value]
@@ -63,10 +67,38 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.Tabl
 
 
 def column_schema(frame: pl.DataFrame) -> dg.TableSchema:
-    """The table's columns and types as the UI shows them."""
+    """The table's columns and types; the UI takes their descriptions from the asset's definition,
+    so that not every materialisation repeats them."""
     return dg.TableSchema(
         columns=[dg.TableColumn(name=name, type=str(kind)) for name, kind in frame.schema.items()]
     )
+
+
+def column_lineage(table: str, stored: Sequence[str]) -> dg.TableColumnLineage:
+    """Which columns of other assets' tables each column comes from, by the data dictionary."""
+    known = TABLES[table].columns if table in TABLES else {}
+    deps = {
+        name: [
+            dg.TableColumnDep(asset_key=dg.AssetKey(other), column_name=column)
+            for other, column in upstream(table, name)
+            if not TABLES[other].made_by
+        ]
+        for name in stored
+        if name in known
+    }
+    return dg.TableColumnLineage({name: found for name, found in deps.items() if found})
+
+
+def described(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """An asset's spec with the columns of its table as the data dictionary describes them."""
+    name = spec.key.path[-1]
+    if name not in TABLES:
+        return spec
+    columns = [
+        dg.TableColumn(name=column, type=str(item.kind), description=item.text)
+        for column, item in TABLES[name].columns.items()
+    ]
+    return spec.merge_attributes(metadata={"dagster/column_schema": dg.TableSchema(columns)})
 
 
 def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.TableMetadataValue:
@@ -85,11 +117,18 @@ def content_hash(frame: pl.DataFrame) -> str:
     return hashlib.sha256(buffer.getbuffer()).hexdigest()
 
 
-def table_metadata(frame: pl.DataFrame, *, size: int | None = None) -> dict[str, Any]:
-    """Row count, columns, preview and content hash of a table."""
+def table_metadata(table: str, frame: pl.DataFrame, *, size: int | None = None) -> dict[str, Any]:
+    """Row count, columns with their lineage, preview and content hash of a table.
+
+    Args:
+        table: Its name in the data dictionary.
+        frame: The table.
+        size: Bytes of its file, where known.
+    """
     found: dict[str, Any] = {
         "dagster/row_count": frame.height,
         "dagster/column_schema": column_schema(frame),
+        "dagster/column_lineage": column_lineage(table, frame.columns),
         "content_hash": content_hash(frame),
         "preview": preview(frame),
     }

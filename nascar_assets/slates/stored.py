@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
+from nascar_assets.columns import slates as columns
+from nascar_assets.columns.column import types_of
 from nascar_assets.errors import InputError
-from nascar_assets.feed.schemas import UTC_TIME
 from nascar_assets.files import SourceFile
 from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.slates.slate import Slate, SlatePlayer
 
-SLATE: dict[str, pl.DataType | type[pl.DataType]] = {
-    "slate_id": pl.String,
-    "race_id": pl.String,
-    "race_key": pl.String,
-    "rules": pl.String,  # dk-classic
-    "lock": UTC_TIME,
-    "source": pl.String,
-    "source_hash": pl.String,
-    "notices": pl.List(pl.String),
-    "driver_id": pl.String,
-    "name": pl.String,
-    "site_id": pl.String,
-    "salary": pl.Int32,
-    "team": pl.String,
-    "average_points": pl.Float64,
-    "status": pl.String,
-    "reason": pl.String,  # why he does not race; null where he does
-}
+SLATE = types_of(columns.SLATE)
 """One row per row of the salary file, who may be picked first; the slate's own columns repeated."""
 
 _PLAYER = ("driver_id", "name", "site_id", "salary", "team", "average_points", "status", "reason")

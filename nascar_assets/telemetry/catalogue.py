@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import polars as pl
+
+from nascar_assets.columns.column import Column
+
 TRACK_TYPE_RACES = 12
 """Past races of a track type that an as-of aggregate looks back on."""
 
@@ -37,6 +41,25 @@ class Feature:
     whole: bool = False
     rated: bool = False
 
+    @property
+    def column(self) -> Column:
+        """It as a column of the tables that hold it."""
+        kind = pl.Boolean if self.unit == "yes/no" else pl.Int32 if self.whole else pl.Float64
+        unit = "" if kind == pl.Boolean else self.unit
+        return Column(kind, self.meaning, unit, _TABLES[self.source])
+
+
+_FALLOFF = "laps (green runs)"
+
+_TABLES = {
+    "results": "race_results",
+    "lap summaries": "lap_summaries",
+    "practice": "practice",
+    "entries": "entries",
+    "laps": "laps",
+    _FALLOFF: "green runs of laps",
+}
+"""Stored tables by what the catalogue calls them."""
 
 _PAST = f"over the driver's last {HISTORY_RACES} points races of the series"
 _SAME_TYPE = f"over the driver's last {TRACK_TYPE_RACES} points races on the slate's track type"
@@ -194,19 +217,19 @@ FEATURES: tuple[Feature, ...] = (
 )
 """Features that a slate's table may hold, in the order of its columns."""
 
-_FALLOFF = "laps (green runs)"
-
 LAP_FEATURES: tuple[Feature, ...] = (
     Feature("avg_position_last_<N>l", "Mean position, last N laps.", "position", "laps", "lap"),
-    Feature("best_position_last_<N>l", "Best position, last N laps.", "position", "laps", "lap"),
-    Feature("laps_led_last_<N>l", "Laps led, last N laps.", "laps", "laps", "lap"),
+    Feature(
+        "best_position_last_<N>l", "Best position, last N laps.", "position", "laps", "lap", True
+    ),
+    Feature("laps_led_last_<N>l", "Laps led, last N laps.", "laps", "laps", "lap", True),
     Feature("avg_lap_time_last_<N>l", "Mean lap time, last N laps.", "s", "laps", "lap"),
     Feature("best_lap_time_last_<N>l", "Best lap time, last N laps.", "s", "laps", "lap"),
     Feature("avg_speed_last_<N>l", "Mean speed, last N laps.", "mph", "laps", "lap"),
     Feature("best_speed_last_<N>l", "Best speed, last N laps.", "mph", "laps", "lap"),
-    Feature("n_laps_in_window", "Laps that the longest window holds.", "laps", "laps", "lap"),
-    Feature("green_run", "Number of the driver's green run.", "number", _FALLOFF, "lap"),
-    Feature("run_lap", "Lap within the green run, from 1.", "laps", _FALLOFF, "lap"),
+    Feature("n_laps_in_window", "Laps that the longest window holds.", "laps", "laps", "lap", True),
+    Feature("green_run", "Number of the driver's green run.", "number", _FALLOFF, "lap", True),
+    Feature("run_lap", "Lap within the green run, from 1.", "laps", _FALLOFF, "lap", True),
     Feature("lap_time_change_s", "Lap time less the one before, same run.", "s", _FALLOFF, "lap"),
     Feature(
         "falloff_s_per_lap",
@@ -216,7 +239,7 @@ LAP_FEATURES: tuple[Feature, ...] = (
         "lap",
     ),
     Feature("falloff_se_s_per_lap", "Standard error of the slope.", "s per lap", _FALLOFF, "lap"),
-    Feature("falloff_laps", "Laps that the slope rests on.", "laps", _FALLOFF, "lap"),
+    Feature("falloff_laps", "Laps that the slope rests on.", "laps", _FALLOFF, "lap", True),
     Feature(
         "slow_lap", "Over rolling mean + 2 deviations of 10 green laps.", "yes/no", _FALLOFF, "lap"
     ),
@@ -228,10 +251,20 @@ LAP_FEATURES: tuple[Feature, ...] = (
         "lap",
     ),
     Feature(
-        "restart_gained", "Places won by the second lap of a restart.", "positions", _FALLOFF, "lap"
+        "restart_gained",
+        "Places won by the second lap of a restart.",
+        "positions",
+        _FALLOFF,
+        "lap",
+        True,
     ),
     Feature(
-        "restart_lost", "Places lost by the second lap of a restart.", "positions", _FALLOFF, "lap"
+        "restart_lost",
+        "Places lost by the second lap of a restart.",
+        "positions",
+        _FALLOFF,
+        "lap",
+        True,
     ),
 )
 """Features of single laps: known after the lap, so a slate sees them through past races only."""

@@ -39,6 +39,7 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.scenarios import STARTING_VALUES, ProcessParameters
 from nascar_assets.storage import DataRoot
+from nascar_assets_tests.described import check_described, stored_tables
 
 from .world import Planted, world
 
@@ -326,6 +327,12 @@ def test_every_race_of_the_backtest_is_a_partition_with_its_seal(three_races):
     assert said["rps_finish running_order"].value > 0
 
 
+def test_the_tables_of_a_backtest_are_those_of_the_data_dictionary(three_races, released):
+    found = stored_tables(three_races.folder)
+    check_described(found, "backtest", "backtest_races", "sealed_forecasts")
+    check_described(stored_tables(released.folder), "model_version", "calibration_report")
+
+
 def test_a_stored_backtest_says_what_the_backtest_said(three_races):
     version, summary, known_until = backtest_assets.summary_of(
         three_races.root, backtest_assets.Candidate(**HONEST)
@@ -396,6 +403,7 @@ def test_recalibration_is_fitted_on_the_past_and_stored_for_its_fit(tables, tmp_
     assert result.success
     table = scan_table(home.root, "recalibration").collect()
     assert table.select("track_type", "races").rows() == [("short", 10)]
+    check_described(stored_tables(tmp_path), "recalibration")
     kept = table.filter("kept").height > 0
     before = model_as_of(home.root, "cup", as_of - DAY).parameters
     after = model_as_of(home.root, "cup", as_of).parameters

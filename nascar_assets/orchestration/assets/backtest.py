@@ -150,7 +150,7 @@ def _backtest(
                 size = root.write_frame(table_path("backtest", key), table)
                 context.add_asset_metadata(
                     shown(
-                        table_metadata(table, size=size),
+                        table_metadata("backtest", table, size=size),
                         model_version=version,
                         as_of=seal.as_of.isoformat(),
                         forecast_sha256=seal.sha256,

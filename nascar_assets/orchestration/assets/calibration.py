@@ -8,6 +8,9 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from nascar_assets.columns.calibration import RECALIBRATION
+from nascar_assets.columns.column import types_of
+from nascar_assets.columns.scenarios import MODEL_PARAMETERS
 from nascar_assets.history.schemas import RATINGS
 from nascar_assets.orchestration.assets.feed import schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, driver_ratings
@@ -78,11 +81,11 @@ def recalibration(
     config: ProcessFit, platform: Platform, schedule: pl.DataFrame
 ) -> dg.Output[pl.DataFrame]:
     """One row per track type; slates whose as-of time is not earlier use what was kept."""
-    from dataclasses import asdict, fields
+    from dataclasses import asdict
 
     from nascar_assets.calibration.archive import WalkForward
     from nascar_assets.calibration.models import RunningOrderModel, recent_by_type
-    from nascar_assets.calibration.recalibration import EmosType, fit_latent_emos
+    from nascar_assets.calibration.recalibration import fit_latent_emos
     from nascar_assets.orchestration.inputs.process_parameters import (
         fit_as_of,
         save_recalibration,
@@ -99,9 +102,8 @@ def recalibration(
     emos = fit_latent_emos(recent_by_type(past, known), base, seed=RunningOrderModel.seed)
     path = save_recalibration(root, config.series, base, emos.apply(base), as_of)
     rows = [{"track_type": kind, **asdict(found)} for kind, found in sorted(emos.by_type.items())]
-    columns = ["track_type", *(item.name for item in fields(EmosType))]
     return dg.Output(
-        pl.DataFrame({name: [row[name] for row in rows] for name in columns}),
+        pl.DataFrame(rows, schema=types_of(RECALIBRATION), orient="row"),
         metadata=shown(
             path=root.uri(path),
             as_of=as_of.isoformat(),
@@ -133,12 +135,7 @@ def model_parameters(context: dg.AssetExecutionContext, run: SlateRun) -> dg.Out
     return dg.Output(
         pl.DataFrame(
             rows,
-            schema={
-                "track_type": pl.String,
-                "parameter": pl.String,
-                "value": pl.Float64,
-                "standard_error": pl.Float64,
-            },
+            schema=types_of(MODEL_PARAMETERS),
             orient="row",
         ),
         metadata=shown(

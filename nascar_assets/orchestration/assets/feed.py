@@ -5,6 +5,8 @@ import hashlib
 import dagster as dg
 import polars as pl
 
+from nascar_assets.columns import feed as columns
+from nascar_assets.columns.column import types_of
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.feed.landing import LANDING
 from nascar_assets.feed.parse_weekend import parse_entries
@@ -83,9 +85,7 @@ def _race_files(inputs: RaceInputs) -> RaceOutput:
             continue
         digest = hashlib.sha256(data).hexdigest()
         rows.append({"kind": kind, "path": path, "bytes": len(data), "sha256": digest})
-    frame = pl.DataFrame(
-        rows, schema={"kind": pl.String, "path": pl.String, "bytes": pl.Int64, "sha256": pl.String}
-    )
+    frame = pl.DataFrame(rows, schema=types_of(columns.RACE_FILES))
     missing = [] if "weekend" in frame["kind"] else ["The weekend feed has not landed."]
     return RaceOutput(
         frame,

@@ -64,6 +64,16 @@ def as_of_asset(
         )
 
 
+def _store(
+    context: dg.AssetExecutionContext, platform: Platform, name: str, key: str, frame: pl.DataFrame
+) -> None:
+    """Writes one race's table and says so."""
+    size = platform.root.write_frame(table_path(name, key), frame)
+    context.add_asset_metadata(
+        table_metadata(name, frame, size=size), asset_key=name, partition_key=key
+    )
+
+
 @as_of_asset(
     "Each entrant's features as known at the race's start: what later races' ratings learn from.",
     deps=[
@@ -81,10 +91,7 @@ def race_features(context: dg.AssetExecutionContext, platform: Platform) -> None
         frame = build_features(sources, race, race["start_time"])
         if race["race_type"] != "points":
             frame = frame.clear()
-        size = platform.root.write_frame(table_path("race_features", key), frame)
-        context.add_asset_metadata(
-            table_metadata(frame, size=size), asset_key="race_features", partition_key=key
-        )
+        _store(context, platform, "race_features", key, frame)
 
 
 ALL_FEATURES = dg.AssetDep(race_features, partition_mapping=dg.AllPartitionMapping())
@@ -107,10 +114,7 @@ def driver_ratings(context: dg.AssetExecutionContext, platform: Platform) -> Non
     rated = rating.partition_by("race_id", as_dict=True)
     for key, race in rows.items():
         frame = rated.get((str(race["race_id"]),), nobody)  # before the race nobody is rated
-        size = platform.root.write_frame(table_path("driver_ratings", key), frame)
-        context.add_asset_metadata(
-            table_metadata(frame, size=size), asset_key="driver_ratings", partition_key=key
-        )
+        _store(context, platform, "driver_ratings", key, frame)
     keep_season_start(platform.root)
 
 
@@ -124,7 +128,4 @@ def track_profiles(context: dg.AssetExecutionContext, platform: Platform) -> Non
     rows = schedule_rows(platform.root, list(context.partition_keys))
     for key, race in rows.items():
         frame = profiles_as_of(results, race["start_time"], schedule)
-        size = platform.root.write_frame(table_path("track_profiles", key), frame)
-        context.add_asset_metadata(
-            table_metadata(frame, size=size), asset_key="track_profiles", partition_key=key
-        )
+        _store(context, platform, "track_profiles", key, frame)

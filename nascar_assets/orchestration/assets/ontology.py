@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import dagster as dg
 import polars as pl
 
+from nascar_assets.columns import history
+from nascar_assets.columns.column import types_of
 from nascar_assets.ontology import build_state, in_force
 from nascar_assets.orchestration.assets.history import ALL_RESULTS
 from nascar_assets.orchestration.inputs.graph import entry_store, graph_of_state
@@ -12,14 +14,7 @@ from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
 
-VETO_RULES: dict[str, pl.DataType | type[pl.DataType]] = {
-    "subject": pl.String,
-    "subject_id": pl.String,
-    "code": pl.String,
-    "author": pl.String,
-    "reason": pl.String,
-    "at": pl.Datetime("us", "UTC"),
-}
+VETO_RULES = types_of(history.VETO_RULES)
 
 
 @dg.asset(

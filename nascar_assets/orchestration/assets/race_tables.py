@@ -160,7 +160,7 @@ def race_table(
                 context.instance.add_run_tags(context.run.run_id, skipped)
                 continue
             size = output.write(root, table_path(name, key))
-            metadata = dict(table_metadata(output.frame, size=size))
+            metadata = dict(table_metadata(name, output.frame, size=size))
             if output.sources is not None:
                 metadata["sources"] = output.sources
             if output.notices:

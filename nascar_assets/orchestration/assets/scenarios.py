@@ -67,7 +67,7 @@ def scenarios(run: SlateRun) -> Iterator[Any]:
     yield dg.Output(
         None,
         metadata=shown(
-            **table_metadata(frame, size=size),
+            **table_metadata("scenarios", frame, size=size),
             n_generated=found.n_generated,
             n_valid=found.n_valid,
             rejection_rate=found.rejection_rate,

@@ -7,6 +7,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from nascar_assets.columns import slates
+from nascar_assets.columns.column import types_of
 from nascar_assets.constraints import ConstraintSpec
 from nascar_assets.orchestration.assets.constraints import constraint_spec
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
@@ -18,15 +20,7 @@ from nascar_assets.orchestration.metadata import shown, table_metadata
 from nascar_assets.orchestration.storage.store import scan_all, scan_table, table_path
 from nascar_assets.storage import DataRoot
 
-CONSTRAINTS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "constraint_skill": pl.Float64,
-    "constraint_aggression": pl.Float64,
-    "constraint_shadow_risk": pl.Float64,
-    "constraint_min_laps_led": pl.Int64,
-    "constraint_max_laps_led": pl.Int64,  # null: the race's laps
-    "constraint_veto_rules": pl.List(pl.String),
-    "constraint_overridden": pl.List(pl.String),  # fields that a person set
-}
+CONSTRAINTS = types_of(slates.CONSTRAINTS)
 """Columns that come from the compiled spec; their types do not depend on a slate's values."""
 
 
@@ -63,7 +57,7 @@ def slate_telemetry(run: SlateRun) -> Iterator[Any]:
     path = table_path("slate_telemetry", run.slate_id)
     root.write(path, data)
     metadata = {
-        **table_metadata(enriched, size=len(data)),
+        **table_metadata("slate_telemetry", enriched, size=len(data)),
         "races": enriched["race_id"].n_unique(),
         "drivers": f"{enriched['driver_id'].n_unique()} of {len(spec.drivers)}",
         "spec_hash": spec.hash,

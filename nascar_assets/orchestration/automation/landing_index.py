@@ -16,15 +16,11 @@ from datetime import datetime, timedelta
 import polars as pl
 from polars.exceptions import PolarsError
 
+from nascar_assets.columns import feed
+from nascar_assets.columns.column import types_of
 from nascar_assets.storage import DataRoot, StorageFault, StoredFile
 
-INDEX: dict[str, pl.DataType | type[pl.DataType]] = {
-    "path": pl.String,
-    "size": pl.Int64,
-    "modified": pl.Datetime("us", "UTC"),
-    "value": pl.String,  # what the content is known by, its hash by default
-    "since": pl.Datetime("us", "UTC"),  # since when the file has this content
-}
+INDEX = types_of(feed.LANDING_INDEX)
 """One row per file."""
 
 SETTLE = timedelta(seconds=5)

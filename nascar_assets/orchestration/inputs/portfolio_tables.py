@@ -7,17 +7,8 @@ from itertools import combinations
 import numpy as np
 import polars as pl
 
+from nascar_assets.columns.lineups import PLAYER
 from nascar_assets.lineups import Portfolio
-
-PLAYER = {
-    "driver_id": pl.String,
-    "points_multiplier": pl.Float64,
-    "mean_points": pl.Float64,
-    "expected_ownership": pl.Float64,
-    "exposure": pl.Float64,
-}
-"""Every player as the portfolio saw him: a person's factor on his points, the mean under it, the
-share of the field's lineups expected to hold him and that of its own; stored in each row of it."""
 
 
 def lineup_table(made: Portfolio) -> pl.DataFrame:

@@ -34,7 +34,7 @@ class ParquetTables(dg.IOManager):
         frame = obj.collect(engine="streaming") if isinstance(obj, pl.LazyFrame) else obj
         with overhead("store"):
             size = self._write(asset, partition, frame)
-            context.add_output_metadata(table_metadata(frame, size=size))
+            context.add_output_metadata(table_metadata(asset, frame, size=size))
 
     @counted("store")
     def load_input(self, context: dg.InputContext) -> Any:
