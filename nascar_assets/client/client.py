@@ -8,41 +8,21 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
-from pydantic import ValidationError
 
+from nascar_assets.client.calls import Call, Refused, T, refusal, unreachable
 from nascar_assets.service.contracts import (
     JobList,
     JobStatus,
     OptimizationStatus,
     OptimizeRequest,
     OptimizeResponse,
-    Problem,
     Readiness,
 )
+from nascar_assets.service.slate_contracts import SlateProblem
 
 _FIRST_WAIT = 0.05
 _LONGEST_WAIT = 1.0
 _ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
-
-
-class Refused(Exception):
-    """The service refused a request.
-
-    Attributes:
-        status: HTTP status.
-        problem: Code, message, field and remedy.
-        retry_after: Seconds after which trying again makes sense, where the service said so.
-    """
-
-    def __init__(self, status: int, problem: Problem, retry_after: float | None = None) -> None:
-        super().__init__(f"{status} {problem.code}: {problem.message}")
-        self.status = status
-        self.problem = problem
-        self.retry_after = retry_after
-
-
-class Unavailable(Refused):
-    """A part of the service, or the service itself, does not answer; trying again may help."""
 
 
 class JobFailed(Exception):
@@ -163,7 +143,7 @@ class Client:
         """
         answer = self._send("GET", f"{_job(run_id)}/result")
         if answer.status_code == 202:
-            problem = Problem(code="JOB_NOT_FINISHED", message="The job has not ended.")
+            problem = SlateProblem(code="JOB_NOT_FINISHED", message="The job has not ended.")
             raise Refused(202, problem, 1.0)
         return OptimizeResponse.model_validate_json(answer.content)
 
@@ -190,6 +170,22 @@ class Client:
         answer = self._send("GET", "/api/v1/optimize", params=query)
         return JobList.model_validate_json(answer.content)
 
+    def call(self, call: Call[T]) -> T:
+        """Sends a call, such as `slates.forecast(key)`, and gives its answer's value.
+
+        Raises:
+            Refused: If the service does not take it.
+        """
+        answer = self._send(
+            call.method,
+            call.path,
+            again=call.again,
+            params=call.query,
+            content=call.content,
+            headers=dict(call.headers),
+        )
+        return call.read(answer)
+
     def ready(self) -> Readiness:
         """Whether graph, storage and workers answer."""
         answer = self._http.get("/ready")
@@ -206,11 +202,10 @@ class Client:
                 if number < tries:
                     time.sleep(min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**number))
                     continue
-                problem = Problem(code="UNREACHABLE", message=f"The service: {error}.")
-                raise Unavailable(0, problem) from error
+                raise unreachable(error) from error
             if answer.status_code < 400:
                 return answer
-            refused = _refused(answer)
+            refused = refusal(answer)
             if answer.status_code not in (429, 503) or number == tries:
                 raise refused
             time.sleep(min(60.0, refused.retry_after or _LONGEST_WAIT))
@@ -219,15 +214,3 @@ class Client:
 
 def _job(run_id: str) -> str:
     return f"/api/v1/optimize/{quote(run_id, safe='')}"
-
-
-def _refused(answer: httpx.Response) -> Refused:
-    try:
-        problem = Problem.model_validate_json(answer.content)
-    except ValidationError:
-        problem = Problem(code="NO_PROBLEM", message=f"Status {answer.status_code}.")
-    after = answer.headers.get("Retry-After", "")
-    kind = Unavailable if answer.status_code in (502, 503, 504) else Refused
-    return kind(
-        answer.status_code, problem, float(after) if after.isascii() and after.isdigit() else None
-    )

@@ -43,11 +43,20 @@ from nascar_assets.service.examples import REQUEST_EXAMPLES
 from nascar_assets.service.jobs import request_path, resolved_job
 from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.optimizer import Optimizer
-from nascar_assets.service.problems import RequestRefused, of_input_error, plain, unknown_job
+from nascar_assets.service.problems import (
+    RequestRefused,
+    of_input_error,
+    plain,
+    problem_answers,
+    unknown_job,
+)
 from nascar_assets.service.readiness import Watch, check_space, storage_fault
 from nascar_assets.service.retention import Retention
 from nascar_assets.service.run_store import CLIENT, Job, RunStore
 from nascar_assets.service.settings import ServiceSettings
+from nascar_assets.service.slate_reads import SlateReads, unknown_slate
+from nascar_assets.service.slate_routes import TAG as SLATES
+from nascar_assets.service.slate_routes import add_slate_routes
 from nascar_assets.service.supervisor import Supervisor
 from nascar_assets.service.webhooks import Webhooks
 
@@ -59,23 +68,6 @@ WRITE_SECONDS = 5.0
 WRITERS = 8
 """Requests that write at once."""
 TAG = "optimization"
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer besides its own answer."""
-    meanings = {
-        401: "A key is needed.",
-        403: "A web page of another origin sent it, or the server has no such name.",
-        404: "No job has this id.",
-        405: "The route has no such method.",
-        409: "The job has ended otherwise, or has not ended.",
-        410: "The result is no longer there.",
-        413: "The body is too large.",
-        422: "The request is at fault: code and field say where.",
-        429: "Too many requests; Retry-After says when to come back.",
-        503: "A part that is needed does not answer; Retry-After says when to come back.",
-    }
-    return {status: {"model": Problem, "description": meanings[status]} for status in statuses}
 
 
 RunId = Annotated[str, Path(description="The job's id.", max_length=200)]
@@ -111,6 +103,7 @@ class Service:
             stop_job=self.supervisor.cancelled,
             ended=self.webhooks.job_ended,
         )
+        self.reads = SlateReads(self.platform.root, self.store.instance)
         self.retention = Retention(self.store, self.platform.root, settings, self.optimizer.forget)
         self.watch = Watch(
             self.optimizer.graph.state, self._storage_answers, lambda: self.supervisor.ready_workers
@@ -183,7 +176,10 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
         version=metadata.version("nascar-assets"),
         summary="Lineups for NASCAR daily fantasy contests from simulated races.",
         description="Send drivers and constraints, get a job; ask for its status and its result.",
-        openapi_tags=[{"name": TAG, "description": "Requests, jobs and results."}],
+        openapi_tags=[
+            {"name": TAG, "description": "Requests, jobs and results."},
+            {"name": SLATES, "description": "Slates: what their runs stored."},
+        ],
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -192,6 +188,7 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.service = service
     _add_routes(app, service)
+    add_slate_routes(app, service.reads)
     _add_operations(app, service)
     add_docs_pages(app)
     _add_error_answers(app, service)
@@ -234,7 +231,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         tags=[TAG],
         summary="Optimise lineups",
         response_description="The job, pending; Location says where its status is.",
-        responses=_problems(401, 403, 413, 422, 429, 503),
+        responses=problem_answers(401, 403, 413, 422, 429, 503),
     )
     async def optimize(
         request: Request,
@@ -265,7 +262,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         "/api/v1/optimize",
         tags=[TAG],
         summary="List jobs",
-        responses=_problems(401, 403, 422, 429, 503),
+        responses=problem_answers(401, 403, 422, 429, 503),
     )
     def list_jobs(
         request: Request,
@@ -289,7 +286,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         "/api/v1/optimize/{run_id}/status",
         tags=[TAG],
         summary="A job's status",
-        responses=_problems(401, 403, 404, 422, 429, 503),
+        responses=problem_answers(401, 403, 404, 422, 429, 503),
     )
     def status(request: Request, run_id: RunId) -> OptimizationStatus:
         """Where the job stands and how much of it is done."""
@@ -302,7 +299,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         response_model=OptimizeResponse,
         responses={
             202: {"model": OptimizationStatus, "description": "The job has not ended."},
-            **_problems(401, 403, 404, 409, 410, 422, 429, 503),
+            **problem_answers(401, 403, 404, 409, 410, 422, 429, 503),
         },
     )
     def result(request: Request, run_id: RunId) -> Response:
@@ -316,7 +313,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         "/api/v1/optimize/{run_id}",
         tags=[TAG],
         summary="Cancel a job",
-        responses=_problems(401, 403, 404, 409, 422, 429, 503),
+        responses=problem_answers(401, 403, 404, 409, 422, 429, 503),
     )
     async def cancel(request: Request, run_id: RunId) -> OptimizationStatus:
         """Stops the job: at once where it waits, within two seconds where it runs."""
@@ -371,8 +368,8 @@ def _add_error_answers(app: FastAPI, service: Service) -> None:
 
     def malformed(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        if first["loc"][0] == "path":  # an id so long is no job's
-            return refused(request, unknown_job())
+        if first["loc"][0] == "path":  # an id written so is nobody's
+            return refused(request, unknown_slate() if "slate" in first["loc"] else unknown_job())
         where = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
         if where and where[0] == "header":
             where = [where[-1]]

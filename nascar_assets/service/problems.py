@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nascar_assets.constraints import CODES
 from nascar_assets.errors import InputError
 from nascar_assets.service.contracts import Problem
@@ -63,3 +65,22 @@ def plain(text: str, limit: int = 2_000) -> str:
     """Text that every encoding and every log can hold: no lone surrogates, not too long."""
     clean = text.encode("utf-8", "replace").decode()
     return clean if len(clean) <= limit else f"{clean[:limit]}..."
+
+
+def problem_answers(
+    *statuses: int, model: type[Problem] = Problem
+) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer besides its own answer."""
+    meanings = {
+        401: "A key is needed.",
+        403: "A web page of another origin sent it, or the server has no such name.",
+        404: "There is nothing of this id.",
+        405: "The route has no such method.",
+        409: "The job has ended otherwise, or has not ended; the slate is not so far.",
+        410: "The result is no longer there.",
+        413: "The body is too large.",
+        422: "The request is at fault: code and field say where.",
+        429: "Too many requests; Retry-After says when to come back.",
+        503: "A part that is needed does not answer; Retry-After says when to come back.",
+    }
+    return {status: {"model": model, "description": meanings[status]} for status in statuses}

@@ -448,27 +448,31 @@ MIXED = "mixed up"
 
 def slate_states(root: DataRoot) -> list[dict[str, Any]]:
     """Every slate that was added, and how far it has come."""
-    states = []
-    for slate_id in registered_slates(root):
-        registration = Registration.load(root, slate_id)
-        plan = SlatePlan.find(root, slate_id)
-        ready = plan is not None and has_lineups(root, plan)
-        state = "ready" if ready else "added" if plan is None else "not finished"
-        absent: list[str] = []
-        if root.exists(withdrawn_path(slate_id)):
-            state = UPLOAD_WITHDRAWN
-            absent = (root.read(absent_path(slate_id)) or b"").decode().splitlines()
-        elif ready and mixture(root, slate_id, taken_away(slate_id)):
-            state = MIXED
-        states.append(
-            {
-                "slate": slate_id,
-                "race": registration.race_key,
-                "salary_file": registration.source.path.rsplit("/", 1)[-1],
-                "state": state,
-                "absent": absent,
-                "as_of": plan.as_of.isoformat() if plan else None,
-                "lock": plan.lock.isoformat() if plan else None,
-            }
-        )
-    return states
+    return [slate_state(root, slate_id) for slate_id in registered_slates(root)]
+
+
+def slate_state(root: DataRoot, slate_id: str) -> dict[str, Any]:
+    """How far one slate has come.
+
+    Raises:
+        InputError: If the slate was never added.
+    """
+    registration = Registration.load(root, slate_id)
+    plan = SlatePlan.find(root, slate_id)
+    ready = plan is not None and has_lineups(root, plan)
+    state = "ready" if ready else "added" if plan is None else "not finished"
+    absent: list[str] = []
+    if root.exists(withdrawn_path(slate_id)):
+        state = UPLOAD_WITHDRAWN
+        absent = (root.read(absent_path(slate_id)) or b"").decode().splitlines()
+    elif ready and mixture(root, slate_id, taken_away(slate_id)):
+        state = MIXED
+    return {
+        "slate": slate_id,
+        "race": registration.race_key,
+        "salary_file": registration.source.path.rsplit("/", 1)[-1],
+        "state": state,
+        "absent": absent,
+        "as_of": plan.as_of.isoformat() if plan else None,
+        "lock": plan.lock.isoformat() if plan else None,
+    }

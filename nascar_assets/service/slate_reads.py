@@ -1,0 +1,422 @@
+"""Stored slates as answers, kept as bytes until a slate's files change."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from dagster import DagsterEventType, DagsterInstance
+from pydantic import BaseModel
+
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.orchestration.automation.freshness import slate_staleness
+from nascar_assets.orchestration.commands.slate import slate_state
+from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.slate_change import has_begun_anew
+from nascar_assets.orchestration.inputs.slate_files import slate_notices, upload_path
+from nascar_assets.orchestration.inputs.slate_lineups import has_lineups, load_lineups
+from nascar_assets.orchestration.inputs.slate_plan import (
+    Registration,
+    SlatePlan,
+    plan_path,
+    registered_slates,
+    registration_path,
+)
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.storage.store import table_path
+from nascar_assets.rules import rule_set, site_of
+from nascar_assets.rules.race_day import race_day
+from nascar_assets.service import slate_answers
+from nascar_assets.service.problems import RequestRefused
+from nascar_assets.service.slate_contracts import (
+    DriverDetail,
+    ForecastRow,
+    RunCheck,
+    SlateDetail,
+    SlateForecast,
+    SlateList,
+    SlateSummary,
+)
+from nascar_assets.service.slate_record import record
+from nascar_assets.storage import DataRoot
+from nascar_assets.storage.staged import manifest_path, settled
+from nascar_assets.visible import no_formula
+
+RUNS_KEPT, ANSWERS_KEPT = 4, 2_000
+STATE_SECONDS = 10.0
+"""How old the state of a slate's data may be: other files than its own decide it."""
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer and its bytes.
+
+    Attributes:
+        model: The answer.
+    """
+
+    model: BaseModel
+
+    @cached_property
+    def json(self) -> bytes:
+        """As JSON."""
+        return self.model.model_dump_json().encode()
+
+    @cached_property
+    def csv(self) -> bytes:
+        """Its rows as CSV, in the order of the contract's fields; text that no sheet runs."""
+        rows: Sequence[BaseModel] = self.model.rows  # type: ignore[attr-defined]
+        buffer = io.StringIO()
+        writer = csv.writer(buffer)
+        if rows:
+            writer.writerow(type(rows[0]).model_fields)
+        for row in rows:
+            writer.writerow([_cell(getattr(row, name)) for name in type(row).model_fields])
+        return buffer.getvalue().encode()
+
+    @cached_property
+    def etag(self) -> str:
+        """Changes with the bytes."""
+        return f'"{hashlib.sha256(self.json).hexdigest()[:32]}"'
+
+
+class _File(BaseModel):
+    """A file's bytes among the answers."""
+
+    data: bytes
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, tuple):  # the drivers of a lineup
+        value = "; ".join(getattr(item, "name", str(item)) for item in value)
+    return no_formula(value) if isinstance(value, str) else value
+
+
+def unknown_slate() -> RequestRefused:
+    """A key that no slate has: 404."""
+    return RequestRefused(
+        404,
+        "SLATE_UNKNOWN",
+        "No slate has this key.",
+        field="slate",
+        remedy="GET /api/v1/slates lists them; POST a salary file there for a new one.",
+    )
+
+
+class SlateReads:
+    """What is stored of every slate of a data root.
+
+    Args:
+        root: The data root.
+        instance: Dagster's instance, which has the checks of a run.
+    """
+
+    def __init__(self, root: DataRoot, instance: DagsterInstance) -> None:
+        self._root = root
+        self._instance = instance
+        self._lock = threading.Lock()
+        self._loading: dict[str, threading.Lock] = {}
+        self._runs: OrderedDict[str, tuple[str, SlateRun]] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, str], tuple[str, Answer]] = OrderedDict()
+        self._states: dict[str, tuple[str, float, SlateSummary]] = {}
+
+    # --- every slate ---
+
+    def slates(self) -> Answer:
+        """All slates, the next to lock first, those locked after them."""
+        found = [self._summary(slate_id) for slate_id in registered_slates(self._root)]
+        ahead = sorted((item for item in found if not item.locked), key=lambda item: item.lock)
+        past = sorted((item for item in found if item.locked), key=lambda item: item.lock)
+        return Answer(SlateList(slates=(*ahead, *reversed(past))))
+
+    def detail(self, slate_id: str) -> Answer:
+        """One slate with its newest run."""
+        self._known(slate_id)
+        summary = self._summary(slate_id)
+        key = f"detail {summary.model_dump_json()}"
+        return self._answer(slate_id, key, lambda: self._detail(summary))
+
+    def _summary(self, slate_id: str) -> SlateSummary:
+        version, now = self.version(slate_id), time.monotonic()
+        held = self._states.get(slate_id)
+        if held is None or held[0] != version or now - held[1] > STATE_SECONDS:
+            held = self._states[slate_id] = (version, now, self._stated(slate_id))
+        locked = held[2].lock <= datetime.now(UTC)
+        return (
+            held[2] if held[2].locked == locked else held[2].model_copy(update={"locked": locked})
+        )
+
+    def _stated(self, slate_id: str) -> SlateSummary:
+        root, now = self._root, datetime.now(UTC)
+        registration = Registration.load(root, slate_id)
+        race = schedule_rows(root, [registration.race_key])[registration.race_key]
+        plan, state = SlatePlan.find(root, slate_id), slate_state(root, slate_id)
+        notes = slate_staleness(root, slate_id, now, now)
+        ran = plan is not None and root.exists(table_path("scenario_summary", slate_id))
+        return SlateSummary(
+            slate=slate_id,
+            race_key=registration.race_key,
+            race_name=race["race_name"],
+            track_name=race["track_name"],
+            track_type=race["track_type"],
+            series=race["series"],
+            site=site_of(registration.contest).name,
+            contest=registration.contest,
+            salary_file=state["salary_file"],
+            lock=race["start_time"],
+            locked=race["start_time"] <= now,
+            state=state["state"],
+            absent=tuple(state["absent"]),
+            data="missing" if not ran else "stale" if notes else "fresh",
+            data_notes=tuple(notes),
+            as_of=plan.as_of if plan else None,
+            run_id=plan.run_id if plan else None,
+        )
+
+    def _detail(self, summary: SlateSummary) -> SlateDetail:
+        root, slate_id = self._root, summary.slate
+        race = schedule_rows(root, [summary.race_key])[summary.race_key]
+        rules = rule_set(summary.contest, race_day(race["start_time"]))
+        facts: dict[str, Any] = {}
+        plan = SlatePlan.find(root, slate_id)
+        if plan is not None and root.exists(table_path("slate", slate_id)):
+            run = self._run(slate_id)
+            last: tuple[str, ...] = ()
+            if has_lineups(root, plan):
+                last = tuple(load_lineups(root, plan)["notices"][0])
+            facts = {
+                "n_scenarios": plan.n_scenarios,
+                "seed": plan.seed,
+                "settings": plan.settings,
+                "checks": self._checks(plan.run_id),
+                "notices": slate_notices(root, slate_id, run.slate.notices, last),
+                "teams": tuple(sorted({item.team for item in run.slate.players if item.team})),
+            }
+        return SlateDetail(
+            **summary.model_dump(),
+            scheduled_laps=race["scheduled_laps"],
+            track_length_miles=race["track_length_miles"] or None,
+            roster_size=rules.roster_size,
+            salary_cap=rules.salary_cap,
+            **facts,
+        )
+
+    def _checks(self, run_id: str) -> tuple[RunCheck, ...]:
+        records = self._instance.get_records_for_run(
+            run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION
+        ).records
+        found = {}
+        for item in records:
+            event = item.event_log_entry.dagster_event
+            if event is not None:
+                check = event.asset_check_evaluation_data
+                name = f"{check.asset_key.path[-1]}.{check.check_name}"
+                found[name] = RunCheck(name=name, passed=check.passed)
+        return tuple(found.values())
+
+    # --- one slate's run ---
+
+    def forecast(self, slate_id: str) -> Answer:
+        """The forecast of its players."""
+        return self._of_run(slate_id, "forecast", slate_answers.forecast)
+
+    def race(self, slate_id: str) -> Answer:
+        """The race as the scenarios have it."""
+        return self._of_run(slate_id, "race", slate_answers.race)
+
+    def driver(self, slate_id: str, driver_id: str) -> Answer:
+        """One player.
+
+        Raises:
+            RequestRefused: 404 where the slate has no such player.
+        """
+        forecast = self.forecast(slate_id).model
+        assert isinstance(forecast, SlateForecast)
+        row = _row_of(forecast.rows, driver_id)
+
+        def made(run: SlateRun) -> DriverDetail:
+            return slate_answers.driver(run, row.driver_id, row)
+
+        return self._of_run(slate_id, f"driver {row.driver_id}", made)
+
+    def lineups(self, slate_id: str) -> Answer:
+        """The stored portfolio."""
+        return self._of_run(slate_id, "lineups", slate_answers.lineups, whole=True)
+
+    def exposures(self, slate_id: str) -> Answer:
+        """Its exposures."""
+        return self._of_run(slate_id, "exposures", slate_answers.exposures, whole=True)
+
+    def contests(self, slate_id: str) -> Answer:
+        """What it is expected to win."""
+        return self._of_run(slate_id, "contests", slate_answers.contests, whole=True)
+
+    def record(self, slate_id: str) -> Answer:
+        """How past forecasts kept their word."""
+        return self._of_run(slate_id, "record", record)
+
+    def provenance(self, slate_id: str) -> Answer:
+        """Where its numbers come from."""
+        return self._of_run(slate_id, "provenance", slate_answers.provenance, whole=True)
+
+    def upload(self, slate_id: str) -> bytes:
+        """The upload file.
+
+        Raises:
+            RequestRefused: 404 for an unknown slate, 409 where there is none.
+        """
+        return self._file(slate_id, upload_path(slate_id))
+
+    def report(self, slate_id: str) -> bytes:
+        """The report.
+
+        Raises:
+            RequestRefused: 404 for an unknown slate, 409 where there is none.
+        """
+        return self._file(slate_id, f"slates/{slate_id}/report.html")
+
+    def _file(self, slate_id: str, path: str) -> bytes:
+        def build() -> _File:
+            self.ready(slate_id)
+            settled(self._root, slate_id)
+            data = self._root.read(path)
+            if data is None:
+                raise _not_ready(slate_id, "The file is not there: its run did not come to it.")
+            return _File(data=data)
+
+        found = self._answer(slate_id, path, build).model
+        assert isinstance(found, _File)
+        return found.data
+
+    # --- what is kept ---
+
+    def version(self, slate_id: str) -> str:
+        """Another text whenever a slate's files were written again."""
+        paths = (registration_path(slate_id), plan_path(slate_id), manifest_path(slate_id))
+        return " ".join(self._root.tag(path) or "-" for path in paths)
+
+    def ready(self, slate_id: str) -> SlatePlan:
+        """The plan of a slate whose newest run came to its lineups.
+
+        Raises:
+            RequestRefused: 404 for an unknown slate, 409 where it did not.
+        """
+        plan = self._planned(slate_id)
+        if not has_lineups(self._root, plan):
+            again = has_begun_anew(self._root, slate_id)
+            raise _not_ready(
+                slate_id,
+                "The slate is being run again, or its newest run did not come to its lineups."
+                if again
+                else "The slate's newest run did not come to its lineups.",
+            )
+        return plan
+
+    def _known(self, slate_id: str) -> None:
+        if not self._root.exists(registration_path(slate_id)):
+            raise unknown_slate()
+
+    def _planned(self, slate_id: str) -> SlatePlan:
+        self._known(slate_id)
+        plan = SlatePlan.find(self._root, slate_id)
+        if plan is None or not self._root.exists(table_path("scenario_summary", slate_id)):
+            raise _not_ready(slate_id, "The slate has not been run.")
+        return plan
+
+    def _of_run(
+        self,
+        slate_id: str,
+        name: str,
+        made: Callable[[SlateRun], BaseModel],
+        *,
+        whole: bool = False,
+    ) -> Answer:
+        def build() -> BaseModel:
+            (self.ready if whole else self._planned)(slate_id)
+            return made(self._run(slate_id))
+
+        return self._answer(slate_id, name, build)
+
+    def _answer(self, slate_id: str, name: str, made: Callable[[], BaseModel]) -> Answer:
+        """An answer as it is kept, or made now, again where its files change meanwhile."""
+        version, key = self.version(slate_id), (slate_id, name)
+        if (held := self._held(key, version)) is not None:
+            return held
+        with self._lock:
+            own = self._loading.setdefault(slate_id, threading.Lock())
+        with own:
+            for _ in range(_TRIES):
+                version = self.version(slate_id)
+                if (held := self._held(key, version)) is not None:
+                    return held
+                try:
+                    answer = Answer(made())
+                except (InputError, OSError):
+                    if self.version(slate_id) != version:
+                        continue
+                    raise
+                if self.version(slate_id) == version:
+                    break
+            else:
+                raise EnvironmentFault(f"{slate_id} is changed again and again; try once more.")
+        with self._lock:
+            self._answers[key] = (version, answer)
+            self._answers.move_to_end(key)
+            while len(self._answers) > ANSWERS_KEPT:
+                self._answers.popitem(last=False)
+        return answer
+
+    def _held(self, key: tuple[str, str], version: str) -> Answer | None:
+        with self._lock:
+            held = self._answers.get(key)
+            if held is None or held[0] != version:
+                return None
+            self._answers.move_to_end(key)
+            return held[1]
+
+    def _run(self, slate_id: str) -> SlateRun:
+        """A slate's run as it is stored, the same value while its files are the same."""
+        settled(self._root, slate_id)
+        version = self.version(slate_id)
+        with self._lock:
+            held = self._runs.get(slate_id)
+            if held is None or held[0] != version:
+                held = (version, SlateRun.load(self._root, slate_id))
+            self._runs[slate_id] = held
+            self._runs.move_to_end(slate_id)
+            while len(self._runs) > RUNS_KEPT:
+                self._runs.popitem(last=False)
+        return held[1]
+
+
+def _not_ready(slate_id: str, message: str) -> RequestRefused:
+    return RequestRefused(
+        409,
+        "SLATE_NOT_READY",
+        message,
+        field="slate",
+        remedy=f"Run it: POST /api/v1/slates/{slate_id}/runs, or nascar slate run {slate_id}.",
+    )
+
+
+def _row_of(rows: Sequence[ForecastRow], driver_id: str) -> ForecastRow:
+    for row in rows:
+        if driver_id in (row.driver_id, row.site_id):
+            return row
+    raise RequestRefused(
+        404,
+        "DRIVER_UNKNOWN",
+        "The slate has no player of this id.",
+        field="driver",
+        remedy="The forecast lists them.",
+    )
