@@ -267,10 +267,11 @@ def _by_track_type(
             for label in weak
         )
     else:
-        least = min(kinds, key=lambda label: kinds[label].value)
+        lowest = min(kinds, key=lambda label: kinds[label].value)
         text = (
-            f"No type of track stands out as weak; the ranges held least on {_kind(least)} tracks "
-            f"({kinds[least].value:.0%} in {kinds[least].races} races)"
+            "No type of track stands out as weak; the ranges held less often than elsewhere on "
+            f"{_kind(lowest)} tracks "
+            f"({kinds[lowest].value:.0%} in {kinds[lowest].races} races)"
         )
     here = (
         f"; this race is on one of that kind, {_kind(own)}"

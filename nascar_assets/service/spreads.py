@@ -33,10 +33,10 @@ def spread(values: npt.ArrayLike, *, whole: bool = False) -> Spread:
     )
 
 
-def _bars(values: npt.NDArray[np.float64], least: float) -> tuple[Bar, ...]:
+def _bars(values: npt.NDArray[np.float64], lower: float) -> tuple[Bar, ...]:
     """Bars of one round width over all values, empty ones at the ends left out."""
     low, high = float(values.min()), float(values.max())
-    width = least if least and high - low <= 2 * BARS else _round_width((high - low) / BARS, least)
+    width = lower if lower and high - low <= 2 * BARS else _round_width((high - low) / BARS, lower)
     first = math.floor(low / width)
     places = np.floor(values / width).astype(np.int64) - first
     shares = np.bincount(places) / values.size
@@ -46,8 +46,8 @@ def _bars(values: npt.NDArray[np.float64], least: float) -> tuple[Bar, ...]:
     )
 
 
-def _round_width(width: float, least: float) -> float:
-    """The least of 1, 2, 5 times a power of ten that is not smaller."""
-    width = max(width, least, 1e-9)
+def _round_width(width: float, lower: float) -> float:
+    """The smallest of 1, 2, 5 times a power of ten that is not smaller."""
+    width = max(width, lower, 1e-9)
     power = 10.0 ** math.floor(math.log10(width))
     return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= width * 0.999)
