@@ -140,10 +140,13 @@ class WalkForward:
             race_id = row["race_id"]
             if race_id not in wanted or not _long_enough(row):
                 continue
-            prepared = self._prepared(row, entries, ratings, as_of)
+            # Baselines need no ontology values: the start that an early stage is measured against.
+            reference_only = self.stage is not START and race_id in early
+            values = self.with_values and not reference_only
+            prepared = self._prepared(row, entries, ratings, as_of, values)
             if self.stage is START:
                 yield prepared
-            elif race_id in early:
+            elif reference_only:
                 reference = (prepared.history, prepared.race)
                 yield replace(early.pop(race_id), reference=reference)
             else:
@@ -228,6 +231,7 @@ class WalkForward:
         entries: pl.DataFrame,
         ratings: pl.DataFrame,
         as_of: datetime,
+        with_values: bool,
     ) -> Prepared:
         known = self.results.filter(pl.col("results_at") <= as_of)
         rated = (
@@ -238,7 +242,7 @@ class WalkForward:
             else pl.DataFrame(schema=RATINGS)
         )
         drivers, tracks = pl.DataFrame(schema=DRIVER_VALUES), pl.DataFrame(schema=TRACK_VALUES)
-        if self.with_values and known["race_id"].n_unique() >= FEWEST_RACES_FOR_VALUES:
+        if with_values and known["race_id"].n_unique() >= FEWEST_RACES_FOR_VALUES:
             drivers = driver_values(known, as_of, state=self._state)
             # The schedule's own outcomes (winner, cautions) stay behind: only what was known.
             tracks = track_values(known, self.schedule, as_of)
