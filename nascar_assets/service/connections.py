@@ -6,9 +6,11 @@ connection that sends nothing, a head or a body that never ends, an answer that 
 
 from __future__ import annotations
 
+import socket
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import h11
@@ -34,7 +36,7 @@ class Connections:
     """All of a server's connections.
 
     Args:
-        most: How many there may be at once.
+        upper: How many there may be at once.
     """
 
     def __init__(self, upper: int) -> None:
@@ -54,8 +56,8 @@ class Connections:
             return
         held = Counter(connection.address for connection in found)
         waiting = [c for c in found if c is not newcomer and c.state() in (HEAD, BODY)]
-        longest = max(waiting, key=lambda c: (held[c.address], -c.since), default=newcomer)
-        longest.transport.close()
+        waiting.sort(key=lambda c: (-held[c.address], c.since))
+        next((c for c in waiting if not c.has_sent()), newcomer).let_go()
         self._closed[FULL] += 1
 
     def sweep(self, connections: Iterable[Any]) -> None:
@@ -102,6 +104,27 @@ class Connection(H11Protocol):
             super().send_400_response(msg)
         else:
             self.transport.abort()
+
+    def has_sent(self) -> bool:
+        """Whether bytes have come that the server has not got round to reading."""
+        with self._socket() as raw, suppress(OSError):
+            return bool(raw.recv(1, socket.MSG_PEEK))
+        return False
+
+    def let_go(self) -> None:
+        """Ends it at once: a transport closes in its turn, and what comes until then is lost."""
+        with self._socket() as raw, suppress(OSError):
+            raw.shutdown(socket.SHUT_RDWR)
+        self.transport.close()
+
+    @contextmanager
+    def _socket(self) -> Iterator[socket.socket]:
+        """The transport's own socket, of which event loops give out less than a whole one."""
+        raw = socket.socket(fileno=self.transport.get_extra_info("socket").fileno())
+        try:
+            yield raw
+        finally:
+            raw.detach()
 
     def state(self) -> str | None:
         """What is waited for; none while a request is in work."""

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 import time
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
-from nascar_assets.service.connections import ANSWER, BODY, HEAD, HEAD_BYTES, SECONDS
+from nascar_assets.service.connections import (
+    ANSWER,
+    BODY,
+    HEAD,
+    HEAD_BYTES,
+    SECONDS,
+    Connection,
+    Connections,
+)
 from nascar_assets_tests.service.conftest import request_body
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -81,8 +95,10 @@ def test_idle_connections_shut_nobody_out(small):
         for _ in range(450):  # more than the server may have open files
             idle.append(_connect(small))
         begun = time.monotonic()
-        assert small.http.get("/health").status_code == 200
-        assert small.submit(request_body(n_scenarios=10))
+        # Connections of their own: one that was kept open may go like any other idle one.
+        assert httpx.get(f"{small.url}/health", timeout=30).status_code == 200
+        body = request_body(n_scenarios=10)
+        assert httpx.post(f"{small.url}/api/v1/optimize", json=body, timeout=30).status_code == 200
         assert time.monotonic() - begun < 5
     finally:
         for connection in idle:
@@ -91,6 +107,51 @@ def test_idle_connections_shut_nobody_out(small):
     while "the_server_is_full" not in small.log.read_text():
         assert time.monotonic() < end
         time.sleep(0.5)
+
+
+async def _answer(scope, receive, send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _crowded(turns: int) -> str:
+    """What becomes of a request on the connection that waited longest while a crowd is let in."""
+    loop, state = asyncio.get_running_loop(), ServerState()
+    config = uvicorn.Config(_answer, http=partial(Connection, limits=Connections(16)))
+    config.load()
+    server = await loop.create_server(
+        lambda: config.http_protocol_class(config, state, {}), "127.0.0.1", 0
+    )
+    address = server.sockets[0].getsockname()
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.close)
+        kept = stack.enter_context(socket.create_connection(address))
+        kept.setblocking(False)
+        await loop.sock_sendall(kept, HEALTH + b"\r\n")
+        assert (await loop.sock_recv(kept, 1_000)).startswith(b"HTTP/1.1 200")
+        for _ in range(40):
+            stack.enter_context(socket.create_connection(address))
+        for _ in range(turns):  # so far has the server got with them
+            await asyncio.sleep(0)
+        try:
+            assert kept.recv(1) == b""
+            return "told that it is closed"
+        except BlockingIOError:
+            kept.send(HEALTH + b"\r\n")
+        try:
+            said = await asyncio.wait_for(loop.sock_recv(kept, 1_000), 10)
+        except ConnectionResetError:
+            said = b""
+        return "answered" if said.startswith(b"HTTP/1.1 200") else "lost"
+
+
+@pytest.mark.parametrize("library", ["asyncio", "uvloop"])
+def test_a_request_that_was_sent_in_time_is_answered_while_others_are_let_in(library):
+    found = set()
+    for turns in (*range(8), *range(8, 64, 4)):
+        with asyncio.Runner(loop_factory=pytest.importorskip(library).new_event_loop) as runner:
+            found.add(runner.run(_crowded(turns)))
+    assert found == {"answered", "told that it is closed"}
 
 
 @pytest.mark.slow
