@@ -10,6 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # What a change is tried with again and again: no server, browser, daemon, home or real data.
 FAST = not (server or browser or neo4j or postgres or home or faults or real_data or slow)
 
+# Two processes with a thread each: more threads on two cores only wait for each other. A file stays
+# with one process, which makes its homes and servers once; conftest.py says in what order they go.
+PYTEST = POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: setup system demo check test lint lock bench backtest test-faults clean
 
 setup: .venv/.installed
@@ -30,12 +34,11 @@ lint: setup
 	$(BIN)/lint-imports
 
 check: lint
-	POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "$(FAST)"
+	NASCAR_EXAMPLES=0.25 $(PYTEST) -m "$(FAST)"
 
-# Two processes with a thread each: more threads on two cores only wait for each other.
 test: setup system lint
 	bash scripts/neo4j.sh install
-	POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 test-faults: setup system
 	bash scripts/neo4j.sh install

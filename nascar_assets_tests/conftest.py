@@ -24,26 +24,46 @@ MARKS = {
     "make_server": "server",
     "raced": "home",
     "world": "home",
+    "small": "server",
+    "released": "slow",
+    "fitted": "slow",
 }
 """The marker of a test that uses a fixture, directly or through others."""
 
 
+LONG = {"neo4j", "postgres", "browser", "server", "faults", "slow"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks each test by what it uses, so that `-m` finds them all and none is marked by hand."""
+    """Marks each test by what it uses, so that `-m` finds them all and none is marked by hand.
+
+    Long files come first, so that no worker is left with one at the end. One of those that need a
+    home begins: while its worker makes the home, the other has those that need none.
+    """
+    marks: dict[Path, set[str]] = {}
     for item in items:
         for name in MARKS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKS[name])
+        marks.setdefault(item.path, set()).update(mark.name for mark in item.iter_markers())
+    first = next((path for path, names in marks.items() if "home" in names), None)
+
+    def turn(item: pytest.Item) -> int:
+        names = marks[item.path]
+        return 2 * (item.path != first) if "home" in names else 1 if names & LONG else 3
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session")
 def sample_tables(tmp_path_factory: pytest.TempPathFactory) -> FeedTables:
     """Schedule, results and features of the sample's feed, as a backtest reads them."""
     from nascar_assets.calibration.feed_tables import read_feed_tables
-    from nascar_assets.sample import generate_sample, write_sample
+    from nascar_assets.sample import write_sample
     from nascar_assets.storage import DataRoot
+    from nascar_assets_tests.samples import sample_of
 
     folder = tmp_path_factory.mktemp("sample")
-    write_sample(generate_sample(1), folder)
+    write_sample(sample_of(1), folder)
     return read_feed_tables(DataRoot.open(folder / "feed"))
 
 

@@ -73,6 +73,7 @@ def test_what_a_system_lacks_stops_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "laps.parquet").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_their_parent(number: int, tmp_path: Path) -> None:
     script = tmp_path / "work.py"
@@ -96,6 +97,7 @@ def test_workers_end_with_their_parent(number: int, tmp_path: Path) -> None:
     parent.stdout.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
 @pytest.mark.parametrize(
     "waits",
@@ -105,7 +107,7 @@ def test_workers_end_with_their_parent(number: int, tmp_path: Path) -> None:
         "s.Popen(['sleep', '30'], stdout=no, stderr=no, start_new_session=True).wait()",
         "import threading; threading.Event().wait()",
         "import concurrent.futures as f, time; e = f.ThreadPoolExecutor(1); "
-        "e.submit(time.sleep, 5).result()",
+        "e.submit(time.sleep, 2).result()",
     ],
     ids=["process", "event", "future"],
 )

@@ -85,6 +85,7 @@ def test_an_honest_forecaster_is_found_calibrated(honest):
     assert record.value("coverage_80_finish") == pytest.approx(0.8, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spread", "dispersion"), [(0.35, "over-confident"), (3.0, "under-confident")]
 )
@@ -98,12 +99,14 @@ def test_planted_dispersion_is_detected(tables, tmp_path, spread, dispersion):
     assert (edges > 1.5 * middle) == (dispersion == "over-confident")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [Pulled(Planted()), Stretched(Planted())], ids=lambda f: f.name)
 def test_the_planted_dispersions_of_the_documentation_are_found(tables, tmp_path, fault):
     result = backtest(tables, tmp_path, fault)
     assert result.summary.verdicts[fault.name].dispersion == fault.name
 
 
+@pytest.mark.slow
 def test_the_planted_leak_of_the_documentation_is_found(tables, tmp_path):
     # Its base knows nothing, so that all skill comes from the leak.
     result = backtest(tables, tmp_path, Peeking(Uniform(), tables.results))
@@ -280,6 +283,7 @@ class Noting(FixedModel):
         return super().fit(known)
 
 
+@pytest.mark.slow
 def test_a_model_is_fitted_at_its_blocks_first_race_wherever_a_run_begins(tables, tmp_path):
     def fits(folder, *window):
         model = Noting(Planted())
@@ -306,6 +310,7 @@ def test_a_model_is_fitted_at_its_blocks_first_race_wherever_a_run_begins(tables
         assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes()
 
 
+@pytest.mark.slow
 def test_one_and_two_processes_give_the_same_bytes(tables, honest, tmp_path):
     short = (date(2024, 1, 1), date(2024, 2, 20))
     for workers in (1, 2):

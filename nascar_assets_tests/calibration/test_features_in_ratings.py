@@ -13,8 +13,8 @@ from nascar_assets.calibration.feed_tables import read_feed_tables
 from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.history.features import FEATURE_TABLE
 from nascar_assets.history.level_features import FROM_PAST, LEVEL_FEATURES
-from nascar_assets.sample import generate_sample
 from nascar_assets.storage import DataRoot
+from nascar_assets_tests.samples import sample_of
 
 from .world import world
 
@@ -41,6 +41,7 @@ def levels(tables, features):
     return pl.concat([item.race.ratings for item in prepared])["level"].to_numpy()
 
 
+@pytest.mark.slow
 def test_features_of_a_start_reach_its_forecast_and_those_known_later_do_not(tables):
     without = levels(tables, None)
     assert (levels(tables, tables.features) != without).mean() > 0.9
@@ -58,9 +59,10 @@ def test_other_features_of_later_races_do_not_move_a_forecast(tables):
     assert not probe_leak(tables, "24004", lambda known: RunningOrder(), scenarios=20).leaks
 
 
+@pytest.mark.slow
 def test_a_feed_gives_the_features_of_every_race_that_was_run(tmp_path):
     wanted = {2025}
-    for path, content in generate_sample(3).files.items():
+    for path, content in sample_of(3).files.items():
         parts = path.split("/")
         year = int(next(part for part in parts if part.isdigit()))
         if year in wanted or path.endswith("race_list_basic.json"):

@@ -244,6 +244,7 @@ def test_each_race_gets_the_latest_fit_that_knew_nothing_later():
     assert _fitted_before([], AS_OF) is STARTING_VALUES
 
 
+@pytest.mark.slow
 def test_tilting_maps_follow_the_races_scored_before(tables, tmp_path):
     settings = BacktestSettings(
         date(2023, 1, 1),

@@ -361,6 +361,7 @@ def test_too_few_races_prove_nothing(three_races):
     assert {item.name: item.passed for item in found.criteria}["races of the backtest"] is False
 
 
+@pytest.mark.slow
 def test_a_forecast_that_was_changed_is_void_and_fails_its_check(three_races, tmp_path):
     home = Home(tmp_path / "home", three_races.tables)
     shutil.copytree(three_races.folder, tmp_path / "home", dirs_exist_ok=True)
@@ -385,6 +386,7 @@ def test_races_to_come_are_left_out_and_a_gate_without_races_says_what_to_do(tab
     assert gate_records(home.root, "cup") == []
 
 
+@pytest.mark.slow
 def test_recalibration_is_fitted_on_the_past_and_stored_for_its_fit(tables, tmp_path):
     short = pl.col("track_type") == "short"
     home = Home(tmp_path, FeedTables(tables.schedule.filter(short), tables.results.filter(short)))

@@ -82,6 +82,7 @@ def test_each_stage_knows_what_it_says(tables, name):
             assert set(reference.driver_ids) == set(item.race.driver_ids)
 
 
+@pytest.mark.slow
 def test_an_early_stage_does_not_move_what_is_known_at_the_start(tables):
     (plain,) = prepared(tables, "start", 23, 24)
     for name in NAMES[:-1]:
@@ -104,6 +105,7 @@ def test_a_monday_forecast_reads_nothing_of_its_weekend(tables):
     assert before.race.entries.equals(after.race.entries)
 
 
+@pytest.mark.slow
 def test_a_stage_is_sealed_scored_and_shown(tables, tmp_path):
     settings = BacktestSettings(
         date(2025, 4, 1), date(2025, 5, 15), scenarios=200, workers=1, report=False
@@ -166,6 +168,7 @@ def without(tables, source):
     return type(tables)(tables.schedule, tables.results, (), features, kept)
 
 
+@pytest.mark.slow
 def test_without_a_source_the_forecast_is_a_little_worse_and_never_nonsense(tables, tmp_path):
     whole, nothing = missed(tables, tmp_path, "whole")
     assert whole < nothing

@@ -72,6 +72,7 @@ def of_home(home: Path) -> dict[int, str]:
     return found
 
 
+@pytest.mark.server
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize(
     ("command", "number"),
@@ -107,6 +108,7 @@ def test_nothing_that_was_started_is_left_however_the_command_ends(
         process.wait(timeout=30)
 
 
+@pytest.mark.server
 def test_a_port_that_is_taken_is_the_machines_fault(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 
 from nascar_assets.history.features import build_features
-from nascar_assets.sample import generate_sample
 from nascar_assets.telemetry import FeatureAvailabilityContract
 from nascar_assets.telemetry.leakage import prove_no_leakage
 from nascar_assets_tests.history.feature_sources import feed_tables
+from nascar_assets_tests.samples import sample_of
 
 
 @pytest.fixture(scope="module")
 def sample():
-    files = generate_sample(3).files
+    files = sample_of(3).files
     seasons = sorted(
         {int(path.split("/")[1]) for path in files if path.endswith("race_list_basic.json")}
     )
@@ -51,6 +51,7 @@ def proved(schedule, sources):
     return len(races), trials, failed
 
 
+@pytest.mark.slow
 def test_no_race_of_the_sample_leaks(sample):
     schedule, sources = sample
     races, trials, failed = proved(schedule, sources)

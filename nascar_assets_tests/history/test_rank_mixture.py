@@ -76,6 +76,7 @@ def test_ranked_probability_score_by_hand():
     assert ranked_probability_score(table, np.array([1, 2])) == pytest.approx(0.16)
 
 
+@pytest.mark.slow
 def test_a_fit_scores_better_and_finds_what_made_the_races():
     truth = RankMixture(2.2, 0.5, 0.08)
     rng = np.random.default_rng(2)

@@ -242,6 +242,7 @@ print(hashlib.sha256(numbers.tobytes()).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_the_bits_do_not_depend_on_the_number_of_threads():
     digests = set()
     for threads in ("1", "2"):

@@ -13,6 +13,7 @@ from ortools.sat.python import cp_model
 
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import NoLegalLineup, best_lineups, optimal_kernel, optimal_lineups
+from nascar_assets_tests.examples import examples
 from nascar_assets_tests.lineups.slates import made_points, made_salaries
 
 
@@ -50,7 +51,7 @@ instances = st.integers(6, 12).flatmap(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(instances)
 def test_every_scenario_gets_the_first_of_all_lineups_in_rank(instance):
     roster, steps, unit, rows, share = instance
@@ -71,6 +72,7 @@ def test_every_scenario_gets_the_first_of_all_lineups_in_rank(instance):
         assert top.values.tolist() == [sum(row[i] for i in x) for x in order[:7]]
 
 
+@pytest.mark.slow
 def test_cp_sat_agrees_on_2000_random_and_adversarial_instances():
     rng = np.random.default_rng(5)
     checked = 0

@@ -17,6 +17,7 @@ from nascar_assets.lineups import (
     build_portfolio,
     lineup_problems,
 )
+from nascar_assets_tests.examples import examples
 from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
 
 SALARIES = made_salaries(18, 7)
@@ -157,7 +158,7 @@ exposure = st.tuples(st.floats(0, 0.5), st.floats(0.5, 1)).map(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     drivers=st.dictionaries(st.sampled_from(NAMES), exposure, max_size=8),
     lineups=st.integers(2, 12),

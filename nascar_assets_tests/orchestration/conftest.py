@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 
 from nascar_assets.cli.app import run
 from nascar_assets.cli.location import code_location
 from nascar_assets.orchestration.commands.sync import sync_races
-from nascar_assets.sample import Sample, generate_sample, write_sample
+from nascar_assets.sample import Sample, write_sample
 from nascar_assets.sample.generate import SEASONS
+from nascar_assets_tests.samples import sample_of
 
 SCENARIOS = 300
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -45,22 +50,54 @@ class World:
 
 @pytest.fixture(scope="session")
 def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sample, Path]:
-    sample = generate_sample(1)
+    sample = sample_of(1)
     folder = tmp_path_factory.mktemp("sample")
     write_sample(sample, folder)
     return sample, folder
 
 
 @pytest.fixture(scope="session")
-def raced(sample_folder: tuple[Sample, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where made homes lie for all workers of a session.
+
+    `NASCAR_TEST_HOMES` names a folder that keeps them for later sessions, as long as neither the
+    product nor its libraries change.
+    """
+    kept = os.environ.get("NASCAR_TEST_HOMES")
+    if kept:
+        found = hashlib.sha256((PROJECT / "requirements.lock").read_bytes())
+        for path in sorted((PROJECT / "nascar_assets").rglob("*.py")):
+            found.update(path.read_bytes())
+        return Path(kept, found.hexdigest()[:16])
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "homes"
+
+
+def made_once(homes: Path, name: str, make: Callable[[Path], None]) -> Path:
+    """What one worker makes for all: the others wait for it, and nobody changes it."""
+    homes.mkdir(parents=True, exist_ok=True)
+    target, whole = homes / name, homes / f"{name}.whole"
+    with filelock.FileLock(homes / f"{name}.lock"):
+        if not whole.exists():
+            shutil.rmtree(target, ignore_errors=True)
+            make(target)
+            whole.touch()
+    return target
+
+
+@pytest.fixture(scope="session")
+def raced(sample_folder: tuple[Sample, Path], homes: Path) -> Path:
     """A home with the sample's races and no slate."""
     _, folder = sample_folder
-    home = tmp_path_factory.mktemp("raced") / "home"
-    location = code_location(str(home))
-    synced = sync_races(str(home), str(folder / "feed"), ["cup"], SEASONS, location=location)
-    assert not synced.failures
-    backdate(home)
-    return home
+
+    def make(base: Path) -> None:
+        home = base / "home"
+        location = code_location(str(home))
+        synced = sync_races(str(home), str(folder / "feed"), ["cup"], SEASONS, location=location)
+        assert not synced.failures
+        backdate(home)
+
+    return made_once(homes, "raced", make) / "home"
 
 
 def backdate(home: Path) -> None:
@@ -75,25 +112,27 @@ def backdate(home: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def world(
-    sample_folder: tuple[Sample, Path], raced: Path, tmp_path_factory: pytest.TempPathFactory
-) -> World:
+def world(sample_folder: tuple[Sample, Path], raced: Path, homes: Path) -> World:
     """`nascar demo` as a person runs it; without the release, which takes longer.
 
     It goes on from `raced`, which is what its own sync would make again for most of a minute.
     """
     sample, folder = sample_folder
-    base = tmp_path_factory.mktemp("world")
-    copy_of(raced, base / "demo")
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        words = ["demo", "--home", str(base), "--scenarios", str(SCENARIOS), "--no-release"]
-        code = run([*words, "--json"])
-    assert code == 0
-    result: dict[str, Any] = json.loads(said.getvalue())
-    home = base / "demo"
-    backdate(home)
-    return World(sample, folder, home, result["slate"], result)
+
+    def make(base: Path) -> None:
+        base.mkdir()
+        copy_of(raced, base / "demo")
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            words = ["demo", "--home", str(base), "--scenarios", str(SCENARIOS), "--no-release"]
+            code = run([*words, "--json"])
+        assert code == 0
+        backdate(base / "demo")
+        (base / "result.json").write_text(said.getvalue())
+
+    base = made_once(homes, "world", make)
+    result: dict[str, Any] = json.loads((base / "result.json").read_text())
+    return World(sample, folder, base / "demo", result["slate"], result)
 
 
 @pytest.fixture

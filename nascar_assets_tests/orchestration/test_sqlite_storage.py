@@ -155,6 +155,7 @@ def test_a_server_that_is_away_is_said_as_such(
     assert not settings.exists() or settings.read_text() == INSTANCE_SETTINGS
 
 
+@pytest.mark.slow
 def test_writers_of_several_processes_lose_nothing(tmp_path: Path) -> None:
     open_instance(str(tmp_path))
     processes = [writer(tmp_path, name, 25) for name in "abc"]
@@ -167,6 +168,7 @@ def test_writers_of_several_processes_lose_nothing(tmp_path: Path) -> None:
     assert instance.get_materialized_partitions(dg.AssetKey("table")) == expected
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_a_database_that_reads_and_takes_more(tmp_path: Path) -> None:
     open_instance(str(tmp_path))
     for turn in range(3):

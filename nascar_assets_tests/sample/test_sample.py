@@ -17,11 +17,12 @@ from nascar_assets.sample import Sample, generate_sample, write_sample
 from nascar_assets.sample.race import GREEN, RUNNING, run_race
 from nascar_assets.sample.statistics import race_statistics
 from nascar_assets.sample.world import TRACKS
+from nascar_assets_tests.samples import sample_of
 
 
 @pytest.fixture(scope="module")
 def sample() -> Sample:
-    return generate_sample(1)
+    return sample_of(1)
 
 
 def load(sample, suffix):
@@ -51,7 +52,7 @@ def test_same_seed_same_bytes_other_seed_other_bytes(sample):
 
 @pytest.mark.parametrize("seed", range(3, 6))
 def test_every_seed_gives_a_whole_sample(seed):
-    made = generate_sample(seed)
+    made = sample_of(seed)
     assert len(finished(made)) == 40
     assert len(made.salaries) == 2
 

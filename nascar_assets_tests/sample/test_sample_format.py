@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nascar_assets.sample import Sample, generate_sample
+from nascar_assets.sample import Sample
 from nascar_assets.sample.salaries import LAYOUTS
+from nascar_assets_tests.samples import sample_of
 
 # Keys of the public feed, as it sends them, with the types seen in it.
 NUMBER = frozenset({"int", "float"})
@@ -110,7 +111,7 @@ def objects(path, document):
 
 @pytest.fixture(scope="module")
 def sample() -> Sample:
-    return generate_sample(1)
+    return sample_of(1)
 
 
 def test_every_object_has_exactly_the_feeds_keys_and_types(sample):

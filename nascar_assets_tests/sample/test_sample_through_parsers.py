@@ -11,17 +11,18 @@ from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.parse_weekend import parse_entries, parse_official_results
 from nascar_assets.feed.paths import parse_path
 from nascar_assets.rules import rule_set
-from nascar_assets.sample import Sample, generate_sample
+from nascar_assets.sample import Sample
 from nascar_assets.slates.build import build_slate, slate_key
 from nascar_assets.slates.race_match import find_race
 from nascar_assets.slates.salaries import read_salaries
 from nascar_assets.telemetry.check_loop_statistics import compare_with_loop_statistics
 from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
+from nascar_assets_tests.samples import sample_of
 
 
 @pytest.fixture(scope="module")
 def sample() -> Sample:
-    return generate_sample(1)
+    return sample_of(1)
 
 
 @pytest.fixture(scope="module")

@@ -196,6 +196,7 @@ def test_targets_by_hand():
     assert weighted_means(rows, weights).tolist() == pytest.approx([3.4, 6.0])
 
 
+@pytest.mark.slow
 def test_a_fit_that_still_moves_is_an_error(tables):
     with pytest.raises(FitError, match="short"):
         fit_parameters(*tables, LATER, scenarios=16, max_iterations=1)

@@ -15,6 +15,7 @@ from nascar_assets.scenarios import (
     generate_scenarios,
 )
 from nascar_assets.scenarios.result import Scenarios
+from nascar_assets_tests.examples import examples
 from nascar_assets_tests.scenarios.fields import setup_of, setups, spec_of
 
 
@@ -22,7 +23,7 @@ def broken(scenarios: Scenarios) -> dict[str, int]:
     return {record.law: record.broken for record in check_laws(scenarios)}
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=list(HealthCheck))
 @given(setup=setups(), seed=st.integers(0, 2**64 - 1), wild=st.booleans())
 def test_every_law_holds_for_any_field_track_and_seed(setup, seed, wild):
     parameters = STARTING_VALUES

@@ -171,6 +171,7 @@ def test_exponential_agrees_with_the_library_to_twelve_digits():
     assert np.allclose(exponentials(values), np.exp(values), rtol=1e-12, atol=0.0)
 
 
+@pytest.mark.slow
 def test_running_order_is_ornstein_uhlenbeck():
     # omega 0.8, tau 5 laps: variance .64, correlation over h laps exp(-h / 5).
     omega, tau, cars, laps = 0.8, 5.0, 40, 4000

@@ -12,14 +12,14 @@ from nascar_assets.orchestration.assets.slate_contract import (
     forecast_basis,
     prove_basis,
 )
-from nascar_assets.sample import generate_sample
 from nascar_assets.telemetry.leakage import prove_no_leakage
 from nascar_assets_tests.history.feature_sources import feed_tables
+from nascar_assets_tests.samples import sample_of
 
 
 @pytest.fixture(scope="module")
 def sample():
-    files = generate_sample(3).files
+    files = sample_of(3).files
     seasons = sorted(
         {int(path.split("/")[1]) for path in files if path.endswith("race_list_basic.json")}
     )
@@ -39,6 +39,7 @@ def proved(schedule, sources, step):
         yield prove_basis(basis(sources), schedule, race, as_of, seed=number)
 
 
+@pytest.mark.slow
 def test_ratings_and_values_of_the_sample_do_not_leak(sample):
     schedule, sources = sample
     reports = list(proved(schedule, sources, 10))
@@ -76,6 +77,7 @@ def test_results_known_after_the_as_of_time_are_caught(sample):
     assert prove_no_leakage(honest, race, race["start_time"], near, rounds=1).passed
 
 
+@pytest.mark.slow
 def test_a_start_known_after_the_as_of_time_is_caught(sample):
     schedule, sources = sample
     race, near = a_race(schedule, sources)
@@ -93,6 +95,7 @@ def test_a_start_known_after_the_as_of_time_is_caught(sample):
     assert prove_no_leakage(honest, race, early, near, rounds=1).passed
 
 
+@pytest.mark.slow
 def test_laps_known_after_the_as_of_time_are_caught_in_the_ratings(sample):
     schedule, sources = sample
     last = sources["lap_summaries"]["start_time"].max()
@@ -122,6 +125,7 @@ def test_laps_known_after_the_as_of_time_are_caught_in_the_ratings(sample):
     assert prove_no_leakage(honest, race, as_of, near, rounds=1).passed
 
 
+@pytest.mark.slow
 def test_practice_known_after_the_as_of_time_is_caught_in_the_levels(sample):
     schedule, sources = sample
     race, near = a_race(schedule, sources)

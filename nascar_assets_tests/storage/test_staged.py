@@ -94,6 +94,7 @@ def test_a_change_that_fails_leaves_all_as_it_was(tmp_path: Path) -> None:
     assert settled(root, "s") == Manifest(Manifest.load(root, "s").files)  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_all_files_are_old_or_all_are_new(tmp_path: Path) -> None:
     ends = []
     for step in range(30):
@@ -193,6 +194,7 @@ def test_in_a_folder_a_killed_holder_frees_at_once(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_in_an_object_store_a_silent_holder_is_followed_and_learns_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

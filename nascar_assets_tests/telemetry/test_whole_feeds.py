@@ -8,7 +8,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from nascar_assets.sample import generate_sample
 from nascar_assets.telemetry import (
     compute_aggregate_features,
     compute_falloff_metrics,
@@ -21,6 +20,7 @@ from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
 from nascar_assets.telemetry.convert_live_feed import laps_from_live_feed
 from nascar_assets.telemetry.convert_pits import car_numbers, mark_pit_laps
 from nascar_assets.telemetry.validate import validate_landed
+from nascar_assets_tests.samples import sample_of
 
 START = datetime(2025, 3, 2, 20, tzinfo=UTC)
 
@@ -36,8 +36,9 @@ def real(*parts):
     return Path(folder, *parts)
 
 
+@pytest.mark.slow
 def test_the_samples_lap_files_are_accepted_and_agree_with_its_loop_statistics():
-    files = generate_sample(1).files
+    files = sample_of(1).files
     paths = [path for path in files if path.endswith("/lap-times.json")]
     assert len(paths) >= 8
     for path in paths:
