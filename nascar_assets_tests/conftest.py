@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nascar_assets_tests.orchestration.processes import serving
-
 if TYPE_CHECKING:
     from nascar_assets.calibration.feed_tables import FeedTables
 
@@ -70,6 +68,8 @@ def sample_tables(tmp_path_factory: pytest.TempPathFactory) -> FeedTables:
 @pytest.fixture(scope="module")
 def webserver() -> Iterator[Callable[[Path], str]]:
     """Starts the webserver of `nascar ui` on a home and gives its address; stopped at the end."""
+    from nascar_assets_tests.orchestration.processes import serving
+
     with ExitStack() as stack:
         yield lambda home: stack.enter_context(serving(home))
 

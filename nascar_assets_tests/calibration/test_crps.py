@@ -4,7 +4,6 @@ import time
 
 import numpy as np
 import pytest
-import scoringrules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -60,7 +59,7 @@ def test_hand_arithmetic():
     assert float(crps_ensemble([1, 3, 8], 4, [2, 1, 1])) == pytest.approx(2.75 - 1.4375)
 
 
-def test_equals_scoringrules_where_that_is_right():
+def test_equals_scoringrules_where_that_is_right(scoringrules):
     rng = np.random.default_rng(3)
     members, outcome = rng.normal(size=(50, 7)), rng.normal(size=7)
     theirs = scoringrules.crps_ensemble(outcome, members, m_axis=0, estimator="nrg")

@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-import scoringrules
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -112,7 +111,7 @@ def test_point_masses_fall_in_one_cell_only():
         assert sum(cells) == 1.0
 
 
-def test_interval_score_by_hand_and_against_scoringrules():
+def test_interval_score_by_hand_and_against_scoringrules(scoringrules):
     members = np.arange(1.0, 21.0)
     # 80%: tails of 10%: ends are members 2 and 18; outcome 20 lies 2 outside: 16 + 10 * 2
     found = central_intervals(members, 20.0, (0.8,))[0]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scoringrules
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -53,7 +52,7 @@ def test_energy_and_variogram_equal_their_definitions(scenarios, fair, seed):
     assert variogram_score(scenarios, outcome, w) == pytest.approx(total, abs=1e-8)
 
 
-def test_equal_weights_equal_scoringrules():
+def test_equal_weights_equal_scoringrules(scoringrules):
     rng = np.random.default_rng(2)
     scenarios, outcome = rng.normal(size=(40, 6)), rng.normal(size=6)
     assert energy_score(scenarios, outcome) == pytest.approx(

@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-import scoringrules
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,7 +80,7 @@ def test_weights_count_like_repeats():
     assert weighted.discrimination == pytest.approx(repeated.discrimination)
 
 
-def test_brier_equals_scoringrules_and_refuses_what_is_no_probability():
+def test_brier_equals_scoringrules_and_refuses_what_is_no_probability(scoringrules):
     rng = np.random.default_rng(1)
     p, y = rng.random(30), rng.integers(0, 2, 30)
     np.testing.assert_allclose(brier_score(p, y), scoringrules.brier_score(y, p))
@@ -114,7 +113,7 @@ def test_weighted_rank_log_score_counts_effective_scenarios():
         rank_log_score(finish, np.array([3, 1]))
 
 
-def test_kernel_log_score_against_scoringrules():
+def test_kernel_log_score_against_scoringrules(scoringrules):
     rng = np.random.default_rng(4)
     members, outcome = rng.normal(size=(200, 5)), rng.normal(size=5)
     theirs = scoringrules.logs_ensemble(outcome, members, m_axis=0)

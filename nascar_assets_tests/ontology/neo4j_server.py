@@ -15,8 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from nascar_assets.ontology.neo4j_engine import Neo4jEngine
-
 SCRIPT = Path(__file__).parents[2] / "scripts" / "neo4j.sh"
 USER = "neo4j"
 
@@ -76,6 +74,8 @@ class Neo4jServer:
         self.signal("SIGKILL")
 
     def engine(self, **settings):
+        from nascar_assets.ontology.neo4j_engine import Neo4jEngine
+
         return Neo4jEngine(self.address, user=USER, password=self.password, **settings)
 
     def clear(self):

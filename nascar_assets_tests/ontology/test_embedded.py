@@ -12,7 +12,6 @@ from nascar_assets.constraints import ConstraintCompiler
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.ontology import GraphFault, build_state, open_embedded, open_graph, stored_hash
 from nascar_assets.ontology.load import embedded_path
-from nascar_assets.ontology.neo4j_engine import Neo4jEngine
 from nascar_assets_tests.ontology.made_up import AS_OF, driver_values, schedule, track_values
 
 
@@ -91,6 +90,8 @@ def test_a_folder_that_cannot_be_used_says_so(tmp_path):
 
 
 def test_one_setting_chooses_the_engine(tmp_path):
+    from nascar_assets.ontology.neo4j_engine import Neo4jEngine
+
     embedded = open_graph("", embedded_path=tmp_path / "graph.lbug")
     assert embedded.description == "Ladybug graph graph.lbug"
     embedded.close()

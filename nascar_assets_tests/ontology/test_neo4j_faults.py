@@ -12,7 +12,6 @@ import pytest
 from nascar_assets.constraints import ConstraintCompiler, compile_constraints_from_neo4j
 from nascar_assets.errors import InputError
 from nascar_assets.ontology import GraphFault, GraphSlow, Query, build_state, load_state, open_graph
-from nascar_assets.ontology.neo4j_engine import Neo4jEngine
 from nascar_assets_tests.ontology.made_up import AS_OF, driver_values, schedule, track_values
 
 pytestmark = pytest.mark.neo4j
@@ -33,6 +32,12 @@ def loaded(neo4j_server):
     return neo4j_server
 
 
+def engine_at(address, **login):
+    from nascar_assets.ontology.neo4j_engine import Neo4jEngine
+
+    return Neo4jEngine(address, **login)
+
+
 def compile_with(engine):
     return ConstraintCompiler(engine).compile_spec("s", ["101", "102"], ["1"], now=AS_OF)
 
@@ -41,7 +46,7 @@ def test_a_server_that_is_down(neo4j_server):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    engine = Neo4jEngine(f"bolt://127.0.0.1:{port}", user="neo4j", password=SECRET)
+    engine = engine_at(f"bolt://127.0.0.1:{port}", user="neo4j", password=SECRET)
     started = time.monotonic()
     with pytest.raises(GraphFault, match=r"127\.0\.0\.1.*'compile drivers'.*driver_ids.*Look whet"):
         compile_with(engine)
@@ -50,7 +55,7 @@ def test_a_server_that_is_down(neo4j_server):
 
 def test_a_wrong_password(loaded, caplog):
     caplog.set_level(logging.DEBUG)
-    engine = Neo4jEngine(loaded.address, user="neo4j", password=SECRET)
+    engine = engine_at(loaded.address, user="neo4j", password=SECRET)
     with pytest.raises(GraphFault, match=r"Unauthorized.*NASCAR_GRAPH_PASSWORD") as caught:
         compile_with(engine)
     shown = [str(caught.value), repr(caught.value), repr(engine), str(vars(engine)), caplog.text]
@@ -60,7 +65,7 @@ def test_a_wrong_password(loaded, caplog):
 
 def test_no_credentials(loaded):
     with pytest.raises(GraphFault, match="NASCAR_GRAPH_USER"):
-        compile_with(Neo4jEngine(loaded.address))
+        compile_with(engine_at(loaded.address))
 
 
 @pytest.mark.parametrize("warm", [True, False])

@@ -17,7 +17,6 @@ from pathlib import Path
 import dagster as dg
 
 from nascar_assets.orchestration.automation.sensor_runs import process_of
-from nascar_assets.orchestration.commands.ui_server import MODULE as UI_SERVER
 from nascar_assets.orchestration.storage.instance import open_instance
 
 MODULE = "nascar_assets.definitions"
@@ -61,6 +60,8 @@ def start_daemon(home: Path, **more: str) -> subprocess.Popen[bytes]:
 @contextmanager
 def serving(home: Path) -> Iterator[str]:
     """The guarded webserver of `nascar ui` for the length of a block, by its address."""
+    from nascar_assets.orchestration.commands.ui_server import MODULE as UI_SERVER
+
     port = free_port()
     where = ["-h", "127.0.0.1", "-p", str(port)]
     process = start(home, "webserver", [UI_SERVER, "-m", MODULE, *where])

@@ -12,8 +12,6 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from nascar_assets.orchestration.commands.ui_server import known_hosts, refusal
-
 DELETE = 'mutation { deletePipelineRun(runId: "none") { __typename } }'
 LAUNCH = """mutation($run: ExecutionParams!) { launchRun(executionParams: $run) {
     __typename ... on RunConfigValidationInvalid { errors { message } } } }"""
@@ -48,6 +46,8 @@ IMAGE = {"sec_fetch_mode": "no-cors", "sec_fetch_dest": "image"}
     ],
 )
 def test_the_servers_own_pages_and_programs_pass(asked: dict[str, Any]) -> None:
+    from nascar_assets.orchestration.commands.ui_server import known_hosts, refusal
+
     assert refusal(asked, known_hosts("127.0.0.1", {"NASCAR_UI_HOSTS": "UI.example, "})) is None
 
 
@@ -80,6 +80,8 @@ def test_the_servers_own_pages_and_programs_pass(asked: dict[str, Any]) -> None:
     ],
 )
 def test_all_others_are_refused(asked: dict[str, Any], status: int) -> None:
+    from nascar_assets.orchestration.commands.ui_server import known_hosts, refusal
+
     refused = refusal(asked, known_hosts("0.0.0.0", {}))
     assert refused is not None
     assert refused[0] == status

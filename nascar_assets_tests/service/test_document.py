@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,8 @@ EXAMPLES = 200 if ROUNDS else 15
 
 
 def _checks():
+    import schemathesis
+
     wanted = (
         "not_a_server_error",
         "status_code_conformance",
@@ -25,6 +26,8 @@ def _checks():
 
 
 def test_schemathesis_finds_no_answer_outside_the_document(server):
+    import schemathesis
+
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     operations = [result.ok() for result in schema.get_all_operations()]
     paths = {(operation.method.upper(), operation.path) for operation in operations}
