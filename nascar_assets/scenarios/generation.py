@@ -14,6 +14,7 @@ import numpy.typing as npt
 from nascar_assets.constraints.models import ConstraintSpec
 from nascar_assets.errors import InputError
 from nascar_assets.scenarios.diagnostics import Diagnostics, MarginalShift
+from nascar_assets.scenarios.going_on import go_on_from
 from nascar_assets.scenarios.inputs import Inputs, prepare
 from nascar_assets.scenarios.kernel import simulate
 from nascar_assets.scenarios.kernel_arrays import Outcome
@@ -27,6 +28,7 @@ from nascar_assets.scenarios.setup import RaceSetup
 from nascar_assets.scenarios.starting_values import STARTING_VALUES
 from nascar_assets.scenarios.strategies import PitStrategy
 from nascar_assets.scenarios.vetoes import Rule, soft_rules
+from nascar_assets.telemetry.race_state import RaceState
 
 MAX_SCENARIOS = 1_000_000
 REJECTION_LIMIT = 0.5
@@ -47,6 +49,7 @@ def generate_scenarios(
     *,
     parameters: ProcessParameters | None = None,
     pit_strategy_mix: Mapping[PitStrategy, float] | None = None,
+    state: RaceState | None = None,
     vetoes: Sequence[str] = (),
     rejection_limit: float = REJECTION_LIMIT,
     threads: int | None = None,
@@ -64,6 +67,8 @@ def generate_scenarios(
         seed: From 0 to 2^64 - 1.
         parameters: The race process; none for the starting values.
         pit_strategy_mix: Weights of the pit strategies.
+        state: The race under way, from which every scenario goes on; none for the whole race. Of
+            a race in which no lap was run it says nothing, and the bytes are those without it.
         vetoes: Codes of further veto rules on the race; those of the spec and its bounds on
             laps led always act.
         rejection_limit: Largest share of scenarios that vetoes may reject, below 1.
@@ -86,6 +91,8 @@ def generate_scenarios(
         raise InputError("The rejection limit must lie in [0, 1).", field="rejection_limit")
     parameters = STARTING_VALUES if parameters is None else parameters
     inputs = prepare(spec, race_setup, parameters, pit_strategy_mix)
+    if state is not None and state.lap > 0:
+        inputs = go_on_from(inputs, state, race_setup, parameters)
     rules = soft_rules(spec, race_setup, vetoes)
     workers = numba.config.NUMBA_NUM_THREADS if threads is None else threads
     made = simulate_rows(inputs, race_setup.driver_ids, seed, 0, n, workers, progress)
@@ -142,6 +149,7 @@ def simulate_rows(
             inputs.scheduled_laps,
             inputs.rates,
             inputs.field,
+            inputs.begin,
             outcome,
             STEP_NORMALS,
             NORMAL_QUANTILES,

@@ -17,7 +17,7 @@ from nascar_assets.constraints.models import (
     TrackConstraints,
 )
 from nascar_assets.scenarios.kernel import LANES
-from nascar_assets.scenarios.kernel_arrays import Field
+from nascar_assets.scenarios.kernel_arrays import WHOLE_RACE, Begin, Field
 from nascar_assets.scenarios.parameters import ProcessParameters, TypeParameters
 from nascar_assets.scenarios.race_events import Rates
 from nascar_assets.scenarios.setup import Entry, RaceSetup
@@ -104,6 +104,7 @@ class Inputs:
     scheduled_laps: int
     ratings: npt.NDArray[np.float64]
     notices: tuple[str, ...]
+    begin: Begin = WHOLE_RACE
 
 
 def prepare(

@@ -7,7 +7,8 @@ import numpy.typing as npt
 from numba import njit
 
 from nascar_assets.scenarios import race_events as events
-from nascar_assets.scenarios.kernel_arrays import Field, Outcome, Scratch
+from nascar_assets.scenarios.kernel_arrays import Begin, Field, Outcome, Scratch
+from nascar_assets.scenarios.race_middle import go_on
 from nascar_assets.scenarios.race_orders import (
     classify,
     draw_grid,
@@ -101,6 +102,7 @@ def simulate(
     scheduled_laps: int,
     rates: Rates,
     field: Field,
+    begin: Begin,
     out: Outcome,
     table: npt.NDArray[np.float32],
     quantiles: Floats,
@@ -141,7 +143,19 @@ def simulate(
     stream = np.empty(2, np.uint64)
     for k in range(count):
         open_stream(stream, seed, np.uint64(first + k))
-        _race(stream, row + k, scheduled_laps, rates, field, out, table, quantiles, car, scratch)
+        _race(
+            stream,
+            row + k,
+            scheduled_laps,
+            rates,
+            field,
+            begin,
+            out,
+            table,
+            quantiles,
+            car,
+            scratch,
+        )
 
 
 @njit(cache=True, forceinline=True)
@@ -151,16 +165,17 @@ def _race(
     scheduled_laps: int,
     rates: Rates,
     field: Field,
+    begin: Begin,
     out: Outcome,
     table: npt.NDArray[np.float32],
     quantiles: Floats,
     car: Car,
     scratch: Scratch,
 ) -> None:
-    """One scenario from the grid to the classification, into row r of `out`.
+    """One scenario from the grid, or from a state, to the classification, into row r of `out`.
 
     The order in which numbers are drawn is part of the result: a draw that moves changes every
-    forecast of a seed.
+    forecast of a seed. A state draws what is its own after all that a whole race draws.
     """
     fast, cumulative = scratch.fast, scratch.cumulative
     n = field.level.size
@@ -221,10 +236,15 @@ def _race(
         )
         out.laps_led[r, i] = 0
         out.fastest_laps[r, i] = 0
+        out.laps_completed[r, i] = 0
     for i in range(n, padded):  # cars that fill up the vector lanes never lead
         car.y[i] = 0.0
         car.pull[i] = 0.0
         car.offset[i] = OUT
+    if begin.lap > 0:
+        next_stop, next_break, next_trouble = go_on(
+            stream, r, scheduled_laps, rates, field, begin, out, car, strategy, n
+        )
     keep = np.float32(rates.keep)
     give = np.float32(1.0 - rates.keep)
     noise = field.noise
@@ -232,6 +252,7 @@ def _race(
     fast_sum = _fast_lap_weights(car, fast, cumulative, n)
     leader = events.leader_of(car, n)
     last_lap = scheduled_laps
+    lap = begin.lap
     late_from = LATE_FROM * scheduled_laps
     half = scheduled_laps // 2 + 1
     running = n
@@ -244,9 +265,28 @@ def _race(
     gambles = 0
     next_dry = NEVER
     next_stage = 0
-    run_start = 0
+    run_start = begin.run_start
     restart_until = 0.0
-    lap = 0
+    if lap > 0:
+        running = 0
+        for i in range(n):
+            running += car.status[i] == RUNNING
+            if lap >= half:
+                out.mid_position[r, i] = begin.mid_position[i]
+        cautions = begin.cautions
+        caution_laps = begin.caution_laps
+        if run_start > 0:
+            restart_until = run_start + rates.restart_laps
+        if begin.caution_lap > 0:
+            # How long a caution lasts that has lasted so long: at least one lap more.
+            share = SHORTEST_CAUTION + CAUTION_RANGE * uniform(stream)
+            length = int(rates.caution_laps * share + uniform(stream))
+            caution_left = max(1, length - begin.caution_lap)
+            pits_open = begin.caution_lap == 1
+        # Past the scheduled laps, or under a caution that reaches them: two green laps remain.
+        if lap + caution_left + 2 > last_lap and (lap >= last_lap or caution_left > 0):
+            last_lap = lap + caution_left + 2
+            attempts = 1
     while lap < last_lap:
         lap += 1
         if lap == half:

@@ -32,6 +32,54 @@ class Field(NamedTuple):
     chaos: Floats  # quantiles of the race-day factor G, equally spaced, mean 1
 
 
+class Begin(NamedTuple):
+    """Where the compiled race goes on from; arrays over cars unless said otherwise.
+
+    Before the race `lap` is 0 and nothing else is read.
+    """
+
+    lap: int  # laps that the leader has completed
+    order: npt.NDArray[np.float32]  # latent running order after that lap
+    out_lap: npt.NDArray[np.int64]  # lap on which a car retired, 0 for none
+    out_status: npt.NDArray[np.int64]  # how it retired
+    laps_completed: npt.NDArray[np.int64]
+    lost: npt.NDArray[np.int64]  # laps behind the leader
+    gone: Floats  # chance that a car which stands still never returns, 0 for one that moves
+    stops: npt.NDArray[np.int64]  # green-flag stops since the last caution
+    tank: npt.NDArray[np.int64]  # lap of the last stop
+    laps_led: npt.NDArray[np.int64]
+    fastest_laps: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]  # starting positions
+    mid_position: npt.NDArray[np.int64]  # where half of the race is over
+    run_start: int  # lap on which the green run began
+    caution_lap: int  # laps that a caution has lasted; 0 under green
+    cautions: int
+    caution_laps: int
+
+
+_NO_CAR = np.empty(0, np.int64)
+WHOLE_RACE = Begin(
+    lap=0,
+    order=np.empty(0, np.float32),
+    out_lap=_NO_CAR,
+    out_status=_NO_CAR,
+    laps_completed=_NO_CAR,
+    lost=_NO_CAR,
+    gone=np.empty(0, np.float64),
+    stops=_NO_CAR,
+    tank=_NO_CAR,
+    laps_led=_NO_CAR,
+    fastest_laps=_NO_CAR,
+    start=_NO_CAR,
+    mid_position=_NO_CAR,
+    run_start=0,
+    caution_lap=0,
+    cautions=0,
+    caution_laps=0,
+)
+"""A race before its start."""
+
+
 class Outcome(NamedTuple):
     """Where the kernel writes: [n, N] per car, then [n] per scenario."""
 

@@ -95,7 +95,8 @@ def classify(
         retired = car.status[i] != RUNNING
         laps = (car.out_lap[i] - 1 if retired else race_laps) - car.lost[i]
         # Lost laps are charged when they are decided; a lap led or run fastest was completed.
-        laps = max(laps, out.laps_led[r, i], out.fastest_laps[r, i], 0)
+        # So was what a state of the race had already, which stands where the result will.
+        laps = max(laps, out.laps_led[r, i], out.fastest_laps[r, i], out.laps_completed[r, i])
         out.laps_completed[r, i] = laps
         scratch.scores[i] = car.y[i]
         second = _RANK_LIMIT - min(car.out_lap[i] if retired else car.stops[i], _RANK_LIMIT)
