@@ -11,12 +11,10 @@ Shin's method (Shin 1993, doi:10.2307/2234241), or in proportion.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -31,16 +29,15 @@ from nascar_assets.calibration.forecasts import (
 from nascar_assets.calibration.metrics_input import Floats
 from nascar_assets.calibration.plackett_luce import sample_orders
 from nascar_assets.errors import InputError
+from nascar_assets.feed.odds import OddsFormat, decimal_odds
 from nascar_assets.feed.schemas import UTC_TIME
-from nascar_assets.files import LARGE, find_header, id_cell, number_cell, read_rows, read_text
+from nascar_assets.files import LARGE, find_header, id_cell, read_rows, read_text
 
-OddsFormat = Literal["american", "decimal"]
 _ODDS: tuple[tuple[str, OddsFormat | None], ...] = (
     ("odds", None),
     ("american_odds", "american"),
     ("decimal_odds", "decimal"),
 )
-_HIGHEST_ODDS = 1_000_000
 ODDS_COLUMNS = ("race_id", "driver_id", "odds", "quoted_at")
 UNQUOTED_SHARE = 0.5
 """A driver without odds gets this share of the smallest quoted probability."""
@@ -148,43 +145,6 @@ def _moment(text: str) -> datetime | None:
         return None if when.tzinfo is None else when.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def decimal_odds(
-    text: str, form: OddsFormat | None = None, *, decimal_comma: bool = False
-) -> float:
-    """Decimal odds, above 1, of odds as a book writes them; see `read_odds`.
-
-    Raises:
-        InputError: If they are none, or a number without a sign may be American or decimal.
-    """
-    text = text.strip().replace("−", "-")
-    fraction = re.fullmatch(r"([0-9]{1,6})\s*/\s*([0-9]{1,6})", text)
-    signed = text[:1] in ("+", "-")
-    value: Decimal | None
-    if re.fullmatch("even|evens|evs", text, re.IGNORECASE):
-        odds = 2.0
-    elif fraction:
-        odds = 1.0 + int(fraction[1]) / int(fraction[2]) if int(fraction[2]) else 0.0
-    elif (value := number_cell(text, decimal_comma=decimal_comma)) is None:
-        odds = 0.0
-    elif signed or form == "american":
-        fits = form != "decimal" and abs(value) >= 100
-        odds = float(1 + (value / 100 if value > 0 else -100 / value)) if fits else 0.0
-    elif form is None and value >= 100 and re.fullmatch("[0-9,]+", text):
-        raise InputError(
-            f"{text} may be American or decimal odds.",
-            remedy=f"Write +{text} or {text}.0, name the column american_odds or decimal_odds, or "
-            "say which with --odds-format.",
-        )
-    else:
-        odds = float(value)
-    if not 1.0 < odds <= _HIGHEST_ODDS:
-        kind = "American odds, +100 or more or -100 or less" if form == "american" else (
-            "decimal odds above 1, American odds with their sign or a fraction"
-        )  # fmt: skip
-        raise InputError(f"Expected {kind}, found {text!r}.")
-    return odds
 
 
 def power_probabilities(odds: Floats) -> Floats:

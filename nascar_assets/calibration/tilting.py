@@ -1,11 +1,9 @@
 """Entropic tilting: scenarios weighted towards calibrated probabilities, then resampled.
 
-Weights p_k proportional to exp(lambda . g(x_k)) are those closest in Kullback-Leibler divergence
-to equal ones that give the events g the wanted expectations (Robertson, Tallman and Whiteman 2005,
-doi:10.1353/mcb.2005.0035). The events are a win, a top 5 and a top 10 of every driver. The
-constraints are soft (a ridge on lambda), and the targets step back towards the raw probabilities
-until the weighted set is worth half of its scenarios. Every scenario stays a race that could
-happen, because scenarios are only counted differently, never changed.
+The events are a win, a top 5 and a top 10 of every driver; `entropic.py` finds the weights. The
+constraints are soft (a ridge), and the targets step back towards the raw probabilities until the
+weighted set is worth half of its scenarios. Every scenario stays a race that could happen, because
+scenarios are only counted differently, never changed.
 """
 
 from __future__ import annotations
@@ -15,9 +13,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy.special import expit, logit
 
+from nascar_assets.calibration.entropic import Moments, entropic_weights
 from nascar_assets.calibration.forecasts import (
     Forecaster,
     KnownHistory,
@@ -31,9 +29,7 @@ TOPS: Mapping[str, int] = {"win": 1, "top_5": 5, "top_10": 10}
 EFFECTIVE_FLOOR = 0.5
 """Least effective share of scenarios after tilting."""
 RIDGE = 1e-3
-"""Softness of the constraints: the variance allowed to each expectation."""
-SWEEPS = 100
-"""Most rounds of the solver over all events."""
+"""Softness of the constraints: the variance allowed to each mean, in squared deviations."""
 FEWEST_RACES = 20
 """Scored races below which no map is fitted."""
 PRIOR_SPREAD = (0.3, 0.2)
@@ -140,15 +136,8 @@ def tilting_weights(
     if not targets:
         return np.full(m, 1.0 / m)
     events = np.concatenate([finish <= TOPS[name] for name in targets], axis=1)
-    raw = events.mean(axis=0)
     wanted = np.concatenate([conserved(targets[name], TOPS[name]) for name in targets])
-    step, best = 1.0, np.full(m, 1.0 / m)
-    for _ in range(8):
-        weights = _solve(events, raw + step * (wanted - raw), RIDGE, SWEEPS)
-        if effective_size(weights, m) >= floor * m:
-            return weights
-        step *= 0.6
-    return best
+    return entropic_weights(Moments.of(events), wanted, floor=floor, ridge=RIDGE).weights
 
 
 def conserved(probability: Floats, total: int) -> Floats:
@@ -164,53 +153,6 @@ def conserved(probability: Floats, total: int) -> Floats:
         else:
             high = middle
     return np.asarray(expit(x + 0.5 * (low + high)), np.float64)
-
-
-@njit(cache=True, nogil=True)
-def _solve(
-    events: npt.NDArray[np.bool_], target: Floats, ridge: float, sweeps: int
-) -> Floats:  # pragma: no cover - compiled
-    """Weights at the minimum of log mean exp(lambda . (g - target)) + ridge / 2 |lambda|^2.
-
-    Coordinate descent, one event after another; each step solves its one-dimensional problem
-    p e^d / (1 - p + p e^d) - target + ridge (lambda + d) = 0 by Newton's method. Without the
-    ridge this is iterative proportional fitting (Csiszar 1975, doi:10.1214/aop/1176996454).
-    """
-    scenarios, count = events.shape
-    weights = np.full(scenarios, 1.0 / scenarios)
-    multiplier = np.zeros(count)
-    for _ in range(sweeps):
-        largest = 0.0
-        for event in range(count):
-            p = 0.0
-            for k in range(scenarios):
-                if events[k, event]:
-                    p += weights[k]
-            p = min(max(p, 0.0), 1.0)
-            step = 0.0
-            for _ in range(30):
-                grown = p * np.exp(step)
-                share = grown / (1.0 - p + grown)
-                slope = share - target[event] + ridge * (multiplier[event] + step)
-                move = slope / (share * (1.0 - share) + ridge)
-                # Beyond one unit the curvature at hand says little.
-                move = min(max(move, -1.0), 1.0)
-                step -= move
-                if abs(move) < 1e-10:
-                    break
-            multiplier[event] += step
-            largest = max(largest, abs(step))
-            factor = np.exp(step)
-            total = 0.0
-            for k in range(scenarios):
-                if events[k, event]:
-                    weights[k] *= factor
-                total += weights[k]
-            for k in range(scenarios):
-                weights[k] /= total
-        if largest < 1e-6:
-            break
-    return weights
 
 
 def systematic_resampling(

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from nascar_assets.cli import constraints, entries, forecast, ontology, slate
+from nascar_assets.cli import constraints, entries, forecast, ontology, slate, views
 from nascar_assets.cli.backtest import backtest
 from nascar_assets.cli.coverage import coverage
 from nascar_assets.cli.demo import demo
@@ -59,6 +59,7 @@ app.add_typer(forecast.app, name="forecast")
 app.add_typer(ontology.app, name="ontology")
 app.add_typer(constraints.app, name="constraints")
 app.add_typer(entries.app, name="entries")
+app.add_typer(views.app, name="views")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -75,6 +75,10 @@ def run(
     prove: Annotated[
         bool, typer.Option("--prove", help="Search until a bound on the portfolio is proven.")
     ] = False,
+    without_views: Annotated[
+        bool,
+        typer.Option("--without-views", help="Leave out what people stated in nascar views."),
+    ] = False,
     source: Annotated[
         Path | None, typer.Option("--from", help="Repeat the run of a run_config.json.")
     ] = None,
@@ -118,6 +122,7 @@ def run(
                     settings=asked,
                     afresh=default_settings,
                     prove=prove,
+                    without_views=without_views,
                     salaries=salaries,
                     progress=update,
                     notify=out.notice,
@@ -174,13 +179,16 @@ def _minute(moment: str | None) -> str | None:
 def show(
     slate: Annotated[str, typer.Argument(help="The slate's key.")],
     home: Home,
+    views: Annotated[
+        bool, typer.Option("--views", help="Also what people's views did to the forecast.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Shows a slate's stored forecast and lineups.
 
     Example: nascar slate show 2026-03-15-cup-dk-classic
     """
-    from nascar_assets.orchestration.commands.slate import slate_result, slate_states
+    from nascar_assets.orchestration.commands.slate import slate_result, slate_states, views_result
     from nascar_assets.orchestration.inputs.slate_lineups import has_lineups
     from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
     from nascar_assets.orchestration.resources import Platform
@@ -198,6 +206,9 @@ def show(
         return
     result = slate_result(root, plan)
     show_result(out, result)
+    if views:
+        result["views"] = views_result(root, plan)
+        _show_views(out, result["views"])
     out.result(result)
 
 
@@ -308,6 +319,56 @@ def _show_forecast(out: Output, rows: list[dict[str, Any]]) -> None:
     out.line("opt.: share of simulated races whose best lineup holds the driver")
     if scaled:
         out.line("your pts: the mean under your points_multiplier, by which lineups are chosen")
+
+
+def _show_views(out: Output, views: dict[str, Any]) -> None:
+    """Who said what when, and the forecast of each driver without and with it."""
+    if not views["views"]:
+        out.line("No views: the forecast is the model's own.")
+        return
+    out.table(
+        "Views",
+        ["id", "author", "landed", "states", "drivers", "confidence", "counts", "why"],
+        [
+            (
+                row["view_id"],
+                row["author"],
+                _minute(row["landed_at"]),
+                ", ".join(row["states"]),
+                row["drivers"],
+                f"{row['confidence']:g}",
+                ", ".join(f"{count} {state}" for state, count in row["counts"].items()),
+                row["why"],
+            )
+            for row in views["views"]
+        ],
+        text=8,
+        wraps=["states", "counts", "why"],
+    )
+    if views["effective_scenarios"] is not None:
+        out.line(
+            f"The scenarios are worth {views['effective_scenarios']:,.0f} equal ones; views were "
+            f"taken at {100 * views['share']:.0f}% of their confidence."
+        )
+    if not views["drivers"]:
+        out.line("No view moves the scenarios.")
+        return
+    out.table(
+        "The forecast without and with the views",
+        ["driver", "mean before", "mean pts", "win % before", "win %", "opt. % before", "opt. %"],
+        [
+            (
+                row["name"],
+                _digits(row["mean_points_before"]),
+                _digits(row["mean_points"]),
+                _digits(row["win_before"], share=True),
+                _digits(row["win"], share=True),
+                _digits(row["optimal_share_before"], share=True),
+                _digits(row["optimal_share"], share=True),
+            )
+            for row in views["drivers"]
+        ],
+    )
 
 
 def _digits(value: float | None, digits: int = 1, *, share: bool = False) -> str | None:

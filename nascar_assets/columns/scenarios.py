@@ -17,7 +17,7 @@ SCENARIOS: Columns = {
     "driver_id": ENTRIES["driver_id"].of("slate_field.driver_id"),
     "start": Column(
         pl.Int8,
-        "Starting position, from 1: as qualified, else drawn.",
+        "Place in which the car runs off, from 1: as qualified, at the rear by a view, else drawn.",
         "position",
         "slate_field.start; else the simulation",
     ),
@@ -44,6 +44,13 @@ SCENARIOS: Columns = {
         "Running position after half of the scheduled laps; null where it had retired.",
         "position",
         _SIMULATED,
+    ),
+    "scored_start": Column(
+        pl.Int8,
+        "Start that points count from. A column where somebody starts at the rear by a view.",
+        "position",
+        "slate_field.start, slate_views.value",
+        optional=True,
     ),
 }
 """One row per scenario and driver; `points_columns` follow."""

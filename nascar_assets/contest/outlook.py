@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nascar_assets.contest.presets import PRESETS, Contest, preset
+from nascar_assets.contest.presets import CASH, PRESETS, Contest, preset
 from nascar_assets.contest.simulate import forecast_contest, settled_scenarios
 from nascar_assets.lineups import FieldModel
 from nascar_assets.lineups.projection import project
@@ -22,6 +22,7 @@ def contest_outlook(
     seed: int,
     own: Contest | None = None,
     settings: PortfolioSettings | None = None,
+    cash_settings: PortfolioSettings | None = None,
 ) -> pl.DataFrame:
     """One row per contest: the presets, and the contest of a payout table where one is given.
 
@@ -32,6 +33,7 @@ def contest_outlook(
         seed: Seed of the rivals drawn; the same for every contest.
         own: The contest that the lineups are meant for.
         settings: The portfolio's settings, for given ownerships and factors on points.
+        cash_settings: The same for cash games, where their field is owned otherwise.
 
     Returns:
         `contest`, `entries`, `own_entries`, `entry_fee_dollars`, then `roi`, `profit_dollars`,
@@ -40,11 +42,25 @@ def contest_outlook(
         and `ownership_error` (largest miss of the field's ownerships).
     """
     projection = project(points, slate, settings or PortfolioSettings())
-    field, settled = projection.field, settled_scenarios(projection.points)
+    cash = projection
+    if cash_settings is not None and cash_settings != settings:
+        cash = project(points, slate, cash_settings)
+    settled = settled_scenarios(projection.points)
     contests = [preset(name) for name in PRESETS]
     if own is not None:
         contests.append(own)
-    return pl.DataFrame([_row(settled, lineups, contest, field, seed) for contest in contests])
+    return pl.DataFrame(
+        [
+            _row(
+                settled,
+                lineups,
+                contest,
+                (cash if contest.name == CASH else projection).field,
+                seed,
+            )
+            for contest in contests
+        ]
+    )
 
 
 def _row(

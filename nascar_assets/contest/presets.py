@@ -15,6 +15,9 @@ PresetName = Literal["cash", "single-entry", "20-max", "150-max"]
 PRESETS: tuple[str, ...] = get_args(PresetName)
 """Names of the presets."""
 
+CASH = "cash"
+"""The preset of cash games, whose field is another one than that of tournaments."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contest:

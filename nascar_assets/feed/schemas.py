@@ -3,7 +3,7 @@ each column means."""
 
 from __future__ import annotations
 
-from nascar_assets.columns import feed
+from nascar_assets.columns import feed, views
 from nascar_assets.columns.column import UTC_TIME, types_of
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "SERIES",
     "TRACK_TYPES",
     "UTC_TIME",
+    "VIEWS",
 ]
 
 SERIES: dict[int, str] = {1: "cup", 2: "xfinity", 3: "trucks"}
@@ -39,3 +40,6 @@ LAP_SUMMARY = types_of(feed.LAP_SUMMARY)
 
 RACE_OF_SUMMARY = types_of(feed.RACE_OF_SUMMARY)
 """Columns of the race that a summary carries where the race is given."""
+
+VIEWS = types_of(views.VIEWS)
+"""One row for each statement of each view of a slate."""

@@ -18,7 +18,14 @@ import polars as pl
 from nascar_assets.errors import InputError
 from nascar_assets.feed.parse_practice import parse_practice
 from nascar_assets.feed.payload import Parsed, Payload
-from nascar_assets.feed.schemas import ENTRIES, LAP_SUMMARY, PRACTICE, RACE_OF_SUMMARY, RESULTS
+from nascar_assets.feed.schemas import (
+    ENTRIES,
+    LAP_SUMMARY,
+    PRACTICE,
+    RACE_OF_SUMMARY,
+    RESULTS,
+    VIEWS,
+)
 
 Columns = Mapping[str, "pl.DataType | type[pl.DataType]"]
 Parse = Callable[[Payload, Mapping[str, Any], pl.DataFrame | None], Parsed]
@@ -180,3 +187,7 @@ FEATURE_SOURCES: tuple[Source, ...] = tuple(
 
 OF_THE_RACE: tuple[Source, ...] = tuple(source for source in SOURCES if source.of_the_race)
 """What a slate reads of its own race."""
+
+PEOPLES_VIEWS = Source("views", "slate_views", "people's views", VIEWS, "landed_at")
+"""What people stated of one slate's race: no feature is built from it, scenarios are moved by it.
+Its asset has a partition a slate. What landed after the as-of time does not count."""

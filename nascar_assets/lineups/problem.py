@@ -113,6 +113,10 @@ class Problem:
         return self.settings.lineups
 
 
+_NAMED_OWNERSHIPS = 8
+"""Given ownerships that are named one by one."""
+
+
 @lru_cache(maxsize=4096)  # a contest's standings name forty drivers a million times
 def plain_name(text: str) -> str:
     """A name without accents, case, punctuation and doubled spaces, for comparing."""
@@ -215,7 +219,6 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
             rules.append(CountRule(f"exclude {name}", 0, 1 << i, 0, 0))
         if driver.ownership is not None:
             ownership[i] = driver.ownership
-            notices.append(f"Ownership of {name} is taken as {driver.ownership:.1%}.")
         if driver.points_multiplier != 1.0:
             scale[i] = driver.points_multiplier
             notices.append(f"Points of {name} are scaled by {driver.points_multiplier:g}.")
@@ -223,6 +226,7 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
             name, 1 << i, driver.min_exposure, driver.max_exposure, settings.lineups
         )
         exposures.extend(exposure)
+    notices = _ownership_notices(slate, ownership) + notices
     rules.extend(_team_rules(slate, settings))
     groups = []
     for position, group in enumerate(settings.groups):
@@ -286,6 +290,14 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
         max_shared=shared,
         notices=tuple(notices),
     )
+
+
+def _ownership_notices(slate: Slate, ownership: npt.NDArray[np.float64]) -> list[str]:
+    """Which ownerships are given; one sentence where they are a whole file's."""
+    given = np.flatnonzero(~np.isnan(ownership)).tolist()
+    if len(given) > _NAMED_OWNERSHIPS:
+        return [f"Ownership of {len(given)} of {len(ownership)} drivers is taken as given."]
+    return [f"Ownership of {slate.players[i].name} is taken as {ownership[i]:.1%}." for i in given]
 
 
 def check_settings(slate: Slate, text: str, *, file: str | None = None) -> PortfolioSettings:

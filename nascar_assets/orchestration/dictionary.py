@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
-from nascar_assets.columns import calibration, feed, history, lineups, scenarios, slates
+from nascar_assets.columns import calibration, feed, history, lineups, scenarios, slates, views
 from nascar_assets.columns.column import Columns, taken
 from nascar_assets.history.features import FEATURE_COLUMNS
 from nascar_assets.rules.sites import RULE_SETS
@@ -157,6 +157,31 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         ),
         "scenario_optima": Table(
             "One row per player that a lineup may hold.", lineups.SCENARIO_OPTIMA, ("driver_id",)
+        ),
+        "slate_views": Table(
+            "One row per statement of a view that was not dropped by the as-of time.",
+            views.VIEWS,
+            ("view_id", "quantity", "driver_id", "row"),
+        ),
+        "view_targets": Table(
+            "One row per mean that views tilted the scenarios to; no file where none did.",
+            views.VIEW_TARGETS,
+            ("driver_id", "quantity", "threshold"),
+            made_by="scenarios",
+        ),
+        "pure_scenarios": Table(
+            "One row per scenario and driver without views; no file where none moves them.",
+            {
+                **views.PURE_SCENARIOS,
+                **scenarios.points_columns(dict.fromkeys(rules.key for rules in RULE_SETS)),
+            },
+            ("scenario", "driver_id"),
+            made_by="scenarios",
+        ),
+        "view_effects": Table(
+            "One row per player where views move the scenarios.",
+            views.VIEW_EFFECTS,
+            ("driver_id",),
         ),
         "lineups": Table(
             "One row per lineup; the set's own columns repeated.", lineups.LINEUPS, ("lineup",)

@@ -20,6 +20,7 @@ from nascar_assets.orchestration.assets import (
     slate,
     slate_telemetry,
     telemetry,
+    views,
 )
 from nascar_assets.orchestration.assets.slate_assets import slate_executor
 from nascar_assets.orchestration.partitions import SLATES
@@ -34,6 +35,7 @@ ASSETS = [
             history,
             ontology,
             slate,
+            views,
             constraints,
             slate_telemetry,
             contest,

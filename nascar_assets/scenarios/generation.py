@@ -117,7 +117,7 @@ def generate_scenarios(
         spec_hash=spec.hash if spec is not None else "",
         notices=inputs.notices,
     )
-    return replace(kept, diagnostics=diagnostics)
+    return replace(kept, diagnostics=diagnostics, scored_start=race_setup.scored_starts)
 
 
 def simulate_rows(

@@ -55,7 +55,7 @@ class Scenarios:
 
     Attributes:
         driver_ids: [N] ids, the order of the second axis.
-        start: [n, N] starting positions, from 1.
+        start: [n, N] places in which the cars run off, from 1.
         finish: [n, N] finishing positions, from 1.
         laps_led: [n, N].
         fastest_laps: [n, N] green laps on which the car was the fastest.
@@ -72,6 +72,7 @@ class Scenarios:
         fuel_gambles: [n] cars that stretched their fuel to the end.
         last_leader: [n] index of the car that led the last lap.
         diagnostics: How the set came about; none where it was loaded without them.
+        scored_start: [N] starts that contest points count from; none where they are `start`.
     """
 
     driver_ids: tuple[str, ...]
@@ -92,6 +93,7 @@ class Scenarios:
     fuel_gambles: npt.NDArray[np.int8]
     last_leader: npt.NDArray[np.int8]
     diagnostics: Diagnostics | None = None
+    scored_start: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         n, size = len(self.race_laps), len(self.driver_ids)
@@ -109,7 +111,8 @@ class Scenarios:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Scenarios):
             return NotImplemented
-        return self.driver_ids == other.driver_ids and all(
+        same = self.driver_ids == other.driver_ids and self.scored_start == other.scored_start
+        return same and all(
             np.array_equal(getattr(self, name), getattr(other, name))
             for name in (*CAR_ARRAYS, *RACE_ARRAYS)
         )
@@ -120,6 +123,11 @@ class Scenarios:
     def field_size(self) -> int:
         """Number of cars."""
         return len(self.driver_ids)
+
+    @property
+    def points_start(self) -> npt.NDArray[np.integer[Any]]:
+        """Starts that contest points count from: [n, N], or [N] where they are not `start`."""
+        return self.start if self.scored_start is None else np.array(self.scored_start, np.int8)
 
     def flow(self, scenario: int) -> RaceFlowRegime:
         """The skeleton of one scenario."""
@@ -135,7 +143,7 @@ class Scenarios:
         """[n, N] contest points in units of 1 / `rule_set.points_scale`."""
         return score(
             rule_set,
-            start=self.start,
+            start=self.points_start,
             finish=self.finish,
             laps_led=self.laps_led,
             fastest_laps=self.fastest_laps,
@@ -145,7 +153,7 @@ class Scenarios:
     def take(self, rows: npt.NDArray[Any]) -> Scenarios:
         """The scenarios of some rows, in that order, without diagnostics."""
         arrays = {name: getattr(self, name)[rows] for name in (*CAR_ARRAYS, *RACE_ARRAYS)}
-        return Scenarios(driver_ids=self.driver_ids, **arrays)
+        return Scenarios(driver_ids=self.driver_ids, scored_start=self.scored_start, **arrays)
 
     def to_polars(self, rule_sets: Sequence[RuleSet] = ()) -> pl.DataFrame:
         """One row per scenario and driver, scenario by scenario in the order of `driver_ids`.
@@ -157,7 +165,7 @@ class Scenarios:
         Returns:
             scenario (Int32), driver_id, start, finish, laps_led, fastest_laps, laps_completed,
             status (Enum), dnf_lap (null where the car ran to the end), mid_position (null where
-            the car had retired), points columns.
+            the car had retired), scored_start where it is not the start, points columns.
         """
         n, size = self.finish.shape
         columns: dict[str, Any] = {
@@ -167,6 +175,8 @@ class Scenarios:
             ),
         }
         columns |= {name: getattr(self, name).reshape(-1) for name in CAR_ARRAYS}
+        if self.scored_start is not None:
+            columns["scored_start"] = np.tile(np.array(self.scored_start, np.int8), n)
         columns |= {
             f"points_{rules.key.replace('-', '_')}": self.points(rules).reshape(-1)
             for rules in rule_sets
@@ -255,6 +265,8 @@ class Scenarios:
             arrays[column] = ordered[column].to_numpy().reshape(n, size)
         for column in RACE_ARRAYS:
             arrays[column] = coded[column].to_numpy()
+        if "scored_start" in cars.columns:
+            arrays["scored_start"] = tuple(ordered["scored_start"][:size].to_list())
         return replace(cls(driver_ids=driver_ids, **arrays), diagnostics=diagnostics)
 
 
@@ -264,4 +276,4 @@ def concatenate(parts: Sequence[Scenarios]) -> Scenarios:
     arrays: dict[str, Any] = {}
     for name in names:
         arrays[name] = np.concatenate([getattr(part, name) for part in parts])
-    return Scenarios(driver_ids=parts[0].driver_ids, **arrays)
+    return Scenarios(driver_ids=parts[0].driver_ids, scored_start=parts[0].scored_start, **arrays)

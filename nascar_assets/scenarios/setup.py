@@ -29,11 +29,14 @@ class Entry:
         name: The driver's name.
         team: Team by the entry list.
         manufacturer: Make of the car.
-        start: Starting position from 1; none before qualifying, it is then drawn per scenario.
+        start: Place from 1 in which the car runs off; none before qualifying, it is then drawn per
+            scenario.
         level: Expected within-race normal score of the finish (the table RATINGS' `level`).
         level_sd: Its standard deviation; it widens the race-day spread of every scenario.
         skill_reference: The ontology's own estimate of skill to which `level` belongs. Only a
             spec's difference from it moves the level.
+        scored_start: Start that contest points count from, where that is another place than the
+            car runs off in; none where it is the same.
     """
 
     driver_id: str
@@ -44,6 +47,7 @@ class Entry:
     level: float = 0.0
     level_sd: float = 0.0
     skill_reference: float = 0.5
+    scored_start: int | None = None
 
 
 def track_type_by_length(length_miles: float | None) -> str:
@@ -121,6 +125,12 @@ class RaceSetup:
         """Ids of the entries, in their order."""
         return tuple(entry.driver_id for entry in self.entries)
 
+    @property
+    def scored_starts(self) -> tuple[int, ...] | None:
+        """Starts that points count from, in the entries' order; none where all are the starts."""
+        starts = tuple(entry.scored_start or entry.start or 0 for entry in self.entries)
+        return starts if any(entry.scored_start for entry in self.entries) else None
+
     def _check_race(self) -> None:
         low, high = RACE_LAPS
         if not low <= self.scheduled_laps <= high:
@@ -192,3 +202,9 @@ class RaceSetup:
                     field="start",
                 )
             holders[entry.start] = entry.driver_id
+        scored = self.scored_starts
+        if scored is not None and sorted(scored) != list(range(1, size + 1)):
+            raise RaceSetupError(
+                f"Race {self.race_id}: scored starts are not each place from 1 to {size} once.",
+                field="scored_start",
+            )

@@ -154,7 +154,7 @@ def respond(
     lineups = tuple(_selection(job.slate, row, chosen.mean_points) for row in chosen.drivers)
     place = {driver: index for index, driver in enumerate(scenarios.driver_ids)}
     cars = [place[driver.driver_id] for driver in lineups[0].drivers]
-    gained = scenarios.start[:, cars].astype(np.int64) - scenarios.finish[:, cars]
+    gained = scenarios.points_start[..., cars].astype(np.int64) - scenarios.finish[:, cars]
     found = scenarios.diagnostics
     assert found is not None  # simulated just now
     return OptimizeResponse(

@@ -23,15 +23,21 @@ def contest_forecast(run: SlateRun, lineups: pl.DataFrame) -> dg.Output[pl.DataF
     """One row per contest; a contest of fewer entries a person takes the first lineups."""
     from nascar_assets.contest.outlook import contest_outlook
     from nascar_assets.lineups import PortfolioSettings
+    from nascar_assets.lineups.view_settings import settings_with_views
     from nascar_assets.orchestration.inputs.payout_files import named_contest
 
+    settings = PortfolioSettings.from_toml(run.plan.settings)
+    field, cash_field = (
+        settings_with_views(settings, run.views, run.slate, cash=cash) for cash in (False, True)
+    )
     table = contest_outlook(
         run.points,
         run.slate,
         np.array(lineup_rows(lineups, run.slate)),
         seed=run.plan.seed,
         own=named_contest(run.root, run.plan.settings),
-        settings=PortfolioSettings.from_toml(run.plan.settings),
+        settings=field,
+        cash_settings=cash_field,
     )
     return dg.Output(
         table,

@@ -106,7 +106,7 @@ class LineupsRun(dg.Config):
 @slate_asset(
     group_name="lineups",
     description="The portfolio: distinct legal lineups chosen together under the settings.",
-    deps=[slate, scenarios, constraint_spec],
+    deps=[slate, "slate_views", scenarios, constraint_spec],
     kinds={"numba"},
     check_specs=[
         blocking_check(
@@ -121,8 +121,10 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
 
     A lineup that a constraint denies is never stored: what was there before stays.
     """
+    from nascar_assets.contest.presets import CASH
     from nascar_assets.lineups import PortfolioSettings, build_portfolio, veto_rules
     from nascar_assets.lineups.objectives import OBJECTIVES
+    from nascar_assets.lineups.view_settings import settings_with_views
     from nascar_assets.orchestration.inputs.payout_files import landed_payouts
     from nascar_assets.orchestration.inputs.portfolio_tables import (
         exposures,
@@ -134,12 +136,13 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
     forget(root, plan.slate_id)
     settings = plan.settings if config.settings is None else config.settings
     wanted = PortfolioSettings.from_toml(settings)
+    stated = settings_with_views(wanted, run.views, pool, cash=wanted.payout == CASH)
     payouts = None if wanted.payout is None else landed_payouts(root, wanted.payout)
     try:
         made = build_portfolio(
             run.points,
             pool,
-            wanted,
+            stated,
             vetoes=veto_rules(pool, run.spec),
             prizes_cents=None if payouts is None else payouts.prizes_cents,
             entries=None if payouts is None else payouts.entries,

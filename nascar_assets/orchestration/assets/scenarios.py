@@ -17,6 +17,7 @@ from nascar_assets.orchestration.assets.slate import slate_field, slate_ratings
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.slate_files import keep_notices
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.inputs.view_tables import scenarios_with_views
 from nascar_assets.orchestration.metadata import picture, shown, table_metadata
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.reports.plots import laps_led_shares, points_distribution, regime_frequencies
@@ -28,6 +29,7 @@ from nascar_assets.reports.plots import laps_led_shares, points_distribution, re
     deps=[
         schedule,
         slate_field,
+        "slate_views",
         slate_ratings,
         slate_driver_values,
         slate_track_values,
@@ -44,19 +46,22 @@ from nascar_assets.reports.plots import laps_led_shares, points_distribution, re
     ],
 )
 def scenarios(run: SlateRun) -> Iterator[Any]:
-    """The joint forecast that everything after it reads."""
+    """The joint forecast that everything after it reads, moved by the views in force."""
     from nascar_assets.scenarios import check_laws, generate_scenarios
 
     root, plan = run.root, run.plan
-    made = generate_scenarios(
-        run.spec, run.setup, plan.n_scenarios, plan.seed, parameters=run.model.parameters
+    made, said = scenarios_with_views(
+        run,
+        lambda race: generate_scenarios(
+            run.spec, race, plan.n_scenarios, plan.seed, parameters=run.model.parameters
+        ),
     )
     frame = made.to_polars([run.rules])
     size = root.write_frame(table_path("scenarios", plan.slate_id), frame)
     root.write_frame(table_path("scenario_races", plan.slate_id), made.races_to_polars())
     assert made.diagnostics is not None
     found = made.diagnostics
-    keep_notices(root, plan.slate_id, "scenarios", found.notices)
+    keep_notices(root, plan.slate_id, "scenarios", [*found.notices, *said])
     records = check_laws(run.scenarios)
     regimes = pl.DataFrame(
         {
@@ -75,7 +80,7 @@ def scenarios(run: SlateRun) -> Iterator[Any]:
             parameters_hash=found.parameters_hash,
             spec_hash=found.spec_hash,
             regimes=picture(regime_frequencies, regimes, "Regimes"),
-            notices=list(found.notices),
+            notices=[*found.notices, *said],
         ),
     )
     yield dg.AssetCheckResult(

@@ -43,6 +43,7 @@ from nascar_assets.slates.slate import Slate, marked_out
 from nascar_assets.slates.stored import racing, slate_from_polars, slate_to_polars
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.staged import at_once, begin
+from nascar_assets.views.practice import with_practice
 
 ALL_RACES = dg.AllPartitionMapping()
 
@@ -60,6 +61,9 @@ class SlateConfig(dg.Config):
     prove: bool = Field(
         default=False,
         description="Search the portfolio on until a bound says how far from the best it can be.",
+    )
+    without_views: bool = Field(
+        default=False, description="Leave out what people stated in views: the pure forecast."
     )
 
 
@@ -92,6 +96,7 @@ def slate_plan(
         source=registration.source,
         run_id=context.run.run_id,
         prove=config.prove,
+        without_views=config.without_views,
     )
     return dg.Output(
         plan,
@@ -307,7 +312,9 @@ def feature_sources(
         ),
     ],
 )
-def slate_features(run: SlateRun, slate_field: pl.DataFrame) -> Iterator[Any]:
+def slate_features(
+    run: SlateRun, slate_field: pl.DataFrame, slate_views: pl.DataFrame
+) -> Iterator[Any]:
     """The feature table, and the contract's three levels that the forecast waits for."""
     from nascar_assets.history.features import build_features
     from nascar_assets.orchestration.assets.slate_contract import prove_basis
@@ -316,6 +323,7 @@ def slate_features(run: SlateRun, slate_field: pl.DataFrame) -> Iterator[Any]:
 
     race, as_of, seed = run.race, run.as_of, run.plan.seed
     sources = feature_sources(run.root, run.plan, slate_field)
+    sources = with_practice(sources, slate_views, run.plan.race_id)
     features = build_features(sources, race, as_of)
     yield dg.Output(features, metadata=shown(nulls=int(features.null_count().sum_horizontal()[0])))
     planned = read_table(run.root, "schedule")

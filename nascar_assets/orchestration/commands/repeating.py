@@ -45,6 +45,7 @@ def repeat_slate(home: str, path: Path, location: Location) -> tuple[SlateOutcom
         seed=config.random_seed,
         settings=str(params.get("settings", "")),
         prove=bool(params.get("prove", False)),
+        without_views=bool(params.get("without_views", False)),
     )
     return outcome, differences(home, config, outcome)
 

@@ -41,6 +41,7 @@ from nascar_assets.orchestration.inputs.slate_lineups import (
 )
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.inputs.view_tables import TARGETS, views_of
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import Progress, register_slates, run_job
 from nascar_assets.orchestration.stage_times import StageTimes
@@ -67,6 +68,7 @@ _LOADED_FIRST = (
     "nascar_assets.history.values",
     "nascar_assets.history.values_tracks",
     "nascar_assets.lineups",
+    "nascar_assets.lineups.view_settings",
     "nascar_assets.ontology.ladybug_engine",
     "nascar_assets.orchestration.assets.slate_contract",
     "nascar_assets.orchestration.automation.clock",
@@ -79,6 +81,10 @@ _LOADED_FIRST = (
     "nascar_assets.orchestration.inputs.report_values",
     "nascar_assets.reports.slate_page",
     "nascar_assets.telemetry.leakage",
+    "nascar_assets.views.people",
+    "nascar_assets.views.practice",
+    "nascar_assets.views.rear",
+    "nascar_assets.views.tilting",
 )
 """What a slate's assets import where they use it: here it is loaded before the first of them, so
 that no asset's time holds the loading of programs. A test holds that nothing is forgotten."""
@@ -144,6 +150,7 @@ def run_slate(
     settings: str | None = None,
     afresh: bool = False,
     prove: bool = False,
+    without_views: bool = False,
     salaries: tuple[Registration, bytes] | None = None,
     progress: Progress | None = None,
     notify: Callable[[str], None] = lambda _: None,
@@ -163,6 +170,7 @@ def run_slate(
         settings: Portfolio settings as TOML.
         afresh: Whether what is not given is the platform's default, whatever the run before had.
         prove: Whether the portfolio's search goes on until a bound is proven.
+        without_views: Whether what people stated in views is left out.
         salaries: A salary file to register first, with its bytes.
         progress: Notified of the run's steps.
         notify: Is given whom the run waits for, and what it took over from the run before.
@@ -199,7 +207,11 @@ def run_slate(
             instance,
             partition=slate_id,
             run_config={
-                "ops": {"slate_plan": {"config": _config(as_of, prove, {**kept, **given})}}
+                "ops": {
+                    "slate_plan": {
+                        "config": _config(as_of, prove, without_views, {**kept, **given})
+                    }
+                }
             },
             tags={SLATE: slate_id},
             progress=progress,
@@ -208,8 +220,10 @@ def run_slate(
         return _outcome(staged, slate_id, run, times, time.perf_counter() - started)
 
 
-def _config(as_of: str | None, prove: bool, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    config = {**wanted, "prove": prove}
+def _config(
+    as_of: str | None, prove: bool, without_views: bool, wanted: Mapping[str, Any]
+) -> dict[str, Any]:
+    config = {**wanted, "prove": prove, "without_views": without_views}
     return config if as_of is None else {**config, "as_of": as_of}
 
 
@@ -404,6 +418,29 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
         },
         "contests": _contests(run),
         "notices": [*slate_notices(root, slate_id, run.slate.notices, lineups["notices"][0])],
+    }
+
+
+def views_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
+    """What people stated of a slate's race and what it did, for programs.
+
+    `views` (one row each), `targets` (what the scenarios were tilted to), `drivers` (the forecast
+    without and with), `effective_scenarios` and `share` of the confidence reached; both none where
+    nothing was tilted.
+    """
+    run = SlateRun(root, plan)
+
+    def rows(asset: str) -> list[dict[str, Any]]:
+        known = root.exists(table_path(asset, plan.slate_id))
+        return run.table(asset).to_dicts() if known else []
+
+    targets = rows(TARGETS)
+    return {
+        "views": views_of(run),
+        "targets": targets,
+        "drivers": rows("view_effects"),
+        "effective_scenarios": targets[0]["effective_scenarios"] if targets else None,
+        "share": targets[0]["share"] if targets else None,
     }
 
 

@@ -9,7 +9,8 @@ from importlib import metadata
 from pathlib import Path
 
 import nascar_assets
-from nascar_assets.orchestration.storage.store import table_path
+from nascar_assets.feed.sources import PEOPLES_VIEWS
+from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.storage import DataRoot
 
 PACKAGE = Path(nascar_assets.__file__).resolve().parent
@@ -48,8 +49,16 @@ def source_hash(package: Path, parts: Iterable[str] = (".",)) -> str:
 def data_hashes(root: DataRoot, slate_id: str) -> dict[str, str]:
     """SHA-256 of each input table of a slate's run."""
     hashes = {}
-    for asset in INPUT_TABLES:
+    for asset in (*INPUT_TABLES, *_views(root, slate_id)):
         data = root.read(table_path(asset, slate_id))
         if data is not None:
             hashes[asset] = hashlib.sha256(data).hexdigest()
     return hashes
+
+
+def _views(root: DataRoot, slate_id: str) -> list[str]:
+    """The table of people's views, where somebody stated something: else nothing depends on it."""
+    table = PEOPLES_VIEWS.table
+    if not root.exists(table_path(table, slate_id)):
+        return []
+    return [] if scan_table(root, table, slate_id).first().collect().is_empty() else [table]

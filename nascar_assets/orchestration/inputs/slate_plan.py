@@ -100,6 +100,7 @@ class SlatePlan:
         prove: Whether the portfolio's search goes on until a bound is proven.
         source: The salary file.
         run_id: Dagster's id of the run.
+        without_views: Whether the run leaves out what people stated in views.
     """
 
     slate_id: str
@@ -114,6 +115,7 @@ class SlatePlan:
     source: SourceFile
     run_id: str
     prove: bool = False
+    without_views: bool = False
 
     def kept(self) -> dict[str, Any]:
         """What the slate's next run takes over where nobody says otherwise."""

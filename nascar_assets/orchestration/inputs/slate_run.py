@@ -11,6 +11,8 @@ import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.constraints import ConstraintSpec, RunConfig, create_run_config
+from nascar_assets.feed.schemas import VIEWS
+from nascar_assets.feed.sources import PEOPLES_VIEWS
 from nascar_assets.ontology import OntologyState, build_state
 from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.inputs.schedule import Race, schedule_rows
@@ -116,8 +118,26 @@ class SlateRun:
         )
 
     @cached_property
+    def views(self) -> pl.DataFrame:
+        """What people stated of the race and whether it counts: a table `VIEWS`.
+
+        Empty where the run was made before there were views.
+        """
+        known = self.root.exists(table_path(PEOPLES_VIEWS.table, self.slate_id))
+        return self.table(PEOPLES_VIEWS.table) if known else pl.DataFrame(schema=VIEWS)
+
+    @cached_property
     def setup(self) -> RaceSetup:
-        """The race as its scenarios are drawn from it.
+        """The race as its scenarios are drawn from it, cars at the rear by the views."""
+        from nascar_assets.views.in_force import in_force
+        from nascar_assets.views.rear import with_rear_starts
+
+        rear = in_force(self.views, "rear").select("driver_id", pl.col("value").cast(pl.Int64))
+        return with_rear_starts(self.setup_without_views, dict(rear.iter_rows()))
+
+    @cached_property
+    def setup_without_views(self) -> RaceSetup:
+        """The race by its history and its starting order alone.
 
         A skill of the spec is measured against the graph's own estimate of it.
         """
@@ -154,6 +174,7 @@ class SlateRun:
                 "as_of": plan.as_of.isoformat(),
                 "settings": plan.settings,
                 "prove": plan.prove,
+                **({"without_views": True} if plan.without_views else {}),
                 "parameters_hash": self.model.parameters.hash,
                 "code_version": code_version(),
                 "data": data_hashes(self.root, plan.slate_id),

@@ -1,0 +1,237 @@
+"""A slate's views in the data root: kept with their files, read back, added and dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import polars as pl
+
+from nascar_assets.errors import InputError
+from nascar_assets.files import SourceFile
+from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
+from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.slate_plan import Registration
+from nascar_assets.rules import rule_set
+from nascar_assets.rules.race_day import race_day
+from nascar_assets.storage import DataRoot
+from nascar_assets.storage.lease import lease
+from nascar_assets.views.in_force import IN_FORCE, Landed, statements
+from nascar_assets.views.people import People, resolve_rows, resolved_whole
+from nascar_assets.views.reading import read_view
+from nascar_assets.views.record import ViewRecord, next_id
+from nascar_assets.views.statement import ReadOptions, ViewFile
+from nascar_assets.views.targets import Bounds, refuse_contradictions
+
+FOLDER = "views"
+"""Views that were taken: for each slate a folder of records, each beside its file."""
+
+LANDED = "landing/views"
+"""The folder for people's files: one folder a slate, named by its key."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """What came of adding a view.
+
+    Attributes:
+        record: The view as it is kept.
+        fresh: Whether it is new; the same file said before with the same words changes nothing.
+        file: What it states.
+        table: All statements of the slate's views as of now, a table `VIEWS`.
+        notices: What was left out, and what does not count.
+    """
+
+    record: ViewRecord
+    fresh: bool
+    file: ViewFile
+    table: pl.DataFrame
+    notices: tuple[str, ...]
+
+
+def view_records(root: DataRoot, slate_id: str) -> list[ViewRecord]:
+    """Every view of a slate, dropped ones among them, in the order in which they landed."""
+    found = [
+        ViewRecord.from_json(root.read(item.path) or b"")
+        for item in root.list(f"{FOLDER}/{slate_id}")
+        if item.path.endswith(".json")
+    ]
+    return sorted(found, key=lambda record: (record.landed_at, record.view_id))
+
+
+def changed_at(root: DataRoot, slate_id: str) -> datetime | None:
+    """When a slate's views were last added to or dropped from (machine's clock)."""
+    times = [item.modified for item in root.list(f"{FOLDER}/{slate_id}")]
+    return max(times, default=None)
+
+
+def landed_views(
+    root: DataRoot, records: Iterable[ViewRecord], race_id: str, people: People
+) -> list[Landed]:
+    """Some views with what they state; rows of drivers who are gone from the slate are left out."""
+    return [
+        Landed(record, resolve_rows(_file(root, record, race_id), people)) for record in records
+    ]
+
+
+def _file(root: DataRoot, record: ViewRecord, race_id: str) -> ViewFile:
+    path = _path(record, "data")
+    data = root.read(path)
+    if data is None or SourceFile.of("", data).sha256 != record.source.sha256:
+        raise InputError(
+            "The view's file is gone or was changed.",
+            file=path,
+            remedy=f"Drop it (nascar views drop {record.slate_id} {record.view_id}), add it again.",
+        )
+    return read_view(data, record.source.path, race_id, record.options)
+
+
+def slate_people(root: DataRoot, registration: Registration, as_of: datetime) -> People:
+    """The drivers whom a view of a slate may speak of, as known by a moment."""
+    from nascar_assets.slates.build import build_slate
+    from nascar_assets.slates.salaries import read_salaries
+
+    race = schedule_rows(root, [registration.race_key])[registration.race_key]
+    moment = min(as_of, race["start_time"])
+    directory = driver_directory(root, moment)
+    listed = known_entries(root, registration.race_key, moment)
+    built = build_slate(
+        read_salaries(registration.salaries(root), registration.source.path.rsplit("/", 1)[-1]),
+        race,
+        listed,
+        directory,
+        rule_set(registration.contest, race_day(race["start_time"])),
+        slate_id=registration.slate_id,
+    )
+    entered = (
+        [(player.driver_id, player.name) for player in built.players]
+        if listed is None
+        else list(listed.select("driver_id", "driver_name").iter_rows())
+    )
+    return People.of(built.everyone, entered, directory)
+
+
+def add_view(
+    root: DataRoot,
+    slate_id: str,
+    data: bytes,
+    filename: str,
+    *,
+    author: str,
+    now: datetime,
+    confidence: float | None = None,
+    why: str = "",
+    options: ReadOptions | None = None,
+) -> Added:
+    """Takes a view, all of it or nothing.
+
+    The same file with the same words changes nothing; with another weight or reason it takes the
+    place of what it was.
+
+    Args:
+        root: The data root.
+        slate_id: The slate.
+        data: The file.
+        filename: Its name.
+        author: Who says so.
+        now: The time by the sensors' clock, from which it is known.
+        confidence: How far it moves the forecast; none for each quantity's default.
+        why: The reason.
+        options: What the person says of the file.
+
+    Raises:
+        InputError: If there is no such slate, a row cannot be used, or it contradicts itself.
+    """
+    registration = Registration.load(root, slate_id)
+    said = options or ReadOptions()
+    file = read_view(data, filename, registration.race_id, said)
+    people = slate_people(root, registration, now)
+    found = resolved_whole(file, people)
+    record = ViewRecord("new", slate_id, file.source, author, now, confidence, why, said)
+    with lease(root, f"{slate_id}.views", "a view is being added"):
+        records = view_records(root, slate_id)
+        held = [one for one in records if not one.dropped_by(now)]
+        same = next((one for one in held if one.says_the_same(record)), None)
+        others = [one for one in held if one.source.sha256 != file.source.sha256]
+        landed = landed_views(root, others, registration.race_id, people)
+        kept = record if same is None else same
+        if same is None:
+            taken = {one.view_id for one in records}
+            kept = replace(record, view_id=next_id(file.source, taken))
+        table = _checked(root, registration, [*landed, Landed(kept, found)], people, now)
+        if same is None:
+            for one in held:
+                if one.source.sha256 == file.source.sha256:
+                    root.write(_path(one, "json"), one.dropped(now).to_json())
+            root.write(_path(kept, "data"), data)
+            root.write(_path(kept, "json"), kept.to_json())
+    notices = [*file.notices, *found.notices, *_uncounted(table, kept)]
+    start = schedule_rows(root, [registration.race_key])[registration.race_key]["start_time"]
+    if now > start:
+        notices.append(
+            f"The slate locked at {start:%Y-%m-%d %H:%M} UTC: a view that lands after it does not "
+            "count in its forecasts."
+        )
+    return Added(kept, same is None, file, table, tuple(notices))
+
+
+def _checked(
+    root: DataRoot,
+    registration: Registration,
+    landed: list[Landed],
+    people: People,
+    now: datetime,
+) -> pl.DataFrame:
+    """All statements as of now, once those in force do not contradict each other."""
+    race = schedule_rows(root, [registration.race_key])[registration.race_key]
+    field = [driver for driver in people.names if driver not in people.absent]
+    table = statements(landed, now, field, people.names)
+    listed = known_entries(root, registration.race_key, min(now, race["start_time"]))
+    starts: dict[str, int | None] = dict.fromkeys(field)
+    if listed is not None:
+        starts |= {
+            driver: start
+            for driver, start in listed.select("driver_id", "start").iter_rows()
+            if driver in starts
+        }
+    rules = rule_set(registration.contest, race_day(race["start_time"]))
+    bounds = Bounds.of(rules, starts, race["scheduled_laps"])
+    refuse_contradictions(table.filter(pl.col("state") == IN_FORCE), bounds)
+    return table
+
+
+def _uncounted(table: pl.DataFrame, record: ViewRecord) -> list[str]:
+    """How much of a view does not count, and why."""
+    mine = table.filter(view_id=record.view_id).filter(pl.col("state") != IN_FORCE)
+    return [
+        f"{count} of its statements do not count: {state}."
+        + (" Give it a weight with --confidence." if state == "without weight" else "")
+        for state, count in mine.group_by("state", maintain_order=True).len().iter_rows()
+    ]
+
+
+def drop_view(root: DataRoot, slate_id: str, view_id: str, now: datetime) -> ViewRecord:
+    """Takes a view back from now on; forecasts as of before still have it.
+
+    Raises:
+        InputError: If the slate has no such view, or it was dropped before.
+    """
+    Registration.load(root, slate_id)
+    with lease(root, f"{slate_id}.views", "a view is being dropped"):
+        records = {record.view_id: record for record in view_records(root, slate_id)}
+        held = [name for name, record in records.items() if record.dropped_at is None]
+        if view_id not in held:
+            was = "was dropped before" if view_id in records else "is none of this slate's"
+            raise InputError(
+                f"The view {view_id!r} {was}.",
+                field="ID",
+                remedy=f"Views that hold: {', '.join(held) or 'none'}.",
+            )
+        dropped = records[view_id].dropped(now)
+        root.write(_path(dropped, "json"), dropped.to_json())
+    return dropped
+
+
+def _path(record: ViewRecord, ending: str) -> str:
+    return f"{FOLDER}/{record.slate_id}/{record.view_id}.{ending}"

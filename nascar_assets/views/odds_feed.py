@@ -1,0 +1,76 @@
+"""NASCAR's own odds: the feed of the fantasy games, as public code describes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from nascar_assets.errors import InputError
+from nascar_assets.files import SourceFile
+from nascar_assets.views.columns import MARKETS, folded
+from nascar_assets.views.statement import Stated, ViewFile, once
+
+_FEED_MARKETS: Mapping[str, str] = {
+    **MARKETS,
+    "racewinner": "odds_win",
+    "top3finisher": "odds_top3",
+    "top5finisher": "odds_top5",
+    "top10finisher": "odds_top10",
+}
+_OVER = 0.99
+"""A probability at which an option is of a race that is over."""
+
+
+def feed_board(data: bytes, source: SourceFile, race_id: str) -> ViewFile:
+    """NASCAR's own odds: markets of options with a probability each.
+
+    An option of a race that is over stays in the next one's board at .99; it is left out. The file
+    is otherwise taken as public code describes it, and what surprises refuses all of it.
+
+    Raises:
+        InputError: If it has another form, or states nothing of the race.
+    """
+
+    def surprised(what: str) -> InputError:
+        return InputError(
+            f"The odds feed has another form than is known: {what}.",
+            file=source.path,
+            remedy='Expected {"markets": [{"market_type", "race_id", "options": [...]}]}.',
+        )  # fmt: skip
+
+    try:
+        content: Any = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise surprised("it is no JSON") from error
+    markets = content.get("markets") if isinstance(content, dict) else None
+    if not isinstance(markets, list) or not all(isinstance(item, dict) for item in markets):
+        raise surprised("it has no list of markets")
+    rows: list[Stated] = []
+    notices = []
+    for number, market in enumerate(markets, 1):
+        quantity = _FEED_MARKETS.get(folded(str(market.get("market_type", ""))))
+        if str(market.get("race_id")) != race_id or quantity is None:
+            notices.append(f"Market {number} is of another race or another kind and left out.")
+            continue
+        options = market.get("options")
+        if not isinstance(options, list):
+            raise surprised(f"market {number} has no list of options")
+        for option in options:
+            odds = option.get("odds") if isinstance(option, dict) else None
+            chance = odds.get("probability") if isinstance(odds, dict) else None
+            if not isinstance(chance, int | float) or not 0.0 <= chance <= 1.0:
+                raise surprised(f"an option of market {number} has no probability")
+            who = str(option.get("name") or "")
+            if chance >= _OVER:
+                notices.append(f"{who} stands at {chance:g}, as of a race that is over: left out.")
+            elif chance > 0.0:
+                driver = str(option.get("driver_id") or "")
+                rows.append(Stated(number, who, quantity, 1.0 / chance, driver_id=driver))
+    if not rows:
+        raise InputError(
+            f"The odds feed states nothing of race {race_id}.",
+            file=source.path,
+            remedy="It is empty until a board opens; try again nearer to the race.",
+        )
+    return ViewFile(source, once(rows, source.path), tuple(dict.fromkeys(notices)))
