@@ -32,6 +32,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	NASCAR_HOME=$(CURDIR)/.cache/home $(BIN)/dg check defs
 
 check: lint
 	NASCAR_EXAMPLES=0.25 $(PYTEST) -m "$(FAST)"

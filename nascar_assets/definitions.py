@@ -21,6 +21,7 @@ from nascar_assets.orchestration.automation import (
 )
 from nascar_assets.orchestration.inputs.slate_run import runs_of
 from nascar_assets.orchestration.metadata import described
+from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform, fixed_platform
 from nascar_assets.orchestration.storage.io_manager import tables_of
 from nascar_assets.service import jobs as api
@@ -41,7 +42,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
         **api.API_RESOURCES,
         **overrides,
     }
-    return dg.Definitions(
+    made = dg.Definitions(
         assets=[
             item.map_asset_specs(conditions.with_automation).map_asset_specs(described)
             for item in (*jobs.ASSETS, *api.API_ASSETS)
@@ -62,6 +63,9 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
         resources=resources,
         executor=slate_executor,
     )
+    with pinned_previews():
+        made.get_repository_def()  # kept; Dagster remarks on its own copies of sensors here
+    return made
 
 
 defs = build_definitions()

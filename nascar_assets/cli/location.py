@@ -18,11 +18,6 @@ def code_location(home: str, graph: str | None = None) -> Callable[[], dg.Defini
 
 def _load(home: str, graph: str | None) -> dg.Definitions:
     from nascar_assets.definitions import build_definitions
-    from nascar_assets.orchestration.previews import pinned_previews
     from nascar_assets.orchestration.resources import Platform
 
-    with pinned_previews():
-        # Resolved here, so that Dagster's remarks on its own copies of sensors reach nobody.
-        definitions = build_definitions(platform=Platform(home=home, graph=graph))
-        definitions.get_repository_def()
-    return definitions
+    return build_definitions(platform=Platform(home=home, graph=graph))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,9 +13,11 @@ from typing import Annotated
 
 import typer
 
+from nascar_assets.cli.location import code_location
 from nascar_assets.cli.options import Expose, Home, Json, refuse_exposure
 from nascar_assets.cli.output import Output, say
 from nascar_assets.cli.ui_keeper import notify_runs, running, sole
+from nascar_assets.errors import EnvironmentFault
 from nascar_assets.processes import KILL, signal_session
 
 STOP_SECONDS = 14
@@ -32,10 +35,12 @@ def ui(
 ) -> None:
     """Starts the UI, with the schedules and sensors running, until it is stopped.
 
-    With --json the object holds the address; it is printed once the UI answers there.
+    First it says which sensors and schedules are on; the address once the UI answers there, with
+    --json as an object.
 
     Example: nascar ui --port 3000
     """
+    from nascar_assets.orchestration.commands.switches import switches, told
     from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
 
     if not expose:
@@ -46,7 +51,8 @@ def ui(
         )
     folder = dagster_home(home)
     sole(folder).release()
-    open_instance(home).dispose()  # says what is the matter with its records before it starts
+    _refuse_taken(host, port)
+    instance = open_instance(home)  # says what is the matter with its records before it starts
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(folder),
@@ -55,8 +61,6 @@ def ui(
     }
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     address = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
-    where = f"Dagster on {address} with the data root {home}; Ctrl-C ends it."
-    say(where)
     command = [sys.executable, "-m", "nascar_assets.cli.ui_keeper", str(folder), str(os.getpid())]
     command += ["dev", "--module-name", "nascar_assets.definitions"]
     command += ["--host", host, "--port", str(port)]
@@ -69,14 +73,24 @@ def ui(
         start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the others
     )
     try:
-        if as_json and _until_answers(keeper, address):
-            Output(as_json).result({"address": address, "home": environment["NASCAR_HOME"]})
+        on = switches(code_location(home)(), instance)
+        instance.dispose()
+        say(f"Sensors and schedules. {told(on)}")
+        if _until_answers(keeper, address):
+            say(f"Dagster on {address} with the data root {home}; Ctrl-C ends it.")
+            if as_json:
+                found = {"address": address, "home": environment["NASCAR_HOME"], "switches": on}
+                Output(as_json).result(found)
         code = keeper.wait()
     except KeyboardInterrupt:
         code = 0
     finally:
         _end(keeper, folder)
-    raise typer.Exit(1 if code else 0)
+    if code:
+        raise EnvironmentFault(
+            f"Dagster's webserver or daemon ended by itself (exit code {code}), so nascar ui ends "
+            "too. What it printed last, above, says why."
+        )
 
 
 def _end(keeper: subprocess.Popen[bytes], folder: Path) -> None:
@@ -92,6 +106,27 @@ def _end(keeper: subprocess.Popen[bytes], folder: Path) -> None:
     if killed and left.get("pid") == os.getpid():
         signal_session(int(left["session"]), KILL)
     notify_runs(folder)
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Says so where something else listens there: its pages would be taken for Dagster's.
+
+    Raises:
+        EnvironmentFault: If the port is taken, or the address is none of this machine's.
+    """
+    family, kind, _, _, where = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[
+        0
+    ]
+    with socket.socket(family, kind) as probe:
+        if sys.platform != "win32":  # a server that has just ended does not hold its port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(where)
+        except OSError as error:
+            raise EnvironmentFault(
+                f"Nothing can listen on {host}, port {port} ({error.strerror}): choose another "
+                "with --port."
+            ) from error
 
 
 def _until_answers(process: subprocess.Popen[bytes], address: str) -> bool:

@@ -67,7 +67,7 @@ def keep(folder: Path, command: int, arguments: list[str]) -> int:
         arguments: Dagster's own; `--port` is its last one.
 
     Returns:
-        Dagster's exit code, 0 where it was ended.
+        0 where it was ended; where it ended by itself its exit code, 1 instead of 0.
     """
     stop = threading.Event()
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
@@ -85,7 +85,8 @@ def keep(folder: Path, command: int, arguments: list[str]) -> int:
         threading.Thread(target=_until_input_ends, args=(stop,), daemon=True).start()
         while dagster.poll() is None and not stop.wait(0.1):
             pass
-        code = dagster.poll() or 0
+        # Dagster ends with 0 also where its webserver or daemon died.
+        code = 0 if stop.is_set() else dagster.poll() or 1
         end_session(dagster, PATIENCE_SECONDS, GRACE_SECONDS)
         if os.getppid() != command:  # otherwise that one tells them, which has Dagster loaded
             notify_runs(folder)

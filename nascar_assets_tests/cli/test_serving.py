@@ -14,9 +14,19 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorType
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from nascar_assets.cli.app import run
 from nascar_assets.cli.options import refuse_exposure
+from nascar_assets.definitions import build_definitions
+from nascar_assets.orchestration.commands.switches import switches, told
+from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets_tests.orchestration.processes import free_port
 
 
@@ -51,6 +61,12 @@ def test_the_address_is_told_once_it_answers(
             with urllib.request.urlopen(notify["address"] + page, timeout=30) as answer:
                 assert answer.status == 200
             assert process.poll() is None
+            if command[0] == "ui":
+                said = (tmp_path / "log").read_text()
+                assert said.startswith("Sensors and schedules. On: failed_runs, "), said
+                assert all(notify["switches"].values())
+                assert "Nothing is off." in said
+                assert "Warning" not in said
             os.killpg(process.pid, signal.SIGINT)
             assert process.wait(timeout=60) == 0
             assert process.stdout.read() == b""
@@ -76,13 +92,15 @@ def of_home(home: Path) -> dict[int, str]:
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize(
     ("command", "number"),
-    [("ui", signal.SIGTERM), ("ui", signal.SIGKILL), ("serve", signal.SIGKILL)],
+    [("ui", signal.SIGTERM), ("ui", signal.SIGKILL), ("ui", None), ("serve", signal.SIGKILL)],
 )
 def test_nothing_that_was_started_is_left_however_the_command_ends(
-    command: str, number: int, tmp_path: Path
+    command: str, number: int | None, tmp_path: Path
 ) -> None:
+    """Without a signal it is the webserver that dies: the command says so and ends as well."""
     home = tmp_path / "home"
     begun = {"ui": "code-server", "serve": "service.worker"}[command]
+    begun = begun if number else "ui_server --port"
     words = [sys.executable, "-m", "nascar_assets.cli", command, "--port", str(free_port())]
     environment = {**os.environ, "NASCAR_HOME": str(home), "NASCAR_API_WORKERS": "1"}
     with (tmp_path / "log").open("wb") as log:
@@ -95,8 +113,14 @@ def test_nothing_that_was_started_is_left_however_the_command_ends(
             time.sleep(0.1)
         if command == "ui" and number == signal.SIGTERM:
             assert run(["ui", "--home", str(home), "--port", str(free_port())]) == 1
-        process.send_signal(number)
-        process.wait(timeout=60)
+        if number is None:
+            (served,) = (pid for pid, words in of_home(home).items() if begun in words)
+            os.kill(served, signal.SIGKILL)
+            assert process.wait(timeout=60) == 1
+            assert "ended by itself" in (tmp_path / "log").read_text()
+        else:
+            process.send_signal(number)
+            process.wait(timeout=60)
         end = time.monotonic() + 60  # 15 s where the machine has nothing else to do
         while left := of_home(home):
             assert time.monotonic() < end, left
@@ -106,6 +130,42 @@ def test_nothing_that_was_started_is_left_however_the_command_ends(
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         process.wait(timeout=30)
+
+
+def test_the_ui_takes_no_port_of_another(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert run(["ui", "--home", str(tmp_path / "home"), "--port", port]) == 1
+    said = " ".join(capfd.readouterr().err.split())
+    assert f"Nothing can listen on 127.0.0.1, port {port}" in said
+    assert "--port" in said
+
+
+def test_a_switched_off_sensor_is_told(tmp_path: Path) -> None:
+    instance = open_instance(str(tmp_path))
+    definitions = build_definitions()
+    sensor = definitions.get_repository_def().get_sensor_def("feed_poll")
+    instance.add_instigator_state(
+        InstigatorState(
+            RemoteInstigatorOrigin(
+                RemoteRepositoryOrigin(
+                    ManagedGrpcPythonEnvCodeLocationOrigin(
+                        LoadableTargetOrigin(module_name="nascar_assets.definitions")
+                    ),
+                    "__repository__",
+                ),
+                sensor.name,
+            ),
+            InstigatorType.SENSOR,
+            InstigatorStatus.STOPPED,
+        )
+    )
+    on = switches(definitions, instance)
+    assert [name for name, is_on in on.items() if not is_on] == ["feed_poll"]
+    assert "Off: feed_poll;" in told(on)
+    assert "feed_poll" not in told(on).partition("Off:")[0]
 
 
 @pytest.mark.server

@@ -9,13 +9,16 @@ reach the port is the operator (docs/security.md).
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
+import warnings
 from collections.abc import Collection, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from dagster import SupersessionWarning
 from dagster._cli import dev
 from dagster_webserver import cli
 from dagster_webserver.webserver import DagsterWebserver
@@ -26,6 +29,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MODULE = "nascar_assets.orchestration.commands.ui_server"
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_OTHER_SETTINGS = "Found a dagster instance configuration value"
+
 HEADER_BYTES = 65_536
 """A request's head may be this large; more is refused before it is kept."""
 
@@ -199,6 +204,10 @@ def main(arguments: list[str]) -> None:
         return start([MODULE if part == "dagster_webserver" else part for part in parts], **options)
 
     starter.open_ipc_subprocess = guarded
+    # Remarks that are none of the person's business: which command Dagster would rather have had,
+    # and that the project's own settings, of which the home has a copy, are not read from here.
+    warnings.simplefilter("ignore", SupersessionWarning)
+    logging.getLogger("dagster").addFilter(lambda record: _OTHER_SETTINGS not in record.msg)
     dev.dev_command(arguments[1:])
 
 

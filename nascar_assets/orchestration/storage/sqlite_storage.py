@@ -11,17 +11,20 @@ Dagster is confined to this file; a test holds it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import dagster as dg
 import sqlalchemy as db
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from sqlalchemy.pool import QueuePool
 
+from nascar_assets.orchestration.resources import default_home
+from nascar_assets.orchestration.storage.instance import dagster_home
 from nascar_assets.orchestration.storage.postgres_storage import postgres_storage
 from nascar_assets.storage.overhead import overhead
 
@@ -68,14 +71,30 @@ def _transaction(conn_string: str) -> Iterator[db.Connection]:
         yield connection
 
 
+def _settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A storage's settings; its folder is Dagster's own where they name none."""
+    folder = os.environ.get("DAGSTER_HOME")
+    if "base_dir" not in config and folder is None:
+        folder = str(dagster_home(default_home()))
+    return {"base_dir": folder, **config}
+
+
+_FOLDER = {"base_dir": dg.Field(dg.StringSource, is_required=False)}
+
+
 class PooledEventLogStorage(ConsolidatedSqliteEventLogStorage):
     """All runs' events in one database, over kept connections."""
+
+    @classmethod
+    def config_type(cls) -> Any:
+        """The folder, where it is not Dagster's own."""
+        return _FOLDER
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
         """Made by Dagster from the instance's settings; on the server that is set, if one is."""
         found = postgres_storage("event_log_storage", inst_data)
-        return found or cls(inst_data=inst_data, **config_value)
+        return found or cls(inst_data=inst_data, **_settings_of(config_value))
 
     @contextmanager
     def _connect(self) -> Iterator[db.Connection]:
@@ -91,10 +110,15 @@ class PooledRunStorage(SqliteRunStorage):
     """Runs over kept connections."""
 
     @classmethod
+    def config_type(cls) -> Any:
+        """The folder, where it is not Dagster's own."""
+        return _FOLDER
+
+    @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
         """Made by Dagster from the instance's settings; on the server that is set, if one is."""
         found = postgres_storage("run_storage", inst_data)
-        return found or cls.from_local(inst_data=inst_data, **config_value)
+        return found or cls.from_local(inst_data=inst_data, **_settings_of(config_value))
 
     @contextmanager
     def connect(self) -> Iterator[db.Connection]:
@@ -107,10 +131,15 @@ class PooledScheduleStorage(SqliteScheduleStorage):
     """Ticks of sensors and schedules over kept connections."""
 
     @classmethod
+    def config_type(cls) -> Any:
+        """The folder, where it is not Dagster's own."""
+        return _FOLDER
+
+    @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
         """Made by Dagster from the instance's settings; on the server that is set, if one is."""
         found = postgres_storage("schedule_storage", inst_data)
-        return found or cls.from_local(inst_data=inst_data, **config_value)
+        return found or cls.from_local(inst_data=inst_data, **_settings_of(config_value))
 
     @contextmanager
     def connect(self) -> Iterator[db.Connection]:
