@@ -25,6 +25,7 @@ from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform, fixed_platform
 from nascar_assets.orchestration.storage.io_manager import tables_of
 from nascar_assets.service import jobs as api
+from nascar_assets.service import slate_jobs
 
 
 def build_definitions(**overrides: Any) -> dg.Definitions:
@@ -45,10 +46,10 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
     made = dg.Definitions(
         assets=[
             item.map_asset_specs(conditions.with_automation).map_asset_specs(described)
-            for item in (*jobs.ASSETS, *api.API_ASSETS)
+            for item in (*jobs.ASSETS, *api.API_ASSETS, *slate_jobs.SLATE_ASSETS)
         ],
         asset_checks=[freshness.knows_what_was_known],
-        jobs=[*jobs.JOBS, api.api_job, sensor_poll.poll_job],
+        jobs=[*jobs.JOBS, api.api_job, *slate_jobs.SLATE_JOBS, sensor_poll.poll_job],
         sensors=[
             sensor_feed.landing_feed,
             sensor_telemetry.landing_telemetry,

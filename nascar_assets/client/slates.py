@@ -10,21 +10,34 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from pydantic import BaseModel, TypeAdapter
+
 from nascar_assets.client.calls import Call, M, bytes_of, value_of
 from nascar_assets.service.slate_contracts import (
     DriverDetail,
+    EntriesResult,
+    JobResult,
+    PortfolioRequest,
+    PortfolioResult,
     RaceSummary,
+    RunRequest,
+    SettingsChecked,
+    SettingsText,
     SlateContests,
     SlateDetail,
     SlateExposures,
     SlateForecast,
+    SlateJob,
     SlateLineups,
     SlateList,
     SlateProvenance,
     SlateRecord,
+    SlateRunResult,
 )
 
 ROOT = "/api/v1/slates"
+_FILE = {"Content-Type": "text/csv"}
+_RESULT: TypeAdapter[PortfolioResult | EntriesResult | SlateRunResult] = TypeAdapter(JobResult)
 
 
 def slates() -> Call[SlateList]:
@@ -87,6 +100,78 @@ def report(key: str) -> Call[bytes]:
     return Call("GET", f"{path_of(key)}/report.html", bytes_of)
 
 
+def add(
+    content: bytes, filename: str, *, race: str | None = None, wait: float | None = None
+) -> Call[SlateJob]:
+    """Sends a salary file: its slate is registered and run."""
+    params = {"filename": filename, "race": race, "wait": wait}
+    return Call("POST", ROOT, value_of(SlateJob), params, content, _FILE, again=False)
+
+
+def run(key: str, request: RunRequest | None = None) -> Call[SlateJob]:
+    """Runs a slate again with what is known now."""
+    return _send(key, "/runs", request or RunRequest(), SlateJob)
+
+
+def check(key: str, sent: SettingsText) -> Call[SettingsChecked]:
+    """Settings as values and as TOML, found sound."""
+    return _send(key, "/settings", sent, SettingsChecked, again=True)
+
+
+def portfolio(key: str, request: PortfolioRequest, *, wait: float | None = None) -> Call[SlateJob]:
+    """Chooses a portfolio on the slate's stored scenarios."""
+    return _send(key, "/portfolios", request, SlateJob, wait=wait)
+
+
+def entries(
+    key: str,
+    content: bytes,
+    filename: str,
+    *,
+    portfolio: str | None = None,
+    swap: bool = False,
+    contest: str | None = None,
+    wait: float | None = None,
+) -> Call[SlateJob]:
+    """Fills an entries file with the slate's lineups or a portfolio's, or mends it."""
+    params = {
+        "filename": filename,
+        "portfolio": portfolio,
+        "swap": swap,
+        "contest": contest,
+        "wait": wait,
+    }
+    path = f"{path_of(key)}/entries"
+    return Call("POST", path, value_of(SlateJob), params, content, _FILE, again=False)
+
+
+def job(run_id: str) -> Call[SlateJob]:
+    """Where a job of any kind stands."""
+    return Call("GET", job_path(run_id), value_of(SlateJob))
+
+
+def cancel(run_id: str) -> Call[SlateJob]:
+    """Stops a job."""
+    return Call("DELETE", job_path(run_id), value_of(SlateJob))
+
+
+def result(run_id: str) -> Call[PortfolioResult | EntriesResult | SlateRunResult]:
+    """What came of a job that has completed."""
+    return Call(
+        "GET", f"{job_path(run_id)}/result", lambda answer: _RESULT.validate_json(answer.content)
+    )
+
+
+def file(run_id: str) -> Call[bytes]:
+    """The file that a job made: a portfolio's upload file, an entries file filled."""
+    return Call("GET", f"{job_path(run_id)}/file.csv", bytes_of)
+
+
+def job_path(run_id: str) -> str:
+    """The path of a job."""
+    return f"/api/v1/jobs/{quote(run_id, safe='')}"
+
+
 def path_of(key: str) -> str:
     """The path of a slate."""
     return f"{ROOT}/{quote(key, safe='')}"
@@ -94,3 +179,23 @@ def path_of(key: str) -> str:
 
 def _read(key: str, rest: str, model: type[M]) -> Call[M]:
     return Call("GET", f"{path_of(key)}{rest}", value_of(model))
+
+
+def _send(
+    key: str,
+    rest: str,
+    sent: BaseModel,
+    model: type[M],
+    *,
+    wait: float | None = None,
+    again: bool = False,
+) -> Call[M]:
+    return Call(
+        "POST",
+        f"{path_of(key)}{rest}",
+        value_of(model),
+        {"wait": wait},
+        sent.model_dump_json(by_alias=True, exclude_unset=True).encode(),
+        {"Content-Type": "application/json"},
+        again=again,
+    )

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import metadata
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import sqlalchemy.exc
 import structlog
@@ -40,7 +40,7 @@ from nascar_assets.service.contracts import (
 )
 from nascar_assets.service.docs_pages import add_docs_pages
 from nascar_assets.service.examples import REQUEST_EXAMPLES
-from nascar_assets.service.jobs import request_path, resolved_job
+from nascar_assets.service.jobs import request_path, resolved_jobs
 from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.optimizer import Optimizer
 from nascar_assets.service.problems import (
@@ -54,6 +54,8 @@ from nascar_assets.service.readiness import Watch, check_space, storage_fault
 from nascar_assets.service.retention import Retention
 from nascar_assets.service.run_store import CLIENT, Job, RunStore
 from nascar_assets.service.settings import ServiceSettings
+from nascar_assets.service.slate_job_routes import add_slate_job_routes
+from nascar_assets.service.slate_orders import SlateOrders
 from nascar_assets.service.slate_reads import SlateReads, unknown_slate
 from nascar_assets.service.slate_routes import TAG as SLATES
 from nascar_assets.service.slate_routes import add_slate_routes
@@ -61,6 +63,7 @@ from nascar_assets.service.supervisor import Supervisor
 from nascar_assets.service.webhooks import Webhooks
 
 _log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 RETRY_SECONDS = 5
 WRITE_SECONDS = 5.0
@@ -88,7 +91,8 @@ class Service:
         self._dagster = dagster_home(home)
         wait_at_most(WRITE_SECONDS)
         self.store = RunStore(open_instance(home))
-        self.store.register(resolved_job(self.platform))
+        for job in resolved_jobs(self.platform).values():
+            self.store.register(job)
         self.webhooks = Webhooks(
             self.store, self._response, self._webhook_url, settings, self.metrics
         )
@@ -104,6 +108,14 @@ class Service:
             ended=self.webhooks.job_ended,
         )
         self.reads = SlateReads(self.platform.root, self.store.instance)
+        self.orders = SlateOrders(
+            self.platform.root,
+            self.store,
+            self.optimizer,
+            self.reads,
+            self.supervisor.wake,
+            self.check_space,
+        )
         self.retention = Retention(self.store, self.platform.root, settings, self.optimizer.forget)
         self.watch = Watch(
             self.optimizer.graph.state, self._storage_answers, lambda: self.supervisor.ready_workers
@@ -188,7 +200,6 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.service = service
     _add_routes(app, service)
-    add_slate_routes(app, service.reads)
     _add_operations(app, service)
     add_docs_pages(app)
     _add_error_answers(app, service)
@@ -209,7 +220,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     # Writes wait for the disk and for other writers, in threads of their own: reads go on.
     writers, turn = CapacityLimiter(WRITERS), asyncio.Semaphore(WRITERS)
 
-    async def written(work: Callable[[], OptimizationStatus]) -> OptimizationStatus:
+    async def written(work: Callable[[], T]) -> T:
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 await turn.acquire()
@@ -319,6 +330,9 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         """Stops the job: at once where it waits, within two seconds where it runs."""
         client = request.state.client
         return await written(lambda: optimizer.cancel(run_id, client))
+
+    add_slate_routes(app, service.reads)
+    add_slate_job_routes(app, service.orders, written)
 
 
 def _add_operations(app: FastAPI, service: Service) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,7 +37,7 @@ def result_path(run_id: str) -> str:
 
 
 @contextmanager
-def _stage(context: dg.AssetExecutionContext) -> Iterator[None]:
+def stage(context: dg.AssetExecutionContext) -> Iterator[None]:
     """Stops before a stage where the job was cancelled; puts what fails into plain words."""
     from nascar_assets.service.stopping import stoppable
 
@@ -94,7 +94,7 @@ def api_request(context: dg.AssetExecutionContext, platform: Platform) -> dg.Out
     """Compiled once, when the request came in; read back here."""
     from nascar_assets.service.compiled import CompiledRequest
 
-    with _stage(context):
+    with stage(context):
         path = request_path(context.run.run_id)
         data = platform.root.read(path)
         if data is None:
@@ -131,7 +131,7 @@ def api_scenarios(context: dg.AssetExecutionContext, api_request: Any) -> dg.Out
     """Complete races under the request's constraints."""
     from nascar_assets.service.run_request import simulate
 
-    with _stage(context):
+    with stage(context):
         made = simulate(api_request, progress=_telling(context, api_request.n_scenarios))
         found = made.diagnostics
         assert found is not None
@@ -167,7 +167,7 @@ def api_lineups(
     """The one best by its mean, or a portfolio."""
     from nascar_assets.service.run_request import choose
 
-    with _stage(context):
+    with stage(context):
         chosen = choose(api_request, api_scenarios)
     return dg.Output(
         chosen,
@@ -198,7 +198,7 @@ def api_result(
     from nascar_assets.service.run_request import respond
 
     run_id = context.run.run_id
-    with _stage(context):
+    with stage(context):
         response = respond(run_id, api_request, api_scenarios, api_lineups)
         data = response.model_dump_json().encode()
         path = result_path(run_id)
@@ -231,6 +231,18 @@ api_job = dg.define_asset_job(
 
 def resolved_job(platform: Platform) -> dg.JobDefinition:
     """The job on its own, ready to be executed against a platform."""
+    return _resolved(platform, API_ASSETS, [api_job]).resolve_job_def("api_optimize")
+
+
+def _resolved(platform: Platform, assets: Sequence[Any], made: Sequence[Any]) -> dg.Definitions:
     resources = {"platform": fixed_platform(platform), **API_RESOURCES}
-    definitions = dg.Definitions(assets=API_ASSETS, jobs=[api_job], resources=resources)
-    return definitions.resolve_job_def("api_optimize")
+    return dg.Definitions(assets=assets, jobs=made, resources=resources)
+
+
+def resolved_jobs(platform: Platform) -> dict[str, dg.JobDefinition]:
+    """Every job of the service by its name, ready to be executed against a platform."""
+    from nascar_assets.service.slate_jobs import SLATE_ASSETS, SLATE_JOBS
+
+    made = _resolved(platform, SLATE_ASSETS, SLATE_JOBS)
+    found = {str(job.name): made.resolve_job_def(str(job.name)) for job in SLATE_JOBS}
+    return {"api_optimize": resolved_job(platform), **found}

@@ -35,6 +35,7 @@ from nascar_assets.service.request_race import Parameters, compile_request, para
 from nascar_assets.service.run_configs import parameters_of_run, read_run_config
 from nascar_assets.service.run_store import (
     CLIENT,
+    JOB_NAME,
     REQUEST_HASH,
     RUN_ID,
     SLATE,
@@ -127,16 +128,7 @@ class Optimizer:
         if request.webhook_url is not None:
             check_webhook_url(request.webhook_url, self._settings)
         job = self._compiled(request, run_id, now, client)
-        unfinished = self._store.unfinished(client)
-        if unfinished >= self._settings.max_queued:
-            raise RequestRefused(
-                429,
-                "QUEUE_FULL",
-                f"{unfinished} jobs of this client are not finished; "
-                f"{self._settings.max_queued} may be.",
-                remedy="Wait for some of them.",
-                retry_after=5,
-            )
+        self.check_queue(client)
         tags = {SLATE: request.slate_id, CLIENT: client, REQUEST_HASH: body_hash}
         if request.webhook_url is not None:
             tags[WEBHOOK] = "pending"
@@ -151,10 +143,27 @@ class Optimizer:
             if written:
                 self._take_back(run_id, job)
             raise
-        self._know(stored)
+        self.know(stored)
         self._wake()
         _log.info("job accepted", run_id=run_id, slate_id=request.slate_id, client=client)
         return self._store.describe(stored)
+
+    def check_queue(self, client: str) -> None:
+        """Refuses one more job of a client who has too many that are not finished.
+
+        Raises:
+            RequestRefused: 429.
+        """
+        unfinished = self._store.unfinished(client)
+        if unfinished >= self._settings.max_queued:
+            raise RequestRefused(
+                429,
+                "QUEUE_FULL",
+                f"{unfinished} jobs of this client are not finished; "
+                f"{self._settings.max_queued} may be.",
+                remedy="Wait for some of them.",
+                retry_after=5,
+            )
 
     def _store_first(self, run_id: str, job: CompiledRequest, body_hash: str) -> bool:
         """Stores what a job computes from: of several requests with one key at once, the first.
@@ -255,7 +264,7 @@ class Optimizer:
             when, fresh = self._fresh.get(shown, (float("-inf"), None))
             if fresh is not None and asked - when < _FRESH_SECONDS:
                 return fresh
-        job = self._followed(run_id, client)
+        job = self.followed(run_id, client)
         status = self._store.describe(job)
         with self._lock:
             if len(self._fresh) > _FINISHED_KEPT:
@@ -274,6 +283,8 @@ class Optimizer:
         Raises:
             RequestRefused: 404 for an unknown job, 409 for one that failed or was cancelled.
         """
+        if self.followed(run_id, client).run.job_name != JOB_NAME:
+            raise unknown_job()
         status = self.status(run_id, client)
         if status.status in (JobStatus.PENDING, JobStatus.RUNNING):
             return status
@@ -384,7 +395,7 @@ class Optimizer:
             self._fresh.clear()
             self._known.clear()
 
-    def _know(self, job: Job) -> None:
+    def know(self, job: Job) -> None:
         """Keeps what is known of a job, so that the next question of it reads little."""
         with self._lock:
             self._known[job.run_id] = job
@@ -392,8 +403,12 @@ class Optimizer:
             while len(self._known) > _KNOWN_KEPT:
                 self._known.popitem(last=False)
 
-    def _followed(self, run_id: str, client: str) -> Job:
-        """The job as it stands now; of one that was asked for before, only its status is read."""
+    def followed(self, run_id: str, client: str) -> Job:
+        """The job as it stands now; of one that was asked for before, only its status is read.
+
+        Raises:
+            RequestRefused: 404 for an id that no job of the client has.
+        """
         with self._lock:
             known = self._known.get(run_id)
         if known is not None and self._owned and known.tag(CLIENT) != client:
@@ -402,7 +417,7 @@ class Optimizer:
         if job is None:
             job = self._job(run_id, client)
         if job is not known:
-            self._know(job)
+            self.know(job)
         return job
 
     def queued(self) -> int:

@@ -17,6 +17,7 @@ STAGES: Mapping[str, tuple[float, float]] = {
 """Share of the work that is done when a step begins and when it has ended."""
 
 _DONE, _WANTED = "scenarios_done", "scenarios_wanted"
+_SHARE, _STAGE = "share_done", "stage"
 
 
 def report_scenarios(instance: dg.DagsterInstance, run: dg.DagsterRun, done: int, n: int) -> None:
@@ -26,6 +27,18 @@ def report_scenarios(instance: dg.DagsterInstance, run: dg.DagsterRun, done: int
         run,
         EngineEventData({_DONE: done, _WANTED: n}),
         step_key="api_scenarios",
+    )
+
+
+def report_stage(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, step_key: str, share: float, stage: str
+) -> None:
+    """Notes in a run's log what a job of one step is doing, and how much of it is done."""
+    instance.report_engine_event(
+        f"{stage}: {share:.0%} done.",
+        run,
+        EngineEventData({_SHARE: share, _STAGE: stage}),
+        step_key=step_key,
     )
 
 
@@ -55,10 +68,13 @@ def progress_of(instance: dg.DagsterInstance, run_id: str) -> tuple[float, str |
         event = record.event_log_entry.dagster_event
         if event is None or event.step_key is None:
             continue
-        begun, ended = STAGES.get(event.step_key, (0.0, 0.0))
+        begun, ended = STAGES.get(event.step_key, (0.0, 1.0))  # else it is the only step
         share, done = 0.0, None
         if event.event_type == DagsterEventType.ENGINE_EVENT:
             metadata = event.engine_event_data.metadata
+            if _SHARE in metadata:
+                share = min(0.99, float(metadata[_SHARE].value))  # type: ignore[arg-type]
+                return share, str(metadata[_STAGE].value), None
             if _DONE not in metadata:
                 continue
             done = int(metadata[_DONE].value)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """Jobs as runs in Dagster's run storage. What is not public in Dagster stays in this file.
 
-A job is a run of the job `api_optimize`, added to the run storage as it is (milliseconds, where
+A job is a run of one of `JOB_NAMES`, added to the run storage as it is (milliseconds, where
 `create_run_for_job` takes a tenth of a second) and claimed by one server with one conditional
 update. `nascar_assets_tests/service/test_run_store.py` holds everything that is relied on here.
 """
@@ -30,6 +30,8 @@ from nascar_assets.service.contracts import JobStatus, OptimizationStatus
 from nascar_assets.service.run_log import asked_to_stop, progress_of, reason_of
 
 JOB_NAME = "api_optimize"
+JOB_NAMES = (JOB_NAME, "api_portfolio", "api_entries", "api_slate")
+"""The jobs of the service; what is submitted without a name is of the first."""
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """How ids of jobs are written."""
 
@@ -52,7 +54,7 @@ _UNFINISHED = (
     db.select(db.func.count())
     .select_from(RunsTable.join(RunTagsTable, RunTagsTable.c.run_id == RunsTable.c.run_id))
     .where(
-        RunsTable.c.pipeline_name == JOB_NAME,
+        RunsTable.c.pipeline_name.in_(JOB_NAMES),
         RunsTable.c.status.in_([status.value for status in (*_WAITING, *_IN_FLIGHT)]),
         RunTagsTable.c.key == CLIENT,
         RunTagsTable.c.value == db.bindparam("client"),
@@ -67,7 +69,7 @@ _OLDEST = (
         )
     )
     .where(
-        RunsTable.c.pipeline_name == JOB_NAME,
+        RunsTable.c.pipeline_name.in_(JOB_NAMES),
         RunsTable.c.status == DagsterRunStatus.NOT_STARTED.value,
     )
     .group_by(db.func.coalesce(RunTagsTable.c.value, ""))
@@ -134,7 +136,7 @@ class RunStore:
         storage = instance.run_storage
         assert isinstance(storage, SqlRunStorage), "runs are claimed by a conditional update"
         self._storage: SqlRunStorage = storage
-        self._snapshot: str | None = None
+        self._snapshots: dict[str, str] = {}
 
     # --- what the server does ---
 
@@ -147,25 +149,28 @@ class RunStore:
         snapshot = job.get_job_snapshot()
         if not self._storage.has_job_snapshot(snapshot.snapshot_id):
             self._storage.add_job_snapshot(snapshot)
-        self._snapshot = snapshot.snapshot_id
+        self._snapshots[job.name] = snapshot.snapshot_id
 
-    def submit(self, run_id: str, tags: Mapping[str, str], now: datetime) -> Job:
+    def submit(
+        self, run_id: str, tags: Mapping[str, str], now: datetime, *, name: str = JOB_NAME
+    ) -> Job:
         """Stores a job that no worker has taken up yet.
 
         Args:
             run_id: Its id.
             tags: What it is found by.
             now: When it was accepted.
+            name: Which of `JOB_NAMES` it is.
 
         Raises:
             AlreadySubmitted: If there is a job of this id.
         """
         run = dg.DagsterRun(
-            job_name=JOB_NAME,
+            job_name=name,
             run_id=run_id,
             run_config=_QUIET,
             tags=dict(tags),
-            job_snapshot_id=self._snapshot,
+            job_snapshot_id=self._snapshots.get(name),
         )
         try:
             self._storage.add_historical_run(run, now)
@@ -176,7 +181,7 @@ class RunStore:
     def find(self, run_id: str) -> Job | None:
         """A job of the service by its id; other runs of the platform are not its jobs."""
         record = self.instance.get_run_record_by_id(run_id)
-        if record is None or record.dagster_run.job_name != JOB_NAME:
+        if record is None or record.dagster_run.job_name not in JOB_NAMES:
             return None
         return _job(record)
 
@@ -205,7 +210,7 @@ class RunStore:
         cursor: str | None = None,
         ascending: bool = False,
     ) -> list[Job]:
-        """Jobs in the order in which they were accepted, the newest first."""
+        """Optimisations in the order in which they were accepted, the newest first."""
         found = self.instance.get_run_records(
             self._filter(statuses, tags), limit=limit, cursor=cursor, ascending=ascending
         )
@@ -214,13 +219,17 @@ class RunStore:
     def count(
         self, *, statuses: Sequence[JobStatus] = (), tags: Mapping[str, str] | None = None
     ) -> int:
-        """How many jobs there are."""
-        return self.instance.get_runs_count(self._filter(statuses, tags))
+        """How many jobs there are, of every kind."""
+        return sum(
+            self.instance.get_runs_count(self._filter(statuses, tags, name)) for name in JOB_NAMES
+        )
 
     @staticmethod
-    def _filter(statuses: Sequence[JobStatus], tags: Mapping[str, str] | None) -> RunsFilter:
+    def _filter(
+        statuses: Sequence[JobStatus], tags: Mapping[str, str] | None, name: str = JOB_NAME
+    ) -> RunsFilter:
         wanted = [own for own, status in _STATUS.items() if status in statuses]
-        return RunsFilter(job_name=JOB_NAME, statuses=wanted or None, tags=dict(tags or {}))
+        return RunsFilter(job_name=name, statuses=wanted or None, tags=dict(tags or {}))
 
     def describe(self, job: Job) -> OptimizationStatus:
         """The job's status with its progress, from the steps that began and ended."""
@@ -299,7 +308,7 @@ class RunStore:
             )
             .select_from(RunsTable.outerjoin(RunTagsTable, mine))
             .where(
-                RunsTable.c.pipeline_name == JOB_NAME,
+                RunsTable.c.pipeline_name.in_(JOB_NAMES),
                 RunsTable.c.status.in_([s.value for s, own in _STATUS.items() if own in _ENDED]),
                 ~db.exists()
                 .where(
@@ -381,7 +390,14 @@ class RunStore:
 
     def in_flight(self) -> list[Job]:
         """Jobs that a worker has, or had when it died."""
-        return self.jobs(statuses=[JobStatus.RUNNING], ascending=True)
+        found = [
+            record
+            for name in JOB_NAMES
+            for record in self.instance.get_run_records(
+                self._filter([JobStatus.RUNNING], None, name), ascending=True
+            )
+        ]
+        return [_job(record) for record in found]
 
     def requeue(self, job: Job, why: str) -> bool:
         """Puts a job whose worker died back into the queue, at its old place."""

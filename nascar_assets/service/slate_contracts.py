@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
+from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.contracts import Contract, JobStatus, OptimizationStatus, Problem
 
 SlateKey = Annotated[
@@ -14,6 +15,8 @@ SlateKey = Annotated[
     StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,120}$"),
     Field(description="The slate's key.", examples=["2026-02-15-cup-dk-classic"]),
 ]
+
+JobKind = Literal["optimize", "slate", "portfolio", "entries"]
 
 DataState = Literal["fresh", "stale", "missing"]
 
@@ -483,9 +486,96 @@ class SlateProblem(Problem):
 class SlateJob(OptimizationStatus):
     """A job about a slate."""
 
-    kind: Literal["optimize", "slate", "portfolio", "entries"]
+    kind: JobKind
     result: str | None = Field(default=None, description="Where its result is, once it has one.")
 
 
 ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 """Statuses after which a job changes no more."""
+
+
+class SettingsText(Contract):
+    """Portfolio settings, as values or as the TOML that the command line reads."""
+
+    settings: PortfolioSettings | None = Field(default=None, description="As values.")
+    toml: Annotated[str, StringConstraints(max_length=200_000)] | None = Field(
+        default=None, description="As TOML. Neither: the slate's own."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.settings is not None and self.toml is not None:
+            raise ValueError("settings and toml are both given; one of them says what is wanted")
+        return self
+
+
+class PortfolioRequest(SettingsText):
+    """A portfolio to choose on a slate's stored scenarios."""
+
+    keep: bool = Field(
+        default=False,
+        strict=True,
+        description="Whether it takes the place of the slate's own portfolio, with its upload "
+        "file and report.",
+    )
+
+
+class SettingsChecked(Contract):
+    """Portfolio settings that were found sound: every driver and team in them is known."""
+
+    settings: PortfolioSettings
+    toml: str = Field(description="As the command line reads them.")
+
+
+class RunRequest(Contract):
+    """A slate to run again. What is not given is as in the run before."""
+
+    as_of: Annotated[str, StringConstraints(max_length=60)] | None = Field(
+        default=None, description="As-of time as ISO time with zone; none: now."
+    )
+    n_scenarios: Annotated[int, Field(ge=10, le=200_000, strict=True)] | None = None
+    seed: Annotated[int, Field(ge=1, le=2**63 - 1, strict=True)] | None = None
+
+
+class PortfolioResult(Contract):
+    """A portfolio chosen on stored scenarios."""
+
+    kind: Literal["portfolio"] = "portfolio"
+    slate: str
+    run_id: str
+    settings: PortfolioSettings
+    toml: str
+    lineups: SlateLineups
+    exposures: tuple[Exposure, ...]
+    contests: tuple[ContestRow, ...] | None = Field(
+        description="None while they are worked out: the lineups are there before."
+    )
+    caution: str
+    effective_lineups: float | None = Field(
+        description="How many independent lineups would vary as much."
+    )
+    kept: bool = Field(description="Whether it is the slate's own now.")
+
+
+class EntriesResult(Contract):
+    """An entries file that was filled or mended."""
+
+    kind: Literal["entries"] = "entries"
+    slate: str
+    run_id: str
+    filename: str
+    entries: int
+    changes: tuple[str, ...] = Field(description="Which driver was replaced by whom.")
+    notices: tuple[str, ...]
+
+
+class SlateRunResult(Contract):
+    """A slate that was run to its end."""
+
+    kind: Literal["slate"] = "slate"
+    slate: str
+    run_id: str
+    notices: tuple[str, ...]
+
+
+JobResult = Annotated[PortfolioResult | EntriesResult | SlateRunResult, Field(discriminator="kind")]

@@ -47,6 +47,7 @@ from nascar_assets.service.slate_contracts import (
     SlateSummary,
 )
 from nascar_assets.service.slate_record import record
+from nascar_assets.slates.slate import Slate
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.staged import manifest_path, settled
 from nascar_assets.visible import no_formula
@@ -321,6 +322,10 @@ class SlateReads:
                 else "The slate's newest run did not come to its lineups.",
             )
         return plan
+
+    def slate(self, slate_id: str) -> Slate:
+        """The players of a slate that was run."""
+        return self._run(slate_id).slate
 
     def _known(self, slate_id: str) -> None:
         if not self._root.exists(registration_path(slate_id)):

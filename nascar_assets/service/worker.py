@@ -55,12 +55,12 @@ def main(arguments: list[str] | None = None) -> None:
     from nascar_assets.orchestration.resources import Platform
     from nascar_assets.orchestration.storage.instance import open_instance
     from nascar_assets.service import stopping
-    from nascar_assets.service.jobs import resolved_job
+    from nascar_assets.service.jobs import resolved_jobs
     from nascar_assets.service.run_log import stage_seconds
     from nascar_assets.service.run_store import RunStore
 
     stopping.listen()
-    definition = resolved_job(Platform(home=options.home))
+    definitions = resolved_jobs(Platform(home=options.home))
     warm_up()
 
     def opened() -> RunStore:
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
             if store is None:
                 store = opened()
             job = store.find(run_id)
-            success = job is not None and store.execute(definition, job)
+            success = job is not None and store.execute(definitions[job.run.job_name], job)
             stages = stage_seconds(store.instance, run_id)
         except Exception as error:  # the storage is away; it may come back
             report("fault", run_id=run_id, message=f"{type(error).__name__}: {error}")

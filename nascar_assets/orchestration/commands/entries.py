@@ -50,24 +50,47 @@ def fill(
         EnvironmentFault: If a file cannot be read or written.
     """
     run = SlateRun.load(Platform(home=home).root, slate_id)
-    root, slate = run.root, run.slate
-    rows = lineup_rows(load_lineups(root, run.plan), slate)
-    content = read_file(source)
-    filled = fill_entries(content, slate, rows, contest_id=contest_id, file=source.name)
+    content, outcome = filled(run, read_file(source), source.name, contest_id)
+    write_file(out, content)
+    keep_entered(run.root, run.slate, read_entries(content, run.slate, file=source.name))
+    return outcome
+
+
+def filled(
+    run: SlateRun,
+    content: bytes,
+    name: str,
+    contest_id: str | None = None,
+    rows: list[list[int]] | None = None,
+) -> tuple[bytes, EntriesOutcome]:
+    """An entries file's bytes with lineups in it; all other bytes are kept.
+
+    Args:
+        run: The slate's run.
+        content: The entries file.
+        name: Its name, for messages.
+        contest_id: The contest whose entries are filled; all of them where none is named.
+        rows: The lineups as indices into the slate's players; the slate's own where none.
+
+    Raises:
+        InputError: If the file is of another slate, locked or cut off.
+    """
+    slate = run.slate
+    if rows is None:
+        rows = lineup_rows(load_lineups(run.root, run.plan), slate)
+    made = fill_entries(content, slate, rows, contest_id=contest_id, file=name)
     contests: dict[tuple[str, str], int] = {}
-    held = read_entries(filled, slate, file=source.name)
+    held = read_entries(made, slate, file=name)
     entries = [entry for entry in held if contest_id is None or entry.contest_id == contest_id]
     for entry in entries:
         if not entry.locked:
             key = (entry.contest_id, entry.contest_name)
             contests[key] = contests.get(key, 0) + 1
-    write_file(out, filled)
-    keep_entered(root, slate, held)
     notices = locked_notices(entries) + tuple(
-        f"Contest {number} ({name}): {count} of the portfolio's {len(rows)} lineups."
-        for (number, name), count in contests.items()
+        f"Contest {number} ({called}): {count} of the portfolio's {len(rows)} lineups."
+        for (number, called), count in contests.items()
     )
-    return EntriesOutcome(sum(contests.values()), notices=notices)
+    return made, EntriesOutcome(sum(contests.values()), notices=notices)
 
 
 @read_whole
@@ -79,17 +102,28 @@ def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path
         EnvironmentFault: If a file cannot be read or written.
     """
     run = SlateRun.load(Platform(home=home).root, slate_id)
-    root, plan, slate = run.root, run.plan, run.slate
+    content, outcome = swapped(run, read_file(source), scratched, source.name)
+    write_file(out, content)
+    keep_entered(run.root, run.slate, read_entries(content, run.slate, file=source.name))
+    return outcome
+
+
+def swapped(
+    run: SlateRun, content: bytes, scratched: list[str], name: str
+) -> tuple[bytes, EntriesOutcome]:
+    """A filled entries file's bytes with who does not race replaced, by the fewest changes.
+
+    Raises:
+        InputError: If a driver is unknown, the file is at fault, or no change keeps the settings.
+    """
     done = swap_entries(
-        read_file(source),
-        slate,
+        content,
+        run.slate,
         run.points,
-        PortfolioSettings.from_toml(plan.settings),
-        lineup_rows(load_lineups(root, plan), slate),
+        PortfolioSettings.from_toml(run.plan.settings),
+        lineup_rows(load_lineups(run.root, run.plan), run.slate),
         scratched,
-        vetoes=veto_rules(slate, run.spec),
-        file=source.name,
+        vetoes=veto_rules(run.slate, run.spec),
+        file=name,
     )
-    write_file(out, done.content)
-    keep_entered(root, slate, read_entries(done.content, slate, file=source.name))
-    return EntriesOutcome(done.entries, done.changes, done.notices)
+    return done.content, EntriesOutcome(done.entries, done.changes, done.notices)

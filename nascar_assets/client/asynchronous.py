@@ -1,0 +1,97 @@
+"""The client for programs that wait for many things at once; it follows jobs as they go."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from nascar_assets.client.calls import Call, T, refusal, unreachable
+from nascar_assets.client.slates import job_path
+from nascar_assets.service.slate_contracts import SlateJob
+
+
+class AsyncClient:
+    """One service, asked without blocking. Use it as a context manager, or close it.
+
+    Example:
+        async with AsyncClient("http://127.0.0.1:8000") as client:
+            job = await client.call(slates.portfolio(key, PortfolioRequest()))
+            async for status in client.follow(job.run_id):
+                print(status.progress, status.stage)
+
+    Args:
+        url: Where the service is.
+        api_key: The key that the service wants, if it wants one.
+        timeout: Seconds that one answer may take.
+        transport: How requests are sent; over the network where none is given.
+        headers: Headers of every request.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 30.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        own = {**(headers or {}), **({"X-API-Key": api_key} if api_key else {})}
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=own, timeout=timeout, transport=transport
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def call(self, call: Call[T]) -> T:
+        """Sends a call, such as `slates.forecast(key)`, and gives its answer's value.
+
+        Raises:
+            Refused: If the service does not take it.
+        """
+        try:
+            answer = await self._http.request(
+                call.method,
+                call.path,
+                params=call.query,
+                content=call.content,
+                headers=dict(call.headers),
+            )
+        except httpx.TransportError as error:
+            raise unreachable(error) from error
+        if answer.status_code >= 400:
+            raise refusal(answer)
+        return call.read(answer)
+
+    async def follow(self, run_id: str) -> AsyncIterator[SlateJob]:
+        """A job's status whenever it is another one, the last one how it ended.
+
+        Raises:
+            Refused: If no job has this id.
+        """
+        try:
+            async with self._http.stream("GET", f"{job_path(run_id)}/events") as answer:
+                if answer.status_code >= 400:
+                    await answer.aread()
+                    raise refusal(answer)
+                async for line in answer.aiter_lines():
+                    if line.startswith("data: "):
+                        yield SlateJob.model_validate_json(line.removeprefix("data: "))
+        except httpx.TransportError as error:
+            raise unreachable(error) from error

@@ -1,0 +1,297 @@
+"""The routes that start jobs about slates, and those that follow any job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Protocol
+
+from anyio import to_thread
+from fastapi import Body, FastAPI, Path, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from nascar_assets.service.contracts import JobStatus, Text
+from nascar_assets.service.problems import RequestRefused, problem_answers
+from nascar_assets.service.slate_contracts import (
+    JobResult,
+    PortfolioRequest,
+    RunRequest,
+    SettingsChecked,
+    SettingsText,
+    SlateJob,
+    SlateProblem,
+)
+from nascar_assets.service.slate_orders import SlateOrders
+from nascar_assets.service.slate_routes import CSV, TAG, SlatePath, attachment, prefers_csv
+
+STREAMS = 200
+"""Jobs that are followed at once."""
+BEAT_SECONDS = 10.0
+"""How often a stream says something, so that nobody between takes it for dead."""
+
+RunId = Annotated[str, Path(description="The job's id.", max_length=200)]
+FileName = Annotated[
+    Text, Query(description="The file's name: messages use it, and it may tell race and date.")
+]
+Wait = Annotated[
+    float,
+    Query(ge=0, le=10, description="Seconds that the answer may wait for the job to end."),
+]
+_FILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {CSV: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+class Written(Protocol):
+    """Runs what writes to the storage in a thread of its own."""
+
+    async def __call__(self, work: Any, /) -> Any:
+        """What the work gives."""
+
+
+def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) -> None:
+    """Adds the routes.
+
+    Args:
+        app: The application.
+        orders: Takes what is asked for.
+        written: Runs what writes.
+    """
+    refusals = problem_answers(401, 403, 404, 409, 413, 422, 429, 503, model=SlateProblem)
+
+    async def accepted(request: Request, response: Response, work: Any, wait: float) -> SlateJob:
+        """The job, as it is after the wait; Location says where it is followed."""
+        client = request.state.client
+        job = await orders.waited(await written(lambda: work(client)), client, wait)
+        response.headers["Location"] = f"/api/v1/jobs/{job.run_id}"
+        return job
+
+    @app.post(
+        "/api/v1/slates",
+        tags=[TAG],
+        summary="A salary file to its lineups",
+        responses=refusals,
+        openapi_extra=_FILE,
+    )
+    async def salaries(
+        request: Request,
+        response: Response,
+        filename: FileName = "salaries.csv",
+        race: Annotated[
+            Text | None, Query(description="The race's id, its key or a part of its name.")
+        ] = None,
+        as_of: Annotated[str | None, Query(max_length=60)] = None,
+        n_scenarios: Annotated[int | None, Query(ge=10, le=200_000)] = None,
+        seed: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+        wait: Wait = 1.0,
+    ) -> SlateJob:
+        """Registers the file's slate and runs it; 409 with the races where several fit."""
+        content = await request.body()
+        wanted = RunRequest(as_of=as_of, n_scenarios=n_scenarios, seed=seed)
+
+        def work(client: str) -> SlateJob:
+            return orders.salaries(content, client, filename=filename, race=race, wanted=wanted)
+
+        return await accepted(request, response, work, wait)
+
+    @app.post(
+        "/api/v1/slates/{slate}/runs", tags=[TAG], summary="Run a slate again", responses=refusals
+    )
+    async def run(
+        request: Request,
+        response: Response,
+        slate: SlatePath,
+        body: Annotated[RunRequest | None, Body()] = None,
+        wait: Wait = 0.0,
+    ) -> SlateJob:
+        """With what is known now; settings, scenarios and seed as before."""
+        wanted = body or RunRequest()
+        return await accepted(
+            request, response, lambda client: orders.run(slate, wanted, client), wait
+        )
+
+    @app.post(
+        "/api/v1/slates/{slate}/settings", tags=[TAG], summary="Check settings", responses=refusals
+    )
+    def check(slate: SlatePath, body: SettingsText) -> SettingsChecked:
+        """Settings as values and as TOML, where every driver and team in them is known."""
+        return orders.check(slate, body)
+
+    @app.post(
+        "/api/v1/slates/{slate}/portfolios",
+        tags=[TAG],
+        summary="Choose a portfolio",
+        responses=refusals,
+    )
+    async def portfolio(
+        request: Request,
+        response: Response,
+        slate: SlatePath,
+        body: PortfolioRequest,
+        wait: Wait = 1.0,
+    ) -> SlateJob:
+        """Solves on the stored scenarios; 422 with the settings that cannot hold together."""
+        return await accepted(
+            request, response, lambda client: orders.portfolio(slate, body, client), wait
+        )
+
+    @app.post(
+        "/api/v1/slates/{slate}/entries",
+        tags=[TAG],
+        summary="Fill or mend an entries file",
+        response_model=SlateJob,
+        responses={
+            200: {"content": {CSV: {"schema": {"type": "string"}}}},
+            **refusals,
+        },
+        openapi_extra=_FILE,
+    )
+    async def entries(
+        request: Request,
+        response: Response,
+        slate: SlatePath,
+        filename: FileName = "DKEntries.csv",
+        swap: Annotated[
+            bool, Query(description="Replace who does not race in a filled file.")
+        ] = False,
+        contest: Annotated[
+            Text | None, Query(description="Fill the entries of this contest only.")
+        ] = None,
+        out: Annotated[
+            list[Text] | None,
+            Query(max_length=100, description="Who will not race besides those known."),
+        ] = None,
+        portfolio: Annotated[
+            Text | None,
+            Query(description="The job whose portfolio it is; else the slate's."),
+        ] = None,
+        wait: Wait = 5.0,
+    ) -> Response:
+        """The job; with `Accept: text/csv` the file itself, where it is done within the wait."""
+        content = await request.body()
+
+        def work(client: str) -> SlateJob:
+            return orders.entries(
+                slate,
+                content,
+                client,
+                filename=filename,
+                swap=swap,
+                contest=contest,
+                out=out or (),
+                portfolio=portfolio,
+            )
+
+        job = await accepted(request, response, work, wait)
+        location = {"Location": response.headers["Location"]}
+        if job.status is JobStatus.COMPLETED and prefers_csv(request.headers):
+            made = await to_thread.run_sync(orders.file, job.run_id, request.state.client)
+            if isinstance(made, bytes):
+                answer = attachment(made, "entries.csv")
+                answer.headers.update(location)
+                return answer
+        return JSONResponse(job.model_dump(mode="json"), headers=location)
+
+    @app.get("/api/v1/jobs/{run_id}", tags=[TAG], summary="A job", responses=refusals)
+    def status(request: Request, run_id: RunId) -> SlateJob:
+        """Where a job of any kind stands."""
+        return orders.status(run_id, request.state.client)
+
+    @app.delete(
+        "/api/v1/jobs/{run_id}", tags=[TAG], summary="Cancel a job of any kind", responses=refusals
+    )
+    async def cancel(request: Request, run_id: RunId) -> SlateJob:
+        """Stops the job: at once where it waits, within two seconds where it runs."""
+        client = request.state.client
+        found: SlateJob = await written(lambda: orders.cancel(run_id, client))
+        return found
+
+    made = {
+        202: {"model": SlateJob, "description": "The job has not ended."},
+        **problem_answers(401, 403, 404, 409, 410, 422, 429, 503, model=SlateProblem),
+    }
+
+    @app.get(
+        "/api/v1/jobs/{run_id}/result",
+        tags=[TAG],
+        summary="A job's result about a slate",
+        response_model=JobResult,
+        responses=made,
+    )
+    def result(request: Request, run_id: RunId) -> Response:
+        """Lineups, exposures and returns; what became of an entries file; the slate's key."""
+        found = orders.result(run_id, request.state.client)
+        if isinstance(found, bytes):
+            return Response(found, media_type="application/json")
+        return JSONResponse(found.model_dump(mode="json"), 202, {"Retry-After": "1"})
+
+    @app.get(
+        "/api/v1/jobs/{run_id}/file.csv",
+        tags=[TAG],
+        summary="The file that a job made",
+        response_class=Response,
+        responses={**made, 200: {"content": {CSV: {"schema": {"type": "string"}}}}},
+    )
+    def file(request: Request, run_id: RunId) -> Response:
+        """The upload file of a portfolio, the entries file filled."""
+        found = orders.file(run_id, request.state.client)
+        if isinstance(found, bytes):
+            return attachment(found, f"lineups-{run_id[:8]}.csv")
+        return JSONResponse(found.model_dump(mode="json"), 202, {"Retry-After": "1"})
+
+    followed = 0
+
+    @app.get(
+        "/api/v1/jobs/{run_id}/events",
+        tags=[TAG],
+        summary="A job's progress as it goes",
+        response_class=StreamingResponse,
+        responses={
+            200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+            **problem_answers(401, 403, 404, 422, 429, 503),
+        },
+    )
+    async def events(request: Request, run_id: RunId) -> Response:
+        """Server-sent events: each holds the job's status, the last one how it ended."""
+        nonlocal followed
+        client = request.state.client
+        await to_thread.run_sync(orders.status, run_id, client)  # 404 before the stream begins
+        if followed >= STREAMS:
+            raise RequestRefused(503, "BUSY", "Too many jobs are followed at once.", retry_after=5)
+
+        async def stream() -> AsyncIterator[bytes]:
+            nonlocal followed
+            followed += 1
+            try:
+                async for part in _with_beats(orders.follow(run_id, client)):
+                    yield part
+            finally:
+                followed -= 1
+
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
+
+
+async def _with_beats(found: AsyncIterator[SlateJob]) -> AsyncIterator[bytes]:
+    """Events of a job's statuses, with a comment now and then while there is none."""
+    waiting: asyncio.Future[SlateJob] | None = None
+    try:
+        while True:
+            if waiting is None:
+                waiting = asyncio.ensure_future(anext(found))
+            done, _ = await asyncio.wait({waiting}, timeout=BEAT_SECONDS)
+            if not done:
+                yield b": still there\n\n"
+                continue
+            try:
+                job = waiting.result()
+            except StopAsyncIteration:
+                return
+            waiting = None
+            yield f"event: status\ndata: {job.model_dump_json()}\n\n".encode()
+    finally:
+        if waiting is not None:
+            waiting.cancel()

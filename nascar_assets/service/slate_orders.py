@@ -1,0 +1,317 @@
+"""Jobs about slates as the API takes them and tells of them, without HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import structlog
+from anyio import to_thread
+
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.lineups.problem import check_settings
+from nascar_assets.lineups.settings_toml import settings_toml
+from nascar_assets.service.contracts import JobStatus
+from nascar_assets.service.jobs import job_folder, request_path, result_path
+from nascar_assets.service.optimizer import Optimizer
+from nascar_assets.service.problems import RequestRefused, of_input_error, unknown_job
+from nascar_assets.service.run_store import CLIENT, SLATE, RunStore
+from nascar_assets.service.slate_contracts import (
+    ENDED,
+    JobKind,
+    PortfolioRequest,
+    RunRequest,
+    SettingsChecked,
+    SettingsText,
+    SlateJob,
+    SlateProblem,
+)
+from nascar_assets.service.slate_jobs import file_path, problem_path, sent_path
+from nascar_assets.service.slate_reads import SlateReads
+from nascar_assets.service.slate_work import SHOWN
+from nascar_assets.storage import DataRoot
+
+FOLLOW_SECONDS = 0.1
+"""How often a job is looked at for those who follow it."""
+_NEW = "(new)"
+"""The slate of a job that has yet to find out which one a salary file makes."""
+
+_log = structlog.get_logger(__name__)
+
+
+class SlateOrders:
+    """Takes requests for jobs about slates and tells of those jobs.
+
+    Args:
+        root: The data root.
+        store: The run storage.
+        optimizer: Follows every job of the service, and holds clients to their queue.
+        reads: What is stored of slates.
+        wake: Called when there is a new job.
+        check_space: Refuses where the disk has no room for one more job.
+    """
+
+    def __init__(
+        self,
+        root: DataRoot,
+        store: RunStore,
+        optimizer: Optimizer,
+        reads: SlateReads,
+        wake: Callable[[], None],
+        check_space: Callable[[], None],
+    ) -> None:
+        self._root, self._store, self._optimizer = root, store, optimizer
+        self._reads, self._wake, self._check_space = reads, wake, check_space
+
+    def check(self, slate_id: str, sent: SettingsText) -> SettingsChecked:
+        """Settings found sound, as values and as TOML.
+
+        Raises:
+            RequestRefused: 422 with the setting at fault, 404 or 409 for the slate.
+        """
+        plan = self._reads.ready(slate_id)
+        try:
+            if sent.settings is not None:
+                text = settings_toml(sent.settings)
+            else:
+                text = plan.settings if sent.toml is None else sent.toml
+            settings = check_settings(self._reads.slate(slate_id), text)
+        except InputError as error:
+            raise of_input_error(error, "SETTINGS_INVALID") from error
+        return SettingsChecked(settings=settings, toml=text or settings_toml(settings))
+
+    def portfolio(self, slate_id: str, sent: PortfolioRequest, client: str) -> SlateJob:
+        """Takes a request for a portfolio.
+
+        Raises:
+            RequestRefused: With the code, the field and the HTTP status.
+        """
+        checked = self.check(slate_id, sent)
+        order = {"toml": checked.toml, "keep": sent.keep}
+        return self._submit("portfolio", slate_id, client, order)
+
+    def entries(
+        self,
+        slate_id: str,
+        content: bytes,
+        client: str,
+        *,
+        filename: str,
+        swap: bool,
+        contest: str | None,
+        out: Sequence[str],
+        portfolio: str | None,
+    ) -> SlateJob:
+        """Takes an entries file.
+
+        Raises:
+            RequestRefused: With the code, the field and the HTTP status.
+        """
+        self._reads.ready(slate_id)
+        if portfolio is not None:
+            job = self._optimizer.followed(portfolio, client)
+            if job.run.job_name != "api_portfolio" or job.tag(SLATE) != slate_id:
+                raise unknown_job()
+        order = {
+            "filename": filename,
+            "swap": swap,
+            "contest": contest,
+            "out": list(out),
+            "portfolio": portfolio,
+        }
+        return self._submit("entries", slate_id, client, order, content)
+
+    def salaries(
+        self,
+        content: bytes,
+        client: str,
+        *,
+        filename: str,
+        race: str | None,
+        wanted: RunRequest,
+    ) -> SlateJob:
+        """Takes a salary file: its slate is registered and run.
+
+        Raises:
+            RequestRefused: With the code, the field and the HTTP status.
+        """
+        order = {"filename": filename, "race": race, **wanted.model_dump()}
+        return self._submit("slate", _NEW, client, order, content)
+
+    def run(self, slate_id: str, wanted: RunRequest, client: str) -> SlateJob:
+        """Takes a request to run a slate again.
+
+        Raises:
+            RequestRefused: With the code, the field and the HTTP status.
+        """
+        self._reads.detail(slate_id)  # 404 where there is none
+        order = {"filename": None, "race": None, **wanted.model_dump()}
+        return self._submit("slate", slate_id, client, order)
+
+    def _submit(
+        self,
+        kind: JobKind,
+        slate_id: str,
+        client: str,
+        order: Mapping[str, Any],
+        content: bytes | None = None,
+    ) -> SlateJob:
+        self._check_space()
+        self._optimizer.check_queue(client)
+        if content is not None and not content:
+            raise RequestRefused(
+                422,
+                "FILE_EMPTY",
+                "No file came with the request.",
+                field="body",
+                remedy="Send the file's bytes as the body: curl --data-binary @FILE.",
+            )
+        run_id = str(uuid.uuid4())
+        try:
+            if content is not None:
+                self._root.write(sent_path(run_id), content)
+            data = json.dumps({"slate": slate_id, **order}).encode()
+            self._root.write(request_path(run_id), data)
+            tags = {SLATE: slate_id, CLIENT: client}
+            stored = self._store.submit(run_id, tags, datetime.now(UTC), name=f"api_{kind}")
+        except Exception:
+            try:
+                self._root.delete_folder(job_folder(run_id))
+            except Exception as error:  # the sweep finds what is left
+                _log.warning("storage fault", during="take back", error=type(error).__name__)
+            raise
+        self._optimizer.know(stored)
+        self._wake()
+        _log.info("job accepted", run_id=run_id, kind=kind, slate_id=slate_id, client=client)
+        return self.status(run_id, client)
+
+    def status(self, run_id: str, client: str) -> SlateJob:
+        """Where a job stands.
+
+        Raises:
+            RequestRefused: 404 for an id that no job of the client has.
+        """
+        status = self._optimizer.status(run_id, client)
+        kind = self._optimizer.followed(run_id, client).run.job_name.removeprefix("api_")
+        early = kind == "portfolio" and status.progress >= SHOWN
+        done = status.status is JobStatus.COMPLETED or (
+            early and status.status is JobStatus.RUNNING
+        )
+        base = "/api/v1/optimize" if kind == "optimize" else "/api/v1/jobs"
+        return SlateJob(
+            **status.model_dump(),
+            kind=cast(JobKind, kind),
+            result=f"{base}/{run_id}/result" if done else None,
+        )
+
+    def cancel(self, run_id: str, client: str) -> SlateJob:
+        """Stops a job.
+
+        Raises:
+            RequestRefused: 404 for an unknown job, 409 for one that has ended.
+        """
+        self._optimizer.cancel(run_id, client)
+        return self.status(run_id, client)
+
+    async def follow(self, run_id: str, client: str) -> AsyncIterator[SlateJob]:
+        """A job's status, and again whenever it is another one, until it has ended.
+
+        Raises:
+            RequestRefused: 404 for an id that no job of the client has.
+        """
+        before: SlateJob | None = None
+        while True:
+            now = await to_thread.run_sync(self.status, run_id, client)
+            if now != before:
+                yield now
+            if now.status in ENDED:
+                return
+            before = now
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def waited(self, job: SlateJob, client: str, seconds: float) -> SlateJob:
+        """The job as it is once it has ended, or once so many seconds have passed.
+
+        Raises:
+            RequestRefused: Where it failed by the request's own fault.
+        """
+        end = time.monotonic() + seconds
+        while job.status not in ENDED and time.monotonic() < end:
+            await asyncio.sleep(FOLLOW_SECONDS / 2)
+            job = await to_thread.run_sync(self.status, job.run_id, client)
+        if job.status is JobStatus.FAILED:
+            await to_thread.run_sync(self._raise_fault, job)
+        return job
+
+    def result(self, run_id: str, client: str) -> bytes | SlateJob:
+        """A job's result as JSON; its status while there is none yet.
+
+        A portfolio's lineups are there before its contests are worked out.
+
+        Raises:
+            RequestRefused: 404 for an unknown job; 422 or 409 with the details where it failed by
+                the request's fault, 409 where it failed otherwise or was cancelled.
+        """
+        job = self._completed(run_id, client)
+        if job.status is not JobStatus.COMPLETED:
+            early = self._root.read(result_path(run_id)) if job.result else None
+            return early or job
+        made = self._store.materialisation(run_id, f"api_{job.kind}")
+        data = None if made is None else self._root.read(str(made["path"]))
+        if made is None or data is None:
+            raise _gone(run_id)
+        if hashlib.sha256(data).hexdigest() != made["sha256"]:
+            raise EnvironmentFault(f"The result of job {run_id} was changed after it was written.")
+        return data
+
+    def file(self, run_id: str, client: str) -> bytes | SlateJob:
+        """The file that a completed job made; its status while there is none yet.
+
+        Raises:
+            RequestRefused: As for `result`; 404 for a job that makes none.
+        """
+        job = self._completed(run_id, client)
+        if job.result is None:
+            return job
+        if job.kind == "slate":
+            raise RequestRefused(404, "NOT_FOUND", "A job of this kind makes no file.")
+        data = self._root.read(file_path(run_id))
+        if data is None:
+            raise _gone(run_id)
+        return data
+
+    def _completed(self, run_id: str, client: str) -> SlateJob:
+        job = self.status(run_id, client)
+        if job.kind == "optimize":
+            raise unknown_job()
+        if job.status in (JobStatus.FAILED, JobStatus.CANCELLED):
+            self._raise_fault(job)
+        return job
+
+    def _raise_fault(self, job: SlateJob) -> None:
+        data = self._root.read(problem_path(job.run_id))
+        if data is not None and job.status is JobStatus.FAILED:
+            content = json.loads(data)
+            problem = SlateProblem.model_validate(content["problem"])
+            refused = RequestRefused(content["status"], problem.code, problem.message)
+            refused.problem = problem
+            raise refused
+        code = "JOB_FAILED" if job.status is JobStatus.FAILED else "JOB_CANCELLED"
+        message = job.error or f"The job was {job.status}."
+        raise RequestRefused(409, code, message, run_id=job.run_id)
+
+
+def _gone(run_id: str) -> RequestRefused:
+    return RequestRefused(
+        410,
+        "RESULT_GONE",
+        "The job completed and its result is no longer there.",
+        remedy="Send the request again.",
+        run_id=run_id,
+    )

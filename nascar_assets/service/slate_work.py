@@ -1,0 +1,287 @@
+"""What jobs about slates do, without Dagster: choose a portfolio, fill entries, place a file."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from nascar_assets.constraints import Deny, LineupChecker
+from nascar_assets.errors import InputError
+from nascar_assets.lineups.settings import PortfolioSettings
+from nascar_assets.lineups.settings_toml import settings_toml
+from nascar_assets.orchestration.commands.entries import EntriesOutcome, filled, swapped
+from nascar_assets.orchestration.inputs.payout_files import landed_payouts, named_contest
+from nascar_assets.orchestration.inputs.registering import RaceNotFound, read_slate
+from nascar_assets.orchestration.inputs.slate_lineups import newest_whole
+from nascar_assets.orchestration.inputs.slate_plan import Registration, plan_path
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.service import slate_answers
+from nascar_assets.service.run_request import NoAllowedLineup
+from nascar_assets.service.slate_contracts import PortfolioResult, RaceChoice
+from nascar_assets.slates.slate import Slate
+from nascar_assets.storage import DataRoot
+from nascar_assets.storage.staged import manifest_path, settled
+
+RUNS_KEPT = 2
+_runs: OrderedDict[tuple[str, str], tuple[str, SlateRun]] = OrderedDict()
+"""Slates' runs as this process read them last: a worker solves on the same scenarios again."""
+
+SHOWN = 0.7
+"""Share of the work from which on the lineups of a portfolio can be shown."""
+
+Tell = Callable[[float, str], None]
+"""Notified of the share of the work that is done, and what is being done."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A portfolio with its upload file."""
+
+    result: PortfolioResult
+    upload: bytes
+
+
+def kept_run(root: DataRoot, slate_id: str) -> SlateRun:
+    """A slate's newest run, with what was read of it before while its files are the same.
+
+    Raises:
+        InputError: If it did not come to its lineups, or its files are not of one run.
+    """
+    settled(root, slate_id)
+    version = " ".join(
+        root.tag(path) or "-" for path in (plan_path(slate_id), manifest_path(slate_id))
+    )
+    key = (root.location, slate_id)
+    held = _runs.get(key)
+    if held is None or held[0] != version:
+        run = SlateRun.load(root, slate_id)
+        newest_whole(root, run.plan)
+        held = (version, run)
+    _runs[key] = held
+    _runs.move_to_end(key)
+    while len(_runs) > RUNS_KEPT:
+        _runs.popitem(last=False)
+    return held[1]
+
+
+def choose_portfolio(
+    root: DataRoot,
+    slate_id: str,
+    settings: PortfolioSettings,
+    run_id: str,
+    tell: Tell,
+    early: Callable[[Chosen], object],
+) -> Chosen:
+    """The best portfolio found for settings, on a slate's stored scenarios; nothing is written.
+
+    Args:
+        root: The data root.
+        slate_id: The slate.
+        settings: What is asked of the portfolio.
+        run_id: The job.
+        tell: Is told how far it is.
+        early: Is given the lineups before their contests are worked out.
+
+    Raises:
+        InfeasiblePortfolio: If the settings cannot hold together.
+        InputError: If the slate was not run to its end, or the settings are at fault.
+    """
+    from nascar_assets.contest.outlook import contest_outlook
+    from nascar_assets.lineups import build_portfolio, veto_rules
+    from nascar_assets.lineups.upload import read_upload, upload_csv
+    from nascar_assets.orchestration.inputs.portfolio_tables import lineup_table
+
+    tell(0.02, "reading scenarios")
+    run = kept_run(root, slate_id)
+    pool, points = run.slate, run.points
+    payouts = None if settings.payout is None else landed_payouts(root, settings.payout)
+    tell(0.1, "choosing lineups")
+    made = build_portfolio(
+        points,
+        pool,
+        settings,
+        vetoes=veto_rules(pool, run.spec),
+        prizes_cents=None if payouts is None else payouts.prizes_cents,
+        entries=None if payouts is None else payouts.entries,
+        prove=False,
+    )
+    checker = LineupChecker(pool, run.spec)
+    for number, ids in enumerate(made.driver_ids, 1):
+        if isinstance(denied := checker.check(ids), Deny):
+            raise NoAllowedLineup(
+                f"Lineup {number} is denied: {denied.code} {denied.reason}", field="settings"
+            )
+    table = lineup_table(made).with_columns(
+        run_id=pl.lit(run_id),
+        objective=pl.lit(made.objective),
+        objective_value=pl.lit(made.value.value),
+        objective_se=pl.lit(made.value.standard_error),
+    )
+    upload = upload_csv(pool, made.drivers.tolist())
+    read_upload(pool, upload)
+    players = {row["driver_id"]: row for row in table["players"][0]}
+    notices = (*made.notices, *made.warnings)
+    toml = settings_toml(settings)
+    result = PortfolioResult(
+        slate=slate_id,
+        run_id=run_id,
+        settings=settings,
+        toml=toml,
+        lineups=slate_answers.lineups_answer(run, table, made.drivers, made.scores, notices),
+        exposures=slate_answers.exposure_rows(run, players, table.height, settings),
+        contests=None,
+        caution=slate_answers.CAUTION,
+        effective_lineups=slate_answers.known(made.effective_lineups),
+        kept=False,
+    )
+    early(Chosen(result, upload))
+    tell(SHOWN, "entering contests")
+    contests = contest_outlook(
+        points,
+        pool,
+        made.drivers,
+        seed=run.plan.seed,
+        own=named_contest(root, toml),
+        settings=settings,
+    )
+    rows = slate_answers.contest_rows(contests.to_dicts())
+    return Chosen(result.model_copy(update={"contests": rows}), upload)
+
+
+def stored_portfolio(root: DataRoot, slate_id: str, run_id: str, upload: bytes) -> Chosen:
+    """The slate's own portfolio as a job's result, after it was chosen anew."""
+    run = SlateRun.load(root, slate_id)
+    lineups = slate_answers.lineups(run)
+    contests = slate_answers.contests(run)
+    settings = PortfolioSettings.from_toml(run.plan.settings)
+    return Chosen(
+        PortfolioResult(
+            slate=slate_id,
+            run_id=run_id,
+            settings=settings,
+            toml=settings_toml(settings),
+            lineups=lineups,
+            exposures=slate_answers.exposures(run).rows,
+            contests=contests.rows,
+            caution=contests.caution,
+            effective_lineups=None,
+            kept=True,
+        ),
+        upload,
+    )
+
+
+def at_fault(settings: PortfolioSettings, slate: Slate, conflict: Sequence[str]) -> tuple[str, ...]:
+    """Where the settings of a conflict stand, as `drivers.Kyle Larson`, `groups.0`, `lineups`.
+
+    Args:
+        settings: The settings.
+        slate: The slate, for the names that a conflict uses.
+        conflict: The conflict's settings in words.
+    """
+    from nascar_assets.lineups.problem import find_driver
+
+    def names(asked: Iterable[str]) -> list[str]:
+        return [slate.everyone[find_driver(slate, key, field="settings")].name for key in asked]
+
+    text = "\n".join(conflict)
+    found = []
+    if any(line.startswith("lineups = ") for line in conflict):
+        found.append("lineups")
+    if "salary of at least" in text:
+        found.append("salary_min")
+    if "share more than" in text:
+        found.append("max_shared")
+    if "expected ownerships" in text:
+        found.append("ownership_max")
+    own = re.compile(
+        r"^(?:lock|exclude|minimum exposure(?: \S+)? of|maximum exposure of) (.+?)(?:,|:|$)"
+    )
+    single = {match[1] for line in conflict if (match := own.match(line))}
+    found += [f"drivers.{key}" for key in settings.drivers if names([key])[0] in single]
+    found += [
+        f"groups.{at}"
+        for at, group in enumerate(settings.groups)
+        if group.name in single or all(name in text for name in names(group.drivers))
+    ]
+    found += [
+        f"rules.{at}"
+        for at, rule in enumerate(settings.rules)
+        if any(
+            line.startswith("if ") and all(name in line for name in names((*rule.when, *rule.then)))
+            for line in conflict
+        )
+    ]
+    found += [f"teams.{key}" for key in settings.teams if f" of {key}" in text]
+    return tuple(found)
+
+
+def fill_or_swap(
+    root: DataRoot,
+    slate_id: str,
+    content: bytes,
+    *,
+    filename: str,
+    swap: bool,
+    contest_id: str | None,
+    scratched: Sequence[str],
+    lineups: Sequence[Sequence[str]] | None,
+) -> tuple[bytes, EntriesOutcome]:
+    """An entries file with the lineups in it, or mended; every other byte is kept.
+
+    Args:
+        root: The data root.
+        slate_id: The slate.
+        content: The entries file.
+        filename: Its name, for messages.
+        swap: Whether drivers who do not race are replaced in a filled file.
+        contest_id: The contest whose entries are filled; all where none is named.
+        scratched: Who will not race besides those whom the slate knows.
+        lineups: Driver ids of the lineups; the slate's own where none are given.
+
+    Raises:
+        InputError: If the slate was not run, or the file is at fault.
+    """
+    run = kept_run(root, slate_id)
+    if swap:
+        return swapped(run, content, list(scratched), filename)
+    rows = None
+    if lineups is not None:
+        place = {player.driver_id: at for at, player in enumerate(run.slate.players)}
+        if any(driver not in place for ids in lineups for driver in ids):
+            raise InputError(
+                "The portfolio holds a driver whom the slate does not have any more.",
+                remedy="Choose the portfolio again.",
+            )
+        rows = [[place[driver] for driver in ids] for ids in lineups]
+    return filled(run, content, filename, contest_id, rows)
+
+
+def placed(
+    root: DataRoot, content: bytes, filename: str, race: str | None
+) -> tuple[Registration, list[str]]:
+    """What a salary file would register.
+
+    Raises:
+        RaceNotFound: If no race fits, or more than one.
+        InputError: If the file is at fault.
+    """
+    return read_slate(root, content, filename, race, datetime.now(UTC))
+
+
+def choices(root: DataRoot, error: RaceNotFound) -> tuple[RaceChoice, ...]:
+    """The races that a file may be for: those that its refusal names."""
+    keys = set(re.findall(r"\b\d{4}-[a-z]+-x?\d{2}\b", f"{error.message} {error.remedy}"))
+    rows = scan_table(root, "schedule").filter(pl.col("race_key").is_in(sorted(keys))).collect()
+    return tuple(
+        RaceChoice(**row)
+        for row in rows.sort("start_time")
+        .select("race_key", "race_name", "track_name", "start_time")
+        .iter_rows(named=True)
+    )
