@@ -21,6 +21,7 @@ GROUPS = (
     "scenarios",
     "calibration",
     "lineups",
+    "live",
     "service",
 )
 """Modules of this package; each has `rows()`, which yields what it measured.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -170,10 +170,7 @@ def run_live_backtest(
         raise InputError(
             f"The window ends ({settings.last}) before it begins ({settings.first}).", field="--to"
         )
-    walker = WalkForward(
-        tables.schedule, tables.results, settings.series,
-        features=tables.features, sources=tables.sources,
-    )  # fmt: skip
+    walker = walk_forward(tables, settings.series)
     window = walker.races(settings.first, settings.last)
     exclusions: dict[str, str] = {}
     payloads: dict[str, bytes] = {}
@@ -183,7 +180,6 @@ def run_live_backtest(
             exclusions[row["race_key"]] = "no lap times"
         else:
             payloads[row["race_id"]] = content
-    blocks, firsts = _blocks(tables, settings, set(payloads))
     if not payloads:
         raise InputError(
             f"None of the {window.height} {settings.series} points races between "
@@ -191,25 +187,16 @@ def run_live_backtest(
             field="--from",
             remedy="Name a window with races that have a lap-times.json.",
         )
-    wanted = tables.schedule.filter(pl.col("race_id").is_in([*payloads, *firsts]))
-    model: RunningOrder | None = None
-    fitted, cases = "", list[_Case]()
+    cases: list[_Case] = []
     before: dict[str, RaceForecast] = {}
     live: dict[tuple[str, float], RaceForecast] = {}
-    for prepared in walker.prepare(wanted):
+    for prepared, model in with_models(tables, walker, set(payloads), settings):
         race = prepared.race
-        if blocks[race.race_id] != fitted:
-            fitted = blocks[race.race_id]
-            model = RunningOrderModel(series=settings.series).fit(
-                KnownForFit(prepared, tables.schedule)
-            )
-            out.write(f"models/{fitted}.json", json_bytes(model.describe()))
-        if race.race_id not in payloads or model is None:
-            continue
+        out.write(f"models/{race.race_id}.json", json_bytes(model.describe()))
         before[race.race_id] = forecast_from(
             model, race, None, settings.scenarios, race_seed(settings.seed, race.race_id, "before")
         )
-        states = _states(prepared, payloads[race.race_id], tables, settings, exclusions)
+        states = _states(race, payloads[race.race_id], tables, settings, exclusions)
         for fraction, state in states.items():
             seed = race_seed(settings.seed, race.race_id, f"live {fraction:g}")
             try:
@@ -259,6 +246,42 @@ def run_live_backtest(
     return result
 
 
+def walk_forward(tables: FeedTables, series: str) -> WalkForward:
+    """The races of a series, each to be prepared as of its start."""
+    return WalkForward(
+        tables.schedule,
+        tables.results,
+        series,
+        features=tables.features,
+        sources=tables.sources,
+    )
+
+
+def with_models(
+    tables: FeedTables, walker: WalkForward, wanted: set[str], settings: LiveSettings
+) -> Iterator[tuple[Prepared, RunningOrder]]:
+    """Races as they stood at their starts, each with the race process fitted before its block.
+
+    Args:
+        tables: Of the feed.
+        walker: Prepares the races.
+        wanted: Race ids.
+        settings: Series, and how often the process is fitted.
+    """
+    blocks, firsts = _blocks(tables, settings, wanted)
+    rows = tables.schedule.filter(pl.col("race_id").is_in([*wanted, *firsts]))
+    model: RunningOrder | None = None
+    fitted = ""
+    for prepared in walker.prepare(rows):
+        race_id = prepared.race.race_id
+        if blocks[race_id] != fitted:
+            fitted = blocks[race_id]
+            known = KnownForFit(prepared, tables.schedule)
+            model = RunningOrderModel(series=settings.series).fit(known)
+        if race_id in wanted and model is not None:
+            yield prepared, model
+
+
 def _blocks(
     tables: FeedTables, settings: LiveSettings, wanted: set[str]
 ) -> tuple[dict[str, str], list[str]]:
@@ -281,14 +304,13 @@ def _blocks(
 
 
 def _states(
-    prepared: Prepared,
+    race: RaceToForecast,
     payload: bytes,
     tables: FeedTables,
     settings: LiveSettings,
     exclusions: dict[str, str],
 ) -> dict[float, RaceState]:
     """The race's state at each share of its distance that it reached."""
-    race = prepared.race
     row = tables.schedule.row(by_predicate=pl.col("race_id") == race.race_id, named=True)
     found: dict[float, RaceState] = {}
     for fraction in settings.fractions:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from nascar_assets.cli import constraints, entries, forecast, ontology, slate, views
+from nascar_assets.cli import constraints, entries, forecast, live, ontology, slate, views
 from nascar_assets.cli.backtest import backtest
 from nascar_assets.cli.coverage import coverage
 from nascar_assets.cli.demo import demo
@@ -56,6 +56,7 @@ for command in (sync, portfolio, backtest, replay, coverage, doctor, ui, demo, s
     app.command()(command)
 app.add_typer(slate.app, name="slate")
 app.add_typer(forecast.app, name="forecast")
+app.add_typer(live.app, name="live")
 app.add_typer(ontology.app, name="ontology")
 app.add_typer(constraints.app, name="constraints")
 app.add_typer(entries.app, name="entries")

@@ -15,6 +15,7 @@ from nascar_assets.orchestration.assets import (
     feed,
     history,
     lineups,
+    live,
     ontology,
     scenarios,
     slate,
@@ -43,6 +44,7 @@ ASSETS = [
             calibration,
             backtest,
             lineups,
+            live,
         ]
     )
     if isinstance(item, dg.AssetsDefinition)
@@ -114,6 +116,11 @@ contest_job = _job(
     [contest.contest_forecast],
     slate_executor,
 )
+live_job = _job(
+    "live_job",
+    "A race under way, forecast from where it stands.",
+    [live.live_forecast],
+)
 
 JOBS = [
     schedule_job,
@@ -127,4 +134,5 @@ JOBS = [
     constraints_job,
     portfolio_job,
     contest_job,
+    live_job,
 ]

@@ -68,6 +68,16 @@ def state_from_lap_times(
     )
 
 
+def last_lap(payload: Any, file: str = "lap-times.json") -> int:
+    """The last lap that any car has completed in the feed's lap times.
+
+    Raises:
+        RefusedFile: If the body is not of this shape.
+    """
+    body, _ = clean_lap_times(parse_json(payload, file), file, forgiving=True)
+    return max(int(one["Lap"]) for car in body["laps"] for one in car["Laps"])
+
+
 def _cut(body: Mapping[str, Any], lap: int) -> dict[str, Any]:
     """A body of lap times as it stood when the last of its laps was driven."""
     cars = [

@@ -102,6 +102,7 @@ def test_sensors_and_schedules_run_from_the_start(definitions: dg.Definitions) -
     assert sensors == dict.fromkeys(
         [
             "landing_feed",
+            "live_races",
             "landing_telemetry",
             "landing_salaries",
             "feed_poll",
