@@ -40,13 +40,9 @@ from nascar_assets.service.contracts import (
 )
 from nascar_assets.service.docs_pages import add_docs_pages
 from nascar_assets.service.examples import REQUEST_EXAMPLES
-<<<<<<< HEAD
 from nascar_assets.service.jobs import request_path, resolved_jobs
-=======
-from nascar_assets.service.jobs import request_path, resolved_job
 from nascar_assets.service.live_routes import TAG as RACES
 from nascar_assets.service.live_routes import add_live_routes
->>>>>>> 43ec0e9 (Forecast a race while it is run: landed laps move its slates on, sealed forecast by forecast; replay and backtest of it)
 from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.optimizer import Optimizer
 from nascar_assets.service.problems import (
@@ -207,11 +203,6 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.service = service
     _add_routes(app, service)
-<<<<<<< HEAD
-=======
-    add_slate_routes(app, service.reads)
-    add_live_routes(app, service.platform.root)
->>>>>>> 43ec0e9 (Forecast a race while it is run: landed laps move its slates on, sealed forecast by forecast; replay and backtest of it)
     _add_operations(app, service)
     add_docs_pages(app)
     _add_error_answers(app, service)
@@ -344,6 +335,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         return await written(lambda: optimizer.cancel(run_id, client))
 
     add_slate_routes(app, service.reads)
+    add_live_routes(app, service.platform.root)
     add_slate_job_routes(app, service.orders, written)
 
 
