@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from nascar_assets.calibration import compute_all_metrics, walk_forward_record
+from nascar_assets.calibration import RecordSettings, compute_all_metrics, walk_forward_record
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.feed_tables import read_feed_tables
 from nascar_assets.calibration.metrics_crps import crps_ensemble
@@ -58,9 +58,9 @@ def on_real_data(feed: Path) -> Iterator[dict[str, Any]]:
             tables.results,
             ratings,
             as_of,
+            RecordSettings(threads=os.cpu_count() or 1),
             schedule=tables.schedule,
             archive=kept,
-            threads=os.cpu_count() or 1,
         )
 
     first = best(record, 2)

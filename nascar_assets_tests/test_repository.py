@@ -1,5 +1,6 @@
 """The repository keeps its own word: pages that are linked exist, settings are said once."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -67,3 +68,26 @@ def test_whatever_setup_fetches_has_a_hash():
 def test_the_code_location_is_the_one_that_the_workspace_names():
     workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text())
     assert workspace["load_from"][0]["python_module"]["module_name"] == "nascar_assets.definitions"
+
+
+def test_no_function_has_more_than_ten_arguments():
+    """What belongs together is one value; a command's arguments are the options that it has.
+
+    A simulation's are left as they are: each is a choice by itself.
+    """
+    long, seen = [], 0
+    for path in sorted((ROOT / "nascar_assets").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            count = len([item for item in given if item.arg not in ("self", "cls")])
+            command = path.parent.name == "cli" and "Example: nascar" in (
+                ast.get_docstring(node) or ""
+            )
+            kernel = any("njit" in ast.unparse(item) for item in node.decorator_list)
+            seen += 1
+            if count > 10 and not command and not kernel and node.name != "generate_scenarios":
+                long.append(f"{path.name}:{node.lineno} {node.name} has {count}")
+    assert seen > 2_000
+    assert long == []

@@ -7,11 +7,12 @@ from nascar_assets.calibration.assess import (
     compute_all_metrics,
     score_race,
 )
-from nascar_assets.calibration.record import walk_forward_record
+from nascar_assets.calibration.record import RecordSettings, walk_forward_record
 
 __all__ = [
     "CalibrationRecord",
     "Metrics",
+    "RecordSettings",
     "assess_scenario_calibration",
     "compute_all_metrics",
     "score_race",

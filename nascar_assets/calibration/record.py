@@ -126,21 +126,37 @@ class MeasuredRace:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class RecordSettings:
+    """How races are forecast for the record.
+
+    Attributes:
+        n_races: Most races to measure on, the latest ones.
+        n_scenarios: Scenarios for each race.
+        seed: Seed.
+        grid: Whether the starting order of each race is known to its forecast. Without it each
+            scenario draws its own, as in a slate before qualifying.
+        threads: Threads of the simulation; results do not depend on it.
+    """
+
+    n_races: int = RECENT_RACES
+    n_scenarios: int = RECENT_SCENARIOS
+    seed: int = 1
+    grid: bool = True
+    threads: int = 1
+
+
 def walk_forward_record(
     results: pl.DataFrame,
     ratings_history: pl.DataFrame,
     as_of: datetime,
+    settings: RecordSettings | None = None,
     *,
-    n_races: int = RECENT_RACES,
-    n_scenarios: int = RECENT_SCENARIOS,
-    seed: int = 1,
     series: str = "cup",
     schedule: pl.DataFrame | None = None,
     parameters: Known = None,
     forecaster: Forecaster | None = None,
     archive: ScoreArchive | None = None,
-    grid: bool = True,
-    threads: int = 1,
 ) -> CalibrationRecord:
     """Measure our scenarios on the last races that were known by an as-of time.
 
@@ -152,9 +168,7 @@ def walk_forward_record(
         results: RESULTS of the series; rows known after `as_of` are not used.
         ratings_history: RATINGS of past races, each as of its own start or earlier.
         as_of: The slate's as-of time.
-        n_races: Most races to measure on, the latest ones.
-        n_scenarios: Scenarios for each race.
-        seed: Seed.
+        settings: How races are forecast; as a slate shows it where not given.
         series: cup, xfinity or trucks.
         schedule: SCHEDULE, for the stage ends; none without.
         parameters: Fits of the race process, of which each race gets the latest whose as-of time is
@@ -163,9 +177,6 @@ def walk_forward_record(
         forecaster: Another forecaster to measure instead, such as a baseline.
         archive: Scores of earlier calls; races found there are not simulated again. Not used
             with another forecaster.
-        grid: Whether the starting order of each race is known to its forecast. Without it each
-            scenario draws its own, as in a slate before qualifying.
-        threads: Threads of the simulation; results do not depend on it.
 
     Returns:
         The record: estimates with standard errors and the number of races, overall, by track type
@@ -174,6 +185,8 @@ def walk_forward_record(
     Raises:
         InputError: If a rating is later than its race's start: it may know the outcome.
     """
+    settings = settings or RecordSettings()
+    n_scenarios, seed = settings.n_scenarios, settings.seed
     known = results.filter(
         pl.col("results_at") <= as_of,
         pl.col("series") == series,
@@ -184,14 +197,14 @@ def walk_forward_record(
     exclusions: dict[str, int] = {}
     scored: list[RaceScores] = []
     ends = _stage_ends(schedule)
-    for past in _latest_first(known, ratings_history, ends, fitted, exclusions, grid):
-        if len(scored) == n_races:
+    for past in _latest_first(known, ratings_history, ends, fitted, exclusions, settings.grid):
+        if len(scored) == settings.n_races:
             break
         key = past.inputs_hash(n_scenarios, seed) if archive and forecaster is None else ""
         found = archive.find(past.race.race_key, key) if archive and key else None
         if found is None:
             found = past.score(
-                forecaster or RunningOrder(past.parameters, values=False, threads=threads),
+                forecaster or RunningOrder(past.parameters, values=False, threads=settings.threads),
                 _history(known, ratings_history, past.race.as_of, forecaster),
                 n_scenarios,
                 seed,

@@ -34,7 +34,7 @@ def demo(
     """
     from nascar_assets.cli.slate import show_result
     from nascar_assets.orchestration.commands.demo import complete_graph
-    from nascar_assets.orchestration.commands.slate import add_slate, run_slate
+    from nascar_assets.orchestration.commands.slate import RunOptions, add_slate, run_slate
     from nascar_assets.orchestration.commands.sync import sync_races
     from nascar_assets.sample import generate_sample, write_sample
     from nascar_assets.sample.generate import SEASONS
@@ -59,11 +59,10 @@ def demo(
         outcome = run_slate(
             own,
             registration.slate_id,
+            RunOptions(
+                as_of=sample.as_of.isoformat(), n_scenarios=scenarios, seed=seed, settings=""
+            ),
             location=code_location(own),
-            as_of=sample.as_of.isoformat(),
-            n_scenarios=scenarios,
-            seed=seed,
-            settings="",
             progress=update,
         )
     if release:

@@ -92,7 +92,7 @@ def run(
     Example: nascar slate run DKSalaries.csv --scenarios 10000 --seed 1
     """
     from nascar_assets.orchestration.commands.repeating import repeat_slate
-    from nascar_assets.orchestration.commands.slate import run_slate, scan_salaries
+    from nascar_assets.orchestration.commands.slate import RunOptions, run_slate, scan_salaries
 
     out = Output(as_json)
     if source is not None:
@@ -109,20 +109,22 @@ def run(
         if target.lower().endswith(".csv") or Path(target).is_file():
             registration, data, _ = scan_salaries(home, Path(target), race)
             slate_id, salaries = registration.slate_id, (registration, data)
-        asked = None if settings is None else read_settings(settings, home)
+        options = RunOptions(
+            as_of=as_of,
+            n_scenarios=scenarios,
+            seed=seed,
+            settings=None if settings is None else read_settings(settings, home),
+            afresh=default_settings,
+            prove=prove,
+            without_views=without_views,
+        )
         try:
             with out.progress(slate_id) as update:
                 outcome = run_slate(
                     home,
                     slate_id,
+                    options,
                     location=code_location(home),
-                    as_of=as_of,
-                    n_scenarios=scenarios,
-                    seed=seed,
-                    settings=asked,
-                    afresh=default_settings,
-                    prove=prove,
-                    without_views=without_views,
                     salaries=salaries,
                     progress=update,
                     notify=out.notice,
@@ -134,7 +136,7 @@ def run(
             # The asset knows the settings alone; the file that they came from is known here.
             if settings is None or not isinstance(error, SettingsError):
                 raise
-            raise located(error, asked or "", file=settings.name) from error
+            raise located(error, options.settings or "", file=settings.name) from error
     show_result(out, outcome.result, timings=timings)
     out.result(outcome.result)
 

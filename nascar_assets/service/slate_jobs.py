@@ -196,7 +196,7 @@ def api_entries(context: dg.AssetExecutionContext, platform: Platform) -> dg.Out
 )
 def api_slate(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
     """The run itself is one of `slate_job`, as of the command line and the schedules."""
-    from nascar_assets.orchestration.commands.slate import run_slate
+    from nascar_assets.orchestration.commands.slate import RunOptions, run_slate
     from nascar_assets.service.slate_contracts import SlateRunResult
     from nascar_assets.service.slate_work import placed
 
@@ -219,10 +219,8 @@ def api_slate(context: dg.AssetExecutionContext, platform: Platform) -> dg.Outpu
             outcome = run_slate(
                 order.home,
                 order.slate_id,
+                RunOptions(request["as_of"], request["n_scenarios"], request["seed"]),
                 location=slate_location(platform),
-                as_of=request["as_of"],
-                n_scenarios=request["n_scenarios"],
-                seed=request["seed"],
                 salaries=salaries,
                 progress=tell,
                 notify=notices.append,

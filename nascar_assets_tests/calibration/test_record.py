@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from benchmarks.planted import FixedModel
-from nascar_assets.calibration import score_race, walk_forward_record
+from nascar_assets.calibration import RecordSettings, score_race, walk_forward_record
 from nascar_assets.calibration.archive import race_to_forecast
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.baselines import StartClimatology, ranks
@@ -41,14 +41,14 @@ def ratings(tables):
 
 def test_measures_the_last_races_before_the_as_of_time(tables, ratings):
     record = walk_forward_record(
-        tables.results, ratings, AS_OF, n_races=8, n_scenarios=100, schedule=tables.schedule
+        tables.results, ratings, AS_OF, RecordSettings(8, 100), schedule=tables.schedule
     )
     assert record.races == 8
     assert all(value is not None for value in record.headline().values())
     assert record.metrics["crps"].standard_error > 0
     assert record.metrics["crps"].races == 8
     again = walk_forward_record(
-        tables.results, ratings, AS_OF, n_races=8, n_scenarios=100, schedule=tables.schedule
+        tables.results, ratings, AS_OF, RecordSettings(8, 100), schedule=tables.schedule
     )
     assert again.as_dict() == record.as_dict()
 
@@ -59,7 +59,7 @@ def test_what_happens_after_the_as_of_time_changes_nothing(tables, ratings):
         finish=pl.when(late).then(21 - pl.col("finish")).otherwise("finish")
     )
     first, second = (
-        walk_forward_record(results, ratings, AS_OF, n_races=5, n_scenarios=50)
+        walk_forward_record(results, ratings, AS_OF, RecordSettings(5, 50))
         for results in (tables.results, other)
     )
     assert first.as_dict() == second.as_dict()
@@ -85,8 +85,10 @@ def test_scores_that_were_kept_are_not_computed_again_and_say_the_same(tables, r
     shelf = Shelf()
 
     def record(results=tables.results, **changes):
-        arguments = {"n_races": 6, "n_scenarios": 60, "schedule": tables.schedule} | changes
-        return walk_forward_record(results, ratings, AS_OF, **arguments)
+        settings = {name: changes.pop(name) for name in ("n_scenarios", "seed") if name in changes}
+        asked = RecordSettings(**{"n_races": 6, "n_scenarios": 60, **settings})
+        more = {"schedule": tables.schedule, **changes}
+        return walk_forward_record(results, ratings, AS_OF, asked, **more)
 
     fresh = record()
     assert record(archive=shelf).as_dict() == fresh.as_dict()
@@ -112,7 +114,7 @@ def test_scores_that_were_kept_are_not_computed_again_and_say_the_same(tables, r
 def test_without_the_grid_no_forecast_knows_it(tables, ratings):
     def record(results, grid, archive=None):
         return walk_forward_record(
-            results, ratings, AS_OF, n_races=6, n_scenarios=60, archive=archive, grid=grid
+            results, ratings, AS_OF, RecordSettings(6, 60, grid=grid), archive=archive
         ).metrics["rps_finish"]
 
     turned = tables.results.with_columns(start=pl.col("start").reverse().over("race_id"))
@@ -131,8 +133,7 @@ def test_another_forecaster_is_not_mixed_with_kept_scores(tables, ratings):
         tables.results,
         ratings,
         AS_OF,
-        n_races=3,
-        n_scenarios=60,
+        RecordSettings(3, 60),
         forecaster=StartClimatology(),
         archive=shelf,
     )
@@ -192,7 +193,7 @@ def test_kept_scores_are_those_of_the_same_code_and_inputs(tables, ratings, tmp_
     def record(code):
         kept = KeptScores(root, code)
         found = walk_forward_record(
-            tables.results, ratings, AS_OF, n_races=3, n_scenarios=50, archive=kept
+            tables.results, ratings, AS_OF, RecordSettings(3, 50), archive=kept
         )
         return found.as_dict(), len(kept.computed)
 
@@ -229,7 +230,7 @@ def test_ratings_that_may_know_the_outcome_are_refused(tables, ratings):
 
 def test_a_baseline_can_be_measured_on_the_same_races(tables, ratings):
     record = walk_forward_record(
-        tables.results, ratings, AS_OF, n_races=6, n_scenarios=100, forecaster=StartClimatology()
+        tables.results, ratings, AS_OF, RecordSettings(6, 100), forecaster=StartClimatology()
     )
     assert record.races == 6
 

@@ -176,7 +176,8 @@ class Watched(StageTimes):
 
 slate.StageTimes = Watched
 home, name = sys.argv[1:]
-slate.run_slate(home, name, location=code_location(home), as_of=AS_OF, n_scenarios=50)
+options = slate.RunOptions(as_of=AS_OF, n_scenarios=50)
+slate.run_slate(home, name, options, location=code_location(home))
 """
 
 

@@ -37,7 +37,7 @@ from nascar_assets.orchestration.automation.sensor_runs import (
     process_of,
 )
 from nascar_assets.orchestration.commands.doctor import examine
-from nascar_assets.orchestration.commands.slate import run_slate
+from nascar_assets.orchestration.commands.slate import RunOptions, run_slate
 from nascar_assets.orchestration.commands.sync import sync_races
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.tags import LOST, PARTITION
@@ -293,9 +293,8 @@ def test_a_slate_killed_at_random_moments_leaves_whole_artifacts(world: World, h
     outcome = run_slate(
         str(home),
         world.slate,
+        RunOptions(world.sample.as_of.isoformat(), n_scenarios=SCENARIOS),
         location=code_location(str(home)),
-        as_of=world.sample.as_of.isoformat(),
-        n_scenarios=SCENARIOS,
     )
     assert all(check["passed"] for check in outcome.result["checks"])
     assert upload.read_bytes() == before

@@ -23,6 +23,7 @@ from nascar_assets.orchestration.commands.doctor import examine
 from nascar_assets.orchestration.commands.replay import replay_slate
 from nascar_assets.orchestration.commands.slate import (
     UPLOAD_WITHDRAWN,
+    RunOptions,
     add_slate,
     run_portfolio,
     run_slate,
@@ -90,7 +91,8 @@ def scratched(sample: Sample, name: str) -> bytes:
 def run(home: Path, settings: str) -> None:
     as_of = NOW.isoformat()
     location = code_location(str(home))
-    run_slate(str(home), SLATE, location=location, as_of=as_of, n_scenarios=60, settings=settings)
+    options = RunOptions(as_of, n_scenarios=60, settings=settings)
+    run_slate(str(home), SLATE, options, location=location)
 
 
 def race_is_run(home: Path, sample: Sample, out: str) -> None:

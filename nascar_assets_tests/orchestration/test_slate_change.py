@@ -12,7 +12,12 @@ import pytest
 
 from nascar_assets.cli.app import run
 from nascar_assets.cli.location import code_location
-from nascar_assets.orchestration.commands.slate import run_portfolio, run_slate, slate_states
+from nascar_assets.orchestration.commands.slate import (
+    RunOptions,
+    run_portfolio,
+    run_slate,
+    slate_states,
+)
 from nascar_assets.orchestration.inputs.slate_change import mixture
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.instance import open_instance
@@ -210,11 +215,8 @@ def test_a_run_waits_for_the_one_that_changes_the_slate(world: World, home: Path
     outcome = run_slate(
         str(home),
         world.slate,
+        RunOptions(world.sample.as_of.isoformat(), n_scenarios=SCENARIOS, seed=1, settings=""),
         location=code_location(str(home)),
-        as_of=world.sample.as_of.isoformat(),
-        n_scenarios=SCENARIOS,
-        seed=1,
-        settings="",
         notify=free,
     )
     assert "another run, process" in said[0]

@@ -165,7 +165,12 @@ def calibration_record(run: SlateRun, schedule: pl.DataFrame) -> dg.Output[pl.Da
     take longer than the slate itself. The backtest measures the model with its values. Scores of
     a past race are kept: its forecast does not change when another slate comes.
     """
-    from nascar_assets.calibration.record import RECENT_SCENARIOS, measured, walk_forward_record
+    from nascar_assets.calibration.record import (
+        RECENT_SCENARIOS,
+        RecordSettings,
+        measured,
+        walk_forward_record,
+    )
     from nascar_assets.orchestration.inputs.process_parameters import KnownModels
     from nascar_assets.orchestration.inputs.race_scores import KeptScores
 
@@ -175,12 +180,11 @@ def calibration_record(run: SlateRun, schedule: pl.DataFrame) -> dg.Output[pl.Da
         run.results,
         read_all(root, "driver_ratings", RATINGS),
         run.as_of,
+        RecordSettings(grid=run.qualified, threads=2),
         series=series,
         schedule=schedule,
         parameters=lambda moment: models.as_of(moment).parameters,
         archive=archive,
-        grid=run.qualified,
-        threads=2,
     )
     stored = {**record.as_dict(), "grid": run.qualified}
     root.write(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nascar_assets.constraints import RunConfig, load_run_config
 from nascar_assets.errors import InputError
-from nascar_assets.orchestration.commands.slate import SlateOutcome, run_slate
+from nascar_assets.orchestration.commands.slate import RunOptions, SlateOutcome, run_slate
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.provenance import code_version, data_hashes
 from nascar_assets.orchestration.inputs.slate_files import run_config_path
@@ -36,10 +36,7 @@ def repeat_slate(home: str, path: Path, location: Location) -> tuple[SlateOutcom
             f"This RunConfig is of no slate's run: it lacks {', '.join(missing)}.",
             file=path.name,
         )
-    outcome = run_slate(
-        home,
-        str(params["slate_id"]),
-        location=location,
+    options = RunOptions(
         as_of=str(params["as_of"]),
         n_scenarios=int(params["n_scenarios"]),
         seed=config.random_seed,
@@ -47,6 +44,7 @@ def repeat_slate(home: str, path: Path, location: Location) -> tuple[SlateOutcom
         prove=bool(params.get("prove", False)),
         without_views=bool(params.get("without_views", False)),
     )
+    outcome = run_slate(home, str(params["slate_id"]), options, location=location)
     return outcome, differences(home, config, outcome)
 
 

@@ -139,31 +139,14 @@ def keep_registration(home: str, registration: Registration, data: bytes) -> Non
     register_slates(open_instance(home), [registration.slate_id])
 
 
-def run_slate(
-    home: str,
-    slate_id: str,
-    *,
-    location: Location,
-    as_of: str | None = None,
-    n_scenarios: int | None = None,
-    seed: int | None = None,
-    settings: str | None = None,
-    afresh: bool = False,
-    prove: bool = False,
-    without_views: bool = False,
-    salaries: tuple[Registration, bytes] | None = None,
-    progress: Progress | None = None,
-    notify: Callable[[str], None] = lambda _: None,
-) -> SlateOutcome:
-    """Materialises everything that a slate needs, in this process.
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a slate's run is asked for.
 
     Scenarios, seed and settings that are not given are those of the run before, as they are for
     a run without hands.
 
-    Args:
-        home: The data root.
-        slate_id: The slate.
-        location: Loads the definitions.
+    Attributes:
         as_of: The as-of time; now where it is not given.
         n_scenarios: Races to simulate.
         seed: Seed of the run.
@@ -171,6 +154,45 @@ def run_slate(
         afresh: Whether what is not given is the platform's default, whatever the run before had.
         prove: Whether the portfolio's search goes on until a bound is proven.
         without_views: Whether what people stated in views is left out.
+    """
+
+    as_of: str | None = None
+    n_scenarios: int | None = None
+    seed: int | None = None
+    settings: str | None = None
+    afresh: bool = False
+    prove: bool = False
+    without_views: bool = False
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is not taken over from the run before."""
+        values = {"n_scenarios": self.n_scenarios, "seed": self.seed, "settings": self.settings}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def config(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration of the run's plan; `kept` is what the run before had."""
+        config = {**kept, **self.given, "prove": self.prove, "without_views": self.without_views}
+        return config if self.as_of is None else {**config, "as_of": self.as_of}
+
+
+def run_slate(
+    home: str,
+    slate_id: str,
+    options: RunOptions,
+    *,
+    location: Location,
+    salaries: tuple[Registration, bytes] | None = None,
+    progress: Progress | None = None,
+    notify: Callable[[str], None] = lambda _: None,
+) -> SlateOutcome:
+    """Materialises everything that a slate needs, in this process.
+
+    Args:
+        home: The data root.
+        slate_id: The slate.
+        options: What is asked for.
+        location: Loads the definitions.
         salaries: A salary file to register first, with its bytes.
         progress: Notified of the run's steps.
         notify: Is given whom the run waits for, and what it took over from the run before.
@@ -183,8 +205,6 @@ def run_slate(
     root = Platform(home=home).root
     if salaries is None:
         Registration.load(root, slate_id)
-    given = {"n_scenarios": n_scenarios, "seed": seed, "settings": settings}
-    given = {name: value for name, value in given.items() if value is not None}
     times = StageTimes()
     started = time.perf_counter()
     with times.stage("start"):
@@ -198,33 +218,20 @@ def run_slate(
     with slate_change(root, slate_id, "nascar slate run", notify) as staged:
         if salaries is not None:
             keep_registration(home, *salaries)
-        before = None if afresh else SlatePlan.find(staged, slate_id)
+        before = None if options.afresh else SlatePlan.find(staged, slate_id)
         kept = {} if before is None else before.kept()
-        if text := _taken_over(kept, given):
+        if text := _taken_over(kept, options.given):
             notify(text)
         run = run_job(
             definitions.resolve_job_def("slate_job"),
             instance,
             partition=slate_id,
-            run_config={
-                "ops": {
-                    "slate_plan": {
-                        "config": _config(as_of, prove, without_views, {**kept, **given})
-                    }
-                }
-            },
+            run_config={"ops": {"slate_plan": {"config": options.config(kept)}}},
             tags={SLATE: slate_id},
             progress=progress,
             times=times,
         )
         return _outcome(staged, slate_id, run, times, time.perf_counter() - started)
-
-
-def _config(
-    as_of: str | None, prove: bool, without_views: bool, wanted: Mapping[str, Any]
-) -> dict[str, Any]:
-    config = {**wanted, "prove": prove, "without_views": without_views}
-    return config if as_of is None else {**config, "as_of": as_of}
 
 
 def _taken_over(kept: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
@@ -278,9 +285,8 @@ def run_portfolio(
             f"The newest run of {slate_id} did not come to its lineups: it is run again, races "
             "simulated anew, under these settings."
         )
-        return run_slate(
-            home, slate_id, location=location, settings=settings, prove=True, notify=notify
-        )
+        options = RunOptions(settings=settings, prove=True)
+        return run_slate(home, slate_id, options, location=location, notify=notify)
     times = StageTimes()
     started = time.perf_counter()
     with times.stage("start"):
