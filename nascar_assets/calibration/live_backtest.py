@@ -39,9 +39,6 @@ Floats = npt.NDArray[np.float64]
 
 FRACTIONS: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Shares of the scheduled distance at which races are forecast."""
-AHEAD = 0.1
-"""Share of the distance ahead for which the literature's measure, the error of the position, is
-taken: that of the finish from nine tenths on."""
 NEIGHBOURS = 3
 """Places on either side that the climatology of a running position pools."""
 

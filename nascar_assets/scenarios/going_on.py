@@ -60,7 +60,7 @@ GONE_AFTER: tuple[tuple[float, float], ...] = (
 )  # fmt: skip
 """Chance that a car never returns, by the laps for which it has stood still.
 
-Of 346 such cars of the 24 Cup races with laps 84% did not: 2 of 30 after 2.5 to 4 laps, 24 of 27
+Of 346 such cars of the 24 Cup races with laps 84% did not: 2 of 30 after 2.5 to 4 laps, 20 of 27
 after 4 to 15, 71 of 83 after 15 to 60 and 199 of 206 after more; rounded, and rising.
 """
 
