@@ -74,7 +74,9 @@ def test_another_seed_gives_other_races():
 
 
 @pytest.mark.slow
-def test_a_generic_processor_gives_the_same_bytes(tmp_path):
+def test_a_generic_processor_gives_the_same_bytes(tmp_path, pytestconfig):
+    # Compiled for that processor once, as long as the kernels are the same.
+    kept = pytestconfig.cache.mkdir("numba-generic") if pytestconfig.cache else tmp_path
     here = [
         digest(generate_scenarios(None, setup_of(38, 150, kind), 300, 99))
         for kind in ("short", "superspeedway")
@@ -83,7 +85,7 @@ def test_a_generic_processor_gives_the_same_bytes(tmp_path):
         **os.environ,
         "NUMBA_CPU_NAME": "generic",
         "NUMBA_CPU_FEATURES": "",
-        "NUMBA_CACHE_DIR": str(tmp_path),
+        "NUMBA_CACHE_DIR": str(kept),
     }
     made = subprocess.run(
         [sys.executable, "-c", SCRIPT],
