@@ -40,7 +40,7 @@ def ui(
 
     Example: nascar ui --port 3000
     """
-    from nascar_assets.orchestration.commands.switches import switches, told
+    from nascar_assets.orchestration.commands.switches import summary, switches
     from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
 
     if not expose:
@@ -75,7 +75,7 @@ def ui(
     try:
         on = switches(code_location(home)(), instance)
         instance.dispose()
-        say(f"Sensors and schedules. {told(on)}")
+        say(f"Sensors and schedules. {summary(on)}")
         if _until_answers(keeper, address):
             say(f"Dagster on {address} with the data root {home}; Ctrl-C ends it.")
             if as_json:

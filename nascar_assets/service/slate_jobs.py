@@ -225,9 +225,9 @@ def api_slate(context: dg.AssetExecutionContext, platform: Platform) -> dg.Outpu
                 progress=tell,
                 notify=notices.append,
             )
-        told = dict.fromkeys((*notices, *outcome.result["notices"]))
+        said = dict.fromkeys((*notices, *outcome.result["notices"]))
         return order.done(
-            SlateRunResult(slate=order.slate_id, run_id=order.run_id, notices=tuple(told))
+            SlateRunResult(slate=order.slate_id, run_id=order.run_id, notices=tuple(said))
         )
 
 

@@ -25,7 +25,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from nascar_assets.cli.app import run
 from nascar_assets.cli.options import refuse_exposure
 from nascar_assets.definitions import build_definitions
-from nascar_assets.orchestration.commands.switches import switches, told
+from nascar_assets.orchestration.commands.switches import summary, switches
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets_tests.orchestration.processes import free_port
 
@@ -164,8 +164,8 @@ def test_a_switched_off_sensor_is_told(tmp_path: Path) -> None:
     )
     on = switches(definitions, instance)
     assert [name for name, is_on in on.items() if not is_on] == ["feed_poll"]
-    assert "Off: feed_poll;" in told(on)
-    assert "feed_poll" not in told(on).partition("Off:")[0]
+    assert "Off: feed_poll;" in summary(on)
+    assert "feed_poll" not in summary(on).partition("Off:")[0]
 
 
 @pytest.mark.server

@@ -29,7 +29,7 @@ def switches(definitions: dg.Definitions, instance: dg.DagsterInstance) -> dict[
     return {name: switched.get(name, on) for name, on in sorted(declared.items())}
 
 
-def told(on: dict[str, bool]) -> str:
+def summary(on: dict[str, bool]) -> str:
     """That in one or two sentences for people."""
     said = f"On: {_named(name for name, is_on in on.items() if is_on)}."
     if all(on.values()):
