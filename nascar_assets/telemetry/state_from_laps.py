@@ -43,7 +43,11 @@ FEWEST_PACE_CARS = 8
 
 
 def state_from_lap_times(
-    payload: Any, race: Mapping[str, Any], lap: int, *, file: str = "lap-times.json"
+    payload: Any,
+    race: Mapping[str, Any],
+    lap: int | None = None,
+    *,
+    file: str = "lap-times.json",
 ) -> RaceState:
     """The state of a race after a lap of its leader, from the feed's lap times.
 
@@ -54,7 +58,7 @@ def state_from_lap_times(
     Args:
         payload: The body, as bytes or parsed.
         race: `race_id`, `track_id`, `start_time` (with zone) and `scheduled_laps`.
-        lap: Laps that the leader has completed, from 1.
+        lap: Laps that the leader has completed, from 1; the last of the file if left out.
         file: Name used in errors.
 
     Raises:
@@ -63,6 +67,7 @@ def state_from_lap_times(
         RaceStateError: If the laps make a state that breaks a law.
     """
     body, notices = clean_lap_times(parse_json(payload, file), file, forgiving=True)
+    lap = _last_lap(body) if lap is None else lap
     return state_from_laps(
         laps_from_lap_times(_cut(body, lap), race, file=file), race, lap, notices=tuple(notices)
     )
@@ -75,6 +80,10 @@ def last_lap(payload: Any, file: str = "lap-times.json") -> int:
         RefusedFile: If the body is not of this shape.
     """
     body, _ = clean_lap_times(parse_json(payload, file), file, forgiving=True)
+    return _last_lap(body)
+
+
+def _last_lap(body: Mapping[str, Any]) -> int:
     return max(int(one["Lap"]) for car in body["laps"] for one in car["Laps"])
 
 

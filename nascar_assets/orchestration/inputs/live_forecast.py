@@ -68,14 +68,14 @@ def landed_state(root: DataRoot, race: Mapping[str, Any], path: str) -> Landed:
     Raises:
         InputError: If it cannot be read, or makes a state that no race can be in.
     """
-    from nascar_assets.telemetry.state_from_laps import last_lap, state_from_lap_times
+    from nascar_assets.telemetry.state_from_laps import state_from_lap_times
     from nascar_assets.telemetry.state_from_live_feed import state_from_live_feed
 
     data = root.read(path)
     if data is None:
         raise InputError("The file is gone.", file=path, remedy="Wait for the next one.")
     if path.endswith(LAP_TIMES):
-        return Landed(path, state_from_lap_times(data, race, last_lap(data, path), file=path))
+        return Landed(path, state_from_lap_times(data, race, file=path))
     # Snapshots that lie beside it tell of the laps before.
     folder = path.rpartition("/")[0]
     state: RaceState | None = None
