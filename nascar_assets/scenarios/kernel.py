@@ -194,6 +194,7 @@ def _race(
         rates.start_correlation,
         quantiles,
         cumulative,
+        fast,
         scratch.ranks,
         out.start[r],
         n,
@@ -201,13 +202,19 @@ def _race(
     next_stop = NEVER
     next_break = NEVER
     next_trouble = NEVER
-    # Team days are drawn into `cumulative`, which is scratch until the green flag.
+    # Team days are drawn into `cumulative`, and what a drawn start owes to the day lies in `fast`:
+    # both are scratch until the green flag.
+    rest_of_day = np.sqrt(1.0 - rates.start_day * rates.start_day)
     for i in range(n):
         cumulative[i] = normal(stream, quantiles)
     for i in range(n):
         shared = field.team_share[i]
         day = np.sqrt(shared) * cumulative[field.team[i]]
         day += np.sqrt(1.0 - shared) * normal(stream, quantiles)
+        if field.start[i] == 0:
+            # A car that qualifies better than its rating is faster on the day as well; who knows
+            # the start has that in its level already.
+            day = rates.start_day * fast[i] + rest_of_day * day
         car.level[i] = field.level[i] + field.level_sd[i] * day
         car.pull[i] = np.float32(car.level[i])
         car.y[i] = np.float32(rates.start_scale * field.start_score[out.start[r, i] - 1])

@@ -58,6 +58,7 @@ class Rates(NamedTuple):
     clean_air: float  # (1 - keep) * delta: a lap's gain from leading
     start_scale: float  # a0
     start_correlation: float  # of a drawn start with the level
+    start_day: float  # of what else decides a drawn start with the race-day level
     wreck: float  # wrecks per green lap at a race-day factor of 1
     debris: float
     late: float  # extra hazard at the end, as a share, rising as a cube over the last fifth

@@ -26,13 +26,15 @@ def draw_grid(
     correlation: float,
     quantiles: Floats,
     scores: Floats,
+    luck: Floats,
     taken: npt.NDArray[np.int64],
     out: npt.NDArray[np.int8],
     n: int,
 ) -> None:
     """Fill the open starting positions by a drawn qualifying score, the best car first.
 
-    The score has the given correlation with the rating and variance 1, like the rating's own.
+    The score has the given correlation with the rating and variance 1, like the rating's own. What
+    is not of the rating is left in `luck`, standard normal, for the cars whose start was open.
     """
     taken[:n] = 0
     open_places = 0
@@ -47,7 +49,8 @@ def draw_grid(
         return
     for i in range(n):
         if start[i] == 0:
-            scores[i] = correlation * rating_score[i] + spread * normal(stream, quantiles)
+            luck[i] = normal(stream, quantiles)
+            scores[i] = correlation * rating_score[i] + spread * luck[i]
     for place in range(n):
         if taken[place] == 1:
             continue

@@ -50,6 +50,18 @@ def test_the_narrative_tells_the_same_scenarios():
     assert 0.0 <= flow.fuel_window_risk <= 1.0
 
 
+def test_who_draws_a_good_start_is_fast_on_the_day():
+    # Of equal cars: their start says nothing but what it shares with the day.
+    def shared(setup):
+        drawn = replace(setup, entries=tuple(replace(e, start=None) for e in setup.entries))
+        found = make(setup=drawn, n=800)
+        return np.mean(
+            [np.corrcoef(s, f)[0, 1] for s, f in zip(found.start, found.finish, strict=True)]
+        )
+
+    assert 0.05 < shared(EVEN) < 0.35
+
+
 def test_skill_alone_makes_a_driver_better():
     made = make(drivers={"d3": {"skill": 0.95}, "d4": {"skill": 0.05}})
     mean = made.finish.mean(axis=0)
