@@ -14,6 +14,7 @@ import typer
 
 from nascar_assets.cli import constraints, entries, forecast, live, ontology, slate, views
 from nascar_assets.cli.backtest import backtest
+from nascar_assets.cli.board import board
 from nascar_assets.cli.coverage import coverage
 from nascar_assets.cli.demo import demo
 from nascar_assets.cli.doctor import doctor
@@ -52,7 +53,7 @@ def _options(
     let_ctrl_c_end_waits()
 
 
-for command in (sync, portfolio, backtest, replay, coverage, doctor, ui, demo, serve):
+for command in (sync, portfolio, backtest, replay, coverage, doctor, ui, demo, serve, board):
     app.command()(command)
 app.add_typer(slate.app, name="slate")
 app.add_typer(forecast.app, name="forecast")

@@ -77,4 +77,5 @@ def demo(
             f"as of {found['fitted_as_of'][:10]} beside it"
         )
     show_result(out, outcome.result, timings=timings)
+    out.line(f"play it in the browser: nascar board --home {own}")
     out.result(outcome.result)

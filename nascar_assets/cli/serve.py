@@ -35,10 +35,13 @@ def serve(
             help="Print a new API key and the line of it for NASCAR_API_KEYS_FILE, and end.",
         ),
     ] = None,
+    board: Annotated[
+        bool, typer.Option(help="Whether to serve the slate board, the page at /board, as well.")
+    ] = True,
     expose: Expose = False,
     as_json: Json = False,
 ) -> None:
-    """Serves the API until it is stopped; its pages are at /docs.
+    """Serves the API and the slate board until it is stopped; the API's pages are at /docs.
 
     With --json the object holds the address; it is printed once the API answers there.
 
@@ -56,6 +59,36 @@ def serve(
         out.line(f"line: {line}")
         out.result({"key": key, "line": line})
         return
+    start(home, host=host, port=port, workers=workers, board=board, expose=expose, as_json=as_json)
+
+
+def start(
+    home: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    workers: int | None = None,
+    board: bool = True,
+    expose: bool = False,
+    as_json: bool = False,
+    opened: bool = False,
+) -> None:
+    """Serves a data root until it is stopped.
+
+    Args:
+        home: The data root.
+        host: Address to listen on.
+        port: Port; 0 takes a free one.
+        workers: Worker processes; the setting's where none is given.
+        board: Whether the slate board is served, too.
+        expose: Whether other machines may reach it although nobody has to show a key.
+        as_json: Whether the address is printed as JSON.
+        opened: Whether the board is opened in the browser.
+
+    Raises:
+        InputError: If the host would be reached by others without a key.
+    """
+    out = Output(as_json)
     import uvicorn
 
     from nascar_assets.service.app import create_app
@@ -73,12 +106,18 @@ def serve(
             "NASCAR_API_KEYS_FILE",
         )
     app = create_app(location, settings)
+    if board:
+        from nascar_assets.board.mount import add_board
+        from nascar_assets.orchestration.storage.instance import dagster_home
+
+        add_board(app, dagster_home(location))
     configure_logs(settings.log_level)  # not before: what keeps it from serving is said in words
     connections = Connections(settings.max_connections)
     config = uvicorn.Config(
         app,
         http=partial(Connection, limits=connections),  # type: ignore[arg-type]
-        ws="none",
+        ws="wsproto" if board else "none",
+        ws_max_size=settings.max_body_bytes,
         host=host,
         port=port,
         log_config=None,
@@ -94,7 +133,14 @@ def serve(
         address = f"http://[{host}]:{taken}" if ":" in host else f"http://{host}:{taken}"
         where = f"The API on {address} with the data root {home}; Ctrl-C ends it."
         say(where)
-        out.result({"address": address, "home": location})
+        page = {"board": f"{address}/board/"} if board else {}
+        if board:
+            say(f"The slate board: {address}/board/")
+        if opened:
+            import webbrowser
+
+            webbrowser.open(f"{address}/board/")
+        out.result({"address": address, "home": location, **page})
 
     _serve(config, connections, report)
 

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import structlog
 from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.requests import cookie_parser
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,7 +22,10 @@ from nascar_assets.service.settings import ServiceSettings
 
 _log = structlog.get_logger(__name__)
 OPTIMIZE = "/api/v1/optimize"
-_OPEN = ("/docs", "/docs/{file}", "/api/v1/docs", "/openapi.json", "/ready", "/metrics")
+BOARD, LOGIN = "/board", "/board-login"
+KEY_COOKIE = "nascar_key"
+"""The cookie in which a visitor's browser keeps the key that he gave."""
+_OPEN = (LOGIN, "/docs", "/docs/{file}", "/api/v1/docs", "/openapi.json", "/ready", "/metrics")
 """Routes that need no key and have a limit of their own; /health has none at all."""
 HELD_BYTES = 16_000_000
 """Most bytes of bodies that all requests in hand may hold together."""
@@ -54,11 +58,18 @@ class Gate:
         self._proxies = TrustedProxies(settings.trusted_proxies)
         self._work = RateLimit(settings.rate_limit)
         self._polls = RateLimit(settings.poll_limit)
+        self._pages = RateLimit(settings.page_limit)
         self._hosts = {"localhost", *(name.lower() for name in settings.hosts)}
         self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
+        if scope["type"] == "websocket":
+            if not self._page_may_speak(scope):
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self._app(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -85,7 +96,7 @@ class Gate:
         finally:
             self._note(scope, state, status, time.perf_counter() - begun, request_id)
 
-    def _refusal(self, scope: Scope, state: dict[str, object]) -> JSONResponse | None:
+    def _refusal(self, scope: Scope, state: dict[str, object]) -> Response | None:
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope.get("client") else ""
         address = self._proxies.client(peer, headers.getlist("x-forwarded-for"))
@@ -101,11 +112,13 @@ class Gate:
             wait = self._polls.take(f"{client} open")
             return None if wait is None else self._too_many(wait)
         if self._keys is not None:
-            name = self._keys.name_of(headers.get("x-api-key", ""))
+            name = self._keys.name_of(_key_of(headers))
             if name is None:
                 wait = self._polls.take(client)  # guessing costs, too
                 if wait is not None:
                     return self._too_many(wait)
+                if route == BOARD and method == "GET":
+                    return RedirectResponse(LOGIN, 303)
                 return self._problem(
                     401,
                     "KEY_NEEDED",
@@ -113,15 +126,36 @@ class Gate:
                     {"WWW-Authenticate": "ApiKey"},
                 )
             client = state["client"] = f"key:{name}"
+        if route == BOARD:  # a page is made of many files
+            wait = self._pages.take(client)
+            if wait is not None:
+                return self._too_many(wait)
+            return self._large(headers)
         # By the route that answers, not by how the path is written.
         submits = (method, route) == ("POST", OPTIMIZE)
         wait = (self._work if submits else self._polls).take(client)
         if wait is not None:
             return self._too_many(wait)
+        return self._large(headers)
+
+    def _large(self, headers: Headers) -> JSONResponse | None:
         length = headers.get("content-length")
         if length is not None and length.isdigit() and int(length) > self._settings.max_body_bytes:
             return self._too_large()
         return None
+
+    def _page_may_speak(self, scope: Scope) -> bool:
+        """Whether a WebSocket comes from a page of this very server, with a key where one is due.
+
+        A browser sends the page's origin with each, and asks nobody before.
+        """
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if headers.get("origin", "").partition("://")[2] != host:
+            return False
+        if self._keys is None:
+            return self._is_ours(host)
+        return self._keys.name_of(_key_of(headers)) is not None
 
     def _of_a_strange_page(self, headers: Headers, method: str) -> JSONResponse | None:
         """Refuses what a web page elsewhere had its visitor's browser send.
@@ -225,6 +259,11 @@ class Gate:
             milliseconds=round(1000 * seconds, 2),
             client=state.get("client"),
         )
+
+
+def _key_of(headers: Headers) -> str:
+    """The key of a request: of a program in its header, of a page in its cookie."""
+    return headers.get("x-api-key") or cookie_parser(headers.get("cookie", "")).get(KEY_COOKIE, "")
 
 
 def _route_of(scope: Scope) -> str:

@@ -50,8 +50,7 @@ class Connections:
         It is one of the client who holds most of them, so that nobody shuts others out. The
         newcomer goes where every other connection has a request in work.
         """
-        every: Iterable[Any] = newcomer.connections
-        found: list[Connection] = [c for c in every if not c.transport.is_closing()]
+        found = [c for c in _requests(newcomer.connections) if not c.transport.is_closing()]
         if len(found) <= self._max:
             return
         held = Counter(connection.address for connection in found)
@@ -63,7 +62,7 @@ class Connections:
     def sweep(self, connections: Iterable[Any]) -> None:
         """Lets go what takes too long, and tells of all that was; called every second."""
         now = time.monotonic()
-        for connection in list(connections):
+        for connection in _requests(connections):
             state = connection.overdue(now)
             if state is not None:
                 # What is not read would keep a closed one open.
@@ -138,6 +137,11 @@ class Connection(H11Protocol):
         if (seen := (state, self._answered)) != self._seen:
             self._seen, self.since = seen, now
         return state if state is not None and now - self.since > SECONDS[state] else None
+
+
+def _requests(connections: Iterable[Any]) -> list[Connection]:
+    """Those that carry requests: a WebSocket of a page is let go by its own pings."""
+    return [item for item in connections if isinstance(item, Connection)]
 
 
 def _files_for(connections: int) -> int:

@@ -69,6 +69,11 @@ class ServiceSettings(BaseModel):
         default="1200/minute",
         description="Other requests under /api/v1 for each client; empty: no limit.",
     )
+    page_limit: str = Field(
+        default="6000/minute",
+        description="Requests for the slate board's page and its files for each client; empty: no "
+        "limit.",
+    )
     trusted_proxies: Listed = Field(
         default=(),
         description="Addresses or networks of proxies whose X-Forwarded-For is believed.",
@@ -108,7 +113,7 @@ class ServiceSettings(BaseModel):
         description="Least level of the service's own logs: DEBUG, INFO, WARNING or ERROR.",
     )
 
-    @field_validator("rate_limit", "poll_limit")
+    @field_validator("rate_limit", "poll_limit", "page_limit")
     @classmethod
     def _is_a_limit(cls, value: str) -> str:
         parse_limit(value)

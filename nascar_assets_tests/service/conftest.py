@@ -34,13 +34,20 @@ class Server:
         home: The data root.
         workers: How many.
         within: A command that runs the server as its own last arguments.
+        board: Whether the slate board is served, too.
         settings: Settings of the service without their prefix; others by their whole name.
     """
 
     def __init__(
-        self, home: Path, workers: int = 1, within: tuple[str, ...] = (), **settings: str
+        self,
+        home: Path,
+        workers: int = 1,
+        within: tuple[str, ...] = (),
+        board: bool = False,
+        **settings: str,
     ) -> None:
         self.home = home
+        self.board = board
         self.within = within
         self.workers = workers
         # A spare worker takes as long to start as the one that a test waits for.
@@ -66,6 +73,7 @@ class Server:
         code = "import sys; from nascar_assets.cli.app import run; sys.exit(run(sys.argv[1:]))"
         command = [*self.within, sys.executable, "-c", code, "serve", "--home", str(self.home)]
         command += ["--port", str(self.port), "--workers", str(self.workers)]
+        command += [] if self.board else ["--no-board"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=PROJECT, env={**inherited, **one, **own, **api}, stdout=log, stderr=log

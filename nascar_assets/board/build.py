@@ -1,0 +1,463 @@
+"""The settings of a portfolio: set in fields and tables, in and out as TOML, sent to be solved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nicegui import events, ui
+
+from nascar_assets.board.lineups import Lineups
+from nascar_assets.board.widgets import (
+    Progress,
+    heading,
+    named,
+    note,
+    notices,
+    number,
+    said,
+    table,
+    text,
+)
+from nascar_assets.client import AsyncClient, Refused, slates
+from nascar_assets.errors import InputError
+from nascar_assets.lineups.settings import PortfolioSettings
+from nascar_assets.service.slate_contracts import (
+    ForecastRow,
+    PortfolioRequest,
+    SettingsText,
+    SlateDetail,
+    SlateJob,
+    SlateProblem,
+)
+
+OBJECTIVES = {
+    "expected_max": "the best lineup's mean points",
+    "mean": "mean points of a lineup",
+    "quantile": "a quantile of a lineup's points",
+    "probability": "chance to reach points",
+    "top_fraction": "chance of the top of the field",
+    "payout": "money won by an entry",
+    "cvar": "mean points in the best races",
+}
+_NEEDS: dict[str, tuple[str, Any]] = {
+    "quantile": ("quantile", 0.9),
+    "probability": ("threshold", 260.0),
+    "top_fraction": ("top_fraction", 0.01),
+    "payout": ("payout", "20-max"),
+    "cvar": ("cvar", 0.1),
+}
+_COLUMNS = [
+    text("name", "Driver", pinned="left", width=150),
+    number("salary", "Salary $", width=96),
+    number("mean", "Mean pts", width=96),
+    number("optimal", "Optimal %", width=100),
+    {
+        "field": "lock",
+        "headerName": "Lock",
+        "editable": True,
+        "cellDataType": "boolean",
+        "width": 84,
+    },
+    {
+        "field": "exclude",
+        "headerName": "Exclude",
+        "editable": True,
+        "cellDataType": "boolean",
+        "width": 96,
+    },
+    number(
+        "min_exposure",
+        "Min %",
+        "Lowest share of lineups that hold him",
+        editable=True,
+        cellDataType="number",
+    ),
+    number(
+        "max_exposure",
+        "Max %",
+        "Highest share of lineups that hold him",
+        editable=True,
+        cellDataType="number",
+    ),
+    number(
+        "points_multiplier",
+        "× points",
+        "Your own factor on his points",
+        editable=True,
+        cellDataType="number",
+    ),
+    number(
+        "ownership",
+        "Own %",
+        "Your own guess of his ownership",
+        editable=True,
+        cellDataType="number",
+    ),
+]
+_SHARES = ("min_exposure", "max_exposure", "ownership")
+
+
+class Build:
+    """The part where a portfolio is set up.
+
+    Args:
+        api: The API.
+        detail: The slate.
+        kept: What of this slate is kept for the visitor, also over a restart of the server.
+        lineups: Shows what comes of it.
+        to_lineups: Goes there.
+    """
+
+    def __init__(
+        self,
+        api: AsyncClient,
+        detail: SlateDetail,
+        kept: dict[str, Any],
+        lineups: Lineups,
+        to_lineups: Callable[[], None],
+    ) -> None:
+        self._api, self._detail, self._kept = api, detail, kept
+        self._lineups, self._to_lineups = lineups, to_lineups
+        self._draft: dict[str, Any] = kept.get("draft") or {}
+        self._faults: tuple[str, ...] = ()
+        self._rows: tuple[ForecastRow, ...] = ()
+
+    async def show(self) -> None:
+        """Fills the part."""
+        self._rows = (await self._api.call(slates.forecast(self._detail.slate))).rows
+        if "draft" not in self._kept:
+            await self._take(SettingsText(), "")
+        heading("Build lineups")
+        self._said = ui.column().classes("w-full").props("aria-live=polite")
+        self._form = ui.column().classes("w-full")
+        with ui.row().classes("items-center"):
+            ui.button("Build lineups", on_click=self._build).props("no-caps")
+            self._keep = ui.checkbox("keep as the slate's own lineups")
+        self._progress = Progress("Lineups")
+        self._fill()
+        if run_id := self._kept.get("running"):  # the page was left, or the server restarted
+            await self._follow(run_id)
+
+    # --- what is set ---
+
+    def _fill(self) -> None:
+        """Draws the fields anew from what is set."""
+        self._form.clear()
+        with self._form:
+            with ui.element("div").classes("columns"):
+                self._field("lineups", "Lineups", 20, whole=True, least=1, most=500)
+                objective = self._draft.get("objective", "expected_max")
+                ui.select(
+                    OBJECTIVES, value=objective, label="Best at", on_change=self._objective
+                ).classes("w-full")
+                if need := _NEEDS.get(objective):
+                    name, default = need
+                    if name == "payout":
+                        ui.select(
+                            ["cash", "single-entry", "20-max", "150-max"],
+                            value=self._draft.get(name, default),
+                            label="Contest",
+                            on_change=lambda event: self._set("payout", event.value),
+                        ).classes("w-full")
+                    else:
+                        self._field(name, name.replace("_", " ").capitalize(), default)
+                self._field("max_shared", "Drivers that two lineups may share", None, whole=True)
+                self._field("salary_min", "Lowest salary of a lineup, $", None, whole=True)
+                self._field("ownership_max", "Highest sum of ownerships", None)
+            note(
+                "In the table, press Enter on a cell to change it and the space bar to tick it. "
+                "Shares are percent of the lineups."
+            )
+            grid = table(
+                "Settings of each driver",
+                _COLUMNS,
+                [self._row(row) for row in self._rows],
+                height="420px",
+                key="driver_id",
+                singleClickEdit=True,
+                stopEditingWhenCellsLoseFocus=True,
+                rowClassRules={"fault": "data.fault"},
+            )
+            grid.on("cellValueChanged", self._edited, args=["data", "colId", "newValue"])
+            self._groups()
+            self._toml()
+
+    def _field(
+        self,
+        name: str,
+        label: str,
+        default: float | None,
+        *,
+        whole: bool = False,
+        least: float = 0,
+        most: float | None = None,
+    ) -> None:
+        def changed(event: events.ValueChangeEventArguments[Any]) -> None:
+            value = event.value
+            self._set(name, None if value is None else int(value) if whole else float(value))
+
+        field = ui.number(
+            label,
+            value=self._draft.get(name, default),
+            min=least,
+            max=most,
+            step=1 if whole else None,
+            on_change=changed,
+        ).props("debounce=300 clearable" if default is None else "debounce=300")
+        field.classes("w-full" + (" at-fault" if name in self._faults else ""))
+
+    def _objective(self, event: events.ValueChangeEventArguments[Any]) -> None:
+        for name, _ in _NEEDS.values():
+            self._draft.pop(name, None)
+        if need := _NEEDS.get(event.value):
+            self._draft[need[0]] = need[1]
+        self._set("objective", event.value)
+        self._fill()
+
+    def _set(self, name: str, value: Any) -> None:
+        if value is None:
+            self._draft.pop(name, None)
+        else:
+            self._draft[name] = value
+        self._keep_draft()
+
+    def _keep_draft(self) -> None:
+        self._kept["draft"] = self._draft
+
+    def _key(self, row: Mapping[str, Any] | ForecastRow) -> str:
+        """By which of his names the settings hold a driver; his plain name where they do not."""
+        values = row if isinstance(row, Mapping) else row.model_dump()
+        drivers = self._draft.get("drivers", {})
+        names = [str(values[name]) for name in ("name", "driver_id", "site_id") if name in values]
+        return next((name for name in names if name in drivers), names[0])
+
+    def _row(self, row: ForecastRow) -> dict[str, Any]:
+        key = self._key(row)
+        own = self._draft.get("drivers", {}).get(key, {})
+        return {
+            "driver_id": row.driver_id,
+            "site_id": row.site_id,
+            "name": row.name,
+            "salary": row.salary,
+            "mean": round(row.mean_points, 1),
+            "optimal": round(100 * row.optimal_share, 1),
+            "lock": own.get("lock", False),
+            "exclude": own.get("exclude", False),
+            "points_multiplier": own.get("points_multiplier"),
+            **{
+                name: None if own.get(name) is None else round(100 * own[name], 2)
+                for name in _SHARES
+            },
+            "fault": f"drivers.{key}" in self._faults,
+        }
+
+    def _edited(self, event: events.GenericEventArguments) -> None:
+        column, value = event.args["colId"], event.args.get("newValue")
+        drivers = self._draft.setdefault("drivers", {})
+        key = self._key(event.args["data"])
+        own = dict(drivers.get(key, {}))
+        if value is None or value is False:
+            own.pop(column, None)
+        else:
+            own[column] = round(float(value) / 100, 6) if column in _SHARES else value
+        if own:
+            drivers[key] = own
+        else:
+            drivers.pop(key, None)
+        self._keep_draft()
+
+    def _groups(self) -> None:
+        """Groups and if-then rules, each in words with a way to drop it, and a way to add one."""
+        names = [row.name for row in self._rows]
+        heading("Groups and rules", 3)
+        for kind, words in (("groups", self._group_words), ("rules", self._rule_words)):
+            for at, item in enumerate(self._draft.get(kind, ())):
+                fault = " at-fault" if f"{kind}.{at}" in self._faults else ""
+                with ui.row().classes(f"items-center w-full{fault}"):
+                    ui.label(words(item))
+
+                    def dropped(kind: str = kind, at: int = at) -> None:
+                        self._draft[kind] = [
+                            kept for place, kept in enumerate(self._draft[kind]) if place != at
+                        ]
+                        self._keep_draft()
+                        self._fill()
+
+                    ui.button("Remove", on_click=dropped).props("flat dense no-caps")
+        with ui.expansion("Add a group or a rule").classes("w-full"):
+            first = ui.select(names, multiple=True, label="Drivers", with_input=True).classes(
+                "w-full"
+            )
+            then = ui.select(
+                names, multiple=True, label="For a rule: then of these", with_input=True
+            ).classes("w-full")
+            low = ui.number("At least", min=0, max=10, step=1)
+            high = ui.number("At most", min=0, max=10, step=1)
+
+            def added() -> None:
+                bounds = {
+                    name: int(field.value)
+                    for name, field in (("at_least", low), ("at_most", high))
+                    if field.value is not None
+                }
+                if not first.value:
+                    ui.notify("Choose drivers first.")
+                    return
+                kind = "rules" if then.value else "groups"
+                item = (
+                    {"if": list(first.value), "then": list(then.value), **bounds}
+                    if then.value
+                    else {"drivers": list(first.value), **bounds}
+                )
+                self._draft.setdefault(kind, [])
+                self._draft[kind] = [*self._draft[kind], item]
+                self._keep_draft()
+                self._fill()
+
+            ui.button("Add", on_click=added).props("outline no-caps")
+
+    @staticmethod
+    def _bounds(item: Mapping[str, Any]) -> str:
+        found = [
+            f"{words} {item[name]}"
+            for name, words in (
+                ("at_least", "at least"),
+                ("at_most", "at most"),
+                ("min_exposure", "minimum exposure"),
+                ("max_exposure", "maximum exposure"),
+            )
+            if item.get(name) is not None
+        ]
+        return " and ".join(found) or "at least 1"
+
+    def _group_words(self, item: Mapping[str, Any]) -> str:
+        return f"{self._bounds(item)} of {', '.join(item['drivers'])}"
+
+    def _rule_words(self, item: Mapping[str, Any]) -> str:
+        return f"if {', '.join(item['if'])} then {self._bounds(item)} of {', '.join(item['then'])}"
+
+    # --- TOML ---
+
+    def _toml(self) -> None:
+        with ui.expansion("The settings file (TOML, as the command line reads it)").classes(
+            "w-full"
+        ):
+            area = ui.textarea("Settings as TOML").classes("w-full").props("outlined rows=10")
+
+            async def write() -> None:
+                if (checked := await self._checked()) is not None:
+                    area.value = checked.toml
+
+            async def save() -> None:
+                if (checked := await self._checked()) is not None:
+                    ui.download.content(checked.toml, "portfolio.toml", "application/toml")
+
+            async def read() -> None:
+                await self._take(SettingsText(toml=area.value or ""), "The settings are read.")
+
+            async def dropped(event: events.UploadEventArguments) -> None:
+                content = await event.file.text()
+                await self._take(SettingsText(toml=content), "The settings are read.")
+
+            with ui.row():
+                ui.button("Show what is set", on_click=write).props("outline no-caps")
+                ui.button("Take these settings", on_click=read).props("outline no-caps")
+                ui.button("Download", on_click=save).props("outline no-caps")
+            named(
+                ui.upload(
+                    label="Or drop a settings file here",
+                    auto_upload=True,
+                    max_file_size=200_000,
+                    on_upload=dropped,
+                ),
+                "Settings file",
+            ).props("flat bordered accept=.toml").classes("w-full")
+
+    async def _checked(self) -> Any:
+        try:
+            settings = PortfolioSettings.from_mapping(self._draft)
+            return await self._api.call(
+                slates.check(self._detail.slate, SettingsText(settings=settings))
+            )
+        except InputError as error:
+            self._say([str(error)])
+        except Refused as error:
+            self._say([said(error)])
+        return None
+
+    async def _take(self, sent: SettingsText, done: str) -> None:
+        """Takes settings in the place of those that are set."""
+        try:
+            checked = await self._api.call(slates.check(self._detail.slate, sent))
+        except Refused as error:
+            self._say([said(error)])
+            return
+        self._draft = checked.settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        self._faults = ()
+        self._keep_draft()
+        if done:
+            self._say([done])
+            self._fill()
+
+    # --- solving ---
+
+    def _say(self, lines: list[str]) -> None:
+        self._said.clear()
+        with self._said:
+            notices(lines)
+
+    async def _build(self) -> None:
+        self._said.clear()
+        try:
+            settings = PortfolioSettings.from_mapping(self._draft)
+            request = PortfolioRequest(settings=settings, keep=bool(self._keep.value))
+            job = await self._api.call(slates.portfolio(self._detail.slate, request, wait=0))
+        except InputError as error:
+            self._say([str(error)])
+            return
+        except Refused as error:
+            self._refused(error.problem)
+            return
+        self._kept["running"] = job.run_id
+        await self._follow(job.run_id)
+
+    async def _follow(self, run_id: str) -> None:
+        async def early(job: SlateJob) -> None:
+            self._clear_faults()
+            await self._lineups.take(job.run_id)
+            self._to_lineups()
+
+        try:
+            await self._progress.follow(
+                self._api, run_id, lambda: self._api.call(slates.cancel(run_id)), early
+            )
+            await self._lineups.take(run_id)
+        except Refused as error:
+            self._refused(error.problem)
+            return
+        finally:
+            self._kept.pop("running", None)
+        self._clear_faults()
+        self._to_lineups()
+
+    def _clear_faults(self) -> None:
+        if self._faults:
+            self._faults = ()
+            self._fill()
+
+    def _refused(self, problem: SlateProblem) -> None:
+        """Says what cannot hold together, and marks where it is set."""
+        self._said.clear()
+        with self._said, ui.column().classes("conflict").props("role=alert"):
+            ui.label(problem.message)
+            if problem.conflict:
+                ui.label("These settings cannot hold together; loosen one of them:")
+                with ui.element("ul").style("margin: 0"):
+                    for line in problem.conflict:
+                        with ui.element("li"):
+                            ui.label(line)
+            elif problem.remedy:
+                ui.label(problem.remedy)
+        self._faults = problem.settings
+        self._fill()

@@ -1,0 +1,181 @@
+"""The forecast: how far to trust it, the table of drivers, and one driver in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nicegui import events, ui
+
+from nascar_assets.board.widgets import (
+    heading,
+    note,
+    number,
+    percent,
+    rounded,
+    said,
+    spread_chart,
+    table,
+    text,
+)
+from nascar_assets.client import AsyncClient, Refused, slates
+from nascar_assets.service.slate_contracts import DriverDetail, Sentence
+
+_COLUMNS = [
+    text("name", "Driver", pinned="left", width=160),
+    number("salary", "Salary $"),
+    number("start", "Start", width=84),
+    number("mean", "Mean pts", "Mean contest points", sort="desc"),
+    number("p10", "10%", "Points that one race in ten stays below"),
+    number("p50", "50%", "Median points"),
+    number("p90", "90%", "Points that one race in ten exceeds"),
+    number("win", "Win %"),
+    number("top5", "Top 5 %"),
+    number("top10", "Top 10 %"),
+    number("most", "Most led %", "Chance to lead most laps"),
+    number("optimal", "Optimal %", "Simulated races whose best lineup holds him"),
+    number("error", "± error", "Monte Carlo error of the optimal share"),
+    number("owned", "Owned %", "Rivals' lineups expected to hold him"),
+    number("leverage", "Leverage", "Optimal % less owned %"),
+    number("value", "Pts / $1k", "Mean points per 1,000 dollars"),
+    text("team", "Team", width=170),
+]
+
+
+async def show_forecast(api: AsyncClient, slate: str, to_honesty: Callable[[], None]) -> None:
+    """Fills the part of the forecast."""
+    trust = await api.call(slates.record(slate))
+    found = await api.call(slates.forecast(slate))
+    heading("How far to trust it")
+    sentences(trust.sentences, to_honesty)
+    heading("Forecast")
+    note(
+        f"{found.n_scenarios:,} simulated races. Press a driver, or the space bar on his row, "
+        "for his distributions, what drives them and his past races."
+    )
+    rows = [
+        {
+            "driver_id": row.driver_id,
+            "name": row.name,
+            "salary": row.salary,
+            "start": row.start,
+            "mean": rounded(row.mean_points),
+            "p10": rounded(row.points_p10),
+            "p50": rounded(row.points_p50),
+            "p90": rounded(row.points_p90),
+            "win": percent(row.win),
+            "top5": percent(row.top5),
+            "top10": percent(row.top10),
+            "most": percent(row.most_laps_led),
+            "optimal": percent(row.optimal_share),
+            "error": percent(row.optimal_share_se, 2),
+            "owned": percent(row.expected_ownership),
+            "leverage": percent(row.leverage),
+            "value": rounded(row.points_per_1000, 2),
+            "team": row.team,
+        }
+        for row in found.rows
+    ]
+    grid = table(
+        "Forecast of every driver",
+        _COLUMNS,
+        rows,
+        height="560px",
+        key="driver_id",
+        rowSelection={"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
+    )
+    dialog = ui.dialog().props("maximized aria-label='A driver'")
+
+    async def opened(event: events.GenericEventArguments) -> None:
+        if not event.args.get("selected"):
+            return
+        try:
+            one = await api.call(slates.driver(slate, event.args["data"]["driver_id"]))
+        except Refused as error:
+            ui.notify(said(error), type="negative")
+            return
+        dialog.clear()
+        with dialog, ui.card().classes("w-full"):
+            _driver(one, dialog.close)
+        dialog.open()
+
+    dialog.on("hide", lambda: grid.run_grid_method("deselectAll"))
+    grid.on("rowSelected", opened, args=["selected", "data"])
+
+
+def sentences(found: tuple[Sentence, ...], to_evidence: Callable[[], None] | None = None) -> None:
+    """What speaks for the forecast and against it, each with the way to its evidence."""
+    with ui.column().classes("trust w-full"):
+        for item in found:
+            mark = {True: "good", False: "bad", None: "plain"}[item.good]
+            with ui.row().classes(f"items-baseline {mark}").style("gap: 6px; flex-wrap: nowrap"):
+                ui.label(item.text)
+                if to_evidence is not None:
+                    ui.button("evidence", on_click=to_evidence).props("flat dense no-caps size=sm")
+
+
+def _driver(one: DriverDetail, close: Callable[[], object]) -> None:
+    row = one.forecast
+    with ui.row().classes("items-center w-full justify-between"):
+        heading(row.name)
+        ui.button("Close", on_click=close).props("outline no-caps autofocus")
+    ui.label(
+        f"{row.team or 'no team known'}, ${row.salary:,}, "
+        f"{f'starts {row.start}' if row.start else 'start not known yet'}: "
+        f"{row.mean_points:.1f} points in the mean, wins {row.win:.1%}, optimal "
+        f"{row.optimal_share:.1%}."
+    )
+    with ui.element("div").classes("columns"):
+        for title, spread, axis in (
+            ("Contest points", one.points, "points"),
+            ("Finish", one.finish, "place"),
+            ("Laps led", one.laps_led, "laps"),
+        ):
+            with ui.column().style("min-width: 0; gap: 2px"):
+                spread_chart(title, spread, axis)
+    if one.rating is not None:
+        rating = one.rating
+        heading("What drives it", 3)
+        ui.label(
+            f"Past races rate him {rating.rating:+.2f} (give or take {rating.rating_sd:.2f}; the "
+            f"field's mean is 0) over {rating.races} races. Start, qualifying and practice move "
+            f"him by {rating.moved:+.2f} to {rating.level:+.2f}: {rating.rank} of {rating.of}."
+            + (" He is new to this level." if rating.newcomer else "")
+        )
+    table(
+        "What is known of the driver",
+        [
+            text("meaning", "What", flex=3, minWidth=220, wrapText=True, autoHeight=True),
+            number("value", "Value"),
+            text("unit", "Unit", width=110),
+            number("mean", "Field mean"),
+            text("rank", "Rank", width=100),
+            text("moves", "Moves it", width=110),
+        ],
+        [
+            {
+                "meaning": item.meaning,
+                "value": rounded(item.value, 3),
+                "unit": item.unit,
+                "mean": rounded(item.field_mean, 3),
+                "rank": f"{item.rank} of {item.of}",
+                "moves": "yes" if item.moves else "",
+            }
+            for item in one.features
+        ],
+    )
+    heading("Past races", 3)
+    table(
+        "Past races of the driver",
+        [
+            text("date", "Date", width=110, sort="desc"),
+            text("race_name", "Race", flex=2, minWidth=160),
+            text("track_type", "Track", width=130),
+            number("start", "Start", width=84),
+            number("finish", "Finish", width=84),
+            number("laps_led", "Led", width=84),
+            number("points", "Points", width=90),
+            text("status", "Status", width=110),
+        ],
+        [item.model_dump(mode="json") for item in one.history],
+        height="360px",
+    )

@@ -1,0 +1,252 @@
+"""Lineups: what was chosen, how it keeps its bounds, what it may win, and the files of it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from nicegui import events, ui
+
+from nascar_assets.board.race import contest_table
+from nascar_assets.board.widgets import (
+    Progress,
+    anchor,
+    heading,
+    named,
+    note,
+    notices,
+    number,
+    percent,
+    rounded,
+    said,
+    spread_chart,
+    table,
+    text,
+)
+from nascar_assets.client import AsyncClient, Refused, slates
+from nascar_assets.service.slate_contracts import (
+    ContestRow,
+    EntriesResult,
+    Exposure,
+    PortfolioResult,
+    SlateLineups,
+)
+
+LARGEST_FILE = 1_000_000
+
+
+class Lineups:
+    """The part of the lineups: those built on this page, or the slate's own.
+
+    Args:
+        api: The API.
+        slate: The slate.
+        kept: What of this slate is kept for the visitor.
+    """
+
+    def __init__(self, api: AsyncClient, slate: str, kept: dict[str, Any]) -> None:
+        self._api, self._slate, self._kept = api, slate, kept
+        self._box: ui.column | None = None
+
+    async def show(self) -> None:
+        """Fills the part."""
+        self._box = ui.column().classes("w-full")
+        await self._draw()
+
+    async def take(self, run_id: str) -> None:
+        """Shows what a job chose, from now on."""
+        self._kept["portfolio"] = run_id
+        if self._box is not None:
+            await self._draw()
+
+    async def _own(self) -> None:
+        self._kept.pop("portfolio", None)
+        await self._draw()
+
+    async def _draw(self) -> None:
+        box = self._box
+        assert box is not None
+        run_id = self._kept.get("portfolio")
+        try:
+            if run_id:
+                made = await self._api.call(slates.result(run_id))
+                assert isinstance(made, PortfolioResult)
+                shown = (made.lineups, made.exposures, made.contests, made.caution)
+            else:
+                contests = await self._api.call(slates.contests(self._slate))
+                shown = (
+                    await self._api.call(slates.lineups(self._slate)),
+                    (await self._api.call(slates.exposures(self._slate))).rows,
+                    contests.rows,
+                    contests.caution,
+                )
+        except Refused as error:
+            box.clear()
+            if run_id and error.status in (404, 410):  # it was too long ago
+                self._kept.pop("portfolio", None)
+                await self._draw()
+                return
+            with box:
+                notices([said(error)])
+            return
+        box.clear()
+        with box:
+            self._all(run_id, *shown)
+
+    def _all(
+        self,
+        run_id: str | None,
+        lineups: SlateLineups,
+        exposures: tuple[Exposure, ...],
+        contests: tuple[ContestRow, ...] | None,
+        caution: str,
+    ) -> None:
+        heading("Lineups")
+        error = lineups.standard_error
+        give = "" if error is None else f", give or take {error:.2f}"
+        ui.label(
+            f"{len(lineups.rows)} lineups, chosen for {lineups.objective_words}: "
+            f"{lineups.value:.2f} {lineups.unit}{give}, on races that were not searched."
+        )
+        with ui.row().classes("items-center"):
+            path = (
+                f"{slates.job_path(run_id)}/file.csv"
+                if run_id
+                else f"/api/v1/slates/{quote(self._slate)}/upload.csv"
+            )
+            anchor("Download upload file", path)
+            if run_id:
+                ui.button("Show the slate's own lineups", on_click=self._own).props(
+                    "flat no-caps dense"
+                )
+        notices(lineups.notices)
+        _lineup_table(lineups)
+        self._entries(run_id)
+        with ui.element("div").classes("columns"):
+            with ui.column().style("min-width: 0"):
+                spread_chart("Best lineup of the set", lineups.best, "points")
+            with ui.column().style("min-width: 0"):
+                heading("Drivers that two lineups share", 3)
+                table(
+                    "Overlap of lineups",
+                    [number("shared", "Shared drivers", width=150), number("pairs", "Pairs")],
+                    [item.model_dump() for item in lineups.overlap],
+                )
+        heading("Exposures against their bounds", 3)
+        _exposure_table(exposures)
+        heading("What they win", 3)
+        if contests is None:
+            note("Being worked out.")
+        else:
+            contest_table(contests, caution)
+
+    def _entries(self, run_id: str | None) -> None:
+        """The place to drop an entries file; it comes back filled."""
+        told = ui.column().classes("w-full").props("aria-live=polite")
+        progress = Progress("The entries file")
+        mend = ui.checkbox("mend a filled file: replace who does not race")
+
+        async def sent(event: events.UploadEventArguments) -> None:
+            content = await event.file.read()
+            told.clear()
+            try:
+                job = await self._api.call(
+                    slates.entries(
+                        self._slate,
+                        content,
+                        event.file.name,
+                        portfolio=None if mend.value else run_id,
+                        swap=bool(mend.value),
+                        wait=0,
+                    )
+                )
+                await progress.follow(
+                    self._api, job.run_id, lambda: self._api.call(slates.cancel(job.run_id))
+                )
+                result = await self._api.call(slates.result(job.run_id))
+                filled = await self._api.call(slates.file(job.run_id))
+            except Refused as error:
+                with told:
+                    notices([said(error)])
+                return
+            finally:
+                drop.reset()
+            assert isinstance(result, EntriesResult)
+            with told:
+                ui.label(f"{result.entries} entries filled; the file is downloaded.")
+                for line in (*result.changes, *result.notices):
+                    note(line)
+            ui.download.content(filled, "DKEntries-filled.csv", "text/csv")
+
+        drop = (
+            named(
+                ui.upload(
+                    label="Drop an entries file here to fill it",
+                    auto_upload=True,
+                    max_file_size=LARGEST_FILE,
+                    on_upload=sent,
+                    on_rejected=lambda: ui.notify("That file is too large for an entries file."),
+                ),
+                "Entries file",
+            )
+            .props("flat bordered accept=.csv")
+            .classes("w-full")
+        )
+
+
+def _lineup_table(lineups: SlateLineups) -> None:
+    seats = len(lineups.rows[0].drivers) if lineups.rows else 0
+    table(
+        "Lineups",
+        [
+            number("lineup", "#", width=64, pinned="left"),
+            number("mean", "Mean pts"),
+            *(text(f"d{at}", f"Driver {at + 1}", width=150) for at in range(seats)),
+            number("salary", "Salary $"),
+            number("p10", "10%"),
+            number("p50", "50%"),
+            number("p90", "90%"),
+        ],
+        [
+            {
+                "lineup": row.lineup,
+                "mean": rounded(row.mean_points),
+                **{f"d{at}": driver.name for at, driver in enumerate(row.drivers)},
+                "salary": row.salary,
+                "p10": rounded(row.points_p10),
+                "p50": rounded(row.points_p50),
+                "p90": rounded(row.points_p90),
+            }
+            for row in lineups.rows
+        ],
+        height="420px",
+        key="lineup",
+    )
+
+
+def _exposure_table(rows: tuple[Exposure, ...]) -> None:
+    table(
+        "Exposures",
+        [
+            text("name", "Driver", width=160, pinned="left"),
+            number("lineups", "Lineups"),
+            number("exposure", "Exposure %"),
+            number("low", "Min %"),
+            number("high", "Max %"),
+            number("optimal", "Optimal %"),
+            number("owned", "Owned %"),
+        ],
+        [
+            {
+                "name": row.name,
+                "lineups": row.lineups,
+                "exposure": percent(row.exposure),
+                "low": percent(row.min_exposure),
+                "high": percent(row.max_exposure),
+                "optimal": percent(row.optimal_share),
+                "owned": percent(row.expected_ownership),
+            }
+            for row in rows
+        ],
+        height="360px",
+    )

@@ -1,0 +1,160 @@
+"""The board on the service's application: its path, its safety, what a visitor's browser keeps."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextvars import ContextVar
+from pathlib import Path
+from urllib.parse import parse_qs, quote
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nascar_assets.service.admission import BOARD, KEY_COOKIE, LOGIN
+
+_nonce: ContextVar[str] = ContextVar("nonce", default="")
+
+_POLICY = (
+    "default-src 'none'; "
+    # Its components' templates are compiled in the browser ('unsafe-eval'); a script in the page
+    # runs only with the nonce of this very answer, which no text from a file can know.
+    "script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+_LOGIN_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+_LOGIN_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Slate board: key</title>
+<style>body { font-family: system-ui, sans-serif; max-width: 30rem; margin: 3rem auto;
+padding: 0 1rem; } input, button { font-size: 1rem; padding: .4rem; width: 100%; margin: .3rem 0; }
+</style>
+</head>
+<body>
+<main>
+<h1>Slate board</h1>
+<form method="post">
+<label for="key">This server needs a key. Whoever runs it has one for you.</label>
+<input id="key" name="key" type="password" autocomplete="current-password" required>
+<button>Go on</button>
+</form>
+</main>
+</body>
+</html>
+"""
+
+
+class _Policy:
+    """ASGI middleware: a nonce for each page, and the headers that keep it to itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        nonce = secrets.token_urlsafe(16)
+        _nonce.set(nonce)
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = _POLICY.format(nonce=nonce)
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["X-Frame-Options"] = "DENY"
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def add_board(app: FastAPI, folder: Path) -> None:
+    """Serves the board at /board of the service; its library is loaded here, not before.
+
+    Args:
+        app: The service's application.
+        folder: Where it keeps what visitors have set and not sent yet, and its cookie's secret.
+    """
+    os.environ.setdefault("NICEGUI_STORAGE_PATH", str(folder / "board"))
+    from nicegui import client as pages
+    from nicegui import core, ui
+    from nicegui.storage import Storage
+
+    from nascar_assets.board import page
+
+    Storage.path = folder / "board"
+    core.sio.eio.cors_allowed_origins = None  # the page's own origin alone
+    _with_nonces(pages.templates.env)
+    page.serve(app)
+    ui.run_with(
+        app,
+        mount_path=BOARD,
+        title="Slate board",
+        language="en-US",
+        tailwind=False,
+        binding_refresh_interval=None,
+        reconnect_timeout=20.0,
+        storage_secret=_secret(folder / "board.secret"),
+        session_middleware_kwargs={"session_cookie": "board", "same_site": "strict"},
+        show_welcome_message=False,
+    )
+    core.app.add_middleware(_Policy)
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse(f"{BOARD}/")
+
+    @app.get(LOGIN, include_in_schema=False)
+    async def login() -> HTMLResponse:
+        return HTMLResponse(_LOGIN_PAGE, headers=_LOGIN_HEADERS)
+
+    @app.post(LOGIN, include_in_schema=False)
+    async def logged_in(request: Request) -> RedirectResponse:
+        """Keeps the key in the visitor's browser; the next request shows whether it is one."""
+        sent = parse_qs((await request.body()).decode("utf-8", "replace"))
+        answer = RedirectResponse(f"{BOARD}/", 303)
+        secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
+        key = quote(sent.get("key", [""])[0].strip()[:200], safe="")
+        answer.set_cookie(KEY_COOKIE, key, httponly=True, samesite="strict", secure=secure)
+        return answer
+
+
+def _with_nonces(environment: object) -> None:
+    """Gives every script of the library's own page template the nonce of its answer."""
+    import jinja2
+
+    assert isinstance(environment, jinja2.Environment)
+    if environment.loader is None or "nonce" in environment.globals:
+        return
+    source, _, _ = environment.loader.get_source(environment, "index.html")
+    own = jinja2.DictLoader(
+        {"index.html": source.replace("<script", '<script nonce="{{ nonce() }}"')}
+    )
+    environment.loader = jinja2.ChoiceLoader([own, environment.loader])
+    environment.globals["nonce"] = _nonce.get
+
+
+def _secret(path: Path) -> str:
+    """The secret that signs visitors' cookies, made once and read by its owner alone."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = secrets.token_urlsafe(32)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(made)
+        return made

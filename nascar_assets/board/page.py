@@ -1,0 +1,296 @@
+"""The board's two pages: every slate, and one slate with its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from nicegui import app as board
+from nicegui import events, ui
+
+from nascar_assets.board.build import Build
+from nascar_assets.board.forecast import show_forecast
+from nascar_assets.board.honesty import show_honesty
+from nascar_assets.board.lineups import Lineups
+from nascar_assets.board.race import show_contests, show_race
+from nascar_assets.board.transport import InProcess
+from nascar_assets.board.widgets import Progress, anchor, heading, named, note, notices, said
+from nascar_assets.client import AsyncClient, Refused, slates
+from nascar_assets.service.contracts import JobStatus
+from nascar_assets.service.slate_contracts import SlateDetail, SlateRunResult, SlateSummary
+
+LARGEST_FILE = 1_000_000
+_STYLE = """
+body { font-family: system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; color: #1a1a1a; }
+.nicegui-content { padding: 12px; gap: 12px; max-width: 1500px; margin: 0 auto; width: 100%; }
+h1 { font-size: 1.4rem; margin: 0; font-weight: 700; }
+h2 { font-size: 1.1rem; margin: 8px 0 0; font-weight: 700; }
+h3 { font-size: 1rem; margin: 4px 0 0; font-weight: 700; }
+.w-full { width: 100%; }
+.note { color: #595959; font-size: .85rem; }
+.notice { background: #fff4e0; border-left: 4px solid #b35900; padding: 6px 10px; width: 100%; }
+.good::before { content: "\\2713  "; color: #006b4f; font-weight: 700; }
+.bad::before { content: "!  "; color: #a04000; font-weight: 700; }
+.plain::before { content: "\\2022  "; }
+.trust { gap: 2px; } .trust .q-link, .trust a { color: #00507d; }
+.conflict { background: #fdecea; border-left: 4px solid #a61b00; padding: 8px 12px; width: 100%; }
+.slate { border: 1px solid #bbb; border-radius: 6px; padding: 10px 14px; width: 100%; gap: 2px; }
+.fault .ag-cell, .at-fault { background: #fdecea !important; }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 12px;
+  width: 100%; }
+a { color: #00507d; } a:focus-visible, button:focus-visible { outline: 3px solid #0072b2; }
+.q-tab { min-height: 44px; } .q-tab-panel { padding: 8px 0; }
+.q-field__label, .q-field__native, .q-placeholder { color: #333 !important; }
+.ag-root-wrapper { border-radius: 4px; }
+"""
+
+
+def serve(app: FastAPI) -> None:
+    """Defines the pages, which ask this application and nothing else.
+
+    Args:
+        app: The service's application.
+    """
+    board.state.service = app
+    board.colors(
+        primary="#00507d",
+        secondary="#404040",
+        accent="#00507d",
+        positive="#006b4f",
+        negative="#a61b00",
+        warning="#8a4500",
+        info="#00507d",
+    )
+
+
+def _api() -> AsyncClient:
+    """The API for this visitor: his address, his key."""
+    request = ui.context.client.request
+    peer = request.client.host if request.client else "unknown"
+    headers = {}
+    if forwarded := request.headers.get("x-forwarded-for"):
+        headers["X-Forwarded-For"] = forwarded
+    return AsyncClient(
+        "http://localhost",
+        api_key=request.cookies.get("nascar_key"),
+        transport=InProcess(board.state.service, peer),
+        timeout=60.0,
+        headers=headers,
+    )
+
+
+def _frame(title: str) -> None:
+    ui.add_head_html(f"<style>{_STYLE}</style>")  # not add_css: that is a script without a nonce
+    ui.page_title(title)
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment:%a %d %b %Y, %H:%M} UTC"
+
+
+@ui.page("/", title="Slates")
+async def slates_page() -> None:
+    """Every slate; a salary file dropped here becomes a new one."""
+    _frame("Slates")
+    api = _api()
+    with ui.column().classes("w-full").style("gap: 12px"):
+        heading("Slates", 1)
+        note("Drop a salary file as the contest site has it: it becomes a forecast and lineups.")
+        add = _SalaryDrop(api)
+        add.show()
+        try:
+            found = (await api.call(slates.slates())).slates
+        except Refused as error:
+            notices([said(error)])
+            return
+        if not found:
+            note("There is no slate yet.")
+        for item in found:
+            _slate_card(item)
+
+
+def _slate_card(item: SlateSummary) -> None:
+    words = {
+        "fresh": "data up to date",
+        "stale": "something is known since its last run",
+        "missing": "not run yet",
+    }
+    with ui.column().classes("slate"):
+        ui.link(f"{item.race_name}, {item.track_name}", f"/slate/{quote(item.slate)}").style(
+            "font-weight: 700"
+        )
+        ui.label(f"{item.site}, {item.series}, {item.slate}").classes("note")
+        ui.label(("Locked at " if item.locked else "Locks at ") + _when(item.lock))
+        ui.label(f"{item.state}; {words[item.data]}")
+        for line in (*item.absent, *item.data_notes):
+            ui.label(line).classes("note")
+
+
+class _SalaryDrop:
+    """Takes a salary file and runs its slate; asks for the race where several fit."""
+
+    def __init__(self, api: AsyncClient) -> None:
+        self._api = api
+
+    def show(self) -> None:
+        """The place to drop it, and how far its run is."""
+        self._drop = (
+            named(
+                ui.upload(
+                    label="Drop a salary file here, or press +",
+                    auto_upload=True,
+                    max_file_size=LARGEST_FILE,
+                    on_upload=self._sent,
+                    on_rejected=lambda: ui.notify("That file is too large for a salary file."),
+                ),
+                "Salary file",
+            )
+            .classes("w-full")
+            .props("flat bordered accept=.csv,.zip,.txt")
+        )
+        self._said = ui.column().classes("w-full").props("aria-live=polite")
+        self._progress = Progress("The slate's run")
+
+    async def _sent(self, event: events.UploadEventArguments) -> None:
+        await self._run(await event.file.read(), event.file.name, None)
+
+    async def _run(self, content: bytes, name: str, race: str | None) -> None:
+        self._said.clear()
+        try:
+            job = await self._api.call(slates.add(content, name, race=race, wait=0))
+            await self._progress.follow(
+                self._api, job.run_id, lambda: self._api.call(slates.cancel(job.run_id))
+            )
+            result = await self._api.call(slates.result(job.run_id))
+        except Refused as error:
+            self._refused(error, content, name)
+            return
+        self._drop.reset()
+        assert isinstance(result, SlateRunResult)
+        ui.navigate.to(f"/slate/{quote(result.slate)}")
+
+    def _refused(self, error: Refused, content: bytes, name: str) -> None:
+        self._drop.reset()
+        with self._said:
+            if not error.problem.races:
+                notices([said(error)])
+                return
+            ui.label("Several races fit this file. Which one is it for?")
+            for race in error.problem.races:
+
+                async def chosen(key: str = race.race_key) -> None:
+                    await self._run(content, name, key)
+
+                ui.button(
+                    f"{race.race_name}, {race.track_name}, {race.start_time:%d %b %Y}",
+                    on_click=chosen,
+                ).props("outline no-caps")
+
+
+@ui.page("/slate/{slate}", title="Slate")
+async def slate_page(slate: str) -> None:
+    """One slate: forecast, race, settings, lineups, contests, and how far to trust it."""
+    _frame(slate)
+    api = _api()
+    with ui.column().classes("w-full").style("gap: 8px"):
+        ui.link("All slates", "/")
+        try:
+            detail = await api.call(slates.slate(slate))
+        except Refused as error:
+            heading("Slate", 1)
+            notices([said(error)])
+            return
+        _slate_head(api, detail)
+        if detail.run_id is None or detail.data == "missing":
+            note("It has not been run. Press Refresh to run it.")
+            return
+        await _parts(api, detail)
+
+
+def _slate_head(api: AsyncClient, detail: SlateDetail) -> None:
+    heading(f"{detail.race_name}, {detail.track_name}", 1)
+    with ui.row().classes("items-center w-full"):
+        ui.label(("Locked at " if detail.locked else "Locks at ") + _when(detail.lock))
+        if detail.as_of:
+            ui.label(f"Forecast of what was known at {_when(detail.as_of)}").classes("note")
+        progress: list[Progress] = []
+
+        async def refresh() -> None:
+            try:
+                job = await api.call(slates.run(detail.slate))
+                ended = await progress[0].follow(
+                    api, job.run_id, lambda: api.call(slates.cancel(job.run_id))
+                )
+                await api.call(slates.result(job.run_id))
+            except Refused as error:
+                ui.notify(said(error), type="negative", multi_line=True)
+                return
+            if ended and ended.status is JobStatus.COMPLETED:
+                ui.navigate.reload()
+
+        ui.button("Refresh", on_click=refresh).props("outline no-caps")
+        anchor("Report", f"/api/v1/slates/{quote(detail.slate)}/report.html")
+    progress.append(Progress("The slate's run"))
+    notices((*detail.absent, *detail.data_notes))
+    failed = [check.name for check in detail.checks if not check.passed]
+    if failed:
+        notices([f"Checks that did not pass: {', '.join(failed)}."])
+    if detail.notices:
+        with ui.expansion(f"Remarks of its run ({len(detail.notices)})").classes("w-full"):
+            for line in detail.notices:
+                ui.label(line)
+
+
+async def _parts(api: AsyncClient, detail: SlateDetail) -> None:
+    """The tabs; each is filled when it is first opened."""
+    key = detail.slate
+    kept = board.storage.user.setdefault(key, {})
+    lineups = Lineups(api, key, kept)
+    names = ("Forecast", "Build", "Lineups", "Race", "Contests", "Honesty")
+    with (
+        named(ui.tabs(), "Parts of the slate")
+        .props("no-caps mobile-arrows outside-arrows align=left")
+        .classes("w-full") as tabs
+    ):
+        made = {name: ui.tab(name) for name in names}
+
+    def go(name: str) -> None:
+        tabs.set_value(name)
+
+    build = Build(api, detail, kept, lineups, lambda: go("Lineups"))
+    fill: dict[str, Callable[[], Awaitable[None]]] = {
+        "Forecast": lambda: show_forecast(api, key, lambda: go("Honesty")),
+        "Build": build.show,
+        "Lineups": lineups.show,
+        "Race": lambda: show_race(api, key),
+        "Contests": lambda: show_contests(api, key),
+        "Honesty": lambda: show_honesty(api, key),
+    }
+    first = kept.get("tab", "Forecast")
+    opened: set[str] = set()
+    panels: dict[str, ui.tab_panel] = {}
+
+    async def open_part(name: str) -> None:
+        kept["tab"] = name
+        if name in opened or name not in fill:
+            return
+        opened.add(name)
+        with panels[name]:
+            try:
+                await fill[name]()
+            except Refused as error:
+                opened.discard(name)
+                notices([said(error)])
+
+    async def changed(event: events.ValueChangeEventArguments[Any]) -> None:
+        await open_part(str(event.value))
+
+    with ui.tab_panels(tabs, value=first, animated=False, keep_alive=True).classes("w-full"):
+        for name in names:
+            with ui.tab_panel(made[name]).classes("w-full") as panels[name]:
+                pass
+    tabs.on_value_change(changed)
+    await open_part(first)

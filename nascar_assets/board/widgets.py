@@ -1,0 +1,251 @@
+"""What every part of the board is made of: tables, charts, sentences, a job's progress."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from nicegui import events, ui
+from nicegui.element import Element
+
+from nascar_assets.client import AsyncClient, Refused
+from nascar_assets.service.contracts import JobStatus
+from nascar_assets.service.slate_contracts import SlateJob, Spread
+
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#595959"
+"""Okabe and Ito's colours, which people with any colour vision tell apart."""
+
+
+E = TypeVar("E", bound=Element)
+
+
+def named(element: E, label: str, role: str | None = None) -> E:
+    """An element with the name, and the role, by which it is read out."""
+    element.props["aria-label"] = label
+    if role is not None:
+        element.props["role"] = role
+    return element
+
+
+def number(field: str, name: str, tip: str = "", **more: Any) -> dict[str, Any]:
+    """A column of numbers."""
+    return {
+        "field": field,
+        "headerName": name,
+        "headerTooltip": tip or name,
+        "type": "numericColumn",
+        "filter": "agNumberColumnFilter",
+        "width": 104,
+        **more,
+    }
+
+
+def text(field: str, name: str, **more: Any) -> dict[str, Any]:
+    """A column of texts."""
+    return {"field": field, "headerName": name, "filter": "agTextColumnFilter", **more}
+
+
+def table(
+    label: str,
+    columns: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    height: str | None = None,
+    key: str | None = None,
+    **options: Any,
+) -> ui.aggrid:
+    """A table that is sorted, filtered, walked through by arrow keys, and copied from.
+
+    Args:
+        label: What it is, for those who do not see it.
+        columns: Its columns.
+        rows: Its rows.
+        height: Its height; as high as its rows where none is given.
+        key: The field that tells a row from the others.
+        options: More options of the grid.
+    """
+    grid = ui.aggrid(
+        {
+            "columnDefs": [dict(column) for column in columns],
+            "rowData": [dict(row) for row in rows],
+            "defaultColDef": {"sortable": True, "resizable": True, "filter": True},
+            "enableCellTextSelection": True,
+            "ensureDomOrder": True,
+            "suppressMovableColumns": True,
+            "suppressColumnVirtualisation": True,
+            "tooltipShowDelay": 300,
+            **({"domLayout": "autoHeight"} if height is None else {}),
+            **({":getRowId": f"(row) => String(row.data.{key})"} if key else {}),
+            **options,
+        },
+        auto_size_columns=False,
+    )
+    named(grid, label, "region")
+    grid.style("width: 100%" if height is None else f"width: 100%; height: {height}")
+    return grid
+
+
+def chart(label: str, options: dict[str, Any], height: str = "240px") -> None:
+    """A chart, with what it shows in words for those who do not see it."""
+    made = {
+        "animation": False,
+        "aria": {"enabled": True, "decal": {"show": len(options.get("series", [])) > 1}},
+        "grid": {"left": 44, "right": 16, "top": 34, "bottom": 44},
+        "textStyle": {"color": "#222"},
+        "tooltip": {"trigger": "axis", "renderMode": "richText"},
+        **options,
+    }
+    named(ui.echart(made), label, "img").style(f"width: 100%; height: {height}")
+
+
+_HEADER = """
+<div class="row items-center no-wrap" style="padding: 8px; gap: 8px; width: 100%">
+  <div style="flex: 1">{label}</div>
+  <q-btn no-caps unelevated color="white" text-color="primary" label="Choose file"
+         @click="props.pickFiles"><q-uploader-add-trigger></q-uploader-add-trigger></q-btn>
+</div>
+"""
+
+
+def file_drop(
+    label: str,
+    on_upload: Callable[[events.UploadEventArguments], Awaitable[None]],
+    kinds: str,
+    largest: int,
+) -> ui.upload:
+    """A place where a file is dropped or chosen.
+
+    Args:
+        label: What to drop, in words of this program.
+        on_upload: Is given the file.
+        kinds: Ends of names that it takes: `.csv,.zip`.
+        largest: Bytes that it may have.
+    """
+    made = ui.upload(
+        auto_upload=True,
+        max_file_size=largest,
+        on_upload=on_upload,
+        on_rejected=lambda: ui.notify("That file is too large, or of another kind."),
+    )
+    made.add_slot("header", _HEADER.format(label=label))
+    return named(made, label, "group").classes("w-full").props(f"flat bordered accept={kinds}")
+
+
+def spread_chart(title: str, spread: Spread, axis: str) -> None:
+    """The histogram of a distribution over the scenarios, its range said below."""
+    whole = bool(spread.bars) and spread.bars[0].upper - spread.bars[0].lower == 1
+    names = [
+        f"{bar.lower:g}" if whole else f"{bar.lower:g} to {bar.upper:g}" for bar in spread.bars
+    ]
+    middle = {item.level: item.value for item in spread.quantiles}
+    words = (
+        f"{title}: mean {spread.mean:.1f}, half of the races between {middle.get(0.25, 0):.1f} and "
+        f"{middle.get(0.75, 0):.1f}, four of five between {middle.get(0.1, 0):.1f} and "
+        f"{middle.get(0.9, 0):.1f}."
+    )
+    chart(
+        words,
+        {
+            "title": {"text": title, "textStyle": {"fontSize": 14}},
+            "xAxis": {
+                "type": "category",
+                "data": names,
+                "name": axis,
+                "nameLocation": "middle",
+                "nameGap": 28,
+            },
+            "yAxis": {"type": "value", "axisLabel": {"formatter": "{value}%"}},
+            "series": [
+                {
+                    "type": "bar",
+                    "barCategoryGap": "5%",
+                    "data": [round(100 * bar.share, 2) for bar in spread.bars],
+                    "itemStyle": {"color": BLUE},
+                }
+            ],
+        },
+    )
+    ui.label(words).classes("note")
+
+
+def anchor(words: str, path: str) -> None:
+    """A way to a file of the API, outside the page's own paths."""
+    with ui.element("a") as made:
+        ui.label(words)
+    made.props["href"] = path
+
+
+def heading(words: str, level: int = 2) -> None:
+    """A heading."""
+    with ui.element(f"h{level}"):
+        ui.label(words)
+
+
+def note(words: str) -> None:
+    """A remark in small letters."""
+    ui.label(words).classes("note")
+
+
+def notices(words: Sequence[str]) -> None:
+    """What a person should know, one line each."""
+    for line in words:
+        with ui.row().classes("notice"):
+            ui.label(line)
+
+
+def percent(share: float | None, digits: int = 1) -> float | None:
+    """A share as a number of percent."""
+    return None if share is None else round(100 * share, digits)
+
+
+def rounded(value: float | None, digits: int = 1) -> float | None:
+    """A number to be shown."""
+    return None if value is None else round(value, digits)
+
+
+def said(error: Refused) -> str:
+    """A refusal in words: what is wrong, where, and what to do."""
+    problem = error.problem
+    where = f" ({problem.field})" if problem.field else ""
+    return f"{problem.message}{where}{f' {problem.remedy}' if problem.remedy else ''}"
+
+
+class Progress:
+    """A line that shows how far a job is, and stops it on request."""
+
+    def __init__(self, label: str) -> None:
+        with ui.column().classes("w-full") as self.box:
+            self._words = ui.label("").props("role=status aria-live=polite")
+            self._bar = named(ui.linear_progress(0, show_value=False), label)
+            self._stop = ui.button("Stop").props("outline")
+        self.box.visible = False
+        self._label = label
+
+    async def follow(
+        self,
+        api: AsyncClient,
+        run_id: str,
+        cancel: Callable[[], Awaitable[object]],
+        early: Callable[[SlateJob], Awaitable[None]] | None = None,
+    ) -> SlateJob | None:
+        """Shows a job until it has ended, and gives how it did.
+
+        Args:
+            api: The API.
+            run_id: The job.
+            cancel: Stops it.
+            early: Is given the job once it has something to show before its end.
+        """
+        self._stop.on_click(cancel)
+        self.box.visible, shown, job = True, False, None
+        try:
+            async for job in api.follow(run_id):
+                self._bar.value = job.progress
+                stage = job.stage or ("waiting for its turn" if job.progress == 0 else "done")
+                self._words.text = f"{self._label}: {stage}, {job.progress:.0%}"
+                if early and job.result and not shown and job.status is JobStatus.RUNNING:
+                    shown = True
+                    await early(job)
+        finally:
+            self.box.visible = False
+        return job

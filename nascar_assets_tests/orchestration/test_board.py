@@ -1,0 +1,217 @@
+"""The slate board in a real browser, over a real server on the demo's home."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from nascar_assets.client import Client, Refused, slates
+from nascar_assets.lineups.upload import read_upload
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.service.slate_contracts import PortfolioRequest, PortfolioResult
+from nascar_assets.storage import DataRoot
+from nascar_assets_tests.orchestration.conftest import copy_of
+from nascar_assets_tests.service.conftest import Server
+
+PICTURES = os.environ.get("NASCAR_BOARD_PICTURES")
+"""A folder for the pictures of the documentation, made by the journey where it is named."""
+WAIT = 90_000
+
+
+@pytest.fixture(scope="module")
+def board(world, tmp_path_factory):
+    """A server with the board on a copy of the demo's home."""
+    home = copy_of(world.home, tmp_path_factory.mktemp("board") / "home")
+    server = Server(home, board=True)
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture
+def page(board, browser):
+    """A page that notes the hosts it asks and what goes wrong in it."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True)
+    made = context.new_page()
+    made.set_default_timeout(WAIT)
+    made.hosts, made.faults = set(), []
+    made.on("request", lambda request: made.hosts.add(urlsplit(request.url).netloc))
+    made.on("pageerror", lambda error: made.faults.append(str(error)))
+    yield made
+    assert made.hosts <= {urlsplit(board.url).netloc, ""}
+    assert not made.faults
+    context.close()
+
+
+def _open(page, board, slate: str, part: str = "Forecast") -> None:
+    page.goto(f"{board.url}/board/slate/{slate}")
+    page.get_by_role("tab", name=part).click()
+    page.locator(".q-tab-panel:visible .ag-row").first.wait_for()
+
+
+def _picture(page, name: str) -> None:
+    if PICTURES:
+        page.screenshot(path=str(Path(PICTURES) / f"board-{name}.png"))
+
+
+def test_the_whole_journey(page, board, world, tmp_path):
+    page.goto(f"{board.url}/board/")
+    page.locator("input[type=file]").set_input_files(str(world.salaries))
+    page.wait_for_url("**/board/slate/*", timeout=2 * WAIT)  # the file became lineups
+    page.locator(".ag-row").first.wait_for()
+    assert "80% ranges" in page.locator(".trust").inner_text()
+    _picture(page, "forecast")
+
+    page.locator(".ag-header-cell[col-id=salary]").click()
+    page.locator(".ag-header-cell[col-id=salary]").click()
+    dearest = page.locator(".ag-center-cols-container .ag-row[row-index='0'] [col-id=salary]")
+    rows = Client(board.url).call(slates.forecast(world.slate)).rows
+    assert int(dearest.inner_text()) == max(row.salary for row in rows)
+    page.locator(".ag-pinned-left-cols-container .ag-row[row-index='0']").click()
+    page.get_by_role("dialog").get_by_text("What drives it").wait_for()
+    _picture(page, "driver")
+    page.get_by_role("button", name="Close").click()
+
+    page.get_by_role("tab", name="Build").click()
+    page.get_by_text("The settings file").click()
+    first, second = rows[0].name, rows[1].name
+    wish = f'lineups = 6\n[drivers."{first}"]\nmin_exposure = 0.9\n'
+    area = page.get_by_label("Settings as TOML")
+    area.fill(wish + f'[[groups]]\ndrivers = ["{first}"]\nmax_exposure = 0.5\n')
+    page.get_by_role("button", name="Take these settings").click()
+    page.get_by_text("The settings are read.").wait_for()
+    page.get_by_role("button", name="Build lineups").click()
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert f"minimum exposure of {first}" in alert.inner_text()
+    assert page.locator(".fault").count() >= 1
+    _picture(page, "conflict")
+
+    page.get_by_text("The settings file").click()
+    page.get_by_label("Settings as TOML").fill(wish + f'[drivers."{second}"]\nexclude = true\n')
+    page.get_by_role("button", name="Take these settings").click()
+    page.get_by_text("The settings are read.").wait_for()
+    page.get_by_role("button", name="Build lineups").click()
+    page.get_by_text("6 lineups, chosen for").wait_for()
+    _picture(page, "lineups")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download upload file").click()
+    upload = Path(download.value.path()).read_bytes()
+    slate = SlateRun.load(DataRoot(str(board.home)), world.slate).slate
+    lineups = read_upload(slate, upload)
+    names = [[slate.players[i].name for i in row] for row in lineups]
+    assert len(names) == 6
+    assert sum(first in row for row in names) >= 6 * 0.9 - 1e-9
+    assert not any(second in row for row in names)
+
+    entries = tmp_path / "DKEntries.csv"
+    entries.write_bytes(_entries_file(slate))
+    with page.expect_download() as download:
+        page.locator(".q-tab-panel:visible input[type=file]").set_input_files(str(entries))
+    filled = Path(download.value.path()).read_text("utf-8-sig").splitlines()
+    assert [line.split(",")[0] for line in filled] == [
+        line.split(",")[0] for line in entries.read_text().splitlines()
+    ]
+    assert f"({slate.players[lineups[0][0]].site_id})" in filled[1]
+
+
+def _entries_file(slate) -> bytes:
+    """Two entries of one contest, as the site exports them, with the player pool beside."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    head = ["Entry ID", "Contest Name", "Contest ID", "Entry Fee", *["D"] * 6, "", "Instructions"]
+    writer.writerow(head)
+    for number in (1, 2):
+        writer.writerow([4_000 + number, "NAS $1K", 77, "$1", *[""] * 6, "", ""])
+    return buffer.getvalue().encode()
+
+
+def test_every_part_passes_an_accessibility_checker(page, board, world):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page.goto(f"{board.url}/board/")
+    page.get_by_role("heading", name="Slates").wait_for()
+    found = {"slates": axe.run(page).response["violations"]}
+    for part in ("Forecast", "Build", "Lineups", "Race", "Contests", "Honesty"):
+        _open(page, board, world.slate, part)
+        found[part] = axe.run(page).response["violations"]
+    assert not {
+        part: [(item["id"], item["nodes"][0]["html"][:200]) for item in items]
+        for part, items in found.items()
+        if items
+    }
+
+
+def test_a_phone_and_the_keyboard_reach_everything(page, board, world):
+    page.set_viewport_size({"width": 390, "height": 844})
+    for part in ("Forecast", "Build", "Lineups", "Race", "Contests", "Honesty"):
+        _open(page, board, world.slate, part)
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 1, part
+    _open(page, board, world.slate)
+    _picture(page, "phone")
+    page.get_by_role("tab", name="Forecast").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Build lineups").wait_for()
+
+
+def test_a_server_that_comes_back_has_lost_nothing(board, browser, world):
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    _open(page, board, world.slate, "Build")
+    page.get_by_label("Lineups", exact=True).fill("7")
+    page.wait_for_timeout(1_000)
+    board.process.terminate()
+    board.process.wait(timeout=60)
+    page.locator("#popup").get_by_text("Connection lost").wait_for()
+    board.start()
+    page.get_by_label("Lineups", exact=True).wait_for()
+    page.wait_for_function("document.querySelector('input[aria-label=Lineups]')?.value === '7'")
+    context.close()
+
+
+def test_portfolios_of_the_api_keep_their_settings_and_say_conflicts(board, world):
+    with Client(board.url) as client:
+        rows = client.call(slates.forecast(world.slate)).rows
+        toml = f'lineups = 5\n[drivers."{rows[3].name}"]\nlock = true\n'
+        job = client.call(slates.portfolio(world.slate, PortfolioRequest(toml=toml), wait=10))
+        client.wait(job.run_id)
+        made = client.call(slates.result(job.run_id))
+        assert isinstance(made, PortfolioResult)
+        assert all(
+            rows[3].driver_id in {d.driver_id for d in row.drivers} for row in made.lineups.rows
+        )
+        assert made.contests
+        bad = f'''{toml}[drivers."{rows[4].name}"]
+min_exposure = 1.0
+[[groups]]
+drivers = ["{rows[3].name}", "{rows[4].name}"]
+at_most = 1
+'''
+        asked = slates.portfolio(world.slate, PortfolioRequest(toml=bad), wait=10)
+        with pytest.raises(Refused) as refused:
+            client.call(asked)
+        problem = refused.value.problem
+        assert (refused.value.status, problem.code) == (422, "SETTINGS_CONFLICT")
+        assert {f"drivers.{rows[3].name}", "groups.0"} <= set(problem.settings)
+
+
+def test_pages_elsewhere_get_no_socket(board):
+    import httpx
+
+    for origin, status in (("http://evil.example", 403), (board.url, 101)):
+        headers = {
+            "Origin": origin,
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==",
+        }
+        url = f"{board.url}/board/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+        with httpx.stream("GET", url, headers=headers) as answer:
+            assert answer.status_code == status, origin
