@@ -10,8 +10,8 @@ from nicegui import events, ui
 from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.widgets import (
     Progress,
+    file_drop,
     heading,
-    named,
     note,
     notices,
     number,
@@ -146,7 +146,7 @@ class Build:
         self._form.clear()
         with self._form:
             with ui.element("div").classes("columns"):
-                self._field("lineups", "Lineups", 20, whole=True, least=1, most=500)
+                self._field("lineups", "Lineups", 20, whole=True, lower=1, upper=500)
                 objective = self._draft.get("objective", "expected_max")
                 ui.select(
                     OBJECTIVES, value=objective, label="Best at", on_change=self._objective
@@ -190,8 +190,8 @@ class Build:
         default: float | None,
         *,
         whole: bool = False,
-        least: float = 0,
-        most: float | None = None,
+        lower: float = 0,
+        upper: float | None = None,
     ) -> None:
         def changed(event: events.ValueChangeEventArguments[Any]) -> None:
             value = event.value
@@ -200,8 +200,8 @@ class Build:
         field = ui.number(
             label,
             value=self._draft.get(name, default),
-            min=least,
-            max=most,
+            min=lower,
+            max=upper,
             step=1 if whole else None,
             on_change=changed,
         ).props("debounce=300 clearable" if default is None else "debounce=300")
@@ -364,15 +364,7 @@ class Build:
                 ui.button("Show what is set", on_click=write).props("outline no-caps")
                 ui.button("Take these settings", on_click=read).props("outline no-caps")
                 ui.button("Download", on_click=save).props("outline no-caps")
-            named(
-                ui.upload(
-                    label="Or drop a settings file here",
-                    auto_upload=True,
-                    max_file_size=200_000,
-                    on_upload=dropped,
-                ),
-                "Settings file",
-            ).props("flat bordered accept=.toml").classes("w-full")
+            file_drop("Or drop a settings file here", dropped, ".toml", 200_000)
 
     async def _checked(self) -> Any:
         try:
@@ -432,6 +424,7 @@ class Build:
             await self._progress.follow(
                 self._api, run_id, lambda: self._api.call(slates.cancel(run_id)), early
             )
+            await self._api.call(slates.result(run_id))  # refuses where there is none
             await self._lineups.take(run_id)
         except Refused as error:
             self._refused(error.problem)

@@ -11,8 +11,8 @@ from nascar_assets.board.race import contest_table
 from nascar_assets.board.widgets import (
     Progress,
     anchor,
+    file_drop,
     heading,
-    named,
     note,
     notices,
     number,
@@ -82,7 +82,7 @@ class Lineups:
                 )
         except Refused as error:
             box.clear()
-            if run_id and error.status in (404, 410):  # it was too long ago
+            if run_id and error.status in (404, 409, 410, 422):  # it is gone, or never came
                 self._kept.pop("portfolio", None)
                 await self._draw()
                 return
@@ -142,13 +142,13 @@ class Lineups:
 
     def _entries(self, run_id: str | None) -> None:
         """The place to drop an entries file; it comes back filled."""
-        told = ui.column().classes("w-full").props("aria-live=polite")
+        remarks = ui.column().classes("w-full").props("aria-live=polite")
         progress = Progress("The entries file")
         mend = ui.checkbox("mend a filled file: replace who does not race")
 
         async def sent(event: events.UploadEventArguments) -> None:
             content = await event.file.read()
-            told.clear()
+            remarks.clear()
             try:
                 job = await self._api.call(
                     slates.entries(
@@ -166,32 +166,19 @@ class Lineups:
                 result = await self._api.call(slates.result(job.run_id))
                 filled = await self._api.call(slates.file(job.run_id))
             except Refused as error:
-                with told:
+                with remarks:
                     notices([said(error)])
                 return
             finally:
                 drop.reset()
             assert isinstance(result, EntriesResult)
-            with told:
+            with remarks:
                 ui.label(f"{result.entries} entries filled; the file is downloaded.")
                 for line in (*result.changes, *result.notices):
                     note(line)
             ui.download.content(filled, "DKEntries-filled.csv", "text/csv")
 
-        drop = (
-            named(
-                ui.upload(
-                    label="Drop an entries file here to fill it",
-                    auto_upload=True,
-                    max_file_size=LARGEST_FILE,
-                    on_upload=sent,
-                    on_rejected=lambda: ui.notify("That file is too large for an entries file."),
-                ),
-                "Entries file",
-            )
-            .props("flat bordered accept=.csv")
-            .classes("w-full")
-        )
+        drop = file_drop("Drop an entries file here to fill it", sent, ".csv", LARGEST_FILE)
 
 
 def _lineup_table(lineups: SlateLineups) -> None:

@@ -17,7 +17,16 @@ from nascar_assets.board.honesty import show_honesty
 from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.race import show_contests, show_race
 from nascar_assets.board.transport import InProcess
-from nascar_assets.board.widgets import Progress, anchor, heading, named, note, notices, said
+from nascar_assets.board.widgets import (
+    Progress,
+    anchor,
+    file_drop,
+    heading,
+    named,
+    note,
+    notices,
+    said,
+)
 from nascar_assets.client import AsyncClient, Refused, slates
 from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.slate_contracts import SlateDetail, SlateRunResult, SlateSummary
@@ -137,19 +146,8 @@ class _SalaryDrop:
 
     def show(self) -> None:
         """The place to drop it, and how far its run is."""
-        self._drop = (
-            named(
-                ui.upload(
-                    label="Drop a salary file here, or press +",
-                    auto_upload=True,
-                    max_file_size=LARGEST_FILE,
-                    on_upload=self._sent,
-                    on_rejected=lambda: ui.notify("That file is too large for a salary file."),
-                ),
-                "Salary file",
-            )
-            .classes("w-full")
-            .props("flat bordered accept=.csv,.zip,.txt")
+        self._drop = file_drop(
+            "Drop a salary file here", self._sent, ".csv,.zip,.txt", LARGEST_FILE
         )
         self._said = ui.column().classes("w-full").props("aria-live=polite")
         self._progress = Progress("The slate's run")

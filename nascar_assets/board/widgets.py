@@ -217,9 +217,14 @@ class Progress:
         with ui.column().classes("w-full") as self.box:
             self._words = ui.label("").props("role=status aria-live=polite")
             self._bar = named(ui.linear_progress(0, show_value=False), label)
-            self._stop = ui.button("Stop").props("outline")
+            ui.button("Stop", on_click=self._stop).props("outline no-caps")
         self.box.visible = False
         self._label = label
+        self._cancel: Callable[[], Awaitable[object]] | None = None
+
+    async def _stop(self) -> None:
+        if self._cancel is not None:
+            await self._cancel()
 
     async def follow(
         self,
@@ -236,7 +241,7 @@ class Progress:
             cancel: Stops it.
             early: Is given the job once it has something to show before its end.
         """
-        self._stop.on_click(cancel)
+        self._cancel = cancel
         self.box.visible, shown, job = True, False, None
         try:
             async for job in api.follow(run_id):
