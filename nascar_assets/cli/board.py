@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nascar_assets.cli.options import Home
+from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import say
 from nascar_assets.errors import InputError
 
@@ -18,6 +18,7 @@ def board(
     show: Annotated[
         bool, typer.Option("--open/--no-open", help="Whether to open it in the browser.")
     ] = True,
+    as_json: Json = False,
 ) -> None:
     """Serves the slate board on this machine alone and opens it.
 
@@ -27,7 +28,7 @@ def board(
     """
     from nascar_assets.cli.serve import start
 
-    start(_with_slates(home), port=port, opened=show)
+    start(_with_slates(home), port=port, opened=show, as_json=as_json)
 
 
 def _with_slates(home: str) -> str:
