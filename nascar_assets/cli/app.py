@@ -12,7 +12,17 @@ from typing import Annotated
 
 import typer
 
-from nascar_assets.cli import constraints, entries, forecast, live, ontology, slate, views
+from nascar_assets.cli import (
+    constraints,
+    contest,
+    entries,
+    forecast,
+    ledger,
+    live,
+    ontology,
+    slate,
+    views,
+)
 from nascar_assets.cli.backtest import backtest
 from nascar_assets.cli.board import board
 from nascar_assets.cli.coverage import coverage
@@ -23,6 +33,7 @@ from nascar_assets.cli.portfolio import portfolio
 from nascar_assets.cli.replay import replay
 from nascar_assets.cli.serve import serve
 from nascar_assets.cli.sync import sync
+from nascar_assets.cli.track_record import track_record
 from nascar_assets.cli.ui import ui
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.processes import let_ctrl_c_end_waits
@@ -55,12 +66,15 @@ def _options(
 
 for command in (sync, portfolio, backtest, replay, coverage, doctor, ui, demo, serve, board):
     app.command()(command)
+app.command("track-record")(track_record)
 app.add_typer(slate.app, name="slate")
 app.add_typer(forecast.app, name="forecast")
 app.add_typer(live.app, name="live")
 app.add_typer(ontology.app, name="ontology")
 app.add_typer(constraints.app, name="constraints")
 app.add_typer(entries.app, name="entries")
+app.add_typer(contest.app, name="contest")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(views.app, name="views")
 
 

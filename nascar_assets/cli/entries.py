@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,8 @@ def fill(
 ) -> None:
     """Writes the portfolio into an entries file; everything else in it is kept.
 
+    A contest that fits a section of the settings ([[contests]]) gets lineups of its own.
+
     Example: nascar entries fill 2026-03-15-cup-dk-classic DKEntries.csv --out filled.csv
     """
     from nascar_assets.orchestration.commands import entries as entries_command
@@ -34,8 +37,21 @@ def fill(
     done = entries_command.fill(home, slate, entries, out, contest)
     for notice in done.notices:
         output.notice(notice)
+    output.table(
+        "Dollars at risk",
+        ["driver", "entries", "fees $", "limit $"],
+        [(row.name, row.entries, row.dollars, row.limit) for row in done.at_risk],
+    )
     output.line(f"{done.entries} entries filled: {out}")
-    output.result({"slate": slate, "entries": done.entries, "path": str(out)})
+    output.result(
+        {
+            "slate": slate,
+            "entries": done.entries,
+            "notices": list(done.notices),
+            "at_risk": [asdict(row) for row in done.at_risk],
+            "path": str(out),
+        }
+    )
 
 
 @app.command()

@@ -184,11 +184,18 @@ def show(
     views: Annotated[
         bool, typer.Option("--views", help="Also what people's views did to the forecast.")
     ] = False,
+    contest: Annotated[
+        str | None,
+        typer.Option(help="The contest that each lineup's worth is shown in; the last by default."),
+    ] = None,
+    sort: Annotated[
+        str, typer.Option(help="What the lineups' worths are sorted by: a column of --json.")
+    ] = "won_dollars",
     as_json: Json = False,
 ) -> None:
-    """Shows a slate's stored forecast and lineups.
+    """Shows a slate's stored forecast and lineups, and what each lineup is worth.
 
-    Example: nascar slate show 2026-03-15-cup-dk-classic
+    Example: nascar slate show 2026-03-15-cup-dk-classic --contest cash --sort cash_rate
     """
     from nascar_assets.orchestration.commands.slate import slate_result, slate_states, views_result
     from nascar_assets.orchestration.inputs.slate_lineups import has_lineups
@@ -207,11 +214,31 @@ def show(
         out.result(state)
         return
     result = slate_result(root, plan)
-    show_result(out, result)
+    _put_last(result["contests"], contest, sort)
+    show_result(out, result, sort=sort)
     if views:
         result["views"] = views_result(root, plan)
         _show_views(out, result["views"])
     out.result(result)
+
+
+def _put_last(contests: list[dict[str, Any]], name: str | None, sort: str) -> None:
+    """Puts the contest whose lineups are to be shown last.
+
+    Raises:
+        InputError: If there is no such contest, or nothing of that name to sort by.
+    """
+    columns = [key for row in contests for one in row.get("lineups") or () for key in one]
+    if columns and sort not in columns:
+        known = ", ".join(dict.fromkeys(columns))
+        raise InputError(f"No lineup has a {sort!r}.", field="--sort", remedy=f"There are {known}.")
+    if name is not None:
+        if name not in (row["contest"] for row in contests):
+            known = ", ".join(row["contest"] for row in contests) or "none"
+            raise InputError(
+                f"No contest is called {name!r}.", field="--contest", remedy=f"There are {known}."
+            )
+        contests.sort(key=lambda row: row["contest"] == name)
 
 
 def read_settings(path: Path | None, home: str) -> str:
@@ -230,16 +257,17 @@ def read_settings(path: Path | None, home: str) -> str:
 
     text = read_text(read_file(path), path.name, archives=False).text
     settings = PortfolioSettings.from_toml(text, file=path.name)
-    if settings.payout is not None:
+    named = [settings.payout, *(section.payout for section in settings.contests)]
+    wanted = [name for name in dict.fromkeys(named) if name is not None]
+    if wanted:
         from nascar_assets.contest.presets import PRESETS
-
-        if settings.payout in PRESETS:
-            return text
         from nascar_assets.orchestration.inputs.payout_files import land_payouts
         from nascar_assets.orchestration.resources import Platform
 
-        content = read_file(path.parent / settings.payout)
-        land_payouts(Platform(home=home).root, settings.payout, content)
+        for name in wanted:
+            if name not in PRESETS:
+                content = read_file(path.parent / name)
+                land_payouts(Platform(home=home).root, name, content)
     return text
 
 
@@ -305,7 +333,9 @@ def _show_forecast(out: Output, rows: list[dict[str, Any]]) -> None:
         "win %": lambda row: _digits(row["win"], share=True),
         "laps led": lambda row: _digits(row["mean_laps_led"]),
         "own %": lambda row: _digits(row["expected_ownership"], share=True),
+        "cash own %": lambda row: _digits(row["cash_ownership"], share=True),
         "opt. %": lambda row: _digits(row["optimal_share"], share=True),
+        "lev. %": lambda row: _digits(row["leverage"], share=True),
     }
     if not scaled:
         del columns["your pts"]
@@ -313,12 +343,14 @@ def _show_forecast(out: Output, rows: list[dict[str, Any]]) -> None:
         "Forecast",
         list(columns),
         [[cell(row) for cell in columns.values()] for row in rows],
-        spare=("laps led", "mean fin.", "start", "10%", "90%"),
+        spare=("laps led", "mean fin.", "start", "10%", "90%", "cash own %"),
     )
     out.line("pts/ $1k: mean points per 1,000 dollars of salary")
     out.line("10%, 90%: points that one race in ten stays below, and one in ten exceeds")
-    out.line("own: share of rivals' lineups expected to hold the driver")
+    out.line("own: share of rivals' tournament lineups expected to hold the driver; cash own: the")
+    out.line("same in cash games")
     out.line("opt.: share of simulated races whose best lineup holds the driver")
+    out.line("lev.: opt. less own, what he is worth beyond how often rivals hold him")
     if scaled:
         out.line("your pts: the mean under your points_multiplier, by which lineups are chosen")
 
@@ -380,7 +412,57 @@ def _digits(value: float | None, digits: int = 1, *, share: bool = False) -> str
     return text if float(text) else text.lstrip("-")
 
 
-def show_result(out: Output, result: dict[str, Any], *, timings: bool = False) -> None:
+def _field_line(contests: list[dict[str, Any]]) -> str:
+    """What the returns rest on."""
+    seen = max(row.get("field_contests", 0) for row in contests)
+    rests = (
+        f"fitted on {seen} contests that were added"
+        if seen
+        else "assumed: no contests were added that it could be fitted on (nascar contest add)"
+    )
+    return (
+        "Returns are of races that the lineups were not chosen on. The field's sharpness is "
+        f"{rests}; returns range from a sharp to a dull one."
+    )
+
+
+def _show_values(out: Output, contest: dict[str, Any], sort: str) -> None:
+    """What each lineup is worth in one contest, the best first."""
+    values = contest.get("lineups") or []
+    if not values:
+        return
+    rows = sorted(values, key=lambda one: (-(one[sort] or 0.0), one["lineup"]))
+    out.table(
+        f"What each lineup is worth in the contest {contest['contest']} (chances, return in %)",
+        [
+            *("lineup", "mean pts", "90%", "won $", "± $", "return", "win", "top 1%"),
+            *("cash", "± cash", "twins", "corr."),
+        ],
+        [
+            (
+                str(row["lineup"]),
+                _digits(row["mean_points"]),
+                _digits(row["points_p90"]),
+                row["won_dollars"],
+                row["won_dollars_se"],
+                100 * row["roi"],
+                _digits(row["win_rate"], 2, share=True),
+                _digits(row["top_rate"], share=True),
+                _digits(row["cash_rate"], share=True),
+                _digits(row["cash_rate_se"], share=True),
+                row["duplicates"],
+                row["correlation"],
+            )
+            for row in rows
+        ],
+        spare=("90%", "± cash", "corr."),
+    )
+    out.line("twins: rivals expected with the same lineup; corr.: of its points with the others'")
+
+
+def show_result(
+    out: Output, result: dict[str, Any], *, timings: bool = False, sort: str = "won_dollars"
+) -> None:
     """Prints a slate's lineups, checks and paths for people; what each stage took on request."""
     for notice in result["notices"]:
         out.notice(notice)
@@ -404,7 +486,10 @@ def show_result(out: Output, result: dict[str, Any], *, timings: bool = False) -
     if result["contests"]:
         out.table(
             "What the lineups win in contests (returns and chances in %)",
-            ["contest", "entries", "own", "fee $", "return", "± error", "cash", "win", "top 1%"],
+            [
+                *("contest", "entries", "own", "fee $", "return", "± error"),
+                *("sharp field", "dull field", "cash", "win", "top 1%"),
+            ],
             [
                 (
                     row["contest"],
@@ -413,6 +498,8 @@ def show_result(out: Output, result: dict[str, Any], *, timings: bool = False) -
                     row["entry_fee_dollars"],
                     100 * row["roi"],
                     100 * row["roi_se"],
+                    _digits(row.get("roi_low"), 2, share=True),
+                    _digits(row.get("roi_high"), 2, share=True),
                     100 * row["cash_rate"],
                     100 * row["win_rate"],
                     100 * row["any_top_rate"],
@@ -420,10 +507,8 @@ def show_result(out: Output, result: dict[str, Any], *, timings: bool = False) -
                 for row in result["contests"]
             ],
         )
-        out.line(
-            "The lineups were chosen on these scenarios against a modelled field: returns read "
-            "high. Compare contests with them."
-        )
+        out.line(_field_line(result["contests"]))
+        _show_values(out, result["contests"][-1], sort)
     out.line(_objective_line(result["portfolio"]))
     if "checks" in result:
         failed = [check["name"] for check in result["checks"] if not check["passed"]]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nascar_assets.contest import settlement_kernel
 from nascar_assets.contest.payouts import PayoutTable
 from nascar_assets.errors import InputError
+from nascar_assets.lineups.prize_kernel import pair_codes
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.integer]
@@ -101,8 +102,12 @@ def settle(points: Integers, own: Integers, rivals: Integers, payouts: PayoutTab
         raise InputError(
             f"{entries} entries, but the contest takes {payouts.entries}.", field="entries"
         )
+    table = np.ascontiguousarray(points, dtype=np.int32)
     cents, place, level = settlement_kernel.settle(
-        np.ascontiguousarray(points, dtype=np.int32), theirs, mine, _pool_to(payouts, entries)
+        table,
+        pair_codes(theirs, table.shape[1]),
+        pair_codes(mine, table.shape[1]),
+        _pool_to(payouts, entries),
     )
     return Settlement(cents, place, level, entries)
 

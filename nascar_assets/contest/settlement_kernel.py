@@ -45,37 +45,46 @@ def settle(
 
     Args:
         points: [S, N] points.
-        rivals: [F, K] lineups of the others, who come before own entries where cents are left.
-        own: [n, K] own lineups.
+        rivals: [F, P] pair codes of the others' lineups (`prize_kernel.pair_codes`), who come
+            before own entries where cents are left.
+        own: [n, P] pair codes of own lineups.
         pool_to: [F + n + 1] summed prizes of the first places, in cents.
 
     Returns:
         [S, n] cents, [S, n] place (the best of the tied places), [S, n] entries on that place.
     """
-    n_scenarios = points.shape[0]
+    n_scenarios, n_drivers = points.shape
     n_own = own.shape[0]
     n_rivals = rivals.shape[0]
-    roster_size = own.shape[1]
+    pairs = own.shape[1]
+    side = n_drivers + 1
     cents = np.zeros((n_scenarios, n_own), np.int64)
     place = np.zeros((n_scenarios, n_own), np.int32)
     level = np.zeros((n_scenarios, n_own), np.int32)
     for chunk in prange(_CHUNKS):
+        # Points of any two drivers together; the last one is nobody, who completes odd rosters.
+        table = np.zeros(side * side, np.int32)
         theirs = np.empty(n_rivals, np.int32)
         mine = np.empty(n_own, np.int32)
         for s in range(chunk * n_scenarios // _CHUNKS, (chunk + 1) * n_scenarios // _CHUNKS):
+            for a in range(n_drivers):
+                for b in range(n_drivers):
+                    table[a * side + b] = points[s, a] + points[s, b]
+                table[a * side + n_drivers] = points[s, a]
+                table[n_drivers * side + a] = points[s, a]
             lowest = np.int32(2**30)
             highest = np.int32(-(2**30))
             for entry in range(n_rivals):
                 v = np.int32(0)
-                for k in range(roster_size):
-                    v += points[s, rivals[entry, k]]
+                for k in range(pairs):
+                    v += table[rivals[entry, k]]
                 theirs[entry] = v
                 lowest = min(lowest, v)
                 highest = max(highest, v)
             for entry in range(n_own):
                 v = np.int32(0)
-                for k in range(roster_size):
-                    v += points[s, own[entry, k]]
+                for k in range(pairs):
+                    v += table[own[entry, k]]
                 mine[entry] = v
                 lowest = min(lowest, v)
                 highest = max(highest, v)
@@ -85,23 +94,26 @@ def settle(
                 above[theirs[entry] - lowest] += 1
             for bin_ in range(width - 2, -1, -1):
                 above[bin_] += above[bin_ + 1]
-            for entry in range(n_own):
-                v = mine[entry] - lowest
-                better = above[v + 1]
-                tied = above[v] - better
-                rank = tied
-                for other in range(n_own):
-                    if mine[other] > mine[entry]:
-                        better += 1
-                    elif mine[other] == mine[entry]:
-                        tied += 1
-                        if other < entry:
-                            rank += 1
+            order = np.argsort(-mine, kind="mergesort")
+            start = 0
+            while start < n_own:
+                v = mine[order[start]] - lowest
+                stop = start + 1
+                while stop < n_own and mine[order[stop]] - lowest == v:
+                    stop += 1
+                better = above[v + 1] + start
+                tied_rivals = above[v] - above[v + 1]
+                tied = tied_rivals + stop - start
                 pool = pool_to[better + tied] - pool_to[better]
                 each = pool // tied
-                cents[s, entry] = each + (1 if rank < pool - each * tied else 0)
-                place[s, entry] = better + 1
-                level[s, entry] = tied
+                rest = pool - each * tied
+                for rank in range(start, stop):
+                    entry = order[rank]
+                    more = 1 if tied_rivals + rank - start < rest else 0
+                    cents[s, entry] = each + more
+                    place[s, entry] = better + 1
+                    level[s, entry] = tied
+                start = stop
     return cents, place, level
 
 

@@ -54,6 +54,7 @@ class Standings:
             counted from the lineups where it prints none.
         driver_points: [M] contest points of each as printed; NaN where none.
         notices: Drivers whom the slate does not have, and in how many entries they are.
+        live: Whether the race was going on: the file says that some entries have time left.
     """
 
     rank: npt.NDArray[np.int32]
@@ -64,6 +65,7 @@ class Standings:
     ownership: npt.NDArray[np.float64]
     driver_points: npt.NDArray[np.float64]
     notices: tuple[str, ...] = ()
+    live: bool = False
 
 
 def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv") -> Standings:
@@ -93,14 +95,24 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
         )
     number, columns, _, _ = found
     left = {name: columns[column_key(name)] for name in _LEFT}
+    reader.time_left = columns.get(column_key("TimeRemaining"), -1)
     right = {name: columns.get(column_key(name), -1) for name in _RIGHT}
     if right["Player"] >= 0 and min(right.values()) < 0:
         raise reader.fault(f"the players' columns are not {', '.join(_RIGHT)}.", number, "Player")
     for number, row in rows:
         reader.entry(reader.part(row, left, number), number)
+        reader.live |= _has_time_left(row, reader.time_left)
         if 0 <= right["Player"] < len(row) and row[right["Player"]]:
             reader.player(reader.part(row, right, number), number)
     return reader.standings(number)
+
+
+def _has_time_left(row: Sequence[str], column: int) -> bool:
+    """Whether an entry's row says that there is something left to score."""
+    if not 0 <= column < len(row):
+        return False
+    left = number_cell(row[column])
+    return left is not None and left > 0
 
 
 class _Reader:
@@ -115,6 +127,7 @@ class _Reader:
             self.by_name.setdefault(plain_name(player.name), index)
         self.entries: dict[str, tuple[int, str, float, list[int]]] = {}
         self.strangers: dict[str, list[int]] = {}
+        self.time_left, self.live = -1, False
         self.ownership = np.full(len(slate.everyone), np.nan)
         self.driver_points = np.full(len(slate.everyone), np.nan)
 
@@ -200,6 +213,7 @@ class _Reader:
             lineups=lineups,
             ownership=np.where(np.isnan(self.ownership), counted, self.ownership),
             driver_points=self.driver_points,
+            live=self.live,
             notices=tuple(
                 f"{name!r} is no driver of the slate's salary file: counted as nobody in "
                 f"{len(rows):,} of the {entries:,} entries."

@@ -18,7 +18,7 @@ from nascar_assets.lineups.optimal import (
     best_lineups,
     optimal_lineups,
 )
-from nascar_assets.lineups.ownership import expected_field
+from nascar_assets.lineups.ownership import FieldParameters, Rivals, expected_field
 from nascar_assets.lineups.portfolio import InfeasiblePortfolio, Portfolio, build_portfolio
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.lineups.swapped_entries import SwappedEntries, swap_entries
@@ -31,6 +31,7 @@ __all__ = [
     "ContestEntry",
     "Estimate",
     "FieldModel",
+    "FieldParameters",
     "IllegalLineup",
     "InfeasiblePortfolio",
     "LockedEntry",
@@ -38,6 +39,7 @@ __all__ = [
     "OptimalLineups",
     "Portfolio",
     "PortfolioSettings",
+    "Rivals",
     "SettingsError",
     "Swap",
     "SwappedEntries",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.files import column_key, id_cell
+from nascar_assets.files import column_key, id_cell, number_cell
 from nascar_assets.lineups.legality import check_lineups, lineup_problems
 from nascar_assets.lineups.raw_csv import RawCsv, read_raw
 from nascar_assets.lineups.upload import player_cell, player_of_cell
@@ -43,6 +43,12 @@ class ContestEntry:
     entry_fee: str
     lineup: tuple[int, ...] | None
     locked: bool
+
+    @property
+    def fee_cents(self) -> int | None:
+        """The fee in cents; none where the file has no amount."""
+        amount = number_cell(self.entry_fee)
+        return None if amount is None else round(100 * amount)
 
 
 def read_entries(

@@ -1,6 +1,11 @@
-"""Expected ownership: what share of the field's lineups holds each driver."""
+"""Expected ownership: what share of the field's lineups holds each driver, by kind of contest."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +15,70 @@ from nascar_assets.lineups.field import SALARY_LEFT, FieldModel, fit_field, util
 
 Floats = npt.NDArray[np.float64]
 
+KINDS = ("cash", "tournament")
+"""Kinds of contest whose fields differ: in cash games all play what is safe."""
+
 CHOICE_SCALE = 14.0
-"""Contest points: a lineup projected so much better is entered 2.7 times as often.
+"""Contest points: in tournaments a lineup projected so much better is entered 2.7 times as often.
 
 No public record of NASCAR ownership is at hand to fit it on, so the value is an assumption, chosen
 so that the favourites of a 40-car field are in 35 to 50% of lineups and the tail in a few per
-cent; `contest.review` fits it to a contest's standings.
+cent; contests that were added take its place (`contest.field_fit`).
 """
+
+CASH_CHOICE_SCALE = 10.0
+"""The same for cash games, where favourites are in half of the lineups and more; an assumption."""
+
+SPREAD = 0.5
+"""Standard deviation of the logarithm of a choice scale that nobody has measured; an assumption:
+one field in ten is sharper than 0.53 of the scale, one in ten duller than 1.9 times it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldParameters:
+    """How the rivals of a kind of contest choose.
+
+    Attributes:
+        choice_scale: Contest points by which a lineup is entered 2.7 times as often.
+        salary_left: Dollars; a lineup that leaves so much more is 2.7 times rarer.
+        spread: Standard deviation of log(choice_scale) over contests, our doubt included.
+        contests: Contests that it was fitted on; 0 for the assumption.
+        sharpness: By how much fields score better than their ownerships say, as a shift of
+            -log(choice_scale), by where cash lines and winning scores lay.
+    """
+
+    choice_scale: float
+    salary_left: float = SALARY_LEFT
+    spread: float = SPREAD
+    contests: int = 0
+    sharpness: float = 0.0
+
+    def sharper(self, deviations: float) -> FieldParameters:
+        """The field that is settled against, so many standard deviations sharper than expected."""
+        shift = self.sharpness + deviations * self.spread
+        return replace(self, choice_scale=self.choice_scale * math.exp(-shift))
+
+
+ASSUMED: Mapping[str, FieldParameters] = MappingProxyType(
+    {"cash": FieldParameters(CASH_CHOICE_SCALE), "tournament": FieldParameters(CHOICE_SCALE)}
+)
+"""What is assumed of each kind's field before any contest was seen."""
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """What is expected of the rivals, apart from what a portfolio's settings say.
+
+    Attributes:
+        parameters: How they choose, by kind of contest.
+    """
+
+    parameters: Mapping[str, FieldParameters] = field(default_factory=lambda: ASSUMED)
+
+
+def kind_of_prizes(prizes_cents: npt.NDArray[np.integer]) -> str:
+    """The kind of a contest: in a cash game all who are paid win alike."""
+    return "cash" if prizes_cents.shape[0] > 1 and prizes_cents[0] == prizes_cents[-1] else KINDS[1]
 
 
 def expected_field(

@@ -29,6 +29,7 @@ from nascar_assets.lineups.objectives import (
     Objective,
 )
 from nascar_assets.lineups.optimise import Solution, optimise
+from nascar_assets.lineups.ownership import Rivals, kind_of_prizes
 from nascar_assets.lineups.problem import (
     CountRule,
     Problem,
@@ -135,6 +136,8 @@ def build_portfolio(
     prizes_cents: npt.NDArray[np.integer] | None = None,
     entries: int | None = None,
     prove: bool = True,
+    rivals: Rivals | None = None,
+    without: npt.NDArray[np.integer] | None = None,
 ) -> Portfolio:
     """The best portfolio found for the settings, all of them kept at once.
 
@@ -154,20 +157,25 @@ def build_portfolio(
             they leave room for; 5,000 where it is not known.
         prove: Whether to search on until a bound says how far from the best the set can be;
             without it the first set found is taken, in about a tenth of the time.
+        rivals: What is expected of the rivals; what is assumed of any where none is given.
+        without: [n, roster_size] lineups that may not be in the set.
 
     Raises:
         InfeasiblePortfolio: If the settings cannot hold together; `.conflict` says which.
         InputError: If points or settings are at fault.
     """
     settings = PortfolioSettings.of(settings)
-    projection = project(scenario_points, slate, settings, vetoes)
+    projection = project(scenario_points, slate, settings, vetoes, rivals)
     problem, scaled = projection.problem, projection.points
     require_prizes(settings, prizes_cents is not None)
-    rivals = rivals_in(entries, settings)
+    drawn = rivals_in(entries, settings)
     sum_rules = problem.sum_rules
     if settings.ownership_max is not None:
         sum_rules += (ownership_rule(settings.ownership_max, projection.field.ownership),)
     space = legal_space(problem, problem.count_rules, sum_rules)
+    taken = _masks(without)
+    if taken.shape[0]:
+        space = space[~np.isin(space, taken)]
     features = features_of(problem)
     mix = _possible_mix(problem, features, space)
     if mix is None:
@@ -175,7 +183,8 @@ def build_portfolio(
     kind = OBJECTIVES[settings.objective]
     if kind.has_rivals and field is None:
         rng = np.random.Generator(np.random.Philox(_FIELD_SEED))
-        field = projection.field.sample(rivals, rng)
+        kind_of_field = "tournament" if prizes_cents is None else kind_of_prizes(prizes_cents)
+        field = projection.field_of(kind_of_field).sample(drawn, rng)
     held_back = np.arange(scaled.shape[0]) % HELD_BACK_EVERY == HELD_BACK_EVERY - 1
     if not held_back.any():
         held_back[-1] = True
@@ -201,10 +210,18 @@ def build_portfolio(
         start = None if tight else balanced_set(problem, features, space)
         if start is None:
             start, impossible = find_set(problem, features, sum_rules)
-        if start is None:
+        if start is None or np.isin(start, taken).any():
             raise InfeasiblePortfolio(_conflict(problem, sum_rules, proven=impossible))
         solution = optimise(problem, features, train, space, mix, start=start, prove=prove)
     return _portfolio(projection, solution, train, held)
+
+
+def _masks(lineups: npt.NDArray[np.integer] | None) -> Masks:
+    """One word of bits for each lineup; none without lineups."""
+    if lineups is None or not len(lineups):
+        return np.empty(0, np.uint64)
+    bits = np.uint64(1) << np.asarray(lineups).astype(np.uint64)
+    return np.asarray(np.bitwise_or.reduce(bits, axis=1), np.uint64)
 
 
 def rivals_in(entries: int | None, settings: PortfolioSettings) -> int:

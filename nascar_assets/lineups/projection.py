@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nascar_assets.lineups.field import FieldModel
 from nascar_assets.lineups.objectives import check_points
-from nascar_assets.lineups.ownership import expected_field
+from nascar_assets.lineups.ownership import Rivals, expected_field
 from nascar_assets.lineups.problem import CountRule, Problem, resolve
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.slates.slate import Slate
@@ -24,10 +24,12 @@ class Projection:
     Attributes:
         problem: The slate under the settings.
         points: [S, N] points in units of 1 / `rules.points_scale`, the person's factors applied.
+        rivals: What is expected of the rivals.
     """
 
     problem: Problem
     points: npt.NDArray[np.int32]
+    rivals: Rivals = field(default_factory=Rivals)
 
     @cached_property
     def mean_points(self) -> npt.NDArray[np.float64]:
@@ -36,14 +38,31 @@ class Projection:
 
     @cached_property
     def field(self) -> FieldModel:
-        """The field expected, with its ownerships [N]: given ones hold, the rest is the model's."""
+        """The field expected in tournaments."""
+        return self.field_of("tournament")
+
+    def field_of(self, kind: str, sharper: float | None = None) -> FieldModel:
+        """The field expected in a kind of contest, with its ownerships [N].
+
+        Ownerships of the settings hold, the rest is the model's.
+
+        Args:
+            kind: One of `ownership.KINDS`.
+            sharper: By how many standard deviations the field that is settled against is sharper
+                than expected; none for the field by its ownerships.
+        """
         problem = self.problem
+        parameters = self.rivals.parameters[kind]
+        if sharper is not None:
+            parameters = parameters.sharper(sharper)
         return expected_field(
             self.mean_points,
             problem.salary,
             problem.cap,
             problem.roster_size,
             given=problem.ownership,
+            choice_scale=parameters.choice_scale,
+            salary_left=parameters.salary_left,
         )
 
 
@@ -52,6 +71,7 @@ def project(
     slate: Slate,
     settings: PortfolioSettings,
     vetoes: Sequence[CountRule] = (),
+    rivals: Rivals | None = None,
 ) -> Projection:
     """A slate's simulated points under a person's settings.
 
@@ -61,6 +81,7 @@ def project(
         slate: The slate.
         settings: The settings.
         vetoes: Rules on each lineup that hold besides, as `veto_rules` gives them.
+        rivals: What is expected of the rivals; what is assumed of any where none is given.
 
     Raises:
         InputError: If points or settings are at fault.
@@ -68,4 +89,4 @@ def project(
     points = np.asarray(scenario_points)
     check_points(points, len(slate.players))
     problem = resolve(slate, settings, vetoes)
-    return Projection(problem, problem.scaled(points))
+    return Projection(problem, problem.scaled(points), rivals or Rivals())

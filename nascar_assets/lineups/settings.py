@@ -24,6 +24,7 @@ from nascar_assets.lineups.settings_rows import row_of
 
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
 Factor = Annotated[float, Field(strict=True, gt=0.0, le=10.0, allow_inf_nan=False)]
+Dollars = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000)]
 # No control characters, and nothing that is no text at all.
 Name = Annotated[
@@ -81,6 +82,8 @@ class DriverSettings(_Settings):
         exclude: Whether no lineup may.
         ownership: Expected share of the field's lineups that hold the driver.
         points_multiplier: Factor on the driver's points in every scenario, rounded to the grid.
+        max_dollars: Most dollars of fees on entries that hold the driver, over all contests of an
+            entries file.
     """
 
     min_exposure: Share | None = None
@@ -91,6 +94,7 @@ class DriverSettings(_Settings):
     points_multiplier: Annotated[
         float, Field(strict=True, gt=0.0, le=10.0, allow_inf_nan=False)
     ] = 1.0
+    max_dollars: Dollars | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -122,6 +126,7 @@ class GroupSettings(_Settings):
         at_most: Most drivers of the group in each lineup.
         min_exposure: Least share of lineups that hold one of the group or more.
         max_exposure: Most.
+        max_dollars: Most dollars of fees on entries that hold one of the group or more.
     """
 
     drivers: Names
@@ -130,6 +135,7 @@ class GroupSettings(_Settings):
     at_most: Count | None = None
     min_exposure: Share | None = None
     max_exposure: Share | None = None
+    max_dollars: Dollars | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -158,6 +164,39 @@ class RuleSettings(_Settings):
         return self
 
 
+class ContestSettings(ObjectiveSettings, _Settings):
+    """What a person asks of the lineups of some contests of an entries file.
+
+    What it does not say holds as for the slate's portfolio; `drivers` come beside those of the
+    portfolio, the same driver in their place.
+
+    Attributes:
+        name: Pattern of the contests' names (`*double up*`), case free.
+        id: Pattern of the site's ids.
+        lineups: Distinct lineups; as many as there are entries where none is given.
+        max_entries: Most entries that one of these contests may have in the file.
+        payout: As in the portfolio's settings.
+        max_shared: As there.
+        drivers: As there.
+        repeat: Whether lineups of contests before may come again.
+    """
+
+    name: Name | None = None
+    id: Name | None = None
+    lineups: Annotated[int, Field(strict=True, ge=1, le=500)] | None = None
+    max_entries: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
+    payout: Name | None = None
+    max_shared: Count | None = None
+    drivers: dict[Name, DriverSettings] = Field(default_factory=dict, max_length=200)
+    repeat: StrictBool = False
+
+    @model_validator(mode="after")
+    def _names_contests(self) -> Self:
+        if self.name is None and self.id is None:
+            raise ValueError("a section of contests needs a name or an id, or a pattern of one")
+        return self
+
+
 class PortfolioSettings(ObjectiveSettings, _Settings):
     """Everything that a person can ask of a portfolio, beside its objective.
 
@@ -172,6 +211,7 @@ class PortfolioSettings(ObjectiveSettings, _Settings):
         drivers: Settings by driver: name, site id or driver id.
         groups: Groups of drivers.
         rules: If-then rules.
+        contests: What contests of an entries file are filled with, the first that fits.
     """
 
     lineups: Annotated[int, Field(strict=True, ge=1, le=500)] = 20
@@ -183,6 +223,19 @@ class PortfolioSettings(ObjectiveSettings, _Settings):
     drivers: dict[Name, DriverSettings] = Field(default_factory=dict, max_length=200)
     groups: Annotated[tuple[GroupSettings, ...], Field(max_length=200)] = ()
     rules: Annotated[tuple[RuleSettings, ...], Field(max_length=200)] = ()
+    contests: Annotated[tuple[ContestSettings, ...], Field(max_length=200)] = ()
+
+    def for_contest(self, section: ContestSettings, lineups: int) -> PortfolioSettings:
+        """These settings with a section's in their place, for so many lineups."""
+        own = section.model_fields_set - {"name", "id", "max_entries", "repeat", "drivers"}
+        return self.model_copy(
+            update={
+                **{name: getattr(section, name) for name in own},
+                "drivers": {**self.drivers, **section.drivers},
+                "lineups": lineups,
+                "contests": (),
+            }
+        )
 
     @classmethod
     def of(cls, settings: PortfolioSettings | Mapping[str, Any] | None) -> PortfolioSettings:

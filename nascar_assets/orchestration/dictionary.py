@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
-from nascar_assets.columns import calibration, feed, history, lineups, scenarios, slates, views
+from nascar_assets.columns import (
+    calibration,
+    contests,
+    feed,
+    history,
+    lineups,
+    scenarios,
+    slates,
+    views,
+)
 from nascar_assets.columns.column import Columns, taken
 from nascar_assets.history.features import FEATURE_COLUMNS
 from nascar_assets.rules.sites import RULE_SETS
@@ -185,6 +194,19 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         ),
         "lineups": Table(
             "One row per lineup; the set's own columns repeated.", lineups.LINEUPS, ("lineup",)
+        ),
+        "contests": Table(
+            "One row per finished contest that was added.",
+            contests.CONTESTS,
+            ("slate_id", "contest_id"),
+            "nascar contest add",
+            "store/contests/*/*.parquet",
+        ),
+        "ledger": Table(
+            "One row per entry of a person, from the site's entry history.",
+            contests.LEDGER,
+            ("entry_key",),
+            "nascar ledger add",
         ),
         "contest_forecast": Table("One row per contest.", lineups.CONTEST_FORECAST, ("contest",)),
         "calibration_record": Table(

@@ -75,6 +75,7 @@ def render_slate_report(report: SlateReport) -> str:
         reliability=_reliability(report.reliability),
         overrides=report.overrides.to_dicts(),
         contests=[] if report.contests is None else report.contests.to_dicts(),
+        values=_values(report.values),
         age_days=None
         if report.newest_at is None
         else (report.race.as_of - report.newest_at).total_seconds() / 86_400,
@@ -140,6 +141,17 @@ def _forecast_rows(report: SlateReport) -> tuple[list[dict[str, Any]], drawings.
         }
         rows.append({**row, **places, "mean_se": error, "drawing": drawing})
     return rows, scale
+
+
+def _values(values: pl.DataFrame | None) -> list[tuple[str, list[dict[str, Any]]]]:
+    """What each lineup is worth, contest by contest, the most won at the top."""
+    if values is None:
+        return []
+    ordered = values.sort("won_dollars", "lineup", descending=[True, False])
+    return [
+        (name, ordered.filter(pl.col("contest") == name).to_dicts())
+        for name in values["contest"].unique(maintain_order=True)
+    ]
 
 
 def _mean_overlap(lineups: list[dict[str, Any]]) -> float | None:

@@ -32,6 +32,8 @@ FORECAST_COLUMNS: tuple[str, ...] = (
     "optimal_share_se",
     "team",
     "expected_ownership",
+    "cash_ownership",
+    "leverage",
 )
 QUANTILE_COLUMNS: tuple[str, ...] = ("driver_id", "level", "points")
 LINEUP_COLUMNS: tuple[str, ...] = ("lineup", "drivers", "salary", "mean_points", "points_p90")
@@ -53,10 +55,28 @@ CONTEST_COLUMNS: tuple[str, ...] = (
     "entry_fee_dollars",
     "roi",
     "roi_se",
+    "roi_low",
+    "roi_high",
     "cash_rate",
     "win_rate",
     "any_top_rate",
     "duplicates",
+    "field_contests",
+)
+VALUE_COLUMNS: tuple[str, ...] = (
+    "contest",
+    "lineup",
+    "mean_points",
+    "points_p90",
+    "won_dollars",
+    "won_dollars_se",
+    "roi",
+    "win_rate",
+    "top_rate",
+    "cash_rate",
+    "cash_rate_se",
+    "duplicates",
+    "correlation",
 )
 PIT_COLUMNS: tuple[str, ...] = ("share", "n")
 RELIABILITY_COLUMNS: tuple[str, ...] = ("event", "forecast", "observed", "n")
@@ -120,8 +140,9 @@ class SlateReport:
         title: Heading, usually the slate's key.
         race: The race.
         forecast: One row per driver, `FORECAST_COLUMNS`; `start`, `team`, `expected_ownership`,
-            `optimal_share` and its standard error may be null. Optionally `own_mean_points`: the
-            mean under a person's factor, null where there is none.
+            `cash_ownership`, `optimal_share` with its standard error and `leverage` may be null.
+            Optionally `own_mean_points`: the mean under a person's factor, null where there is
+            none.
         quantiles: Points quantiles for the small drawings, `QUANTILE_COLUMNS`, levels rising
             from near 0 to near 1 for each driver.
         lineups: `LINEUP_COLUMNS`; `drivers` is a list of names.
@@ -133,6 +154,8 @@ class SlateReport:
         provenance: What it was made from.
         past_races: Races behind the regimes' `history_frequency`.
         contests: What the lineups are expected to win, `CONTEST_COLUMNS`; none where not known.
+        values: What each lineup is worth in each contest, `VALUE_COLUMNS`.
+        track_record: How earlier slates went, in one sentence; none where there are none.
         newest_race: The newest race whose results were known at the as-of time, if any.
         newest_at: When its results were known (UTC).
         overrides: Values that people set, `OVERRIDE_COLUMNS`; may be empty.
@@ -159,6 +182,8 @@ class SlateReport:
     notices: tuple[str, ...] = ()
     past_races: int = 0
     contests: pl.DataFrame | None = None
+    values: pl.DataFrame | None = None
+    track_record: str | None = None
     newest_race: str | None = None
     newest_at: datetime | None = None
     pit: pl.DataFrame | None = None
@@ -178,6 +203,7 @@ class SlateReport:
             ("The regimes", self.regimes, REGIME_COLUMNS),
             ("The overrides", self.overrides, OVERRIDE_COLUMNS),
             ("The contests", self.contests, CONTEST_COLUMNS),
+            ("The lineups' worths", self.values, VALUE_COLUMNS),
             ("The PIT histogram", self.pit, PIT_COLUMNS),
             ("The reliability bins", self.reliability, RELIABILITY_COLUMNS),
         )

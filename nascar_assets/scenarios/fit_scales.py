@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from nascar_assets.scenarios.parameters import TypeParameters
+from nascar_assets.scenarios.parameters import ProcessParameters, TypeParameters
 
 Floats = npt.NDArray[np.float64]
 
@@ -98,3 +98,30 @@ def prior_spreads(values: TypeParameters) -> dict[str, float]:
     return {
         name: sd * abs(slope(getattr(values, name), scale)) for name, (scale, sd) in GIVEN.items()
     }
+
+
+def drawn_parameters(
+    parameters: ProcessParameters, track_type: str, rng: np.random.Generator
+) -> ProcessParameters:
+    """One track type's parameters, drawn from what is known of them.
+
+    Each by itself on the scale on which fits move it: by its standard error where it was fitted,
+    by what is believed of it without one. Fits keep no covariances, so that none are drawn.
+
+    Args:
+        parameters: The race process.
+        track_type: The type that is drawn; the others stay.
+        rng: Source of the draws.
+    """
+    values = parameters.of(track_type)
+    errors = parameters.standard_errors.get(track_type, {})
+    moved: dict[str, float] = {}
+    for name, (scale, believed) in {**FREE, **GIVEN}.items():
+        value = getattr(values, name)
+        rate = abs(slope(value, scale))
+        known = errors.get(name)
+        spread = believed if known is None or rate == 0.0 else min(known / rate, believed)
+        place = to_scale(value, scale) + spread * float(rng.standard_normal())
+        moved[name] = _from_scale(place, scale)
+    ratio = values.stage_laps / values.caution_laps
+    return parameters.with_type(track_type, **moved, stage_laps=ratio * moved["caution_laps"])

@@ -38,6 +38,7 @@ from nascar_assets.service.slate_contracts import (
     ForecastRow,
     LineupDriver,
     LineupRow,
+    LineupValue,
     Overlap,
     PastResult,
     ProvenanceFile,
@@ -59,8 +60,8 @@ from nascar_assets.telemetry.catalogue import FEATURES
 HISTORY = 40
 """Past races of a driver that are shown, the newest ones."""
 CAUTION = (
-    "The lineups were chosen on these scenarios and rivals are as good as the ownership model "
-    "makes them: returns read high. Compare contests, not with a bank."
+    "Returns are of races that the lineups were not chosen on, against fields from dull to sharp; "
+    "how sharp real ones are is known from contests that were added."
 )
 
 
@@ -82,14 +83,12 @@ def forecast(run: SlateRun) -> SlateForecast:
 
 
 def _forecast_row(row: Mapping[str, Any]) -> ForecastRow:
-    owned = row["expected_ownership"]
     values = {name: row[name] for name in ForecastRow.model_fields if name in row}
     return ForecastRow(
         **{
             **values,
             "name": row["driver_name"],
             "points_per_1000": 1_000 * row["mean_points"] / row["salary"],
-            "leverage": None if owned is None else row["optimal_share"] - owned,
         }
     )
 
@@ -424,8 +423,15 @@ def contests(run: SlateRun) -> SlateContests:
     _lineups(run)
     there = run.root.exists(table_path("contest_forecast", run.slate_id))
     rows = run.table("contest_forecast").to_dicts() if there else []
+    values = [
+        {"contest": row["contest"], **one} for row in rows for one in row.get("lineups") or ()
+    ]
     return SlateContests(
-        slate=run.slate_id, run_id=run.plan.run_id, rows=contest_rows(rows), caution=CAUTION
+        slate=run.slate_id,
+        run_id=run.plan.run_id,
+        rows=contest_rows(rows),
+        values=tuple(LineupValue(**value) for value in values),
+        caution=CAUTION,
     )
 
 

@@ -108,6 +108,7 @@ class ForecastRow(Contract):
     expected_ownership: float | None = Field(
         description="Share of rivals' lineups expected to hold him."
     )
+    cash_ownership: float | None = Field(default=None, description="The same in cash games.")
     leverage: float | None = Field(description="Optimal share less expected ownership.")
     own_mean_points: float | None = Field(
         default=None, description="The mean under a person's own factor, where one is set."
@@ -311,6 +312,42 @@ class ContestRow(Contract):
     any_top_rate: float
     any_top_rate_se: float
     duplicates: float = Field(description="Rivals expected to enter one of these lineups, each.")
+    kind: str | None = Field(default=None, description="`cash` or `tournament`.")
+    roi_low: float | None = Field(default=None, description="The return against a sharp field.")
+    roi_high: float | None = Field(default=None, description="The return against a dull field.")
+    won_dollars: float | None = Field(default=None, description="Won together, in whole cents.")
+    cash_line_points: float | None = Field(default=None, description="Points that win a prize.")
+    field_contests: int | None = Field(
+        default=None, description="Contests that the field was fitted on; 0: it is assumed."
+    )
+
+
+class LineupValue(Contract):
+    """What one lineup is worth in one contest, in races that it was not chosen on."""
+
+    contest: str
+    lineup: int
+    mean_points: float
+    mean_points_se: float | None
+    points_p90: float
+    points_p90_se: float | None
+    won_dollars: float = Field(description="Whole cents; they add up to the contest's.")
+    won_dollars_se: float | None
+    roi: float
+    roi_se: float | None
+    win_rate: float
+    win_rate_se: float | None
+    top_rate: float = Field(description="Chance of the first hundredth.")
+    top_rate_se: float | None
+    top10_rate: float
+    top10_rate_se: float | None
+    top50_rate: float
+    top50_rate_se: float | None
+    cash_rate: float
+    cash_rate_se: float | None
+    duplicates: float
+    correlation: float | None = Field(description="With the other own lineups' sum.")
+    correlation_se: float | None
 
 
 class SlateLineups(Contract):
@@ -343,6 +380,9 @@ class SlateContests(Contract):
     slate: str
     run_id: str
     rows: tuple[ContestRow, ...]
+    values: tuple[LineupValue, ...] = Field(
+        default=(), description="What each lineup is worth in each contest."
+    )
     caution: str
 
 

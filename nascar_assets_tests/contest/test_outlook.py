@@ -1,12 +1,16 @@
 """The outlook of a portfolio over contests: one row each, drawn from one seed."""
 
 import numpy as np
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nascar_assets.contest import Contest, payout_table, preset
-from nascar_assets.contest.outlook import contest_outlook
+from nascar_assets.contest.outlook import VALUE, contest_outlook, lineup_values, whole_cents
 from nascar_assets.lineups import PortfolioSettings
-from nascar_assets_tests.lineups.slates import made_slate
+from nascar_assets.lineups.projection import project
+from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
 
 SALARIES = [11_000 - 300 * i for i in range(18)]
 POINTS = np.random.default_rng(3).integers(0, 1_500, (400, 18)).astype(np.int32)
@@ -38,8 +42,9 @@ def test_better_lineups_earn_more_and_one_seed_gives_one_table():
     lifted = contest_outlook(better, slate, LINEUPS[:1], seed=1)
     assert (lifted["cash_rate"] > plain["cash_rate"]).all()
     assert plain.equals(contest_outlook(POINTS, slate, LINEUPS[:1], seed=1))
-    assert plain["roi"].to_list() == pytest.approx(
-        (plain["profit_dollars"] / plain["entry_fee_dollars"]).to_list()
+    # Profits are whole cents, returns are not.
+    assert (plain["roi"] * plain["entry_fee_dollars"]).to_list() == pytest.approx(
+        plain["profit_dollars"].to_list(), abs=0.005001
     )
 
 
@@ -60,3 +65,72 @@ def test_a_persons_own_ownerships_and_factors_count():
         contest_outlook(POINTS, slate, LINEUPS, seed=1, settings=faster)["cash_rate"]
         > plain["cash_rate"]
     ).all()
+
+
+def test_lineups_add_up_to_the_set_to_the_cent_and_every_part_counts_once():
+    table = contest_outlook(POINTS, made_slate(SALARIES), LINEUPS, seed=1)
+    for row in table.iter_rows(named=True):
+        own = row["lineups"]
+        assert sum(round(100 * one["won_dollars"]) for one in own) == round(
+            100 * row["won_dollars"]
+        )
+        fees = row["own_entries"] * row["entry_fee_dollars"]
+        assert row["profit_dollars"] == pytest.approx(row["won_dollars"] - fees)
+        assert row["roi"] == pytest.approx(np.mean([one["roi"] for one in own]))
+        assert row["cash_rate"] == pytest.approx(np.mean([one["cash_rate"] for one in own]))
+        assert row["roi_low"] <= row["roi"] <= row["roi_high"]
+        assert row["cash_line_p10"] <= row["cash_line_points"] <= row["cash_line_p90"]
+    values = lineup_values(table)
+    assert values.columns == ["contest", "kind", *VALUE]
+    scores = POINTS[:, LINEUPS].sum(axis=2) / 20
+    last = values.filter(pl.col("contest") == "150-max")
+    assert last["mean_points"].to_list() == pytest.approx(scores.mean(axis=0).tolist())
+    assert last["points_p90"].to_list() == pytest.approx(np.quantile(scores, 0.9, 0).tolist())
+    rest = scores.sum(axis=1, keepdims=True) - scores
+    known = [np.corrcoef(scores[:, i], rest[:, i])[0, 1] for i in range(3)]
+    assert last["correlation"].to_list() == pytest.approx(known)
+    # A lineup by itself has no others to go with.
+    assert values.filter(pl.col("contest") == "cash")["correlation"].to_list() == [None]
+
+
+@given(
+    st.lists(st.integers(0, 10**9), min_size=1, max_size=60).map(np.array), st.integers(1, 10**4)
+)
+def test_means_in_whole_cents_keep_their_sum(cents, n):
+    whole = whole_cents(cents, n)
+    assert abs(whole.sum() - cents.sum() / n) <= 0.5
+    assert (abs(whole - cents / n) < 1).all()
+
+
+def test_a_sharper_field_leaves_less_and_its_error_holds_the_unknown_of_the_race():
+    """Parts that differ as races of other parameters would: the error grows with them."""
+    salaries = made_salaries(20, 5)
+    slate, points = made_slate(salaries), made_points(salaries, 400, 5)
+    drawn = project(points, slate, PortfolioSettings()).field.sample(300, np.random.default_rng(1))
+    best = points.mean(axis=0)[drawn].sum(axis=1).argmax()
+    strong = drawn[best : best + 1]
+    even = contest_outlook(points, slate, strong, seed=1).row(0, named=True)
+    moved = points.copy()
+    for part, rows in enumerate(np.array_split(np.arange(len(moved)), 10)):
+        moved[np.ix_(rows, strong[0])] += 150 * (-1) ** part
+    apart = contest_outlook(moved, slate, strong, seed=1, projected=points).row(0, named=True)
+    assert apart["roi_se"] > 2 * even["roi_se"]
+    # The best lineup of 300 is worth less among rivals who find such lineups too.
+    assert even["roi_low"] < even["roi"] < even["roi_high"]
+
+
+def test_twins_are_as_many_as_fields_that_are_drawn_have():
+    """Over drawn fields the count of exact twins is Poisson-like around what is expected."""
+    slate = made_slate(SALARIES)
+    projection = project(POINTS, slate, PortfolioSettings())
+    model = projection.field_of("tournament")
+    lineups = np.sort(model.sample(5, np.random.default_rng(2)), axis=1)
+    entries, fields = 4_000, 60
+    expected = model.expected_duplicates(lineups, entries)
+    rng = np.random.default_rng(3)
+    found = np.zeros(5)
+    for _ in range(fields):
+        drawn = model.sample(entries, rng)
+        found += [(drawn == lineup).all(axis=1).sum() for lineup in lineups]
+    # Five counts, each within 4 standard deviations: fails once in 3,000 seeds.
+    assert (np.abs(found - fields * expected) < 4 * np.sqrt(fields * expected) + 1).all()

@@ -105,6 +105,7 @@ def test_sensors_and_schedules_run_from_the_start(definitions: dg.Definitions) -
             "live_races",
             "landing_telemetry",
             "landing_salaries",
+            "landing_contests",
             "feed_poll",
             "locked_slates",
             "lost_runs",

@@ -131,6 +131,7 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
         lineup_table,
         overlaps,
     )
+    from nascar_assets.orchestration.inputs.rivals import expected_ownership, rivals_of
 
     root, plan, pool = run.root, run.plan, run.slate
     forget(root, plan.slate_id)
@@ -147,6 +148,7 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
             prizes_cents=None if payouts is None else payouts.prizes_cents,
             entries=None if payouts is None else payouts.entries,
             prove=config.prove or plan.prove,
+            rivals=rivals_of(run),
         )
     except InputError as error:
         if root.exists(withdrawn_path(plan.slate_id)):
@@ -176,7 +178,7 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
         run.plan = replace(plan, settings=config.settings, prove=config.prove or plan.prove)
         run.plan.save(root)
     run.keep_run_config()  # of the lineups that are made now, also where they are made alone
-    table = lineup_table(made)
+    table = lineup_table(made, expected_ownership(run, wanted))
     shares = exposures(table, scenario_optima)
     pictures = {
         "exposures": picture(exposure_plot, shares, "exposures"),

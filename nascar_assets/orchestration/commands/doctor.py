@@ -93,6 +93,12 @@ def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
             "with settings that hold. What was edited by hand belongs elsewhere.",
         ),
         (
+            "contests",
+            lambda: _contests(home),
+            "Download the standings from the site, which has them for about a week, and add them: "
+            "nascar contest add FILE.",
+        ),
+        (
             "upload folder",
             lambda: _upload_folder(home),
             "Give the slates folder of the data root write permission.",
@@ -259,6 +265,17 @@ def _slates(home: str) -> str:
             "withdrawn, and no portfolio could be made without him."
         )
     return f"{len(waiting)} to come, none without an upload file for want of a driver"
+
+
+def _contests(home: str) -> str:
+    """Whether the standings of contests that were entered are here while the site has them."""
+    from nascar_assets.orchestration.automation.clock import clock_now
+    from nascar_assets.orchestration.inputs.contest_store import missing_standings, stored_contests
+
+    root = Platform(home=home).root
+    if missing := missing_standings(root, clock_now()):
+        raise EnvironmentFault(f"No standings were added of {', '.join(missing)}.")
+    return f"{stored_contests(root).height} added"
 
 
 def _feed(feed: str, newest: int) -> str:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from nascar_assets.lineups import (
     PortfolioSettings,
-    fill_entries,
     read_entries,
     swap_entries,
     veto_rules,
 )
+from nascar_assets.lineups.contest_entries import AtRisk, fill_contests
 from nascar_assets.lineups.entries_file import locked_notices
 from nascar_assets.orchestration.commands.files import read_file, write_file
+from nascar_assets.orchestration.inputs.payout_files import landed_payouts
+from nascar_assets.orchestration.inputs.rivals import rivals_of
 from nascar_assets.orchestration.inputs.slate_change import read_whole
 from nascar_assets.orchestration.inputs.slate_lineups import keep_entered, lineup_rows, load_lineups
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
@@ -23,11 +28,13 @@ from nascar_assets.slates.slate import Slate
 
 @dataclass(frozen=True)
 class EntriesOutcome:
-    """What was written: entries changed, the drivers replaced, and what a person should know."""
+    """What was written: entries changed, the drivers replaced, what a person should know, and the
+    dollars of fees that ride on each driver."""
 
     entries: int
     changes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    at_risk: tuple[AtRisk, ...] = ()
 
 
 def stored_slate(home: str, slate_id: str) -> Slate:
@@ -75,22 +82,34 @@ def filled(
     Raises:
         InputError: If the file is of another slate, locked or cut off.
     """
-    slate = run.slate
+    root, slate = run.root, run.slate
+    settings = PortfolioSettings.from_toml(run.plan.settings)
     if rows is None:
-        rows = lineup_rows(load_lineups(run.root, run.plan), slate)
-    made = fill_entries(content, slate, rows, contest_id=contest_id, file=name)
-    contests: dict[tuple[str, str], int] = {}
-    held = read_entries(made, slate, file=name)
-    entries = [entry for entry in held if contest_id is None or entry.contest_id == contest_id]
-    for entry in entries:
-        if not entry.locked:
-            key = (entry.contest_id, entry.contest_name)
-            contests[key] = contests.get(key, 0) + 1
-    notices = locked_notices(entries) + tuple(
-        f"Contest {number} ({called}): {count} of the portfolio's {len(rows)} lineups."
-        for (number, called), count in contests.items()
+        rows = lineup_rows(load_lineups(root, run.plan), slate)
+    else:  # lineups that are named go into every contest
+        settings = settings.model_copy(update={"contests": ()})
+
+    def prizes(payout: str) -> tuple[npt.NDArray[np.int64], int | None]:
+        table = landed_payouts(root, payout)
+        return table.prizes_cents, table.entries
+
+    done = fill_contests(
+        content,
+        slate,
+        run.points if settings.contests else np.empty((0, len(slate.players)), np.int32),
+        settings,
+        rows,
+        prizes,
+        vetoes=veto_rules(slate, run.spec) if settings.contests else (),
+        rivals=rivals_of(run) if settings.contests else None,
+        contest_id=contest_id,
+        file=name,
     )
-    return made, EntriesOutcome(sum(contests.values()), notices=notices)
+    held = read_entries(done.content, slate, file=name)
+    entries = [entry for entry in held if contest_id is None or entry.contest_id == contest_id]
+    return done.content, EntriesOutcome(
+        done.filled, notices=locked_notices(entries) + done.notices, at_risk=done.at_risk
+    )
 
 
 @read_whole

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.calibration.replay import replay
@@ -17,6 +16,7 @@ from nascar_assets.contest.standings import read_standings
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import PortfolioSettings, optimal_lineups
 from nascar_assets.orchestration.commands.files import read_file
+from nascar_assets.orchestration.inputs.official import official_points
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 from nascar_assets.orchestration.inputs.slate_change import read_whole
@@ -128,19 +128,6 @@ def hindsight(slate: Slate, results: pl.DataFrame) -> list[str] | None:
     return [players[index].driver_id for index in best.drivers[0].tolist()]
 
 
-def _official_points(slate: Slate, results: pl.DataFrame) -> npt.NDArray[np.float64]:
-    """[M] contest points of each of `slate.everyone` by the race's results, else NaN."""
-    columns = ("start", "finish", "laps_led", "fastest_laps", "laps_completed")
-    rows = {row[0]: row[1:] for row in results.select("driver_id", *columns).iter_rows()}
-    points = np.full(len(slate.everyone), np.nan)
-    for index, player in enumerate(slate.everyone):
-        row = rows.get(player.driver_id, (None,))
-        if None not in row:
-            values = {name: np.array([at]) for name, at in zip(columns, row, strict=True)}
-            points[index] = slate.rules.points(int(score(slate.rules, **values)[0]))
-    return points
-
-
 def _contest(
     run: SlateRun,
     rows: list[list[int]],
@@ -152,7 +139,7 @@ def _contest(
     read = read_standings(read_file(standings), slate, file=standings.name)
     if np.isnan(read.driver_points).any():  # a form without the players' points
         printed = read.driver_points
-        known = np.where(np.isnan(printed), _official_points(slate, results), printed)
+        known = np.where(np.isnan(printed), official_points(slate, results), printed)
         read = replace(read, driver_points=known)
     settings = PortfolioSettings.from_toml(plan.settings)
     after = contest_aftermath(

@@ -407,6 +407,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
                 **_priced(players.get(row["driver_id"]), row["mean_points"]),
                 **_held(own.get(row["driver_id"])),
                 "optimal_share": optimal.get(row["driver_id"]),
+                "leverage": _leverage(own.get(row["driver_id"]), optimal.get(row["driver_id"])),
                 "mean_points": round(row["mean_points"], 4),
                 "standard_error": round(row["mean_points_se"], 4),
                 "points_p10": row["points_p10"],
@@ -462,12 +463,20 @@ def _priced(player: SlatePlayer | None, mean: float) -> dict[str, Any]:
 def _held(own: dict[str, Any] | None) -> dict[str, Any]:
     """Expected ownership, and a person's factor with the mean under it where one is set."""
     if own is None:  # a car that is not on the slate
-        return {"expected_ownership": None}
-    found = {"expected_ownership": own["expected_ownership"]}
+        return {"expected_ownership": None, "cash_ownership": None}
+    found = {
+        "expected_ownership": own["expected_ownership"],
+        "cash_ownership": own.get("cash_ownership"),
+    }
     if own["points_multiplier"] != 1.0:
         found["points_multiplier"] = own["points_multiplier"]
         found["own_mean_points"] = round(own["mean_points"], 4)
     return found
+
+
+def _leverage(own: dict[str, Any] | None, optimal: float | None) -> float | None:
+    """How much more often a driver is in the best lineup than in rivals' tournament lineups."""
+    return None if own is None or optimal is None else optimal - own["expected_ownership"]
 
 
 def _error(value: float) -> float | None:

@@ -11,16 +11,26 @@ from nascar_assets.columns.lineups import PLAYER
 from nascar_assets.lineups import Portfolio
 
 
-def lineup_table(made: Portfolio) -> pl.DataFrame:
+def lineup_table(made: Portfolio, expected: pl.DataFrame) -> pl.DataFrame:
     """One row per lineup: its players, salary, mean and quantiles of its score, and `players`.
 
     A person's own factors on points are applied throughout.
+
+    Args:
+        made: The portfolio.
+        expected: Expected ownership of the slate's players in `cash` games and `tournament`s, in
+            their order.
     """
     projection = made.projection
     slate = projection.problem.slate
     shares = (0.10, 0.25, 0.50, 0.75, 0.90)
     grid = np.quantile(made.scores, shares, axis=0)
-    columns = (projection.problem.scale, projection.mean_points, projection.field.ownership)
+    columns = (
+        projection.problem.scale,
+        projection.mean_points,
+        expected["tournament"].to_numpy(),
+        expected["cash"].to_numpy(),
+    )
     values = (made.exposures, *(c.tolist() for c in columns), made.exposures.values())
     players = [dict(zip(PLAYER, row, strict=True)) for row in zip(*values, strict=True)]
     seen = pl.Series([players], dtype=pl.List(pl.Struct(PLAYER)))

@@ -15,6 +15,7 @@ from nascar_assets.constraints.people import people_table
 from nascar_assets.files import SourceFile
 from nascar_assets.ontology import Statement
 from nascar_assets.orchestration.inputs.provenance import code_version
+from nascar_assets.orchestration.inputs.said import track_rows
 from nascar_assets.orchestration.inputs.slate_files import run_config_path, slate_notices
 from nascar_assets.orchestration.inputs.slate_lineups import stored_players
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
@@ -60,9 +61,12 @@ def slate_report(
         lineups: The portfolio.
         exposures: Share of lineups with each player.
     """
+    from nascar_assets.contest.outlook import lineup_values
+    from nascar_assets.contest.track_record import sentence
     from nascar_assets.lineups.objectives import OBJECTIVES
 
     root, plan, race, past = run.root, run.plan, run.race, run.results
+    earlier = [row for row in track_rows(root, past) if row["slate"] != plan.slate_id]
     objective = OBJECTIVES[lineups["objective"][0]]
     alike = past.filter(
         pl.col("race_type") == "points",
@@ -89,6 +93,8 @@ def slate_report(
         forecast=forecast_table(slate, summary, optima, stored_players(lineups)),
         quantiles=_quantiles(run, slate),
         lineups=lineups.select("lineup", "drivers", "salary", "mean_points", "points_p90"),
+        values=lineup_values(run.table("contest_forecast")),
+        track_record=sentence(earlier),
         exposures=exposures,
         calibration=_calibration(run),
         record_knew_grid=run.qualified,
@@ -137,6 +143,7 @@ def forecast_table(
             {
                 "driver_id": driver,
                 "expected_ownership": row["expected_ownership"],
+                "cash_ownership": row.get("cash_ownership"),
                 "own_mean_points": row["mean_points"] if row["points_multiplier"] != 1 else None,
             }
             for driver, row in own.items()
@@ -144,6 +151,7 @@ def forecast_table(
         schema={
             "driver_id": pl.String,
             "expected_ownership": pl.Float64,
+            "cash_ownership": pl.Float64,
             "own_mean_points": pl.Float64,
         },
     )
@@ -176,6 +184,8 @@ def forecast_table(
             mean_fastest_laps="fastest_laps_mean",
             team="team",
             expected_ownership="expected_ownership",
+            cash_ownership="cash_ownership",
+            leverage=pl.col("optimal_share") - pl.col("expected_ownership"),
             own_mean_points="own_mean_points",
         )
         .sort("mean_points", descending=True)

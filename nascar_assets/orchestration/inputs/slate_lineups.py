@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -90,8 +91,15 @@ def _entered_path(slate_id: str) -> str:
     return f"slates/{slate_id}/entered.json"
 
 
-def keep_entered(root: DataRoot, slate: Slate, entries: Iterable[ContestEntry]) -> None:
+def keep_entered(root: DataRoot, slate: Slate, entries: Sequence[ContestEntry]) -> None:
     """Keeps what the entries of a file hold as it was written; of each entry the newest counts."""
+    contests: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        row = contests.setdefault(
+            entry.contest_id,
+            {"name": entry.contest_name, "fee_cents": entry.fee_cents, "entry_ids": []},
+        )
+        row["entry_ids"].append(entry.entry_id)
     held = {
         entry.entry_id: [slate.everyone[i].driver_id for i in entry.lineup]
         for entry in entries
@@ -100,6 +108,33 @@ def keep_entered(root: DataRoot, slate: Slate, entries: Iterable[ContestEntry]) 
     with lease(root, f"{slate.slate_id}.entered", "entries are being kept"):
         kept = {**load_entered(root, slate.slate_id), **held}
         root.write(_entered_path(slate.slate_id), json.dumps(kept).encode())
+        for contest, before in load_contests(root, slate.slate_id).items():
+            row = contests.setdefault(contest, {**asdict(before), "entry_ids": []})
+            ids = dict.fromkeys([*before.entry_ids, *row["entry_ids"]])
+            row["entry_ids"] = list(ids)
+        root.write(_contests_path(slate.slate_id), json.dumps(contests).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredContest:
+    """A contest of an entries file that was filled: its name, fee in cents, and own entries."""
+
+    name: str
+    fee_cents: int | None
+    entry_ids: tuple[str, ...]
+
+
+def _contests_path(slate_id: str) -> str:
+    return f"slates/{slate_id}/entered_contests.json"
+
+
+def load_contests(root: DataRoot, slate_id: str) -> dict[str, EnteredContest]:
+    """The contests of a slate's entries files as they were last written, by the site's id."""
+    kept = json.loads(root.read(_contests_path(slate_id)) or b"{}")
+    return {
+        contest: EnteredContest(row["name"], row["fee_cents"], tuple(row["entry_ids"]))
+        for contest, row in kept.items()
+    }
 
 
 def load_entered(root: DataRoot, slate_id: str) -> Mapping[str, list[str]]:

@@ -193,7 +193,10 @@ class SlateRun:
     @cached_property
     def points(self) -> npt.NDArray[np.int32]:
         """Contest points of the players [S, N], in units of 1 / `rules.points_scale`."""
-        made = self.scenarios
+        return self.points_of(self.scenarios)
+
+    def points_of(self, made: Scenarios) -> npt.NDArray[np.int32]:
+        """Contest points of the players [S, N] in some scenarios of the race."""
         place = {driver: index for index, driver in enumerate(made.driver_ids)}
         columns = [place[player.driver_id] for player in self.slate.players]
         return np.ascontiguousarray(made.points(self.slate.rules)[:, columns])

@@ -56,6 +56,12 @@ def scenarios_with_views(
     return made, notices
 
 
+def moved_by_views(run: SlateRun, made: Scenarios) -> Scenarios:
+    """Scenarios of the race with its starts at the rear, tilted as the views in force say."""
+    stated = in_force(run.views, "projections", "chances", "odds")
+    return made if stated.is_empty() else _tilted(run, made, stated)[0]
+
+
 def _tilted(
     run: SlateRun, base: Scenarios, stated: pl.DataFrame
 ) -> tuple[Scenarios, pl.DataFrame, list[str]]:

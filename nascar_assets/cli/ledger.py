@@ -1,0 +1,86 @@
+"""`nascar ledger`: a person's entry history, and what the entries came to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output
+
+app = typer.Typer(no_args_is_help=True, help="Entries over the years: fees, winnings, returns.")
+
+
+@app.command()
+def add(
+    history: Annotated[
+        Path, typer.Argument(metavar="HISTORY.csv", help="The entry history that the site exports.")
+    ],
+    home: Home,
+    as_json: Json = False,
+) -> None:
+    """Takes an entry history in; other sports are counted and set aside.
+
+    The same file twice changes nothing.
+
+    Example: nascar ledger add draftkings-contest-entry-history.csv
+    """
+    from nascar_assets.orchestration.commands import ledger
+
+    out = Output(as_json)
+    done = ledger.add(home, history)
+    for notice in done.notices:
+        out.notice(notice)
+    out.line(
+        f"{done.entries:,} NASCAR entries: {done.fresh:,} new, {done.changed:,} changed; fees "
+        f"${done.fees_cents / 100:,.2f}, won ${done.won_cents / 100:,.2f} with tickets"
+    )
+    out.result(
+        {
+            "entries": done.entries,
+            "new": done.fresh,
+            "changed": done.changed,
+            "others": dict(done.others),
+            "fees_dollars": done.fees_cents / 100,
+            "won_dollars": done.won_cents / 100,
+            "notices": list(done.notices),
+        }
+    )
+
+
+@app.command()
+def show(home: Home, as_json: Json = False) -> None:
+    """Shows what all entries came to: together, by series, kind of contest and season.
+
+    Example: nascar ledger show
+    """
+    from nascar_assets.orchestration.commands import ledger
+
+    out = Output(as_json)
+    found = ledger.shown(home)
+
+    def percent(value: float | None) -> str | None:
+        return None if value is None else f"{value:+.1%}"
+
+    out.table(
+        f"{found['entries']:,} entries",
+        ["", "entries", "fees $", "won $", "tickets $", "return", "95% from", "to", "forecast"],
+        [
+            (
+                str(row.get(row["by"], row["by"])) or "not known",
+                row["entries"],
+                row["fees_dollars"],
+                row["won_dollars"],
+                row["tickets_dollars"],
+                percent(row["roi"]),
+                percent(row["roi_low"]),
+                percent(row["roi_high"]),
+                percent(row["forecast_roi"]),
+            )
+            for row in found["returns"]
+        ],
+    )
+    out.line("intervals: days drawn with replacement; refunded and cancelled entries are left out")
+    out.result(found)

@@ -1,0 +1,77 @@
+"""`nascar track-record`: whether what was said of lineups came true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.output import Output
+
+
+def track_record(home: Home, as_json: Json = False) -> None:
+    """Compares what was said of every slate's lineups before its race with what happened.
+
+    Example: nascar track-record --json
+    """
+    from nascar_assets.orchestration.commands.track_record import track_record as recorded
+
+    out = Output(as_json)
+    found = recorded(home)
+    out.line(found["sentence"] or "No slate of which something was said has been raced yet.")
+    for title, key in (
+        ("Said before lock", "sealed"),
+        ("Said afterwards, as of lock: the code is newer than the race", "afterwards"),
+    ):
+        if found[key]:
+            _show(out, f"{title}: {found[key][0]['slates']} slates", found[key])
+    inside = found["cash_lines_inside"]
+    if inside["slates"]:
+        out.line(
+            f"cash lines inside their 80% intervals: {inside['share']:.0%} of {inside['slates']}"
+        )
+    if found["contests"]:
+        out.table(
+            "Real contests",
+            ["slate", "contest", "kind", "entries", "cash line", "own", "fees $", "won $"],
+            [
+                (
+                    row["slate"],
+                    row["contest"],
+                    row["kind"],
+                    row["entries"],
+                    row["cash_line_points"],
+                    row["own_entries"],
+                    row["fees_dollars"],
+                    row["won_dollars"],
+                )
+                for row in found["contests"]
+            ],
+            text=3,
+        )
+    out.result(found)
+
+
+def _show(out: Output, title: str, rows: list[dict[str, Any]]) -> None:
+    def shown_as(row: dict[str, Any], name: str) -> str | None:
+        value = row[name]
+        if value is None:
+            return None
+        points = row["measure"] in ("points", "cash_line")
+        return f"{value:.1f}" if points else f"{value:.1%}"
+
+    out.table(
+        title,
+        ["", "said", "found", "difference", "± error", "95% from", "to"],
+        [
+            (
+                row["words"],
+                shown_as(row, "said"),
+                shown_as(row, "found"),
+                shown_as(row, "difference"),
+                shown_as(row, "standard_error"),
+                shown_as(row, "lower"),
+                shown_as(row, "upper"),
+            )
+            for row in rows
+        ],
+    )

@@ -1,0 +1,161 @@
+"""A finished contest taken in from its standings: its slate found, its row kept."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from nascar_assets.contest.payouts import PayoutTable
+from nascar_assets.contest.records import ContestFacts, agreement, check_race, contest_record
+from nascar_assets.contest.standings import Standings, read_standings
+from nascar_assets.errors import InputError
+from nascar_assets.orchestration.inputs.contest_store import keep_contest
+from nascar_assets.orchestration.inputs.official import official_points
+from nascar_assets.orchestration.inputs.past import all_results
+from nascar_assets.orchestration.inputs.slate_lineups import (
+    EnteredContest,
+    has_lineups,
+    load_contests,
+    load_entered,
+    stored_players,
+)
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, registered_slates
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.storage import DataRoot
+
+_SAME = 0.8  # share of drivers whose printed points have to be a race's for it to be that race's
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What came of adding a contest: its row, whether it is new, and what a person should know."""
+
+    record: dict[str, Any]
+    fresh: bool
+    notices: tuple[str, ...]
+
+
+def add_standings(
+    root: DataRoot,
+    content: bytes,
+    file: str,
+    now: datetime,
+    *,
+    slate_id: str | None = None,
+    payouts: PayoutTable | None = None,
+    kind: str | None = None,
+    name: str | None = None,
+) -> Added:
+    """Adds a contest from the bytes of its standings file.
+
+    Args:
+        root: The data root.
+        content: The file, zipped or not.
+        file: Its name.
+        now: The time.
+        slate_id: Its slate; found by drivers, own entries and points where it is not given.
+        payouts: Its prizes, where known.
+        kind: `cash` or `tournament`, where a person says it.
+        name: Its name, where a person says it.
+
+    Raises:
+        InputError: If the file is at fault or of no slate that is there.
+    """
+    run, read = _slate_of(root, content, file, now, slate_id)
+    slate, official = run.slate, official_points(run.slate, all_results(root))
+    check_race(read, official, slate, file)
+    entered = load_contests(root, slate.slate_id)
+    contest = _contest_of(read, entered)
+    digest = hashlib.sha256(content).hexdigest()
+    found = re.search(r"\d{5,}", file)
+    own = stored_players(run.table("lineups")) if has_lineups(root, run.plan) else {}
+    known = entered.get(contest) if contest else None
+    facts = ContestFacts(
+        contest or (found[0] if found else digest[:16]),
+        name or (known.name if known else ""),
+        kind,
+        payouts,
+        known.fee_cents if known else None,
+    )
+    cash = facts.found_kind == "cash"
+    owned = "cash_ownership" if cash else "expected_ownership"
+    record = contest_record(
+        read,
+        slate,
+        facts,
+        mean_points={driver: row["mean_points"] for driver, row in own.items()},
+        expected={d: row[owned] for d, row in own.items() if row.get(owned) is not None},
+        official=official,
+        own_entries=load_entered(root, slate.slate_id),
+        file=file,
+        sha256=digest,
+        known_at=now,
+    )
+    notices = list(read.notices)
+    if read.live:
+        notices.append(
+            "The race was going on when this was downloaded: it is kept as live and nothing is "
+            "learnt from it. Add the final standings too, within a week of the race."
+        )
+    if payouts is None:
+        notices.append(
+            "No payout table is known: cash line and winnings are left out. Name it with --payout."
+        )
+    if not own:
+        notices.append("The slate has no lineups: what its field chose cannot be learnt from.")
+    return Added(record.row(0, named=True), keep_contest(root, record), tuple(notices))
+
+
+def _contest_of(standings: Standings, entered: dict[str, EnteredContest]) -> str | None:
+    """The contest of an entries file that has one of the standings' entries."""
+    held = set(standings.entry_ids)
+    for contest, known in entered.items():
+        if held & set(known.entry_ids):
+            return contest
+    return None
+
+
+def _slate_of(
+    root: DataRoot, content: bytes, file: str, now: datetime, slate_id: str | None
+) -> tuple[SlateRun, Standings]:
+    """The slate whose drivers, own entries and points are those of a standings file."""
+    if slate_id is not None:
+        run = SlateRun.load(root, slate_id)
+        return run, read_standings(content, run.slate, file=file)
+    results = all_results(root)
+    fits: list[tuple[tuple[bool, float, str], SlateRun, Standings]] = []
+    refused: InputError | None = None
+    plans = [plan for key in registered_slates(root) if (plan := SlatePlan.find(root, key))]
+    begun = [plan for plan in plans if plan.lock <= now]
+    for plan in sorted(begun, key=lambda plan: plan.lock, reverse=True):
+        run = SlateRun(root, plan)
+        try:
+            read = read_standings(content, run.slate, file=file)
+        except InputError as error:
+            refused = refused or error
+            continue
+        own = bool(set(load_entered(root, plan.slate_id)) & set(read.entry_ids))
+        share = agreement(read, official_points(run.slate, results))
+        if own or math.isnan(share) or share >= _SAME or read.live:
+            fits.append(((own, -1.0 if math.isnan(share) else share, plan.slate_id), run, read))
+        elif refused is None:
+            refused = InputError(
+                f"drivers' points are not those of {plan.race_key}.", file=file, field="FPTS"
+            )
+    if not fits:
+        if refused is not None:
+            refused.advise(
+                "Name the slate with --slate, or run the slate that the contest was of first."
+            )
+            raise refused
+        raise InputError(
+            "No slate that was run has locked: standings are of a race that has begun.",
+            file=file,
+            remedy="Run the slate first (nascar slate run), or look at the rehearsal's clock.",
+        )
+    _, run, read = max(fits, key=lambda item: item[0])
+    return run, read

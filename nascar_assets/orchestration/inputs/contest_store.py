@@ -1,0 +1,88 @@
+"""Finished contests under the data root: kept once each, read back as one table."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from nascar_assets.columns.column import types_of
+from nascar_assets.columns.contests import CONTESTS
+from nascar_assets.contest.field_fit import FieldFit, fit_field_parameters
+from nascar_assets.contest.records import seen_contests
+from nascar_assets.lineups.ownership import KINDS
+from nascar_assets.orchestration.inputs.slate_lineups import load_entered
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, registered_slates
+from nascar_assets.storage import DataRoot
+
+FOLDER = "store/contests"
+LANDING = "landing/contests"
+"""The folder for standings as a contest site exports them."""
+
+
+def contest_path(slate_id: str, contest_id: str) -> str:
+    """Where a contest's row lies."""
+    return f"{FOLDER}/{slate_id}/{re.sub(r'[^0-9A-Za-z-]', '-', contest_id)}.parquet"
+
+
+def keep_contest(root: DataRoot, record: pl.DataFrame) -> bool:
+    """Keeps a contest's row; returns whether it is new.
+
+    The same file again changes nothing; final standings take the place of live ones, and newer
+    ones that of older.
+    """
+    row = record.row(0, named=True)
+    path = contest_path(row["slate_id"], row["contest_id"])
+    if root.exists(path):
+        before = root.scan_frame(path).collect().row(0, named=True)
+        beside = ("sha256", "name", "kind", "entry_fee_cents", "prizes_cents", "state")
+        if all(before[name] == row[name] for name in beside):
+            return False
+        if before["state"] == "final" and row["state"] == "live":
+            return False
+    root.write_frame(path, record)
+    return True
+
+
+def stored_contests(root: DataRoot, as_of: datetime | None = None) -> pl.DataFrame:
+    """Every contest, `CONTESTS`; with an as-of time those that were added by then."""
+    paths = [item.path for item in root.list(FOLDER) if item.path.endswith(".parquet")]
+    if not paths:
+        return pl.DataFrame(schema=types_of(CONTESTS))
+    scan = root.scan_frame(paths, schema=types_of(CONTESTS))
+    if as_of is not None:
+        scan = scan.filter(pl.col("known_at") <= as_of)
+    return scan.collect().sort("lock", "contest_id")
+
+
+AFTER = timedelta(hours=5)
+"""So long after lock contests are over."""
+
+KEPT = timedelta(days=7)
+"""So long the site has standings."""
+
+
+def missing_standings(root: DataRoot, now: datetime) -> list[str]:
+    """Slates whose contests ended within the week, were entered, and have no final standings.
+
+    Standings are known in DraftKings' form alone: only its slates are asked for.
+    """
+    recent = [
+        plan
+        for slate in registered_slates(root)
+        if (plan := SlatePlan.find(root, slate)) is not None
+        and plan.contest.startswith("dk-")
+        and plan.lock + AFTER <= now <= plan.lock + KEPT
+        and load_entered(root, slate)
+    ]
+    if not recent:
+        return []
+    known = stored_contests(root).filter(pl.col("state") == "final")["slate_id"].to_list()
+    return [plan.slate_id for plan in recent if plan.slate_id not in known]
+
+
+def field_fits(root: DataRoot, as_of: datetime | None = None) -> dict[str, FieldFit]:
+    """How rivals choose in each kind of contest, by the contests that were added by a time."""
+    seen = seen_contests(stored_contests(root, as_of))
+    return {kind: fit_field_parameters(seen, kind) for kind in KINDS}

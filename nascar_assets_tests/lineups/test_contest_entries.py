@@ -1,0 +1,131 @@
+"""One entries file of three contests: each its own lineups, limits in dollars, bytes kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nascar_assets.errors import InputError
+from nascar_assets.lineups import build_portfolio, read_entries
+from nascar_assets.lineups.contest_entries import fill_contests
+from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
+from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
+
+SALARIES = made_salaries(14, 3)
+SLATE = made_slate(SALARIES)
+POINTS = made_points(SALARIES, 120, 3)
+PORTFOLIO = build_portfolio(POINTS, SLATE, {"lineups": 4}, prove=False).drivers.tolist()
+NAMES = [player.name for player in SLATE.players]
+CONTESTS = (
+    ("11", "NAS Double Up", "$5", 2),
+    ("22", "NAS 20-Max", "$3", 4),
+    ("33", "NAS SE", "$10", 1),
+)
+TOML = """
+lineups = 4
+[[contests]]
+name = "*double up*"
+objective = "mean"
+[[contests]]
+id = "22"
+objective = "cvar"
+"""
+
+
+def entries_file():
+    head = "Entry ID,Contest Name,Contest ID,Entry Fee,D,D,D,D,D,D,,Instructions"
+    rows, number = [head], 900
+    for contest, name, fee, count in CONTESTS:
+        for _ in range(count):
+            rows.append(f'{number},"{name}",{contest},{fee},,,,,,,,keep me')
+            number += 1
+    return ("\r\n".join(rows) + "\r\n").encode()
+
+
+def filled(toml, **options):
+    return fill_contests(
+        entries_file(), SLATE, POINTS, PortfolioSettings.from_toml(toml), PORTFOLIO,
+        lambda name: pytest.fail(name), **options,
+    )  # fmt: skip
+
+
+def by_contest(content):
+    found = {}
+    for entry in read_entries(content, SLATE):
+        found.setdefault(entry.contest_id, []).append(tuple(sorted(entry.lineup)))
+    return found
+
+
+def test_each_contest_has_its_own_lineups_and_none_is_repeated():
+    done = filled(TOML)
+    held = by_contest(done.content)
+    assert {key: len(rows) for key, rows in held.items()} == {"11": 2, "22": 4, "33": 1}
+    every = [row for rows in held.values() for row in rows]
+    assert len(set(every)) == len(every)
+    # Each by its own objective: the best two means of all lineups are in the cash game.
+    best = build_portfolio(POINTS, SLATE, {"lineups": 2, "objective": "mean"}, prove=False)
+    assert set(held["11"]) == {tuple(row) for row in best.drivers.tolist()}
+    # A contest without a section has the portfolio's.
+    assert held["33"][0] in {tuple(row) for row in PORTFOLIO}
+    assert done.content.count(b"keep me") == 7
+    assert [line.split(",")[0] for line in done.content.decode().splitlines()[1:]] == [
+        str(900 + i) for i in range(7)
+    ]
+
+
+def test_lineups_come_again_only_where_a_section_says_so():
+    both = TOML.replace('objective = "cvar"', 'objective = "mean"')
+    apart = by_contest(filled(both).content)
+    assert not set(apart["11"]) & set(apart["22"])
+    again = by_contest(filled(both + "repeat = true\n").content)
+    assert set(again["11"]) < set(again["22"])
+
+
+def test_fees_are_counted_and_limits_in_dollars_hold():
+    free = {row.name: row for row in filled(TOML).at_risk}
+    total = sum(row.dollars for row in free.values())
+    assert total == pytest.approx(6 * (2 * 5 + 4 * 3 + 10))  # six drivers of each entry's fee
+    star = max((row for row in free.values()), key=lambda row: row.dollars).name
+    limit = f'[drivers."{star}"]\nmax_dollars = 9\n'
+    head, rest = TOML.split("[[contests]]", 1)
+    section = '[[contests]]\nid = "33"\n[[contests]]'
+    held = {row.name: row for row in filled(head + limit + section + rest).at_risk}
+    assert held[star].dollars <= 9
+    assert held[star].limit == 9
+    # Without a section of its own a contest takes the portfolio as it is.
+    most = max(NAMES, key=lambda name: sum(NAMES.index(name) in row for row in PORTFOLIO))
+    with pytest.raises(InputError, match=r"above max_dollars = 0\.50"):
+        filled(f'lineups = 4\n[drivers."{most}"]\nmax_dollars = 0.5\n')
+
+
+def test_a_group_s_dollars_hold_over_all_contests():
+    names = ", ".join(f'"{name}"' for name in NAMES[:3])
+    group = f'[[groups]]\ndrivers = [{names}]\nname = "dear"\nmax_dollars = 12\n'
+    head, rest = TOML.split("[[contests]]", 1)
+    done = filled(head + group + '[[contests]]\nid = "33"\n[[contests]]' + rest)
+    (dear,) = (row for row in done.at_risk if row.name == "dear")
+    assert dear.dollars <= 12
+    fees = {key: float(fee[1:]) for key, _, fee, _ in CONTESTS}
+    counted = sum(
+        fees[key]
+        for key, rows in by_contest(done.content).items()
+        for row in rows
+        if set(row) & {0, 1, 2}
+    )
+    assert counted == pytest.approx(dear.dollars)
+
+
+def test_more_entries_than_a_contest_takes_are_refused():
+    with pytest.raises(InputError, match="has 4 entries, and its max_entries is 3"):
+        filled(TOML + "max_entries = 3\n")
+    with pytest.raises(InputError, match="has 4 entries but the portfolio has 3 lineups"):
+        fill_contests(
+            entries_file(), SLATE, POINTS, PortfolioSettings(), PORTFOLIO[:3], lambda _: None
+        )
+    with pytest.raises(SettingsError, match="needs a name or an id"):
+        PortfolioSettings.from_toml("[[contests]]\nlineups = 3\n")
+
+
+def test_the_same_file_and_settings_give_the_same_bytes():
+    assert filled(TOML).content == filled(TOML).content
+    assert np.array(PORTFOLIO).shape == (4, 6)

@@ -1,0 +1,177 @@
+"""A race week with money: three contests in one file, a scratch, standings, history, the record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from nascar_assets.cli.app import run
+from nascar_assets.lineups import PortfolioSettings, read_entries
+from nascar_assets.lineups.projection import project
+from nascar_assets.orchestration.automation.sensor_contests import read_landed
+from nascar_assets.orchestration.inputs.contest_store import LANDING, missing_standings
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.storage import DataRoot
+from nascar_assets_tests.described import check_described, stored_tables
+from nascar_assets_tests.orchestration.conftest import World
+
+SETTINGS = """
+[[contests]]
+name = "*double up*"
+objective = "mean"
+[[contests]]
+id = "7000222"
+"""
+CONTESTS = (
+    ("7000111", "NAS Double Up", "$5", 2),
+    ("7000222", "NAS $10K 20-Max", "$3", 4),
+    ("7000333", "NAS Single Entry", "$12", 1),
+)
+
+
+@pytest.fixture
+def nascar(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+    def command(*words: object, code: int = 0) -> dict[str, Any]:
+        found = run([*map(str, words), "--home", str(home), "--json"])
+        said = capsys.readouterr()
+        assert found == code, said.err
+        return json.loads(said.out) if code == 0 else {"error": said.err}
+
+    return command
+
+
+def entries_file() -> bytes:
+    rows, number = ["Entry ID,Contest Name,Contest ID,Entry Fee,D,D,D,D,D,D,,Instructions"], 500_001
+    for contest, name, fee, count in CONTESTS:
+        for _ in range(count):
+            rows.append(f"{number},{name},{contest},{fee},,,,,,,,as it was")
+            number += 1
+    return ("\r\n".join(rows) + "\r\n").encode()
+
+
+def standings(slate_run: SlateRun, own: dict[str, tuple[int, ...]], left: int = 0) -> bytes:
+    """A contest of drawn rivals and own entries that came out as the slate's first scenario."""
+    slate, points = slate_run.slate, slate_run.points[0] / slate_run.rules.points_scale
+    field = project(slate_run.points, slate, PortfolioSettings()).field
+    rivals = field.sample(300, np.random.default_rng(1)).tolist()
+    held = [*((str(800_000 + i), row) for i, row in enumerate(rivals)), *own.items()]
+    held.sort(key=lambda pair: -points[list(pair[1])].sum())
+    counts = np.bincount(np.concatenate([row for _, row in held]), minlength=len(slate.players))
+    head = (
+        "Rank,EntryId,EntryName,TimeRemaining,Points,Lineup,,Player,Roster Position,%Drafted,FPTS"
+    )
+    lines = [head]
+    for at, (entry, row) in enumerate(held):
+        names = " ".join(f"D {slate.players[i].name}" for i in row)
+        line = f"{at + 1},{entry},some one,{left},{points[list(row)].sum():.2f},{names},"
+        if at < len(slate.players):
+            share = counts[at] / len(held)
+            line += f",{slate.players[at].name},D,{share:.4%},{points[at]:.2f}"
+        lines.append(line)
+    return "\n".join(lines).encode()
+
+
+def test_a_race_week_with_money(
+    world: World, home: Path, tmp_path: Path, nascar: Callable[..., dict[str, Any]]
+) -> None:
+    root, slate_id = DataRoot.open(home), world.slate
+    plan = SlatePlan.load(root, slate_id)
+    replace(plan, settings=SETTINGS).save(root)
+    blank, filled = tmp_path / "DKEntries.csv", tmp_path / "filled.csv"
+    blank.write_bytes(entries_file())
+
+    # One file, three contests, each filled by its own portfolio; fees add up.
+    done = nascar("entries", "fill", slate_id, blank, "--out", filled)
+    assert done["entries"] == 7
+    assert sum(row["dollars"] for row in done["at_risk"]) == 6 * (2 * 5 + 4 * 3 + 12)
+    slate_run = SlateRun.load(root, slate_id)
+    slate = slate_run.slate
+    entries = read_entries(filled.read_bytes(), slate)
+    lineups = [tuple(sorted(entry.lineup or ())) for entry in entries]
+    assert len(set(lineups)) == 7
+
+    # A driver is scratched late: the file is mended and everything else in it stays.
+    gone = slate.players[lineups[0][0]].name
+    mended = tmp_path / "mended.csv"
+    swapped = nascar("entries", "swap", slate_id, filled, "--out-driver", gone, "--out", mended)
+    assert any(gone in change for change in swapped["changes"])
+    assert gone not in mended.read_text()
+    assert mended.read_bytes().count(b"as it was") == 7
+    entries = read_entries(mended.read_bytes(), slate)
+
+    # Standings are missed within the week, refused where they are not of the slate, live or final.
+    after = plan.lock + pl.Series([6 * 3_600_000_000]).cast(pl.Duration("us"))[0]
+    assert missing_standings(root, after) == [slate_id]
+    own = {e.entry_id: tuple(e.lineup or ()) for e in entries if e.contest_id == "7000222"}
+    file = tmp_path / "contest-standings-7000222.csv"
+    file.write_bytes(standings(slate_run, own).replace(slate.players[0].name.encode(), b"No Body"))
+    for player in slate.players[1:5]:
+        file.write_bytes(
+            file.read_bytes().replace(player.name.encode(), player.name[::-1].encode())
+        )
+    assert "no driver of slate" in nascar("contest", "add", file, code=2)["error"]
+    file.write_bytes(standings(slate_run, own, left=20))
+    assert nascar("contest", "add", file)["state"] == "live"
+    file.write_bytes(standings(slate_run, own))
+    added = nascar("contest", "add", file, "--payout", "20-max")
+    assert (added["state"], added["kind"], added["new"]) == ("final", "tournament", True)
+    assert (added["name"], added["entry_fee_cents"]) == ("NAS $10K 20-Max", 300)
+    assert {one["entry_id"] for one in added["own"]} == set(own)
+    assert nascar("contest", "add", file, "--payout", "20-max")["new"] is False
+    assert missing_standings(root, after) == []
+    listed = nascar("contest", "list")
+    assert [row["contest_id"] for row in listed["contests"]] == ["7000222"]
+    fit = listed["fits"]["tournament"]
+    assert (fit["contests"], fit["used"]) == (1, False)
+    # Dropped into the landing folder the same file is read once and says the same.
+    root.write(f"{LANDING}/contest-standings-7000333.csv", standings(slate_run, {}))
+    root.write(f"{LANDING}/broken.csv", b"Rank,EntryId\n1,2\n")
+    later = after + (after - plan.lock)
+    read, notices = read_landed(root, {}, later.replace(year=2100), after)
+    assert len(read) == 2
+    assert list(notices) == [f"{LANDING}/broken.csv"]
+    assert len(nascar("contest", "list")["contests"]) == 2
+
+    # The race is run: what was said stands beside what came, and the report can quote it.
+    stored = [item.path for item in root.list("store/race_results")]
+    source = next(path for path in reversed(stored) if plan.race_key not in path)
+    results = pl.read_parquet(home / source).with_columns(race_id=pl.lit(plan.race_id))
+    root.write_frame(f"store/race_results/{plan.race_key}.parquet", results)
+    record = nascar("track-record")
+    assert "Over 1 earlier slate" in record["sentence"]
+    (row,) = record["slates"]
+    assert row["slate"] == slate_id
+    assert record["afterwards"][0]["measure"] == "points"
+    assert record["contests"][0]["own_entries"] == 4
+
+    # The history of the season: the same file twice changes nothing, totals are the file's.
+    history = tmp_path / "history.csv"
+    head = (
+        "Sport,Game_Type,Entry_Key,Entry,Contest_Key,Contest_Date_EST,Place,Points,"
+        "Winnings_Non_Ticket,Winnings_Ticket,Contest_Entries,Entry_Fee,Prize_Pool,Places_Paid"
+    )
+    day = f"{plan.lock:%Y-%m-%d}"
+    rows = [
+        f"NAS,Classic,{e.entry_id},{e.contest_name},{e.contest_id},{day} 12:00:00,9,200.5,"
+        f"$1.0{at},$0.00,300,{e.entry_fee},$900.00,60"
+        for at, e in enumerate(entries)
+    ]
+    history.write_text(
+        "\n".join([head, *rows, rows[0].replace("NAS", "NFL").replace("500001", "1")])
+    )
+    first = nascar("ledger", "add", history)
+    assert (first["new"], first["others"], first["fees_dollars"]) == (7, {"NFL": 1}, 34.0)
+    again = nascar("ledger", "add", history)
+    assert (again["new"], again["changed"]) == (0, 0)
+    shown = nascar("ledger", "show")
+    assert shown["won_dollars"] == pytest.approx(7 + 0.21)
+    assert shown["returns"][0]["roi"] == pytest.approx((7.21 - 34) / 34)
+    check_described(stored_tables(home), "contests", "ledger")
