@@ -96,6 +96,8 @@ def choose_portfolio(
     from nascar_assets.lineups import build_portfolio, veto_rules
     from nascar_assets.lineups.upload import read_upload, upload_csv
     from nascar_assets.orchestration.inputs.portfolio_tables import lineup_table
+    from nascar_assets.orchestration.inputs.rivals import expected_ownership, rivals_of
+    from nascar_assets.orchestration.inputs.unseen import unseen_points
 
     tell(0.02, "reading scenarios")
     run = kept_run(root, slate_id)
@@ -110,6 +112,7 @@ def choose_portfolio(
         prizes_cents=None if payouts is None else payouts.prizes_cents,
         entries=None if payouts is None else payouts.entries,
         prove=False,
+        rivals=rivals_of(run),
     )
     checker = LineupChecker(pool, run.spec)
     for number, ids in enumerate(made.driver_ids, 1):
@@ -117,7 +120,7 @@ def choose_portfolio(
             raise NoAllowedLineup(
                 f"Lineup {number} is denied: {denied.code} {denied.reason}", field="settings"
             )
-    table = lineup_table(made).with_columns(
+    table = lineup_table(made, expected_ownership(run, settings)).with_columns(
         run_id=pl.lit(run_id),
         objective=pl.lit(made.objective),
         objective_value=pl.lit(made.value.value),
@@ -143,12 +146,14 @@ def choose_portfolio(
     early(Chosen(result, upload))
     tell(SHOWN, "entering contests")
     contests = contest_outlook(
-        points,
+        unseen_points(run),
         pool,
         made.drivers,
         seed=run.plan.seed,
         own=named_contest(root, toml),
         settings=settings,
+        rivals=rivals_of(run),
+        projected=points,
     )
     rows = slate_answers.contest_rows(contests.to_dicts())
     return Chosen(result.model_copy(update={"contests": rows}), upload)
