@@ -17,15 +17,19 @@ import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from nascar_assets.contest import expected_field
+from nascar_assets.contest.outlook import contest_outlook
+from nascar_assets.contest.track_record import found_of, said_of, summarised
 from nascar_assets.files import SourceFile
 from nascar_assets.lineups import (
     InfeasiblePortfolio,
+    PortfolioSettings,
     best_lineups,
     build_portfolio,
     optimal_lineups,
     prize_kernel,
 )
 from nascar_assets.lineups.objectives import pool_to
+from nascar_assets.lineups.projection import project
 from nascar_assets.rules import rule_set
 from nascar_assets.slates.slate import Slate, SlatePlayer
 
@@ -44,6 +48,7 @@ def rows() -> Iterator[dict[str, Any]]:
     yield from _one_lineup(points, salary)
     yield from _portfolios(points, slate)
     yield from _payouts(points, salary)
+    yield from _values(points, slate)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     yield _row("peak memory of all of these", peak, "MB")
 
@@ -91,6 +96,34 @@ def _points(slate: Slate) -> npt.NDArray[np.int32]:
     led = (267 * share / share.sum(axis=1, keepdims=True)).astype(int)
     units = 20 * np.maximum(45 - finish, 0) + 20 * (start - finish) + 5 * led + 9 * (led // 2)
     return units.astype(np.int32)
+
+
+def _values(points: npt.NDArray[np.int32], slate: Slate) -> Iterator[dict[str, Any]]:
+    """What 150 lineups are worth in the presets, and 30 slates of it beside what happened."""
+    projection = project(points, slate, PortfolioSettings())
+    drawn = projection.field.sample(400, np.random.default_rng(5))
+    lineups = np.unique(drawn, axis=0)[:150]
+    seconds, outlook = _timed(lambda: contest_outlook(points, slate, lineups, seed=1), 2)
+    yield _row(
+        "value of 150 lineups in four contests, 10,000 scenarios, field of 20,000", seconds, "s", 3
+    )
+    said = said_of(
+        projection,
+        projection,
+        lineups.tolist(),
+        outlook,
+        race_id="1",
+        series="cup",
+        as_of=slate.lock,
+        sealed_at=slate.lock,
+        run_id="bench",
+    )
+    raced = [
+        {player.driver_id: int(v) for player, v in zip(slate.players, points[race], strict=True)}
+        for race in range(30)
+    ]
+    seconds, _ = _timed(lambda: summarised([found_of(said, units) for units in raced]), 2)
+    yield _row("track record of 30 slates, 150 lineups each", seconds, "s", 10)
 
 
 def _one_lineup(
