@@ -137,7 +137,7 @@ class Build:
         self._progress = Progress("Lineups")
         self._fill()
         if run_id := self._kept.get("running"):  # the page was left, or the server restarted
-            await self._follow(run_id)
+            ui.timer(0.1, lambda: self._follow(run_id), once=True)  # the page does not wait for it
 
     # --- what is set ---
 

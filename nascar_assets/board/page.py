@@ -32,6 +32,8 @@ from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.slate_contracts import SlateDetail, SlateRunResult, SlateSummary
 
 LARGEST_FILE = 1_000_000
+ANSWER_SECONDS = 30.0
+"""How long a page may take that reads a slate for the first time on a busy machine."""
 _STYLE = """
 body { font-family: system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; color: #1a1a1a; }
 .nicegui-content { padding: 12px; gap: 12px; max-width: 1500px; margin: 0 auto; width: 100%; }
@@ -100,7 +102,7 @@ def _when(moment: datetime) -> str:
     return f"{moment:%a %d %b %Y, %H:%M} UTC"
 
 
-@ui.page("/", title="Slates")
+@ui.page("/", title="Slates", response_timeout=ANSWER_SECONDS)
 async def slates_page() -> None:
     """Every slate; a salary file dropped here becomes a new one."""
     _frame("Slates")
@@ -188,7 +190,7 @@ class _SalaryDrop:
                 ).props("outline no-caps")
 
 
-@ui.page("/slate/{slate}", title="Slate")
+@ui.page("/slate/{slate}", title="Slate", response_timeout=ANSWER_SECONDS)
 async def slate_page(slate: str) -> None:
     """One slate: forecast, race, settings, lineups, contests, and how far to trust it."""
     _frame(slate)
