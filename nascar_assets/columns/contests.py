@@ -31,7 +31,7 @@ CONTESTS: Columns = {
     ),
     "slate_id": Column(pl.String, "The slate that it was of.", "", "the slates' drivers"),
     "race_key": Column(pl.String, "Its race.", "", "schedule.race_key"),
-    "rules": Column(pl.String, "Key of its rules.", "", "slate.contest"),
+    "rules": Column(pl.String, "Key of its rules.", "", "slate.rules"),
     "lock": Column(UTC_TIME, "When lineups locked.", "UTC", "schedule.start_time"),
     "name": Column(pl.String, "Its name; empty where not known.", "", "entries file"),
     "kind": Column(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from nascar_assets.columns.column import types_of
 from nascar_assets.columns.contests import CONTESTS
-from nascar_assets.contest.field_fit import FieldFit, fit_field_parameters
-from nascar_assets.contest.records import seen_contests
-from nascar_assets.lineups.ownership import KINDS
 from nascar_assets.orchestration.inputs.slate_lineups import load_entered
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, registered_slates
 from nascar_assets.storage import DataRoot
+
+if TYPE_CHECKING:
+    from nascar_assets.contest.field_fit import FieldFit
 
 FOLDER = "store/contests"
 LANDING = "landing/contests"
@@ -84,5 +85,9 @@ def missing_standings(root: DataRoot, now: datetime) -> list[str]:
 
 def field_fits(root: DataRoot, as_of: datetime | None = None) -> dict[str, FieldFit]:
     """How rivals choose in each kind of contest, by the contests that were added by a time."""
+    from nascar_assets.contest.field_fit import fit_field_parameters
+    from nascar_assets.contest.records import seen_contests
+    from nascar_assets.lineups.ownership import KINDS
+
     seen = seen_contests(stored_contests(root, as_of))
     return {kind: fit_field_parameters(seen, kind) for kind in KINDS}
