@@ -20,6 +20,7 @@ from nascar_assets.orchestration.automation import (
     sensor_runs,
     sensor_salaries,
     sensor_telemetry,
+    sensor_views,
 )
 from nascar_assets.orchestration.inputs.slate_run import runs_of
 from nascar_assets.orchestration.metadata import described
@@ -57,6 +58,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
             sensor_telemetry.landing_telemetry,
             sensor_salaries.landing_salaries,
             sensor_contests.landing_contests,
+            sensor_views.landing_views,
             sensor_poll.feed_poll,
             sensor_locked.locked_slates,
             sensor_live.live_races,

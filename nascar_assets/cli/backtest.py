@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,6 +17,7 @@ from nascar_assets.cli.output import Output
 if TYPE_CHECKING:
     from nascar_assets.calibration.forecasts import Forecaster
     from nascar_assets.calibration.summary import BacktestSummary
+    from nascar_assets.views.odds_gain import OddsGain
 
 FEW = 5
 """Races that a notice names; `metrics.json` has them all."""
@@ -55,7 +56,8 @@ def backtest(
     odds: Annotated[
         Path | None,
         typer.Option(
-            help="Win odds as CSV (race_id, driver_id, odds, quoted_at): the market as a baseline."
+            help="Odds as CSV (race_id, driver_id, odds, quoted_at): the market as a baseline. "
+            "A folder of such boards: what they add to the forecast."
         ),
     ] = None,
     odds_format: Annotated[
@@ -85,11 +87,19 @@ def backtest(
     from nascar_assets.feed.schemas import SERIES
     from nascar_assets.orchestration.commands.files import read_file
     from nascar_assets.storage import DataRoot
+    from nascar_assets.views.odds_gain import gain_result, odds_gain, read_boards, sealed_gains
 
     out = Output(as_json)
     files = DataRoot.open(f"{home}/{LANDING}" if feed is None else feed)
     baselines = list(standard_baselines())
-    if odds is not None:
+    boards = None
+    if odds is not None and odds.is_dir():
+        paths = sorted(path for path in odds.iterdir() if path.suffix.lower() in (".csv", ".tsv"))
+        files_read = {path.name: read_file(path) for path in paths}
+        boards, notices = read_boards(files_read, odds_format)
+        for notice in notices:
+            out.notice(notice)
+    elif odds is not None:
         baselines.append(
             Market(read_odds(read_file(odds), file=odds.name, form=odds_format), overround)
         )
@@ -97,11 +107,12 @@ def backtest(
     runs = list(product(every, STAGES if as_of == "all" else [stage(as_of)]))
     tables = lru_cache(maxsize=1)(partial(read_feed_tables, files)) if len(runs) > 1 else None
     summaries = {}
+    gains: dict[str, dict[str, Any]] = {}
     fitted: dict[tuple[str, str], Forecaster] = {}
     for name, at in runs:
         label = f"{name}, {at.name}"
         with out.progress(label) as update:
-            summaries[label] = run_backtest(
+            done = run_backtest(
                 tables or partial(read_feed_tables, files),
                 DataRoot.open(folder / name / at.name if tables else folder),
                 BacktestSettings(
@@ -115,17 +126,66 @@ def backtest(
                 baselines=baselines,
                 progress=update,
                 fitted=fitted,
-            ).summary
+            )
+        summaries[label] = done.summary
+        if boards is not None:
+            read = (tables or partial(read_feed_tables, files))()
+            sealed = {
+                race: (done.folder.read_forecast(race) or b"", seal.as_of)
+                for race, seal in done.seals.items()
+                if race in done.scored
+            }
+            found = odds_gain(sealed_gains(sealed, read.schedule, read.results, boards))
+            gains[label] = gain_result(found)
+            _show_gain(out, label, found)
     if tables:
         out.table("Skill over start climatology, and coverage", *text.stage_grid(summaries))
         out.line(f"reports: {folder}/SERIES/STAGE/report.html")
-        out.result({label: summary.as_dict() for label, summary in summaries.items()})
+        out.result(
+            {
+                label: {**summary.as_dict(), **({"odds": gains[label]} if gains else {})}
+                for label, summary in summaries.items()
+            }
+        )
     else:
         window = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
-        _show(out, next(iter(summaries.values())), window, folder)
+        _show(out, next(iter(summaries.values())), window, folder, next(iter(gains.values()), None))
 
 
-def _show(out: Output, summary: BacktestSummary, window: str, folder: Path) -> None:
+def _show_gain(out: Output, label: str, found: OddsGain) -> None:
+    """What boards of odds add: walk-forward, at each confidence, by track type and hours before."""
+    rows = [found.walk_forward, *found.fixed, *found.groups]
+    out.table(
+        f"{label}: gain of the finish's RPS by odds, in percent",
+        ["", "races", "gain", "± error", "95% from", "to"],
+        [
+            (
+                row.label,
+                row.races,
+                100 * row.gain,
+                *(
+                    (100 * row.standard_error, *(100 * end for end in row.interval))
+                    if row.races > 1
+                    else (None, None, None)
+                ),
+            )
+            for row in rows
+        ],
+    )
+    out.line(
+        "walk-forward: each race at the confidence that did best on the races before it; the "
+        "confidences below are in sample"
+    )
+    out.line(f"weight that odds get by this: {found.default_weight:g}")
+
+
+def _show(
+    out: Output,
+    summary: BacktestSummary,
+    window: str,
+    folder: Path,
+    gain: dict[str, Any] | None = None,
+) -> None:
     """Prints one backtest: scores, coverage, skill, gate, and what was left out."""
     from nascar_assets.calibration import tables_text as text
 
@@ -151,7 +211,7 @@ def _show(out: Output, summary: BacktestSummary, window: str, folder: Path) -> N
     if summary.drift is not None and summary.drift.alarms.size:
         out.notice(f"skill left its control limits in {summary.drift.alarms.size} races")
     out.line(f"report: {folder / 'report.html'}")
-    out.result(summary.as_dict())
+    out.result({**summary.as_dict(), **({} if gain is None else {"odds": gain})})
 
 
 def left_out(exclusions: Mapping[str, str]) -> dict[str, list[str]]:

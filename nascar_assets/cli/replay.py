@@ -69,6 +69,12 @@ def replay(
         )
         if said:
             out.line(f"coverage of this race, drivers' points inside their intervals: {said}")
+    if "views" in found:
+        views = found["views"]
+        out.line(
+            f"your views: CRPS of points {views['crps_with']:.2f} with them, "
+            f"{views['crps_without']:.2f} without ({100 * views['change']:+.1f}%, lower is better)"
+        )
     for name, why in found["not_compared"].items():
         out.notice(f"{name} is not compared: {why}")
     if found["best"]:

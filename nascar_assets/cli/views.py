@@ -137,6 +137,34 @@ def list_slate_views(slate: Slate, home: Home, as_json: Json = False) -> None:
 
 
 @app.command()
+def record(home: Home, as_json: Json = False) -> None:
+    """Shows whether views helped: forecasts without and with them against what happened.
+
+    Example: nascar views record
+    """
+    from nascar_assets.orchestration.commands.views import views_record
+
+    out = Output(as_json)
+    found = views_record(home, clock_now())
+    out.table(
+        "Miss of contest points (CRPS, lower is better)",
+        ["slate", "drivers", "without views", "with views", "change %"],
+        [
+            (
+                row["slate_id"],
+                row["drivers"],
+                row["crps_without"],
+                row["crps_with"],
+                100 * row["change"],
+            )
+            for row in found["slates"]
+        ],
+    )
+    out.line(found["says"] or "No slate that views moved has a result yet.")
+    out.result(found)
+
+
+@app.command()
 def drop(
     slate: Slate,
     view: Annotated[str, typer.Argument(metavar="ID", help="The view's id.")],

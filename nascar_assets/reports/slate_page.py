@@ -74,6 +74,7 @@ def render_slate_report(report: SlateReport) -> str:
         pit=_pit(report.pit),
         reliability=_reliability(report.reliability),
         overrides=report.overrides.to_dicts(),
+        effects=[] if report.views is None else report.views.effects.to_dicts(),
         contests=[] if report.contests is None else report.contests.to_dicts(),
         values=_values(report.values),
         age_days=None

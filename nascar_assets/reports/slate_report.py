@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -48,6 +48,17 @@ CALIBRATION_COLUMNS: tuple[str, ...] = (
 )
 OVERRIDE_COLUMNS: tuple[str, ...] = ("subject", "field", "value", "why", "who", "at")
 REGIME_COLUMNS: tuple[str, ...] = ("regime", "frequency")
+EFFECT_COLUMNS: tuple[str, ...] = (
+    "name",
+    "start",
+    "scored_start",
+    "mean_points_before",
+    "mean_points",
+    "win_before",
+    "win",
+    "optimal_share_before",
+    "optimal_share",
+)
 CONTEST_COLUMNS: tuple[str, ...] = (
     "contest",
     "entries",
@@ -131,6 +142,30 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class ViewsShown:
+    """What people stated in views, and what it did.
+
+    Attributes:
+        views: One row a view: `author`, `file`, `landed_at`, `states`, `drivers`, `confidence`,
+            `counts` and `why`, all for people.
+        effects: `EFFECT_COLUMNS`, those moved furthest first; empty where nothing moved.
+        effective: Equal scenarios that the tilted ones are worth; none where none were tilted.
+        share: Share of the views' confidence that was reached.
+        record: How views did in earlier slates, in a sentence; empty where there is none.
+    """
+
+    views: tuple[Mapping[str, str], ...]
+    effects: pl.DataFrame
+    effective: float | None
+    share: float | None
+    record: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuses a frame without its columns."""
+        require_columns(self.effects, "The effects of views", EFFECT_COLUMNS)
+
+
+@dataclass(frozen=True)
 class SlateReport:
     """Everything that the report of a slate shows, as plain values and frames.
 
@@ -164,6 +199,7 @@ class SlateReport:
             from 0 to 1, and the number of values (the same in every row).
         reliability: Optional reliability bins, `RELIABILITY_COLUMNS`.
         portfolio: Label and value of what is to be said of the lineups as a whole.
+        views: What people stated in views; none where nobody did.
         held_back: Whether the lineups' means are of scenarios that they were not chosen on.
     """
 
@@ -189,6 +225,7 @@ class SlateReport:
     pit: pl.DataFrame | None = None
     reliability: pl.DataFrame | None = None
     portfolio: tuple[tuple[str, str], ...] = ()
+    views: ViewsShown | None = None
     held_back: bool = False
     record_knew_grid: bool = True
 

@@ -48,14 +48,15 @@ EXPECTED = (
 
 
 def read_view(
-    data: bytes, filename: str, race_id: str, options: ReadOptions | None = None
+    data: bytes, filename: str, race_id: str | None, options: ReadOptions | None = None
 ) -> ViewFile:
     """Reads a file of somebody's views, in any header of `columns.py`; blank cells state nothing.
 
     Args:
         data: The file's bytes, in an archive or not; see `files.read_text`.
         filename: Its name.
-        race_id: The feed's id of the slate's race: rows of other races are left out.
+        race_id: The feed's id of the slate's race: rows of other races are left out. None for a
+            file of many races, whose rows are all taken.
         options: What the person says of the file.
 
     Raises:
@@ -67,6 +68,8 @@ def read_view(
     name = filename.replace("\\", "/").rsplit("/", 1)[-1]
     source = SourceFile.of(name, data)
     if data.lstrip()[:1] in (b"{", b"["):
+        if race_id is None:
+            raise InputError("A board of JSON is of one race.", file=name)
         return feed_board(data, source, race_id)
     given = read_text(data, name)
     rows = list(read_rows(given))
@@ -158,7 +161,7 @@ class _Reader:
     given: GivenText
     source: SourceFile
     header: Header
-    race_id: str
+    race_id: str | None
     options: ReadOptions
     faults: list[RowFault] = field(default_factory=list)
     stated: list[Stated] = field(default_factory=list)
@@ -175,9 +178,13 @@ class _Reader:
         for line, cells in rows:
             who = self._who(line, cells)
             race = self._cell(cells, "race_id")
-            if race and id_cell(race, self.source.path, line, "race_id") != self.race_id:
-                others += 1
-                continue
+            if race:
+                race = id_cell(race, self.source.path, line, "race_id")
+                if self.race_id is None:
+                    who = replace(who, race_id=race)
+                elif race != self.race_id:
+                    others += 1
+                    continue
             for quantity, place in self.header.values.items():
                 text = cells[place] if place < len(cells) else ""
                 if text.casefold() not in _BLANK:

@@ -29,6 +29,7 @@ class Stated:
         site_id: The contest site's id of the driver, where given.
         driver_id: The feed's id of the driver, where given.
         quoted_at: When odds were quoted (UTC), where given.
+        race_id: The feed's id of the race, where a file of many races is read.
     """
 
     row: int
@@ -38,6 +39,7 @@ class Stated:
     site_id: str = ""
     driver_id: str = ""
     quoted_at: datetime | None = None
+    race_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ def once(rows: Sequence[Stated], file: str) -> tuple[Stated, ...]:
     kept: dict[tuple[Any, ...], Stated] = {}
     faults = []
     for row in rows:
-        key = (row.name.casefold(), row.site_id, row.driver_id, row.quantity, row.quoted_at)
+        who = (row.name.casefold(), row.site_id, row.driver_id)
+        key = (*who, row.quantity, row.quoted_at, row.race_id)
         first = kept.setdefault(key, row)
         if first.value != row.value:
             words = QUANTITIES[row.quantity].words

@@ -238,7 +238,7 @@ def report_path(slate_id: str) -> str:
 @slate_asset(
     group_name="lineups",
     description="One page that opens offline: forecast, lineups, calibration, provenance.",
-    deps=[run_config, upload_file, calibration_record, contest_forecast],
+    deps=[run_config, upload_file, calibration_record, contest_forecast, "view_effects"],
     kinds={"html"},
 )
 def report(

@@ -26,6 +26,7 @@ from nascar_assets.orchestration.automation.slate_decisions import (
 from nascar_assets.orchestration.automation.week import SlateWeek
 from nascar_assets.orchestration.inputs.slate_files import SALARY_FOLDER
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
+from nascar_assets.orchestration.inputs.views import changed_at
 from nascar_assets.orchestration.jobs import slate_job
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_slates
@@ -260,6 +261,8 @@ def slate_requests(
             for source, times in changed.items()
             if race in times and now >= week.known_at(source)
         ]
+        stated = changed_at(root, slate)
+        moments += [] if stated is None else [stated]
         inputs.append(
             SlateInputs(
                 week=week,

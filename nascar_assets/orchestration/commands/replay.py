@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 from nascar_assets.orchestration.inputs.slate_change import read_whole
 from nascar_assets.orchestration.inputs.slate_lineups import load_entered, load_lineups
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.inputs.view_scores import slate_view_score
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.rules import score
 from nascar_assets.slates.slate import Slate
@@ -102,6 +103,9 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
         "not_compared": {names.get(driver, driver): why for driver, why in found.excluded.items()},
         "notices": notices,
     }
+    moved = slate_view_score(run, results)
+    if moved is not None:
+        answer["views"] = {**asdict(moved), "change": moved.change}
     if standings is not None:
         rows = [[place[driver] for driver in ids] for ids in lineups]
         answer["contest"] = _contest(run, rows, standings, results)

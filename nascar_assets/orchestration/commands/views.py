@@ -11,6 +11,7 @@ import polars as pl
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.inputs.slate_plan import Registration
+from nascar_assets.orchestration.inputs.view_scores import record_result, view_scores
 from nascar_assets.orchestration.inputs.views import (
     Added,
     add_view,
@@ -128,6 +129,11 @@ def list_views(home: str, slate_id: str) -> list[dict[str, Any]]:
     root = Platform(home=home).root
     Registration.load(root, slate_id)
     return [record_row(record) for record in view_records(root, slate_id)]
+
+
+def views_record(home: str, now: datetime) -> dict[str, Any]:
+    """How the views of all slates did, forecasts without and with them against the outcomes."""
+    return record_result(view_scores(Platform(home=home).root, now))
 
 
 def drop(home: str, slate_id: str, view_id: str, now: datetime) -> dict[str, Any]:

@@ -20,8 +20,11 @@ from nascar_assets.orchestration.inputs.slate_files import run_config_path, slat
 from nascar_assets.orchestration.inputs.slate_lineups import stored_players
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
-from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.orchestration.inputs.view_scores import record_words, view_scores
+from nascar_assets.orchestration.inputs.view_tables import TARGETS, views_of
+from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.reports import Provenance, RaceFacts, SlateReport
+from nascar_assets.reports.slate_report import ViewsShown
 from nascar_assets.scenarios import REGIMES
 from nascar_assets.scenarios.past_races import past_regimes
 from nascar_assets.slates.stored import racing
@@ -113,6 +116,7 @@ def slate_report(
             run_id=plan.run_id,
         ),
         overrides=people_table(run.spec, statements, names),
+        views=_views(run),
         notices=slate_notices(root, plan.slate_id, slate["notices"][0], lineups["notices"][0]),
         portfolio=(
             ("chosen for", objective.words),
@@ -266,6 +270,37 @@ def _inputs(plan: SlatePlan, config: RunConfig) -> tuple[SourceFile, ...]:
         plan.source,
         *(SourceFile(name, digest) for name, digest in tables),
     )
+
+
+def _views(run: SlateRun) -> ViewsShown | None:
+    """What people stated in views and what it did; none where nobody stated anything."""
+    stated = views_of(run)
+    if not stated:
+        return None
+    targets = run.table(TARGETS).head(1).to_dicts() if _has(run, TARGETS) else []
+    return ViewsShown(
+        views=tuple(
+            {
+                "author": row["author"],
+                "file": row["file"],
+                "landed_at": f"{row['landed_at'][:16].replace('T', ' ')} UTC",
+                "states": ", ".join(row["states"]),
+                "drivers": str(row["drivers"]),
+                "confidence": f"{row['confidence']:g}",
+                "counts": ", ".join(f"{count} {state}" for state, count in row["counts"].items()),
+                "why": row["why"],
+            }
+            for row in stated
+        ),
+        effects=run.table("view_effects"),
+        effective=targets[0]["effective_scenarios"] if targets else None,
+        share=targets[0]["share"] if targets else None,
+        record=record_words(view_scores(run.root, run.as_of)),
+    )
+
+
+def _has(run: SlateRun, table: str) -> bool:
+    return run.root.exists(table_path(table, run.slate_id))
 
 
 def _run_config(run: SlateRun) -> RunConfig:

@@ -1,0 +1,115 @@
+"""The sensor of people's views: each file that lands for a slate is taken, or refused with reason.
+
+A slate that is open is run again by the sensor of salary files, to which its views are an input
+like entries and practice.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.files import BESIDE, SMALL, check_size
+from nascar_assets.orchestration.automation.landing_index import scan, sha256, unread_size
+from nascar_assets.orchestration.inputs.slate_plan import registered_slates
+from nascar_assets.orchestration.inputs.views import LANDED, add_view, view_records
+from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, refused_strays
+from nascar_assets.storage import DataRoot
+
+QUARANTINE = "quarantine/views"
+INTERVAL_SECONDS = 15
+ENDINGS = (".csv", ".tsv", ".txt", ".zip", ".json")
+
+
+@dg.sensor(
+    name="landing_views",
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Files of people's views that landed for a slate: takes each, or says why not.",
+)
+def landing_views(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SkipReason:
+    """One scan; what was taken is known by its hash, so that no cursor is needed."""
+    from nascar_assets.orchestration.automation.clock import clock_now
+    from nascar_assets.orchestration.automation.notify import notify_new
+
+    notices, fresh = take_landed(platform.root, datetime.now(UTC), clock_now())
+    notify_new(context.log, "landing_views", {}, {path: notices[path] for path in fresh})
+    said = "; ".join(f"{path}: {text}" for path, text in notices.items())
+    return dg.SkipReason(said[:2000] or "No new views.")
+
+
+def new_files(
+    files: Iterable[tuple[str, str]], known: Mapping[str, set[str]]
+) -> list[tuple[str, str, str]]:
+    """The files to take: slate, path and hash of each that no view of its slate came from.
+
+    Dropped views count as known: a file that stays in its folder is not taken again.
+
+    Args:
+        files: Path under the data root and hash of each file.
+        known: Hashes of the views' files of every registered slate.
+    """
+    found = []
+    for path, digest in files:
+        slate, _, name = path.removeprefix(f"{LANDED}/").partition("/")
+        wanted = name.lower().endswith(ENDINGS) and not BESIDE.search(path)
+        if wanted and digest not in known.get(slate, set()):
+            found.append((slate, path, digest))
+    return found
+
+
+def take_landed(root: DataRoot, real: datetime, now: datetime) -> tuple[dict[str, str], set[str]]:
+    """Takes the files that landed; returns what is to be said by path, and what of it is new.
+
+    Args:
+        root: The data root.
+        real: The time by the machine's clock, which files are dated by.
+        now: The time by the sensors' clock, from which views are known.
+    """
+    scanned = scan(root, [LANDED], "landing/.index/views.parquet", real, upper=SMALL.size)
+    known = {
+        slate: {record.source.sha256 for record in view_records(root, slate)}
+        for slate in registered_slates(root)
+    }
+    notices, fresh = dict(scanned.unread), set()
+    files = scanned.files.select("path", "value").iter_rows()
+    for slate, path, digest in new_files(files, known):
+        if slate not in known:
+            notices[path] = f"It waits for its slate: none is called {slate!r}."
+            continue
+        try:
+            check_size(unread_size(digest), path, SMALL)
+            data = root.read(path)
+            if data is None or sha256(data) != digest:
+                continue  # replaced since it was looked at: the next scan's
+            author = path.rsplit("/", 1)[-1].rpartition(".")[0]
+            added = add_view(root, slate, data, path.rsplit("/", 1)[-1], author=author, now=now)
+            notices |= {path: " ".join(added.notices)} if added.notices else {}
+            fresh |= {path} & notices.keys()
+        except EnvironmentFault:
+            raise
+        except Exception as error:  # one file that nobody foresaw must not keep all others out
+            said = str(error)
+            if not isinstance(error, InputError):
+                said = f"It cannot be read: {type(error).__name__}: {error}"
+            notices[path] = said
+            if _quarantine(root, path, digest, said):
+                fresh.add(path)
+    strays, new = refused_strays(root, LANDED, QUARANTINE)
+    return {**notices, **strays}, fresh | new
+
+
+def _quarantine(root: DataRoot, path: str, digest: str, reason: str) -> bool:
+    """Keeps a copy of a refused file beside the report; returns whether that is new."""
+    size = unread_size(digest)
+    data = None if size else root.read(path)
+    report = {
+        "file": path,
+        "reason": reason,
+        "bytes": size or len(data or b""),
+        "sha256": None if size else digest,
+    }
+    name = path.removeprefix(f"{LANDED}/").replace("/", "_")
+    return put_in_quarantine(root, f"{QUARANTINE}/{name}", data, report)
