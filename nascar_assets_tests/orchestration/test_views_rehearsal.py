@@ -1,0 +1,224 @@
+"""A player's Sunday from files alone: views taken, the slate run with and without, and scored."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from nascar_assets.cli.app import run
+from nascar_assets.errors import InputError
+from nascar_assets.orchestration.automation.sensor_views import take_landed
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.inputs.view_scores import record_words, slate_view_score
+from nascar_assets.orchestration.inputs.views import add_view, drop_view, view_records
+from nascar_assets.storage import DataRoot
+from nascar_assets.views.statement import ReadOptions, UnusableView
+from nascar_assets_tests.orchestration.conftest import SCENARIOS, World, copy_of
+
+
+def nascar(home: Path, *words: str) -> tuple[int, dict[str, Any]]:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = run([*words, "--home", str(home), "--json"])
+    return code, json.loads(said.getvalue()) if said.getvalue().strip() else {}
+
+
+@pytest.fixture(scope="module")
+def sunday(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The demo's slate with projections, ownership, odds and a start at the rear, run."""
+    base = tmp_path_factory.mktemp("sunday")
+    home, slate = copy_of(world.home, base / "home"), world.slate
+    lock = SlatePlan.load(DataRoot.open(home), slate).lock
+    before = lock - timedelta(hours=3)
+    clock = f"{before.isoformat()} from {time.time():.0f} x 1"
+    forecast = pl.read_csv(home / f"slates/{slate}/forecast.csv")
+    names = forecast["driver_name"].to_list()
+    files = {
+        "projections.csv": "Name,Fpts\n"
+        + "\n".join(
+            f'"{name}",{mean + (8 if name == names[9] else 0):.2f}'
+            for name, mean in forecast.select("driver_name", "mean_points").iter_rows()
+        ),
+        "owned.csv": "Name,Own%\n"
+        + "\n".join(f'"{name}",{100 * 6 / len(names):.1f}' for name in names),
+        "odds.txt": f"{names[0]}, -115\n{names[1]} +300\n{names[2]} 9/2\n",
+    }
+    for name, text in files.items():
+        (base / name).write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NASCAR_CLOCK", clock)
+        for name in files:
+            code, said = nascar(home, "views", "add", slate, str(base / name), "--author", name)
+            assert (code, said["fresh"]) == (0, True)
+        code, again = nascar(
+            home, "views", "add", slate, str(base / "owned.csv"), "--author", "owned.csv"
+        )
+        assert (code, again["fresh"]) == (0, False)
+        rear = names[3]
+        words = ("views", "rear", slate, rear, "--scored", "grid", "--why", "<b>backup</b> car")
+        assert nascar(home, *words)[0] == 0
+    code, result = nascar(home, "slate", "run", slate, "--scenarios", str(SCENARIOS))
+    assert code == 0
+    code, shown = nascar(home, "slate", "show", slate, "--views")
+    assert code == 0
+    return {
+        "home": home,
+        "slate": slate,
+        "names": names,
+        "rear": rear,
+        "before": before,
+        "lock": lock,
+        "pure": world.result,
+        "result": result,
+        "views": shown["views"],
+    }
+
+
+def test_the_views_move_what_they_should_and_the_report_says_so(sunday: dict[str, Any]) -> None:
+    rows = {row["name"]: row for row in sunday["views"]["drivers"]}
+    favoured, rear = rows[sunday["names"][9]], rows[sunday["rear"]]
+    assert favoured["mean_points"] > favoured["mean_points_before"] + 1.5
+    assert rear["start"] == len(sunday["result"]["forecast"])
+    assert rear["scored_start"] < rear["start"]
+    assert sunday["views"]["effective_scenarios"] >= SCENARIOS / 2
+    held = {row["name"]: row["expected_ownership"] for row in sunday["result"]["forecast"]}
+    players = [name for name in sunday["names"] if name in held]
+    assert sum(held[name] for name in players) == pytest.approx(6.0, abs=0.01)
+    assert held[players[0]] == pytest.approx(6 / len(players), abs=0.01)
+    odds = next(view for view in sunday["views"]["views"] if view["file"] == "odds.txt")
+    assert odds["counts"] == {"without weight": 3}
+    before = {tuple(d["name"] for d in one["drivers"]) for one in sunday["pure"]["lineups"]}
+    after = {tuple(d["name"] for d in one["drivers"]) for one in sunday["result"]["lineups"]}
+    assert before != after
+    page = (sunday["home"] / f"slates/{sunday['slate']}/report.html").read_text()
+    assert "&lt;b&gt;backup&lt;/b&gt; car" in page
+    assert "<b>backup</b>" not in page
+    assert 'id="views"' in page
+
+
+def test_both_forecasts_are_stored_and_scored(sunday: dict[str, Any]) -> None:
+    run_of = SlateRun.load(DataRoot.open(sunday["home"]), sunday["slate"])
+    field = run_of.table("slate_field")
+    size = field.height
+    results = field.with_columns(
+        finish=pl.int_range(1, size + 1, dtype=pl.Int32),
+        start=pl.col("start").fill_null(size),
+        laps_led=pl.lit(0, pl.Int32),
+        fastest_laps=pl.lit(0, pl.Int32),
+        laps_completed=pl.lit(100, pl.Int32),
+    )
+    score = slate_view_score(run_of, results)
+    assert score is not None
+    assert score.drivers == size
+    assert score.crps_without != score.crps_with
+    assert score.change == pytest.approx(score.crps_with / score.crps_without - 1)
+    words = record_words([score, score])
+    assert words.startswith(f"Your views: CRPS {100 * score.change:+.1f}% over 2 slates")
+    assert record_words([]) == ""
+
+
+def test_a_run_without_views_is_the_run_before_there_were_any(
+    sunday: dict[str, Any], world: World
+) -> None:
+    home = sunday["home"]
+    code, plain = nascar(
+        home, "slate", "run", sunday["slate"], "--without-views", "--scenarios", str(SCENARIOS)
+    )
+    assert code == 0
+    upload = f"slates/{sunday['slate']}/upload.csv"
+    assert (home / upload).read_bytes() == (world.home / upload).read_bytes()
+    assert not (home / f"store/pure_scenarios/{sunday['slate']}.parquet").exists()
+    views = SlateRun.load(DataRoot.open(home), sunday["slate"]).views
+    states = set(views["state"])
+    assert states == {"the run was asked to go without views", "without weight"}
+    assert plain["constraint_spec_hash"] == world.result["constraint_spec_hash"]
+
+
+@pytest.fixture
+def root(world: World, tmp_path: Path) -> DataRoot:
+    """What adding a view reads of the demo's home, without its laps and pictures."""
+    for part in ("store/entries", "store/schedule.parquet", f"slates/{world.slate}"):
+        source = world.home / part
+        (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
+        copy_of(source, tmp_path / part)
+    return DataRoot.open(tmp_path)
+
+
+def names_of(root: DataRoot, world: World) -> list[str]:
+    return [row["name"] for row in world.result["forecast"]]
+
+
+def test_nothing_of_a_file_with_a_bad_row_is_taken(root: DataRoot, world: World) -> None:
+    names = names_of(root, world)
+    text = f'Name,Fpts\n"{names[0]}",40\n"{names[1]}x",30\n"{names[2]}",20\n'
+    now = datetime(2026, 2, 15, 12, tzinfo=UTC)
+    with pytest.raises(UnusableView) as caught:
+        add_view(root, world.slate, text.encode(), "p.csv", author="me", now=now)
+    assert caught.value.faults[0].nearest[0].startswith(names[1])
+    assert view_records(root, world.slate) == []
+
+
+def test_another_weight_takes_the_place_of_the_view_and_a_drop_takes_it_back(
+    root: DataRoot, world: World
+) -> None:
+    names = names_of(root, world)
+    text = f'Name,Fpts\n"{names[0]}",40\n'.encode()
+    now = datetime(2026, 2, 15, 12, tzinfo=UTC)
+    first = add_view(root, world.slate, text, "p.csv", author="me", now=now)
+    later = add_view(
+        root,
+        world.slate,
+        text,
+        "p.csv",
+        author="me",
+        now=now + timedelta(hours=1),
+        confidence=0.9,
+        options=ReadOptions(),
+    )
+    assert (first.fresh, later.fresh) == (True, True)
+    assert [one.dropped_at is None for one in view_records(root, world.slate)] == [False, True]
+    assert later.table["confidence"].to_list() == [0.9]
+    drop_view(root, world.slate, later.record.view_id, now + timedelta(hours=2))
+    with pytest.raises(InputError, match="was dropped before"):
+        drop_view(root, world.slate, later.record.view_id, now + timedelta(hours=3))
+    held = [one for one in view_records(root, world.slate) if one.holds(now + timedelta(hours=2))]
+    assert held == []
+
+
+def test_files_that_land_are_taken_once_and_bad_ones_go_to_quarantine(
+    root: DataRoot, world: World
+) -> None:
+    names = names_of(root, world)
+    folder = Path(root.location) / f"landing/views/{world.slate}"
+    folder.mkdir(parents=True)
+    (folder / "mine.csv").write_text(f'Name,Fpts\n"{names[0]}",40\n')
+    (folder / "bad.csv").write_text("Name,Fpts\nNobody Atall,40\n")
+    (folder.parent / "no-slate").mkdir()
+    (folder.parent / "no-slate/x.csv").write_text("Name,Fpts\nA B,1\n")
+    old = time.time() - 60
+    for path in folder.parent.rglob("*.csv"):
+        os.utime(path, (old, old))
+    now = datetime(2026, 2, 15, 12, tzinfo=UTC)
+    notices, fresh = take_landed(root, datetime.now(UTC), now)
+    (record,) = view_records(root, world.slate)
+    assert (record.author, record.landed_at) == ("mine", now)
+    bad = f"landing/views/{world.slate}/bad.csv"
+    assert "no driver is called so" in notices[bad]
+    assert bad in fresh
+    assert "none is called 'no-slate'" in notices["landing/views/no-slate/x.csv"]
+    assert root.exists(f"quarantine/views/{world.slate}_bad.csv.report.json")
+    drop_view(root, world.slate, record.view_id, now)
+    notices, fresh = take_landed(root, datetime.now(UTC), now + timedelta(hours=1))
+    assert bad in notices
+    assert not fresh
+    assert len(view_records(root, world.slate)) == 1
