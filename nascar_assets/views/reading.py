@@ -212,7 +212,9 @@ class _Reader:
         if self.header.ignored:
             listed = ", ".join(printable(title) for title in self.header.ignored)
             self.notices.append(f"Columns that state nothing known are left out: {listed}.")
-        return ViewFile(self.source, once(self.stated, self.source.path), tuple(self.notices))
+        # Boards of many races may hold several books' quotes of one driver.
+        rows = once(self.stated, self.source.path) if self.race_id else tuple(self.stated)
+        return ViewFile(self.source, rows, tuple(self.notices))
 
     def _cell(self, cells: Sequence[str], what: str) -> str:
         place = self.header.who.get(what)
