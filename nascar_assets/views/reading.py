@@ -213,8 +213,8 @@ class _Reader:
             listed = ", ".join(printable(title) for title in self.header.ignored)
             self.notices.append(f"Columns that state nothing known are left out: {listed}.")
         # Boards of many races may hold several books' quotes of one driver.
-        rows = once(self.stated, self.source.path) if self.race_id else tuple(self.stated)
-        return ViewFile(self.source, rows, tuple(self.notices))
+        kept = once(self.stated, self.source.path) if self.race_id else tuple(self.stated)
+        return ViewFile(self.source, kept, tuple(self.notices))
 
     def _cell(self, cells: Sequence[str], what: str) -> str:
         place = self.header.who.get(what)

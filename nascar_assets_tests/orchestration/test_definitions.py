@@ -106,6 +106,7 @@ def test_sensors_and_schedules_run_from_the_start(definitions: dg.Definitions) -
             "landing_telemetry",
             "landing_salaries",
             "landing_contests",
+            "landing_views",
             "feed_poll",
             "locked_slates",
             "lost_runs",
