@@ -16,6 +16,7 @@ from nascar_assets.cli import (
     constraints,
     contest,
     entries,
+    export,
     forecast,
     ledger,
     live,
@@ -70,6 +71,7 @@ app.command("track-record")(track_record)
 app.add_typer(slate.app, name="slate")
 app.add_typer(forecast.app, name="forecast")
 app.add_typer(live.app, name="live")
+app.add_typer(export.app, name="export")
 app.add_typer(ontology.app, name="ontology")
 app.add_typer(constraints.app, name="constraints")
 app.add_typer(entries.app, name="entries")

@@ -266,6 +266,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
 
 def table_of(path: str) -> str | None:
     """The name of the table that a file under the home belongs to; none for another file."""
+    if not path.endswith(".parquet"):
+        return None
     for name, table in TABLES.items():
         if table.files and fnmatchcase(path, table.files):
             return name

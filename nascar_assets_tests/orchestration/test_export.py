@@ -1,0 +1,158 @@
+"""What is exported is what is stored, in DuckDB and in Parquet, and other tools can read it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from nascar_assets.cli.app import run
+from nascar_assets.errors import InputError
+from nascar_assets.orchestration.commands.export import (
+    CACHES,
+    PARTITION_KEY,
+    VIEWS,
+    export_duckdb,
+    export_parquet,
+    stored_files,
+)
+from nascar_assets.orchestration.dictionary import TABLES
+from nascar_assets.storage import DataRoot
+from nascar_assets_tests import notebook
+from nascar_assets_tests.orchestration.conftest import World
+
+DOCS = Path(__file__).parents[2] / "docs"
+README = DOCS.parent / "README.md"
+EXPORTED = [name for name in TABLES if name not in CACHES]
+
+
+@pytest.fixture(scope="module")
+def database(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("export") / "nascar.duckdb"
+    assert run(["export", "duckdb", str(target), "--home", str(world.home)]) == 0
+    return target
+
+
+def as_stored(home: Path, name: str) -> pl.DataFrame:
+    """A table's rows as its files have them, one file after the other."""
+    root, columns = DataRoot.open(home), TABLES[name].columns
+    parts = [
+        pl.read_parquet(home / path).select(
+            pl.lit(key, pl.String).alias(PARTITION_KEY),
+            *(
+                pl.col(column)
+                if column in pl.read_parquet_schema(home / path)
+                else pl.lit(None, item.kind).alias(column)
+                for column, item in columns.items()
+            ),
+        )
+        for key, path in stored_files(root, name).items()
+    ]
+    kinds = {PARTITION_KEY: pl.String, **{column: c.kind for column, c in columns.items()}}
+    return pl.concat(parts) if parts else pl.DataFrame(schema=kinds)
+
+
+def typed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Rows read from DuckDB with the stored types: words of an enumeration, the zone of times."""
+    frame = frame.with_columns(pl.col(pl.Datetime("us")).dt.replace_time_zone("UTC"))
+    kinds = {column: item.kind for column, item in TABLES[name].columns.items()}
+    words = {column: kind for column, kind in kinds.items() if isinstance(kind, pl.Enum)}
+    return frame.with_columns(pl.col(c).cast(pl.String).cast(k) for c, k in words.items())
+
+
+def test_the_database_holds_what_is_stored_and_says_what_it_is(
+    world: World, database: Path
+) -> None:
+    import duckdb
+
+    files = 0
+    with duckdb.connect(str(database), read_only=True) as connection:
+        for name in EXPORTED:
+            stored = as_stored(world.home, name)
+            found = typed(connection.sql(f'SELECT * FROM "{name}"').pl(), name)
+            assert found.schema == stored.schema, name
+            assert found.equals(stored), name
+            files += len(stored_files(DataRoot.open(world.home), name))
+        for kind in ("tables", "views", "columns"):
+            where = f"FROM duckdb_{kind}() WHERE NOT internal AND comment IS NULL"
+            if kind == "columns":
+                named = ", ".join(f"'{name}'" for name in EXPORTED)
+                where += f" AND table_name IN ({named})"
+            assert connection.sql(f"SELECT * {where}").fetchall() == [], kind
+        for view in VIEWS:
+            ((rows,),) = connection.sql(f"SELECT count(*) FROM {view}").fetchall()
+            assert rows, view
+        (catalogued,) = connection.sql("SELECT count(*) FROM catalogue").fetchall()[0]
+    assert catalogued == sum(len(TABLES[name].columns) for name in EXPORTED)
+    on_disk = sum(1 for path in (world.home / "store").rglob("*.parquet"))
+    assert files == on_disk  # not one file is left out
+
+
+def test_parquet_holds_what_is_stored_with_a_catalogue(world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "exported"
+    rows = export_parquet(DataRoot.open(world.home), folder)
+    catalogue = json.loads((folder / "catalogue.json").read_text())["tables"]
+    assert list(catalogue) == EXPORTED
+    for name, said in catalogue.items():
+        found = pl.read_parquet(folder / said["file"])
+        assert found.equals(as_stored(world.home, name)), name
+        assert said["rows"] == rows[name] == found.height
+        assert [column["name"] for column in said["columns"]] == found.columns
+    again = export_parquet(DataRoot.open(world.home), folder, ["slate"])
+    assert [path.name for path in sorted(folder.iterdir())] == ["catalogue.json", "slate.parquet"]
+    assert again == {"slate": rows["slate"]}
+
+
+def test_an_empty_home_gives_every_table_and_view_empty(tmp_path: Path) -> None:
+    import duckdb
+
+    target = tmp_path / "empty.duckdb"
+    rows = export_duckdb(DataRoot.open(tmp_path / "home"), target)
+    assert set(rows) == set(EXPORTED)
+    assert not any(rows.values())
+    with duckdb.connect(str(target), read_only=True) as connection:
+        for view in VIEWS:
+            assert connection.sql(f"SELECT * FROM {view}").fetchall() == []
+
+
+@pytest.mark.parametrize(
+    ("export", "name"), [(export_duckdb, "a file"), (export_parquet, "a folder")]
+)
+def test_nothing_else_is_written_over(
+    export: Callable[..., object], name: str, tmp_path: Path
+) -> None:
+    target = tmp_path / name
+    kept = target if export is export_duckdb else target / "notes.txt"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("a person's own, longer than a header")
+    with pytest.raises(InputError, match="not written over"):
+        export(DataRoot.open(tmp_path / "home"), target)
+    assert kept.read_text().startswith("a person's own")
+    with pytest.raises(InputError, match="There is no table results"):
+        export(DataRoot.open(tmp_path / "home"), tmp_path / "new", ["results"])
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_notebook_makes_its_three_plots(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(notebook.DATABASE, str(database))
+    book = json.loads((DOCS / "analysis.ipynb").read_text())
+    shown = [output for _, outputs in notebook.run(book) for output in outputs]
+    kept = [output for cell in book["cells"] for output in cell.get("outputs", ())]
+    assert sum("image/png" in output.get("data", {}) for output in shown) == 3
+    assert [output["output_type"] for output in kept] == [o["output_type"] for o in shown]
+
+
+def test_the_five_lines_of_the_readme_read_a_home(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(world.home.parent)
+    (block,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.S)
+    assert block.count("\n") == 5
+    exec(block.replace("data/demo", world.home.name), {})
+    assert "mean_points" in capsys.readouterr().out
