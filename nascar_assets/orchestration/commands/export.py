@@ -68,12 +68,14 @@ def export_duckdb(root: DataRoot, target: Path, names: Sequence[str] = ()) -> di
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with duckdb.connect(str(draft)) as database:
+            database.begin()  # one commit: the disk is waited for once
             rows = {name: _load(database, root, name) for name in chosen}
             _describe(database, chosen)
             if len(chosen) == len(_chosen(())):
                 for view, (meaning, query) in VIEWS.items():
                     database.execute(f"CREATE VIEW {view} AS {query}")
                     database.execute(f"COMMENT ON VIEW {view} IS {_text(meaning)}")
+            database.commit()
         draft.replace(target)
     except (OSError, duckdb.IOException) as error:
         raise EnvironmentFault(f"{target} cannot be written: {error}") from error
