@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from nascar_assets.orchestration import jobs
+from nascar_assets.orchestration.asset_tags import tagged
 from nascar_assets.orchestration.assets.slate_assets import slate_executor
 from nascar_assets.orchestration.automation import (
     conditions,
@@ -48,7 +49,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
     }
     made = dg.Definitions(
         assets=[
-            item.map_asset_specs(conditions.with_automation).map_asset_specs(described)
+            item.map_asset_specs(lambda spec: tagged(described(conditions.with_automation(spec))))
             for item in (*jobs.ASSETS, *api.API_ASSETS, *slate_jobs.SLATE_ASSETS)
         ],
         asset_checks=[freshness.knows_what_was_known],

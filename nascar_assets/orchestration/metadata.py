@@ -29,6 +29,11 @@ def shown(named: Mapping[str, Any] | None = None, /, **values: Any) -> dict[str,
     return {name: _shown(value) for name, value in {**(named or {}), **values}.items()}
 
 
+def file_at(uri: str) -> dg.PathMetadataValue:
+    """Where a file lies, as the UI lets a person copy it whole."""
+    return dg.MetadataValue.path(visible(uri))
+
+
 def _shown(value: Any) -> Any:
     if isinstance(value, str):
         return dg.MetadataValue.text(visible(value))

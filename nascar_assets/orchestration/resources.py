@@ -53,6 +53,11 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self.root.local_path("graph")
 
 
+def graph_kind() -> str:
+    """The kind of the graph that assets read: a Neo4j server where one is set, else embedded."""
+    return "neo4j" if Platform().graph_setting else "ladybug"
+
+
 def fixed_platform(platform: Platform) -> dg.ResourceDefinition:
     """A platform that no run's configuration can point elsewhere: it takes none."""
     return dg.ResourceDefinition(lambda _: platform, config_schema={})

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.orchestration.metadata import shown
+from nascar_assets.orchestration.metadata import file_at, shown
 from nascar_assets.orchestration.resources import Platform, fixed_platform
 
 MEMORY = "api_memory"
@@ -107,7 +107,7 @@ def api_request(context: dg.AssetExecutionContext, platform: Platform) -> dg.Out
     return dg.Output(
         job,
         metadata=shown(
-            path=platform.root.uri(path),
+            path=file_at(platform.root.uri(path)),
             spec_hash=job.spec.hash,
             seed=str(job.run_config.random_seed),
             n_scenarios=job.n_scenarios,

@@ -21,6 +21,7 @@ def asset_specs(definitions: dg.Definitions) -> dict[str, Any]:
             "deps": sorted(parent.to_user_string() for parent in node.parent_keys),
             "kinds": sorted(node.kinds),
             "owners": sorted(node.owners),
+            "tags": {k: v for k, v in sorted(node.tags.items()) if "/" not in k},
             "automation": condition.get_label() if condition is not None else None,
             "freshness": type(node.freshness_policy).__name__ if node.freshness_policy else None,
             "described": bool(node.description),

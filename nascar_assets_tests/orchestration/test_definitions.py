@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from nascar_assets.definitions import build_definitions
-from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.resources import Platform, graph_kind
 from nascar_assets_tests.orchestration.asset_specs import asset_specs
 from nascar_assets_tests.orchestration.processes import environment
 
@@ -78,6 +78,36 @@ def test_every_asset_is_described_and_owned_and_in_a_known_group(
             assert said["described"], f"{name}.{check}"
             # An unpartitioned check on a partitioned asset would load every partition.
             assert said["partitions"] == spec["partitions"], f"{name}.{check}"
+
+
+def test_nothing_of_the_code_location_is_without_a_description(
+    definitions: dg.Definitions,
+) -> None:
+    repository = definitions.get_repository_def()
+    named = [
+        *(job for job in repository.get_all_jobs() if not job.name.startswith("__")),
+        *repository.sensor_defs,
+        *repository.schedule_defs,
+    ]
+    assert len(named) > 15
+    assert [item.name for item in named if not item.description] == []
+    for key in repository.asset_graph.materializable_asset_keys:
+        schema = repository.asset_graph.get(key).metadata.get("dagster/column_schema")
+        for column in schema.columns if schema is not None else ():
+            assert column.description, f"{key.to_user_string()}.{column.name}"
+
+
+@pytest.mark.parametrize(("graph", "kind"), [("", "ladybug"), ("bolt://127.0.0.1:7687", "neo4j")])
+def test_the_kind_of_the_graph_is_that_of_its_engine(
+    graph: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NASCAR_GRAPH", graph)
+    assert graph_kind() == kind
+
+
+def test_every_asset_says_its_stage_its_cost_and_its_series(definitions: dg.Definitions) -> None:
+    for name, spec in asset_specs(definitions).items():
+        assert spec["tags"].keys() == {"stage", "cost", "series"}, name
 
 
 def test_slate_tables_follow_no_condition_of_their_own(definitions: dg.Definitions) -> None:

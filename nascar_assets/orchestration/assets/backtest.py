@@ -13,7 +13,7 @@ from nascar_assets.orchestration.assets.history import ALL_FEATURES, ALL_RESULTS
 from nascar_assets.orchestration.assets.slate import ALL_RACES
 from nascar_assets.orchestration.inputs.past import all_results, past_features
 from nascar_assets.orchestration.inputs.schedule import Race, schedule_rows
-from nascar_assets.orchestration.metadata import image, shown, table_metadata, text_table
+from nascar_assets.orchestration.metadata import file_at, image, shown, table_metadata, text_table
 from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
@@ -324,7 +324,7 @@ def model_version(config: Candidate, platform: Platform) -> Iterator[Any]:
         slates_use=used,
         gate=text_table(*gate_grid(criteria)),
     )
-    yield dg.Output(table, metadata=shown(said, path=root.uri(path)))
+    yield dg.Output(table, metadata=shown(said, path=file_at(root.uri(path))))
     yield dg.AssetCheckResult(passed=passed, check_name="release_gate", metadata=said)
 
 
@@ -355,7 +355,7 @@ def calibration_report(config: Candidate, platform: Platform) -> dg.Output[pl.Da
     return dg.Output(
         summary.table(),
         metadata=shown(
-            report=root.uri(path),
+            report=file_at(root.uri(path)),
             model_version=version,
             races=summary.races,
             races_outside_control_limits=len(drift),

@@ -19,7 +19,7 @@ from nascar_assets.orchestration.assets.slate_assets import slate_asset
 from nascar_assets.orchestration.inputs.past import past_features, results_before
 from nascar_assets.orchestration.inputs.slate_files import record_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
-from nascar_assets.orchestration.metadata import picture, shown
+from nascar_assets.orchestration.metadata import file_at, picture, shown
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import read_all
 from nascar_assets.reports.plots import coverage_plot
@@ -61,7 +61,7 @@ def process_fit(
     path = save_fit(root, config.series, fitted)
     return dg.MaterializeResult(
         metadata=shown(
-            path=root.uri(path),
+            path=file_at(root.uri(path)),
             as_of=as_of.isoformat(),
             parameters_hash=fitted.hash,
             data_hash=fitted.data_hash,
@@ -105,7 +105,7 @@ def recalibration(
     return dg.Output(
         pl.DataFrame(rows, schema=types_of(RECALIBRATION), orient="row"),
         metadata=shown(
-            path=root.uri(path),
+            path=file_at(root.uri(path)),
             as_of=as_of.isoformat(),
             base=base.source,
             base_hash=base.hash,

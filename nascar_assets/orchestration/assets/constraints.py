@@ -15,7 +15,7 @@ from nascar_assets.orchestration.inputs.provenance import code_version
 from nascar_assets.orchestration.inputs.slate_files import keep_notices, spec_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.metadata import shown
-from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.resources import Platform, graph_kind
 
 
 @slate_asset(
@@ -47,7 +47,7 @@ def slate_track_values(run: SlateRun, schedule: pl.DataFrame) -> pl.DataFrame:
 @slate_asset(
     group_name="constraints",
     description="Constraints of every driver and of the track, compiled once and hashed.",
-    kinds={"neo4j", "json"},
+    kinds={graph_kind(), "json"},
     check_specs=[
         blocking_check(
             "constraint_spec",

@@ -1,5 +1,6 @@
 """Lineups: each scenario's best lineup, the portfolio, the upload file and the report."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import polars as pl
+from markupsafe import escape
 from pydantic import Field
 
 from nascar_assets.constraints.contract import Deny
@@ -19,7 +21,11 @@ from nascar_assets.orchestration.assets.constraints import constraint_spec, run_
 from nascar_assets.orchestration.assets.contest import contest_forecast
 from nascar_assets.orchestration.assets.scenarios import scenarios
 from nascar_assets.orchestration.assets.slate import slate
-from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.assets.slate_assets import (
+    blocking_check,
+    slate_asset,
+    warning_check,
+)
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.slate_files import (
     absent_path,
@@ -28,7 +34,7 @@ from nascar_assets.orchestration.inputs.slate_files import (
 )
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
-from nascar_assets.orchestration.metadata import picture, shown
+from nascar_assets.orchestration.metadata import file_at, picture, shown
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.reports.plots import exposure_plot, lineup_score_distribution, overlap_plot
 from nascar_assets.storage.overhead import overhead
@@ -212,9 +218,16 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
     description="The file that the contest site takes: one lineup per row.",
     deps=[slate],
     kinds={"csv"},
+    check_specs=[
+        blocking_check(
+            "upload_file",
+            "holds_the_lineups",
+            "The stored file, read as the site reads it, holds these lineups in their order.",
+        )
+    ],
 )
-def upload_file(run: SlateRun, lineups: pl.DataFrame) -> dg.MaterializeResult[None]:
-    """Read back and compared before it is called done."""
+def upload_file(run: SlateRun, lineups: pl.DataFrame) -> Iterator[Any]:
+    """Read back before it takes the place of the one before, and once more as it is stored."""
     from nascar_assets.lineups.upload import read_upload, upload_csv
 
     root, pool = run.root, run.slate
@@ -225,8 +238,17 @@ def upload_file(run: SlateRun, lineups: pl.DataFrame) -> dg.MaterializeResult[No
     root.write(path, data)
     for old in (withdrawn_path, absent_path):
         root.delete(old(run.slate_id))
-    return dg.MaterializeResult(
-        metadata=shown(path=root.uri(path), lineups=len(rows), bytes=len(data))
+    stored = root.read(path) or b""
+    same = stored == data and np.array_equal(np.sort(read_upload(pool, stored)), np.sort(rows))
+    yield dg.MaterializeResult(
+        metadata=shown(path=file_at(root.uri(path)), lineups=len(rows), bytes=len(data)),
+        check_results=[
+            dg.AssetCheckResult(
+                passed=same,
+                check_name="holds_the_lineups",
+                metadata=shown(lineups=len(rows), bytes=len(stored)),
+            )
+        ],
     )
 
 
@@ -240,6 +262,14 @@ def report_path(slate_id: str) -> str:
     description="One page that opens offline: forecast, lineups, calibration, provenance.",
     deps=[run_config, upload_file, calibration_record, contest_forecast, "view_effects"],
     kinds={"html"},
+    check_specs=[
+        warning_check(
+            "report",
+            "opens_offline",
+            "A warning: the page loads nothing from elsewhere, and names every driver of every "
+            "lineup.",
+        )
+    ],
 )
 def report(
     platform: Platform,
@@ -248,7 +278,7 @@ def report(
     scenario_summary: pl.DataFrame,
     scenario_optima: pl.DataFrame,
     lineups: pl.DataFrame,
-) -> dg.MaterializeResult[None]:
+) -> Iterator[Any]:
     """The forecast as a table for programs lies beside it."""
     from nascar_assets.orchestration.inputs.portfolio_tables import exposures
     from nascar_assets.orchestration.inputs.report_values import forecast_csv, slate_report
@@ -268,6 +298,29 @@ def report(
         page = render_slate_report(values).encode()
     root.write(report_path(slate_id), page)
     root.write(f"slates/{slate_id}/forecast.csv", forecast_csv(values.forecast))
-    return dg.MaterializeResult(
-        metadata=shown(path=root.uri(report_path(slate_id)), bytes=len(page))
+    text = page.decode()
+    loaded = elsewhere(text)
+    missing = [
+        name
+        for name in lineups["drivers"].explode().unique(maintain_order=True)
+        if str(escape(name)) not in text
+    ]
+    yield dg.MaterializeResult(
+        metadata=shown(path=file_at(root.uri(report_path(slate_id))), bytes=len(page)),
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not loaded and not missing,
+                check_name="opens_offline",
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata=shown(loaded_from_elsewhere=loaded, drivers_not_named=missing),
+            )
+        ],
+    )
+
+
+def elsewhere(page: str) -> list[str]:
+    """Addresses from which a page would load something when it is opened."""
+    return re.findall(
+        r"""(?:\bsrc\s*=\s*|<link[^>]*\bhref\s*=\s*|\burl\(\s*|@import\s+)["']?((?:https?:)?//[^"'\s>)]+)""",
+        page,
     )

@@ -12,7 +12,7 @@ from nascar_assets.orchestration.assets.history import ALL_RESULTS
 from nascar_assets.orchestration.inputs.graph import entry_store, graph_of_state
 from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.metadata import shown
-from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.resources import Platform, graph_kind
 
 VETO_RULES = types_of(history.VETO_RULES)
 
@@ -74,7 +74,7 @@ def veto_rules(platform: Platform) -> pl.DataFrame:
     group_name="ontology",
     description="The graph as of now: drivers, tracks, teams, races and veto rules.",
     deps=[veto_rules],
-    kinds={"neo4j"},
+    kinds={graph_kind()},
     owners=["team:model"],
 )
 def ontology_graph(
