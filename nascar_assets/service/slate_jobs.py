@@ -118,7 +118,7 @@ _OWNED: dict[str, Any] = {"group_name": "api", "owners": ["team:model"], "io_man
     kinds={"json"},
     **_OWNED,
 )
-def api_portfolio(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
+def api_portfolio_result(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
     """Under the job's own id; where it is to be kept, as the slate's own as well."""
     from nascar_assets.lineups import PortfolioSettings
     from nascar_assets.orchestration.commands.slate import run_portfolio
@@ -148,7 +148,7 @@ def api_portfolio(context: dg.AssetExecutionContext, platform: Platform) -> dg.O
 
 
 @dg.asset(description="An entries file filled or mended, sent to the API.", kinds={"csv"}, **_OWNED)
-def api_entries(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
+def api_entries_result(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
     """Every byte that is no lineup is kept."""
     from nascar_assets.service.slate_contracts import EntriesResult, PortfolioResult
     from nascar_assets.service.slate_work import fill_or_swap
@@ -194,7 +194,7 @@ def api_entries(context: dg.AssetExecutionContext, platform: Platform) -> dg.Out
     kinds={"json"},
     **_OWNED,
 )
-def api_slate(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
+def api_slate_result(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
     """The run itself is one of `slate_job`, as of the command line and the schedules."""
     from nascar_assets.orchestration.commands.slate import RunOptions, run_slate
     from nascar_assets.service.slate_contracts import SlateRunResult
@@ -231,19 +231,27 @@ def api_slate(context: dg.AssetExecutionContext, platform: Platform) -> dg.Outpu
         )
 
 
-SLATE_ASSETS = [api_portfolio, api_entries, api_slate]
+SLATE_ASSETS = [api_portfolio_result, api_entries_result, api_slate_result]
 
 SLATE_JOBS = [
     dg.define_asset_job(
-        made.key.path[-1],
+        name,  # never an asset's: a code location has one name for one thing
         selection=[made],
         description=words,
         executor_def=dg.in_process_executor,
     )
-    for made, words in (
-        (api_portfolio, "One request to POST /api/v1/slates/{slate}/portfolios."),
-        (api_entries, "One request to POST /api/v1/slates/{slate}/entries."),
-        (api_slate, "One request to POST /api/v1/slates or /api/v1/slates/{slate}/runs."),
+    for name, made, words in (
+        (
+            "api_portfolio",
+            api_portfolio_result,
+            "One request to POST /api/v1/slates/{slate}/portfolios.",
+        ),
+        ("api_entries", api_entries_result, "One request to POST /api/v1/slates/{slate}/entries."),
+        (
+            "api_slate",
+            api_slate_result,
+            "One request to POST /api/v1/slates or /api/v1/slates/{slate}/runs.",
+        ),
     )
 ]
 

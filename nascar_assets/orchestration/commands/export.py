@@ -254,7 +254,7 @@ def _kind(kind: Any) -> str:
         return f"ENUM({', '.join(_text(word) for word in kind.categories)})"
     if isinstance(kind, pl.Datetime):
         return "TIMESTAMP"
-    return _KINDS[kind if isinstance(kind, type) else type(kind)]
+    return next(words for plain, words in _KINDS.items() if kind == plain)
 
 
 def _name(text: str) -> str:
