@@ -86,7 +86,7 @@ async def show_forecast(api: AsyncClient, slate: str, to_honesty: Callable[[], N
     dialog = ui.dialog().props("maximized aria-label='A driver'")
 
     async def opened(event: events.GenericEventArguments) -> None:
-        if not event.args.get("selected"):
+        if event.args.get("source", "spaceKey") != "spaceKey":  # a press comes as one of its own
             return
         try:
             one = await api.call(slates.driver(slate, event.args["data"]["driver_id"]))
@@ -99,7 +99,8 @@ async def show_forecast(api: AsyncClient, slate: str, to_honesty: Callable[[], N
         dialog.open()
 
     dialog.on("hide", lambda: grid.run_grid_method("deselectAll"))
-    grid.on("rowSelected", opened, args=["selected", "data"])
+    grid.on("cellClicked", opened, args=["data"])
+    grid.on("rowSelected", opened, args=["source", "data"])
 
 
 def sentences(found: tuple[Sentence, ...], to_evidence: Callable[[], None] | None = None) -> None:
