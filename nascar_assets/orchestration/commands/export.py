@@ -241,6 +241,14 @@ _KINDS = {
     pl.Int32: "INTEGER",
     pl.Int64: "BIGINT",
     pl.Float64: "DOUBLE",
+    pl.Float32: "FLOAT",
+    pl.UInt8: "UTINYINT",
+    pl.UInt16: "USMALLINT",
+    pl.UInt32: "UINTEGER",
+    pl.UInt64: "UBIGINT",
+    pl.Date: "DATE",
+    pl.Binary: "BLOB",
+    pl.Categorical: "VARCHAR",
 }
 
 
