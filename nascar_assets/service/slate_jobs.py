@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -15,8 +15,10 @@ from nascar_assets.orchestration.inputs.slate_run import runs_of
 from nascar_assets.orchestration.metadata import described, shown
 from nascar_assets.orchestration.resources import Platform, fixed_platform
 from nascar_assets.orchestration.storage.io_manager import tables_of
-from nascar_assets.service.contracts import Contract
 from nascar_assets.service.jobs import MEMORY, job_folder, request_path, result_path, stage
+
+if TYPE_CHECKING:
+    from nascar_assets.service.contracts import Contract
 
 
 def sent_path(run_id: str) -> str:
@@ -61,7 +63,7 @@ class _Order:
         step = self.context.asset_key.path[-1]
         report_stage(self.context.instance, self.context.run, step, share, words)
 
-    def write(self, result: Contract, file: bytes | None = None) -> bytes:
+    def write(self, result: "Contract", file: bytes | None = None) -> bytes:
         """Writes what came of it; returns the result's bytes."""
         if file is not None:
             self.root.write(file_path(self.run_id), file)
@@ -69,7 +71,7 @@ class _Order:
         self.root.write(result_path(self.run_id), data)
         return data
 
-    def done(self, result: Contract, file: bytes | None = None) -> dg.Output[Any]:
+    def done(self, result: "Contract", file: bytes | None = None) -> dg.Output[Any]:
         """Writes it for good; the materialisation says where, with its hash."""
         digest = hashlib.sha256(self.write(result, file)).hexdigest()
         path = result_path(self.run_id)
