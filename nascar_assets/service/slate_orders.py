@@ -262,7 +262,7 @@ class SlateOrders:
         if job.status is not JobStatus.COMPLETED:
             early = self._root.read(result_path(run_id)) if job.result else None
             return early or job
-        made = self._store.materialisation(run_id, f"api_{job.kind}")
+        made = self._store.materialisation(run_id, f"api_{job.kind}_result")
         data = None if made is None else self._root.read(str(made["path"]))
         if made is None or data is None:
             raise _gone(run_id)
