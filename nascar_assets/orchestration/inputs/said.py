@@ -48,10 +48,17 @@ def keep_said(
     )
     path = f"{FOLDER}/{run.slate_id}/said.json"
     before = run.root.read(path)
-    if before is not None and not said.sealed and Said.from_dict(json.loads(before)).sealed:
+    if before is not None and not said.sealed and _read(before)[0].sealed:
         return
     content = said.to_dict() | {"rules": run.plan.contest}
     run.root.write(path, (json.dumps(content, sort_keys=True) + "\n").encode())
+
+
+def _read(data: bytes) -> tuple[Said, str]:
+    """What is kept of a slate, with the key of its rules."""
+    content = json.loads(data)
+    rules = content.pop("rules")
+    return Said.from_dict(content), rules
 
 
 def stored_said(root: DataRoot) -> Iterator[tuple[Said, str]]:
@@ -60,9 +67,7 @@ def stored_said(root: DataRoot) -> Iterator[tuple[Said, str]]:
     for item in root.list(FOLDER):
         data = root.read(item.path)
         if data is not None:
-            content = json.loads(data)
-            rules = content.pop("rules")
-            found.append((Said.from_dict(content), rules))
+            found.append(_read(data))
     yield from sorted(found, key=lambda pair: (pair[0].lock, pair[0].slate_id))
 
 
