@@ -102,9 +102,13 @@ _HEADER = """
 <div class="row items-center no-wrap" style="padding: 8px; gap: 8px; width: 100%">
   <div style="flex: 1">{label}</div>
   <q-btn no-caps unelevated color="white" text-color="primary" label="Choose file"
-         @click="props.pickFiles"><q-uploader-add-trigger></q-uploader-add-trigger></q-btn>
+         @click="props.pickFiles"></q-btn>
+  <div aria-hidden="true" style="position: absolute; width: 0; height: 0; overflow: hidden">
+    <q-uploader-add-trigger></q-uploader-add-trigger>
+  </div>
 </div>
 """
+"""The library's own file field has no name and none can be given: the button stands for it."""
 
 
 def file_drop(
