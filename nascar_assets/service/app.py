@@ -40,7 +40,7 @@ from nascar_assets.service.contracts import (
 )
 from nascar_assets.service.docs_pages import add_docs_pages
 from nascar_assets.service.examples import REQUEST_EXAMPLES
-from nascar_assets.service.jobs import request_path, resolved_jobs
+from nascar_assets.service.jobs import request_path
 from nascar_assets.service.live_routes import TAG as RACES
 from nascar_assets.service.live_routes import add_live_routes
 from nascar_assets.service.metrics import ServiceMetrics
@@ -57,6 +57,7 @@ from nascar_assets.service.retention import Retention
 from nascar_assets.service.run_store import CLIENT, Job, RunStore
 from nascar_assets.service.settings import ServiceSettings
 from nascar_assets.service.slate_job_routes import add_slate_job_routes
+from nascar_assets.service.slate_jobs import resolved_jobs
 from nascar_assets.service.slate_orders import SlateOrders
 from nascar_assets.service.slate_reads import SlateReads, unknown_slate
 from nascar_assets.service.slate_routes import TAG as SLATES

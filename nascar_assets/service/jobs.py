@@ -231,18 +231,10 @@ api_job = dg.define_asset_job(
 
 def resolved_job(platform: Platform) -> dg.JobDefinition:
     """The job on its own, ready to be executed against a platform."""
-    return _resolved(platform, API_ASSETS, [api_job]).resolve_job_def("api_optimize")
+    return resolved(platform, API_ASSETS, [api_job]).resolve_job_def("api_optimize")
 
 
-def _resolved(platform: Platform, assets: Sequence[Any], made: Sequence[Any]) -> dg.Definitions:
+def resolved(platform: Platform, assets: Sequence[Any], made: Sequence[Any]) -> dg.Definitions:
+    """Assets and jobs of the service with the resources that they need."""
     resources = {"platform": fixed_platform(platform), **API_RESOURCES}
     return dg.Definitions(assets=assets, jobs=made, resources=resources)
-
-
-def resolved_jobs(platform: Platform) -> dict[str, dg.JobDefinition]:
-    """Every job of the service by its name, ready to be executed against a platform."""
-    from nascar_assets.service.slate_jobs import SLATE_ASSETS, SLATE_JOBS
-
-    made = _resolved(platform, SLATE_ASSETS, SLATE_JOBS)
-    found = {str(job.name): made.resolve_job_def(str(job.name)) for job in SLATE_JOBS}
-    return {"api_optimize": resolved_job(platform), **found}

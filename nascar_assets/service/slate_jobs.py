@@ -15,7 +15,15 @@ from nascar_assets.orchestration.inputs.slate_run import runs_of
 from nascar_assets.orchestration.metadata import described, shown
 from nascar_assets.orchestration.resources import Platform, fixed_platform
 from nascar_assets.orchestration.storage.io_manager import tables_of
-from nascar_assets.service.jobs import MEMORY, job_folder, request_path, result_path, stage
+from nascar_assets.service.jobs import (
+    MEMORY,
+    job_folder,
+    request_path,
+    resolved,
+    resolved_job,
+    result_path,
+    stage,
+)
 
 if TYPE_CHECKING:
     from nascar_assets.service.contracts import Contract
@@ -274,3 +282,10 @@ def slate_location(platform: Platform) -> Callable[[], dg.Definitions]:
         )
 
     return load
+
+
+def resolved_jobs(platform: Platform) -> dict[str, dg.JobDefinition]:
+    """Every job of the service by its name, ready to be executed against a platform."""
+    made = resolved(platform, SLATE_ASSETS, SLATE_JOBS)
+    found = {str(job.name): made.resolve_job_def(str(job.name)) for job in SLATE_JOBS}
+    return {"api_optimize": resolved_job(platform), **found}

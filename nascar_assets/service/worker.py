@@ -55,9 +55,9 @@ def main(arguments: list[str] | None = None) -> None:
     from nascar_assets.orchestration.resources import Platform
     from nascar_assets.orchestration.storage.instance import open_instance
     from nascar_assets.service import stopping
-    from nascar_assets.service.jobs import resolved_jobs
     from nascar_assets.service.run_log import stage_seconds
     from nascar_assets.service.run_store import RunStore
+    from nascar_assets.service.slate_jobs import resolved_jobs
 
     stopping.listen()
     definitions = resolved_jobs(Platform(home=options.home))
