@@ -21,6 +21,8 @@ from nascar_assets_tests.service.conftest import Server
 PICTURES = os.environ.get("NASCAR_BOARD_PICTURES")
 """A folder for the pictures of the documentation, made by the journey where it is named."""
 WAIT = 90_000
+# The demo's home and a server's workers start within the first test, kernels perhaps uncompiled.
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
