@@ -187,7 +187,7 @@ class Run:
     baselines: tuple[Forecaster, ...]
     salaries: Mapping[str, Mapping[str, float]]
     pool: Executor
-    fitted: dict[tuple[str, str], Forecaster] = field(default_factory=dict)
+    fits: dict[str, Future[Forecaster]] = field(default_factory=dict)
     exclusions: dict[str, str] = field(default_factory=dict)
     seals: dict[str, Seal] = field(default_factory=dict)
     scored: dict[str, Scored] = field(default_factory=dict)
@@ -211,7 +211,6 @@ class Run:
         self.blocks = self._blocks()
         self.first_of: dict[str, Prepared] = {}
         self.open_races: dict[Future[Any], Callable[[Future[Any]], None]] = {}
-        self.fits: dict[str, Future[Forecaster]] = {}
         self.waiting: list[tuple[str, Prepared]] = []
         self.models: dict[str, Forecaster] = {}
         self.done = 0
@@ -315,31 +314,23 @@ class Run:
             return
         block = self.blocks[race.race_id]
         if block not in self.fits:
-            self.fits[block] = self._fit(block)
+            self.fits[block] = self.pool.submit(fit_model, self.source, self._known(block))
         self.waiting.append((block, prepared.without_fit()))
 
-    def _fit(self, block: str) -> Future[Forecaster]:
-        """The model of a block, fitted on what was known at its first race.
+    def _known(self, block: str) -> KnownForFit:
+        """What a block's model is fitted on: what was known at its first race.
 
         Every stage before the start takes what was known on the Monday, so that one fit serves them
         all and their forecasts differ by what they know of the race alone.
         """
         first = self.first_of[block]
-        if self.settings.stage is START:
-            return self.pool.submit(
-                fit_model, self.source, KnownForFit(first, self.tables.schedule)
+        if self.settings.stage is not START:
+            row = self.tables.schedule.row(
+                by_predicate=pl.col("race_id") == first.race.race_id, named=True
             )
-        key = self.settings.series, block
-        done: Future[Forecaster] = Future()
-        if key in self.fitted:
-            done.set_result(self.fitted[key])
-            return done
-        row = self.tables.schedule.row(
-            by_predicate=pl.col("race_id") == first.race.race_id, named=True
-        )
-        monday = STAGES[0].as_of(row, self.walker.entries(row["race_id"], row["start_time"]))
-        known = KnownForFit(first.for_fit(monday), self.tables.schedule)
-        return self.pool.submit(fit_model, self.source, known)
+            entries = self.walker.entries(row["race_id"], row["start_time"])
+            first = first.for_fit(STAGES[0].as_of(row, entries))
+        return KnownForFit(first, self.tables.schedule)
 
     def _pump(self) -> None:
         """Submit the races whose model is ready."""
@@ -367,8 +358,6 @@ class Run:
     def _model(self, block: str) -> Forecaster:
         if block not in self.models:
             model = self.fits[block].result()
-            if self.settings.stage is not START:
-                self.fitted[self.settings.series, block] = model
             maps = TiltingMaps()
             if self.settings.tilt:
                 order = self.window["race_id"].to_list()
@@ -494,12 +483,14 @@ class BacktestResult:
         seals: Seals by race id.
         folder: Where the files lie.
         scored: Every race's scores by race id.
+        tables: What the races were forecast from.
     """
 
     summary: BacktestSummary
     seals: Mapping[str, Seal]
     folder: BacktestFolder
     scored: Mapping[str, Scored]
+    tables: FeedTables
 
 
 def run_backtest(
@@ -511,7 +502,7 @@ def run_backtest(
     baselines: Sequence[Forecaster] | None = None,
     salaries: Mapping[str, Mapping[str, float]] | None = None,
     progress: Progress | None = None,
-    fitted: dict[tuple[str, str], Forecaster] | None = None,
+    early_fits: dict[str, Future[Forecaster]] | None = None,
 ) -> BacktestResult:
     """Forecast every points race of a window as of its start, and score it.
 
@@ -528,8 +519,8 @@ def run_backtest(
         baselines: What it is compared with; those of the project if left out.
         salaries: Salary by race and driver, for tiers.
         progress: Notified of every race that is done.
-        fitted: Models of stages before the start by series and refit block, taken from and added
-            to; the same source and tables only.
+        early_fits: Models of stages before the start by refit block, taken from and added to;
+            the same source and tables only.
 
     Returns:
         The result; its files are in place.
@@ -554,11 +545,9 @@ def run_backtest(
     if source.name in {rival.name for rival in rivals}:
         raise InputError(f"Model and a baseline are both called {source.name!r}.", field="model")
     workers = settings.workers or cores()
-    models = {} if fitted is None else fitted
+    fits = {} if early_fits is None or settings.stage is START else early_fits
     with executor(workers) as pool:
-        run = Run(
-            tables, BacktestFolder(out), settings, source, rivals, salaries or {}, pool, models
-        )
+        run = Run(tables, BacktestFolder(out), settings, source, rivals, salaries or {}, pool, fits)
         run.walk(progress or (lambda done, total, text: None), 4 * workers)
     if not run.scored:
         reasons = "; ".join(f"{race}: {why}" for race, why in list(run.exclusions.items())[:3])
@@ -584,7 +573,7 @@ def run_backtest(
     run.folder.write_metrics(summary.as_dict())
     if settings.report:
         run.folder.write_report(backtest_page(summary))
-    return BacktestResult(summary, run.seals, run.folder, run.scored)
+    return BacktestResult(summary, run.seals, run.folder, run.scored, tables)
 
 
 def _gained(before: FeedTables, after: FeedTables, window: pl.DataFrame) -> tuple[str, ...]:

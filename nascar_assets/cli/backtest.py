@@ -15,6 +15,8 @@ from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from nascar_assets.calibration.forecasts import Forecaster
     from nascar_assets.calibration.summary import BacktestSummary
     from nascar_assets.views.odds_gain import OddsGain
@@ -108,7 +110,7 @@ def backtest(
     tables = lru_cache(maxsize=1)(partial(read_feed_tables, files)) if len(runs) > 1 else None
     summaries = {}
     gains: dict[str, dict[str, Any]] = {}
-    fitted: dict[tuple[str, str], Forecaster] = {}
+    early_fits: dict[str, Future[Forecaster]] = {}
     for name, at in runs:
         label = f"{name}, {at.name}"
         with out.progress(label) as update:
@@ -125,17 +127,18 @@ def backtest(
                 ),
                 baselines=baselines,
                 progress=update,
-                fitted=fitted,
+                early_fits=early_fits,
             )
         summaries[label] = done.summary
         if boards is not None:
-            read = (tables or partial(read_feed_tables, files))()
             sealed = {
                 race: (done.folder.read_forecast(race) or b"", seal.as_of)
                 for race, seal in done.seals.items()
                 if race in done.scored
             }
-            found = odds_gain(sealed_gains(sealed, read.schedule, read.results, boards))
+            found = odds_gain(
+                sealed_gains(sealed, done.tables.schedule, done.tables.results, boards)
+            )
             gains[label] = gain_result(found)
             _show_gain(out, label, found)
     if tables:

@@ -220,6 +220,12 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             _RACE_DRIVER,
             made_by="calibration_record",
         ),
+        "race_scores_no_grid": Table(
+            "One row per driver of such a race, of a forecast that knew no starting order.",
+            calibration.RACE_SCORES,
+            _RACE_DRIVER,
+            made_by="calibration_record",
+        ),
         "recalibration": Table(
             "One row per track type with races enough.", calibration.RECALIBRATION, ("track_type",)
         ),

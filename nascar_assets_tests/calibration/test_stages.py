@@ -128,6 +128,37 @@ def test_a_stage_is_sealed_scored_and_shown(tables, tmp_path):
         run_backtest(lambda: tables, DataRoot.open(tmp_path / "start"), at, model=model)
 
 
+class Counting(FixedModel):
+    """Counts how often it is fitted."""
+
+    fits = 0
+
+    def fit(self, known):
+        type(self).fits += 1
+        return super().fit(known)
+
+
+def test_one_fit_serves_every_stage_before_the_start(tables, tmp_path):
+    model = Counting(Uniform())
+
+    def run(name, early_fits=None):
+        at = BacktestSettings(
+            date(2025, 4, 1), date(2025, 5, 15), scenarios=20, workers=1, report=False,
+            stage=stage(name),
+        )  # fmt: skip
+        folder = DataRoot.open(tmp_path / f"{name}-{early_fits is None}")
+        made = run_backtest(
+            lambda: tables, folder, at, model=model, baselines=[], early_fits=early_fits
+        )
+        return {race: seal.sha256 for race, seal in made.seals.items()}
+
+    shared = {}
+    together = [run(name, shared) for name in ("monday", "practice", "start")]
+    blocks = len(shared)
+    assert Counting.fits == 2 * blocks  # one for both early stages, one for the start
+    assert together == [run(name) for name in ("monday", "practice", "start")]
+
+
 def test_an_unknown_stage_names_the_known_ones():
     with pytest.raises(InputError, match="monday, entry-list"):
         stage("tuesday")

@@ -381,7 +381,7 @@ def _not_known(
             rows = rows.filter(pl.col("race_id") == race["race_id"])
         if rows.height and not (name == "entries" and EQUIPMENT_CHANCE in field.columns):
             known.add(name)
-    missing = not_known_yet(known, run.qualified)
+    missing = not_known_yet(known, field["start"].is_not_null().any())
     said = "; ".join(f"{label} ({stand_in})" for label, stand_in in missing.items())
     old = results_missing(schedule, run.results, race["series"], as_of)
     notices = [f"Not known yet: {said}."] if missing else []
