@@ -18,6 +18,7 @@ from nascar_assets.visible import visible
 PREVIEW_ROWS = 5
 _PREVIEW_CELL = 80
 _READY = (dg.MetadataValue, dg.TableSchema, dg.TableColumnLineage)
+"""What Dagster shows as it is; some of these are tuples."""
 
 
 def shown(named: Mapping[str, Any] | None = None, /, **values: Any) -> dict[str, Any]:
@@ -37,9 +38,7 @@ def file_at(uri: str) -> dg.PathMetadataValue:
 def _shown(value: Any) -> Any:
     if isinstance(value, str):
         return dg.MetadataValue.text(visible(value))
-    if isinstance(
-        value, dg.MetadataValue | dg.TableSchema | dg.TableColumnLineage
-    ):  # some of which are tuples
+    if isinstance(value, _READY):
         return value
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         lines = [f"\N{BULLET} {visible(item)}" for item in value]
