@@ -126,19 +126,14 @@ class Gate:
                     {"WWW-Authenticate": "ApiKey"},
                 )
             client = state["client"] = f"key:{name}"
-        if route == BOARD:  # a page is made of many files
-            wait = self._pages.take(client)
-            if wait is not None:
-                return self._too_many(wait)
-            return self._large(headers)
         # By the route that answers, not by how the path is written.
-        submits = (method, route) == ("POST", OPTIMIZE)
-        wait = (self._work if submits else self._polls).take(client)
+        if route == BOARD:  # a page is made of many files
+            limit = self._pages
+        else:
+            limit = self._work if (method, route) == ("POST", OPTIMIZE) else self._polls
+        wait = limit.take(client)
         if wait is not None:
             return self._too_many(wait)
-        return self._large(headers)
-
-    def _large(self, headers: Headers) -> JSONResponse | None:
         length = headers.get("content-length")
         if length is not None and length.isdigit() and int(length) > self._settings.max_body_bytes:
             return self._too_large()
