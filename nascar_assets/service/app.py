@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import sqlalchemy.exc
 import structlog
 from anyio import CapacityLimiter, to_thread
-from fastapi import Body, FastAPI, Header, Path, Query, Request, Response
+from fastapi import Body, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
@@ -56,7 +56,7 @@ from nascar_assets.service.readiness import Watch, check_space, storage_fault
 from nascar_assets.service.retention import Retention
 from nascar_assets.service.run_store import CLIENT, Job, RunStore
 from nascar_assets.service.settings import ServiceSettings
-from nascar_assets.service.slate_job_routes import add_slate_job_routes
+from nascar_assets.service.slate_job_routes import RunId, add_slate_job_routes, not_ended
 from nascar_assets.service.slate_jobs import resolved_jobs
 from nascar_assets.service.slate_orders import SlateOrders
 from nascar_assets.service.slate_reads import SlateReads, unknown_slate
@@ -74,9 +74,6 @@ WRITE_SECONDS = 5.0
 WRITERS = 8
 """Requests that write at once."""
 TAG = "optimization"
-
-
-RunId = Annotated[str, Path(description="The job's id.", max_length=200)]
 
 
 class Service:
@@ -322,7 +319,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         found = optimizer.result(run_id, request.state.client)
         if isinstance(found, bytes):
             return Response(found, media_type="application/json")
-        return JSONResponse(found.model_dump(mode="json"), 202, {"Retry-After": "1"})
+        return not_ended(found)
 
     @app.delete(
         "/api/v1/optimize/{run_id}",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Protocol
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any, Protocol, TypeVar
 
 from anyio import to_thread
 from fastapi import Body, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from nascar_assets.service.contracts import JobStatus, Text
+from nascar_assets.service.contracts import JobStatus, OptimizationStatus, Text
 from nascar_assets.service.problems import RequestRefused, problem_answers
 from nascar_assets.service.slate_contracts import (
     JobResult,
@@ -24,6 +24,7 @@ from nascar_assets.service.slate_contracts import (
 from nascar_assets.service.slate_orders import SlateOrders
 from nascar_assets.service.slate_routes import CSV, TAG, SlatePath, attachment, prefers_csv
 
+T = TypeVar("T")
 STREAMS = 200
 """Jobs that are followed at once."""
 BEAT_SECONDS = 10.0
@@ -48,7 +49,7 @@ _FILE: dict[str, Any] = {
 class Written(Protocol):
     """Runs what writes to the storage in a thread of its own."""
 
-    async def __call__(self, work: Any, /) -> Any:
+    async def __call__(self, work: Callable[[], T], /) -> T:
         """What the work gives."""
 
 
@@ -62,7 +63,9 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
     """
     refusals = problem_answers(401, 403, 404, 409, 413, 422, 429, 503, model=SlateProblem)
 
-    async def accepted(request: Request, response: Response, work: Any, wait: float) -> SlateJob:
+    async def accepted(
+        request: Request, response: Response, work: Callable[[str], SlateJob], wait: float
+    ) -> SlateJob:
         """The job, as it is after the wait; Location says where it is followed."""
         client = request.state.client
         job = await orders.waited(await written(lambda: work(client)), client, wait)
@@ -206,8 +209,7 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
     async def cancel(request: Request, run_id: RunId) -> SlateJob:
         """Stops the job: at once where it waits, within two seconds where it runs."""
         client = request.state.client
-        found: SlateJob = await written(lambda: orders.cancel(run_id, client))
-        return found
+        return await written(lambda: orders.cancel(run_id, client))
 
     made = {
         202: {"model": SlateJob, "description": "The job has not ended."},
@@ -226,7 +228,7 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
         found = orders.result(run_id, request.state.client)
         if isinstance(found, bytes):
             return Response(found, media_type="application/json")
-        return JSONResponse(found.model_dump(mode="json"), 202, {"Retry-After": "1"})
+        return not_ended(found)
 
     @app.get(
         "/api/v1/jobs/{run_id}/file.csv",
@@ -240,7 +242,7 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
         found = orders.file(run_id, request.state.client)
         if isinstance(found, bytes):
             return attachment(found, f"lineups-{run_id[:8]}.csv")
-        return JSONResponse(found.model_dump(mode="json"), 202, {"Retry-After": "1"})
+        return not_ended(found)
 
     followed = 0
 
@@ -273,6 +275,11 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
 
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
+
+
+def not_ended(status: OptimizationStatus) -> JSONResponse:
+    """202 with the status of a job that has no result yet."""
+    return JSONResponse(status.model_dump(mode="json"), 202, {"Retry-After": "1"})
 
 
 async def _with_beats(found: AsyncIterator[SlateJob]) -> AsyncIterator[bytes]:
