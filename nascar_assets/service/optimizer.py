@@ -283,9 +283,9 @@ class Optimizer:
         Raises:
             RequestRefused: 404 for an unknown job, 409 for one that failed or was cancelled.
         """
-        if self.followed(run_id, client).run.job_name != JOB_NAME:
-            raise unknown_job()
         status = self.status(run_id, client)
+        if self.job_name(run_id, client) != JOB_NAME:
+            raise unknown_job()
         if status.status in (JobStatus.PENDING, JobStatus.RUNNING):
             return status
         if status.status is not JobStatus.COMPLETED:
@@ -419,6 +419,18 @@ class Optimizer:
         if job is not known:
             self.know(job)
         return job
+
+    def job_name(self, run_id: str, client: str) -> str:
+        """Which of the service's jobs it is: that never changes, and is not read again.
+
+        Raises:
+            RequestRefused: 404 for an id that no job of the client has.
+        """
+        with self._lock:
+            known = self._known.get(run_id)
+        if known is None or (self._owned and known.tag(CLIENT) != client):
+            known = self.followed(run_id, client)
+        return known.run.job_name
 
     def queued(self) -> int:
         """Jobs that wait for a worker."""

@@ -198,7 +198,7 @@ class SlateOrders:
             RequestRefused: 404 for an id that no job of the client has.
         """
         status = self._optimizer.status(run_id, client)
-        kind = self._optimizer.followed(run_id, client).run.job_name.removeprefix("api_")
+        kind = self._optimizer.job_name(run_id, client).removeprefix("api_")
         early = kind == "portfolio" and status.progress >= SHOWN
         done = status.status is JobStatus.COMPLETED or (
             early and status.status is JobStatus.RUNNING
