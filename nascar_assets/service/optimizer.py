@@ -30,7 +30,13 @@ from nascar_assets.service.contracts import (
 from nascar_assets.service.jobs import job_folder, request_path
 from nascar_assets.service.known_graph import GraphReader
 from nascar_assets.service.precheck import precheck
-from nascar_assets.service.problems import RequestRefused, invalid, unknown_job
+from nascar_assets.service.problems import (
+    RequestRefused,
+    ended_without,
+    invalid,
+    result_gone,
+    unknown_job,
+)
 from nascar_assets.service.request_race import Parameters, compile_request, parameters_of
 from nascar_assets.service.run_configs import parameters_of_run, read_run_config
 from nascar_assets.service.run_store import (
@@ -289,23 +295,27 @@ class Optimizer:
         if status.status in (JobStatus.PENDING, JobStatus.RUNNING):
             return status
         if status.status is not JobStatus.COMPLETED:
-            failed = status.status is JobStatus.FAILED
-            raise RequestRefused(
-                409,
-                "JOB_FAILED" if failed else "JOB_CANCELLED",
-                status.error or f"The job was {status.status}.",
-                run_id=run_id,
-            )
-        made = self._store.materialisation(run_id, "api_result")
+            raise ended_without(status)
+        return self.stored(
+            run_id, "api_result", "Send the request again with the run's run_config."
+        )
+
+    def stored(self, run_id: str, asset: str, remedy: str) -> bytes:
+        """The result that a completed job wrote, byte for byte.
+
+        Args:
+            run_id: The job.
+            asset: What of it says where the result lies.
+            remedy: What to do where it is no longer there.
+
+        Raises:
+            RequestRefused: 410 where it is no longer there.
+            EnvironmentFault: If it is another one than was written.
+        """
+        made = self._store.materialisation(run_id, asset)
         data = None if made is None else self._root.read(str(made["path"]))
         if made is None or data is None:
-            raise RequestRefused(
-                410,
-                "RESULT_GONE",
-                "The job completed and its result is no longer there.",
-                remedy="Send the request again with the run's run_config.",
-                run_id=run_id,
-            )
+            raise result_gone(run_id, remedy)
         if hashlib.sha256(data).hexdigest() != made["sha256"]:
             raise EnvironmentFault(f"The result of job {run_id} was changed after it was written.")
         return data

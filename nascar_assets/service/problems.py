@@ -6,7 +6,7 @@ from typing import Any
 
 from nascar_assets.constraints import CODES
 from nascar_assets.errors import InputError
-from nascar_assets.service.contracts import Problem
+from nascar_assets.service.contracts import JobStatus, OptimizationStatus, Problem
 
 
 class RequestRefused(Exception):
@@ -53,6 +53,24 @@ def invalid(
 def unknown_job() -> RequestRefused:
     """An id that no job has: 404."""
     return RequestRefused(404, "JOB_UNKNOWN", "No job has this id.", field="run_id")
+
+
+def ended_without(status: OptimizationStatus) -> RequestRefused:
+    """A job that failed or was cancelled, asked for its result: 409."""
+    code = "JOB_FAILED" if status.status is JobStatus.FAILED else "JOB_CANCELLED"
+    message = status.error or f"The job was {status.status}."
+    return RequestRefused(409, code, message, run_id=status.run_id)
+
+
+def result_gone(run_id: str, remedy: str) -> RequestRefused:
+    """A job that completed and whose result was deleted: 410."""
+    return RequestRefused(
+        410,
+        "RESULT_GONE",
+        "The job completed and its result is no longer there.",
+        remedy=remedy,
+        run_id=run_id,
+    )
 
 
 def of_input_error(error: InputError, code: str = "INVALID_VALUE") -> RequestRefused:

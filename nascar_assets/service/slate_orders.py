@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import time
 import uuid
@@ -14,13 +13,19 @@ from typing import Any, cast
 import structlog
 from anyio import to_thread
 
-from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.errors import InputError
 from nascar_assets.lineups.problem import check_settings
 from nascar_assets.lineups.settings_toml import settings_toml
 from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.jobs import job_folder, request_path, result_path
 from nascar_assets.service.optimizer import Optimizer
-from nascar_assets.service.problems import RequestRefused, of_input_error, unknown_job
+from nascar_assets.service.problems import (
+    RequestRefused,
+    ended_without,
+    of_input_error,
+    result_gone,
+    unknown_job,
+)
 from nascar_assets.service.run_store import CLIENT, SLATE, RunStore
 from nascar_assets.service.slate_contracts import (
     ENDED,
@@ -41,6 +46,7 @@ FOLLOW_SECONDS = 0.1
 """How often a job is looked at for those who follow it."""
 _NEW = "(new)"
 """The slate of a job that has yet to find out which one a salary file makes."""
+_AGAIN = "Send the request again."
 
 _log = structlog.get_logger(__name__)
 
@@ -262,13 +268,7 @@ class SlateOrders:
         if job.status is not JobStatus.COMPLETED:
             early = self._root.read(result_path(run_id)) if job.result else None
             return early or job
-        made = self._store.materialisation(run_id, f"api_{job.kind}_result")
-        data = None if made is None else self._root.read(str(made["path"]))
-        if made is None or data is None:
-            raise _gone(run_id)
-        if hashlib.sha256(data).hexdigest() != made["sha256"]:
-            raise EnvironmentFault(f"The result of job {run_id} was changed after it was written.")
-        return data
+        return self._optimizer.stored(run_id, f"api_{job.kind}_result", _AGAIN)
 
     def file(self, run_id: str, client: str) -> bytes | SlateJob:
         """The file that a completed job made; its status while there is none yet.
@@ -283,7 +283,7 @@ class SlateOrders:
             raise RequestRefused(404, "NOT_FOUND", "A job of this kind makes no file.")
         data = self._root.read(file_path(run_id))
         if data is None:
-            raise _gone(run_id)
+            raise result_gone(run_id, _AGAIN)
         return data
 
     def _completed(self, run_id: str, client: str) -> SlateJob:
@@ -302,16 +302,4 @@ class SlateOrders:
             refused = RequestRefused(content["status"], problem.code, problem.message)
             refused.problem = problem
             raise refused
-        code = "JOB_FAILED" if job.status is JobStatus.FAILED else "JOB_CANCELLED"
-        message = job.error or f"The job was {job.status}."
-        raise RequestRefused(409, code, message, run_id=job.run_id)
-
-
-def _gone(run_id: str) -> RequestRefused:
-    return RequestRefused(
-        410,
-        "RESULT_GONE",
-        "The job completed and its result is no longer there.",
-        remedy="Send the request again.",
-        run_id=run_id,
-    )
+        raise ended_without(job)
