@@ -96,7 +96,7 @@ def choose_portfolio(
     from nascar_assets.lineups import build_portfolio, veto_rules
     from nascar_assets.lineups.upload import read_upload, upload_csv
     from nascar_assets.orchestration.inputs.portfolio_tables import lineup_table
-    from nascar_assets.orchestration.inputs.rivals import expected_ownership, rivals_of
+    from nascar_assets.orchestration.inputs.rivals import expected_ownership
     from nascar_assets.orchestration.inputs.unseen import unseen_points
 
     tell(0.02, "reading scenarios")
@@ -112,7 +112,7 @@ def choose_portfolio(
         prizes_cents=None if payouts is None else payouts.prizes_cents,
         entries=None if payouts is None else payouts.entries,
         prove=False,
-        rivals=rivals_of(run),
+        rivals=run.rivals,
     )
     checker = LineupChecker(pool, run.spec)
     for number, ids in enumerate(made.driver_ids, 1):
@@ -152,7 +152,7 @@ def choose_portfolio(
         seed=run.plan.seed,
         own=named_contest(root, toml),
         settings=settings,
-        rivals=rivals_of(run),
+        rivals=run.rivals,
         projected=points,
     )
     rows = slate_answers.contest_rows(contests.to_dicts())

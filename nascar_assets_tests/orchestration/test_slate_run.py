@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nascar_assets.contest.field_fit import FieldFit
 from nascar_assets.errors import InputError
 from nascar_assets.files import SourceFile
 from nascar_assets.lineups import PortfolioSettings
@@ -22,7 +24,7 @@ from nascar_assets.orchestration.assets.lineups import (
     upload_file,
 )
 from nascar_assets.orchestration.assets.slate import slate
-from nascar_assets.orchestration.inputs import slate_run
+from nascar_assets.orchestration.inputs import contest_store, slate_run
 from nascar_assets.orchestration.inputs.portfolio_tables import exposures
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun, SlateRuns
@@ -85,11 +87,12 @@ def test_no_asset_reads_the_plan_or_builds_the_players_by_itself() -> None:
     assert found == {"slate.py slate_from_polars": 1}
 
 
-def test_one_run_reads_the_plan_and_builds_the_players_once(
+def test_one_run_reads_plan_and_contests_and_builds_the_players_once(
     root: DataRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
     load, build = SlatePlan.find, slate_run.slate_from_polars
+    fits = contest_store.field_fits
 
     def found(there: DataRoot, slate_id: str) -> SlatePlan | None:
         read.append("plan")
@@ -99,10 +102,15 @@ def test_one_run_reads_the_plan_and_builds_the_players_once(
         read.append("players")
         return build(frame)
 
+    def fitted(there: DataRoot, as_of: datetime | None = None) -> dict[str, FieldFit]:
+        read.append("contests")
+        return fits(there, as_of)
+
     monkeypatch.setattr(SlatePlan, "find", found)
+    monkeypatch.setattr(contest_store, "field_fits", fitted)
     monkeypatch.setattr(slate_run, "slate_from_polars", built)
     materialise(root, driver_summary, scenario_optima, lineups, upload_file)
-    assert sorted(read) == ["plan", "players"]
+    assert sorted(read) == ["contests", "plan", "players"]
 
 
 def test_a_plan_that_was_written_anew_is_read_anew(root: DataRoot) -> None:

@@ -43,7 +43,6 @@ def contest_forecast(
     from nascar_assets.lineups import PortfolioSettings
     from nascar_assets.lineups.view_settings import settings_with_views
     from nascar_assets.orchestration.inputs.payout_files import named_contest
-    from nascar_assets.orchestration.inputs.rivals import rivals_of
     from nascar_assets.orchestration.inputs.said import keep_said
     from nascar_assets.orchestration.inputs.unseen import unseen_points
 
@@ -60,7 +59,7 @@ def contest_forecast(
         own=named_contest(run.root, run.plan.settings),
         settings=field,
         cash_settings=cash_field,
-        rivals=rivals_of(run),
+        rivals=run.rivals,
         projected=run.points,
     )
     # A rehearsal's runs are told their time by who asked for them.

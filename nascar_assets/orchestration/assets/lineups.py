@@ -137,7 +137,7 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
         lineup_table,
         overlaps,
     )
-    from nascar_assets.orchestration.inputs.rivals import expected_ownership, rivals_of
+    from nascar_assets.orchestration.inputs.rivals import expected_ownership
 
     root, plan, pool = run.root, run.plan, run.slate
     forget(root, plan.slate_id)
@@ -154,7 +154,7 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
             prizes_cents=None if payouts is None else payouts.prizes_cents,
             entries=None if payouts is None else payouts.entries,
             prove=config.prove or plan.prove,
-            rivals=rivals_of(run),
+            rivals=run.rivals,
         )
     except InputError as error:
         if root.exists(withdrawn_path(plan.slate_id)):

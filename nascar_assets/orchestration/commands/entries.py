@@ -18,7 +18,6 @@ from nascar_assets.lineups.contest_entries import AtRisk, fill_contests
 from nascar_assets.lineups.entries_file import locked_notices
 from nascar_assets.orchestration.commands.files import read_file, write_file
 from nascar_assets.orchestration.inputs.payout_files import landed_payouts
-from nascar_assets.orchestration.inputs.rivals import rivals_of
 from nascar_assets.orchestration.inputs.slate_change import read_whole
 from nascar_assets.orchestration.inputs.slate_lineups import keep_entered, lineup_rows, load_lineups
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
@@ -101,7 +100,7 @@ def filled(
         rows,
         prizes,
         vetoes=veto_rules(slate, run.spec) if settings.contests else (),
-        rivals=rivals_of(run) if settings.contests else None,
+        rivals=run.rivals if settings.contests else None,
         contest_id=contest_id,
         file=name,
     )

@@ -13,7 +13,6 @@ from nascar_assets.contest.track_record import Said, found_of, said_of
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.lineups.projection import project
 from nascar_assets.orchestration.inputs.official import official_by_id
-from nascar_assets.orchestration.inputs.rivals import rivals_of
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
@@ -34,10 +33,9 @@ def keep_said(
 
     What was said before lock is never replaced by what is said after it.
     """
-    rivals = rivals_of(run)
     said = said_of(
-        project(run.points, run.slate, settings, rivals=rivals),
-        project(run.points, run.slate, cash_settings, rivals=rivals),
+        project(run.points, run.slate, settings, rivals=run.rivals),
+        project(run.points, run.slate, cash_settings, rivals=run.rivals),
         lineups,
         outlook,
         race_id=run.plan.race_id,

@@ -29,6 +29,7 @@ from nascar_assets.storage.overhead import counted
 
 if TYPE_CHECKING:
     from nascar_assets.history.ratings_state import RatingState
+    from nascar_assets.lineups import Rivals
     from nascar_assets.orchestration.inputs.process_parameters import UsedModel
     from nascar_assets.scenarios import RaceSetup, Scenarios
 
@@ -125,6 +126,15 @@ class SlateRun:
         """
         known = self.root.exists(table_path(PEOPLES_VIEWS.table, self.slate_id))
         return self.table(PEOPLES_VIEWS.table) if known else pl.DataFrame(schema=VIEWS)
+
+    @cached_property
+    def rivals(self) -> Rivals:
+        """How rivals choose, by the contests that were added up to the as-of time."""
+        from nascar_assets.lineups import Rivals
+        from nascar_assets.orchestration.inputs.contest_store import field_fits
+
+        fits = field_fits(self.root, self.as_of)
+        return Rivals({kind: fit.parameters for kind, fit in fits.items()})
 
     @cached_property
     def setup(self) -> RaceSetup:
