@@ -82,6 +82,7 @@ class Said:
         as_of: Up to when something was known.
         sealed_at: When it was said, by the clock.
         run_id: The run that said it.
+        rules: Key of the contest's rules.
         points_scale: Units to a contest point.
         players: Driver ids in the order of the fields' drivers.
         lineups: Indices into `players`, those entered in `CONTEST`.
@@ -98,6 +99,7 @@ class Said:
     as_of: datetime
     sealed_at: datetime
     run_id: str
+    rules: str
     points_scale: int
     players: tuple[str, ...]
     lineups: tuple[tuple[int, ...], ...]
@@ -166,6 +168,7 @@ def said_of(
         as_of=as_of,
         sealed_at=sealed_at,
         run_id=run_id,
+        rules=slate.rules.key,
         points_scale=slate.rules.points_scale,
         players=tuple(player.driver_id for player in slate.players),
         lineups=tuple(tuple(row) for row in lineups[: len(values)]),

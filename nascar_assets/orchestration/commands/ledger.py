@@ -112,7 +112,7 @@ def _forecast(root: DataRoot, ledger: pl.DataFrame) -> pl.DataFrame:
             "kind": row["kind"],
             "said_roi": row["roi"],
         }
-        for one, _ in stored_said(root)
+        for one in stored_said(root)
         for row in one.contests
         if row["contest"] in ("cash", "150-max")
     ]

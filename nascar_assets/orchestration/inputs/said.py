@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -46,35 +45,27 @@ def keep_said(
     )
     path = f"{FOLDER}/{run.slate_id}/said.json"
     before = run.root.read(path)
-    if before is not None and not said.sealed and _read(before)[0].sealed:
+    if before is not None and not said.sealed and Said.from_dict(json.loads(before)).sealed:
         return
-    content = said.to_dict() | {"rules": run.plan.contest}
-    run.root.write(path, (json.dumps(content, sort_keys=True) + "\n").encode())
+    run.root.write(path, (json.dumps(said.to_dict(), sort_keys=True) + "\n").encode())
 
 
-def _read(data: bytes) -> tuple[Said, str]:
-    """What is kept of a slate, with the key of its rules."""
-    content = json.loads(data)
-    rules = content.pop("rules")
-    return Said.from_dict(content), rules
-
-
-def stored_said(root: DataRoot) -> Iterator[tuple[Said, str]]:
-    """What was said of every slate, with the key of its rules, by lock."""
+def stored_said(root: DataRoot) -> list[Said]:
+    """What was said of every slate, by lock."""
     found = []
     for item in root.list(FOLDER):
         data = root.read(item.path)
         if data is not None:
-            found.append(_read(data))
-    yield from sorted(found, key=lambda pair: (pair[0].lock, pair[0].slate_id))
+            found.append(Said.from_dict(json.loads(data)))
+    return sorted(found, key=lambda said: (said.lock, said.slate_id))
 
 
 def track_rows(root: DataRoot, results: pl.DataFrame) -> list[dict[str, Any]]:
     """Every slate of which something was said and whose race is in the results: a row each."""
     raced = set(results["race_id"].unique().to_list())
     rows = []
-    for said, key in stored_said(root):
+    for said in stored_said(root):
         if said.race_id in raced:
-            rules = rule_set(key, race_day(said.lock))
+            rules = rule_set(said.rules, race_day(said.lock))
             rows.append(found_of(said, official_by_id(rules, said.race_id, results)))
     return rows
