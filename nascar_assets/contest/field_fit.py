@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from nascar_assets.lineups.field import utility_field
-from nascar_assets.lineups.ownership import ASSUMED, SPREAD, FieldParameters
+from nascar_assets.lineups.field import FieldModel
+from nascar_assets.lineups.ownership import ASSUMED, SPREAD, FieldParameters, expected_field
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,16 +63,20 @@ class SeenContest:
     paid: int | None = None
     winning: float | None = None
 
-    def expected(self, parameters: FieldParameters) -> Floats:
-        """[N] the ownerships that parameters give."""
-        logits = (self.mean_points - self.mean_points.max()) / parameters.choice_scale
-        return utility_field(
-            logits,
+    def field(self, parameters: FieldParameters) -> FieldModel:
+        """The field that parameters give."""
+        return expected_field(
+            self.mean_points,
             self.salaries,
             self.cap,
             self.roster_size,
+            choice_scale=parameters.choice_scale,
             salary_left=parameters.salary_left,
-        ).ownership
+        )
+
+    def expected(self, parameters: FieldParameters) -> Floats:
+        """[N] the ownerships that parameters give."""
+        return self.field(parameters).ownership
 
     def miss(self, parameters: FieldParameters) -> float:
         """Mean absolute error of the ownerships that parameters give."""
@@ -125,13 +129,7 @@ def fit_contest(contest: SeenContest) -> tuple[float, float]:
 
     def loss(place: Floats) -> tuple[float, Floats]:
         scale, left = np.exp(place)
-        model = utility_field(
-            (mean - mean.max()) / scale,
-            contest.salaries,
-            contest.cap,
-            contest.roster_size,
-            salary_left=float(left),
-        )
+        model = contest.field(FieldParameters(float(scale), float(left)))
         over = contest.cap - spent
         value = model.log_total - projected / scale + over / left
         more = float(model.ownership @ (mean - mean.max())) - projected
@@ -219,14 +217,7 @@ def _line_loss(contest: SeenContest, parameters: FieldParameters) -> Floats | No
     if contest.cash_line is None and contest.winning is None:
         return None
     logits = (contest.mean_points - contest.mean_points.max()) / parameters.choice_scale
-    model = utility_field(
-        logits,
-        contest.salaries,
-        contest.cap,
-        contest.roster_size,
-        salary_left=parameters.salary_left,
-    )
-    drawn = model.sample(_SAMPLE, np.random.Generator(np.random.Philox(1)))
+    drawn = contest.field(parameters).sample(_SAMPLE, np.random.Generator(np.random.Philox(1)))
     logit = logits[drawn].sum(axis=1)
     scored = contest.driver_points[drawn].sum(axis=1)
     weight = np.exp((np.exp(_SHIFTS)[:, None] - 1.0) * (logit - logit.max()))
