@@ -31,9 +31,11 @@ SHARPNESS = (0.0, 1.2816, -0.5244, 0.5244, -1.2816)
 """Standard deviations by which fields are sharper than expected, part by part: the middles of the
 fifths' edges, so that fields from dull (one in ten is duller) to sharp count alike."""
 
+TOPS: Mapping[str, float] = {"top": 0.01, "top10": 0.10, "top50": 0.50}
+"""Shares of a contest's places that are told of each lineup."""
+
 _ENDS = 8  # every so many scenarios are settled against the dullest and the sharpest field as well
 _LINES = 10  # and in every so many it is looked up what cashes
-_TOPS = {"top": 0.01, "top10": 0.10, "top50": 0.50}
 
 
 def contest_outlook(
@@ -198,7 +200,7 @@ class _Part:
     def of(cls, settled: Settlement) -> _Part:
         tops = {
             name: settled.place <= max(int(settled.entries * share), 1)
-            for name, share in _TOPS.items()
+            for name, share in TOPS.items()
         }
         counts = {**tops, "win": settled.place == 1, "cash": settled.cents > 0}
         return cls(
@@ -236,7 +238,7 @@ def _row(
             sum(part.counts[name] for part in parts) / n,
             _error(np.array([part.counts[name] / part.size for part in parts])),
         )
-        for name in (*_TOPS, "win", "cash")
+        for name in (*TOPS, "win", "cash")
     }
     by_part = np.array([part.cents / part.size for part in parts])
     spent = fee * count

@@ -9,24 +9,19 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from nascar_assets.contest.outlook import cash_lines
+from nascar_assets.contest.outlook import TOPS, cash_lines
 from nascar_assets.contest.presets import preset
 from nascar_assets.contest.settlement import settle
 from nascar_assets.lineups import FieldModel
 from nascar_assets.lineups.field import utility_field
 from nascar_assets.lineups.projection import Projection
 
-Floats = npt.NDArray[np.float64]
-
 CONTEST = "150-max"
 """The contest whose field lineups are measured against, and its returns."""
 
 _CASH_DRAW = 4_000
-
-TOPS: Mapping[str, float] = {"top": 0.01, "top10": 0.10, "top50": 0.50}
 
 
 @dataclass(frozen=True, slots=True)
