@@ -95,13 +95,13 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
         )
     number, columns, _, _ = found
     left = {name: columns[column_key(name)] for name in _LEFT}
-    reader.time_left = columns.get(column_key("TimeRemaining"), -1)
+    time_left = columns.get(column_key("TimeRemaining"), -1)
     right = {name: columns.get(column_key(name), -1) for name in _RIGHT}
     if right["Player"] >= 0 and min(right.values()) < 0:
         raise reader.fault(f"the players' columns are not {', '.join(_RIGHT)}.", number, "Player")
     for number, row in rows:
         reader.entry(reader.part(row, left, number), number)
-        reader.live |= _has_time_left(row, reader.time_left)
+        reader.live |= _has_time_left(row, time_left)
         if 0 <= right["Player"] < len(row) and row[right["Player"]]:
             reader.player(reader.part(row, right, number), number)
     return reader.standings(number)
@@ -127,7 +127,7 @@ class _Reader:
             self.by_name.setdefault(plain_name(player.name), index)
         self.entries: dict[str, tuple[int, str, float, list[int]]] = {}
         self.strangers: dict[str, list[int]] = {}
-        self.time_left, self.live = -1, False
+        self.live = False
         self.ownership = np.full(len(slate.everyone), np.nan)
         self.driver_points = np.full(len(slate.everyone), np.nan)
 
