@@ -25,7 +25,7 @@ from nascar_assets.files import (
     read_text,
     truncated,
 )
-from nascar_assets.lineups.ownership import KINDS
+from nascar_assets.lineups.ownership import CASH_NAME, KINDS
 
 _COLUMNS = (
     *("Sport", "Game_Type", "Entry_Key", "Entry", "Contest_Key", "Contest_Date_EST", "Place"),
@@ -39,7 +39,7 @@ _SERIES = (
     ("xfinity", re.compile(r"xfinity|o'?reilly|\bNXS\b", re.I)),
     ("cup", re.compile(r"\bcup\b", re.I)),
 )
-_CASH = re.compile(r"double.?up|50\s*/\s*50|fifty|head.?to.?head|h2h|\bcash\b|booster|vs\.", re.I)
+_CASH = re.compile(rf"{CASH_NAME}|vs\.", re.I)
 _HALF = 0.35  # of the entries are paid in a cash game, and hardly ever in a tournament
 _DATES = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%m/%d/%Y %H:%M", "%m/%d/%Y")
 _DRAWS = 2_000

@@ -17,14 +17,14 @@ from nascar_assets.columns.contests import CONTESTS
 from nascar_assets.contest.field_fit import SeenContest
 from nascar_assets.contest.payouts import PayoutTable
 from nascar_assets.contest.standings import Standings, StandingsError
-from nascar_assets.lineups.ownership import KINDS, kind_of_prizes
+from nascar_assets.lineups.ownership import CASH_NAME, KINDS, kind_of_prizes
 from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.slates.slate import Slate
 
 Floats = npt.NDArray[np.float64]
 
-_CASH = re.compile(r"double.?up|50\s*/\s*50|fifty|head.?to.?head|h2h|\bcash\b|booster", re.I)
+_CASH = re.compile(CASH_NAME, re.I)
 _AGREE = 0.8  # of drivers, whose printed points have to be the race's where its results are known
 _POINT = 0.5  # printed points may be rounded, and differ by a corrected lap or two
 

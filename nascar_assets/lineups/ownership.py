@@ -18,6 +18,9 @@ Floats = npt.NDArray[np.float64]
 KINDS = ("cash", "tournament")
 """Kinds of contest whose fields differ: in cash games all play what is safe."""
 
+CASH_NAME = r"double.?up|50\s*/\s*50|fifty|head.?to.?head|h2h|\bcash\b|booster"
+"""A pattern of what cash games are called."""
+
 CHOICE_SCALE = 14.0
 """Contest points: in tournaments a lineup projected so much better is entered 2.7 times as often.
 
