@@ -12,7 +12,8 @@ import numpy.typing as npt
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.entries_file import (
     ContestEntry,
-    LockedEntry,
+    by_contest,
+    locked_fault,
     read_entries,
     write_entries,
 )
@@ -111,19 +112,7 @@ def fill_contests(
         InfeasiblePortfolio: If a contest's settings cannot hold together.
     """
     entries = read_entries(content, slate, file=file)
-    contests: dict[str, list[ContestEntry]] = {}
-    for entry in entries:
-        if contest_id is None or entry.contest_id == contest_id:
-            contests.setdefault(entry.contest_id, []).append(entry)
-    if not contests:
-        there = ", ".join(dict.fromkeys(entry.contest_id for entry in entries))
-        what = "entries" if contest_id is None else f"entries of contest {contest_id}"
-        raise InputError(
-            f"the file holds no {what}.",
-            file=file,
-            field=slate.site.entry_columns["contest_id"],
-            remedy=f"Its contests are {there}." if there else "Export it anew.",
-        )
+    contests = by_contest(entries, slate, contest_id, file=file)
     book = _Book(slate, settings)
     for entry in entries:  # what stays as it is counts
         if entry.lineup is not None and (entry.locked or entry.contest_id not in contests):
@@ -190,14 +179,7 @@ def fill_contests(
         open_fees.pop(key)
         notices.append(f"C{label[1:]}: {len(free)} {how}.")
     if not chosen:
-        first = next(iter(contests.values()))[0]
-        raise LockedEntry(
-            f"entry {first.entry_id} is locked; its lineup can no longer change.",
-            file=file,
-            row=first.row,
-            field=slate.site.entry_driver,
-            remedy="Lineups lock at the race's start. Fill a file exported before.",
-        )
+        raise locked_fault(next(iter(contests.values()))[0], slate, file)
     book.check(file)
     done = write_entries(content, slate, chosen, file=file)
     return FilledContests(done, len(chosen), tuple(notices), book.at_risk())

@@ -91,19 +91,7 @@ def fill_entries(
     rows = np.asarray(lineups, np.int64)
     check_lineups(slate, rows)
     entries = read_entries(content, slate, file=file)
-    contests: dict[str, list[ContestEntry]] = {}
-    for entry in entries:
-        if contest_id is None or entry.contest_id == contest_id:
-            contests.setdefault(entry.contest_id, []).append(entry)
-    if not contests:
-        what = "entries" if contest_id is None else f"entries of contest {contest_id}"
-        there = ", ".join(dict.fromkeys(entry.contest_id for entry in entries))
-        raise InputError(
-            f"the file holds no {what}.",
-            file=file,
-            field=slate.site.entry_columns["contest_id"],
-            remedy=f"Its contests are {there}." if there else "Export it anew.",
-        )
+    contests = by_contest(entries, slate, contest_id, file=file)
     chosen: dict[str, Sequence[int]] = {}
     for contest, members in contests.items():
         kept = [sorted(entry.lineup) for entry in members if entry.locked and entry.lineup]
@@ -121,8 +109,38 @@ def fill_entries(
         for entry, lineup in zip(members, left, strict=False):
             chosen[entry.entry_id] = lineup
     if not chosen:
-        raise _locked(next(iter(contests.values()))[0], slate, file)
+        raise locked_fault(next(iter(contests.values()))[0], slate, file)
     return write_entries(content, slate, chosen, file=file)
+
+
+def by_contest(
+    entries: Sequence[ContestEntry], slate: Slate, contest_id: str | None, *, file: str
+) -> dict[str, list[ContestEntry]]:
+    """A file's entries by their contest's id, in the file's order.
+
+    Args:
+        entries: The entries.
+        slate: The slate.
+        contest_id: This contest alone; all of them where none is named.
+        file: The file's name, for messages.
+
+    Raises:
+        InputError: If there is no such entry.
+    """
+    contests: dict[str, list[ContestEntry]] = {}
+    for entry in entries:
+        if contest_id is None or entry.contest_id == contest_id:
+            contests.setdefault(entry.contest_id, []).append(entry)
+    if not contests:
+        what = "entries" if contest_id is None else f"entries of contest {contest_id}"
+        there = ", ".join(dict.fromkeys(entry.contest_id for entry in entries))
+        raise InputError(
+            f"the file holds no {what}.",
+            file=file,
+            field=slate.site.entry_columns["contest_id"],
+            remedy=f"Its contests are {there}." if there else "Export it anew.",
+        )
+    return contests
 
 
 def write_entries(
@@ -166,7 +184,7 @@ def write_entries(
         if sorted(now) == sorted(wanted):
             continue
         if entry.locked:
-            raise _locked(entry, slate, file)
+            raise locked_fault(entry, slate, file)
         places = _places(now, wanted)
         row = raw.rows[entry.row - 1]
         for place, driver in places.items():
@@ -177,7 +195,8 @@ def write_entries(
     return raw.to_bytes()
 
 
-def _locked(entry: ContestEntry, slate: Slate, file: str) -> LockedEntry:
+def locked_fault(entry: ContestEntry, slate: Slate, file: str) -> LockedEntry:
+    """That an entry may no longer be changed."""
     return LockedEntry(
         f"entry {entry.entry_id} is locked; its lineup can no longer change.",
         file=file,
