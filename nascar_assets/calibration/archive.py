@@ -119,6 +119,40 @@ class WalkForward:
             day.is_between(first, last),
         ).sort("start_time", "race_id")
 
+    def blocks(self, every: int) -> dict[str, str]:
+        """Refit block of every points race of the series: season and number of the block.
+
+        Args:
+            every: Races of a season between two fits; the first race of a season begins a block.
+        """
+        points = self.schedule.filter(
+            pl.col("series") == self.series, pl.col("race_type") == "points"
+        ).sort("start_time", "race_id")
+        blocks: dict[str, str] = {}
+        for (season,), races in points.group_by("season", maintain_order=True):
+            for number, race_id in enumerate(races["race_id"]):
+                blocks[race_id] = f"{season}-{self.series}-{number // every + 1:02d}"
+        return blocks
+
+    def first_races(self, blocks: Mapping[str, str], wanted: Collection[str]) -> list[str]:
+        """The first race that can be prepared of every block that a wanted race is in.
+
+        The model of a block is fitted on what was known at the block's first race, whichever of
+        its races are wanted.
+
+        Args:
+            blocks: Block by race.
+            wanted: Race ids.
+        """
+        needed = {blocks[race_id] for race_id in wanted if race_id in blocks}
+        runnable = self.results.filter(pl.col("scheduled_laps") >= FEWEST_LAPS)
+        known = set(runnable["race_id"].unique().to_list())
+        firsts: dict[str, str] = {}
+        for race_id, block in blocks.items():
+            if block in needed and race_id in known:
+                firsts.setdefault(block, race_id)
+        return list(firsts.values())
+
     def prepare(self, rows: pl.DataFrame) -> Iterator[Prepared]:
         """Prepare some races, in order of their starts.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from nascar_assets.calibration.archive import FEWEST_LAPS, Prepared, WalkForward
+from nascar_assets.calibration.archive import Prepared, WalkForward
 from nascar_assets.calibration.backtest_tasks import (
     Forecasts,
     Scored,
@@ -47,6 +47,27 @@ Progress = Callable[[int, int, str], None]
 
 REFIT_EVERY = 10
 """Races of a season between two fits of the race process."""
+
+
+def check_window(series: str, first: date, last: date) -> None:
+    """Whether races can be asked for.
+
+    Args:
+        series: cup, xfinity or trucks.
+        first: First date of the window, included.
+        last: Last date, included.
+
+    Raises:
+        InputError: If the series is unknown or the window is upside down.
+    """
+    if series not in SERIES.values():
+        raise InputError(
+            f"No series is called {series!r}.",
+            field="--series",
+            remedy=f"Known: {', '.join(SERIES.values())}.",
+        )
+    if last < first:
+        raise InputError(f"The window ends ({last}) before it begins ({first}).", field="--to")
 
 
 @dataclass(frozen=True)
@@ -208,24 +229,12 @@ class Run:
         self.window = self.walker.races(self.settings.first, self.settings.last)
         if self.settings.only is not None:
             self.window = self.window.filter(pl.col("race_key").is_in(list(self.settings.only)))
-        self.blocks = self._blocks()
+        self.blocks = self.walker.blocks(self.settings.refit_every)
         self.first_of: dict[str, Prepared] = {}
         self.open_races: dict[Future[Any], Callable[[Future[Any]], None]] = {}
         self.waiting: list[tuple[str, Prepared]] = []
         self.models: dict[str, Forecaster] = {}
         self.done = 0
-
-    def _blocks(self) -> dict[str, str]:
-        """Refit block of every race of the series: season and tens of its points races."""
-        points = self.tables.schedule.filter(
-            pl.col("series") == self.settings.series, pl.col("race_type") == "points"
-        ).sort("start_time", "race_id")
-        blocks: dict[str, str] = {}
-        for (season,), races in points.group_by("season", maintain_order=True):
-            for number, race_id in enumerate(races["race_id"]):
-                block = number // self.settings.refit_every
-                blocks[race_id] = f"{season}-{self.settings.series}-{block + 1:02d}"
-        return blocks
 
     def walk(self, progress: Progress, max_open: int) -> None:
         """Prepare races in order and keep the workers busy with them."""
@@ -283,21 +292,10 @@ class Run:
         )
 
     def _with_refits(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The races, and the first race of every block that has one which is not sealed yet.
-
-        The model of a block is fitted on what was known at the block's first race, wherever the
-        window begins and wherever an earlier run stopped.
-        """
-        open_blocks = {
-            self.blocks[race] for race in rows["race_id"].to_list() if race not in self.seals
-        }
-        runnable = self.tables.results.filter(pl.col("scheduled_laps") >= FEWEST_LAPS)
-        known = set(runnable["race_id"].unique().to_list())
-        firsts: dict[str, str] = {}
-        for race, block in self.blocks.items():
-            if block in open_blocks and race in known:
-                firsts.setdefault(block, race)
-        wanted = {*rows["race_id"].to_list(), *firsts.values()}
+        """The races, and the first race of every block that has one which is not sealed yet."""
+        races = rows["race_id"].to_list()
+        open_races = [race_id for race_id in races if race_id not in self.seals]
+        wanted = {*races, *self.walker.first_races(self.blocks, open_races)}
         return self.tables.schedule.filter(pl.col("race_id").is_in(list(wanted)))
 
     def _enter(self, prepared: Prepared) -> None:
@@ -529,16 +527,7 @@ def run_backtest(
         InputError: If the window is upside down or holds no race with results, or the folder
             holds a backtest with other settings.
     """
-    if settings.series not in SERIES.values():
-        raise InputError(
-            f"No series is called {settings.series!r}.",
-            field="--series",
-            remedy=f"Known: {', '.join(SERIES.values())}.",
-        )
-    if settings.last < settings.first:
-        raise InputError(
-            f"The window ends ({settings.last}) before it begins ({settings.first}).", field="--to"
-        )
+    check_window(settings.series, settings.first, settings.last)
     tables = read_tables()
     source = model or RunningOrderModel(series=settings.series)
     rivals = tuple(standard_baselines() if baselines is None else baselines)

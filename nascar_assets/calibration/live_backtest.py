@@ -12,25 +12,15 @@ import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.calibration.archive import Prepared, WalkForward
-from nascar_assets.calibration.backtest import REFIT_EVERY, json_bytes
+from nascar_assets.calibration.backtest import REFIT_EVERY, check_window, json_bytes
 from nascar_assets.calibration.feed_tables import FeedTables
-from nascar_assets.calibration.forecasts import (
-    RaceForecast,
-    RaceToForecast,
-    assemble,
-    race_seed,
-)
+from nascar_assets.calibration.forecasts import RaceForecast, RaceToForecast, race_seed
 from nascar_assets.calibration.metrics_crps import crps_ensemble
 from nascar_assets.calibration.metrics_intervals import central_coverage, pit_bounds
 from nascar_assets.calibration.models import KnownForFit, RunningOrderModel
-from nascar_assets.calibration.race_forecast import (
-    RunningOrder,
-    constraint_spec,
-    race_setup,
-)
+from nascar_assets.calibration.race_forecast import RunningOrder
 from nascar_assets.errors import InputError
 from nascar_assets.feed.paths import race_path
-from nascar_assets.scenarios import generate_scenarios
 from nascar_assets.storage.data_root import DataRoot
 from nascar_assets.telemetry.race_state import RaceState
 from nascar_assets.telemetry.state_from_laps import state_from_lap_times
@@ -46,37 +36,6 @@ LIVE, ORDER, CLIMATOLOGY, BEFORE = "live", "running order", "climatology", "befo
 FORECASTERS = (LIVE, CLIMATOLOGY, BEFORE, ORDER)
 
 
-def forecast_from(
-    model: RunningOrder, race: RaceToForecast, state: RaceState | None, n: int, seed: int
-) -> RaceForecast:
-    """Scenarios of a race that go on from a state.
-
-    Args:
-        model: The race process.
-        race: The race as it stood at its start.
-        state: Where it stands; none for the forecast before the race.
-        n: Scenarios.
-        seed: Seed.
-    """
-    made = generate_scenarios(
-        constraint_spec(race) if model.values else None,
-        race_setup(race),
-        n,
-        seed,
-        parameters=model.parameters,
-        state=state,
-        threads=model.threads,
-    )
-    return assemble(
-        race,
-        finish=made.finish,
-        laps_led=made.laps_led,
-        fastest_laps=made.fastest_laps,
-        laps_completed=made.laps_completed,
-        status=made.status,
-    )
-
-
 @dataclass(frozen=True)
 class LiveSettings:
     """What a live backtest forecasts.
@@ -89,6 +48,9 @@ class LiveSettings:
         scenarios: Scenarios a forecast.
         seed: Seed.
         refit_every: Races of a season between two fits of the race process.
+
+    Raises:
+        InputError: If the series is unknown or the window is upside down.
     """
 
     first: date
@@ -98,6 +60,9 @@ class LiveSettings:
     scenarios: int = 2_000
     seed: int = 1
     refit_every: int = REFIT_EVERY
+
+    def __post_init__(self) -> None:
+        check_window(self.series, self.first, self.last)
 
 
 @dataclass
@@ -161,12 +126,8 @@ def run_live_backtest(
         progress: Notified of every race that is done.
 
     Raises:
-        InputError: If the window is upside down or no race in it has laps and results.
+        InputError: If no race of the window has laps and results.
     """
-    if settings.last < settings.first:
-        raise InputError(
-            f"The window ends ({settings.last}) before it begins ({settings.first}).", field="--to"
-        )
     walker = walk_forward(tables, settings.series)
     window = walker.races(settings.first, settings.last)
     exclusions: dict[str, str] = {}
@@ -190,14 +151,14 @@ def run_live_backtest(
     for prepared, model in with_models(tables, walker, set(payloads), settings):
         race = prepared.race
         out.write(f"models/{race.race_id}.json", json_bytes(model.describe()))
-        before[race.race_id] = forecast_from(
-            model, race, None, settings.scenarios, race_seed(settings.seed, race.race_id, "before")
+        before[race.race_id] = model.forecast_from(
+            None, race, settings.scenarios, race_seed(settings.seed, race.race_id, "before")
         )
         states = _states(race, payloads[race.race_id], tables, settings, exclusions)
         for fraction, state in states.items():
             seed = race_seed(settings.seed, race.race_id, f"live {fraction:g}")
             try:
-                made = forecast_from(model, race, state, settings.scenarios, seed)
+                made = model.forecast_from(state, race, settings.scenarios, seed)
             except InputError as error:
                 exclusions[f"{race.race_key} at {fraction:g}"] = error.message
                 continue
@@ -265,7 +226,8 @@ def with_models(
         wanted: Race ids.
         settings: Series, and how often the process is fitted.
     """
-    blocks, firsts = _blocks(tables, settings, wanted)
+    blocks = walker.blocks(settings.refit_every)
+    firsts = walker.first_races(blocks, wanted)
     rows = tables.schedule.filter(pl.col("race_id").is_in([*wanted, *firsts]))
     model: RunningOrder | None = None
     fitted = ""
@@ -277,27 +239,6 @@ def with_models(
             model = RunningOrderModel(series=settings.series).fit(known)
         if race_id in wanted and model is not None:
             yield prepared, model
-
-
-def _blocks(
-    tables: FeedTables, settings: LiveSettings, wanted: set[str]
-) -> tuple[dict[str, str], list[str]]:
-    """Refit block of every race, and the first race that can be prepared of each block needed."""
-    points = tables.schedule.filter(
-        pl.col("series") == settings.series, pl.col("race_type") == "points"
-    ).sort("start_time", "race_id")
-    blocks: dict[str, str] = {}
-    for (season,), races in points.group_by("season", maintain_order=True):
-        for number, race in enumerate(races["race_id"]):
-            block = f"{season}-{settings.series}-{number // settings.refit_every + 1:02d}"
-            blocks[str(race)] = block
-    needed = {blocks[race] for race in wanted if race in blocks}
-    known = set(tables.results["race_id"].unique().to_list())
-    firsts: dict[str, str] = {}
-    for race_id, block in blocks.items():
-        if block in needed and race_id in known:
-            firsts.setdefault(block, race_id)
-    return blocks, list(firsts.values())
 
 
 def _states(

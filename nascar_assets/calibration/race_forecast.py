@@ -26,6 +26,7 @@ from nascar_assets.scenarios import (
     Scenarios,
     generate_scenarios,
 )
+from nascar_assets.telemetry.race_state import RaceState
 
 NAME = "running_order"
 """Name of the running-order process in every table."""
@@ -81,7 +82,13 @@ class RunningOrder(CarriesParameters):
         self, history: KnownHistory, race: RaceToForecast, n: int, seed: int
     ) -> RaceForecast:
         """See `Forecaster.forecast`."""
-        made = self.scenarios(race, n, seed)
+        return self.forecast_from(None, race, n, seed)
+
+    def forecast_from(
+        self, state: RaceState | None, race: RaceToForecast, n: int, seed: int
+    ) -> RaceForecast:
+        """The forecast of a race that goes on from a state; none for the whole race."""
+        made = self.scenarios(race, n, seed, state)
         return assemble(
             race,
             finish=made.finish,
@@ -92,11 +99,18 @@ class RunningOrder(CarriesParameters):
             start=None if race.entries["start"].is_not_null().any() else made.start,
         )
 
-    def scenarios(self, race: RaceToForecast, n: int, seed: int) -> Scenarios:
+    def scenarios(
+        self, race: RaceToForecast, n: int, seed: int, state: RaceState | None = None
+    ) -> Scenarios:
         """Scenarios of a race with drivers in the order of its entries."""
-        spec = constraint_spec(race) if self.values else None
         return generate_scenarios(
-            spec, race_setup(race), n, seed, parameters=self.parameters, threads=self.threads
+            constraint_spec(race) if self.values else None,
+            race_setup(race),
+            n,
+            seed,
+            parameters=self.parameters,
+            state=state,
+            threads=self.threads,
         )
 
 

@@ -41,20 +41,12 @@ def backtest(
     from nascar_assets.calibration.feed_tables import read_feed_tables
     from nascar_assets.calibration.live_backtest import LiveSettings, run_live_backtest
     from nascar_assets.cli.backtest import left_out
-    from nascar_assets.errors import InputError
     from nascar_assets.feed.landing import LANDING
-    from nascar_assets.feed.schemas import SERIES
     from nascar_assets.storage import DataRoot
 
-    if series not in SERIES.values():
-        raise InputError(
-            f"No series is called {series!r}.",
-            field="--series",
-            remedy=f"Known: {', '.join(SERIES.values())}.",
-        )
     out = Output(as_json)
-    files = DataRoot.open(f"{home}/{LANDING}" if feed is None else feed)
     settings = LiveSettings(first.date(), last.date(), series, scenarios=scenarios, seed=seed)
+    files = DataRoot.open(f"{home}/{LANDING}" if feed is None else feed)
     with out.progress("races") as update:
         found = run_live_backtest(
             read_feed_tables(files), files, DataRoot.open(folder), settings, progress=update

@@ -44,7 +44,7 @@ def replayed(
     Raises:
         InputError: If the race is unknown, has no laps, or did not come so far.
     """
-    from nascar_assets.calibration.live_backtest import forecast_from, score_finish
+    from nascar_assets.calibration.live_backtest import score_finish
 
     if not 0.0 < at < 1.0:
         raise InputError(
@@ -69,7 +69,7 @@ def replayed(
         )
     lap = max(1, round(at * ready.scheduled_laps))
     state = state_from_lap_times(data, {**row, "scheduled_laps": ready.scheduled_laps}, lap)
-    made = forecast_from(model, ready, state, scenarios, seed)
+    made = model.forecast_from(state, ready, scenarios, seed)
     rows = results.filter(pl.col("race_id") == row["race_id"], pl.col("finish").is_not_null())
     finish = dict(zip(rows["driver_id"], rows["finish"], strict=True))
     kept = [k for k, driver in enumerate(made.driver_ids) if driver in finish]
