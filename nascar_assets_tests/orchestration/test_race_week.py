@@ -68,7 +68,7 @@ def touched(home: Path, before: dict[Path, int]) -> set[str]:
     return {
         f"{path.parent.name}/{path.stem}"
         for path, stamp in stamps(home).items()
-        if before.get(path) != stamp and path.parent.name != "race_scores"
+        if before.get(path) != stamp and not path.parent.name.startswith("race_scores")
     }
 
 
