@@ -148,6 +148,10 @@ def races(raced: Path, tmp_path: Path) -> Path:
 
 
 def copy_of(home: Path, target: Path) -> Path:
-    """A copy with the files' times; `cp` does it at a third of the time that Python takes."""
+    """A copy with the files' times, by a process of its own.
+
+    A process that closes a file gives up all its locks on it, those of SQLite's connections to
+    the same database as well: another worker then sees a disk I/O error.
+    """
     subprocess.run(["cp", "-a", str(home), str(target)], check=True)
     return target

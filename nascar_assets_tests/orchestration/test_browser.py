@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from nascar_assets.cli.location import code_location
 from nascar_assets.orchestration.commands.demo import complete_graph
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets_tests.orchestration.asset_specs import asset_specs
-from nascar_assets_tests.orchestration.conftest import World
+from nascar_assets_tests.orchestration.conftest import World, copy_of
 from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -46,8 +45,7 @@ DEMO = (
 @pytest.fixture(scope="module")
 def ui_home(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of a demo that went on to its release."""
-    home = tmp_path_factory.mktemp("ui") / "home"
-    shutil.copytree(world.home, home)
+    home = copy_of(world.home, tmp_path_factory.mktemp("ui") / "home")
     found = complete_graph(str(home), location=code_location(str(home)))
     assert found["passed"], json.dumps(found["gate"])  # `nascar demo --json` prints it
     with (home / "dagster" / "dagster.yaml").open("a") as settings:
