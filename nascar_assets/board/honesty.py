@@ -28,8 +28,7 @@ async def show_honesty(api: AsyncClient, slate: str) -> None:
     heading("How past forecasts kept their word")
     sentences(found.sentences)
     note(
-        f"Measured on {found.races} races, each forecast from what was known at its start. The "
-        f"newest result known here: "
+        f"Measured on {found.races} races: {found.measured}. The newest result known here: "
         f"{f'{found.data_through:%Y-%m-%d %H:%M} UTC' if found.data_through else 'none'}. "
         f"{found.model}."
     )

@@ -469,6 +469,7 @@ class SlateRecord(Contract):
     races: int
     reason: str | None = Field(description="Why there are no scores, where there are none.")
     as_of: datetime
+    measured: str = Field(description="What was measured: which forecasts, known when.")
     data_through: datetime | None = Field(description="When the newest result became known.")
     sentences: tuple[Sentence, ...] = Field(description="The record in words.")
     metrics: tuple[RecordMetric, ...]

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 
 from nascar_assets.calibration.race_scores import RaceScores
+from nascar_assets.calibration.record import measured
 from nascar_assets.calibration.replay import surprise
 from nascar_assets.calibration.score_tables import scores_from_table
-from nascar_assets.orchestration.inputs.race_scores import TABLE
+from nascar_assets.orchestration.inputs.race_scores import scores_table
 from nascar_assets.orchestration.inputs.slate_files import record_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.storage.store import read_table, stored_partitions
@@ -41,7 +42,8 @@ def record(run: SlateRun) -> SlateRecord:
     """The calibration record of a slate's newest run, with the races behind it."""
     stored = json.loads(run.root.read(record_path(run.slate_id)) or b"{}")
     metrics = _metrics(run.table("calibration_record"))
-    scored = list(_scored(run, int(stored.get("races") or 0)))
+    grid = bool(stored.get("grid", True))
+    scored = list(_scored(run, int(stored.get("races") or 0), scores_table(grid)))
     races = tuple(_race(facts, scores, outcome) for facts, scores, outcome in scored)
     used = run.model.version
     gate = tuple(
@@ -59,8 +61,9 @@ def record(run: SlateRun) -> SlateRecord:
         races=int(stored.get("races") or 0),
         reason=stored.get("reason"),
         as_of=run.as_of,
+        measured=measured(grid),
         data_through=newest if isinstance(newest, datetime) else None,
-        sentences=tuple(_sentences(run, metrics, races, gate, stored.get("reason"))),
+        sentences=tuple(_sentences(run, metrics, races, gate, grid, stored.get("reason"))),
         metrics=metrics,
         pit=tuple(
             Histogram(name=name, shares=tuple(float(share) for share in shares))
@@ -91,10 +94,10 @@ def _metrics(table: pl.DataFrame) -> tuple[RecordMetric, ...]:
 
 
 def _scored(
-    run: SlateRun, count: int
+    run: SlateRun, count: int, table: str
 ) -> Iterable[tuple[dict[str, Any], RaceScores, dict[str, dict[str, Any]]]]:
     """The races that were measured, the newest first: facts, scores, results by driver."""
-    kept = set(stored_partitions(run.root, TABLE))
+    kept = set(stored_partitions(run.root, table))
     rows = run.results.filter(
         pl.col("series") == run.race["series"],
         pl.col("race_type") == "points",
@@ -103,7 +106,7 @@ def _scored(
     order = rows.select("race_key", "start_time").unique().sort("start_time", descending=True)
     for key in order["race_key"].to_list()[:count]:
         race = rows.filter(pl.col("race_key") == key)
-        scores = scores_from_table(read_table(run.root, TABLE, key))
+        scores = scores_from_table(read_table(run.root, table, key))
         outcome = {row["driver_id"]: row for row in race.iter_rows(named=True)}
         facts = {
             name: race[name][0] for name in ("race_key", "race_name", "start_time", "track_type")
@@ -174,10 +177,12 @@ def _sentences(
     metrics: Sequence[RecordMetric],
     races: Sequence[RecordRace],
     gate: Sequence[GateLine],
+    grid: bool,
     reason: str | None,
 ) -> Iterable[Sentence]:
     """What a person should know before the table, each with where its evidence is."""
     found = {(row.group, row.label, row.metric): row for row in metrics}
+    early = "" if grid else ", forecast before their starting order was known"
     held = found.get(("all", "all", "coverage_80"))
     if held is None:
         yield Sentence(
@@ -188,7 +193,7 @@ def _sentences(
     else:
         yield Sentence(
             text=f"The 80% ranges of points held {held.value:.0%} of the time in the last "
-            f"{held.races} races{_give_or_take(held)}; they should hold 80%.",
+            f"{held.races} races{early}{_give_or_take(held)}; they should hold 80%.",
             evidence="metrics",
             good=_held(held),
         )

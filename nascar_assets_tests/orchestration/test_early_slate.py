@@ -9,8 +9,10 @@ import pytest
 
 from nascar_assets.cli.app import run
 from nascar_assets.history.schemas import EQUIPMENT_CHANCE
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import read_table
+from nascar_assets.service.slate_record import record
 
 
 @pytest.fixture
@@ -35,6 +37,11 @@ def test_before_the_entry_list_a_slate_says_so_and_is_sane(world, home, monday):
     # It is judged by forecasts that knew no starting order either, and says so.
     page = (root.read(f"slates/{world.slate}/report.html") or b"").decode()
     assert "each made before its starting order was known" in page
+    said = record(SlateRun.load(root, world.slate))
+    assert said.measured.endswith("before its starting order was known")
+    assert "before their starting order was known" in said.sentences[0].text
+    scored = read_table(root, "race_scores_no_grid", said.recent[0].race_key)
+    assert said.recent[0].crps == pytest.approx(scored["score.crps_points"].mean())
     early = {row["driver_id"]: row["mean_points"] for row in monday["forecast"]}
     late = {row["driver_id"]: row["mean_points"] for row in world.result["forecast"]}
     both = [driver for driver in early if driver in late]

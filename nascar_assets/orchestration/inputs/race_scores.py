@@ -15,14 +15,16 @@ from nascar_assets.orchestration.inputs.provenance import PACKAGE, source_hash
 from nascar_assets.orchestration.storage.store import stored_partitions, table_path
 from nascar_assets.storage import DataRoot
 
-TABLE = "race_scores"
-"""One table a race, `store/race_scores/<race>.parquet`; what is missing is computed again."""
-
-NO_GRID_TABLE = "race_scores_no_grid"
-"""The same of forecasts that did not know the starting order."""
-
 FORECASTING = ("rules", "history", "ontology", "constraints", "scenarios", "calibration")
 """Packages whose code makes forecasts and scores."""
+
+
+def scores_table(grid: bool) -> str:
+    """The table, one file a race, of forecasts that knew the starting order, or of those without.
+
+    What is missing of it is computed again.
+    """
+    return "race_scores" if grid else "race_scores_no_grid"
 
 
 @cache
@@ -41,7 +43,7 @@ class KeptScores:
     """
 
     def __init__(self, root: DataRoot, code: str | None = None, *, grid: bool = True) -> None:
-        self._root, self._table = root, TABLE if grid else NO_GRID_TABLE
+        self._root, self._table = root, scores_table(grid)
         self._code = code or forecasting_code()
         self._stored = set(stored_partitions(root, self._table))
         self.computed: list[str] = []
