@@ -61,6 +61,7 @@ def ui(
     }
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     address = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    environment.setdefault("NASCAR_UI_URL", address)  # notices link to it
     command = [sys.executable, "-m", "nascar_assets.cli.ui_keeper", str(folder), str(os.getpid())]
     command += ["dev", "--module-name", "nascar_assets.definitions"]
     command += ["--host", host, "--port", str(port)]

@@ -23,6 +23,7 @@ from nascar_assets.orchestration.assets import (
     telemetry,
     views,
 )
+from nascar_assets.orchestration.assets.run_tags import tagging_executor
 from nascar_assets.orchestration.assets.slate_assets import slate_executor
 from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.tables import AS_OF_TABLES, GRAPH_TABLES, RACE_TABLES
@@ -53,7 +54,7 @@ ASSETS = [
 
 
 def _job(
-    name: str, description: str, selection: Sequence[Any], executor: Any = dg.in_process_executor
+    name: str, description: str, selection: Sequence[Any], executor: Any = tagging_executor
 ) -> Any:
     return dg.define_asset_job(
         name, selection=list(selection), description=description, executor_def=executor

@@ -22,7 +22,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.partitions import RACES, SLATES, range_tags
 from nascar_assets.orchestration.stage_times import StageTimes
-from nascar_assets.orchestration.tags import RACE, RUN_KEY, SLATE, skipped_by
+from nascar_assets.orchestration.tags import RUN_KEY, filters_of, skipped_by
 
 Progress = Callable[[int, int, str], None]
 """Notified of a run's steps as they end: how many are done, of how many, and which starts next."""
@@ -82,7 +82,9 @@ def run_job(
     run = instance.create_run_for_job(
         job_def=job,
         run_config=config,
-        tags=merge_run_tags(job, partition, _filters(job, partition, tags), None, instance, config),
+        tags=merge_run_tags(
+            job, partition, {**filters_of(partition), **(tags or {})}, None, instance, config
+        ),
         run_id=run_id,
         remote_job_origin=origin_of(job.name),
     )
@@ -94,16 +96,6 @@ def origin_of(job: str) -> RemoteJobOrigin:
     module = LoadableTargetOrigin(executable_path=sys.executable, module_name=LOCATION)
     location = ManagedGrpcPythonEnvCodeLocationOrigin(module, LOCATION)
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME), job)
-
-
-def _filters(
-    job: dg.JobDefinition, partition: str | None, tags: Mapping[str, str] | None
-) -> dict[str, str]:
-    """A run's tags with those by which a person filters the runs of a slate or a race."""
-    made = dict(tags or {})
-    if partition is not None and job.partitions_def in (RACES, SLATES):
-        made.setdefault(RACE if job.partitions_def == RACES else SLATE, partition)
-    return made
 
 
 def _steps_reported(progress: Progress, total: int) -> Callable[[dg.EventLogEntry], None]:

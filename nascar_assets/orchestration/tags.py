@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 RUN_KEY = "dagster/run_key"
@@ -18,6 +19,12 @@ SLATE = "nascar/slate"
 
 RACE = "nascar/race"
 """Tag: the race of a run over one race."""
+
+SERIES = "nascar/series"
+"""Tag: the series of a run's race or slate."""
+
+LAP = "nascar/lap"
+"""Tag: the lap from which a race under way is forecast."""
 
 BATCH = "nascar/batch"
 """Tag: the run is over several neighbouring races."""
@@ -38,11 +45,29 @@ LOST = "nascar/lost"
 """Tag: the run's process was found dead (`true`), or the machine was at fault (`machine`): it is
 run again and is no failure of the input."""
 
+API_CLIENT = "client"
+"""Tag: whose job of the API the run is."""
+
 FOR = "nascar/for"
 """Tag: the run key of the run that this one repeats."""
 
 ATTEMPT = "nascar/attempt"
 """Tag: which attempt this is, from 2 on."""
+
+_RACE_KEY = re.compile(r"\d{4}-([a-z]+)-x?\d{2}")
+_SLATE_KEY = re.compile(r"\d{4}-\d{2}-\d{2}-([a-z]+)-[a-z]+-[a-z0-9-]+")
+
+
+def filters_of(key: str | None) -> dict[str, str]:
+    """The tags by which a person filters runs of a race or a slate; none for another key.
+
+    Args:
+        key: The partition's key.
+    """
+    for name, pattern in ((RACE, _RACE_KEY), (SLATE, _SLATE_KEY)):
+        if found := pattern.fullmatch(key or ""):
+            return {name: str(key), SERIES: found[1]}
+    return {}
 
 
 def skipped_tag(race_key: str) -> str:

@@ -26,6 +26,8 @@ from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._serdes import serialize_value
 
+from nascar_assets.orchestration.runs import origin_of
+from nascar_assets.orchestration.tags import API_CLIENT, filters_of
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus
 from nascar_assets.service.run_log import asked_to_stop, progress_of, reason_of
 
@@ -35,7 +37,7 @@ JOB_NAMES = (JOB_NAME, "api_portfolio", "api_entries", "api_slate")
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """How ids of jobs are written."""
 
-SLATE, CLIENT, REQUEST_HASH = "slate_id", "client", "request_hash"
+SLATE, CLIENT, REQUEST_HASH = "slate_id", API_CLIENT, "request_hash"
 SERVER, ATTEMPTS, WEBHOOK = "api_server", "api_attempts", "api_webhook"
 
 _WAITING = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED)
@@ -169,8 +171,9 @@ class RunStore:
             job_name=name,
             run_id=run_id,
             run_config=_QUIET,
-            tags=dict(tags),
+            tags={**filters_of(tags.get(SLATE)), **tags},
             job_snapshot_id=self._snapshots.get(name),
+            remote_job_origin=origin_of(name),
         )
         try:
             self._storage.add_historical_run(run, now)

@@ -63,7 +63,7 @@ def test_the_address_is_told_once_it_answers(
             assert process.poll() is None
             if command[0] == "ui":
                 said = (tmp_path / "log").read_text()
-                assert said.startswith("Sensors and schedules. On: failed_runs, "), said
+                assert said.startswith("Sensors and schedules. On: alerts, failed_runs, "), said
                 assert all(notify["switches"].values())
                 assert "Nothing is off." in said
                 assert "Warning" not in said

@@ -141,6 +141,7 @@ def test_sensors_and_schedules_run_from_the_start(definitions: dg.Definitions) -
             "locked_slates",
             "lost_runs",
             "failed_runs",
+            "alerts",
             "followers",
         ],
         "RUNNING",

@@ -21,7 +21,8 @@ from nascar_assets.orchestration.automation.notify import (
     notify_new,
 )
 
-NOTICE = Notice("race_job failed for 2026-cup-05", "laps: row 4 is bad", "run-1")
+PAGE = "https://ui.example.org/runs/run-1"
+NOTICE = Notice("race_job failed for 2026-cup-05", "laps: row 4 is bad", "run-1", PAGE)
 
 
 class Hook(HTTPServer):
@@ -91,9 +92,10 @@ def test_a_webhook_gets_json(hook: Hook) -> None:
     WebhookNotifier(f"http://127.0.0.1:{hook.server_port}/x").notify(NOTICE)
     (body,) = hook.bodies
     assert body == {
-        "text": f"{NOTICE.subject}\n{NOTICE.text}",
+        "text": f"{NOTICE.subject}\n{NOTICE.text}\n{PAGE}",
         "subject": NOTICE.subject,
         "run_id": "run-1",
+        "link": PAGE,
     }
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 import json
 import urllib.request
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 
 from nascar_assets.cli.location import code_location
 from nascar_assets.definitions import build_definitions
@@ -20,6 +24,8 @@ from nascar_assets.orchestration.commands.sync import SyncOutcome, sync_races
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.orchestration.tags import BACKFILL, PARTITION, filters_of
+from nascar_assets.service.run_store import JOB_NAMES, RunStore
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.feed.feed_files import (
     four_results,
@@ -172,26 +178,93 @@ query Runs($repository: RepositorySelector!) {
   }
 }
 """
+LAUNCH = """
+mutation Launch($repository: String!, $location: String!, $race: String!) {
+  launchPipelineExecution(executionParams: {
+    selector: {repositoryName: $repository, repositoryLocationName: $location, jobName: "race_job"},
+    mode: "default",
+    executionMetadata: {tags: [{key: "dagster/partition", value: $race}]}
+  }) { __typename ... on LaunchRunSuccess { run { runId } } }
+}
+"""
+
+
+def asked(url: str, query: str, **variables: object) -> dict[str, Any]:
+    """The answer of the webserver's GraphQL."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(f"{url}/graphql", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        found: dict[str, Any] = json.loads(answer.read())["data"]
+    return found
 
 
 @pytest.mark.server
 @pytest.mark.slow
-def test_runs_of_the_command_line_are_on_the_pages_of_their_jobs(
+def test_runs_stand_under_their_jobs_whoever_started_them(
     home: Path, instance: dg.DagsterInstance
 ) -> None:
+    """Of commands, of a client of the API, and of a person in the UI."""
     where = {
         "repositoryName": "__repository__",
         "repositoryLocationName": "nascar_assets.definitions",
     }
-    body = json.dumps({"query": QUERY, "variables": {"repository": where}}).encode()
+    tags = {"slate_id": "2026-03-15-cup-dk-classic", "client": "c"}
+    for name in JOB_NAMES:
+        RunStore(instance).submit(str(uuid.uuid4()), tags, datetime.now(UTC), name=name)
     with serving(home / "data") as url:
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{url}/graphql", body, headers)
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            jobs = json.loads(answer.read())["data"]["repositoryOrError"]["pipelines"]
+        launched = asked(
+            url,
+            LAUNCH,
+            repository=where["repositoryName"],
+            location=where["repositoryLocationName"],
+            race="2026-cup-01",
+        )["launchPipelineExecution"]
+        assert launched["__typename"] == "LaunchRunSuccess"
+        jobs = asked(url, QUERY, repository=where)["repositoryOrError"]["pipelines"]
     found = {job["name"]: job["runs"] for job in jobs}
-    for name in ("schedule_job", "race_job", "as_of_job"):
+    assert launched["run"]["runId"] in {run["runId"] for run in found["race_job"]}
+    for name in ("schedule_job", "race_job", "as_of_job", *JOB_NAMES):
         ours = {run.run_id for run in instance.get_runs(dg.RunsFilter(job_name=name))}
         assert ours
         assert {run["runId"] for run in found[name]} == ours
         assert all(run["repositoryOrigin"] == where for run in found[name])  # as the timeline asks
+
+
+def test_a_run_is_found_by_its_race_whoever_started_it(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    """The UI and backfills start a run with its partition alone; it tags itself."""
+    definitions = code_location(str(home / "data"))()
+    repository = definitions.get_repository_def()
+    jobs = (definitions.resolve_job_def("race_job"), repository.get_job("__ASSET_JOB"))
+    ours = set()
+    for job, backfill in zip(jobs, ({}, {BACKFILL: "abcdefgh"}), strict=True):
+        run = instance.create_run_for_job(
+            job_def=job,
+            tags={PARTITION: "2026-cup-01", **backfill},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            asset_selection=frozenset({dg.AssetKey("race_files")}),
+        )
+        assert execute_run(InMemoryJob(job), run, instance).success
+        ours.add(run.run_id)
+    by = {"nascar/race": "2026-cup-01", "nascar/series": "cup"}
+    found = instance.get_runs(dg.RunsFilter(tags=by))
+    assert ours <= {run.run_id for run in found}
+    assert instance.get_runs(dg.RunsFilter(tags={"nascar/series": "trucks"}))
+
+
+@pytest.mark.parametrize(
+    ("key", "tags"),
+    [
+        ("2026-cup-05", {"nascar/race": "2026-cup-05", "nascar/series": "cup"}),
+        ("2026-trucks-x01", {"nascar/race": "2026-trucks-x01", "nascar/series": "trucks"}),
+        (
+            "2026-02-12-cup-dk-classic-x02",
+            {"nascar/slate": "2026-02-12-cup-dk-classic-x02", "nascar/series": "cup"},
+        ),
+        ("my own slate", {}),
+        (None, {}),
+    ],
+)
+def test_a_key_says_what_a_run_is_found_by(key: str | None, tags: dict[str, str]) -> None:
+    assert filters_of(key) == tags

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.executor.in_process import InProcessExecutor
 
+from nascar_assets.orchestration.assets.run_tags import TaggingExecutor, made_as, plain_executor
 from nascar_assets.orchestration.inputs.slate_change import slate_change
 from nascar_assets.orchestration.inputs.slate_plan import registration_path
 from nascar_assets.orchestration.partitions import SLATES
@@ -69,10 +70,7 @@ def _check(asset: str, name: str, description: str, *, blocking: bool) -> dg.Ass
         )
 
 
-plain_executor: Any = dg.in_process_executor
-
-
-class _SlateExecutor(InProcessExecutor):
+class _SlateExecutor(TaggingExecutor):
     """Runs in its process; what it writes of a slate is put in place together at its end."""
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
@@ -95,7 +93,5 @@ class _SlateExecutor(InProcessExecutor):
 
 @dg.executor(name="in_process", config_schema=plain_executor.config_schema)
 def slate_executor(context: dg.InitExecutorContext) -> InProcessExecutor:
-    """The executor of every job: runs of slates change the slate's files as a whole."""
-    assert plain_executor.executor_creation_fn is not None
-    plain: Any = plain_executor.executor_creation_fn(context)
-    return _SlateExecutor(retries=plain.retries, marker_to_close=plain.marker_to_close)
+    """The executor of slates' jobs: their runs change the slate's files as a whole."""
+    return made_as(_SlateExecutor, context)

@@ -1,6 +1,8 @@
 """Tells people what went wrong: in the log, to a web address, by mail, as the environment says.
 
-`NASCAR_NOTIFY_WEBHOOK` is a URL that gets the message as JSON (`text`, `subject`, `link`).
+`NASCAR_NOTIFY_WEBHOOK` is a URL that gets the message as JSON (`text`, `subject`, `run_id` and
+`link`).
+`NASCAR_UI_URL` is where people reach the UI; `nascar ui` sets it for its daemon where it is unset.
 `NASCAR_NOTIFY_MAIL_TO` are addresses, with `NASCAR_NOTIFY_MAIL_SERVER` as
 `smtp://user:password@host:587` (or `smtps://`) and `NASCAR_NOTIFY_MAIL_FROM`. What is set is used;
 the log is always used. Passwords come from the environment alone and appear in no message.
@@ -16,11 +18,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from nascar_assets.visible import visible
 
 TIMEOUT_SECONDS = 10.0
+UI_URL = "NASCAR_UI_URL"
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +36,32 @@ class Notice:
         subject: One line: what happened to what.
         text: Why, and what to do.
         run_id: The run that it is about, if any.
+        link: The page of the UI that shows it, where its address is known (`ui_link`).
     """
 
     subject: str
     text: str
     run_id: str | None = None
+    link: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "subject", visible(self.subject))
         lines = [visible(line) for line in self.text.split("\n")]
         object.__setattr__(self, "text", "\n".join(lines))
+
+    @property
+    def body(self) -> str:
+        """The text with the link below it."""
+        return f"{self.text}\n{self.link}" if self.link else self.text
+
+
+def ui_link(*path: str, **query: str) -> str | None:
+    """The address of a page of Dagster's UI; none where nothing says where people reach the UI."""
+    base = os.environ.get(UI_URL, "").rstrip("/")
+    if not base:
+        return None
+    page = "/".join(quote(part, safe="") for part in path)
+    return f"{base}/{page}{'?' + urlencode(query) if query else ''}"
 
 
 class Notifier(Protocol):
@@ -64,7 +83,7 @@ class LogNotifier:
 
     def notify(self, notice: Notice) -> None:
         """Writes one line at the level of a warning."""
-        self._log.warning("%s: %s", notice.subject, notice.text)
+        self._log.warning("%s: %s", notice.subject, notice.body)
 
 
 class WebhookNotifier:
@@ -86,9 +105,10 @@ class WebhookNotifier:
         import httpx
 
         body = {
-            "text": _no_links(f"{notice.subject}\n{notice.text}"),
+            "text": _no_links(f"{notice.subject}\n{notice.body}"),
             "subject": _no_links(notice.subject),
             "run_id": notice.run_id,
+            "link": notice.link,
         }
         httpx.post(self._url, json=body, timeout=TIMEOUT_SECONDS).raise_for_status()
 
@@ -124,7 +144,7 @@ class MailNotifier:
         mail["Subject"] = notice.subject
         mail["From"] = self._sender
         mail["To"] = ", ".join(self._to)
-        mail.set_content(notice.text)
+        mail.set_content(notice.body)
         server = self._server
         host = server.hostname or "localhost"
         with _smtp(server.scheme, host, server.port) as connection:

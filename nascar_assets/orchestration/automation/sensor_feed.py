@@ -37,8 +37,8 @@ from nascar_assets.orchestration.tags import (
     BATCH,
     LOST,
     OF_BACKFILL,
-    RACE,
     SKIPPED,
+    filters_of,
     skipped_by,
 )
 from nascar_assets.storage import DataRoot, StorageFault
@@ -365,7 +365,7 @@ def _request(job: str, batch: Batch) -> dg.RunRequest:
     if len(batch.keys) == 1:
         key = batch.keys[0]
         return dg.RunRequest(
-            run_key=batch.run_key, job_name=job, partition_key=key, tags={RACE: key}
+            run_key=batch.run_key, job_name=job, partition_key=key, tags=filters_of(key)
         )
     return dg.RunRequest(
         run_key=batch.run_key, job_name=job, tags={**range_tags(batch.keys), BATCH: "yes"}

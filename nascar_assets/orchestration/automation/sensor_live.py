@@ -18,6 +18,7 @@ from nascar_assets.orchestration.inputs.schedule import stored_schedule
 from nascar_assets.orchestration.jobs import live_job
 from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.tags import LAP, filters_of
 
 INTERVAL_SECONDS = 5
 EVERY_LAPS = 5
@@ -111,7 +112,7 @@ def live_races(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Se
                     run_key=f"live-{key}-{state.lap}",
                     partition_key=key,
                     run_config={"ops": {"live_forecast": {"config": {"path": path}}}},
-                    tags={"race": key, "lap": str(state.lap)},
+                    tags={**filters_of(key), LAP: str(state.lap)},
                 )
             )
         else:

@@ -7,7 +7,7 @@ import dagster as dg
 
 from nascar_assets.errors import causes
 from nascar_assets.orchestration import jobs
-from nascar_assets.orchestration.automation.notify import Notice, notifiers, notify_all
+from nascar_assets.orchestration.automation.notify import Notice, notifiers, notify_all, ui_link
 from nascar_assets.orchestration.automation.run_state import (
     IN_FLIGHT,
     attempts_left,
@@ -18,6 +18,7 @@ from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.tables import GRAPH_TABLES, RACE_TABLES
 from nascar_assets.orchestration.tags import (
+    API_CLIENT,
     AT,
     ATTEMPT,
     BACKFILL,
@@ -333,17 +334,20 @@ def failure_notice(context: dg.RunFailureSensorContext) -> Notice:
     lines = [str(context.failure_event.message or "").strip(), *_causes_notified(context)]
     lines.append(f"Run {run.run_id}; remedies: docs/operations.md.")
     subject = f"{run.job_name} failed{f' for {where}' if where else ''}"
-    return Notice(subject, "\n".join(line for line in lines if line), run.run_id)
+    text = "\n".join(line for line in lines if line)
+    return Notice(subject, text, run.run_id, ui_link("runs", run.run_id))
 
 
 def _causes_notified(context: dg.RunFailureSensorContext) -> list[str]:
     """The innermost message of every step that failed."""
-    lines = []
-    for event in context.get_step_failure_events():
-        *_, innermost = (None, *causes(event.step_failure_data.error))
-        text = innermost.message.strip() if innermost is not None else "no message"
-        lines.append(f"{event.step_key}: {text}")
-    return lines
+    return [step_cause(event) for event in context.get_step_failure_events()]
+
+
+def step_cause(event: dg.DagsterEvent) -> str:
+    """A failed step with the innermost message of its error."""
+    *_, innermost = (None, *causes(event.step_failure_data.error))
+    text = innermost.message.strip() if innermost is not None else "no message"
+    return f"{event.step_key}: {text}"
 
 
 def was_notified(context: dg.RunFailureSensorContext) -> bool:
@@ -373,8 +377,12 @@ def was_notified(context: dg.RunFailureSensorContext) -> bool:
 
 
 def _notify_failure(context: dg.RunFailureSensorContext) -> None:
-    """One notice for each race or slate and cause."""
-    if not was_notified(context):
+    """One notice for each race or slate and cause.
+
+    A backfill has one of its own (`alerts`), and a client of the API gets his job's answer.
+    """
+    tags = context.dagster_run.tags
+    if BACKFILL not in tags and API_CLIENT not in tags and not was_notified(context):
         notify_all(notifiers(own_log=context.log), failure_notice(context))
 
 

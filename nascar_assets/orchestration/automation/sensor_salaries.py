@@ -32,7 +32,7 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_slates
 from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, refused_strays
 from nascar_assets.orchestration.storage.store import table_path
-from nascar_assets.orchestration.tags import AT, SALARIES, SLATE
+from nascar_assets.orchestration.tags import AT, SALARIES, SLATE, filters_of
 from nascar_assets.storage import DataRoot, StorageFault
 
 QUARANTINE = "quarantine/salaries"
@@ -300,6 +300,7 @@ def slate_request(
         partition_key=slate,
         run_config={"ops": {"slate_plan": {"config": config}}},
         tags={
+            **filters_of(slate),
             SLATE: slate,
             AT: now.isoformat(),
             SALARIES: Registration.load(root, slate).source.sha256,
