@@ -64,8 +64,16 @@ def upload_csv(slate: Slate, lineups: npt.ArrayLike | Sequence[Sequence[int]]) -
     return out.getvalue().encode("utf-8")
 
 
-def read_upload(slate: Slate, content: bytes, *, file: str = "upload.csv") -> npt.NDArray[np.int32]:
-    """Lineups of an upload file: [n, roster_size] indices into `slate.players`.
+def read_upload(
+    slate: Slate, content: bytes, *, entered: bool = False, file: str = "upload.csv"
+) -> npt.NDArray[np.int32]:
+    """Lineups of an upload file: [n, roster_size] indices into `slate.everyone`.
+
+    Args:
+        slate: The slate.
+        content: The file.
+        entered: Whether it may have been entered, and may hold who does not race by now.
+        file: Its name, for messages.
 
     Raises:
         InputError: Naming row and field of a cell that means no driver of the slate.
@@ -88,7 +96,7 @@ def read_upload(slate: Slate, content: bytes, *, file: str = "upload.csv") -> np
             ]
         )
     try:
-        check_lineups(slate, lineups)
+        check_lineups(slate, lineups, entered=entered)
     except IllegalLineup as error:
         raise IllegalLineup(error.message, file=file) from error
     return np.array(lineups, np.int32).reshape(-1, len(header))

@@ -14,6 +14,7 @@ from nascar_assets.orchestration.assets import (
     contest,
     feed,
     history,
+    late_news,
     lineups,
     live,
     ontology,
@@ -44,6 +45,7 @@ ASSETS = [
             scenarios,
             calibration,
             backtest,
+            late_news,
             lineups,
             live,
         ]

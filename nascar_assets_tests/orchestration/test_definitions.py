@@ -138,6 +138,7 @@ def test_sensors_and_schedules_run_from_the_start(definitions: dg.Definitions) -
             "landing_contests",
             "landing_views",
             "feed_poll",
+            "late_scratches",
             "locked_slates",
             "lost_runs",
             "failed_runs",

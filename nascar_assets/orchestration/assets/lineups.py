@@ -19,6 +19,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.orchestration.assets.calibration import calibration_record
 from nascar_assets.orchestration.assets.constraints import constraint_spec, run_config
 from nascar_assets.orchestration.assets.contest import contest_forecast
+from nascar_assets.orchestration.assets.late_news import late_news
 from nascar_assets.orchestration.assets.scenarios import scenarios
 from nascar_assets.orchestration.assets.slate import slate
 from nascar_assets.orchestration.assets.slate_assets import (
@@ -216,7 +217,7 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
 @slate_asset(
     group_name="lineups",
     description="The file that the contest site takes: one lineup per row.",
-    deps=[slate],
+    deps=[slate, late_news],
     kinds={"csv"},
     check_specs=[
         blocking_check(
@@ -260,7 +261,7 @@ def report_path(slate_id: str) -> str:
 @slate_asset(
     group_name="lineups",
     description="One page that opens offline: forecast, lineups, calibration, provenance.",
-    deps=[run_config, upload_file, calibration_record, contest_forecast, "view_effects"],
+    deps=[run_config, upload_file, calibration_record, contest_forecast, "view_effects", late_news],
     kinds={"html"},
     check_specs=[
         warning_check(

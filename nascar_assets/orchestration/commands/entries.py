@@ -58,7 +58,7 @@ def fill(
     run = SlateRun.load(Platform(home=home).root, slate_id)
     content, outcome = filled(run, read_file(source), source.name, contest_id)
     write_file(out, content)
-    keep_entered(run.root, run.slate, read_entries(content, run.slate, file=source.name))
+    _keep(run, content, out)
     return outcome
 
 
@@ -122,8 +122,13 @@ def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path
     run = SlateRun.load(Platform(home=home).root, slate_id)
     content, outcome = swapped(run, read_file(source), scratched, source.name)
     write_file(out, content)
-    keep_entered(run.root, run.slate, read_entries(content, run.slate, file=source.name))
+    _keep(run, content, out)
     return outcome
+
+
+def _keep(run: SlateRun, content: bytes, out: Path) -> None:
+    entries = read_entries(content, run.slate, file=out.name)
+    keep_entered(run.root, run.slate, entries, (out.name, content))
 
 
 def swapped(

@@ -80,6 +80,6 @@ def slate_notices(
     """
     first, *kept = (
         json.loads(root.read(_notices_path(slate_id, stage)) or b"[]")
-        for stage in ("slate_features", "slate_views", "constraint_spec", "scenarios")
+        for stage in ("slate_features", "late_news", "slate_views", "constraint_spec", "scenarios")
     )
     return tuple(dict.fromkeys([*first, *slate, *chain.from_iterable(kept), *lineups]))

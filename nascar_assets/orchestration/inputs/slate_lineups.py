@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -91,8 +93,20 @@ def _entered_path(slate_id: str) -> str:
     return f"slates/{slate_id}/entered.json"
 
 
-def keep_entered(root: DataRoot, slate: Slate, entries: Sequence[ContestEntry]) -> None:
-    """Keeps what the entries of a file hold as it was written; of each entry the newest counts."""
+def keep_entered(
+    root: DataRoot,
+    slate: Slate,
+    entries: Sequence[ContestEntry],
+    file: tuple[str, bytes] | None = None,
+) -> None:
+    """Keeps what the entries of a file hold as it was written; of each entry the newest counts.
+
+    Args:
+        root: The data root.
+        slate: The slate.
+        entries: The file's entries.
+        file: Its name and bytes, to be mended where a driver in it does not race after all.
+    """
     contests: dict[str, dict[str, Any]] = {}
     for entry in entries:
         row = contests.setdefault(
@@ -113,6 +127,41 @@ def keep_entered(root: DataRoot, slate: Slate, entries: Sequence[ContestEntry]) 
             ids = dict.fromkeys([*before.entry_ids, *row["entry_ids"]])
             row["entry_ids"] = list(ids)
         root.write(_contests_path(slate.slate_id), json.dumps(contests).encode())
+        if file is not None and held:
+            _keep_file(root, slate.slate_id, *file, [*held])
+
+
+def _keep_file(
+    root: DataRoot, slate_id: str, name: str, content: bytes, entry_ids: Sequence[str]
+) -> None:
+    """Keeps an entries file; those go whose entries are all in it."""
+    index = _file_index(root, slate_id)
+    for known in [key for key, ids in index.items() if set(ids) <= set(entry_ids)]:
+        del index[known]
+        root.delete(_file_path(slate_id, known))
+    stem, dot, ending = re.sub(r"[^0-9A-Za-z._-]", "-", name).rpartition(".")
+    names = chain([f"{stem}{dot}{ending}"], (f"{stem}-{n}{dot}{ending}" for n in count(2)))
+    free = next(key for key in names if key not in index)
+    root.write(_file_path(slate_id, free), content)
+    index[free] = list(entry_ids)
+    root.write(_file_path(slate_id, "index.json"), json.dumps(index).encode())
+
+
+def _file_path(slate_id: str, name: str) -> str:
+    return f"slates/{slate_id}/entries/{name}"
+
+
+def _file_index(root: DataRoot, slate_id: str) -> dict[str, list[str]]:
+    return dict(json.loads(root.read(_file_path(slate_id, "index.json")) or b"{}"))
+
+
+def entries_files(root: DataRoot, slate_id: str) -> dict[str, bytes]:
+    """The entries files of a slate as they were last written, by name; each entry is in one."""
+    return {
+        name: content
+        for name in _file_index(root, slate_id)
+        if (content := root.read(_file_path(slate_id, name))) is not None
+    }
 
 
 @dataclass(frozen=True, slots=True)
