@@ -8,7 +8,7 @@ FEED = $(or $(NASCAR_FEED),$(if $(NASCAR_REAL_DATA),$(NASCAR_REAL_DATA)/feed))
 unexport PYTHONDONTWRITEBYTECODE
 
 # What a change is tried with again and again: no server, browser, daemon, home or real data.
-FAST = not (server or browser or neo4j or postgres or home or faults or real_data or slow)
+FAST = not (server or browser or neo4j or postgres or s3 or broker or home or faults or real_data or slow)
 
 # Two processes with a thread each: more threads on two cores only wait for each other. A file stays
 # with one process, which makes its homes and servers once; conftest.py says in what order they go.
@@ -39,6 +39,7 @@ check: lint
 
 test: setup system lint
 	bash scripts/neo4j.sh install
+	bash scripts/s3.sh install
 	$(PYTEST)
 
 test-faults: setup system

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 MARKS = {
     "neo4j_server": "neo4j",
     "postgres": "postgres",
+    "s3": "s3",
+    "broker": "broker",
     "browser": "browser",
     "webserver": "server",
     "server": "server",
@@ -29,7 +32,7 @@ MARKS = {
 """The marker of a test that uses a fixture, directly or through others."""
 
 
-LONG = {"neo4j", "postgres", "browser", "server", "faults", "slow"}
+LONG = {"neo4j", "postgres", "s3", "broker", "browser", "server", "faults", "slow"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,6 +66,43 @@ def sample_tables(tmp_path_factory: pytest.TempPathFactory) -> FeedTables:
     folder = tmp_path_factory.mktemp("sample")
     write_sample(sample_of(1), folder)
     return read_feed_tables(DataRoot.open(folder / "feed"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A real PostgreSQL server; skipped where it is not installed."""
+    from nascar_assets_tests.servers import postgres_server
+
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Any]:
+    """A real server of buckets; skipped where it is not installed."""
+    from nascar_assets_tests.servers import s3_server
+
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Any]:
+    """A real broker; skipped where it is not installed."""
+    from nascar_assets_tests.servers import broker_server
+
+    with broker_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.s3)])
+def any_root(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """An empty data root of each kind: a folder, and a bucket on a real server."""
+    from nascar_assets.storage import DataRoot
+
+    if request.param == "folder":
+        return DataRoot.open(tmp_path / "data")
+    return request.getfixturevalue("s3").root(tmp_path.name + uuid.uuid4().hex[:8])
 
 
 @pytest.fixture(scope="module")

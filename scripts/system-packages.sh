@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the system packages that the tests need (Debian names): a JRE and Maven for Neo4j, Chromium, PostgreSQL.
+# Installs the system packages that the tests need (Debian names): a JRE and Maven for Neo4j, Chromium, PostgreSQL, Redis.
 set -euo pipefail
 
 missing=()
@@ -7,6 +7,7 @@ command -v java >/dev/null || missing+=(openjdk-17-jre-headless)
 command -v mvn >/dev/null || missing+=(maven)
 command -v chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+command -v redis-server >/dev/null || missing+=(redis-server)
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 if ! command -v apt-get >/dev/null; then

@@ -36,6 +36,7 @@ from nascar_assets.cli.serve import serve
 from nascar_assets.cli.sync import sync
 from nascar_assets.cli.track_record import track_record
 from nascar_assets.cli.ui import ui
+from nascar_assets.cli.worker import worker
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.processes import let_ctrl_c_end_waits
 
@@ -65,8 +66,9 @@ def _options(
     let_ctrl_c_end_waits()
 
 
-for command in (sync, portfolio, backtest, replay, coverage, doctor, ui, demo, serve, board):
+for command in (sync, portfolio, backtest, replay, coverage, doctor, ui, worker, demo, serve):
     app.command()(command)
+app.command()(board)
 app.command("track-record")(track_record)
 app.add_typer(slate.app, name="slate")
 app.add_typer(forecast.app, name="forecast")

@@ -20,6 +20,7 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from nascar_assets.errors import EnvironmentFault
+from nascar_assets.orchestration.hosts.presence import host_tags, present
 from nascar_assets.orchestration.partitions import RACES, SLATES, range_tags
 from nascar_assets.orchestration.stage_times import StageTimes
 from nascar_assets.orchestration.tags import RUN_KEY, filters_of, skipped_by
@@ -83,12 +84,18 @@ def run_job(
         job_def=job,
         run_config=config,
         tags=merge_run_tags(
-            job, partition, {**filters_of(partition), **(tags or {})}, None, instance, config
+            job,
+            partition,
+            {**filters_of(partition), **(tags or {}), **host_tags()},
+            None,
+            instance,
+            config,
         ),
         run_id=run_id,
         remote_job_origin=origin_of(job.name),
     )
-    return execute_run(InMemoryJob(job), run, instance, raise_on_error=True)
+    with present(instance):
+        return execute_run(InMemoryJob(job), run, instance, raise_on_error=True)
 
 
 def origin_of(job: str) -> RemoteJobOrigin:

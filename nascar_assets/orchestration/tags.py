@@ -54,6 +54,15 @@ FOR = "nascar/for"
 ATTEMPT = "nascar/attempt"
 """Tag: which attempt this is, from 2 on."""
 
+QUEUE = "nascar/queue"
+"""Tag: the queue that a run waits in, where runs are carried out on several machines."""
+
+HOST = "nascar/host"
+"""Tag: the machine that carries a run out, where several share Dagster's records."""
+
+CODE = "nascar/code"
+"""Tag: the version of the code that a run was asked for by; a worker of another refuses it."""
+
 _RACE_KEY = re.compile(r"\d{4}-([a-z]+)-x?\d{2}")
 _SLATE_KEY = re.compile(r"\d{4}-\d{2}-\d{2}-([a-z]+)-[a-z]+-[a-z0-9-]+")
 

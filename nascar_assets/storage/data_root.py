@@ -31,7 +31,8 @@ QUARANTINE = "quarantine/"
 class StoredFile:
     """One file under the root: its path (relative, with `/`), size in bytes, time of change.
 
-    Its `tag` is another one whenever the file was written again.
+    Its `tag` is another one whenever the file was written again; in an object store whenever its
+    content is another.
     """
 
     path: str
@@ -82,6 +83,11 @@ class DataRoot:
         return cls(location, storage_options)
 
     @property
+    def options(self) -> Mapping[str, str]:
+        """What it was opened with beside its location; holds secrets where they were given."""
+        return self._options
+
+    @property
     def is_local(self) -> bool:
         """Whether the root is a folder of this machine."""
         return self._folder is not None
@@ -117,7 +123,7 @@ class DataRoot:
         except FileNotFoundError:
             return None
         except (OSError, BaseError) as error:
-            raise StorageFault(f"Reading {self.uri(path)} failed: {error}") from error
+            raise self._fault(f"Reading {self.uri(path)}", error) from error
 
     @counted("store")
     def write(self, path: str, data: bytes) -> None:
@@ -130,7 +136,7 @@ class DataRoot:
             self._opened().put(_checked(path), data)
             self._close_to_others(path)
         except (OSError, BaseError) as error:
-            raise StorageFault(f"Writing {self.uri(path)} failed: {error}") from error
+            raise self._fault(f"Writing {self.uri(path)}", error) from error
 
     @counted("store")
     def create(self, path: str, data: bytes) -> bool:
@@ -146,7 +152,7 @@ class DataRoot:
         except AlreadyExistsError:
             return False
         except (OSError, BaseError) as error:
-            raise StorageFault(f"Writing {self.uri(path)} failed: {error}") from error
+            raise self._fault(f"Writing {self.uri(path)}", error) from error
         return True
 
     @counted("store")
@@ -163,7 +169,7 @@ class DataRoot:
         except (PreconditionError, FileNotFoundError):
             return False
         except (OSError, BaseError) as error:
-            raise StorageFault(f"Writing {self.uri(path)} failed: {error}") from error
+            raise self._fault(f"Writing {self.uri(path)}", error) from error
         return True
 
     @counted("store")
@@ -178,11 +184,11 @@ class DataRoot:
         except FileNotFoundError:
             return
         except (OSError, BaseError) as error:
-            raise StorageFault(f"Writing {self.uri(target)} failed: {error}") from error
+            raise self._fault(f"Writing {self.uri(target)}", error) from error
 
     @counted("store")
     def tag(self, path: str) -> str | None:
-        """What changes whenever the file is written again; none where there is no such file.
+        """What changes with the file's content; none where there is no such file.
 
         Raises:
             StorageFault: If it cannot be looked for.
@@ -192,7 +198,7 @@ class DataRoot:
         except FileNotFoundError:
             return None
         except (OSError, BaseError) as error:
-            raise StorageFault(f"Looking for {self.uri(path)} failed: {error}") from error
+            raise self._fault(f"Looking for {self.uri(path)}", error) from error
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file."""
@@ -220,7 +226,7 @@ class DataRoot:
         except FileNotFoundError:
             return []
         except (OSError, BaseError) as error:
-            raise StorageFault(f"Listing {self.uri(prefix or '.')} failed: {error}") from error
+            raise self._fault(f"Listing {self.uri(prefix or '.')}", error) from error
         return sorted(found, key=lambda item: item.path)
 
     def strays(self, prefix: str) -> dict[str, str]:
@@ -240,7 +246,7 @@ class DataRoot:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise StorageFault(f"Listing {self.uri(prefix)} failed: {error}") from error
+            raise self._fault(f"Listing {self.uri(prefix)}", error) from error
         return sorted(item._replace(path=f"{prefix.rstrip('/')}/{item.path}") for item in found)
 
     def _close_to_others(self, path: str) -> None:
@@ -257,7 +263,7 @@ class DataRoot:
         except FileNotFoundError:
             return
         except (OSError, BaseError) as error:
-            raise StorageFault(f"Deleting {self.uri(path)} failed: {error}") from error
+            raise self._fault(f"Deleting {self.uri(path)}", error) from error
 
     def delete_folder(self, path: str) -> None:
         """Removes the files under a folder, and the folder itself where it is one of a disk."""
@@ -305,6 +311,14 @@ class DataRoot:
             extra_columns="raise" if schema is None else "ignore",
             glob=False,
         )
+
+    def _fault(self, what: str, error: BaseException) -> StorageFault:
+        """What failed and why; of an object store also where to look, without its own trace."""
+        reason = str(error)
+        if self._folder is None:
+            reason = " ".join(reason.partition("Debug source:")[0].split()).rstrip(".")
+            reason += ". See to the store, its address (AWS_ENDPOINT_URL) and its credentials."
+        return StorageFault(f"{what} failed: {reason}")
 
     def _scanned(self, path: str) -> str:
         return self.uri(path)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -210,35 +208,6 @@ def make_server(tmp_path: Path) -> Any:
     yield make
     for server in made:
         server.stop()
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A real PostgreSQL server; skipped where it is not installed."""
-    script = PROJECT / "scripts" / "postgres.sh"
-    port = str(free_port())
-    # Not in pytest's own folder: the server runs as another user, who may not enter that one.
-    home = Path(tempfile.mkdtemp(prefix="nascar-postgres-"))
-    environment = {**os.environ, "NASCAR_POSTGRES_HOME": str(home)}
-
-    def call(*arguments: str) -> str:
-        done = subprocess.run(
-            ["bash", str(script), *arguments], env=environment, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        return done.stdout.strip()
-
-    try:
-        url = call("start", port)
-    except RuntimeError as error:
-        shutil.rmtree(home, ignore_errors=True)
-        if "not installed" in str(error):
-            pytest.skip("PostgreSQL is not installed (scripts/system-packages.sh installs it)")
-        raise
-    call.url = url  # type: ignore[attr-defined]
-    yield call
-    call("stop")
 
 
 class Receiver:

@@ -1,5 +1,6 @@
 """The data root keeps files whole, inside the root, and tells a fault from an absence."""
 
+import io
 import pickle
 import shutil
 import subprocess
@@ -10,11 +11,12 @@ import pytest
 
 from nascar_assets.errors import InputError
 from nascar_assets.storage import DataRoot, StorageFault
+from nascar_assets_tests.servers import s3_server
 from nascar_assets_tests.storage.killed_writers import kill_at_random
 
 
-def test_what_was_written_is_read_back_listed_and_deleted(tmp_path):
-    root = DataRoot.open(tmp_path / "data")
+def test_what_was_written_is_read_back_listed_and_deleted(any_root):
+    root = any_root
     assert root.list() == []
     root.write("landing/feed/a.json", b"{}")
     root.write("landing/feed/b c.json", b"[1]")
@@ -31,8 +33,8 @@ def test_what_was_written_is_read_back_listed_and_deleted(tmp_path):
     assert root.exists("landing/feed/b c.json")
 
 
-def test_of_many_that_create_a_file_at_once_one_does(tmp_path):
-    root = DataRoot.open(tmp_path / "data")
+def test_of_many_that_create_a_file_at_once_one_does(any_root):
+    root = any_root
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda i: root.create("a/b", b"%d" % i), range(40)))
     assert sum(made) == 1
@@ -41,17 +43,17 @@ def test_of_many_that_create_a_file_at_once_one_does(tmp_path):
     assert [item.path for item in root.list()] == ["a/b"]
 
 
-def test_a_table_keeps_its_rows_and_its_metadata(tmp_path):
-    root = DataRoot.open(tmp_path)
+def test_a_table_keeps_its_rows_and_its_metadata(any_root):
+    root = any_root
     frame = pl.DataFrame({"driver_id": ["1", "2"], "finish": [2, 1]})
     root.write_frame("store/x/2026-cup-05.parquet", frame, {"as_of": "2026-03-15T20:00:00Z"})
     assert root.scan_frame("store/x/2026-cup-05.parquet").collect().equals(frame)
-    kept = pl.read_parquet_metadata(root.local_path("store/x/2026-cup-05.parquet"))
+    kept = pl.read_parquet_metadata(io.BytesIO(root.read("store/x/2026-cup-05.parquet")))
     assert kept["as_of"] == "2026-03-15T20:00:00Z"
 
 
-def test_several_files_read_as_one_table_with_missing_columns_as_null(tmp_path):
-    root = DataRoot.open(tmp_path)
+def test_several_files_read_as_one_table_with_missing_columns_as_null(any_root):
+    root = any_root
     root.write_frame("a.parquet", pl.DataFrame({"x": [1], "y": [2]}))
     root.write_frame("b.parquet", pl.DataFrame({"x": [3]}))
     frame = root.scan_frame(["a.parquet", "b.parquet"], insert_missing=True).collect()
@@ -59,12 +61,61 @@ def test_several_files_read_as_one_table_with_missing_columns_as_null(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x"])
-def test_no_path_leaves_the_root(tmp_path, path):
-    root = DataRoot.open(tmp_path)
+def test_no_path_leaves_the_root(any_root, path):
+    root = any_root
     with pytest.raises(InputError, match="no path inside"):
         root.write(path, b"")
     with pytest.raises(InputError, match="no path inside"):
         root.read(path)
+
+
+def test_a_file_is_moved_over_another_and_folders_are_emptied(any_root):
+    root = any_root
+    root.write("store/a", b"new")
+    root.write("store/b", b"old")
+    root.move("store/a", "store/b")
+    root.move("store/a", "store/b")  # was moved before
+    assert root.read("store/b") == b"new"
+    assert [item.path for item in root.list()] == ["store/b"]
+    root.write("stored/c", b"")
+    root.delete_folder("store")
+    assert [item.path for item in root.list()] == ["stored/c"]
+
+
+def test_a_tag_tells_another_content(any_root):
+    root = any_root
+    root.write("a", b"1")
+    tag = root.tag("a")
+    assert tag == root.tag("a") == root.list()[0].tag
+    root.write("a", b"2")
+    assert root.tag("a") != tag
+    assert root.tag("b") is None
+
+
+def test_of_many_that_replace_a_version_in_a_store_one_does(s3):
+    """What holds a slate for one process alone rests on it."""
+    root = s3.root("replaced")
+    root.write("a", b"before")
+    tag = root.tag("a")
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda i: root.replace("a", b"%d" % i, tag), range(24)))
+    assert sum(done) == 1
+    assert root.read("a") == b"%d" % done.index(True)
+    assert not root.replace("gone", b"", tag)
+
+
+def test_a_store_that_is_away_is_a_fault_and_no_absence():
+    """Which one, and what to do, in words; back again, it is used as if nothing had been."""
+    with s3_server() as server:
+        root = server.root("away")
+        root.write("a", b"1")
+        server("halt")
+        for call in (lambda: root.list(), lambda: root.write("b", b"")):
+            with pytest.raises(StorageFault, match=r"s3://nascar/away.*AWS_ENDPOINT_URL") as fault:
+                call()
+            assert "a-test-s-own" not in str(fault.value)
+        server("resume")
+        assert root.read("a") == b"1"
 
 
 def test_a_fault_is_not_an_absence(tmp_path):
@@ -78,8 +129,8 @@ def test_a_fault_is_not_an_absence(tmp_path):
         blocked.list()
 
 
-def test_a_root_travels_to_other_processes(tmp_path):
-    root = DataRoot.open(tmp_path)
+def test_a_root_travels_to_other_processes(any_root):
+    root = any_root
     root.write("x", b"1")
     assert pickle.loads(pickle.dumps(root)).read("x") == b"1"
 

@@ -55,8 +55,7 @@ def found(root: DataRoot) -> set[str]:
     return {(root.read(path) or b"none").decode().split()[0] for path in PATHS}
 
 
-def test_nothing_changes_until_all_does(tmp_path: Path) -> None:
-    root = DataRoot.open(tmp_path)
+def test_nothing_changes_until_all_does(root: DataRoot) -> None:
     written(root, "old")
     with change(
         root, "s", lambda path: "/s" in path, lambda _: {"run_id": "new"}, "a test"
@@ -65,7 +64,9 @@ def test_nothing_changes_until_all_does(tmp_path: Path) -> None:
         staged.write("store/others/t.txt", b"at once")
         assert root.read("store/others/t.txt") == b"at once"
         assert found(root) == {"old"}
-        assert in_change(DataRoot.open(tmp_path)).read(PATHS[0]) == b"new lineups"
+        assert (
+            in_change(DataRoot.open(root.location, root.options)).read(PATHS[0]) == b"new lineups"
+        )
         assert [item.path for item in staged.list("store/lineups")] == [PATHS[0]]
         assert staged.tag(PATHS[0]) != root.tag(PATHS[0])
     assert root.read(PATHS[0]) == b"new lineups"
@@ -73,8 +74,7 @@ def test_nothing_changes_until_all_does(tmp_path: Path) -> None:
     assert root.list("staged") == []
 
 
-def test_a_change_that_fails_leaves_all_as_it_was(tmp_path: Path) -> None:
-    root = DataRoot.open(tmp_path)
+def test_a_change_that_fails_leaves_all_as_it_was(root: DataRoot) -> None:
     written(root, "old")
 
     def fails() -> None:
@@ -118,8 +118,7 @@ def test_killed_at_any_step_all_files_are_old_or_all_are_new(tmp_path: Path) -> 
     assert ends.count("new") > 3
 
 
-def test_what_does_not_belong_is_named(tmp_path: Path) -> None:
-    root = DataRoot.open(tmp_path)
+def test_what_does_not_belong_is_named(root: DataRoot) -> None:
     written(root, "old")
     old = root.read(PATHS[1])
     written(root, "new")
@@ -134,9 +133,9 @@ def test_what_does_not_belong_is_named(tmp_path: Path) -> None:
     ]
 
 
-@pytest.fixture(params=["folder", "object store"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> DataRoot:
-    return DataRoot.open(tmp_path if request.param == "folder" else "memory:///x")
+@pytest.fixture
+def root(any_root: DataRoot) -> DataRoot:
+    return any_root
 
 
 def test_one_at_a_time_and_the_other_is_told_of_whom_it_waits_for(root: DataRoot) -> None:

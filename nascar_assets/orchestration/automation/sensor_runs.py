@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from nascar_assets.errors import causes
+from nascar_assets.errors import EnvironmentFault, causes
 from nascar_assets.orchestration import jobs
 from nascar_assets.orchestration.automation.notify import Notice, notifiers, notify_all, ui_link
 from nascar_assets.orchestration.automation.run_state import (
@@ -13,6 +13,8 @@ from nascar_assets.orchestration.automation.run_state import (
     attempts_left,
     races_in_flight,
 )
+from nascar_assets.orchestration.hosts.presence import Lookout, host_name, say_alive, shared
+from nascar_assets.orchestration.launchers import Launcher, launcher
 from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
@@ -22,11 +24,14 @@ from nascar_assets.orchestration.tags import (
     AT,
     ATTEMPT,
     BACKFILL,
+    CODE,
     FOR,
+    HOST,
     LOST,
     NOTIFIED,
     OF_BACKFILL,
     PARTITION,
+    QUEUE,
     RUN_KEY,
     SLATE,
 )
@@ -53,8 +58,14 @@ FAULTS_OF_THE_MACHINE = frozenset(
         "GraphFault",
         "FeedReadError",
         "OSError",
+        "ConnectionError",  # of an object store, as Polars reads it
+        "ConnectionRefusedError",
+        "ConnectionResetError",
+        "TimeoutError",
         "MemoryError",
         "OperationalError",  # of Dagster's database
+        "InterfaceError",
+        "DagsterPostgresException",
         "DagsterExecutionInterruptedError",  # the machine was shut down
     }
 )
@@ -62,6 +73,11 @@ FAULTS_OF_THE_MACHINE = frozenset(
 
 FOLLOWED = "dagster/from_automation_condition"
 """Dagster's tag of a run that a condition asked for, which has no run key."""
+
+OF_API = "api_"
+"""How the names of the API's jobs begin."""
+
+_LOOKOUT = Lookout()
 
 _JOBS = frozenset(job.name for job in jobs.JOBS)
 _FOLLOWERS = {jobs.race_job.name: RACE_TABLES, jobs.ontology_job.name: GRAPH_TABLES}
@@ -76,9 +92,11 @@ _FOLLOWERS = {jobs.race_job.name: RACE_TABLES, jobs.ontology_job.name: GRAPH_TAB
     "disk, a server that is down): starts them again, the latter after a pause that grows.",
 )
 def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
-    """Looks at every run that has not ended; needs Dagster's launcher of this machine."""
+    """Looks at every run that has not ended, on this machine and on others."""
     from nascar_assets.orchestration.automation.clock import clock_now
 
+    if shared():
+        say_alive(context.instance)
     now = datetime.now(UTC)
     for run in notify_lost(context.instance):
         context.log.warning("The process of run %s (%s) is gone.", run.run_id, run.job_name)
@@ -95,10 +113,20 @@ def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Sen
     )
 
 
-def notify_lost(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """Marks the runs whose process is gone as lost and failed, and returns them."""
+def notify_lost(instance: dg.DagsterInstance, *, own: bool = False) -> list[dg.DagsterRun]:
+    """Marks the runs whose process is gone as lost and failed, and returns them.
+
+    Args:
+        instance: Dagster's instance.
+        own: Whether only those are looked at that this machine says it carries out.
+    """
     now = datetime.now(UTC)
-    lost = [record.dagster_run for record in unfinished(instance) if is_lost(instance, record, now)]
+    lost = [
+        record.dagster_run
+        for record in unfinished(instance)
+        if (not own or record.dagster_run.tags.get(HOST) == host_name())
+        and is_lost(instance, record, now)
+    ]
     for run in lost:
         instance.add_run_tags(run.run_id, {LOST: "true"})
         instance.report_run_failed(
@@ -108,23 +136,32 @@ def notify_lost(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def unfinished(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
-    """Records of the runs that began and have not ended."""
+    """Records of the runs that began and have not ended; the API's servers see to their own."""
     begun = [
         status
         for status in IN_FLIGHT
         if status not in (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
     ]
-    return list(instance.get_run_records(dg.RunsFilter(statuses=begun), limit=200))
+    found = instance.get_run_records(dg.RunsFilter(statuses=begun), limit=200)
+    return [record for record in found if not record.dagster_run.job_name.startswith(OF_API)]
 
 
 def is_lost(instance: dg.DagsterInstance, record: dg.RunRecord, now: datetime) -> bool:
-    """Whether the process of a run that has not ended is no longer there."""
+    """Whether the process of a run that has not ended is no longer there.
+
+    Of a run of another machine, whether that machine has gone silent; of one that was handed to a
+    broker and that no machine has taken, whether it waits there no more.
+    """
     run = record.dagster_run
+    host = run.tags.get(HOST)
+    if host is not None and host != host_name():
+        return _LOOKOUT.silent(instance, host)
+    old = now - record.create_timestamp.astimezone(UTC) > START_GRACE and not _younger(record, now)
+    if host is None and QUEUE in run.tags:
+        return old and _left_the_broker(run)
     process = process_of(instance, run.run_id)
     if process is None:
-        return now - record.create_timestamp.astimezone(UTC) > START_GRACE and not _younger(
-            record, now
-        )
+        return old
     pid, seen = process
     return not is_alive(pid, seen)
 
@@ -132,6 +169,18 @@ def is_lost(instance: dg.DagsterInstance, record: dg.RunRecord, now: datetime) -
 def _younger(record: dg.RunRecord, now: datetime) -> bool:
     """Whether a run that waited in the queue was started a moment ago."""
     return now - record.update_timestamp.astimezone(UTC) <= START_GRACE
+
+
+def _left_the_broker(run: dg.DagsterRun) -> bool:
+    """Whether the broker has lost a run: it has none in that queue, and no worker took it."""
+    if launcher() is not Launcher.CELERY or run.status != dg.DagsterRunStatus.STARTING:
+        return False  # Dagster asks Kubernetes and Docker itself
+    from nascar_assets.orchestration.hosts.celery_launcher import waiting
+
+    try:
+        return waiting(run.tags[QUEUE]) == 0
+    except EnvironmentFault:  # the broker is away
+        return False
 
 
 def process_of(instance: dg.DagsterInstance, run_id: str) -> tuple[int, datetime] | None:
@@ -314,7 +363,8 @@ def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | 
         for name, value in run.tags.items()
         if name in (RANGE_START, RANGE_END) or name.startswith("nascar/")
     }
-    old.pop(LOST, None)
+    for name in (LOST, HOST, QUEUE, CODE):
+        old.pop(name, None)
     if BACKFILL in run.tags:
         old[OF_BACKFILL] = run.tags[BACKFILL]
     return dg.RunRequest(

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault
+from nascar_assets.orchestration.launchers import launcher, runs_at_once
 from nascar_assets.orchestration.storage.postgres_storage import SETTING, server_url
 
 INSTANCE_SETTINGS = resources.files(__package__).joinpath("dagster.yaml").read_text()
@@ -21,7 +22,8 @@ def dagster_home(home: str) -> Path:
 
     Raises:
         EnvironmentFault: If the folder cannot be made.
-        InputError: If `NASCAR_STORAGE` is no address of a PostgreSQL server.
+        InputError: If `NASCAR_STORAGE` is no address of a PostgreSQL server, or another setting of
+            Dagster's is of no use.
     """
     local = os.environ.get("NASCAR_LOCAL")
     if local is None and "://" in home:
@@ -31,10 +33,15 @@ def dagster_home(home: str) -> Path:
     folder = Path(local or home).expanduser().absolute() / "dagster"
     settings = folder / "dagster.yaml"
     server_url()  # refused before anything is made
+    elsewhere = launcher().elsewhere
+    runs_at_once()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Earlier versions wrote the server into the file, which then failed without the setting.
-        if not settings.exists() or f"env: {SETTING}" in settings.read_text():
+        # Earlier versions wrote the server into the file, which then failed without the setting,
+        # and knew one launcher.
+        text = settings.read_text() if settings.exists() else None
+        old = text is None or f"env: {SETTING}" in text
+        if old or (elsewhere and "run_launcher:" not in str(text)):
             draft = settings.with_suffix(f".{os.getpid()}")
             draft.write_text(INSTANCE_SETTINGS)
             draft.replace(settings)

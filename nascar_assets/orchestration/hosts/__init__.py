@@ -1,0 +1,1 @@
+"""Runs on several machines: what launches them, where they wait, and who of the machines lives."""

@@ -1,0 +1,359 @@
+"""Runs on several machines: the setting, the queues, who of the hosts lives, and a real worker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.code_pointer import CodePointer
+from dagster._core.launcher import LaunchRunContext
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+
+from nascar_assets.cli.app import run
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.orchestration.automation import sensor_runs
+from nascar_assets.orchestration.automation.sensor_runs import again, is_lost, notify_lost
+from nascar_assets.orchestration.hosts import presence
+from nascar_assets.orchestration.hosts.presence import Lookout, Presence, say_alive
+from nascar_assets.orchestration.hosts.queues import QUEUES, queue_of
+from nascar_assets.orchestration.hosts.run_launcher import SettingRunLauncher
+from nascar_assets.orchestration.hosts.run_queue import RunQueue
+from nascar_assets.orchestration.launchers import Launcher, launcher, runs_at_once
+from nascar_assets.orchestration.runs import origin_of
+from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.tags import CODE, HOST, LOST, QUEUE
+from nascar_assets.storage import DataRoot
+from nascar_assets_tests.orchestration.processes import MODULE, environment, wait_for
+
+URL = "postgresql://ada:geheim@127.0.0.1:9/races"
+REDIS = "redis://:geheim@127.0.0.1:9/0"
+
+
+def test_without_the_setting_runs_go_on_this_machine(tmp_path: Path) -> None:
+    instance = open_instance(str(tmp_path))
+    assert isinstance(instance.run_launcher, SettingRunLauncher)
+    assert isinstance(instance.run_coordinator, RunQueue)
+    assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 2  # type: ignore[union-attr]
+    assert not instance.get_concurrency_config().run_queue_config.tag_concurrency_limits  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"NASCAR_LAUNCHER": "celry"}, "one of default, celery, kubernetes, docker, or unset"),
+        ({"NASCAR_LAUNCHER": "celery"}, "NASCAR_STORAGE: NASCAR_LAUNCHER=celery needs it"),
+        ({"NASCAR_LAUNCHER": "celery", "NASCAR_STORAGE": URL}, "NASCAR_BROKER: NASCAR_LAUNCHER"),
+        (
+            {"NASCAR_LAUNCHER": "celery", "NASCAR_STORAGE": URL, "NASCAR_BROKER": "http://x:geheim@y"},
+            "Write it as redis://",
+        ),
+        (
+            {"NASCAR_LAUNCHER": "celery", "NASCAR_STORAGE": URL, "NASCAR_BROKER": "redis://h:6x"},
+            "no address of a broker",
+        ),
+        ({"NASCAR_LAUNCHER": "docker", "NASCAR_STORAGE": URL}, "NASCAR_IMAGE"),
+        (
+            {"NASCAR_LAUNCHER": "kubernetes", "NASCAR_STORAGE": URL, "NASCAR_IMAGE": "i"},
+            "NASCAR_KUBERNETES_CONFIG",
+        ),
+        ({"NASCAR_RUNS": "0"}, "NASCAR_RUNS: '0' is no number of runs"),
+    ],
+)  # fmt: skip
+def test_a_setting_of_no_use_is_refused_before_anything_is_made(
+    settings: dict[str, str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert run(["ui", "--home", str(tmp_path / "home")]) == 2
+    text = " ".join(capfd.readouterr().err.split())
+    assert said in text
+    assert "geheim" not in text
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("name", ["kubernetes", "docker"])
+def test_what_is_not_installed_is_named_with_its_command(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in {
+        "NASCAR_LAUNCHER": name,
+        "NASCAR_STORAGE": URL,
+        "NASCAR_IMAGE": "nascar:1",
+        "NASCAR_KUBERNETES_CONFIG": "nascar",
+    }.items():
+        monkeypatch.setenv(key, value)
+    package = {"kubernetes": "dagster_k8s", "docker": "dagster_docker"}[name]
+    if pytest.importorskip("importlib.util").find_spec(package):
+        made: Any = SettingRunLauncher.from_config_value(None, {})
+        assert launcher() is Launcher(name)
+        assert "geheim" not in str(vars(made))
+        return
+    with pytest.raises(EnvironmentFault, match=rf"pip install 'nascar-assets\[{name}\]'"):
+        launcher()
+
+
+def test_a_worker_needs_a_broker_and_a_queue_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["worker", "--home", str(tmp_path)]) == 2
+    assert "Set it to celery" in " ".join(capfd.readouterr().err.split())
+    for name, value in {
+        "NASCAR_LAUNCHER": "celery",
+        "NASCAR_STORAGE": URL,
+        "NASCAR_BROKER": REDIS,
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert run(["worker", "--home", str(tmp_path), "--queues", "slates,rest"]) == 2
+    assert "'rest' is no queue" in capfd.readouterr().err
+
+
+def test_a_slate_waits_behind_no_release_and_no_backfill() -> None:
+    assert queue_of("slate_job", {}) == "slates"
+    assert queue_of("release_job", {}) == "releases"
+    assert queue_of("race_job", {}) == "races"
+    assert queue_of("race_job", {"nascar/batch": "true"}) == "backfills"
+    assert queue_of("slate_job", {"dagster/backfill": "abc"}) == "backfills"
+    from nascar_assets.orchestration.jobs import JOBS
+
+    assert {queue_of(job.name, {}) for job in JOBS} == set(QUEUES) - {"backfills"}
+
+
+def test_how_many_runs_go_on_at_once_is_a_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NASCAR_RUNS", "5")
+    assert runs_at_once() == 5
+    config = open_instance(str(tmp_path)).get_concurrency_config().run_queue_config
+    assert config is not None
+    assert config.max_concurrent_runs == 5
+    monkeypatch.setenv("NASCAR_RUNS", "many")
+    with pytest.raises(InputError, match="NASCAR_RUNS"):
+        runs_at_once()
+
+
+def test_a_host_is_gone_when_it_says_nothing_new_in_looks_that_do_not_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance, now = open_instance(str(tmp_path)), 0.0
+    lookout = Lookout(lambda: now)
+
+    def look(at: float) -> bool:
+        nonlocal now
+        now = at
+        return lookout.silent(instance, "far")
+
+    assert not look(0)
+    assert not look(40)
+    assert look(80)  # never said a word
+    monkeypatch.setattr(presence, "host_name", lambda: "far")
+    say_alive(instance)
+    assert not look(100)
+    assert not look(140)
+    say_alive(instance)
+    assert not look(170)
+    assert not look(300)  # nobody could look for a while: its records may have been away
+    assert not look(340)
+    assert look(361)
+
+
+def test_a_run_of_another_host_is_judged_by_that_host_s_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = open_instance(str(tmp_path))
+    job = _jobs()["schedule_job"]
+    far = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={HOST: "far"})
+    api = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={}, run_id=None)
+    record = instance.get_run_records(dg.RunsFilter(run_ids=[far.run_id]))[0]
+    looks: list[str] = []
+
+    class Told(Lookout):
+        def silent(self, instance: dg.DagsterInstance, host: str) -> bool:
+            looks.append(host)
+            return len(looks) > 1
+
+    monkeypatch.setattr(sensor_runs, "_LOOKOUT", Told())
+    now = record.create_timestamp
+    assert not is_lost(instance, record, now)
+    assert notify_lost(instance, own=True) == []
+    assert [item.run_id for item in notify_lost(instance)] == [far.run_id]
+    lost = instance.get_run_by_id(far.run_id)
+    assert lost is not None
+    assert lost.tags[LOST] == "true"
+    assert instance.get_run_by_id(api.run_id).status == dg.DagsterRunStatus.STARTED  # type: ignore[union-attr]
+    # Where it ran, waited and by which code is not true of the run that repeats it.
+    told = lost.with_tags({**lost.tags, QUEUE: "races", CODE: "x"})
+    repeated = again(DataRoot.open(tmp_path), told, now)
+    assert repeated is not None
+    assert not {HOST, QUEUE, CODE, LOST} & repeated.tags.keys()
+
+
+def _jobs() -> dict[str, dg.JobDefinition]:
+    from nascar_assets.definitions import defs
+
+    return {name: defs.resolve_job_def(name) for name in ("schedule_job", "race_job")}
+
+
+@pytest.fixture
+def hosted(
+    races: Path, postgres: Any, broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dg.DagsterInstance]:
+    """A home with races whose runs go through a real broker, with its records in PostgreSQL."""
+    for name, value in {
+        "NASCAR_HOME": str(races),
+        "NASCAR_STORAGE": postgres.url,
+        "NASCAR_LAUNCHER": "celery",
+        "NASCAR_BROKER": broker.url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    (races / "dagster" / "dagster.yaml").unlink()
+    monkeypatch.setattr(sensor_runs, "_LOOKOUT", Lookout())
+    instance = open_instance(str(races))
+    yield instance
+    instance.wipe()
+
+
+def _asked(instance: dg.DagsterInstance) -> dg.DagsterRun:
+    """A run as the daemon hands it to the broker."""
+    job = _jobs()["schedule_job"]
+    pointer = CodePointer.from_module(MODULE, "defs", None)
+    code = JobPythonOrigin("schedule_job", RepositoryPythonOrigin(sys.executable, pointer))
+    asked = instance.create_run_for_job(
+        job,
+        status=dg.DagsterRunStatus.STARTING,
+        remote_job_origin=origin_of("schedule_job"),
+        job_code_origin=code,
+        tags={"dagster/run_key": "asked"},
+    )
+    instance.run_launcher.launch_run(LaunchRunContext(asked, workspace=None))
+    return asked
+
+
+@contextmanager
+def _worker(home: Path, *words: str) -> Iterator[Path]:
+    settings = {name: os.environ[name] for name in os.environ if name.startswith("NASCAR_")}
+    log = home / "worker.log"
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nascar_assets.cli", "worker", "--home", str(home), *words],
+            env={**environment(home), **settings},
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        yield log
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_worker_takes_a_run_from_the_broker(hosted: dg.DagsterInstance, races: Path) -> None:
+    asked = _asked(hosted)
+    waits = hosted.get_run_by_id(asked.run_id)
+    assert waits is not None
+    assert waits.tags[QUEUE] == "races"
+    record = hosted.get_run_records(dg.RunsFilter(run_ids=[asked.run_id]))[0]
+    later = record.update_timestamp + 2 * sensor_runs.START_GRACE
+    assert not is_lost(hosted, record, later)  # it waits at the broker
+    with _worker(races, "--queues", "races") as log:
+
+        def ended() -> bool:
+            found = hosted.get_run_by_id(asked.run_id)
+            return found is not None and found.is_finished
+
+        wait_for("the run", ended, 120)
+    done = hosted.get_run_by_id(asked.run_id)
+    assert done is not None
+    assert done.is_success, log.read_text()[-3000:]
+    assert done.tags[HOST] == presence.host_name()
+    said = log.read_text() + "".join(f"{tag}" for tag in done.tags.values())
+    said += "".join(entry.to_json() for entry in hosted.all_logs(asked.run_id))
+    for secret in ("a-test-s-own-password", os.environ["NASCAR_STORAGE"]):
+        assert secret not in said
+
+
+def test_what_the_broker_has_lost_is_started_again(hosted: dg.DagsterInstance, broker: Any) -> None:
+    asked = _asked(hosted)
+    record = hosted.get_run_records(dg.RunsFilter(run_ids=[asked.run_id]))[0]
+    later = record.update_timestamp + 2 * sensor_runs.START_GRACE
+    import redis
+
+    redis.Redis.from_url(broker.url).flushdb()
+    assert is_lost(hosted, record, later)
+    assert not is_lost(hosted, record, record.update_timestamp)
+    broker("halt")
+    try:
+        assert not is_lost(hosted, record, later)  # nobody knows
+        with pytest.raises(Exception, match=r"broker on 127.0.0.1:\d+ does not answer") as fault:
+            _asked(hosted)
+        assert "Start it, or correct NASCAR_BROKER" in str(fault.value)
+        assert "a-test-s-own-password" not in str(fault.value)
+        assert type(fault.value).__mro__[1].__name__ == "DagsterUserCodeUnreachableError"
+    finally:
+        broker("resume")
+
+
+def test_a_worker_of_another_version_refuses_the_run_and_says_so(
+    hosted: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nascar_assets.orchestration.hosts import celery_worker
+
+    asked = _asked(hosted)
+    monkeypatch.setattr(celery_worker, "code_on_disk", lambda: "0.1.0+other")
+    worker = celery_worker.RunWorker(hosted, Presence(hosted), _never)
+    assert worker.carry_out(asked.run_id) == "refused"
+    refused = hosted.get_run_by_id(asked.run_id)
+    assert refused is not None
+    assert refused.status == dg.DagsterRunStatus.FAILURE
+    assert refused.tags[LOST] == "machine"  # it is repeated after a pause
+    (entry,) = [e for e in hosted.all_logs(asked.run_id) if "Install the same version" in e.message]
+    assert "0.1.0+other" in entry.message
+    assert refused.tags[CODE] in entry.message
+    assert worker.carry_out(asked.run_id) == "not to be run any more"
+
+
+def _never(_: dg.DagsterRun) -> list[str]:
+    raise AssertionError("it is not to be run")
+
+
+def test_a_run_whose_process_dies_or_is_cancelled_ends_as_such(
+    hosted: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nascar_assets.orchestration.hosts import celery_worker
+
+    monkeypatch.setattr(celery_worker, "ASK_SECONDS", 0.1)
+    still = Presence(hosted)
+    killed, cancelled, cut_off = _asked(hosted), _asked(hosted), _asked(hosted)
+
+    def slow(_: dg.DagsterRun) -> list[str]:
+        return [sys.executable, "-c", "import time; time.sleep(60)"]
+
+    dies = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    assert celery_worker.RunWorker(hosted, still, lambda _: dies).carry_out(killed.run_id) == "lost"
+    assert hosted.get_run_by_id(killed.run_id).tags[LOST] == "true"  # type: ignore[union-attr]
+    worker = celery_worker.RunWorker(hosted, still, slow)
+    outcome: list[str] = []
+    thread = threading.Thread(target=lambda: outcome.append(worker.carry_out(cancelled.run_id)))
+    thread.start()
+    time.sleep(0.5)
+    assert hosted.run_launcher.terminate(cancelled.run_id)
+    thread.join(30)
+    assert outcome == ["cancelled"]
+    ended = hosted.get_run_by_id(cancelled.run_id)
+    assert ended is not None
+    assert ended.status == dg.DagsterRunStatus.CANCELED
+    # A host that cannot be heard ends its runs itself: others are about to start them again.
+    monkeypatch.setattr(still, "unheard", lambda: True)
+    assert worker.carry_out(cut_off.run_id) == "lost"
