@@ -14,7 +14,7 @@ FAST = not (server or browser or neo4j or postgres or s3 or broker or home or fa
 # with one process, which makes its homes and servers once; conftest.py says in what order they go.
 PYTEST = POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup system demo check test lint lock bench backtest test-faults clean
+.PHONY: setup system demo check test lint lock bench backtest test-faults test-hosts clean
 
 setup: .venv/.installed
 
@@ -45,6 +45,13 @@ test: setup system lint
 test-faults: setup system
 	bash scripts/neo4j.sh install
 	NASCAR_FAULT_ROUNDS=50 $(BIN)/pytest -m faults
+
+# Hosts are network namespaces of one that is the test's own: root alone may make them. ROUNDS says
+# how often a host vanishes or a server goes away; RACES how many races are backfilled.
+test-hosts: setup system
+	bash scripts/s3.sh install
+	NASCAR_HOSTS_ROUNDS=$(or $(ROUNDS),2) NASCAR_HOSTS_RACES=$(or $(RACES),8) \
+		unshare --net --mount $(BIN)/pytest nascar_assets_tests/orchestration/test_hosts.py
 
 # After a change of what pyproject.toml asks for; add --upgrade to uv lock for newer versions.
 lock: setup

@@ -9,7 +9,9 @@
 #
 # NASCAR_POSTGRES_HOME  folder of the server's data (default: a folder under the system's own for
 #                       temporary files); a server started as root runs as the user postgres.
+# NASCAR_POSTGRES_ADDRESS  address to listen on (default 127.0.0.1); all of its network may come in
 set -euo pipefail
+address="${NASCAR_POSTGRES_ADDRESS:-127.0.0.1}"
 home="${NASCAR_POSTGRES_HOME:-${TMPDIR:-/tmp}/nascar-postgres-$(id -u)}"
 
 fail() { echo "postgres.sh: $1" >&2; exit "${2:-1}"; }
@@ -36,7 +38,7 @@ runs() { [ -f "$home/data/postmaster.pid" ] && as_server "$bin/pg_ctl" -D "$home
 
 launch() {
     as_server "$bin/pg_ctl" -D "$home/data" -l "$home/data/server.log" -w -t 60 \
-        -o "-p $(cat "$home/port") -k $home/data -c listen_addresses=127.0.0.1 -c fsync=off" start >/dev/null ||
+        -o "-p $(cat "$home/port") -k $home/data -c listen_addresses=$address -c fsync=off" start >/dev/null ||
         { tail -n 20 "$home/data/server.log" >&2 || true; fail "The server did not start."; }
 }
 
@@ -49,9 +51,10 @@ start() {
     [ "$(id -u)" -ne 0 ] || { id postgres >/dev/null 2>&1 || useradd --system --no-create-home postgres; chown -R postgres "$home"; }
     echo "$1" >"$home/port"
     as_server "$bin/initdb" -D "$home/data" -U nascar -A trust --no-sync -E UTF8 >/dev/null
+    [ "$address" = 127.0.0.1 ] || echo "host all all samenet trust" >>"$home/data/pg_hba.conf"
     launch
-    as_server "$bin/createdb" -h 127.0.0.1 -p "$1" -U nascar nascar
-    echo "postgresql://nascar@127.0.0.1:$1/nascar"
+    as_server "$bin/createdb" -h "$address" -p "$1" -U nascar nascar
+    echo "postgresql://nascar@$address:$1/nascar"
 }
 
 halt() { as_server "$bin/pg_ctl" -D "$home/data" -m immediate -w stop >/dev/null 2>&1 || true; }

@@ -107,8 +107,8 @@ class RunWorker:
                 asked = now
                 with suppress(Exception):  # the records are away; asked again
                     run = self._instance.get_run_by_id(run_id)
-                    over = run is None or run.is_finished
-                    if over or run.status == dg.DagsterRunStatus.CANCELING:
+                    ends = run is None or run.is_finished
+                    if ends or (run and run.status == dg.DagsterRunStatus.CANCELING):
                         killed_at = min(killed_at, now + GRACE_SECONDS)
                         process.send_signal(signal.SIGTERM)
 
