@@ -20,6 +20,7 @@ GROUPS = (
     "constraints",
     "scenarios",
     "calibration",
+    "views",
     "lineups",
     "live",
     "service",

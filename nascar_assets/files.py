@@ -402,9 +402,9 @@ def id_cell(cell: str, file: str, row: int, field: str) -> str:
 def number_cell(cell: str, *, decimal_comma: bool = False, whole: bool = False) -> Decimal | None:
     """A number of up to 15 digits, with or without thousands separators; none where it is none.
 
-    `1,234` is 1234, `1,234.50` and `1.234,50` are 1234.5, `12,5` is 12.5, `1 234` is 1234. Where
-    numbers have a decimal comma `1.234` is 1234, and `1,234` is read only where the number has to
-    be whole. A dollar sign is left out.
+    `1,234` is 1234, `1,234.50` and `1.234,50` are 1234.5, `12,5` is 12.5, `1 234` is 1234, `.5` is
+    0.5. Where numbers have a decimal comma `1.234` is 1234, and `1,234` is read only where the
+    number has to be whole. A dollar sign is left out.
     """
     if _PLAIN_NUMBER.fullmatch(cell) and not (decimal_comma and "." in cell):
         return Decimal(cell)
@@ -424,4 +424,6 @@ def number_cell(cell: str, *, decimal_comma: bool = False, whole: bool = False) 
         return None
     if re.fullmatch(r"[0-9]{1,15}([.,][0-9]+)?", digits):
         return Decimal(sign + digits.replace(",", "."))
+    if re.fullmatch(r"[.,][0-9]{1,15}" if decimal_comma else r"\.[0-9]{1,15}", digits):
+        return Decimal(f"{sign}0.{digits[1:]}")
     return None

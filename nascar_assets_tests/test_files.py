@@ -131,6 +131,8 @@ def test_an_archive_that_lies_about_its_size_is_expanded_no_further_than_the_lim
         ("1,234", True, True, "1234"),
         ("1,234", True, False, None),
         ("-8.55", False, False, "-8.55"),
+        (".5", False, False, "0.5"),
+        (",5", True, False, "0.5"),
         ("1e4", False, False, None),
         ("--1", False, False, None),
         ("nan", False, False, None),

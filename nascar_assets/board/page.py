@@ -17,6 +17,7 @@ from nascar_assets.board.honesty import show_honesty
 from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.race import show_contests, show_race
 from nascar_assets.board.transport import InProcess
+from nascar_assets.board.views import Views
 from nascar_assets.board.widgets import (
     Progress,
     anchor,
@@ -25,10 +26,10 @@ from nascar_assets.board.widgets import (
     named,
     note,
     notices,
+    run_again,
     said,
 )
 from nascar_assets.client import AsyncClient, Refused, slates
-from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.slate_contracts import SlateDetail, SlateRunResult, SlateSummary
 
 LARGEST_FILE = 1_000_000
@@ -219,17 +220,7 @@ def _slate_head(api: AsyncClient, detail: SlateDetail) -> None:
         progress: list[Progress] = []
 
         async def refresh() -> None:
-            try:
-                job = await api.call(slates.run(detail.slate))
-                ended = await progress[0].follow(
-                    api, job.run_id, lambda: api.call(slates.cancel(job.run_id))
-                )
-                await api.call(slates.result(job.run_id))
-            except Refused as error:
-                ui.notify(said(error), type="negative", multi_line=True)
-                return
-            if ended and ended.status is JobStatus.COMPLETED:
-                ui.navigate.reload()
+            await run_again(api, detail.slate, progress[0])
 
         ui.button("Refresh", on_click=refresh).props("outline no-caps")
         anchor("Report", f"/api/v1/slates/{quote(detail.slate)}/report.html")
@@ -249,7 +240,7 @@ async def _parts(api: AsyncClient, detail: SlateDetail) -> None:
     key = detail.slate
     kept = board.storage.user.setdefault(key, {})
     lineups = Lineups(api, key, kept)
-    names = ("Forecast", "Build", "Lineups", "Race", "Contests", "Honesty")
+    names = ("Forecast", "Build", "Lineups", "Race", "Contests", "Views", "Honesty")
     with (
         named(ui.tabs(), "Parts of the slate")
         .props("no-caps mobile-arrows outside-arrows align=left")
@@ -267,6 +258,7 @@ async def _parts(api: AsyncClient, detail: SlateDetail) -> None:
         "Lineups": lineups.show,
         "Race": lambda: show_race(api, key),
         "Contests": lambda: show_contests(api, key),
+        "Views": Views(api, key).show,
         "Honesty": lambda: show_honesty(api, key),
     }
     first = kept.get("tab", "Forecast")

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from nicegui import events, ui
 from nicegui.element import Element
 
-from nascar_assets.client import AsyncClient, Refused
+from nascar_assets.client import AsyncClient, Refused, slates
 from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.slate_contracts import SlateJob, Spread
 
@@ -258,3 +258,22 @@ class Progress:
         finally:
             self.box.visible = False
         return job
+
+
+async def run_again(api: AsyncClient, slate: str, progress: Progress) -> None:
+    """Runs a slate with what is known now, and shows its page anew.
+
+    Args:
+        api: The API.
+        slate: The slate's key.
+        progress: Where it is shown how far the run is.
+    """
+    try:
+        job = await api.call(slates.run(slate))
+        ended = await progress.follow(api, job.run_id, lambda: api.call(slates.cancel(job.run_id)))
+        await api.call(slates.result(job.run_id))
+    except Refused as error:
+        ui.notify(said(error), type="negative", multi_line=True)
+        return
+    if ended and ended.status is JobStatus.COMPLETED:
+        ui.navigate.reload()

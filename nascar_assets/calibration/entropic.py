@@ -19,6 +19,8 @@ _SMALLEST_STEP = 1e-6
 _TOLERANCE = 1e-4
 """Largest miss of a mean, in its standard deviations, at which the search ends."""
 _SEARCHES = 12
+_FAR = 2.0
+"""Times what may be lost that targets must ask for to be approached from below."""
 _NEAR_FLOOR = 0.02
 """How close to the floor the search for the largest share of the way ends."""
 
@@ -77,9 +79,17 @@ def entropic_weights(
     """
     m = moments.values.shape[0]
     wanted = (np.asarray(targets, np.float64) - moments.mean) / moments.spread
-    at = np.zeros(wanted.size)
     best = EntropicWeights(np.full(m, 1.0 / m), float(m), 0.0)
-    low, high, share = 0.0, 1.0, 1.0
+    keeps = np.log(1.0 / (floor + _NEAR_FLOOR / 2))
+    # Were the quantities normal, exp(-share^2 asked) of the scenarios would count, the multipliers
+    # share * along. Targets that ask for far too much are approached from there: where they
+    # contradict each other, the search for multipliers that meet them whole has no end.
+    spread = moments.values.T @ moments.values / m + ridge * np.eye(wanted.size)
+    along = np.linalg.solve(spread, wanted)
+    asked = float(wanted @ along)
+    low, high, share = 0.0, 1.0, float(np.sqrt(keeps / asked)) if asked > _FAR * keeps else 1.0
+    at = share * along if share < 1.0 else np.zeros(wanted.size)
+    whole = share == 1.0  # whether the targets themselves were tried
     for _ in range(_SEARCHES):
         at = _multipliers(moments.values, share * wanted, ridge, at)
         weights = _weights(moments.values, at)
@@ -94,9 +104,15 @@ def entropic_weights(
             break
         # The logarithm of what is lost grows with about the square of the way.
         lost = np.log(m / effective)
-        aimed = share * np.sqrt(np.log(1.0 / (floor + _NEAR_FLOOR / 2)) / lost) if lost else high
-        share = float(aimed) if low < aimed < high else 0.5 * (low + high)
-        at = at * share / max(low, high) if at.any() else at
+        aimed = share * np.sqrt(keeps / lost) if lost else high
+        before = share
+        if low < aimed < high:
+            share = float(aimed)
+        elif aimed >= high and not whole:
+            share, whole = 1.0, True
+        else:
+            share = 0.5 * (low + high)
+        at = at * share / before
     return best
 
 

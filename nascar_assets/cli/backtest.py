@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nascar_assets.calibration.forecasts import Forecaster
     from nascar_assets.calibration.summary import BacktestSummary
+    from nascar_assets.errors import InputError
     from nascar_assets.views.odds_gain import OddsGain
 
 FEW = 5
@@ -85,6 +86,7 @@ def backtest(
     from nascar_assets.calibration.feed_tables import read_feed_tables
     from nascar_assets.calibration.market import Market, read_odds
     from nascar_assets.calibration.stages import STAGES, stage
+    from nascar_assets.errors import InputError
     from nascar_assets.feed.landing import LANDING
     from nascar_assets.feed.schemas import SERIES
     from nascar_assets.orchestration.commands.files import read_file
@@ -96,7 +98,8 @@ def backtest(
     baselines = list(standard_baselines())
     boards = None
     if odds is not None and odds.is_dir():
-        paths = sorted(path for path in odds.iterdir() if path.suffix.lower() in (".csv", ".tsv"))
+        endings = (".csv", ".tsv", ".json")
+        paths = sorted(path for path in odds.iterdir() if path.suffix.lower() in endings)
         files_read = {path.name: read_file(path) for path in paths}
         boards, notices = read_boards(files_read, odds_format)
         for notice in notices:
@@ -109,7 +112,8 @@ def backtest(
     runs = list(product(every, STAGES if as_of == "all" else [stage(as_of)]))
     tables = lru_cache(maxsize=1)(partial(read_feed_tables, files)) if len(runs) > 1 else None
     summaries = {}
-    gains: dict[str, dict[str, Any]] = {}
+    gains: dict[str, OddsGain] = {}
+    unquoted: InputError | None = None
     early_fits: dict[str, Future[Forecaster]] = {}
     for name, at in runs:
         label = f"{name}, {at.name}"
@@ -136,28 +140,38 @@ def backtest(
                 for race, seal in done.seals.items()
                 if race in done.scored
             }
-            found = odds_gain(
-                sealed_gains(sealed, done.tables.schedule, done.tables.results, boards)
-            )
-            gains[label] = gain_result(found)
-            _show_gain(out, label, found)
+            try:
+                gains[label] = odds_gain(
+                    sealed_gains(sealed, done.tables.schedule, done.tables.results, boards)
+                )
+            except InputError as error:
+                unquoted = error
+                out.notice(f"{label}: {error.message}")
+    told = {label: gain_result(found) for label, found in gains.items()}
     if tables:
         out.table("Skill over start climatology, and coverage", *text.stage_grid(summaries))
         out.line(f"reports: {folder}/SERIES/STAGE/report.html")
         out.result(
             {
-                label: {**summary.as_dict(), **({"odds": gains[label]} if gains else {})}
+                label: {**summary.as_dict(), **({"odds": told[label]} if label in told else {})}
                 for label, summary in summaries.items()
             }
         )
     else:
         window = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
-        _show(out, next(iter(summaries.values())), window, folder, next(iter(gains.values()), None))
+        _show(out, next(iter(summaries.values())), window, folder, next(iter(told.values()), None))
+    for label, found in gains.items():
+        _show_gain(out, label, found)
+    if unquoted is not None and not gains:
+        raise unquoted
 
 
 def _show_gain(out: Output, label: str, found: OddsGain) -> None:
     """What boards of odds add: walk-forward, at each confidence, by track type and hours before."""
-    rows = [found.walk_forward, *found.fixed, *found.groups]
+    from nascar_assets.views.odds_gain import FEWEST_EARLIER
+
+    judged = found.walk_forward
+    rows = [*([] if judged is None else [judged]), *found.fixed, *found.groups]
     out.table(
         f"{label}: gain of the finish's RPS by odds, in percent",
         ["", "races", "gain", "± error", "95% from", "to"],
@@ -175,10 +189,17 @@ def _show_gain(out: Output, label: str, found: OddsGain) -> None:
             for row in rows
         ],
     )
-    out.line(
-        "walk-forward: each race at the confidence that did best on the races before it; the "
-        "confidences below are in sample"
-    )
+    if judged is None:
+        out.line(
+            f"{len(found.races)} races have boards; the first {FEWEST_EARLIER} only choose a "
+            "confidence, so nothing is known out of sample yet: those above are in sample"
+        )
+    else:
+        out.line(
+            "walk-forward, and by track type and hours: each race at the confidence that did best "
+            f"on the races before it, from the {FEWEST_EARLIER + 1}th on; single confidences are "
+            "in sample"
+        )
     out.line(f"weight that odds get by this: {found.default_weight:g}")
 
 

@@ -197,9 +197,11 @@ def show(
 
     Example: nascar slate show 2026-03-15-cup-dk-classic --contest cash --sort cash_rate
     """
-    from nascar_assets.orchestration.commands.slate import slate_result, slate_states, views_result
+    from nascar_assets.orchestration.commands.slate import slate_result, slate_states
     from nascar_assets.orchestration.inputs.slate_lineups import has_lineups
     from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
+    from nascar_assets.orchestration.inputs.slate_run import SlateRun
+    from nascar_assets.orchestration.inputs.view_tables import views_result
     from nascar_assets.orchestration.resources import Platform
 
     out = Output(as_json)
@@ -217,7 +219,7 @@ def show(
     _put_last(result["contests"], contest, sort)
     show_result(out, result, sort=sort)
     if views:
-        result["views"] = views_result(root, plan)
+        result["views"] = views_result(SlateRun(root, plan))
         _show_views(out, result["views"])
     out.result(result)
 

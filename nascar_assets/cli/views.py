@@ -117,12 +117,13 @@ def list_slate_views(slate: Slate, home: Home, as_json: Json = False) -> None:
     rows = list_views(home, slate)
     out.table(
         f"Views of {slate}",
-        ["id", "author", "file", "landed", "confidence", "dropped", "why"],
+        ["id", "author", "file", "states", "landed", "confidence", "dropped", "why"],
         [
             (
                 row["view_id"],
                 row["author"],
                 row["file"],
+                ", ".join(row["states"]),
                 _minute(row["landed_at"]),
                 "default" if row["confidence"] is None else f"{row['confidence']:g}",
                 _minute(row["dropped_at"]),
@@ -130,8 +131,8 @@ def list_slate_views(slate: Slate, home: Home, as_json: Json = False) -> None:
             )
             for row in rows
         ],
-        text=7,
-        wraps=["why"],
+        text=8,
+        wraps=["states", "why"],
     )
     out.result({"slate": slate, "views": rows})
 
@@ -192,6 +193,7 @@ def _show_added(out: Output, result: dict[str, Any]) -> None:
         out.notice(notice)
     what = ", ".join(result["states"])
     fresh = "taken" if result["fresh"] else "there already, nothing changes"
-    out.line(f"{result['view_id']}: {what} of {result['drivers']} drivers, {fresh}")
+    drivers = "1 driver" if result["drivers"] == 1 else f"{result['drivers']} drivers"
+    out.line(f"{result['view_id']}: {what} of {drivers}, {fresh}")
     out.line(f"It counts from the slate's next run on: nascar slate run {result['slate']}")
     out.result(result)

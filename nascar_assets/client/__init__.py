@@ -1,6 +1,6 @@
 """A small client of the HTTP API, typed by the service's own contracts."""
 
-from nascar_assets.client import slates
+from nascar_assets.client import slates, views
 from nascar_assets.client.asynchronous import AsyncClient
 from nascar_assets.client.calls import Call, Refused, Unavailable
 from nascar_assets.client.client import Client, JobFailed
@@ -15,4 +15,5 @@ __all__ = [
     "Unavailable",
     "slates",
     "verify_webhook",
+    "views",
 ]

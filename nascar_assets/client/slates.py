@@ -34,10 +34,12 @@ from nascar_assets.service.slate_contracts import (
     SlateRecord,
     SlateRunResult,
 )
+from nascar_assets.service.view_contracts import ViewTaken
 
 ROOT = "/api/v1/slates"
 _FILE = {"Content-Type": "text/csv"}
-_RESULT: TypeAdapter[PortfolioResult | EntriesResult | SlateRunResult] = TypeAdapter(JobResult)
+Made = PortfolioResult | EntriesResult | SlateRunResult | ViewTaken
+_RESULT: TypeAdapter[Made] = TypeAdapter(JobResult)
 
 
 def slates() -> Call[SlateList]:
@@ -155,7 +157,7 @@ def cancel(run_id: str) -> Call[SlateJob]:
     return Call("DELETE", job_path(run_id), value_of(SlateJob))
 
 
-def result(run_id: str) -> Call[PortfolioResult | EntriesResult | SlateRunResult]:
+def result(run_id: str) -> Call[Made]:
     """What came of a job that has completed."""
     return Call(
         "GET", f"{job_path(run_id)}/result", lambda answer: _RESULT.validate_json(answer.content)

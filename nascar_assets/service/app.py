@@ -63,6 +63,7 @@ from nascar_assets.service.slate_reads import SlateReads, unknown_slate
 from nascar_assets.service.slate_routes import TAG as SLATES
 from nascar_assets.service.slate_routes import add_slate_routes
 from nascar_assets.service.supervisor import Supervisor
+from nascar_assets.service.view_routes import add_view_routes
 from nascar_assets.service.webhooks import Webhooks
 
 _log = structlog.get_logger(__name__)
@@ -335,6 +336,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     add_slate_routes(app, service.reads)
     add_live_routes(app, service.platform.root)
     add_slate_job_routes(app, service.orders, written)
+    add_view_routes(app, service.reads, service.orders, written)
 
 
 def _add_operations(app: FastAPI, service: Service) -> None:

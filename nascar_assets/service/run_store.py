@@ -32,7 +32,7 @@ from nascar_assets.service.contracts import JobStatus, OptimizationStatus
 from nascar_assets.service.run_log import asked_to_stop, progress_of, reason_of
 
 JOB_NAME = "api_optimize"
-JOB_NAMES = (JOB_NAME, "api_portfolio", "api_entries", "api_slate")
+JOB_NAMES = (JOB_NAME, "api_portfolio", "api_entries", "api_slate", "api_view")
 """The jobs of the service; what is submitted without a name is of the first."""
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """How ids of jobs are written."""

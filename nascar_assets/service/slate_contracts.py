@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.contracts import Contract, JobStatus, OptimizationStatus, Problem
+from nascar_assets.service.view_contracts import RowAtFault, ViewTaken
 
 SlateKey = Annotated[
     str,
@@ -16,7 +17,7 @@ SlateKey = Annotated[
     Field(description="The slate's key.", examples=["2026-02-15-cup-dk-classic"]),
 ]
 
-JobKind = Literal["optimize", "slate", "portfolio", "entries"]
+JobKind = Literal["optimize", "slate", "portfolio", "entries", "view"]
 
 DataState = Literal["fresh", "stale", "missing"]
 
@@ -522,6 +523,9 @@ class SlateProblem(Problem):
     races: tuple[RaceChoice, ...] = Field(
         default=(), description="The races that a salary file may be for."
     )
+    rows: tuple[RowAtFault, ...] = Field(
+        default=(), description="The rows of a view's file that cannot be used, all of them."
+    )
 
 
 class SlateJob(OptimizationStatus):
@@ -619,4 +623,6 @@ class SlateRunResult(Contract):
     notices: tuple[str, ...]
 
 
-JobResult = Annotated[PortfolioResult | EntriesResult | SlateRunResult, Field(discriminator="kind")]
+JobResult = Annotated[
+    PortfolioResult | EntriesResult | SlateRunResult | ViewTaken, Field(discriminator="kind")
+]

@@ -38,7 +38,7 @@ Wait = Annotated[
     float,
     Query(ge=0, le=10, description="Seconds that the answer may wait for the job to end."),
 ]
-_FILE: dict[str, Any] = {
+FILE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {CSV: {"schema": {"type": "string", "format": "binary"}}},
@@ -63,21 +63,12 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
     """
     refusals = problem_answers(401, 403, 404, 409, 413, 422, 429, 503, model=SlateProblem)
 
-    async def accepted(
-        request: Request, response: Response, work: Callable[[str], SlateJob], wait: float
-    ) -> SlateJob:
-        """The job, as it is after the wait; Location says where it is followed."""
-        client = request.state.client
-        job = await orders.waited(await written(lambda: work(client)), client, wait)
-        response.headers["Location"] = f"/api/v1/jobs/{job.run_id}"
-        return job
-
     @app.post(
         "/api/v1/slates",
         tags=[TAG],
         summary="A salary file to its lineups",
         responses=refusals,
-        openapi_extra=_FILE,
+        openapi_extra=FILE_BODY,
     )
     async def salaries(
         request: Request,
@@ -98,7 +89,7 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
         def work(client: str) -> SlateJob:
             return orders.salaries(content, client, filename=filename, race=race, wanted=wanted)
 
-        return await accepted(request, response, work, wait)
+        return await accepted(orders, written, request, response, work, wait)
 
     @app.post(
         "/api/v1/slates/{slate}/runs", tags=[TAG], summary="Run a slate again", responses=refusals
@@ -112,9 +103,11 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
     ) -> SlateJob:
         """With what is known now; settings, scenarios and seed as before."""
         wanted = body or RunRequest()
-        return await accepted(
-            request, response, lambda client: orders.run(slate, wanted, client), wait
-        )
+
+        def work(client: str) -> SlateJob:
+            return orders.run(slate, wanted, client)
+
+        return await accepted(orders, written, request, response, work, wait)
 
     @app.post(
         "/api/v1/slates/{slate}/settings", tags=[TAG], summary="Check settings", responses=refusals
@@ -137,9 +130,11 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
         wait: Wait = 1.0,
     ) -> SlateJob:
         """Solves on the stored scenarios; 422 with the settings that cannot hold together."""
-        return await accepted(
-            request, response, lambda client: orders.portfolio(slate, body, client), wait
-        )
+
+        def work(client: str) -> SlateJob:
+            return orders.portfolio(slate, body, client)
+
+        return await accepted(orders, written, request, response, work, wait)
 
     @app.post(
         "/api/v1/slates/{slate}/entries",
@@ -150,7 +145,7 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
             200: {"content": {CSV: {"schema": {"type": "string"}}}},
             **refusals,
         },
-        openapi_extra=_FILE,
+        openapi_extra=FILE_BODY,
     )
     async def entries(
         request: Request,
@@ -188,7 +183,7 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
                 portfolio=portfolio,
             )
 
-        job = await accepted(request, response, work, wait)
+        job = await accepted(orders, written, request, response, work, wait)
         location = {"Location": response.headers["Location"]}
         if job.status is JobStatus.COMPLETED and prefers_csv(request.headers):
             made = await to_thread.run_sync(orders.file, job.run_id, request.state.client)
@@ -275,6 +270,21 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
 
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
+
+
+async def accepted(
+    orders: SlateOrders,
+    written: Written,
+    request: Request,
+    response: Response,
+    work: Callable[[str], SlateJob],
+    wait: float,
+) -> SlateJob:
+    """The job that the work makes, as it is after the wait; Location says where it is followed."""
+    client = request.state.client
+    job = await orders.waited(await written(lambda: work(client)), client, wait)
+    response.headers["Location"] = f"/api/v1/jobs/{job.run_id}"
+    return job
 
 
 def not_ended(status: OptimizationStatus) -> JSONResponse:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -93,7 +94,9 @@ def _answering(order: _Order) -> Iterator[None]:
     from nascar_assets.orchestration.inputs.registering import RaceNotFound
     from nascar_assets.service.problems import of_input_error
     from nascar_assets.service.slate_contracts import SlateProblem
+    from nascar_assets.service.slate_views import in_words_of_the_api
     from nascar_assets.service.slate_work import at_fault, choices, kept_run
+    from nascar_assets.views.statement import UnusableView
 
     try:
         yield
@@ -114,6 +117,16 @@ def _answering(order: _Order) -> Iterator[None]:
             status = 409 if races else 422
             found |= {"code": "RACE_AMBIGUOUS" if races else "RACE_UNKNOWN", "races": races}
             found |= {"field": "race", "remedy": "Name the race in the parameter race."}
+        elif "view" in order.request:
+            rows = error.faults if isinstance(error, UnusableView) else ()
+            found |= {
+                "code": "VIEW_UNUSABLE" if rows else "VIEW_INVALID",
+                "rows": [asdict(row) for row in rows],
+                **{
+                    name: in_words_of_the_api(found[name])
+                    for name in ("message", "field", "remedy")
+                },
+            }
         problem = SlateProblem(**{**found, "run_id": order.run_id})
         content = json.dumps({"status": status, "problem": problem.model_dump(mode="json")})
         order.root.write(problem_path(order.run_id), content.encode())
@@ -241,7 +254,50 @@ def api_slate_result(context: dg.AssetExecutionContext, platform: Platform) -> d
         )
 
 
-SLATE_ASSETS = [api_portfolio_result, api_entries_result, api_slate_result]
+@dg.asset(
+    description="A view of a slate's race taken, a file or a start at the rear sent to the API.",
+    kinds={"json"},
+    **_OWNED,
+)
+def api_view_result(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
+    """All of it or nothing; it counts from the slate's next run on."""
+    from nascar_assets.orchestration.automation.clock import clock_now
+    from nascar_assets.orchestration.commands.views import added_result, rear_start
+    from nascar_assets.orchestration.inputs.views import add_view
+    from nascar_assets.service.view_contracts import ViewTaken
+    from nascar_assets.views.statement import ReadOptions
+
+    with stage(context):
+        order = _Order(context, platform)
+        view = order.request["view"]
+        with _answering(order):
+            said = {"author": view["author"], "why": view["why"], "now": clock_now()}
+            if "driver" in view:
+                taken = rear_start(
+                    order.home, order.slate_id, view["driver"], view["scored"], **said
+                )
+            else:
+                added = add_view(
+                    order.root,
+                    order.slate_id,
+                    order.sent(),
+                    view["filename"],
+                    confidence=view["confidence"],
+                    options=ReadOptions(**view["options"]),
+                    **said,
+                )
+                taken = added_result(added)
+        names = ("view_id", "fresh", "states", "drivers", "statements", "in_force", "notices")
+        return order.done(
+            ViewTaken(
+                slate=order.slate_id,
+                run_id=order.run_id,
+                **{name: taken[name] for name in names},
+            )
+        )
+
+
+SLATE_ASSETS = [api_portfolio_result, api_entries_result, api_slate_result, api_view_result]
 
 SLATE_JOBS = [
     dg.define_asset_job(
@@ -262,6 +318,7 @@ SLATE_JOBS = [
             api_slate_result,
             "One request to POST /api/v1/slates or /api/v1/slates/{slate}/runs.",
         ),
+        ("api_view", api_view_result, "One request to POST /api/v1/slates/{slate}/views."),
     )
 ]
 

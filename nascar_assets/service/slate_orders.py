@@ -16,6 +16,8 @@ from anyio import to_thread
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.problem import check_settings
 from nascar_assets.lineups.settings_toml import settings_toml
+from nascar_assets.orchestration.automation.clock import clock_now
+from nascar_assets.orchestration.inputs.views import drop_view
 from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.jobs import job_folder, request_path, result_path
 from nascar_assets.service.optimizer import Optimizer
@@ -40,6 +42,7 @@ from nascar_assets.service.slate_contracts import (
 from nascar_assets.service.slate_jobs import file_path, problem_path, sent_path
 from nascar_assets.service.slate_reads import SlateReads
 from nascar_assets.service.slate_work import SHOWN
+from nascar_assets.service.view_contracts import SlateView
 from nascar_assets.storage import DataRoot
 
 FOLLOW_SECONDS = 0.1
@@ -160,6 +163,39 @@ class SlateOrders:
         order = {"filename": None, "race": None, **wanted.model_dump()}
         return self._submit("slate", slate_id, client, order)
 
+    def view(
+        self, slate_id: str, view: Mapping[str, Any], client: str, content: bytes | None = None
+    ) -> SlateJob:
+        """Takes a view: a file, or a start at the rear.
+
+        Args:
+            slate_id: The slate.
+            view: `author`, `why`, and of a file `filename`, `confidence`, `options`, of a start at
+                the rear `driver`, `scored`.
+            client: Who sends it; the author where none is named.
+            content: The file.
+
+        Raises:
+            RequestRefused: With the code, the field and the HTTP status.
+        """
+        self._reads.detail(slate_id)  # 404 where there is none
+        named = client.removeprefix("key:") if client.startswith("key:") else "api"
+        order = {"view": {**view, "author": view["author"] or named}}
+        return self._submit("view", slate_id, client, order, content)
+
+    def drop_view(self, slate_id: str, view_id: str) -> SlateView:
+        """Takes a view back from now on.
+
+        Raises:
+            RequestRefused: 404 where the slate has none of this id, 409 where it was dropped
+                before.
+        """
+        if self._reads.view(slate_id, view_id).dropped_at is not None:
+            raise RequestRefused(409, "VIEW_DROPPED", "The view was dropped before.", field="view")
+        drop_view(self._root, slate_id, view_id, clock_now())
+        _log.info("view dropped", slate_id=slate_id, view_id=view_id)
+        return SlateView(**self._reads.view(slate_id, view_id).model_dump(exclude={"statements"}))
+
     def _submit(
         self,
         kind: JobKind,
@@ -279,7 +315,7 @@ class SlateOrders:
         job = self._completed(run_id, client)
         if job.result is None:
             return job
-        if job.kind == "slate":
+        if job.kind in ("slate", "view"):
             raise RequestRefused(404, "NOT_FOUND", "A job of this kind makes no file.")
         data = self._root.read(file_path(run_id))
         if data is None:

@@ -32,6 +32,7 @@ from nascar_assets.orchestration.inputs.slate_plan import (
     registration_path,
 )
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.inputs.views import views_tag
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.rules import rule_set, site_of
 from nascar_assets.rules.race_day import race_day
@@ -47,6 +48,8 @@ from nascar_assets.service.slate_contracts import (
     SlateSummary,
 )
 from nascar_assets.service.slate_record import record
+from nascar_assets.service.slate_views import told_view, told_views
+from nascar_assets.service.view_contracts import SlateViewDetail
 from nascar_assets.slates.slate import Slate
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.staged import manifest_path, settled
@@ -270,6 +273,34 @@ class SlateReads:
         """Where its numbers come from."""
         return self._of_run(slate_id, "provenance", slate_answers.provenance, whole=True)
 
+    def views(self, slate_id: str) -> Answer:
+        """What people stated of its race, and what that did."""
+        self._known(slate_id)
+        changed = views_tag(self._root, slate_id)
+        return self._answer(
+            slate_id,
+            f"views {changed}",
+            lambda: told_views(self._root, slate_id, self._run_if_any(slate_id)),
+        )
+
+    def view(self, slate_id: str, view_id: str) -> SlateViewDetail:
+        """One view with everything that it states.
+
+        Raises:
+            RequestRefused: 404 for an unknown slate or view.
+        """
+        self._known(slate_id)
+        found = told_view(self._root, slate_id, view_id, self._run_if_any(slate_id))
+        if found is None:
+            raise RequestRefused(
+                404,
+                "VIEW_UNKNOWN",
+                "The slate has no view of this id.",
+                field="view",
+                remedy=f"GET /api/v1/slates/{slate_id}/views lists them.",
+            )
+        return found
+
     def upload(self, slate_id: str) -> bytes:
         """The upload file.
 
@@ -388,6 +419,13 @@ class SlateReads:
                 return None
             self._answers.move_to_end(key)
             return held[1]
+
+    def _run_if_any(self, slate_id: str) -> SlateRun | None:
+        try:
+            self._planned(slate_id)
+        except RequestRefused:
+            return None
+        return self._run(slate_id)
 
     def _run(self, slate_id: str) -> SlateRun:
         """A slate's run as it is stored, the same value while its files are the same."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from nascar_assets.errors import InputError
@@ -22,6 +24,27 @@ _OVER = 0.99
 """A probability at which an option is of a race that is over."""
 
 
+_NAME = re.compile(r"(?P<race>[0-9]+)-(?P<at>[0-9]{8}T[0-9]{6}Z)\.json")
+_TIME = "%Y%m%dT%H%M%SZ"
+
+
+class BoardNotOpen(InputError):
+    """The feed has no odds of the race yet: nothing is wrong."""
+
+
+def board_name(race_id: str, at: datetime) -> str:
+    """The name under which a board is kept: `5601-20260315T181500Z.json`."""
+    return f"{race_id}-{at.astimezone(UTC):{_TIME}}.json"
+
+
+def board_of(name: str) -> tuple[str, datetime] | None:
+    """Race and time of a board that is kept under `board_name`; none for other names."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    return found["race"], datetime.strptime(found["at"], _TIME).replace(tzinfo=UTC)
+
+
 def feed_board(data: bytes, source: SourceFile, race_id: str) -> ViewFile:
     """NASCAR's own odds: markets of options with a probability each.
 
@@ -29,7 +52,8 @@ def feed_board(data: bytes, source: SourceFile, race_id: str) -> ViewFile:
     is otherwise taken as public code describes it, and what surprises refuses all of it.
 
     Raises:
-        InputError: If it has another form, or states nothing of the race.
+        BoardNotOpen: If it states nothing of the race.
+        InputError: If it has another form.
     """
 
     def surprised(what: str) -> InputError:
@@ -59,7 +83,9 @@ def feed_board(data: bytes, source: SourceFile, race_id: str) -> ViewFile:
         for option in options:
             odds = option.get("odds") if isinstance(option, dict) else None
             chance = odds.get("probability") if isinstance(odds, dict) else None
-            if not isinstance(chance, int | float) or not 0.0 <= chance <= 1.0:
+            if isinstance(chance, bool) or not isinstance(chance, int | float):
+                raise surprised(f"an option of market {number} has no probability")
+            if not 0.0 <= chance <= 1.0:
                 raise surprised(f"an option of market {number} has no probability")
             who = str(option.get("name") or "")
             if chance >= _OVER:
@@ -68,7 +94,7 @@ def feed_board(data: bytes, source: SourceFile, race_id: str) -> ViewFile:
                 driver = str(option.get("driver_id") or "")
                 rows.append(Stated(number, who, quantity, 1.0 / chance, driver_id=driver))
     if not rows:
-        raise InputError(
+        raise BoardNotOpen(
             f"The odds feed states nothing of race {race_id}.",
             file=source.path,
             remedy="It is empty until a board opens; try again nearer to the race.",

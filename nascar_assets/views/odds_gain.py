@@ -24,6 +24,8 @@ from nascar_assets.calibration.tilting import EFFECTIVE_FLOOR, RIDGE
 from nascar_assets.errors import InputError
 from nascar_assets.feed.odds import OddsFormat
 from nascar_assets.feed.schemas import UTC_TIME
+from nascar_assets.files import SourceFile
+from nascar_assets.views.odds_feed import board_of, feed_board
 from nascar_assets.views.quantities import TOPS
 from nascar_assets.views.reading import read_view
 from nascar_assets.views.statement import ReadOptions
@@ -60,9 +62,10 @@ def read_boards(
     """The quotes of a folder of time-stamped boards.
 
     Args:
-        files: CSV files by name, each with `race_id`, `driver_id`, odds and `quoted_at` (a bare
-            date, as in `published`, is known at that day's end); a column `market` or columns such
-            as `top5_odds` tell markets apart, to win without one.
+        files: By name, CSV files with `race_id`, `driver_id`, odds and `quoted_at` (a bare date, as
+            in `published`, is known at that day's end); a column `market` or columns such as
+            `top5_odds` tell markets apart, to win without one. Or boards of NASCAR's own feed,
+            named as polling keeps them.
         form: What odds without a sign are.
 
     Returns:
@@ -74,6 +77,17 @@ def read_boards(
     rows: list[tuple[str, str, str, float, datetime]] = []
     notices = []
     for name, data in sorted(files.items()):
+        if name.lower().endswith(".json"):
+            if (of := board_of(name)) is None:
+                notices.append(f"{name}: its name tells no race and time; it is left out.")
+                continue
+            race_id, quoted_at = of
+            board = feed_board(data, SourceFile.of(name, data), race_id)
+            rows += [
+                (race_id, r.driver_id, r.quantity.removeprefix("odds_"), r.value, quoted_at)
+                for r in board.rows
+            ]
+            continue
         view = read_view(data, name, None, ReadOptions(odds=form))
         stated = [row for row in view.rows if row.quantity.startswith("odds_")]
         usable = [row for row in stated if row.race_id and row.driver_id and row.quoted_at]
@@ -266,21 +280,23 @@ class OddsGain:
     Attributes:
         races: Each race's scores, in order of time.
         chosen: The confidence that each race got by the races before it.
-        walk_forward: The mean gain under those.
+        walk_forward: The mean gain under those, of the races from `FEWEST_EARLIER` on; none where
+            there are no more: nothing is known out of sample.
         fixed: The mean gain of each confidence of the grid above 0 on all races, in sample.
         groups: The walk-forward gain by track type and by hours before the race.
     """
 
     races: tuple[RaceGain, ...]
     chosen: tuple[float, ...]
-    walk_forward: GainRow
+    walk_forward: GainRow | None
     fixed: tuple[GainRow, ...]
     groups: tuple[GainRow, ...]
 
     @property
     def default_weight(self) -> float:
         """The confidence that odds get: that of all races, 0 where the interval holds 0."""
-        return _best(self.races) if self.walk_forward.helps else 0.0
+        helps = self.walk_forward is not None and self.walk_forward.helps
+        return _best(self.races) if helps else 0.0
 
 
 def odds_gain(races: Sequence[RaceGain]) -> OddsGain:
@@ -306,9 +322,7 @@ def odds_gain(races: Sequence[RaceGain]) -> OddsGain:
         for race, weight in zip(ordered, chosen, strict=True)
     ]
     # Before there is a choice nothing is gained or lost: those races say nothing of it.
-    judged = list(zip(ordered, gains, strict=True))[FEWEST_EARLIER:] or list(
-        zip(ordered, gains, strict=True)
-    )
+    judged = list(zip(ordered, gains, strict=True))[FEWEST_EARLIER:]
     groups = [
         GainRow.of(kind, found)
         for kind in dict.fromkeys(race.track_type for race, _ in judged)
@@ -322,7 +336,7 @@ def odds_gain(races: Sequence[RaceGain]) -> OddsGain:
     return OddsGain(
         tuple(ordered),
         tuple(chosen),
-        GainRow.of("walk-forward", [gain for _, gain in judged]),
+        GainRow.of("walk-forward", [gain for _, gain in judged]) if judged else None,
         tuple(
             GainRow.of(f"confidence {value:g}", [float(race.gains[at]) for race in ordered])
             for at, value in enumerate(CONFIDENCES)
@@ -353,7 +367,7 @@ def gain_result(found: OddsGain) -> dict[str, Any]:
         }
 
     return {
-        "walk_forward": row(found.walk_forward),
+        "walk_forward": None if found.walk_forward is None else row(found.walk_forward),
         "default_weight": found.default_weight,
         "fixed": [row(item) for item in found.fixed],
         "groups": [row(item) for item in found.groups],

@@ -208,7 +208,8 @@ class _Reader:
                 remedy="Export it again.",
             )
         if others:
-            self.notices.append(f"{others} rows are of other races and left out.")
+            rows_are = "1 row is" if others == 1 else f"{others} rows are"
+            self.notices.append(f"{rows_are} of other races and left out.")
         if self.header.ignored:
             listed = ", ".join(printable(title) for title in self.header.ignored)
             self.notices.append(f"Columns that state nothing known are left out: {listed}.")
@@ -228,16 +229,10 @@ class _Reader:
             name, site_id = name or both[: bracket.start()], site_id or bracket[1]
         if not (name or both):
             name = f"{self._cell(cells, 'first')} {self._cell(cells, 'last')}"
+        name, driver_id = (name or both).strip(), self._cell(cells, "driver_id")
         quoted = self._cell(cells, "quoted_at")
-        return Stated(
-            line,
-            (name or both).strip(),
-            "",
-            0.0,
-            site_id=site_id,
-            driver_id=self._cell(cells, "driver_id"),
-            quoted_at=self._time(line, name, quoted) if quoted else None,
-        )
+        when = self._time(line, name or site_id or driver_id, quoted) if quoted else None
+        return Stated(line, name, "", 0.0, site_id=site_id, driver_id=driver_id, quoted_at=when)
 
     def _time(self, line: int, name: str, text: str) -> datetime | None:
         """The UTC time of a quote; a bare date is known at that day's end, US Eastern."""

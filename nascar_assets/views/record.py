@@ -30,6 +30,8 @@ class ViewRecord:
         why: The reason that was given; may be empty.
         options: What the person said of the file.
         dropped_at: When it was taken back (UTC); none while it holds.
+        silent: Whether nothing of it counted when it was taken, as odds without a weight: an open
+            slate is not run again for it.
     """
 
     view_id: str
@@ -41,6 +43,7 @@ class ViewRecord:
     why: str = ""
     options: ReadOptions = field(default_factory=ReadOptions)
     dropped_at: datetime | None = None
+    silent: bool = False
 
     def __post_init__(self) -> None:
         if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:

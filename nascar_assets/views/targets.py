@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -57,47 +57,67 @@ class Bounds:
         return cls(best, worst)
 
 
-def refuse_contradictions(statements: pl.DataFrame, bounds: Bounds) -> None:
+def refuse_contradictions(statements: pl.DataFrame, bounds: Bounds, new: str | None = None) -> None:
     """Refuses statements in force that cannot all be true.
 
     Args:
         statements: Those in force, a table `VIEWS`.
         bounds: The points that each driver can have, which name the field.
+        new: The view that is being added, which nobody can drop yet.
 
     Raises:
         InputError: Naming the view, the drivers and the sum or bound at fault.
     """
     for part in statements.partition_by("author", maintain_order=True):
-        _refuse_points(part, bounds)
-        stated = _by_quantity(part)
-        for name, places in TOPS.items():
-            chances = stated.get(name, {})
-            _refuse_sum(part, chances, name, places, len(bounds.best))
-        for smaller, larger in pairwise(TOPS):
-            for driver, chance in stated.get(smaller, {}).items():
-                above = stated.get(larger, {}).get(driver, 1.0)
-                if chance > above + 1e-9:
-                    raise _contradiction(
-                        part,
-                        f"{_name(part, driver)} has a {QUANTITIES[smaller].words} of {chance:.2%} "
-                        f"and a {QUANTITIES[larger].words} of {above:.2%}, which holds it.",
-                    )
-        ceilings, means = stated.get("ceiling_points", {}), stated.get("mean_points", {})
-        for driver in ceilings.keys() & means.keys():
-            if ceilings[driver] < means[driver]:
-                raise _contradiction(
-                    part,
-                    f"{_name(part, driver)} has a ceiling of {ceilings[driver]:g} points below "
-                    f"his mean of {means[driver]:g}.",
+        try:
+            _refuse_of_one(part, bounds)
+        except _Contradiction as found:
+            others = [view for view in part["view_id"].unique(maintain_order=True) if view != new]
+            drop = f", or drop what is wrong (nascar views drop; here {', '.join(others)})"
+            raise InputError(
+                f"The views of {part['author'][0]} contradict themselves: {found}",
+                file=part["file"][-1],
+                remedy=f"Correct the file{drop if others else ''}.",
+            ) from None
+
+
+class _Contradiction(Exception):
+    """What one author's statements say that cannot be, in words."""
+
+
+def _refuse_of_one(part: pl.DataFrame, bounds: Bounds) -> None:
+    """Refuses statements of one author that cannot all be true.
+
+    Raises:
+        _Contradiction: Naming the drivers and the sum or bound at fault.
+    """
+    _refuse_points(part, bounds)
+    stated = _by_quantity(part)
+    for name, places in TOPS.items():
+        chances = stated.get(name, {})
+        _refuse_sum(part, chances, name, places, len(bounds.best))
+    for smaller, larger in combinations(TOPS, 2):
+        for driver, chance in stated.get(smaller, {}).items():
+            above = stated.get(larger, {}).get(driver, 1.0)
+            if chance > above + 1e-9:
+                raise _Contradiction(
+                    f"{_name(part, driver)} has a {QUANTITIES[smaller].words} of {chance:.2%} "
+                    f"and a {QUANTITIES[larger].words} of {above:.2%}, which holds it.",
                 )
-        lower, upper = stated.get("min_exposure", {}), stated.get("max_exposure", {})
-        for driver in lower.keys() & upper.keys():
-            if lower[driver] > upper[driver]:
-                raise _contradiction(
-                    part,
-                    f"{_name(part, driver)} has a least exposure of {lower[driver]:.0%} above his "
-                    f"greatest of {upper[driver]:.0%}.",
-                )
+    ceilings, means = stated.get("ceiling_points", {}), stated.get("mean_points", {})
+    for driver in ceilings.keys() & means.keys():
+        if ceilings[driver] < means[driver]:
+            raise _Contradiction(
+                f"{_name(part, driver)} has a ceiling of {ceilings[driver]:g} points below "
+                f"his mean of {means[driver]:g}.",
+            )
+    lower, upper = stated.get("min_exposure", {}), stated.get("max_exposure", {})
+    for driver in lower.keys() & upper.keys():
+        if lower[driver] > upper[driver]:
+            raise _Contradiction(
+                f"{_name(part, driver)} has a least exposure of {lower[driver]:.0%} above his "
+                f"greatest of {upper[driver]:.0%}.",
+            )
 
 
 def _refuse_points(part: pl.DataFrame, bounds: Bounds) -> None:
@@ -109,15 +129,13 @@ def _refuse_points(part: pl.DataFrame, bounds: Bounds) -> None:
         words = QUANTITIES[row["quantity"]].words
         if row["quantity"] == "sd_points":
             if row["value"] > (best - worst) / 2.0:
-                raise _contradiction(
-                    part,
+                raise _Contradiction(
                     f"the {words} of {row['name']} is {row['value']:g}, and his points lie between "
                     f"{worst:g} and {best:g}.",
                 )
         elif not worst <= row["value"] <= best:
             side = "above the best" if row["value"] > best else "below the worst"
-            raise _contradiction(
-                part,
+            raise _Contradiction(
                 f"the {words} of {row['name']}, {row['value']:g}, is {side} that he can do in this "
                 f"race ({best if row['value'] > best else worst:g} points).",
             )
@@ -130,25 +148,14 @@ def _refuse_sum(
     if total > places * (1.0 + ROUNDING):
         ordered = sorted(chances, key=lambda driver: -chances[driver])
         listed = ", ".join(f"{_name(part, d)} {chances[d]:.1%}" for d in ordered[:4])
-        raise _contradiction(
-            part,
+        raise _Contradiction(
             f"the {words}s add up to {total:.1%}, more than the {places:.0%} that there is "
             f"({listed}{', ...' if len(ordered) > 4 else ''}).",
         )
     if len(chances) == size > places and total < places * (1.0 - ROUNDING):
-        raise _contradiction(
-            part,
+        raise _Contradiction(
             f"the {words}s of the whole field add up to {total:.1%}, less than {places:.0%}.",
         )
-
-
-def _contradiction(part: pl.DataFrame, what: str) -> InputError:
-    views = ", ".join(part["view_id"].unique(maintain_order=True))
-    return InputError(
-        f"The views of {part['author'][0]} contradict themselves: {what}",
-        file=part["file"][-1],
-        remedy=f"Correct the file, or drop what is wrong (nascar views drop; here {views}).",
-    )
 
 
 def _name(part: pl.DataFrame, driver: str) -> str:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import os
+import time
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from nascar_assets.client import Client, Refused, slates
+from nascar_assets.client import Client, Refused, slates, views
 from nascar_assets.lineups.upload import read_upload
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.inputs.views import add_view
 from nascar_assets.service.slate_contracts import PortfolioRequest, PortfolioResult
+from nascar_assets.service.view_contracts import RearStart
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.conftest import copy_of
 from nascar_assets_tests.service.conftest import Server
@@ -29,7 +34,13 @@ pytestmark = pytest.mark.timeout(900)
 def board(world, tmp_path_factory):
     """A server with the board on a copy of the demo's home."""
     home = copy_of(world.home, tmp_path_factory.mktemp("board") / "home")
-    server = Server(home, board=True)
+    root, slate = DataRoot(str(home)), world.slate
+    before = SlatePlan.load(root, slate).lock - timedelta(hours=3)
+    driver = world.result["forecast"][-1]["name"]
+    data = f'Name,Max Exposure\n"{driver}",90%\n'.encode()
+    add_view(root, slate, data, "limits.csv", author="<b>me</b>", why="<i>x</i>", now=before)
+    clock = f"{before.isoformat()} from {time.time():.0f} x 1"
+    server = Server(home, board=True, NASCAR_CLOCK=clock)
     yield server.start()
     server.stop()
 
@@ -55,6 +66,7 @@ PARTS = {
     "Lineups": "Exposures",
     "Race": "Counts of the race",
     "Contests": "Returns in contests",
+    "Views": "Views of this slate",
     "Honesty": "Files and tables that the run read",
 }
 """Each part with a table that no part before it has."""
@@ -132,6 +144,39 @@ def test_the_whole_journey(page, board, world, tmp_path):
         line.split(",")[0] for line in entries.read_text().splitlines()
     ]
     assert f"({slate.players[lineups[0][0]].site_id})" in filled[1]
+    _views_move_the_forecast(page, board, world, tmp_path)
+
+
+def _views_move_the_forecast(page, board, world, tmp_path) -> None:
+    """A file dropped and a start at the rear are taken, a run takes them in, one is taken back."""
+    with Client(board.url) as client:
+        row = client.call(slates.forecast(world.slate)).rows[8]
+        page.get_by_role("tab", name="Views").click()
+        page.get_by_role("region", name="Views of this slate").get_by_text("<b>me</b>").wait_for()
+        mine = tmp_path / "mine.csv"
+        drop = page.locator(".q-tab-panel:visible input[type=file]")
+        mine.write_text(f'Name,Fpts\n"{row.name}x",50\n')
+        drop.set_input_files(str(mine))
+        alert = page.locator(".q-tab-panel:visible").get_by_role("alert")
+        alert.get_by_text(f"Nearest: {row.name}").wait_for()
+        mine.write_text(f'Name,Fpts\n"{row.name}",{row.mean_points + 8:.1f}\n')
+        page.get_by_label("Weight, 0 to 1").fill("0.8")
+        drop.set_input_files(str(mine))
+        page.get_by_text("Taken: mean points of 1 driver.").wait_for()
+        notes = client.call(slates.slate(world.slate)).data_notes
+        assert "Views were added or taken back after its newest run." in notes
+        page.get_by_role("button", name="Run the slate again").click()
+        moved = page.get_by_role("region", name="Forecast without and with the views")
+        moved.locator(".ag-row").first.wait_for()
+        found = client.call(views.of(world.slate))
+        one = next(item for item in found.effects if item.driver_id == row.driver_id)
+        assert one.mean_points == pytest.approx(row.mean_points + 0.8 * 8, abs=1.0)
+        assert found.effective_scenarios >= found.n_scenarios / 2
+        assert {view.confidence for view in found.views} == {None, 0.8}
+        _picture(page, "views")
+        page.get_by_role("button", name="mine.csv (api)").click()
+        page.get_by_text("Taken back: mine.csv.").wait_for()
+        assert client.call(views.of(world.slate)).waits
 
 
 def _entries_file(slate) -> bytes:
@@ -216,6 +261,52 @@ at_most = 1
         problem = refused.value.problem
         assert (refused.value.status, problem.code) == (422, "SETTINGS_CONFLICT")
         assert {f"drivers.{rows[3].name}", "groups.0"} <= set(problem.settings)
+
+
+def test_views_of_the_api_are_taken_whole_or_refused_by_row(board, world):
+    with Client(board.url) as client:
+        rows = client.call(slates.forecast(world.slate)).rows
+        names, slate = [row.name for row in rows], world.slate
+
+        def sent(text, name, **said):
+            job = client.call(views.add(slate, text.encode(), name, wait=10, **said))
+            return client.call(slates.result(job.run_id))
+
+        def refused(call):
+            with pytest.raises(Refused) as caught:
+                client.call(call)
+            return caught.value
+
+        text = f'Name,Fpts\n"{names[0]}x",40\n"{names[1]}",30\n'
+        found = refused(views.add(slate, text.encode(), "p.csv", wait=10))
+        assert (found.status, found.problem.code) == (422, "VIEW_UNUSABLE")
+        (row,) = found.problem.rows
+        assert (row.row, row.name) == (2, f"{names[0]}x")
+        assert rows[0].driver_id in row.nearest[0]
+        odds = f"driver,odds\n{names[0]},450\n"
+        found = refused(views.add(slate, odds.encode(), "o.csv", wait=10))
+        assert "odds=american" in found.problem.remedy
+        first, again = (sent(odds, "o.csv", odds="american", author="a") for _ in range(2))
+        assert (first.fresh, again.fresh, first.in_force) == (True, False, 0)
+        found = refused(
+            views.add(slate, f"Name,W\n{names[0]},.7\n{names[1]},.6\n".encode(), "w.csv", wait=10)
+        )
+        assert (found.problem.code, names[0] in found.problem.message) == ("VIEW_INVALID", True)
+        found = refused(
+            views.rear(slate, RearStart(driver="Nobody", scored="grid", why="x"), wait=10)
+        )
+        assert (found.status, found.problem.field) == (422, "driver")
+        start = RearStart(driver=rows[2].driver_id, scored="rear", why="too low")
+        job = client.call(views.rear(slate, start, wait=10))
+        taken = client.call(slates.result(job.run_id))
+        (stated,) = client.call(views.one(slate, taken.view_id)).statements
+        assert (stated.name, stated.quantity, stated.value) == (names[2], "rear", 1.0)
+        for view in (first, taken):
+            assert client.call(views.drop(slate, view.view_id)).dropped_at is not None
+            assert refused(views.drop(slate, view.view_id)).status == 409
+        assert refused(views.drop(slate, "nothing")).problem.code == "VIEW_UNKNOWN"
+        assert refused(views.of("2020-01-01-none")).status == 404
+        assert refused(views.add(slate, b"", "p.csv")).problem.code == "FILE_EMPTY"
 
 
 def test_pages_elsewhere_get_no_socket(board):

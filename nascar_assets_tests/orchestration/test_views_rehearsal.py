@@ -6,8 +6,12 @@ import contextlib
 import io
 import json
 import os
+import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +20,23 @@ import pytest
 
 from nascar_assets.cli.app import run
 from nascar_assets.errors import InputError
+from nascar_assets.feed.client import FeedReadError, HttpFeed
+from nascar_assets.orchestration.automation.odds_poll import BOARDS, asked_races, land_odds
+from nascar_assets.orchestration.automation.sensor_poll import poll_job
+from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
 from nascar_assets.orchestration.automation.sensor_views import take_landed
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.view_scores import record_words, slate_view_score
-from nascar_assets.orchestration.inputs.views import add_view, drop_view, view_records
+from nascar_assets.orchestration.inputs.views import (
+    add_view,
+    changed_at,
+    drop_view,
+    view_records,
+)
+from nascar_assets.orchestration.resources import Platform
 from nascar_assets.storage import DataRoot
+from nascar_assets.views.odds_gain import read_boards
 from nascar_assets.views.statement import ReadOptions, UnusableView
 from nascar_assets_tests.orchestration.conftest import SCENARIOS, World, copy_of
 
@@ -185,6 +200,9 @@ def test_another_weight_takes_the_place_of_the_view_and_a_drop_takes_it_back(
     assert (first.fresh, later.fresh) == (True, True)
     assert [one.dropped_at is None for one in view_records(root, world.slate)] == [False, True]
     assert later.table["confidence"].to_list() == [0.9]
+    lock = slate_weeks(root, [world.slate])[world.slate].lock
+    assert changed_at(root, world.slate, lock) == changed_at(root, world.slate)
+    assert changed_at(root, world.slate, now - timedelta(hours=1)) is None
     drop_view(root, world.slate, later.record.view_id, now + timedelta(hours=2))
     with pytest.raises(InputError, match="was dropped before"):
         drop_view(root, world.slate, later.record.view_id, now + timedelta(hours=3))
@@ -219,3 +237,99 @@ def test_files_that_land_are_taken_once_and_bad_ones_go_to_quarantine(
     assert bad in notices
     assert not fresh
     assert len(view_records(root, world.slate)) == 1
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def odds_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A host of odds and the folder that it serves."""
+    folder = tmp_path_factory.mktemp("odds")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_nascars_own_odds_land_as_a_view_where_they_say_something_new(
+    root: DataRoot, world: World, odds_host: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = odds_host
+    race_id = Registration.load(root, world.slate).race_id
+    weeks = slate_weeks(root, [world.slate])
+    lock = weeks[world.slate].lock
+    now = lock - timedelta(hours=5)
+    races = asked_races({world.slate: race_id}, weeks, now)
+    assert races == {race_id: [world.slate]}
+    for moment in (lock, lock + timedelta(hours=1), lock - timedelta(days=9)):
+        assert asked_races({world.slate: race_id}, weeks, moment) == {}  # the board goes on
+    drivers = [(row["driver_id"], row["name"]) for row in world.result["forecast"]]
+    board = folder / f"api/v1/live/odds/race/{race_id}.json"
+    board.parent.mkdir(parents=True)
+
+    def poll(chances: dict[int, float] | None = None, **more: Any) -> tuple[int, int, int, int]:
+        if chances is not None:
+            options = [
+                {"driver_id": drivers[at][0], "name": drivers[at][1], "odds": {"probability": p}}
+                for at, p in chances.items()
+            ]
+            market = {"market_type": "winner", "race_id": int(race_id), "options": options}
+            board.write_text(json.dumps({"markets": [market], **more}))
+        feed = HttpFeed(address, min_interval_s=0.0, sleep=lambda _: None)
+        found = land_odds(feed, root, races, now)
+        parts = (found.changed, found.unchanged, found.missing, found.refused)
+        return tuple(len(part) for part in parts)  # type: ignore[return-value]
+
+    landed = f"landing/views/{world.slate}/nascar-odds.json"
+    assert poll() == (0, 0, 1, 0)
+    assert poll({}) == (0, 0, 1, 0)  # a board that is not open is no surprise
+    assert poll({0: 0.99}) == (0, 0, 1, 0)  # who won last week
+    for surprise in ('{"markets": 5}', '{"markets": [', "<html>", '{"markets": [1]}'):
+        board.write_text(surprise)
+        assert poll() == (0, 0, 0, 1)
+    assert poll({0: True}) == (0, 0, 0, 1)  # type: ignore[dict-item]
+    assert root.exists(f"quarantine/odds/{race_id}.json")
+    assert root.exists(f"quarantine/odds/{race_id}.json.report.json")
+    assert not root.exists(landed)
+
+    def take(at: datetime) -> tuple[dict[str, str], list[Any]]:
+        old = time.time() - 60
+        os.utime(root.local_path(landed), (old, old))
+        notices, _ = take_landed(root, datetime.now(UTC), at)
+        return notices, [one for one in view_records(root, world.slate) if not one.dropped_by(at)]
+
+    assert poll({0: 0.99, 1: 0.2, 2: 0.1}) == (1, 0, 0, 0)
+    notices, (first,) = take(now)
+    assert "as of a race that is over" in notices[landed]
+    assert (first.author, first.silent) == ("nascar-odds", True)
+    assert changed_at(root, world.slate) is None  # no weight: nothing to run again
+    assert poll({0: 0.99, 1: 0.2, 2: 0.1}, updated="later") == (0, 1, 0, 0)
+    data = root.read(landed) or b""
+    add_view(
+        root,
+        world.slate,
+        data,
+        "nascar-odds.json",
+        author="nascar-odds",
+        now=now + timedelta(minutes=1),
+        confidence=0.3,
+    )
+    assert changed_at(root, world.slate) is not None
+    now += timedelta(hours=1)
+    assert poll({1: 0.25, 2: 0.1}) == (1, 0, 0, 0)
+    _, (held,) = take(now)
+    assert (held.confidence, held.silent, len(view_records(root, world.slate))) == (0.3, False, 3)
+    kept = {item.path.rsplit("/", 1)[-1]: root.read(item.path) or b"" for item in root.list(BOARDS)}
+    quotes, _ = read_boards(kept)
+    assert quotes.sort("odds")["odds"].to_list() == pytest.approx([4.0, 5.0, 10.0, 10.0])
+    assert quotes["quoted_at"].max() == now.replace(microsecond=0)
+    with pytest.raises(FeedReadError):
+        land_odds(HttpFeed("http://127.0.0.1:9", sleep=lambda _: None), root, races, now)
+    monkeypatch.delenv("NASCAR_FEED", raising=False)
+    monkeypatch.setenv("NASCAR_ODDS", str(folder / "nowhere"))
+    platform = Platform(home=root.location)
+    assert poll_job.execute_in_process(resources={"platform": platform}).success

@@ -52,7 +52,11 @@ def test_a_market_that_knows_more_gains_out_of_sample_and_one_that_knows_nothing
             made = race_gain(race, CARS, forecast, outcome, board(chance), race["start_time"])
             assert made is not None
             gains[name].append(made)
+    few = odds_gain(gains["knows"][:FEWEST_EARLIER])
+    assert (few.walk_forward, few.groups, few.default_weight) == (None, (), 0.0)
     knows, not_knows = odds_gain(gains["knows"]), odds_gain(gains["knows nothing"])
+    assert knows.walk_forward is not None
+    assert not_knows.walk_forward is not None
     assert knows.walk_forward.helps
     assert knows.default_weight > 0.0
     assert knows.chosen[:FEWEST_EARLIER] == (0.0,) * FEWEST_EARLIER

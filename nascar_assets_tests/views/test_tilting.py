@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nascar_assets.calibration.entropic import Moments, entropic_weights
+from nascar_assets.calibration.tilting import EFFECTIVE_FLOOR, RIDGE
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import VIEWS
 from nascar_assets.files import SourceFile
+from nascar_assets.lineups import optimal_lineups
 from nascar_assets.rules import rule_set
 from nascar_assets.scenarios import Scenarios, check_laws, generate_scenarios
 from nascar_assets.scenarios.setup import RaceSetup
@@ -119,7 +122,7 @@ def test_certain_views_that_can_be_are_met_and_every_law_holds(made: Scenarios) 
     more=st.floats(0.05, 0.6),
 )
 def test_a_view_in_favour_moves_a_driver_up_and_further_with_confidence(
-    made: Scenarios, driver: int, quantity: str, more: float
+    made: Scenarios, optimal: np.ndarray, driver: int, quantity: str, more: float
 ) -> None:
     own = moments(made)
     column = own.points[:, driver]
@@ -130,21 +133,33 @@ def test_a_view_in_favour_moves_a_driver_up_and_further_with_confidence(
         "ceiling_points": float(np.quantile(column, 0.9) + more * 10),
     }[quantity]
     stated = {(made.driver_ids[driver], quantity): value}
-    weighted = [tilt_mean(own, view(stated, confidence=c), driver) for c in (0.0, 0.3, 0.6, 0.9)]
-    assert np.all(np.diff(weighted) > -1e-6)
-    assert weighted[-1] > weighted[0]
+    told = [weights_of(own, view(stated, confidence=c)) for c in (0.0, 0.3, 0.6, 0.9)]
+    for measure in (column, own.finish[:, driver] == 1, optimal[:, driver]):
+        moved = [float(weights @ measure) for weights in told]
+        assert np.all(np.diff(moved) > -1e-6)
+        assert moved[-1] > moved[0]
 
 
-def tilt_mean(own: OwnMoments, stated: pl.DataFrame, driver: int) -> float:
-    """The driver's mean under the weights themselves, without the noise of resampling."""
-    from nascar_assets.calibration.entropic import Moments, entropic_weights
+@pytest.fixture(scope="module")
+def optimal(made: Scenarios) -> np.ndarray:
+    """Whether each driver is in the best lineup of each scenario [m, N]; the best cost most."""
+    points = made.points(RULES)
+    by_mean = np.argsort(np.argsort(points.mean(axis=0)))
+    best = optimal_lineups(points, 5_000 + 150 * by_mean, RULES.salary_cap, RULES.roster_size)
+    held = np.zeros(points.shape, bool)
+    np.put_along_axis(held, best.drivers, True, axis=1)
+    return held
+
+
+def weights_of(own: OwnMoments, stated: pl.DataFrame) -> np.ndarray:
+    """The scenarios' weights themselves, without the noise of resampling."""
     from nascar_assets.views.tilting import _quantity
 
     targets, _ = blended_targets(stated, own)
     quantities = np.column_stack([_quantity(own, targets, target) for target in targets])
     wanted = np.array([target.wanted for target in targets])
     found = entropic_weights(Moments.of(quantities), wanted, floor=0.5, ridge=1e-3)
-    return float(found.weights @ own.points[:, driver])
+    return found.weights
 
 
 def test_views_that_ask_too_much_keep_half_of_the_scenarios(made: Scenarios) -> None:
@@ -175,6 +190,7 @@ def test_scenarios_that_are_held_back_stay_so(made: Scenarios) -> None:
         ({("1", "mean_points"): 900.0}, "above the best that he can do"),
         ({("1", "mean_points"): -80.0}, "below the worst"),
         ({("1", "win"): 0.5, ("1", "top3"): 0.4}, "which holds it"),
+        ({("1", "win"): 0.4, ("1", "top5"): 0.2}, "win chance of 40.00% and a top 5 chance of 20"),
         ({("1", "mean_points"): 50.0, ("1", "ceiling_points"): 40.0}, "below his mean"),
         ({("1", "sd_points"): 400.0}, "his points lie between"),
         ({("1", "min_exposure"): 0.5, ("1", "max_exposure"): 0.4}, "above his greatest"),
@@ -350,3 +366,29 @@ def test_views_of_forty_drivers_take_less_than_half_a_second_over_ten_thousand_s
     found = tilt(own, targets, 1, 4)
     assert time.process_time() - begun < 0.5
     assert found.effective >= 5_000
+
+
+@pytest.mark.parametrize("contradiction", [0.05, 0.6, 3.0])
+def test_targets_that_contradict_each_other_take_no_longer_and_stay_closest(
+    contradiction: float,
+) -> None:
+    # Each of 40 drivers is to do better or worse by each of six measures, whatever the others say.
+    rng = np.random.default_rng(2)
+    strength = rng.normal(size=(10_000, 40)) + np.linspace(1, -1, 40)
+    finish = np.argsort(np.argsort(-strength, axis=1), axis=1) + 1
+    points = 45.0 - finish + 8.0 * rng.normal(size=finish.shape)
+    events = [points, np.square(points), *(finish <= top for top in (1, 3, 5, 10))]
+    made = Moments.of(np.concatenate([np.asarray(part, np.float64) for part in events], axis=1))
+    wanted = made.mean + contradiction * made.spread * rng.normal(size=made.mean.size)
+    begun = time.process_time()
+    found = entropic_weights(made, wanted, floor=EFFECTIVE_FLOOR, ridge=RIDGE)
+    assert time.process_time() - begun < 0.5
+    assert 0.0 < found.share <= 1.0
+    assert found.effective >= 5_000
+    if found.share < 1.0:
+        assert found.effective <= 5_300
+    # So far of the way, the weights are the ones closest to equal that meet the targets there.
+    there = made.mean + found.share * (wanted - made.mean)
+    again = entropic_weights(made, there, floor=0.01, ridge=RIDGE)
+    assert again.share == 1.0
+    assert np.abs(again.weights - found.weights).max() < 0.01 / 10_000

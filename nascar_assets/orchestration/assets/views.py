@@ -30,7 +30,9 @@ def slate_views(run: SlateRun, slate_field: pl.DataFrame) -> dg.Output[pl.DataFr
     from nascar_assets.views.practice import feed_goes_first
 
     root, plan, notices = run.root, run.plan, []
-    records = view_records(root, run.slate_id)
+    records = [
+        record for record in view_records(root, run.slate_id) if not record.dropped_by(run.as_of)
+    ]
     table = pl.DataFrame(schema=PEOPLES_VIEWS.columns)
     if records:
         entered = list(slate_field.select("driver_id", "driver_name").iter_rows())
@@ -53,7 +55,8 @@ def slate_views(run: SlateRun, slate_field: pl.DataFrame) -> dg.Output[pl.DataFr
         late = PEOPLES_VIEWS.knowledge.count_late(counted, run.as_of)
         assert late == 0, "a statement in force landed after the as-of time"
         notices += [
-            f"{file} ({author}): {count} statements do not count: {state}."
+            f"{file} ({author}): "
+            f"{'1 statement does' if count == 1 else f'{count} statements do'} not count: {state}."
             for file, author, state, count in table.filter(pl.col("state") != IN_FORCE)
             .group_by("file", "author", "state", maintain_order=True)
             .len()

@@ -78,6 +78,7 @@ def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -
     from nascar_assets.orchestration.automation.seen_races import since
     from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
     from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
+    from nascar_assets.orchestration.inputs.views import changed_at
     from nascar_assets.orchestration.storage.store import table_path
 
     plan = SlatePlan.find(root, slate)
@@ -98,6 +99,9 @@ def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -
     found = stale_inputs(week, plan.as_of, made.modified, changed, now)
     if plan.source.sha256 != registration.source.sha256:
         found.append("A newer salary file was registered after its newest run.")
+    stated = changed_at(root, slate, week.lock)
+    if stated is not None and stated > made.modified:
+        found.append("Views were added or taken back after its newest run.")
     return found
 
 

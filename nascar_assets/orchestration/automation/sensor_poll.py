@@ -1,5 +1,7 @@
 """The sensor that asks the feed for news, and its job: only where NASCAR_FEED names a feed.
 
+`NASCAR_ODDS` names the host of NASCAR's own odds, a URL or a folder like it, asked as well.
+
 The server is asked at most every `NASCAR_FEED_INTERVAL` seconds (15 minutes by default, never less
 than one minute for a server), with the entity tags of what is here, and only for races that can
 have changed. The job lands files and nothing else; the sensor of the landing folder does the rest.
@@ -34,8 +36,9 @@ def poll_interval(environment: Mapping[str, str] = os.environ) -> int:
         raise InputError(
             f"{text!r} is no number of seconds.", field="NASCAR_FEED_INTERVAL"
         ) from None
-    feed = environment.get("NASCAR_FEED", "")
-    return max(seconds, LEAST_SECONDS if feed.startswith(("http://", "https://")) else 1)
+    asked = (environment.get("NASCAR_FEED", ""), environment.get("NASCAR_ODDS", ""))
+    server = any(place.startswith(("http://", "https://")) for place in asked)
+    return max(seconds, LEAST_SECONDS if server else 1)
 
 
 def polled_series(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -57,6 +60,8 @@ def land_feed(context: dg.OpExecutionContext, platform: Platform) -> None:
 
     feed = os.environ.get("NASCAR_FEED")
     if not feed:
+        if os.environ.get("NASCAR_ODDS"):
+            return
         raise InputError("NASCAR_FEED names no feed.", remedy="Set it, or stop the poll sensor.")
     now = clock_now()
     report = sync_from(feed, platform.root, polled_series(), polled_seasons(now), now=now)
@@ -75,14 +80,50 @@ def land_feed(context: dg.OpExecutionContext, platform: Platform) -> None:
     )
 
 
+@dg.op(description="Brings boards of NASCAR's own odds into the folder of people's views.")
+def land_boards(context: dg.OpExecutionContext, platform: Platform) -> None:
+    """A host of odds that cannot be read is said and fails nothing: no forecast needs it."""
+    from nascar_assets.feed.client import FeedReadError, open_feed
+    from nascar_assets.orchestration.automation.clock import clock_now
+    from nascar_assets.orchestration.automation.odds_poll import asked_races, land_odds
+    from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
+    from nascar_assets.orchestration.inputs.slate_plan import Registration, registered_slates
+
+    host = os.environ.get("NASCAR_ODDS")
+    if not host:
+        return
+    now, root, slates = clock_now(), platform.root, registered_slates(platform.root)
+    race_ids = {slate: Registration.load(root, slate).race_id for slate in slates}
+    asked = asked_races(race_ids, slate_weeks(root, slates), now)
+    try:
+        report = land_odds(open_feed(host), root, asked, now)
+    except (FeedReadError, InputError) as error:
+        context.log.warning("The odds could not be read: %s", visible(str(error)))
+        context.add_output_metadata(shown({"failed": visible(str(error))}))
+        return
+    for race_id, reason in report.refused.items():
+        context.log.warning("The odds of race %s were refused: %s", race_id, visible(reason))
+    context.add_output_metadata(
+        shown(
+            {
+                "changed": list(report.changed),
+                "unchanged": len(report.unchanged),
+                "not there": len(report.missing),
+                "refused": len(report.refused),
+            }
+        )
+    )
+
+
 @dg.job(
     name="poll_job",
-    description="Asks the feed for new and changed files.",
+    description="Asks the feed for new and changed files, and the host of odds for boards.",
     executor_def=dg.in_process_executor,
 )
 def poll_job() -> None:
-    """One scan of the feed."""
+    """One scan of the feed, and one of the odds: neither waits for the other."""
     land_feed()
+    land_boards()
 
 
 @dg.sensor(
@@ -90,12 +131,12 @@ def poll_job() -> None:
     job=poll_job,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks NASCAR_FEED for news, politely; does nothing where it is not set.",
+    description="Asks NASCAR_FEED for news and NASCAR_ODDS for boards, politely; does nothing "
+    "where neither is set.",
 )
 def feed_poll(context: dg.SensorEvaluationContext) -> dg.SkipReason | dg.RunRequest:
     """One run an interval, and none while one is on its way."""
-    feed = os.environ.get("NASCAR_FEED")
-    if not feed:
+    if not (os.environ.get("NASCAR_FEED") or os.environ.get("NASCAR_ODDS")):
         return dg.SkipReason("NASCAR_FEED is not set.")
     seconds = poll_interval()
     turn = int(datetime.now(UTC).timestamp()) // seconds

@@ -13,7 +13,7 @@ from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.files import BESIDE, SMALL, check_size
 from nascar_assets.orchestration.automation.landing_index import scan, sha256, unread_size
 from nascar_assets.orchestration.inputs.slate_plan import registered_slates
-from nascar_assets.orchestration.inputs.views import LANDED, add_view, view_records
+from nascar_assets.orchestration.inputs.views import LANDED, Added, add_view, view_records
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, refused_strays
 from nascar_assets.storage import DataRoot
@@ -84,8 +84,7 @@ def take_landed(root: DataRoot, real: datetime, now: datetime) -> tuple[dict[str
             data = root.read(path)
             if data is None or sha256(data) != digest:
                 continue  # replaced since it was looked at: the next scan's
-            author = path.rsplit("/", 1)[-1].rpartition(".")[0]
-            added = add_view(root, slate, data, path.rsplit("/", 1)[-1], author=author, now=now)
+            added = _take(root, slate, path.rsplit("/", 1)[-1], data, now)
             notices |= {path: " ".join(added.notices)} if added.notices else {}
             fresh |= {path} & notices.keys()
         except EnvironmentFault:
@@ -99,6 +98,33 @@ def take_landed(root: DataRoot, real: datetime, now: datetime) -> tuple[dict[str
                 fresh.add(path)
     strays, new = refused_strays(root, LANDED, QUARANTINE)
     return {**notices, **strays}, fresh | new
+
+
+def _take(root: DataRoot, slate: str, name: str, data: bytes, now: datetime) -> Added:
+    """A file taken; written anew it takes the place of what it was, with the same weight."""
+    author = name.rpartition(".")[0]
+    before = next(
+        (
+            one
+            for one in reversed(view_records(root, slate))
+            if (one.author, one.source.path) == (author, name) and not one.dropped_by(now)
+        ),
+        None,
+    )
+    if before is None:
+        return add_view(root, slate, data, name, author=author, now=now)
+    return add_view(
+        root,
+        slate,
+        data,
+        name,
+        author=author,
+        now=now,
+        confidence=before.confidence,
+        why=before.why,
+        options=before.options,
+        replaces=before.view_id,
+    )
 
 
 def _quarantine(root: DataRoot, path: str, digest: str, reason: str) -> bool:

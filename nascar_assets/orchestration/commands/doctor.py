@@ -296,6 +296,7 @@ def environment_summary() -> dict[str, str]:
         "NASCAR_HOME",
         "NASCAR_FEED",
         "NASCAR_FEED_INTERVAL",
+        "NASCAR_ODDS",
         "NASCAR_GRAPH",
         "NASCAR_LAUNCHER",
         "NASCAR_BROKER",

@@ -41,7 +41,6 @@ from nascar_assets.orchestration.inputs.slate_lineups import (
 )
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
-from nascar_assets.orchestration.inputs.view_tables import TARGETS, views_of
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import Progress, register_slates, run_job
 from nascar_assets.orchestration.stage_times import StageTimes
@@ -428,29 +427,6 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
         },
         "contests": _contests(run),
         "notices": [*slate_notices(root, slate_id, run.slate.notices, lineups["notices"][0])],
-    }
-
-
-def views_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
-    """What people stated of a slate's race and what it did, for programs.
-
-    `views` (one row each), `targets` (what the scenarios were tilted to), `drivers` (the forecast
-    without and with), `effective_scenarios` and `share` of the confidence reached; both none where
-    nothing was tilted.
-    """
-    run = SlateRun(root, plan)
-
-    def rows(asset: str) -> list[dict[str, Any]]:
-        known = root.exists(table_path(asset, plan.slate_id))
-        return run.table(asset).to_dicts() if known else []
-
-    targets = rows(TARGETS)
-    return {
-        "views": views_of(run),
-        "targets": targets,
-        "drivers": rows("view_effects"),
-        "effective_scenarios": targets[0]["effective_scenarios"] if targets else None,
-        "share": targets[0]["share"] if targets else None,
     }
 
 

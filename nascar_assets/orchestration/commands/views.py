@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from nascar_assets.orchestration.inputs.views import (
     add_view,
     drop_view,
     slate_people,
+    view_file,
     view_records,
 )
 from nascar_assets.orchestration.resources import Platform
@@ -121,14 +123,23 @@ def record_row(record: ViewRecord) -> dict[str, Any]:
 
 
 def list_views(home: str, slate_id: str) -> list[dict[str, Any]]:
-    """Every view of a slate, dropped ones among them, in the order in which they landed.
+    """Every view of a slate with what it states, in the order in which they landed.
+
+    Dropped ones are among them; of one whose file is gone nobody knows what it stated.
 
     Raises:
         InputError: If there is no such slate.
     """
     root = Platform(home=home).root
-    Registration.load(root, slate_id)
-    return [record_row(record) for record in view_records(root, slate_id)]
+    race_id = Registration.load(root, slate_id).race_id
+    rows = []
+    for record in view_records(root, slate_id):
+        states: list[str] = []
+        with suppress(InputError):
+            file = view_file(root, record, race_id)
+            states = [QUANTITIES[name].words for name in file.quantities]
+        rows.append({**record_row(record), "states": states})
+    return rows
 
 
 def views_record(home: str, now: datetime) -> dict[str, Any]:

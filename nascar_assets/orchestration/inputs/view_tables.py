@@ -228,3 +228,25 @@ def views_of(run: SlateRun) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def views_result(run: SlateRun) -> dict[str, Any]:
+    """What people stated of a slate's race and what it did, for programs.
+
+    `views` (one row each), `targets` (what the scenarios were tilted to), `drivers` (the forecast
+    without and with), `effective_scenarios` and `share` of the confidence reached; both none where
+    nothing was tilted.
+    """
+
+    def rows(asset: str) -> list[dict[str, Any]]:
+        known = run.root.exists(table_path(asset, run.slate_id))
+        return run.table(asset).to_dicts() if known else []
+
+    targets = rows(TARGETS)
+    return {
+        "views": views_of(run),
+        "targets": targets,
+        "drivers": rows("view_effects"),
+        "effective_scenarios": targets[0]["effective_scenarios"] if targets else None,
+        "share": targets[0]["share"] if targets else None,
+    }

@@ -60,10 +60,28 @@ def view_records(root: DataRoot, slate_id: str) -> list[ViewRecord]:
     return sorted(found, key=lambda record: (record.landed_at, record.view_id))
 
 
-def changed_at(root: DataRoot, slate_id: str) -> datetime | None:
-    """When a slate's views were last added to or dropped from (machine's clock)."""
-    times = [item.modified for item in root.list(f"{FOLDER}/{slate_id}")]
+def changed_at(root: DataRoot, slate_id: str, by: datetime | None = None) -> datetime | None:
+    """When a slate's views were last added to or dropped from (machine's clock).
+
+    Views that had no weight do not count: nothing changes by them.
+
+    Args:
+        root: The data root.
+        slate_id: The slate.
+        by: Only of what was said by this moment (sensors' clock).
+    """
+    files = {
+        _path(one, "json")
+        for one in view_records(root, slate_id)
+        if not one.silent and (by is None or (one.dropped_at or one.landed_at) <= by)
+    }
+    times = [item.modified for item in root.list(f"{FOLDER}/{slate_id}") if item.path in files]
     return max(times, default=None)
+
+
+def views_tag(root: DataRoot, slate_id: str) -> str:
+    """Another text whenever a view of a slate was added or dropped."""
+    return " ".join(f"{item.path} {item.tag}" for item in root.list(f"{FOLDER}/{slate_id}"))
 
 
 def landed_views(
@@ -71,11 +89,16 @@ def landed_views(
 ) -> list[Landed]:
     """Some views with what they state; rows of drivers who are gone from the slate are left out."""
     return [
-        Landed(record, resolve_rows(_file(root, record, race_id), people)) for record in records
+        Landed(record, resolve_rows(view_file(root, record, race_id), people)) for record in records
     ]
 
 
-def _file(root: DataRoot, record: ViewRecord, race_id: str) -> ViewFile:
+def view_file(root: DataRoot, record: ViewRecord, race_id: str) -> ViewFile:
+    """What a view that was taken states.
+
+    Raises:
+        InputError: If its file is gone or was changed.
+    """
     path = _path(record, "data")
     data = root.read(path)
     if data is None or SourceFile.of("", data).sha256 != record.source.sha256:
@@ -123,6 +146,7 @@ def add_view(
     confidence: float | None = None,
     why: str = "",
     options: ReadOptions | None = None,
+    replaces: str | None = None,
 ) -> Added:
     """Takes a view, all of it or nothing.
 
@@ -139,6 +163,7 @@ def add_view(
         confidence: How far it moves the forecast; none for each quantity's default.
         why: The reason.
         options: What the person says of the file.
+        replaces: The view whose place it takes, where it is an older state of the same file.
 
     Raises:
         InputError: If there is no such slate, a row cannot be used, or it contradicts itself.
@@ -153,7 +178,12 @@ def add_view(
         records = view_records(root, slate_id)
         held = [one for one in records if not one.dropped_by(now)]
         same = next((one for one in held if one.says_the_same(record)), None)
-        others = [one for one in held if one.source.sha256 != file.source.sha256]
+        gone = [
+            one
+            for one in held
+            if one.source.sha256 == file.source.sha256 or one.view_id == replaces
+        ]
+        others = [one for one in held if one not in gone]
         landed = landed_views(root, others, registration.race_id, people)
         kept = record if same is None else same
         if same is None:
@@ -161,9 +191,10 @@ def add_view(
             kept = replace(record, view_id=next_id(file.source, taken))
         table = _checked(root, registration, [*landed, Landed(kept, found)], people, now)
         if same is None:
-            for one in held:
-                if one.source.sha256 == file.source.sha256:
-                    root.write(_path(one, "json"), one.dropped(now).to_json())
+            counted = table.filter(view_id=kept.view_id)["state"].is_in([IN_FORCE])
+            kept = replace(kept, silent=not counted.any())
+            for one in gone:
+                root.write(_path(one, "json"), one.dropped(now).to_json())
             root.write(_path(kept, "data"), data)
             root.write(_path(kept, "json"), kept.to_json())
     notices = [*file.notices, *found.notices, *_uncounted(table, kept)]
@@ -183,7 +214,10 @@ def _checked(
     people: People,
     now: datetime,
 ) -> pl.DataFrame:
-    """All statements as of now, once those in force do not contradict each other."""
+    """All statements as of now, once those in force do not contradict each other.
+
+    The last one of `landed` is the one that is added.
+    """
     race = schedule_rows(root, [registration.race_key])[registration.race_key]
     field = [driver for driver in people.names if driver not in people.absent]
     table = statements(landed, now, field, people.names)
@@ -197,7 +231,8 @@ def _checked(
         }
     rules = rule_set(registration.contest, race_day(race["start_time"]))
     bounds = Bounds.of(rules, starts, race["scheduled_laps"])
-    refuse_contradictions(table.filter(pl.col("state") == IN_FORCE), bounds)
+    new = landed[-1].record.view_id
+    refuse_contradictions(table.filter(pl.col("state") == IN_FORCE), bounds, new)
     return table
 
 
@@ -205,7 +240,7 @@ def _uncounted(table: pl.DataFrame, record: ViewRecord) -> list[str]:
     """How much of a view does not count, and why."""
     mine = table.filter(view_id=record.view_id).filter(pl.col("state") != IN_FORCE)
     return [
-        f"{count} of its statements do not count: {state}."
+        f"{count} of its statements {'does' if count == 1 else 'do'} not count: {state}."
         + (" Give it a weight with --confidence." if state == "without weight" else "")
         for state, count in mine.group_by("state", maintain_order=True).len().iter_rows()
     ]

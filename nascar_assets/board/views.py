@@ -1,0 +1,326 @@
+"""What people stated of the race: files dropped, starts at the rear, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from nicegui import events, ui
+
+from nascar_assets.board.widgets import (
+    Progress,
+    file_drop,
+    heading,
+    named,
+    note,
+    notices,
+    number,
+    percent,
+    rounded,
+    run_again,
+    said,
+    table,
+    text,
+)
+from nascar_assets.client import AsyncClient, Refused, slates, views
+from nascar_assets.service.slate_contracts import SlateJob
+from nascar_assets.service.view_contracts import RearStart, SlateView, SlateViews, ViewTaken
+
+LARGEST_FILE = 1_000_000
+_SHOWN = 12
+"""Rows at fault that are listed."""
+
+
+class Views:
+    """The part of views.
+
+    Args:
+        api: The API.
+        slate: The slate's key.
+    """
+
+    def __init__(self, api: AsyncClient, slate: str) -> None:
+        self._api, self._slate = api, slate
+
+    async def show(self) -> None:
+        """Fills the part."""
+        heading("What you know beside history")
+        note(
+            "Projections, ownership, exposures, others' chances, odds, practice times, starts at "
+            "the rear. Each moves the forecast by its weight, from the next run on."
+        )
+        drivers = (await self._api.call(slates.forecast(self._slate))).rows
+        with ui.element("div").classes("columns"):
+            self._file_form()
+            self._rear_form({row.driver_id: row.name for row in drivers})
+        self._said = ui.column().classes("w-full").props("aria-live=polite")
+        self._progress = Progress("The view")
+        self._run = Progress("The slate's run")
+        self._told = ui.column().classes("w-full")
+        await self._tell()
+
+    # --- saying something ---
+
+    def _file_form(self) -> None:
+        with ui.column().style("min-width: 0"):
+            heading("A file", 3)
+            weight = ui.number(
+                "Weight, 0 to 1", placeholder="0.5; of odds 0", min=0, max=1, step=0.05
+            ).classes("w-full")
+            author = ui.input("Who says so").props("maxlength=500").classes("w-full")
+            why = ui.input("Why").props("maxlength=500").classes("w-full")
+            with ui.expansion("Where the file may be read in two ways").classes("w-full"):
+                odds = ui.select(
+                    {"american": "American", "decimal": "Decimal"},
+                    label="Odds without a sign are",
+                    clearable=True,
+                ).classes("w-full")
+                unit = ui.select(
+                    {"percent": "Percent", "share": "Shares of one"},
+                    label="Ownership, exposures and chances are",
+                    clearable=True,
+                ).classes("w-full")
+                column = ui.input("Column that holds your own mean points").classes("w-full")
+
+            async def sent(event: events.UploadEventArguments) -> None:
+                content = await event.file.read()
+                call = views.add(
+                    self._slate,
+                    content,
+                    event.file.name,
+                    confidence=weight.value,
+                    author=(author.value or "").strip() or None,
+                    why=why.value or None,
+                    odds=odds.value,
+                    unit=unit.value,
+                    column=(column.value or "").strip() or None,
+                    wait=0,
+                )
+                drop.reset()
+                await self._take(lambda: self._api.call(call))
+
+            drop = file_drop("Drop a file here", sent, ".csv,.tsv,.txt,.zip,.json", LARGEST_FILE)
+
+    def _rear_form(self, drivers: dict[str, str]) -> None:
+        with ui.column().style("min-width: 0"):
+            heading("A start at the rear", 3)
+            driver = ui.select(drivers, label="Driver", with_input=True).classes("w-full")
+            scored = ui.select(
+                {
+                    "grid": "Scored from his qualified place (a backup car, an adjustment)",
+                    "rear": "Scored from the back (qualifying disallowed)",
+                },
+                label="Scored from",
+                value="grid",
+            ).classes("w-full")
+            why = ui.input("Why he starts there").props("maxlength=500").classes("w-full")
+
+            async def add() -> None:
+                if not driver.value or not (why.value or "").strip():
+                    ui.notify("Choose a driver and say why.")
+                    return
+                start = RearStart(driver=driver.value, scored=scored.value, why=why.value)
+                await self._take(lambda: self._api.call(views.rear(self._slate, start, wait=0)))
+
+            ui.button("Put him at the rear", on_click=add).props("outline no-caps")
+
+    async def _take(self, send: Callable[[], Awaitable[SlateJob]]) -> None:
+        """Sends a view, and says what was taken or why not."""
+        self._said.clear()
+        try:
+            job = await send()
+            await self._progress.follow(
+                self._api, job.run_id, lambda: self._api.call(slates.cancel(job.run_id))
+            )
+            taken = await self._api.call(slates.result(job.run_id))
+        except Refused as error:
+            self._refused(error)
+            return
+        assert isinstance(taken, ViewTaken)
+        with self._said:
+            drivers = "1 driver" if taken.drivers == 1 else f"{taken.drivers} drivers"
+            what = f"{', '.join(taken.states)} of {drivers}"
+            ui.label(
+                f"Taken: {what}." if taken.fresh else f"It was there already: {what}."
+            ).classes("good")
+            notices(taken.notices)
+        await self._tell()
+
+    def _refused(self, error: Refused) -> None:
+        rows = error.problem.rows
+        with self._said, ui.column().classes("conflict").props("role=alert"):
+            if not rows:
+                ui.label(said(error))
+                return
+            ui.label("Nothing of the file is taken: these rows cannot be used.")
+            with ui.element("ul").style("margin: 0"):
+                for row in rows[:_SHOWN]:
+                    near = f" Nearest: {', '.join(row.nearest)}." if row.nearest else ""
+                    with ui.element("li"):
+                        ui.label(f"Row {row.row} ({row.name or 'no name'}): {row.reason}{near}")
+            if len(rows) > _SHOWN:
+                ui.label(f"And {len(rows) - _SHOWN} more.")
+            if error.problem.remedy:
+                ui.label(error.problem.remedy)
+
+    # --- what was said, and what it did ---
+
+    async def _tell(self) -> None:
+        found = await self._api.call(views.of(self._slate))
+        self._told.clear()
+        with self._told:
+            if found.waits:
+                self._offer_run()
+            self._list(found)
+            self._effects(found)
+            if found.record:
+                note(found.record)
+
+    def _offer_run(self) -> None:
+        with ui.row().classes("notice items-center"):
+            ui.label("The newest run does not know all of this. A run takes it in.")
+
+            async def run() -> None:
+                await run_again(self._api, self._slate, self._run)
+
+            ui.button("Run the slate again", on_click=run).props("outline no-caps")
+
+    def _list(self, found: SlateViews) -> None:
+        heading("Who said what", 3)
+        if not found.views:
+            note("Nobody has said anything: the forecast is the model's own.")
+            return
+        table(
+            "Views of this slate",
+            [
+                text("file", "What", flex=1, minWidth=140),
+                text("author", "Who", width=120),
+                text("when", "When", width=150),
+                text("states", "States", flex=1, minWidth=140),
+                number("drivers", "Drivers"),
+                text("weight", "Weight", width=100),
+                text("standing", "Now", flex=1, minWidth=180, tooltipField="standing"),
+                text("why", "Why", flex=1, minWidth=140, tooltipField="why"),
+            ],
+            [_view_row(view) for view in found.views],
+            key="view_id",
+        )
+        held = [view for view in found.views if view.dropped_at is None]
+        if held:
+            with named(ui.row(), "Take a view back", "group").classes("items-center w-full"):
+                ui.label("Take back:")
+                for view in held:
+                    self._drop_button(view)
+
+    def _drop_button(self, view: SlateView) -> None:
+        async def drop() -> None:
+            self._said.clear()
+            try:
+                await self._api.call(views.drop(self._slate, view.view_id))
+            except Refused as error:
+                self._refused(error)
+                return
+            with self._said:
+                ui.label(f"Taken back: {view.file}.").classes("good")
+            await self._tell()
+
+        ui.button(f"{view.file} ({view.author})", on_click=drop).props("outline dense no-caps")
+
+    def _effects(self, found: SlateViews) -> None:
+        heading("The forecast without and with them", 3)
+        if found.without_views:
+            note("The newest run was asked to leave views out.")
+            return
+        if not found.effects:
+            note("No view moves the newest run's scenarios.")
+            return
+        if found.effective_scenarios is not None and found.share is not None:
+            note(
+                f"{found.n_scenarios:,} scenarios are worth {found.effective_scenarios:,.0f} equal "
+                f"ones; views were taken at {found.share:.0%} of their weight."
+            )
+        table(
+            "Forecast without and with the views",
+            [
+                text("name", "Driver", width=160, pinned="left"),
+                number("before", "Mean without", width=142),
+                number("mean", "Mean with", width=126),
+                number("moved", "Moved"),
+                number("win_before", "Win % without", width=148),
+                number("win", "Win % with", width=130),
+                number("optimal_before", "Optimal % without", width=172),
+                number("optimal", "Optimal % with", width=154),
+                number("start", "Start"),
+                number("scored", "Scored from", width=132),
+            ],
+            [
+                {
+                    "driver_id": row.driver_id,
+                    "name": row.name,
+                    "before": rounded(row.mean_points_before),
+                    "mean": rounded(row.mean_points),
+                    "moved": rounded(row.mean_points - row.mean_points_before),
+                    "win_before": percent(row.win_before),
+                    "win": percent(row.win),
+                    "optimal_before": percent(row.optimal_share_before),
+                    "optimal": percent(row.optimal_share),
+                    "start": row.start,
+                    "scored": row.scored_start,
+                }
+                for row in found.effects
+            ],
+            height="420px",
+            key="driver_id",
+        )
+        if found.targets:
+            heading("What the scenarios were moved to", 3)
+            table(
+                "Targets of the views",
+                [
+                    text("name", "Driver", width=160, pinned="left"),
+                    text("words", "What", flex=1, minWidth=150),
+                    number("own", "Ours"),
+                    number("wanted", "Wanted"),
+                    number("reached", "Reached"),
+                    text("unit", "In", width=90),
+                ],
+                [
+                    {
+                        "name": row.name,
+                        "words": row.words,
+                        **{
+                            name: percent(value) if row.unit == "share" else rounded(value)
+                            for name, value in (
+                                ("own", row.own),
+                                ("wanted", row.wanted),
+                                ("reached", row.reached),
+                            )
+                        },
+                        "unit": "%" if row.unit == "share" else row.unit,
+                    }
+                    for row in found.targets
+                ],
+                height="260px",
+            )
+
+
+def _view_row(view: SlateView) -> dict[str, Any]:
+    counted = "; ".join(f"{number} {state}" for state, number in view.counts.items())
+    return {
+        "view_id": view.view_id,
+        "file": view.file,
+        "author": view.author,
+        "when": _minute(view.landed_at),
+        "states": ", ".join(view.states),
+        "drivers": view.drivers,
+        "weight": "default" if view.confidence is None else f"{view.confidence:g}",
+        "standing": view.standing
+        + (f" ({_minute(view.dropped_at)})" if view.dropped_at else "")
+        + (f": {counted}" if counted else ""),
+        "why": view.why,
+    }
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}Z"

@@ -1,0 +1,136 @@
+"""The routes of a slate's views: list, one, a file taken, a start at the rear, one taken back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import Body, FastAPI, Path, Query, Request, Response
+
+from nascar_assets.service.problems import problem_answers
+from nascar_assets.service.slate_contracts import SlateJob, SlateProblem
+from nascar_assets.service.slate_job_routes import FILE_BODY, FileName, Wait, Written, accepted
+from nascar_assets.service.slate_orders import SlateOrders
+from nascar_assets.service.slate_reads import SlateReads
+from nascar_assets.service.slate_routes import TAG, SlatePath, answered
+from nascar_assets.service.view_contracts import (
+    Confidence,
+    RearStart,
+    SlateView,
+    SlateViewDetail,
+    SlateViews,
+    ViewText,
+)
+
+ViewId = Annotated[str, Path(max_length=100, description="The view's id.")]
+
+
+def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, written: Written) -> None:
+    """Adds the routes.
+
+    Args:
+        app: The application.
+        reads: What is stored of slates.
+        orders: Takes what is asked for.
+        written: Runs what writes.
+    """
+    base = "/api/v1/slates/{slate}/views"
+    refusals = problem_answers(401, 403, 404, 409, 413, 422, 429, 503, model=SlateProblem)
+
+    @app.get(
+        base,
+        tags=[TAG],
+        summary="A slate's views",
+        response_model=SlateViews,
+        responses={
+            304: {"description": "It has not changed."},
+            **problem_answers(401, 403, 404, 409, 422, 429, 503),
+        },
+    )
+    def views(request: Request, slate: SlatePath) -> Response:
+        """Who said what, when and why; each player's forecast without and with it."""
+        return answered(request, reads.views(slate))
+
+    @app.get(
+        f"{base}/{{view}}",
+        tags=[TAG],
+        summary="A view",
+        responses=problem_answers(401, 403, 404, 409, 422, 429, 503),
+    )
+    def view(slate: SlatePath, view: ViewId) -> SlateViewDetail:
+        """One view with everything that it states."""
+        return reads.view(slate, view)
+
+    @app.post(
+        base,
+        tags=[TAG],
+        summary="Take a file as a view",
+        responses=refusals,
+        openapi_extra=FILE_BODY,
+    )
+    async def add(
+        request: Request,
+        response: Response,
+        slate: SlatePath,
+        filename: FileName = "views.csv",
+        confidence: Annotated[
+            Confidence | None,
+            Query(description="How far it moves the forecast towards itself; 0.5, of odds 0."),
+        ] = None,
+        author: Annotated[
+            ViewText | None, Query(description="Who says so; none: the key's name, or `api`.")
+        ] = None,
+        why: Annotated[ViewText, Query(description="The reason; it is kept with the view.")] = "",
+        odds: Annotated[
+            Literal["american", "decimal"] | None,
+            Query(description="What odds without a sign are."),
+        ] = None,
+        column: Annotated[
+            ViewText | None, Query(description="The column that holds your own mean points.")
+        ] = None,
+        unit: Annotated[
+            Literal["percent", "share"] | None,
+            Query(description="How ownership, exposures and chances are written."),
+        ] = None,
+        wait: Wait = 5.0,
+    ) -> SlateJob:
+        """All of it or nothing: 422 names in `rows` each row that cannot be used."""
+        content = await request.body()
+        wanted = {
+            "filename": filename,
+            "confidence": confidence,
+            "author": author,
+            "why": why,
+            "options": {"projection": column, "odds": odds, "unit": unit},
+        }
+        return await accepted(
+            orders,
+            written,
+            request,
+            response,
+            lambda client: orders.view(slate, wanted, client, content),
+            wait,
+        )
+
+    @app.post(f"{base}/rear", tags=[TAG], summary="A start at the rear", responses=refusals)
+    async def rear(
+        request: Request,
+        response: Response,
+        slate: SlatePath,
+        body: Annotated[RearStart, Body()],
+        wait: Wait = 5.0,
+    ) -> SlateJob:
+        """A driver starts behind the field; `scored` says where his points count from."""
+        wanted = body.model_dump()
+        return await accepted(
+            orders,
+            written,
+            request,
+            response,
+            lambda client: orders.view(slate, wanted, client),
+            wait,
+        )
+
+    @app.delete(f"{base}/{{view}}", tags=[TAG], summary="Take a view back", responses=refusals)
+    async def drop(slate: SlatePath, view: ViewId) -> SlateView:
+        """It holds no more from now on; forecasts as of before still have it."""
+        return await written(lambda: orders.drop_view(slate, view))
