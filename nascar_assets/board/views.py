@@ -57,8 +57,8 @@ class Views:
         self._said = ui.column().classes("w-full").props("aria-live=polite")
         self._progress = Progress("The view")
         self._run = Progress("The slate's run")
-        self._told = ui.column().classes("w-full")
-        await self._tell()
+        self._found = ui.column().classes("w-full")
+        await self._fill()
 
     # --- saying something ---
 
@@ -145,7 +145,7 @@ class Views:
                 f"Taken: {what}." if taken.fresh else f"It was there already: {what}."
             ).classes("good")
             notices(taken.notices)
-        await self._tell()
+        await self._fill()
 
     def _refused(self, error: Refused) -> None:
         rows = error.problem.rows
@@ -166,10 +166,10 @@ class Views:
 
     # --- what was said, and what it did ---
 
-    async def _tell(self) -> None:
+    async def _fill(self) -> None:
         found = await self._api.call(views.of(self._slate))
-        self._told.clear()
-        with self._told:
+        self._found.clear()
+        with self._found:
             if found.waits:
                 self._offer_run()
             self._list(found)
@@ -223,7 +223,7 @@ class Views:
                 return
             with self._said:
                 ui.label(f"Taken back: {view.file}.").classes("good")
-            await self._tell()
+            await self._fill()
 
         ui.button(f"{view.file} ({view.author})", on_click=drop).props("outline dense no-caps")
 

@@ -147,19 +147,24 @@ def backtest(
             except InputError as error:
                 unquoted = error
                 out.notice(f"{label}: {error.message}")
-    told = {label: gain_result(found) for label, found in gains.items()}
+    measured = {label: gain_result(found) for label, found in gains.items()}
     if tables:
         out.table("Skill over start climatology, and coverage", *text.stage_grid(summaries))
         out.line(f"reports: {folder}/SERIES/STAGE/report.html")
         out.result(
             {
-                label: {**summary.as_dict(), **({"odds": told[label]} if label in told else {})}
+                label: {
+                    **summary.as_dict(),
+                    **({"odds": measured[label]} if label in measured else {}),
+                }
                 for label, summary in summaries.items()
             }
         )
     else:
         window = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
-        _show(out, next(iter(summaries.values())), window, folder, next(iter(told.values()), None))
+        _show(
+            out, next(iter(summaries.values())), window, folder, next(iter(measured.values()), None)
+        )
     for label, found in gains.items():
         _show_gain(out, label, found)
     if unquoted is not None and not gains:

@@ -48,7 +48,7 @@ from nascar_assets.service.slate_contracts import (
     SlateSummary,
 )
 from nascar_assets.service.slate_record import record
-from nascar_assets.service.slate_views import told_view, told_views
+from nascar_assets.service.slate_views import stated_view, stated_views
 from nascar_assets.service.view_contracts import SlateViewDetail
 from nascar_assets.slates.slate import Slate
 from nascar_assets.storage import DataRoot
@@ -280,7 +280,7 @@ class SlateReads:
         return self._answer(
             slate_id,
             f"views {changed}",
-            lambda: told_views(self._root, slate_id, self._run_if_any(slate_id)),
+            lambda: stated_views(self._root, slate_id, self._run_if_any(slate_id)),
         )
 
     def view(self, slate_id: str, view_id: str) -> SlateViewDetail:
@@ -290,7 +290,7 @@ class SlateReads:
             RequestRefused: 404 for an unknown slate or view.
         """
         self._known(slate_id)
-        found = told_view(self._root, slate_id, view_id, self._run_if_any(slate_id))
+        found = stated_view(self._root, slate_id, view_id, self._run_if_any(slate_id))
         if found is None:
             raise RequestRefused(
                 404,

@@ -36,7 +36,7 @@ DROPPED_SINCE = "dropped since the newest run"
 AFTER_LOCK = "landed after lock: it never counts"
 
 
-def told_views(root: DataRoot, slate_id: str, run: SlateRun | None) -> SlateViews:
+def stated_views(root: DataRoot, slate_id: str, run: SlateRun | None) -> SlateViews:
     """A slate's views, and what they did to its newest run.
 
     Args:
@@ -81,7 +81,7 @@ def _target(row: dict[str, Any]) -> ViewTarget:
     )
 
 
-def told_view(
+def stated_view(
     root: DataRoot, slate_id: str, view_id: str, run: SlateRun | None
 ) -> SlateViewDetail | None:
     """One view with everything that it states; none where the slate has no such view.

@@ -133,9 +133,9 @@ def test_a_view_in_favour_moves_a_driver_up_and_further_with_confidence(
         "ceiling_points": float(np.quantile(column, 0.9) + more * 10),
     }[quantity]
     stated = {(made.driver_ids[driver], quantity): value}
-    told = [weights_of(own, view(stated, confidence=c)) for c in (0.0, 0.3, 0.6, 0.9)]
+    seen = [weights_of(own, view(stated, confidence=c)) for c in (0.0, 0.3, 0.6, 0.9)]
     for measure in (column, own.finish[:, driver] == 1, optimal[:, driver]):
-        moved = [float(weights @ measure) for weights in told]
+        moved = [float(weights @ measure) for weights in seen]
         assert np.all(np.diff(moved) > -1e-6)
         assert moved[-1] > moved[0]
 
