@@ -34,6 +34,7 @@ PRIOR_RATINGS: Prior = {
     **dict(zip(RATED, (0.25, 0.50, 0.15, 0.0), strict=True)),
     "rating_sd": -0.5,  # whom the ratings know little is slower than their prior mean
     "log_starts": 0.0,  # in the series
+    "share_above": 0.0,  # of the starts, in higher series
     **dict.fromkeys(FROM_PAST, 0.0),
 }
 """Where the start is not known."""

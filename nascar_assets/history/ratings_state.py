@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed.schemas import SERIES
 from nascar_assets.history.level_features import check_features, level_features
 from nascar_assets.history.levels import PRIOR_KNOWN, PRIOR_RATINGS, RATED, LevelRidge
 from nascar_assets.history.ratings_filter import Prediction, RatingFilter
@@ -32,7 +33,14 @@ Floats = NDArray[np.float64]
 RESULT_ORDER = ("results_at", "start_time", "race_id", "driver_id")
 """Races are taken in as they become known; cars in an order that no file decides."""
 
-_FORMAT = 2
+LADDER = tuple(SERIES.values())
+"""The series, highest first."""
+
+PRIOR_STARTS = 10.0
+"""Starts in his own series that a driver is given beside those he has, so that two starts in a
+higher one make nobody its regular."""
+
+_FORMAT = 3
 
 
 @dataclass
@@ -217,14 +225,14 @@ class RatingState:
             table: FEATURE_TABLE rows of the race.
             as_of: Rows of the table known later count as unknown.
         """
-        starts = self.series_starts.get(cars["series"][0], {})
-        experience = np.log1p([float(starts.get(driver, 0)) for driver in cars["driver_id"]])
+        own, above = self._starts(cars["series"][0], cars["driver_id"])
         speed = floats(cars["qualifying_speed_mph"])
         qualifying, has_qualified = qualifying_scores(speed)
         columns = {
             **dict(zip(RATED, prediction.means.T, strict=True)),
             "rating_sd": np.sqrt(prediction.variances),
-            "log_starts": experience,
+            "log_starts": np.log1p(own),
+            "share_above": above / (above + own + PRIOR_STARTS),
             "start_score": start_scores(floats(cars["start"])),
             "qualifying_speed": qualifying,
             "qualifying_known": has_qualified,
@@ -232,6 +240,16 @@ class RatingState:
         }
         features = np.column_stack([columns[name] for name in PRIOR_KNOWN])
         return features - features.mean(axis=0)
+
+    def _starts(self, series: str, drivers: pl.Series) -> tuple[Floats, Floats]:
+        """Past starts of each driver [n] in a series, and in the series above it."""
+
+        def counts(name: str) -> Floats:
+            starts = self.series_starts.get(name, {})
+            return np.array([starts.get(driver, 0) for driver in drivers], np.float64)
+
+        above = LADDER[: LADDER.index(series)]
+        return counts(series), sum((counts(name) for name in above), np.zeros(len(drivers)))
 
     def to_bytes(self) -> bytes:
         """The state as bytes (NumPy's npz); the same state gives the same bytes."""

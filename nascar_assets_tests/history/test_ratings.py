@@ -257,3 +257,25 @@ def test_the_bits_do_not_depend_on_the_number_of_threads():
         digests.add(done.stdout.strip())
     here = rate_history(RESULTS).select(NUMBERS).to_numpy()
     assert digests == {hashlib.sha256(here.tobytes()).hexdigest()}
+
+
+def coming_down(places):
+    """Level of a regular of Cup in his first Trucks race, where others of Cup had such places."""
+    rng, races = np.random.default_rng(0), []
+    for number in range(36):
+        if number % 3:
+            races.append(make_race(number, range(10), rng.permutation(10) + 1))
+        else:  # two of Cup, two others with as few starts there, eight of Trucks
+            two, others = rng.permutation(9)[:2], [22, 23]
+            left = rng.permutation([place for place in range(1, 13) if place not in places])
+            field = [*two, *others, *range(12, 20)]
+            races.append(make_race(number, field, [*places, *left], series="trucks"))
+    first = make_race(36, [9, 21, *range(12, 20)], range(1, 11), series="trucks")
+    rated = rate_race(pl.concat(races), first, first["start_time"][0])
+    return dict(zip(rated["driver_id"], rated["level"], strict=True))
+
+
+def test_what_regulars_of_a_higher_series_did_when_they_came_down_counts_for_the_next_one():
+    better, worse = coming_down([1, 2]), coming_down([11, 12])
+    assert better["d09"] - better["d21"] > 0.3  # a newcomer to both
+    assert worse["d09"] - worse["d21"] < -0.3
