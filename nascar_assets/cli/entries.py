@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
+
+if TYPE_CHECKING:
+    from nascar_assets.lineups.dollars import AtRisk
 
 app = typer.Typer(no_args_is_help=True, help="DKEntries.csv filled and swapped, losslessly.")
 
@@ -37,11 +41,7 @@ def fill(
     done = entries_command.fill(home, slate, entries, out, contest)
     for notice in done.notices:
         output.notice(notice)
-    output.table(
-        "Dollars at risk",
-        ["driver", "entries", "fees $", "limit $"],
-        [(row.name, row.entries, row.dollars, row.limit) for row in done.at_risk],
-    )
+    _at_risk(output, done.at_risk)
     output.line(f"{done.entries} entries filled: {out}")
     output.result(
         {
@@ -51,6 +51,14 @@ def fill(
             "at_risk": [asdict(row) for row in done.at_risk],
             "path": str(out),
         }
+    )
+
+
+def _at_risk(output: Output, rows: Sequence[AtRisk]) -> None:
+    output.table(
+        "Dollars at risk",
+        ["driver", "entries", "fees $", "limit $"],
+        [(row.name, row.entries, row.dollars, row.limit) for row in rows],
     )
 
 
@@ -71,7 +79,8 @@ def swap(
 ) -> None:
     """Replaces drivers who do not race in a filled entries file with the fewest changes.
 
-    Who does not race is known to the slate once it was run after the scratch.
+    A contest that fits a section of the settings ([[contests]]) is mended under its own. Who
+    does not race is known to the slate once it was run after the scratch.
 
     Example: nascar entries swap SLATE DKEntries.csv --out-driver "Kyle Larson" --out mended.csv
     """
@@ -85,6 +94,7 @@ def swap(
         output.line(change)
     if not done.changes:
         output.line("no lineup in the file had to change")
+    _at_risk(output, done.at_risk)
     output.line(f"{done.entries} entries written: {out}")
     output.result(
         {
@@ -92,6 +102,7 @@ def swap(
             "entries": done.entries,
             "changes": list(done.changes),
             "notices": list(done.notices),
+            "at_risk": [asdict(row) for row in done.at_risk],
             "path": str(out),
         }
     )

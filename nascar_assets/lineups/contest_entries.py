@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
+from nascar_assets.lineups.dollars import AtRisk, Book
 from nascar_assets.lineups.entries_file import (
     ContestEntry,
     by_contest,
@@ -19,29 +20,12 @@ from nascar_assets.lineups.entries_file import (
 )
 from nascar_assets.lineups.ownership import Rivals
 from nascar_assets.lineups.portfolio import build_portfolio
-from nascar_assets.lineups.problem import CountRule, find_driver
+from nascar_assets.lineups.problem import CountRule
 from nascar_assets.lineups.settings import ContestSettings, PortfolioSettings
 from nascar_assets.slates.slate import Slate
 
 Prizes = Callable[[str], tuple[npt.NDArray[np.int64], int | None]]
 """From a payout table's name to its prizes in cents and its entries."""
-
-
-@dataclass(frozen=True, slots=True)
-class AtRisk:
-    """Dollars of fees on entries that hold a driver, or one of a group.
-
-    Attributes:
-        name: The driver or group.
-        dollars: Fees of the entries with him.
-        entries: Those entries.
-        limit: The setting `max_dollars`; none where there is none.
-    """
-
-    name: str
-    dollars: float
-    entries: int
-    limit: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +97,7 @@ def fill_contests(
     """
     entries = read_entries(content, slate, file=file)
     contests = by_contest(entries, slate, contest_id, file=file)
-    book = _Book(slate, settings)
+    book = Book(slate, settings)
     for entry in entries:  # what stays as it is counts
         if entry.lineup is not None and (entry.locked or entry.contest_id not in contests):
             book.enter(entry.lineup, entry.fee_cents or 0)
@@ -146,8 +130,10 @@ def fill_contests(
             how = f"of the portfolio's {len(portfolio)} lineups"
         else:
             count = min(section.lineups or len(free), len(free))
-            fee = max((entry.fee_cents or 0 for entry in free), default=0)
-            own = book.bounded(settings.for_contest(section, count), fee, open_fees, key)
+            # A lineup that several entries have costs the fees of all of them.
+            fee = max(entry.fee_cents or 0 for entry in free) * -(-len(free) // count)
+            share = open_fees[key] / max(sum(open_fees.values()), 1)
+            own = book.bounded(settings.for_contest(section, count), fee, share)
             table = None if own.payout is None else prizes(own.payout)
             made = build_portfolio(
                 points,
@@ -183,96 +169,3 @@ def fill_contests(
     book.check(file)
     done = write_entries(content, slate, chosen, file=file)
     return FilledContests(done, len(chosen), tuple(notices), book.at_risk())
-
-
-class _Book:
-    """Fees on entries by driver and group, against their limits."""
-
-    def __init__(self, slate: Slate, settings: PortfolioSettings) -> None:
-        self.slate = slate
-        self.cents = [0] * len(slate.everyone)
-        self.count = [0] * len(slate.everyone)
-        self.limits: dict[str, tuple[frozenset[int], float]] = {}
-        self.spent: dict[str, list[int]] = {}
-        for key, driver in settings.drivers.items():
-            if driver.max_dollars is not None:
-                at = find_driver(slate, key, field=f"drivers.{key}")
-                self.limits[key] = frozenset({at}), driver.max_dollars
-        for place, group in enumerate(settings.groups):
-            if group.max_dollars is not None:
-                members = frozenset(
-                    find_driver(slate, name, field=f"groups.{place}.drivers")
-                    for name in group.drivers
-                )
-                self.limits[f"groups.{place}"] = members, group.max_dollars
-        self.names = {
-            key: slate.everyone[next(iter(members))].name
-            if not key.startswith("groups.")
-            else settings.groups[int(key.split(".")[1])].name
-            or ", ".join(settings.groups[int(key.split(".")[1])].drivers)
-            for key, (members, _) in self.limits.items()
-        }
-        self.spent = {key: [0, 0] for key in self.limits}
-
-    def enter(self, lineup: Sequence[int], fee: int) -> None:
-        """Counts an entry's fee for its drivers."""
-        for driver in lineup:
-            self.cents[driver] += fee
-            self.count[driver] += 1
-        for key, (members, _) in self.limits.items():
-            if members & set(lineup):
-                self.spent[key][0] += fee
-                self.spent[key][1] += 1
-
-    def bounded(
-        self, settings: PortfolioSettings, fee: int, open_fees: Mapping[str, int], contest: str
-    ) -> PortfolioSettings:
-        """A contest's settings with what dollars are left as bounds on exposures."""
-        if not fee or not self.limits:
-            return settings
-        drivers, groups = dict(settings.drivers), list(settings.groups)
-        share = open_fees[contest] / max(sum(open_fees.values()), 1)
-        for key, (_, limit) in self.limits.items():
-            room = max(round(100 * limit) - self.spent[key][0], 0) * share
-            upper = min(int(room // fee), settings.lineups) / settings.lineups
-            if key.startswith("groups."):
-                place = int(key.split(".")[1])
-                one = groups[place]
-                groups[place] = one.model_copy(update={"max_exposure": _less(one, upper)})
-            else:
-                row = drivers[key]
-                drivers[key] = row.model_copy(update={"max_exposure": _less(row, upper)})
-        return settings.model_copy(update={"drivers": drivers, "groups": tuple(groups)})
-
-    def check(self, file: str) -> None:
-        """Refuses a file in which a limit does not hold."""
-        for key, (_, limit) in self.limits.items():
-            if self.spent[key][0] > round(100 * limit):
-                raise InputError(
-                    f"{self.names[key]} would be in entries of "
-                    f"${self.spent[key][0] / 100:,.2f}, above max_dollars = {limit:,.2f}.",
-                    file=file,
-                    field=key if key.startswith("groups.") else f"drivers.{key}",
-                    remedy="Give the contests sections of their own in the settings ([[contests]]),"
-                    " which keep it, or lower max_exposure.",
-                )
-
-    def at_risk(self) -> tuple[AtRisk, ...]:
-        """Drivers and groups by dollars."""
-        own = {next(iter(m)): limit for k, (m, limit) in self.limits.items() if len(m) == 1}
-        rows = [
-            AtRisk(player.name, self.cents[at] / 100, self.count[at], own.get(at))
-            for at, player in enumerate(self.slate.everyone)
-            if self.count[at]
-        ]
-        rows += [
-            AtRisk(self.names[key], self.spent[key][0] / 100, self.spent[key][1], limit)
-            for key, (_, limit) in self.limits.items()
-            if key.startswith("groups.")
-        ]
-        return tuple(sorted(rows, key=lambda row: (-row.dollars, row.name)))
-
-
-def _less(row: object, upper: float) -> float:
-    before = getattr(row, "max_exposure", None)
-    return upper if before is None else min(before, upper)

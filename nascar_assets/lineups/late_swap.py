@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,6 +68,7 @@ def late_swap(
     *,
     vetoes: Sequence[CountRule] = (),
     fixed: Sequence[int] = (),
+    without: Collection[Sequence[int]] = (),
 ) -> Swap:
     """The smallest change to a portfolio after drivers were scratched.
 
@@ -83,6 +84,7 @@ def late_swap(
         scratched: Names, site ids or driver ids of drivers besides who will not race.
         vetoes: Rules on each lineup that hold besides, as for `build_portfolio`.
         fixed: Rows of lineups that can no longer change; bounds over the set count them.
+        without: Lineups that none may become, indices into `slate.everyone`.
 
     Raises:
         InfeasiblePortfolio: If no change keeps every setting.
@@ -103,6 +105,8 @@ def late_swap(
         field = Projection(problem, scaled).field
         sum_rules += (ownership_rule(settings.ownership_max, field.ownership),)
     space = legal_space(problem, problem.count_rules, sum_rules)
+    taken = {sum(1 << i for i in row) for row in without if max(row) < n}
+    space = space[~np.isin(space, np.array([*taken], np.uint64))]
     one = np.uint64(1)
     bits = np.where(rows < n, one << np.minimum(rows, n - 1).astype(np.uint64), np.uint64(0))
     now = np.bitwise_or.reduce(bits, axis=1)  # who is absent is no bit of it

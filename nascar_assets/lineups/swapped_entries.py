@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
+from nascar_assets.lineups.contest_entries import section_of
+from nascar_assets.lineups.dollars import AtRisk, Book
 from nascar_assets.lineups.entries_file import (
     ContestEntry,
     LockedEntry,
@@ -34,12 +36,14 @@ class SwappedEntries:
         entries: Filled entries in it.
         changes: Every driver replaced and the entries that this is in, in words.
         notices: Settings that no longer apply, and why.
+        at_risk: Drivers and groups by dollars, the greatest first.
     """
 
     content: bytes
     entries: int
     changes: tuple[str, ...]
     notices: tuple[str, ...]
+    at_risk: tuple[AtRisk, ...]
 
 
 def swap_entries(
@@ -57,9 +61,12 @@ def swap_entries(
 
     Entries that are locked stay as they are; bounds over the set count their lineups.
 
-    Where the file's lineups are the portfolio's, or some of them, the whole portfolio is mended,
-    so that exposures hold over the set they were asked for. A file with lineups of its own is
-    mended by itself: settings over the set that it did not keep before are set aside with a notice.
+    A contest that fits a section of `contests` is mended by itself under that section's settings;
+    all others together, as the slate's portfolio. Where their lineups are the portfolio's, or some
+    of them, the whole portfolio is mended, so that exposures hold over the set they were asked
+    for. Settings over a set of other lineups that these did not keep before are set aside with a
+    notice. No lineup comes into two contests by it, unless a section says `repeat`, and no limit
+    in dollars is passed that was kept before.
 
     Args:
         content: The file.
@@ -77,58 +84,140 @@ def swap_entries(
         LockedEntry: If every filled entry is locked.
     """
     settings = PortfolioSettings.of(settings)
-    held: dict[Lineup, list[ContestEntry]] = {}
     entries = read_entries(content, slate, file=file)
-    for entry in entries:
-        if entry.lineup is not None:
-            held.setdefault(tuple(sorted(entry.lineup)), []).append(entry)
-    if not held:
+    filled = [entry for entry in entries if entry.lineup is not None]
+    if not filled:
         raise InputError(
             "no entry in the file is filled.", file=file, remedy="Fill it first: entries fill."
         )
-    if all(entry.locked for members in held.values() for entry in members):
+    if all(entry.locked for entry in filled):
         raise LockedEntry(
             "every filled entry in the file is locked; no lineup can change any more.", file=file
         )
-    whole = [tuple(sorted(row)) for row in np.asarray(portfolio, np.int64).tolist()]
+    book = Book(slate, settings)
+    groups: dict[str, list[ContestEntry]] = {}
+    for entry in filled:
+        book.enter(entry.lineup or (), entry.fee_cents or 0)
+        own = section_of(settings, entry) is not None
+        groups.setdefault(entry.contest_id if own else "", []).append(entry)
+    over = book.over()
+    notices = [
+        f"max_dollars of {book.names[key]}: the file does not keep it as it is." for key in over
+    ]
+    now = {entry.entry_id: _lineup(entry) for entry in filled}
+    chosen: dict[str, Sequence[int]] = {}
+    changes: list[str] = []
+    for members in groups.values():
+        if all(entry.locked for entry in members):
+            continue
+        section = section_of(settings, members[0])
+        ids = {entry.entry_id for entry in members}
+        own_now = {now[key] for key in ids}
+        others = {lineup for key, lineup in now.items() if key not in ids} - own_now
+        if section is not None and section.repeat:
+            others = set()
+        for entry in members:
+            if not entry.locked:
+                book.enter(now[entry.entry_id], entry.fee_cents or 0, -1)
+        done = _swap_group(
+            members,
+            slate,
+            scenario_points,
+            settings.model_copy(update={"contests": ()})
+            if section is None
+            else settings.for_contest(section, len(own_now)),
+            np.asarray(portfolio, np.int64).tolist() if section is None else None,
+            scratched,
+            book,
+            vetoes=vetoes,
+            without=others if settings.contests else (),
+        )
+        for entry in members:
+            if not entry.locked:
+                lineup = done.lineups[entry.entry_id]
+                book.enter(lineup, entry.fee_cents or 0)
+                chosen[entry.entry_id] = lineup
+                now[entry.entry_id] = tuple(sorted(lineup))
+        changes += done.changes
+        label = "" if section is None else f"Contest {members[0].contest_id}: "
+        notices += [label + notice for notice in done.notices]
+    book.check(file, over)
+    return SwappedEntries(
+        write_entries(content, slate, chosen, file=file),
+        len(chosen),
+        tuple(changes),
+        (*locked_notices(entries), *notices),
+        book.at_risk(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _SwappedGroup:
+    """Lineups that were mended together, by entry; every change, and what was set aside."""
+
+    lineups: dict[str, Sequence[int]]
+    changes: list[str]
+    notices: list[str]
+
+
+def _lineup(entry: ContestEntry) -> Lineup:
+    return tuple(sorted(entry.lineup or ()))
+
+
+def _swap_group(
+    members: Sequence[ContestEntry],
+    slate: Slate,
+    points: npt.NDArray[np.integer],
+    settings: PortfolioSettings,
+    portfolio: Sequence[Sequence[int]] | None,
+    scratched: Sequence[str],
+    book: Book,
+    *,
+    vetoes: Sequence[CountRule],
+    without: Collection[Lineup],
+) -> _SwappedGroup:
+    """Entries whose lineups are one set, mended; the portfolio with them where they are of it."""
+    held: dict[Lineup, list[ContestEntry]] = {}
+    for entry in members:
+        held.setdefault(_lineup(entry), []).append(entry)
+    movable = {
+        lineup: [entry for entry in mine if not entry.locked] for lineup, mine in held.items()
+    }
+    whole = [tuple(sorted(row)) for row in portfolio or ()]
     notices: list[str] = []
     strangers = sum(lineup not in whole for lineup in held)
     if strangers:
         whole = list(held)
         settings, notices = _kept_now(slate, settings, whole)
-        notices.insert(
-            0,
-            f"{strangers} of the file's {len(held)} lineups are not in the slate's portfolio: "
-            "the file's lineups are mended by themselves. Drivers scratched by hand before may "
-            "come back in: name them too.",
-        )
-    movable = {
-        lineup: [entry for entry in members if not entry.locked] for lineup, members in held.items()
-    }
+        if portfolio is not None:
+            notices.insert(
+                0,
+                f"{strangers} of the file's {len(held)} lineups are not in the slate's portfolio: "
+                "the file's lineups are mended by themselves. Drivers scratched by hand before may "
+                "come back in: name them too.",
+            )
+    settings = settings.model_copy(update={"lineups": len(whole)})
+    dearest = max(sum(entry.fee_cents or 0 for entry in mine) for mine in movable.values())
     swap = late_swap(
-        scenario_points,
+        points,
         slate,
-        settings,
+        book.bounded(settings, dearest, held=whole),
         np.array(whole),
         scratched,
         vetoes=vetoes,
         fixed=[row for row, lineup in enumerate(whole) if movable.get(lineup) == []],
+        without=without,
     )
     after = dict(zip(whole, swap.drivers.tolist(), strict=True))
-    chosen = {entry.entry_id: after[key] for key, members in movable.items() for entry in members}
+    lineups = {entry.entry_id: after[key] for key, mine in movable.items() for entry in mine}
     changes = []
     for change in swap.changes:
-        members = movable.get(whole[change.lineup - 1], [])
-        if members:
-            ids = ", ".join(entry.entry_id for entry in members)
-            word = "entry" if len(members) == 1 else "entries"
+        mine = movable.get(whole[change.lineup - 1], [])
+        if mine:
+            ids = ", ".join(entry.entry_id for entry in mine)
+            word = "entry" if len(mine) == 1 else "entries"
             changes.append(f"{word} {ids}: {change.out} out, {change.into} in")
-    return SwappedEntries(
-        write_entries(content, slate, chosen, file=file),
-        len(chosen),
-        tuple(changes),
-        (*locked_notices(entries), *notices, *swap.notices),
-    )
+    return _SwappedGroup(lineups, changes, [*notices, *swap.notices])
 
 
 def _kept_now(

@@ -14,7 +14,8 @@ from nascar_assets.lineups import (
     swap_entries,
     veto_rules,
 )
-from nascar_assets.lineups.contest_entries import AtRisk, fill_contests
+from nascar_assets.lineups.contest_entries import fill_contests
+from nascar_assets.lineups.dollars import AtRisk
 from nascar_assets.lineups.entries_file import locked_notices
 from nascar_assets.orchestration.commands.files import read_file, write_file
 from nascar_assets.orchestration.inputs.payout_files import landed_payouts
@@ -149,4 +150,4 @@ def swapped(
         vetoes=veto_rules(run.slate, run.spec),
         file=name,
     )
-    return done.content, EntriesOutcome(done.entries, done.changes, done.notices)
+    return done.content, EntriesOutcome(done.entries, done.changes, done.notices, done.at_risk)
