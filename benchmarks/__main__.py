@@ -24,6 +24,7 @@ GROUPS = (
     "lineups",
     "live",
     "service",
+    "growth",
 )
 """Modules of this package; each has `rows()`, which yields what it measured.
 
