@@ -12,6 +12,7 @@ from nascar_assets.orchestration.assets.slate_assets import slate_executor
 from nascar_assets.orchestration.automation import (
     conditions,
     freshness,
+    retention,
     schedules,
     sensor_alerts,
     sensor_contests,
@@ -55,7 +56,13 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
             for item in (*jobs.ASSETS, *api.API_ASSETS, *slate_jobs.SLATE_ASSETS)
         ],
         asset_checks=[freshness.knows_what_was_known],
-        jobs=[*jobs.JOBS, api.api_job, *slate_jobs.SLATE_JOBS, sensor_poll.poll_job],
+        jobs=[
+            *jobs.JOBS,
+            api.api_job,
+            *slate_jobs.SLATE_JOBS,
+            sensor_poll.poll_job,
+            retention.retention_job,
+        ],
         sensors=[
             sensor_feed.landing_feed,
             sensor_telemetry.landing_telemetry,
@@ -71,7 +78,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
             sensor_alerts.alerts,
             conditions.followers,
         ],
-        schedules=schedules.SCHEDULES,
+        schedules=[*schedules.SCHEDULES, retention.retention],
         resources=resources,
         executor=slate_executor,
     )

@@ -18,6 +18,7 @@ from nascar_assets.cli import (
     entries,
     export,
     forecast,
+    home,
     ledger,
     live,
     ontology,
@@ -74,6 +75,7 @@ app.add_typer(slate.app, name="slate")
 app.add_typer(forecast.app, name="forecast")
 app.add_typer(live.app, name="live")
 app.add_typer(export.app, name="export")
+app.add_typer(home.app, name="home")
 app.add_typer(ontology.app, name="ontology")
 app.add_typer(constraints.app, name="constraints")
 app.add_typer(entries.app, name="entries")

@@ -8,21 +8,23 @@ from typing import Annotated
 import typer
 
 from nascar_assets.errors import InputError
+from nascar_assets.storage.unfinished import refuse_unfinished
 
 
 def _default_home() -> str:
     return os.environ.get("NASCAR_HOME", "data")
 
 
-Home = Annotated[
-    str,
-    typer.Option(
-        "--home",
-        default_factory=_default_home,
-        show_default="NASCAR_HOME, or data",
-        help="The data root: everything the platform reads and writes.",
-    ),
-]
+_HOME = {
+    "default_factory": _default_home,
+    "show_default": "NASCAR_HOME, or data",
+    "help": "The data root: everything the platform reads and writes.",
+}
+
+Home = Annotated[str, typer.Option("--home", callback=refuse_unfinished, **_HOME)]
+
+NewHome = Annotated[str, typer.Option("--home", **_HOME)]
+"""One that an import may not have finished."""
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")

@@ -27,6 +27,7 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._serdes import serialize_value
 
 from nascar_assets.orchestration.runs import origin_of
+from nascar_assets.orchestration.storage.retention import forget_run
 from nascar_assets.orchestration.tags import API_CLIENT, filters_of
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus
 from nascar_assets.service.run_log import asked_to_stop, progress_of, reason_of
@@ -341,9 +342,7 @@ class RunStore:
 
     def delete(self, run_id: str) -> None:
         """Deletes a job with its tags and its log."""
-        self.instance.delete_run(run_id)
-        with self._storage.connect() as connection:
-            connection.execute(RunTagsTable.delete().where(RunTagsTable.c.run_id == run_id))
+        forget_run(self.instance, run_id)
 
     # --- what workers do ---
 

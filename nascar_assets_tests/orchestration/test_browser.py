@@ -1,6 +1,6 @@
-"""Dagster's UI in a real browser: the asset graph, a materialisation with its plot, a failed check.
+"""Dagster's UI in a real browser: asset graph, columns, a plot, the runs of a slate, checks.
 
-`NASCAR_SCREENSHOTS=1` keeps the pictures in docs/images/.
+`NASCAR_SCREENSHOTS=1` keeps the pictures in docs/images/; without it none is made or compared.
 """
 
 from __future__ import annotations
@@ -68,15 +68,21 @@ def page(address: str, browser: Any) -> Iterator[Any]:
     context.close()
 
 
+LARGEST_BYTES = 150_000
+"""Of a picture in the documentation."""
+
+
 def keep(page: Any, name: str, **options: Any) -> None:
     """Keeps a picture for the documentation where it is asked for."""
     if os.environ.get("NASCAR_SCREENSHOTS"):
         IMAGES.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(IMAGES / f"{name}.png"), **options)
-        _fewer_colours(IMAGES / f"{name}.png")
+        path = IMAGES / f"{name}.png"
+        page.screenshot(path=str(path), **options)
+        _fewer_colours(path)
+        assert path.stat().st_size < LARGEST_BYTES, path
 
 
-def _fewer_colours(path: Path, colours: int = 64) -> None:
+def _fewer_colours(path: Path, colours: int = 64, widest: int = 2400) -> None:
     """Cuts white borders off and keeps the file small."""
     from PIL import Image
 
@@ -85,6 +91,7 @@ def _fewer_colours(path: Path, colours: int = 64) -> None:
     left, top, right, bottom = grey.getbbox() or (0, 0, *image.size)
     box = (max(left - 20, 0), max(top - 20, 0), right + 20, bottom + 20)
     cut = image.crop((*box[:2], min(box[2], image.width), min(box[3], image.height)))
+    cut.thumbnail((widest, cut.height), Image.Resampling.LANCZOS)
     cut.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
@@ -125,6 +132,36 @@ def test_the_release_gate_is_seen_to_have_passed(page: Any) -> None:
     page.get_by_text("release_gate").first.wait_for()
     page.get_by_text("Passed").first.wait_for()
     assert page.get_by_text("Failed").count() == 0
+
+
+def test_an_asset_says_what_each_of_its_columns_is(page: Any) -> None:
+    page.goto("/assets/race_results")
+    page.get_by_text("Since when the entry list is known").first.wait_for()
+    about = page.locator("body").inner_text()
+    for said in (
+        "Official results joined with loop statistics",  # the asset
+        "Starting position, from 1",  # a column
+        "Unit: mph",
+        "From: weekend feed: starting_position",
+        "follows its race's files",  # its condition
+        "cost: seconds",
+    ):
+        assert said in about, said
+    keep(page, "columns")
+
+
+def test_the_runs_of_a_slate_are_found_by_its_tag(page: Any, world: World) -> None:
+    page.goto(f"/runs?q%5B0%5D=tag%3Anascar%2Fslate%3D{world.slate}")
+    page.get_by_text("slate_job").first.wait_for()
+    assert page.get_by_text("race_job").count() == 0
+
+
+def test_the_checks_of_an_asset_say_what_they_look_at(page: Any, world: World) -> None:
+    page.goto("/assets/lineups?view=checks")
+    page.get_by_text("Every lineup passes every constraint of the contest").first.wait_for()
+    page.get_by_text("Passed").first.wait_for()
+    page.get_by_text(world.slate).first.wait_for()
+    keep(page, "checks")
 
 
 def test_a_materialisation_shows_rows_columns_and_its_plot(page: Any, world: World) -> None:

@@ -147,9 +147,11 @@ def test_sensors_and_schedules_run_from_the_start(definitions: dg.Definitions) -
         ],
         "RUNNING",
     )
-    (week,) = repository.schedule_defs
-    assert (week.name, week.execution_timezone) == ("race_week", "America/New_York")
-    assert week.default_status.value == "RUNNING"
+    schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
+    assert schedules.keys() == {"race_week", "retention"}
+    for schedule in schedules.values():
+        assert schedule.execution_timezone == "America/New_York"
+        assert schedule.default_status.value == "RUNNING"
 
 
 def test_resources_may_be_replaced(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 import uuid
@@ -17,11 +16,20 @@ from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.inputs.slate_change import mixture, taken_away
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.storage.disk_use import (
+    days_left,
+    free_bytes,
+    growth,
+    noted_uses,
+)
+from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
 from nascar_assets.orchestration.storage.postgres_storage import server_name
+from nascar_assets.orchestration.storage.retention import Keep
 from nascar_assets.redaction import redacted
 
 LOW_SPACE_BYTES = 2 * 1024**3
+SHORT_DAYS = 30.0
+"""A disk that is full before that at current growth is warned of."""
 
 LAST_HEARTBEAT_SECONDS = 120
 """A daemon gives a sign of life every half minute."""
@@ -56,7 +64,8 @@ def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
         (
             "disk space",
             lambda: _disk_space(home),
-            "Free some space, or name a data root elsewhere (NASCAR_HOME).",
+            "Free some space, keep less (NASCAR_KEEP_RUN_DAYS, NASCAR_KEEP_RUNS; "
+            "docs/operations.md), or move the home to another disk (nascar home export).",
         ),
         (
             "dagster storage",
@@ -154,13 +163,22 @@ def _data_root(home: str) -> str:
 
 
 def _disk_space(home: str) -> str:
+    """Free space of the disk of Dagster's records, and of the data root where that is a folder."""
+    records = dagster_home(home)
     root = Platform(home=home).root
-    if not root.is_local:
-        return "an object store: not measured"
-    free = shutil.disk_usage(root.local_path(".")).free
+    folders = [records, *([root.local_path(".")] if root.is_local else [])]
+    free = min(free_bytes(folder) for folder in folders)
     if free < LOW_SPACE_BYTES:
         raise EnvironmentFault(f"Only {free / 1024**3:.1f} GiB are free.")
-    return f"{free / 1024**3:.0f} GiB free"
+    said = f"{free / 1024**3:.0f} GiB free"
+    samples = noted_uses(records)
+    a_day, left = growth(samples), days_left(samples, free)
+    if a_day is None:
+        return f"{said}; growth is known once nascar ui has run for a day"
+    said += f", the home grows by {a_day / 1024**2:.1f} MiB a day"
+    if left is not None and left < SHORT_DAYS:
+        raise EnvironmentFault(f"{said}: the disk is full in {left:.0f} days.")
+    return said
 
 
 def _dagster(home: str) -> str:
@@ -227,6 +245,7 @@ def _settings() -> str:
             "schedules decide by it, not by the time that it is."
         )
     poll_interval()
+    Keep.from_settings()
     return ", ".join(sorted(environment_summary())) or "none set"
 
 
@@ -304,5 +323,8 @@ def environment_summary() -> dict[str, str]:
         "NASCAR_LOCAL",
         "NASCAR_REAL_DATA",
         "NASCAR_CLOCK",
+        "NASCAR_KEEP_RUN_DAYS",
+        "NASCAR_KEEP_RUNS",
+        "NASCAR_UI_URL",
     )
     return {name: redacted(os.environ[name]) for name in names if name in os.environ}

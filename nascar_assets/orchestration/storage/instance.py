@@ -11,6 +11,7 @@ import dagster as dg
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.launchers import launcher, runs_at_once
 from nascar_assets.orchestration.storage.postgres_storage import SETTING, server_url
+from nascar_assets.storage.unfinished import refuse_unfinished
 
 INSTANCE_SETTINGS = resources.files(__package__).joinpath("dagster.yaml").read_text()
 
@@ -50,8 +51,18 @@ def dagster_home(home: str) -> Path:
     return folder
 
 
-def open_instance(home: str) -> dg.DagsterInstance:
-    """The Dagster instance of a data root, the same one that the UI and the daemon use."""
+def open_instance(home: str, *, unfinished: bool = False) -> dg.DagsterInstance:
+    """The Dagster instance of a data root, the same one that the UI and the daemon use.
+
+    Args:
+        home: The data root.
+        unfinished: Whether it may be one that an import has not finished.
+
+    Raises:
+        InputError: If it is one and may not be.
+    """
+    if not unfinished:
+        refuse_unfinished(home)
     folder = str(dagster_home(home))
     os.environ["DAGSTER_HOME"] = folder  # the settings name their databases by it
     return dg.DagsterInstance.from_config(folder)

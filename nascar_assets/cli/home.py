@@ -1,0 +1,78 @@
+"""`nascar home`: a home moved between folders, buckets and storages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nascar_assets.cli.options import Home, Json, NewHome
+from nascar_assets.cli.output import Output
+from nascar_assets.cli.ui_keeper import sole
+
+if TYPE_CHECKING:
+    from nascar_assets.orchestration.commands.home import Moved
+
+app = typer.Typer(no_args_is_help=True, help="A home moved to another place or storage.")
+
+
+@app.callback()
+def _group() -> None:
+    """A home moved to another place or storage."""
+
+
+@app.command("export")
+def export_command(
+    target: Annotated[str, typer.Argument(help="An empty folder, or s3://bucket/prefix.")],
+    home: Home,
+    as_json: Json = False,
+) -> None:
+    """Writes the whole home, its history in Dagster too, to an empty folder or bucket.
+
+    What was stopped half-way goes on with the same command.
+
+    Example: nascar home export /mnt/backup/nascar
+    """
+    from nascar_assets.orchestration.commands.home import export_home
+    from nascar_assets.orchestration.resources import Platform
+    from nascar_assets.orchestration.storage.instance import dagster_home
+
+    out = Output(as_json)
+    root, other = Platform(home=home).root, Platform(home=target).root
+    with sole(dagster_home(home)), out.progress("files") as update:
+        moved = export_home(home, root, other, datetime.now(UTC), update)
+    _tell(out, moved, "exported to", target)
+
+
+@app.command("import")
+def import_command(
+    source: Annotated[str, typer.Argument(help="What nascar home export wrote.")],
+    home: NewHome,
+    as_json: Json = False,
+) -> None:
+    """Makes an empty home of an export, on the storage that the settings name.
+
+    What was stopped half-way goes on with the same command; until then no other command takes
+    the home.
+
+    Example: nascar home import /mnt/backup/nascar --home s3://bucket/nascar
+    """
+    from nascar_assets.orchestration.commands.home import import_home
+    from nascar_assets.orchestration.resources import Platform
+    from nascar_assets.orchestration.storage.instance import dagster_home
+
+    out = Output(as_json)
+    root, other = Platform(home=home).root, Platform(home=source).root
+    with sole(dagster_home(home)), out.progress("files") as update:
+        moved = import_home(home, root, other, update)
+    _tell(out, moved, "imported to", home)
+
+
+def _tell(out: Output, moved: Moved, done: str, place: str) -> None:
+    out.line(
+        f"{moved.files:,} files with {moved.bytes:,} bytes and {moved.rows:,} rows of Dagster's "
+        f"records {done} {place}; every one has the hash that it had."
+    )
+    found = {"files": moved.files, "bytes": moved.bytes, "rows": moved.rows, "place": place}
+    out.result(found)

@@ -1,0 +1,277 @@
+"""A home moved: its files and Dagster's records out of one place and into another, by hashes.
+
+An export is a folder or a bucket's prefix: `files/` as they lie under the data root, `records/` as
+lines of text, and `manifest.json`, written last, with the SHA-256 of each. What is half done has
+no manifest, or is marked; doing it again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import dagster as dg
+
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.orchestration.automation.run_state import IN_FLIGHT
+from nascar_assets.orchestration.commands.doctor import LAST_HEARTBEAT_SECONDS
+from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.storage.postgres_storage import server_name
+from nascar_assets.orchestration.storage.records import (
+    dumped,
+    emptied,
+    has_records,
+    loaded,
+    record_tables,
+)
+from nascar_assets.storage import DataRoot
+from nascar_assets.storage.unfinished import mark_of
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+LEFT_BEHIND = ("dagster/", "locks/", "staged/", "landing/.index/", "demo/", "backtest/")
+"""What is made anew, belongs to a machine, or is a home of its own."""
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What was moved: files, their bytes, and rows of Dagster's records."""
+
+    files: int
+    bytes: int
+    rows: int
+
+
+def export_home(
+    home: str, root: DataRoot, target: DataRoot, now: datetime, progress: Progress | None = None
+) -> Moved:
+    """Writes a home to an empty folder or prefix; an export that was stopped goes on.
+
+    Args:
+        home: The home.
+        root: Its data root.
+        target: Where the export goes.
+        now: The time of the question, written into the manifest.
+        progress: Notified of files as they are done.
+
+    Raises:
+        InputError: If the target holds anything but an export that was stopped, or the home
+            nothing.
+        EnvironmentFault: If runs go on or a daemon does, or a file changed meanwhile.
+    """
+    if target.location == root.location or target.location.startswith(f"{root.location}/"):
+        raise InputError("An export cannot lie in the home itself.", field="target")
+    instance = open_instance(home)
+    _refuse_work(instance)
+    names = {file.path for file in target.list()}
+    if MANIFEST in names:
+        raise InputError(
+            f"{target.location} holds an export already.",
+            field="target",
+            remedy="Name an empty folder.",
+        )
+    if names and any(not name.startswith(("files/", "records/")) for name in names):
+        raise InputError(
+            f"{target.location} is not empty.", field="target", remedy="Name an empty folder."
+        )
+    found = _files(root)
+    if not found and not has_records(instance):
+        raise InputError(f"There is no home in {root.location}.", field="home")
+    total, size = len(found), 0
+    files: dict[str, dict[str, Any]] = {}
+    for done, (path, modified) in enumerate(found.items(), start=1):
+        data = _read(root, path)
+        digest = hashlib.sha256(data).hexdigest()
+        if f"files/{path}" not in names or _digest(target, f"files/{path}") != digest:
+            target.write(f"files/{path}", data)
+        files[path] = {"sha256": digest, "bytes": len(data), "modified": modified.isoformat()}
+        size += len(data)
+        if progress is not None:
+            progress(done, total, path)
+    records: dict[str, list[dict[str, Any]]] = {}
+    rows = 0
+    for storage, name in record_tables():
+        parts = []
+        for number, part in enumerate(dumped(instance, storage, name), start=1):
+            path = f"records/{storage}.{name}-{number:05d}.jsonl.gz"
+            target.write(path, gzip.compress(part, 6, mtime=0))
+            parts.append({"path": path, "sha256": hashlib.sha256(part).hexdigest()})
+            rows += part.count(b"\n")
+        records[f"{storage}.{name}"] = parts
+    if _files(root) != found:
+        raise EnvironmentFault("Files of the home changed while it was exported. Do it again.")
+    _refuse_work(instance)
+    wanted = {f"files/{path}" for path in files}
+    for name in names:  # of a stopped export: what the home has no more
+        if name.startswith("files/") and name not in wanted:
+            target.delete(name)
+    manifest = {
+        "format": FORMAT,
+        "version": metadata.version("nascar-assets"),
+        "exported_at": now.isoformat(),
+        "files": files,
+        "records": records,
+    }
+    target.write(MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
+    return Moved(total, size, rows)
+
+
+def import_home(
+    home: str, root: DataRoot, source: DataRoot, progress: Progress | None = None
+) -> Moved:
+    """Makes a home of an export, on whatever storage the settings name.
+
+    The home is marked as unfinished until every file and every row was read back and has the
+    hash of the manifest; commands refuse a home with that mark, and the same import goes on.
+
+    Args:
+        home: The new home.
+        root: Its data root.
+        source: The export.
+        progress: Notified of files as they are done.
+
+    Raises:
+        InputError: If the source is no whole export, or the home is not empty.
+        EnvironmentFault: If what was written does not come back.
+    """
+    manifest, about = _manifest(source)
+    instance, mark = open_instance(home, unfinished=True), mark_of(home)
+    if not mark.exists():
+        there = next((file.path for file in root.list() if not _left_behind(file.path)), None)
+        if there is not None or has_records(instance):
+            raise InputError(
+                f"The home is not empty: it holds {there or 'records of runs'}.",
+                field="home",
+                remedy="Name an empty one with --home (and NASCAR_STORAGE); nothing was changed.",
+            )
+        mark.write_text(about)
+    elif mark.read_text() != about:
+        raise InputError(
+            f"{root.location} is being made of another export.",
+            field="home",
+            remedy="Import that one again, or delete the home.",
+        )
+    files: dict[str, dict[str, Any]] = manifest["files"]
+    for done, (path, told) in enumerate(files.items(), start=1):
+        if _digest(root, path) != told["sha256"]:
+            root.write(path, _checked(source, f"files/{path}", told["sha256"]))
+        if root.is_local:
+            at = datetime.fromisoformat(told["modified"]).timestamp()
+            os.utime(root.local_path(path), (at, at))
+        if progress is not None:
+            progress(done, len(files), path)
+    rows = 0
+    emptied(instance)
+    for storage, name in record_tables():
+        wanted, back = hashlib.sha256(), hashlib.sha256()
+        parts = _parts(source, manifest["records"].get(f"{storage}.{name}", []), wanted)
+        loaded(instance, storage, name, parts)
+        for part in dumped(instance, storage, name):
+            back.update(part)
+            rows += part.count(b"\n")
+        if back.digest() != wanted.digest():
+            raise EnvironmentFault(f"The records {name} did not come back as they were written.")
+    for path, told in files.items():
+        if _digest(root, path) != told["sha256"]:
+            raise EnvironmentFault(f"{root.uri(path)} did not come back as it was written.")
+    mark.unlink()
+    return Moved(len(files), sum(told["bytes"] for told in files.values()), rows)
+
+
+def _files(root: DataRoot) -> dict[str, datetime]:
+    """The files that are moved, in the order in which they were written."""
+    found = [file for file in root.list() if not _left_behind(file.path)]
+    return {file.path: file.modified for file in sorted(found, key=lambda one: one.modified)}
+
+
+def _left_behind(path: str) -> bool:
+    """Whether a file stays: graphs are caches, but for what people entered."""
+    graph = path.startswith("graph/") and not path.startswith("graph/entries/")
+    return graph or path.startswith(LEFT_BEHIND)
+
+
+def _refuse_work(instance: dg.DagsterInstance) -> None:
+    """Says so where runs go on, or a daemon on another machine; here the UI's own lock tells."""
+    now = datetime.now(UTC).timestamp()
+    for status in instance.get_daemon_statuses().values() if server_name() else ():
+        beat = status.last_heartbeat
+        if beat is not None and now - beat.timestamp < LAST_HEARTBEAT_SECONDS:
+            raise EnvironmentFault(
+                "A daemon has worked on these records within two minutes: stop every nascar ui, "
+                "and wait as long."
+            )
+    running = instance.get_run_ids(dg.RunsFilter(statuses=list(IN_FLIGHT)))
+    if running:
+        raise EnvironmentFault(
+            f"Runs have not ended ({len(running)}): wait for them, or cancel them in the UI."
+        )
+
+
+def _read(root: DataRoot, path: str) -> bytes:
+    data = root.read(path)
+    if data is None:
+        raise EnvironmentFault(f"{root.uri(path)} is gone since the export began. Do it again.")
+    return data
+
+
+def _digest(root: DataRoot, path: str) -> str | None:
+    data = root.read(path)
+    return None if data is None else hashlib.sha256(data).hexdigest()
+
+
+def _manifest(source: DataRoot) -> tuple[dict[str, Any], str]:
+    """The manifest of an export, and its hash."""
+    data = source.read(MANIFEST)
+    if data is None:
+        raise InputError(
+            f"{source.location} is no whole export: it has no {MANIFEST}.",
+            field="source",
+            remedy="Export again to the same place; that goes on where it stopped.",
+        )
+    try:
+        found = json.loads(data)
+        known = found["format"] == FORMAT and isinstance(found["files"], dict)
+        known = known and isinstance(found["records"], dict)
+    except (ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        raise InputError("It is no manifest of an export that this version reads.", file=MANIFEST)
+    return found, hashlib.sha256(data).hexdigest()
+
+
+def _checked(source: DataRoot, path: str, sha256: str) -> bytes:
+    data = source.read(path)
+    if data is None or hashlib.sha256(data).hexdigest() != sha256:
+        raise InputError(
+            "It is missing, or was changed since the export.",
+            file=path,
+            remedy="Export again; the home is marked as unfinished.",
+        )
+    return data
+
+
+def _parts(source: DataRoot, parts: Sequence[dict[str, str]], whole: Any) -> Iterator[bytes]:
+    """The parts of a table, each checked; `whole` is a hash that gets them all."""
+    for told in parts:
+        packed = source.read(told["path"])
+        try:
+            data = gzip.decompress(packed or b"")
+        except (OSError, EOFError):
+            data = b""
+        if hashlib.sha256(data).hexdigest() != told["sha256"]:
+            raise InputError(
+                "It is missing, or was changed since the export.",
+                file=told["path"],
+                remedy="Export again; the home is marked as unfinished.",
+            )
+        whole.update(data)
+        yield data

@@ -1,0 +1,221 @@
+"""A home moves between storages whole: every file, every row; what is half done looks like it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from nascar_assets.cli.app import run
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.orchestration.commands.home import MANIFEST, export_home, import_home
+from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.storage.records import dumped, record_tables
+from nascar_assets.storage import DataRoot
+from nascar_assets_tests.service.records import new_database, run_grid
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+FILES = {
+    "landing/feed/cacher/2026/race_list_basic.json": b"{}",
+    "store/schedule.parquet": b"schedule" * 1_000,
+    "slates/2026-03-15-cup-dk-classic/upload.csv": b"D,D\n",
+    "graph/entries/a.json": b"{}",
+    "quarantine/b": b"\x00\xff",
+}
+CACHES = {"locks/a": b"", "graph/one.ladybug": b"x", "landing/.index/feed.json": b"{}"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small home: files, runs that succeeded and failed, a tag without a run."""
+    folder = tmp_path_factory.mktemp("moved") / "home"
+    root = DataRoot.open(folder)
+    for path, data in {**FILES, **CACHES}.items():
+        root.write(path, data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NASCAR_STORAGE", raising=False)
+        instance = open_instance(str(folder))
+        run_grid(instance, "2026-cup-01")
+        run_grid(instance, "2026-cup-02", passed=False)
+        gone = run_grid(instance, "2026-cup-01")
+        instance.delete_run(gone)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("exported") / "out"
+    export(home, DataRoot.open(target))
+    return target
+
+
+def export(home: Path, target: DataRoot) -> Any:
+    return export_home(str(home), DataRoot.open(home), target, NOW)
+
+
+def take(home: Path, source: Path, root: DataRoot | None = None) -> Any:
+    return import_home(str(home), root or DataRoot.open(home), DataRoot.open(source))
+
+
+def records(home: Path) -> dict[tuple[str, str], bytes]:
+    instance = open_instance(str(home))
+    return {table: b"".join(dumped(instance, *table)) for table in record_tables()}
+
+
+def files(home: Path) -> dict[str, bytes]:
+    root = DataRoot.open(home)
+    paths = [file.path for file in root.list() if not file.path.startswith("dagster/")]
+    return {path: root.read(path) or b"" for path in paths}
+
+
+@pytest.mark.parametrize(
+    "storage", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def test_a_home_moves_whole(
+    storage: str,
+    home: Path,
+    exported: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    before = records(home)
+    if storage == "postgres":
+        monkeypatch.setenv("NASCAR_STORAGE", new_database(request.getfixturevalue("postgres").url))
+    moved = take(tmp_path / "new", exported)
+    assert files(tmp_path / "new") == FILES
+    assert records(tmp_path / "new") == before
+    assert (moved.files, moved.bytes) == (len(FILES), sum(map(len, FILES.values())))
+    for path in FILES:
+        times = [(where / path).stat().st_mtime for where in (home, tmp_path / "new")]
+        assert times[0] == pytest.approx(times[1], abs=1e-5)
+
+    instance = open_instance(str(tmp_path / "new"))
+    key = dg.AssetKey("grid")
+    assert {one.status.value for one in instance.get_runs()} == {"SUCCESS", "FAILURE"}
+    assert instance.get_dynamic_partitions("races") == ["2026-cup-01", "2026-cup-02"]
+    old = instance.get_latest_materialization_event(key)
+    run_grid(instance, "2026-cup-02")  # ids go on after those that came
+    newest = instance.get_latest_materialization_event(key)
+    assert old is not None
+    assert newest is not None
+    assert newest.timestamp > old.timestamp
+    assert len(instance.get_runs()) == 3
+
+    export(tmp_path / "new", DataRoot.open(tmp_path / "again"))  # and on from there
+    if storage == "postgres":
+        there = records(tmp_path / "new")
+        monkeypatch.delenv("NASCAR_STORAGE")
+        take(tmp_path / "back", tmp_path / "again")
+        assert records(tmp_path / "back") == there
+
+
+def test_the_command_says_what_it_moved(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, new = str(tmp_path / "out"), str(tmp_path / "new")
+    assert run(["home", "export", out, "--home", str(home), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["files"], said["place"]) == (len(FILES), out)
+    assert run(["home", "import", out, "--home", new]) == 0
+    assert "every one has the hash that it had" in capsys.readouterr().out
+    assert run(["home", "import", out, "--home", new]) == 2
+    assert "is not empty" in capsys.readouterr().err
+
+
+def test_nothing_is_written_over(home: Path, exported: Path, tmp_path: Path) -> None:
+    there = files(home)
+    with pytest.raises(InputError, match="not empty: it holds"):
+        take(home, exported)
+    (tmp_path / "mine").write_text("mine")
+    for target, why in ((exported, "an export already"), (tmp_path, "not empty")):
+        with pytest.raises(InputError, match=why):
+            export(home, DataRoot.open(target))
+    with pytest.raises(InputError, match="in the home itself"):
+        export(home, DataRoot.open(home / "out"))
+    with pytest.raises(InputError, match="no home"):
+        export(tmp_path / "nothing", DataRoot.open(tmp_path / "out"))
+    runs_alone = tmp_path / "runs"
+    run_grid(open_instance(str(runs_alone)), "2026-cup-01")
+    with pytest.raises(InputError, match="records of runs"):
+        take(runs_alone, exported)
+    assert files(home) == there
+    assert not (home / "dagster/import-unfinished").exists()
+
+
+class Stopped(DataRoot):
+    """A root whose process is stopped after some writes."""
+
+    left = 2
+
+    def write(self, path: str, data: bytes) -> None:
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        super().write(path, data)
+
+
+def test_a_stopped_export_is_none_and_goes_on(home: Path, exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        export(home, Stopped(tmp_path / "out"))
+    with pytest.raises(InputError, match="no whole export"):
+        take(tmp_path / "new", tmp_path / "out")
+    DataRoot.open(tmp_path / "out").write("files/store/gone.parquet", b"old")
+    export(home, DataRoot.open(tmp_path / "out"))
+    assert files(tmp_path / "out") == files(exported)
+
+
+def test_a_stopped_import_is_no_home_and_goes_on(
+    home: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "new"
+    with pytest.raises(KeyboardInterrupt):
+        take(new, exported, Stopped(new))
+    for words in (["slate", "list"], ["doctor"], ["ui"], ["serve"], ["home", "export", "x"]):
+        assert run([*words, "--home", str(new)]) == 2, words
+        assert "only half there" in capsys.readouterr().err
+    with pytest.raises(InputError, match="only half there"):
+        open_instance(str(new))
+    other = tmp_path / "other"
+    export_home(str(home), DataRoot.open(home), DataRoot.open(other), NOW + timedelta(days=1))
+    with pytest.raises(InputError, match="another export"):
+        take(new, other)
+    take(new, exported)
+    assert files(new) == FILES
+    assert records(new) == records(home)
+
+
+def forged(exported: Path, target: Path, change: Callable[[Path], None]) -> Path:
+    root, copy = DataRoot.open(exported), DataRoot.open(target)
+    for file in root.list():
+        copy.write(file.path, root.read(file.path) or b"")
+    change(target)
+    return target
+
+
+def test_what_was_changed_since_is_refused(exported: Path, tmp_path: Path) -> None:
+    def of_file(folder: Path) -> None:
+        (folder / "files/store/schedule.parquet").write_bytes(b"other")
+
+    def of_records(folder: Path) -> None:
+        next((folder / "records").glob("events.event_logs-*")).write_bytes(b"other")
+
+    def of_manifest(folder: Path) -> None:
+        (folder / MANIFEST).write_text("[]")
+
+    for number, change in enumerate((of_file, of_records, of_manifest)):
+        source = forged(exported, tmp_path / f"forged{number}", change)
+        with pytest.raises(InputError, match=r"schedule\.parquet|event_logs|manifest"):
+            take(tmp_path / f"new{number}", source)
+
+
+def test_a_home_with_runs_on_their_way_waits(tmp_path: Path) -> None:
+    instance = open_instance(str(tmp_path / "home"))
+    instance.add_run(dg.DagsterRun(job_name="race_job", status=dg.DagsterRunStatus.STARTED))
+    with pytest.raises(EnvironmentFault, match=r"not ended \(1\)"):
+        export(tmp_path / "home", DataRoot.open(tmp_path / "out"))
