@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -59,9 +59,38 @@ LONGEST, MAX_ALL = 10_000, 50_000
 
 
 class Contract(BaseModel):
-    """A contract: immutable, and a field that it does not know is refused by name."""
+    """A contract: immutable, and a field that it does not know is refused by name.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    One that answers with columns of stored tables names these (`class Row(Contract,
+    tables=("slate",))`): the document then says of each field what the data dictionary says.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra=lambda schema, model: _with_columns(schema, model),
+    )
+    _tables: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, tables: tuple[str, ...] = (), **kwargs: Any) -> None:
+        """Keeps which tables the fields are columns of, the first that has one counting."""
+        super().__init_subclass__(**kwargs)
+        cls._tables = tables or cls._tables
+
+
+def _with_columns(schema: dict[str, Any], model: Any) -> None:
+    """Gives fields without a description that of the column that they are."""
+    if not model._tables:
+        return
+    from nascar_assets.orchestration.dictionary import TABLES
+
+    for name, told in schema.get("properties", {}).items():
+        tables = [TABLES[table].columns for table in model._tables]
+        found = [columns[name] for columns in tables if name in columns]
+        if found and "description" not in told:
+            unit = f" Unit: {found[0].unit}." if found[0].unit else ""
+            told["description"] = f"{found[0].meaning}{unit}"
 
 
 Unit = Annotated[float, Field(ge=0, le=1, strict=True)]
@@ -261,7 +290,7 @@ class JobList(Contract):
     )
 
 
-class DriverSelection(Contract):
+class DriverSelection(Contract, tables=("slate",)):
     """One driver of a lineup."""
 
     driver_id: str

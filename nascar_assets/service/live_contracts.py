@@ -16,7 +16,7 @@ RaceName = Annotated[
 ]
 
 
-class LiveDriver(Contract):
+class LiveDriver(Contract, tables=("scenario_summary", "slate")):
     """A player while the race is run."""
 
     driver_id: str

@@ -22,7 +22,7 @@ JobKind = Literal["optimize", "slate", "portfolio", "entries", "view"]
 DataState = Literal["fresh", "stale", "missing"]
 
 
-class SlateSummary(Contract):
+class SlateSummary(Contract, tables=("schedule",)):
     """A slate: its race, its lock, and how far it is."""
 
     slate: str
@@ -63,7 +63,7 @@ class RunCheck(Contract):
     description: str | None = None
 
 
-class SlateDetail(SlateSummary):
+class SlateDetail(SlateSummary, tables=("schedule", "slate_summary")):
     """A slate with its newest run."""
 
     scheduled_laps: int
@@ -80,7 +80,7 @@ class SlateDetail(SlateSummary):
     notices: tuple[str, ...] = Field(default=(), description="What a person should know.")
 
 
-class ForecastRow(Contract):
+class ForecastRow(Contract, tables=("scenario_summary", "slate", "scenario_optima")):
     """The forecast of one player. Chances and shares are in [0, 1]."""
 
     driver_id: str
@@ -167,7 +167,7 @@ class RaceCount(Contract):
     past_races: int
 
 
-class TrackRace(Contract):
+class TrackRace(Contract, tables=("race_results",)):
     """A past race at this track."""
 
     race_key: str
@@ -207,7 +207,7 @@ class DriverFeature(Contract):
     moves: bool = Field(description="Whether the forecast moves with it.")
 
 
-class DriverRating(Contract):
+class DriverRating(Contract, tables=("slate_ratings",)):
     """How good he is expected to be, in normal scores within the field: 0 is its mean."""
 
     rating: float = Field(description="From past races.")
@@ -221,7 +221,7 @@ class DriverRating(Contract):
     newcomer: bool
 
 
-class PastResult(Contract):
+class PastResult(Contract, tables=("race_results",)):
     """One past race of a driver."""
 
     race_key: str
@@ -250,7 +250,7 @@ class DriverDetail(Contract):
     history: tuple[PastResult, ...]
 
 
-class LineupDriver(Contract):
+class LineupDriver(Contract, tables=("slate",)):
     """A driver in a lineup."""
 
     driver_id: str
@@ -259,7 +259,7 @@ class LineupDriver(Contract):
     salary: int
 
 
-class LineupRow(Contract):
+class LineupRow(Contract, tables=("lineups",)):
     """One lineup of a portfolio."""
 
     lineup: int
@@ -280,7 +280,7 @@ class Overlap(Contract):
     pairs: int
 
 
-class Exposure(Contract):
+class Exposure(Contract, tables=("slate", "scenario_optima")):
     """Share of a portfolio's lineups with one driver, beside his bounds."""
 
     driver_id: str
@@ -293,7 +293,7 @@ class Exposure(Contract):
     expected_ownership: float | None
 
 
-class ContestRow(Contract):
+class ContestRow(Contract, tables=("contest_forecast",)):
     """What lineups are expected to win in one contest, each with its standard error."""
 
     contest: str
@@ -387,7 +387,7 @@ class SlateContests(Contract):
     caution: str
 
 
-class RecordMetric(Contract):
+class RecordMetric(Contract, tables=("calibration_record",)):
     """One score of past forecasts."""
 
     group: str = Field(description="`all`, `track_type` or `season`.")
@@ -420,7 +420,7 @@ class ReliabilityBin(Contract):
     standard_error: float
 
 
-class MissedDriver(Contract):
+class MissedDriver(Contract, tables=("slate",)):
     """The result that the forecast had least expected."""
 
     driver_id: str
@@ -431,7 +431,7 @@ class MissedDriver(Contract):
     points: float | None
 
 
-class RecordRace(Contract):
+class RecordRace(Contract, tables=("schedule",)):
     """One past race: how its forecast did, and the worst miss in it."""
 
     race_key: str
@@ -502,7 +502,7 @@ class SlateProvenance(Contract):
     inputs: tuple[ProvenanceFile, ...]
 
 
-class RaceChoice(Contract):
+class RaceChoice(Contract, tables=("schedule",)):
     """A race that a salary file may be for."""
 
     race_key: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -113,6 +114,25 @@ def test_a_home_moves_whole(
         monkeypatch.delenv("NASCAR_STORAGE")
         take(tmp_path / "back", tmp_path / "again")
         assert records(tmp_path / "back") == there
+
+
+def test_a_home_moves_through_buckets(
+    home: Path, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, name = records(home), uuid.uuid4().hex[:8]
+    out, new = s3.root(f"out-{name}"), s3.root(f"new-{name}")
+    export(home, out)
+    with monkeypatch.context() as patch:
+        patch.setenv("NASCAR_LOCAL", str(tmp_path / "local"))
+        import_home(new.location, new, out)
+        assert {file.path: new.read(file.path) for file in new.list()} == FILES
+        instance = open_instance(new.location)
+        there = {table: b"".join(dumped(instance, *table)) for table in record_tables()}
+        assert there == before
+        export_home(new.location, new, DataRoot.open(tmp_path / "out"), NOW)
+    take(tmp_path / "back", tmp_path / "out")
+    assert files(tmp_path / "back") == FILES
+    assert records(tmp_path / "back") == before
 
 
 def test_the_command_says_what_it_moved(

@@ -98,8 +98,13 @@ def loaded(instance: dg.DagsterInstance, storage: str, name: str, parts: Iterabl
 
 
 def has_records(instance: dg.DagsterInstance) -> bool:
-    """Whether the records hold anything of a home: a run, an asset, a partition, a tick."""
+    """Whether the records hold anything of a home: a run, an asset, a partition, a tick.
+
+    Keys and values do not count: servers and hosts say there that they live.
+    """
     for storage, name in record_tables():
+        if name == "kvs":
+            continue
         with _connected(instance, storage) as connection:
             if connection.execute(db.select(_table(storage, name).c.id).limit(1)).first():
                 return True
