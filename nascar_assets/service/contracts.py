@@ -85,12 +85,12 @@ def _with_columns(schema: dict[str, Any], model: Any) -> None:
         return
     from nascar_assets.orchestration.dictionary import TABLES
 
-    for name, told in schema.get("properties", {}).items():
+    for name, field in schema.get("properties", {}).items():
         tables = [TABLES[table].columns for table in model._tables]
         found = [columns[name] for columns in tables if name in columns]
-        if found and "description" not in told:
+        if found and "description" not in field:
             unit = f" Unit: {found[0].unit}." if found[0].unit else ""
-            told["description"] = f"{found[0].meaning}{unit}"
+            field["description"] = f"{found[0].meaning}{unit}"
 
 
 Unit = Annotated[float, Field(ge=0, le=1, strict=True)]

@@ -1,6 +1,5 @@
 """Retention: once a day old runs and ticks go, and what the home takes of the disk is noted."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,11 @@ def delete_old_records(context: dg.OpExecutionContext) -> None:
     now, instance, keep = datetime.now(UTC), context.instance, Keep.from_settings()
     gone = sweep(instance, keep, now)
     found: dict[str, Any] = {"runs_deleted": gone, "days_kept": keep.days, "runs_kept": keep.runs}
-    if instance.has_ref:
-        records = Path(instance.root_directory)
-        folders = [records]
-        if platform.root.is_local:
-            folders.append(Path(os.path.abspath(platform.root.location)))
-        found["bytes_used"] = used_bytes(folders)
-        note_use(records, Use(now, found["bytes_used"]))
+    folders = [records := Path(instance.root_directory)]
+    if platform.root.is_local:
+        folders.append(Path(platform.root.location))
+    found["bytes_used"] = used_bytes(folders)
+    note_use(records, Use(now, found["bytes_used"]))
     context.add_output_metadata(found)
 
 

@@ -161,11 +161,11 @@ def import_home(
             remedy="Import that one again, or delete the home.",
         )
     files: dict[str, dict[str, Any]] = manifest["files"]
-    for done, (path, told) in enumerate(files.items(), start=1):
-        if _digest(root, path) != told["sha256"]:
-            root.write(path, _checked(source, f"files/{path}", told["sha256"]))
+    for done, (path, listed) in enumerate(files.items(), start=1):
+        if _digest(root, path) != listed["sha256"]:
+            root.write(path, _checked(source, f"files/{path}", listed["sha256"]))
         if root.is_local:
-            at = datetime.fromisoformat(told["modified"]).timestamp()
+            at = datetime.fromisoformat(listed["modified"]).timestamp()
             os.utime(root.local_path(path), (at, at))
         if progress is not None:
             progress(done, len(files), path)
@@ -180,11 +180,11 @@ def import_home(
             rows += part.count(b"\n")
         if back.digest() != wanted.digest():
             raise EnvironmentFault(f"The records {name} did not come back as they were written.")
-    for path, told in files.items():
-        if _digest(root, path) != told["sha256"]:
+    for path, listed in files.items():
+        if _digest(root, path) != listed["sha256"]:
             raise EnvironmentFault(f"{root.uri(path)} did not come back as it was written.")
     mark.unlink()
-    return Moved(len(files), sum(told["bytes"] for told in files.values()), rows)
+    return Moved(len(files), sum(listed["bytes"] for listed in files.values()), rows)
 
 
 def _files(root: DataRoot) -> dict[str, datetime]:
@@ -261,16 +261,16 @@ def _checked(source: DataRoot, path: str, sha256: str) -> bytes:
 
 def _parts(source: DataRoot, parts: Sequence[dict[str, str]], whole: Any) -> Iterator[bytes]:
     """The parts of a table, each checked; `whole` is a hash that gets them all."""
-    for told in parts:
-        packed = source.read(told["path"])
+    for listed in parts:
+        packed = source.read(listed["path"])
         try:
             data = gzip.decompress(packed or b"")
         except (OSError, EOFError):
             data = b""
-        if hashlib.sha256(data).hexdigest() != told["sha256"]:
+        if hashlib.sha256(data).hexdigest() != listed["sha256"]:
             raise InputError(
                 "It is missing, or was changed since the export.",
-                file=told["path"],
+                file=listed["path"],
                 remedy="Export again; the home is marked as unfinished.",
             )
         whole.update(data)

@@ -65,13 +65,13 @@ class Keep:
             InputError: If a setting is no number of at least 1, in days 2.
         """
         found = {}
-        for name, setting, least in (("days", DAYS, 2), ("runs", RUNS, 1)):
+        for name, setting, minimum in (("days", DAYS, 2), ("runs", RUNS, 1)):
             text = environment.get(setting)
             if not text:
                 continue
-            if not text.isdecimal() or int(text) < least:
+            if not text.isdecimal() or int(text) < minimum:
                 raise InputError(
-                    f"{text!r} is no whole number of at least {least}.",
+                    f"{text!r} is no whole number of at least {minimum}.",
                     field=setting,
                     remedy="Write one, or unset it.",
                 )
@@ -150,8 +150,7 @@ def forget_run(instance: dg.DagsterInstance, run_id: str) -> None:
     with _events(instance) as connection:
         table = AssetCheckExecutionsTable
         connection.execute(table.delete().where(table.c.run_id == run_id))
-    if instance.has_ref:
-        shutil.rmtree(Path(instance.root_directory, "storage", run_id), ignore_errors=True)
+    shutil.rmtree(Path(instance.root_directory, "storage", run_id), ignore_errors=True)
 
 
 def forget_ticks(instance: dg.DagsterInstance, keep: Keep, now: datetime) -> None:
