@@ -1,8 +1,8 @@
 """A home moved: its files and Dagster's records out of one place and into another, by hashes.
 
 An export is a folder or a bucket's prefix: `files/` as they lie under the data root, `records/` as
-lines of text, and `manifest.json`, written last, with the SHA-256 of each. What is half done has
-no manifest, or is marked; doing it again goes on where it stopped.
+lines of text, and `manifest.json`, written last, with the SHA-256 of each. What is half done is
+marked and has no manifest; doing it again goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from nascar_assets.orchestration.storage.records import (
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.unfinished import mark_of
 
-MANIFEST = "manifest.json"
+MANIFEST, BEGUN = "manifest.json", "export-unfinished"
 FORMAT = 1
 LEFT_BEHIND = ("dagster/", "locks/", "staged/", "landing/.index/", "demo/", "backtest/")
 """What is made anew, belongs to a machine, or is a home of its own."""
@@ -79,13 +79,14 @@ def export_home(
             field="target",
             remedy="Name an empty folder.",
         )
-    if names and any(not name.startswith(("files/", "records/")) for name in names):
+    if names and BEGUN not in names:
         raise InputError(
             f"{target.location} is not empty.", field="target", remedy="Name an empty folder."
         )
     found = _files(root)
     if not found and not has_records(instance):
         raise InputError(f"There is no home in {root.location}.", field="home")
+    target.write(BEGUN, b"")
     total, size = len(found), 0
     files: dict[str, dict[str, Any]] = {}
     for done, (path, modified) in enumerate(found.items(), start=1):
@@ -122,6 +123,7 @@ def export_home(
         "records": records,
     }
     target.write(MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
+    target.delete(BEGUN)
     return Moved(total, size, rows)
 
 
@@ -196,7 +198,7 @@ def _files(root: DataRoot) -> dict[str, datetime]:
 def _left_behind(path: str) -> bool:
     """Whether a file stays: graphs are caches, but for what people entered."""
     graph = path.startswith("graph/") and not path.startswith("graph/entries/")
-    return graph or path.startswith(LEFT_BEHIND)
+    return graph or path == "README.md" or path.startswith(LEFT_BEHIND)
 
 
 def _refuse_work(instance: dg.DagsterInstance) -> None:
