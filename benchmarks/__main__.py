@@ -24,7 +24,7 @@ GROUPS = (
     "lineups",
     "live",
     "service",
-    "growth",
+    "board",
 )
 """Modules of this package; each has `rows()`, which yields what it measured.
 

@@ -24,6 +24,7 @@ Row = dict[str, Any]
 
 NASCAR = "from nascar_assets.cli import main; main()"
 SCENARIOS = 10_000
+LINEUPS = 150
 REPEATS = 5
 
 
@@ -34,7 +35,15 @@ def rows() -> Iterator[Row]:
         done = subprocess.run(
             [sys.executable, "-c", NASCAR, *words], stdout=subprocess.PIPE, text=True, check=True
         )
-        yield from measured(Path(folder) / "demo", json.loads(done.stdout)["slate"])
+        home, slate = Path(folder) / "demo", json.loads(done.stdout)["slate"]
+        (home / "many.toml").write_text(f"lineups = {LINEUPS}\n")
+        words = ["portfolio", slate, "--home", str(home), "--settings", str(home / "many.toml")]
+        subprocess.run(
+            [sys.executable, "-c", NASCAR, *words, "--json"],
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        yield from measured(home, slate)
 
 
 def measured(home: Path, slate: str) -> Iterator[Row]:

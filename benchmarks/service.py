@@ -27,7 +27,7 @@ def rows() -> Iterator[dict[str, Any]]:
     """What this group measures."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        _server(Path(folder)) as (url, process),
+        serving(Path(folder) / "home") as (url, process),
         httpx.Client(base_url=url, timeout=60) as client,
     ):
         yield from _single_jobs(client)
@@ -61,7 +61,8 @@ def _body(n_scenarios: int, seed: int, drivers: int = 40, laps: int = 267) -> di
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def serving(home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A server on a data root, its address and its process, once it is ready."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -73,7 +74,7 @@ def _server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         "NASCAR_API_LOG_LEVEL": "WARNING",
     }
     code = "import sys; from nascar_assets.cli.app import run; sys.exit(run(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "serve", "--home", str(folder / "home")]
+    command = [sys.executable, "-c", code, "serve", "--home", str(home)]
     process = subprocess.Popen(
         [*command, "--port", str(port)], env=environment, stdout=sys.stderr.fileno()
     )
@@ -92,7 +93,8 @@ def _server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         process.wait(timeout=30)
 
 
-def _load(url: str, **asked: Any) -> dict[str, Any]:
+def load(url: str, **asked: Any) -> dict[str, Any]:
+    """What the load generator measured."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.service_load"],
         input=json.dumps({"url": url, **asked}),
@@ -136,8 +138,8 @@ def _single_jobs(client: httpx.Client) -> Iterator[dict[str, Any]]:
 
 def _posts(url: str, client: httpx.Client) -> Iterator[dict[str, Any]]:
     """POST at 20 a second, with the jobs of these requests running."""
-    made = _load(url, method="POST", path=POST, body=_body(100, 1), rate=20, seconds=SECONDS)
-    yield from _percentiles("POST at 20/s with jobs running", made, ((50, 25.0), (99, 100.0)))
+    made = load(url, method="POST", path=POST, body=_body(100, 1), rate=20, seconds=SECONDS)
+    yield from percentiles("POST at 20/s with jobs running", made, ((50, 25.0), (99, 100.0)))
     ends = [_wait(client, run_id) for run_id in made["run_ids"]]
     yield {
         "name": "jobs of these requests that did not complete",
@@ -152,17 +154,17 @@ def _polls(url: str, client: httpx.Client) -> Iterator[dict[str, Any]]:
     ids = []
     for seed in range(int(6 * SECONDS)):
         ids.append(client.post(POST, json=_body(5_000, seed + 1)).json()["run_id"])
-    made = _load(
+    made = load(
         url, method="GET", path=f"{POST}/{ids[-1]}/status", body=None, rate=100, seconds=SECONDS
     )
-    yield from _percentiles("status at 100/s with jobs running", made, ((99, 50.0),))
+    yield from percentiles("status at 100/s with jobs running", made, ((99, 50.0),))
     for run_id in ids:
         client.delete(f"{POST}/{run_id}")
     for run_id in ids:
         _wait(client, run_id)
 
 
-def _percentiles(
+def percentiles(
     name: str, made: dict[str, Any], wanted: tuple[tuple[int, float], ...]
 ) -> Iterator[dict[str, Any]]:
     shares = statistics.quantiles([1_000 * value for value in made["seconds"]], n=100)
@@ -200,18 +202,18 @@ def _memory(client: httpx.Client, pid: int) -> Iterator[dict[str, Any]]:
             _wait(client, run_id)
         if number == 100:
             time.sleep(1.0)
-            after_first = _resident(pid)
-    growth = 100.0 * (_resident(pid) / after_first - 1.0) if after_first else float("nan")
+            after_first = resident(pid)
+    growth = 100.0 * (resident(pid) / after_first - 1.0) if after_first else float("nan")
     yield {
         "name": f"growth of memory from job 100 to job {JOBS}",
         "value": round(growth, 1),
         "unit": "%",
         "target": 10.0,
-        "note": f"{_resident(pid):.0f} MB in server and workers",
+        "note": f"{resident(pid):.0f} MB in server and workers",
     }
 
 
-def _resident(pid: int) -> float:
+def resident(pid: int) -> float:
     """Megabytes of a process and its children."""
     total = 0.0
     pids = [pid]

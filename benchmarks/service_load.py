@@ -12,20 +12,22 @@ import httpx
 
 
 async def at_a_rate(
-    url: str, method: str, path: str, body: Any, rate: float, seconds: float
+    url: str, method: str, path: str | list[str], body: Any, rate: float, seconds: float
 ) -> dict[str, Any]:
     """Sends requests when they are due, whether earlier ones were answered or not.
 
-    Latency counts from the moment a request was due, so that a server that stalls cannot hide it.
+    Several paths are asked in turn. Latency counts from the moment a request was due, so that a
+    server that stalls cannot hide it.
     """
     taken: list[float] = []
     statuses: list[int] = []
     ids: list[str] = []
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+        paths = [path] if isinstance(path, str) else path
 
-        async def one(due: float) -> None:
-            answer = await client.request(method, path, json=body)
+        async def one(number: int, due: float) -> None:
+            answer = await client.request(method, paths[number % len(paths)], json=body)
             taken.append(time.perf_counter() - due)
             statuses.append(answer.status_code)
             if method == "POST" and answer.status_code == 200:
@@ -37,7 +39,7 @@ async def at_a_rate(
         for number in range(int(rate * seconds)):
             due = begin + number / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            tasks.append(asyncio.create_task(one(due)))
+            tasks.append(asyncio.create_task(one(number, due)))
         await asyncio.gather(*tasks)
     return {"seconds": taken, "statuses": statuses, "run_ids": ids}
 

@@ -15,6 +15,7 @@ from nascar_assets.board.build import Build
 from nascar_assets.board.forecast import show_forecast
 from nascar_assets.board.honesty import show_honesty
 from nascar_assets.board.lineups import Lineups
+from nascar_assets.board.live import show_live
 from nascar_assets.board.race import show_contests, show_race
 from nascar_assets.board.transport import InProcess
 from nascar_assets.board.views import Views
@@ -240,7 +241,7 @@ async def _parts(api: AsyncClient, detail: SlateDetail) -> None:
     key = detail.slate
     kept = board.storage.user.setdefault(key, {})
     lineups = Lineups(api, key, kept)
-    names = ("Forecast", "Build", "Lineups", "Race", "Contests", "Views", "Honesty")
+    names = ("Forecast", "Build", "Lineups", "Race", "Live", "Contests", "Views", "Honesty")
     with (
         named(ui.tabs(), "Parts of the slate")
         .props("no-caps mobile-arrows outside-arrows align=left")
@@ -257,6 +258,7 @@ async def _parts(api: AsyncClient, detail: SlateDetail) -> None:
         "Build": build.show,
         "Lineups": lineups.show,
         "Race": lambda: show_race(api, key),
+        "Live": lambda: show_live(api, key, detail.race_key),
         "Contests": lambda: show_contests(api, key),
         "Views": Views(api, key).show,
         "Honesty": lambda: show_honesty(api, key),

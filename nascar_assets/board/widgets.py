@@ -85,17 +85,22 @@ def table(
     return grid
 
 
-def chart(label: str, options: dict[str, Any], height: str = "240px") -> None:
+def chart(label: str, options: dict[str, Any], height: str = "240px") -> ui.echart:
     """A chart, with what it shows in words for those who do not see it."""
     made = {
         "animation": False,
-        "aria": {"enabled": True, "decal": {"show": len(options.get("series", [])) > 1}},
+        # The chart's own words for itself would take the place of the label.
+        "aria": {
+            "enabled": True,
+            "label": {"description": label},
+            "decal": {"show": len(options.get("series", [])) > 1},
+        },
         "grid": {"left": 44, "right": 16, "top": 34, "bottom": 44},
         "textStyle": {"color": "#222"},
         "tooltip": {"trigger": "axis", "renderMode": "richText"},
         **options,
     }
-    named(ui.echart(made), label, "img").style(f"width: 100%; height: {height}")
+    return named(ui.echart(made), label, "img").style(f"width: 100%; height: {height}")
 
 
 _HEADER = """

@@ -1,6 +1,6 @@
 """A small client of the HTTP API, typed by the service's own contracts."""
 
-from nascar_assets.client import slates, views
+from nascar_assets.client import races, slates, views
 from nascar_assets.client.asynchronous import AsyncClient
 from nascar_assets.client.calls import Call, Refused, Unavailable
 from nascar_assets.client.client import Client, JobFailed
@@ -13,6 +13,7 @@ __all__ = [
     "JobFailed",
     "Refused",
     "Unavailable",
+    "races",
     "slates",
     "verify_webhook",
     "views",

@@ -9,7 +9,10 @@ from typing import Self
 import httpx
 
 from nascar_assets.client.calls import Call, T, refusal, unreachable
+from nascar_assets.client.races import live_path
 from nascar_assets.client.slates import job_path
+from nascar_assets.service.contracts import Problem
+from nascar_assets.service.live_contracts import LiveForecast
 from nascar_assets.service.slate_contracts import SlateJob
 
 
@@ -85,13 +88,33 @@ class AsyncClient:
         Raises:
             Refused: If no job has this id.
         """
+        async for _, data in self._events(f"{job_path(run_id)}/events"):
+            yield SlateJob.model_validate_json(data)
+
+    async def follow_race(self, race: str) -> AsyncIterator[LiveForecast | Problem]:
+        """A race's live forecast, and again whenever there is another one or a feed is refused.
+
+        Without any forecast yet, why there is none.
+
+        Raises:
+            Refused: If the schedule does not know the race.
+        """
+        async for name, data in self._events(f"{live_path(race)}/events"):
+            kind = LiveForecast if name == "forecast" else Problem
+            yield kind.model_validate_json(data)
+
+    async def _events(self, path: str) -> AsyncIterator[tuple[str, str]]:
+        """Server-sent events, each with its name and its data."""
+        name = ""
         try:
-            async with self._http.stream("GET", f"{job_path(run_id)}/events") as answer:
+            async with self._http.stream("GET", path) as answer:
                 if answer.status_code >= 400:
                     await answer.aread()
                     raise refusal(answer)
                 async for line in answer.aiter_lines():
-                    if line.startswith("data: "):
-                        yield SlateJob.model_validate_json(line.removeprefix("data: "))
+                    if line.startswith("event: "):
+                        name = line.removeprefix("event: ")
+                    elif line.startswith("data: "):
+                        yield name, line.removeprefix("data: ")
         except httpx.TransportError as error:
             raise unreachable(error) from error

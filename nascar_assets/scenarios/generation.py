@@ -21,6 +21,7 @@ from nascar_assets.scenarios.kernel_arrays import Outcome
 from nascar_assets.scenarios.laws import check_laws
 from nascar_assets.scenarios.parameters import ProcessParameters
 from nascar_assets.scenarios.race_events import ACCIDENT
+from nascar_assets.scenarios.race_over import standing
 from nascar_assets.scenarios.random_numbers import NORMAL_QUANTILES, STEP_NORMALS
 from nascar_assets.scenarios.regimes import REGIMES, classify
 from nascar_assets.scenarios.result import CAR_ARRAYS, RACE_ARRAYS, Scenarios, concatenate
@@ -68,7 +69,8 @@ def generate_scenarios(
         parameters: The race process; none for the starting values.
         pit_strategy_mix: Weights of the pit strategies.
         state: The race under way, from which every scenario goes on; none for the whole race. Of
-            a race in which no lap was run it says nothing, and the bytes are those without it.
+            a race in which no lap was run it says nothing, and the bytes are those without it;
+            of one that is over it says all, and nothing is simulated or vetoed.
         vetoes: Codes of further veto rules on the race; those of the spec and its bounds on
             laps led always act.
         rejection_limit: Largest share of scenarios that vetoes may reject, below 1.
@@ -93,9 +95,13 @@ def generate_scenarios(
     inputs = prepare(spec, race_setup, parameters, pit_strategy_mix)
     if state is not None and state.lap > 0:
         inputs = go_on_from(inputs, state, race_setup, parameters)
-    rules = soft_rules(spec, race_setup, vetoes)
+    over = state is not None and state.over
+    rules = {} if over else soft_rules(spec, race_setup, vetoes)
     workers = numba.config.NUMBA_NUM_THREADS if threads is None else threads
-    made = simulate_rows(inputs, race_setup.driver_ids, seed, 0, n, workers, progress)
+    if state is not None and over:
+        made = _complete(race_setup.driver_ids, *standing(inputs.begin, state, race_setup, n))
+    else:
+        made = simulate_rows(inputs, race_setup.driver_ids, seed, 0, n, workers, progress)
     rejected = _apply(rules, made)
     if rules:
         made, rejected = _refill(
@@ -171,17 +177,24 @@ def simulate_rows(
                 done += part
                 if progress is not None:
                     progress(done)
-    rows = np.arange(count)
-    winner = np.argmin(arrays["finish"], axis=1)
+    return _complete(driver_ids, arrays, races)
+
+
+def _complete(
+    driver_ids: tuple[str, ...], cars: dict[str, Any], races: dict[str, Any]
+) -> Scenarios:
+    """Scenarios with the kind of race that each is."""
+    laps_led, finish = cars["laps_led"], cars["finish"]
+    rows = np.arange(len(finish))
     regime = classify(
         race_laps=races["race_laps"],
         green_laps=races["green_laps"],
-        top_laps_led=arrays["laps_led"].max(axis=1),
-        winner_laps_led=arrays["laps_led"][rows, winner],
-        accidents=(arrays["status"] == ACCIDENT).sum(axis=1),
-        field_size=size,
+        top_laps_led=laps_led.max(axis=1),
+        winner_laps_led=laps_led[rows, np.argmin(finish, axis=1)],
+        accidents=(cars["status"] == ACCIDENT).sum(axis=1),
+        field_size=len(driver_ids),
     )
-    return Scenarios(driver_ids=driver_ids, regime=regime, **arrays, **races)
+    return Scenarios(driver_ids=driver_ids, regime=regime, **cars, **races)
 
 
 def _apply(rules: Mapping[str, Rule], made: Scenarios) -> dict[str, npt.NDArray[np.bool_]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import metadata
@@ -149,8 +150,15 @@ class Service:
         self.supervisor.start()
         self.webhooks.start()
         self.retention.start()
+        threading.Thread(target=self._read_ahead, name="read ahead", daemon=True).start()
         found = self.watch.readiness()
         _log.info("service started", graph=found.graph, storage=found.storage)
+
+    def _read_ahead(self) -> None:
+        try:
+            self.reads.read_ahead()
+        except Exception as error:  # whoever asks for it is told
+            _log.info("not read ahead", reason=plain(f"{type(error).__name__}: {error}"))
 
     def stop(self) -> None:
         """Ends everything; jobs in hand go back into the queue."""

@@ -24,12 +24,17 @@ class LiveDriver(Contract, tables=("scenario_summary", "slate")):
     position: int | None = Field(description="Running position; none for one without laps.")
     laps_down: int | None
     moving: bool = Field(description="Whether the car is in the race and does not stand still.")
+    start: int | None
+    laps_led: int = Field(description="Laps led so far.")
     points_now: float = Field(description="Contest points if the race ended as it stands.")
     mean_points: float = Field(description="Contest points expected.")
     points_p10: float
     points_p50: float
     points_p90: float
     expected_finish: float
+    finish_p10: int
+    finish_p50: int
+    finish_p90: int
     win: float = Field(description="Chance to win.")
     top_5: float
     top_10: float

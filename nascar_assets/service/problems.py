@@ -57,9 +57,19 @@ def unknown_job() -> RequestRefused:
 
 def ended_without(status: OptimizationStatus) -> RequestRefused:
     """A job that failed or was cancelled, asked for its result: 409."""
-    code = "JOB_FAILED" if status.status is JobStatus.FAILED else "JOB_CANCELLED"
-    message = status.error or f"The job was {status.status}."
-    return RequestRefused(409, code, message, run_id=status.run_id)
+    failed = status.status is JobStatus.FAILED
+    return RequestRefused(
+        409,
+        "JOB_FAILED" if failed else "JOB_CANCELLED",
+        status.error or f"The job was {status.status}.",
+        remedy=(
+            "Send it again. If it fails again, give the job's id to whoever runs the server: "
+            f"Dagster's page of the run {status.run_id} has the whole of it."
+            if failed
+            else None
+        ),
+        run_id=status.run_id,
+    )
 
 
 def result_gone(run_id: str, remedy: str) -> RequestRefused:

@@ -98,9 +98,14 @@ def reason_of(instance: dg.DagsterInstance, run_id: str) -> str:
         if event is None:
             continue
         if event.event_type == DagsterEventType.STEP_FAILURE:
-            failure = event.step_failure_data.user_failure_data
-            if failure is not None and failure.description:
-                return str(failure.description)
+            found = event.step_failure_data
+            if found.user_failure_data is not None and found.user_failure_data.description:
+                return str(found.user_failure_data.description)
+            cause = found.error
+            while cause is not None and cause.cause is not None:  # Dagster's own words come first
+                cause = cause.cause
+            if cause is not None:
+                return f"It failed by a fault of the program: {cause.message.strip()}"
         elif event.message:
             messages.append(event.message)
     return messages[-1] if messages else "The job failed."

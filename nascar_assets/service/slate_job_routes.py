@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Protocol, TypeVar
 
@@ -11,7 +10,8 @@ from fastapi import Body, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus, Text
-from nascar_assets.service.problems import RequestRefused, problem_answers
+from nascar_assets.service.event_streams import Event, EventStreams
+from nascar_assets.service.problems import problem_answers
 from nascar_assets.service.slate_contracts import (
     JobResult,
     PortfolioRequest,
@@ -25,10 +25,6 @@ from nascar_assets.service.slate_orders import SlateOrders
 from nascar_assets.service.slate_routes import CSV, TAG, SlatePath, attachment, prefers_csv
 
 T = TypeVar("T")
-STREAMS = 200
-"""Jobs that are followed at once."""
-BEAT_SECONDS = 10.0
-"""How often a stream says something, so that nobody between takes it for dead."""
 
 RunId = Annotated[str, Path(description="The job's id.", max_length=200)]
 FileName = Annotated[
@@ -239,7 +235,7 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
             return attachment(found, f"lineups-{run_id[:8]}.csv")
         return not_ended(found)
 
-    followed = 0
+    streams = EventStreams("jobs")
 
     @app.get(
         "/api/v1/jobs/{run_id}/events",
@@ -253,23 +249,14 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
     )
     async def events(request: Request, run_id: RunId) -> Response:
         """Server-sent events: each holds the job's status, the last one how it ended."""
-        nonlocal followed
         client = request.state.client
         await to_thread.run_sync(orders.status, run_id, client)  # 404 before the stream begins
-        if followed >= STREAMS:
-            raise RequestRefused(503, "BUSY", "Too many jobs are followed at once.", retry_after=5)
 
-        async def stream() -> AsyncIterator[bytes]:
-            nonlocal followed
-            followed += 1
-            try:
-                async for part in _with_beats(orders.follow(run_id, client)):
-                    yield part
-            finally:
-                followed -= 1
+        async def found() -> AsyncIterator[Event]:
+            async for job in orders.follow(run_id, client):
+                yield "status", job
 
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
+        return streams.answer(found())
 
 
 async def accepted(
@@ -290,25 +277,3 @@ async def accepted(
 def not_ended(status: OptimizationStatus) -> JSONResponse:
     """202 with the status of a job that has no result yet."""
     return JSONResponse(status.model_dump(mode="json"), 202, {"Retry-After": "1"})
-
-
-async def _with_beats(found: AsyncIterator[SlateJob]) -> AsyncIterator[bytes]:
-    """Events of a job's statuses, with a comment now and then while there is none."""
-    waiting: asyncio.Future[SlateJob] | None = None
-    try:
-        while True:
-            if waiting is None:
-                waiting = asyncio.ensure_future(anext(found))
-            done, _ = await asyncio.wait({waiting}, timeout=BEAT_SECONDS)
-            if not done:
-                yield b": still there\n\n"
-                continue
-            try:
-                job = waiting.result()
-            except StopAsyncIteration:
-                return
-            waiting = None
-            yield f"event: status\ndata: {job.model_dump_json()}\n\n".encode()
-    finally:
-        if waiting is not None:
-            waiting.cancel()

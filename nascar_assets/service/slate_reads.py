@@ -130,9 +130,27 @@ class SlateReads:
         self._instance = instance
         self._lock = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
+        self._looking: dict[str, threading.Lock] = {}
         self._runs: OrderedDict[str, tuple[str, SlateRun]] = OrderedDict()
         self._answers: OrderedDict[tuple[str, str], tuple[str, Answer]] = OrderedDict()
         self._states: dict[str, tuple[str, float, SlateSummary]] = {}
+
+    def read_ahead(self) -> None:
+        """Reads what a first visitor asks for: every slate, and the next to lock in full."""
+        found = self.slates().model
+        assert isinstance(found, SlateList)
+        for item in found.slates[:1]:
+            for read in (
+                self.detail,
+                self.record,
+                self.forecast,
+                self.lineups,
+                self.exposures,
+                self.contests,
+                self.race,
+                self.provenance,
+            ):
+                read(item.slate)
 
     # --- every slate ---
 
@@ -151,14 +169,40 @@ class SlateReads:
         return self._answer(slate_id, key, lambda: self._detail(summary))
 
     def _summary(self, slate_id: str) -> SlateSummary:
-        version, now = self.version(slate_id), time.monotonic()
-        held = self._states.get(slate_id)
-        if held is None or held[0] != version or now - held[1] > STATE_SECONDS:
-            held = self._states[slate_id] = (version, now, self._stated(slate_id))
+        held = self._state(slate_id)
         locked = held[2].lock <= datetime.now(UTC)
         return (
             held[2] if held[2].locked == locked else held[2].model_copy(update={"locked": locked})
         )
+
+    def _state(self, slate_id: str) -> tuple[str, float, SlateSummary]:
+        """A slate's state, looked at anew by one request at a time; the others go on with the old.
+
+        Only where the slate itself has changed do they wait for it.
+        """
+
+        def held() -> tuple[tuple[str, float, SlateSummary] | None, bool]:
+            found = self._states.get(slate_id)
+            if found is None or found[0] != self.version(slate_id):
+                return None, False
+            return found, time.monotonic() - found[1] <= STATE_SECONDS
+
+        found, fresh = held()
+        if found is not None and fresh:
+            return found
+        with self._lock:
+            looking = self._looking.setdefault(slate_id, threading.Lock())
+        if not looking.acquire(blocking=found is None):
+            assert found is not None
+            return found
+        try:
+            found, fresh = held()
+            if found is None or not fresh:
+                version, now = self.version(slate_id), time.monotonic()
+                found = self._states[slate_id] = (version, now, self._stated(slate_id))
+            return found
+        finally:
+            looking.release()
 
     def _stated(self, slate_id: str) -> SlateSummary:
         root, now = self._root, datetime.now(UTC)

@@ -16,6 +16,8 @@ Floats = npt.NDArray[np.float64]
 GREEN, YELLOW, RED = 1, 2, 3
 """Flags of laps by the feed's numbers; 0 where the flag is not known."""
 
+OVERTIME_LAPS = 2
+"""Laps under green that end a race which a caution held up at its scheduled end."""
 STILL_FROM = 2.5
 """Laps without a crossing of the line from which a car stands still: a stop takes less."""
 
@@ -136,6 +138,18 @@ class RaceState:
         """How many laps the caution has lasted that the race is under; 0 under green."""
         green = np.flatnonzero(self.flags[1:] != YELLOW)
         return self.lap - (int(green[-1]) + 1 if len(green) else 0)
+
+    @property
+    def over(self) -> bool:
+        """Whether the leader has finished: the scheduled laps or an overtime's two, under green.
+
+        A caution that came out on the scheduled last lap ended it, too.
+        """
+        if self.lap < self.scheduled_laps:
+            return False
+        if self.caution_lap > 0:
+            return self.caution_lap == 1 and self.lap == self.scheduled_laps
+        return self.lap - self.run_start >= OVERTIME_LAPS
 
     @property
     def run_start(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nascar_assets.client import Client, Refused, slates, views
+from nascar_assets.client import Client, Refused, races, slates, views
 from nascar_assets.lineups.upload import read_upload
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
@@ -21,6 +22,7 @@ from nascar_assets.service.slate_contracts import PortfolioRequest, PortfolioRes
 from nascar_assets.service.view_contracts import RearStart
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.conftest import copy_of
+from nascar_assets_tests.orchestration.race_under_way import Race
 from nascar_assets_tests.service.conftest import Server
 
 PICTURES = os.environ.get("NASCAR_BOARD_PICTURES")
@@ -45,6 +47,15 @@ def board(world, tmp_path_factory):
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def race(board, world):
+    """The slate's race under way on the server's home, forecast after a quarter of its laps."""
+    made = Race(board.home, world.slate)
+    made.drop(made.until(made.laps // 4))
+    assert made.tick() == 1
+    return made
+
+
 @pytest.fixture
 def page(board, browser):
     """A page that notes the hosts it asks and what goes wrong in it."""
@@ -65,6 +76,7 @@ PARTS = {
     "Build": "Settings of each driver",
     "Lineups": "Exposures",
     "Race": "Counts of the race",
+    "Live": "Drivers while the race is run",
     "Contests": "Returns in contests",
     "Views": "Views of this slate",
     "Honesty": "Files and tables that the run read",
@@ -190,7 +202,51 @@ def _entries_file(slate) -> bytes:
     return buffer.getvalue().encode()
 
 
-def test_every_part_passes_an_accessibility_checker(page, board, world):
+def test_a_race_under_way_moves_on_the_page(page, board, world, race):
+    _open(page, board, world.slate, "Live")
+    panel = page.locator(".q-tab-panel:visible")
+    quarter, half = race.laps // 4, race.laps // 2
+    panel.get_by_text(f"After lap {quarter} of {race.laps}").wait_for()
+    page.evaluate("window.before = true")  # gone once the page is loaded anew
+    for lap in (half, half + 20):
+        race.drop(race.until(lap))
+        assert race.tick() == 1
+        panel.get_by_text(f"After lap {lap} of {race.laps}").wait_for()
+    with Client(board.url) as client:
+        found = client.call(races.live(race.key))
+    assert [point.lap for point in found.series] == [quarter, half, half + 20]
+    own = found.slates[world.slate]
+    best = max(own.drivers, key=lambda row: row.win)
+    words = f"Chance to win after lap {found.lap}: {best.name} {best.win:.0%};"
+    panel.get_by_role("img", name=words).wait_for()
+    drivers = panel.get_by_role("region", name=PARTS["Live"], exact=True)
+    first = drivers.locator(".ag-center-cols-container .ag-row[row-index='0']")
+    leader = own.drivers[0]
+    for column, value in (
+        ("position", 1),
+        ("finish_p10", leader.finish_p10),
+        ("finish_p50", leader.finish_p50),
+        ("finish_p90", leader.finish_p90),
+        ("points_now", leader.points_now),
+        ("mean_points", leader.mean_points),
+    ):
+        shown = first.locator(f"[col-id={column}]")
+        shown.filter(has_text=re.compile(rf"^{re.escape(f'{value:g}')}$")).wait_for()
+    lineups = panel.get_by_role("region", name="Lineups while the race is run")
+    place = lineups.locator(".ag-row[row-index='0'] [col-id=expected_place]").inner_text()
+    assert float(place) == min(round(one.expected_place) for one in own.lineups)
+    _picture(page, "live")
+
+    race.drop(race.until(quarter))  # a feed that goes backwards
+    assert race.tick() == 0
+    panel.get_by_text("The newest feed was refused").wait_for()
+    assert "goes backwards" in panel.inner_text()
+    assert f"After lap {half + 20} of" in panel.inner_text()
+    panel.get_by_text(re.compile(r"^Forecast made \d+ (s|min) ago")).wait_for()
+    assert page.evaluate("window.before")
+
+
+def test_every_part_passes_an_accessibility_checker(page, board, world, race):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page.goto(f"{board.url}/board/")
     page.get_by_role("heading", name="Slates").wait_for()
@@ -205,7 +261,7 @@ def test_every_part_passes_an_accessibility_checker(page, board, world):
     }
 
 
-def test_a_phone_and_the_keyboard_reach_everything(page, board, world):
+def test_a_phone_and_the_keyboard_reach_everything(page, board, world, race):
     page.set_viewport_size({"width": 390, "height": 844})
     for part in PARTS:
         _open(page, board, world.slate, part)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pytest
+from dagster._core.utils import make_new_run_id
 
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.automation.sensor_live import decide
@@ -18,11 +19,10 @@ from nascar_assets.orchestration.inputs.live_forecast import (
     live_series,
     make_live_forecast,
 )
-from nascar_assets.orchestration.inputs.schedule import schedule_rows
-from nascar_assets.orchestration.inputs.slate_run import SlateRun
-from nascar_assets.storage import DataRoot
+from nascar_assets.orchestration.tags import RACE
 from nascar_assets.telemetry.state_from_laps import state_from_lap_times
 from nascar_assets_tests.orchestration.conftest import World
+from nascar_assets_tests.orchestration.race_under_way import Race
 from nascar_assets_tests.orchestration.ticks import Ticker
 from nascar_assets_tests.telemetry.race_laps import lap_times
 
@@ -48,51 +48,18 @@ def test_a_race_is_forecast_once_in_five_laps(
     assert (found.forecast, found.refused) == (expected, refused)
 
 
-class Race:
-    """The slate's race with invented laps, driven by the slate's own field."""
-
-    def __init__(self, home: Path, slate: str) -> None:
-        self.root = DataRoot.open(home)
-        self.run = SlateRun.load(self.root, slate)
-        self.key = self.run.plan.race_key
-        self.row = schedule_rows(self.root, [self.key])[self.key]
-        drivers = self.run.setup.driver_ids
-        self.laps = int(self.row["scheduled_laps"])
-        self.body = lap_times(len(drivers), self.laps, out={4: self.laps // 3})
-        for car, driver in zip(self.body["laps"], drivers, strict=True):
-            car["NASCARDriverID"] = int(driver)
-        self.folder = home / "landing/live" / self.key
-        self.folder.mkdir(parents=True)
-
-    def until(self, lap: int) -> dict[str, Any]:
-        """The laps file as the feed has it after a lap."""
-        body = copy.deepcopy(self.body)
-        for car in body["laps"]:
-            car["Laps"] = car["Laps"][: lap + 1]
-        body["flags"] = [flag for flag in body["flags"] if flag["LapsCompleted"] <= lap]
-        return body
-
-    def drop(self, body: Any) -> None:
-        """Puts a file where the sensor finds it."""
-        (self.folder / "lap-times.json").write_text(json.dumps(body))
-
-
 def test_a_race_moves_through_the_sensor_and_bad_feeds_change_nothing(
     world: World, home: Path
 ) -> None:
-    race, ticker = Race(home, world.slate), Ticker(home)
-    quarter, half = race.laps // 4, race.laps // 2
-
-    def tick() -> int:
-        """Runs what one tick asks for; how many runs succeeded."""
-        return sum(ticker.carry_out(request, "live_job") for request in ticker.tick("live_races"))
+    race = Race(home, world.slate)
+    quarter, half, tick = race.laps // 4, race.laps // 2, race.tick
 
     race.drop(race.until(quarter))
     assert tick() == 1
     assert tick() == 0  # the same file
     race.drop(race.until(quarter + 2))
     assert tick() == 0  # too soon
-    assert f"the next forecast comes at lap {quarter + 5}" in ticker.skipped
+    assert f"the next forecast comes at lap {quarter + 5}" in race.ticker.skipped
     race.drop(race.until(half))
     assert tick() == 1
     series = live_series(race.root, race.key)
@@ -102,11 +69,26 @@ def test_a_race_moves_through_the_sensor_and_bad_feeds_change_nothing(
     # Feeds at fault: backwards, cut short, a null body, a driver who is not entered.
     stranger = race.until(half + 20)
     stranger["laps"][0]["NASCARDriverID"] = 4_000_001
+    ids = [car["NASCARDriverID"] for car in race.body["laps"]]
+
+    def swapped(one: int, other: int) -> dict[str, Any]:
+        body = race.until(half + 20)
+        body["laps"][one]["NASCARDriverID"] = ids[other]
+        body["laps"][other]["NASCARDriverID"] = ids[one]
+        return body
+
+    fewer = race.until(half + 20)
+    name = fewer["laps"].pop(9)["NASCARDriverID"]
+    assert name not in [car["NASCARDriverID"] for car in fewer["laps"]]
     for body, reason in (
         (race.until(half - 10), "goes backwards"),
+        (swapped(0, 1), "had led"),
+        (swapped(4, 5), "had completed"),
+        (swapped(10, 11), "have each other's start"),
+        (fewer, "raced then and is not in it"),
         (None, "null"),
         ({"laps": []}, "flags"),
-        (stranger, "not entered"),
+        (stranger, "raced then and is not in it"),
     ):
         race.drop(body)
         assert tick() == 0
@@ -114,6 +96,14 @@ def test_a_race_moves_through_the_sensor_and_bad_feeds_change_nothing(
         assert answer["lap"] == half
         assert 3600 <= answer["age_s"] < 3600 + 900
         assert reason in answer["refused"]["reason"]
+
+    lawless = race.snapshot(half + 20, 1)
+    lawless["vehicles"][1]["laps_led"] = lawless["vehicles"][0]["laps_led"]
+    race.drop(lawless, "live-feed.json")
+    assert tick() == 0
+    answer = live_answer(race.root, race.key, datetime.now(UTC))
+    assert answer["lap"] == half
+    assert "laps were led, not" in answer["refused"]["reason"]
 
     race.drop(race.until(half + 30))
     assert tick() == 1
@@ -128,6 +118,66 @@ def test_a_race_moves_through_the_sensor_and_bad_feeds_change_nothing(
     assert all(1 <= one["expected_place"] <= entries for one in slate["lineups"])
     best = max(slate["lineups"], key=lambda one: one["mean_points"])
     assert best["expected_place"] <= np.median([one["expected_place"] for one in slate["lineups"]])
+
+
+def test_while_a_forecast_is_made_no_other_is_asked_for(world: World, home: Path) -> None:
+    race = Race(home, world.slate)
+    race.drop(race.until(20))
+    instance = race.ticker.instance
+    run = instance.add_run(
+        dg.DagsterRun(
+            "live_job", make_new_run_id(), tags={RACE: race.key}, status=dg.DagsterRunStatus.STARTED
+        )
+    )
+    assert race.ticker.tick("live_races") == []
+    assert "a forecast is being made" in race.ticker.skipped
+    race.drop(race.until(40))
+    instance.delete_run(run.run_id)
+    # Two runs of the same file: the second finds nothing to add, and is no failure.
+    (request,) = race.ticker.tick("live_races")
+    assert race.ticker.carry_out(request, "live_job")
+    assert race.ticker.carry_out(request, "live_job")
+    assert [one["lap"] for one in live_series(race.root, race.key)] == [40]
+    assert live_answer(race.root, race.key, datetime.now(UTC))["refused"] is None
+
+
+def test_a_race_that_is_over_is_what_stands(world: World, home: Path) -> None:
+    race = Race(home, world.slate)
+    state = state_from_lap_times(race.until(race.laps), race.row)
+    made = make_live_forecast(race.root, race.key, state, n=100)["slates"][world.slate]
+    assert [row["win"] for row in made["drivers"][:2]] == [1.0, 0.0]
+    for row in made["drivers"]:
+        assert row["finish_p10"] == row["finish_p90"]
+        assert row["mean_points"] == pytest.approx(row["points_now"], abs=0.01)
+    for one in (*made["lineups"], *made["entries"]):
+        assert one["mean_points"] == pytest.approx(one["points_now"], abs=0.01)
+
+
+def test_a_red_flag_an_overtime_and_an_early_end(world: World, home: Path) -> None:
+    race = Race(home, world.slate)
+    half = race.laps // 2
+
+    def show(name: str, body: dict[str, Any]) -> list[int]:
+        """Laps forecast once a snapshot is there."""
+        race.drop(body, name)
+        race.tick()
+        assert live_answer(race.root, race.key, datetime.now(UTC))["refused"] is None
+        return [one["lap"] for one in live_series(race.root, race.key)]
+
+    # A red flag: the lap stands, and so does the forecast.
+    assert show("1.json", race.snapshot(half, 1)) == [half]
+    for name in ("2.json", "3.json"):
+        assert show(name, race.snapshot(half, 3)) == [half]
+    assert f"nothing new since lap {half}" in race.ticker.skipped
+    # Laps that no feed showed, then overtime: two laps are still to come, nobody has won.
+    assert show("4.json", race.snapshot(race.laps + 2, 2)) == [half, race.laps + 2]
+    answer = live_answer(race.root, race.key, datetime.now(UTC))
+    assert answer["flag"] == "yellow"
+    assert max(row["win"] for row in answer["slates"][world.slate]["drivers"]) < 1.0
+    # The race is over: what was last forecast stays, and says how old it is.
+    assert show("5.json", race.snapshot(race.laps + 2, 9))[-1] == race.laps + 2
+    later = live_answer(race.root, race.key, datetime.now(UTC) + timedelta(days=1))
+    assert later["age_s"] >= 86_400
 
 
 def test_a_race_that_the_schedule_does_not_know_waits_with_a_reason(home: Path) -> None:

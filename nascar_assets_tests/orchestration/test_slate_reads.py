@@ -65,6 +65,15 @@ def test_slates_say_how_far_they_are(api, world):
     assert list(detail.notices) == world.result["notices"]
 
 
+def test_what_a_first_visitor_asks_for_is_read_ahead(world):
+    reads = Local(world.home).app.state.service.reads
+    reads.read_ahead()
+    held = {name for slate, name in reads._answers if slate == world.slate}
+    assert {"record", "forecast", "lineups", "exposures", "contests", "race"} <= held
+    first = reads.forecast(world.slate)
+    assert reads.forecast(world.slate) is first
+
+
 def test_the_forecast_is_the_one_that_the_command_line_shows(api, world):
     found = api.call(slates.forecast(world.slate))
     shown = {row["driver_id"]: row for row in world.result["forecast"]}

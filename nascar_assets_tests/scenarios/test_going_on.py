@@ -74,6 +74,27 @@ def test_the_laws_hold_from_any_state(lap, kind, seed, extra):
     assert (made.status[:, SIZE:] != 0).all()  # entered, and never started
 
 
+def test_a_race_that_is_over_is_what_stands():
+    body = lap_times(SIZE, LAPS + 6, out=OUT, cautions=((31, 35), (98, 101)))
+
+    def at(lap):
+        return state_from_lap_times(body, race_row(LAPS), lap)
+
+    assert state(LAPS).over
+    assert not state(LAPS - 1).over
+    # A caution that reaches the end leads to an overtime of two green laps.
+    assert [lap for lap in range(95, 107) if at(lap).over] == [103, 104, 105, 106]
+    made = generate_scenarios(None, setup(extra=1), 30, 7, state=at(103))
+    known = at(103)
+    assert all(law.broken == 0 for law in made.diagnostics.conservation)
+    assert (made.finish[:, :SIZE] == known.position).all()
+    assert (made.finish[:, SIZE] == SIZE + 1).all()
+    assert (made.laps_led[:, :SIZE] == known.laps_led).all()
+    assert (made.race_laps == 103).all()
+    for number in OUT:
+        assert (made.status[:, number] != 0).all()
+
+
 def test_what_stood_still_long_ago_is_out_with_its_laps():
     made = generate_scenarios(None, setup(), 400, 3, state=state(95))
     for number, laps in OUT.items():

@@ -18,7 +18,8 @@ from nascar_assets.storage import DataRoot
 DRIVER = {
     "driver_id": "1", "name": "A", "position": 1, "laps_down": 0, "moving": True,
     "points_now": 40.0, "mean_points": 45.5, "points_p10": 10.0, "points_p50": 44.0,
-    "points_p90": 80.0, "expected_finish": 3.2, "win": 0.4, "top_5": 0.8, "top_10": 0.9,
+    "points_p90": 80.0, "expected_finish": 3.2, "start": 4, "laps_led": 7,
+    "finish_p10": 1, "finish_p50": 3, "finish_p90": 9, "win": 0.4, "top_5": 0.8, "top_10": 0.9,
 }  # fmt: skip
 
 

@@ -7,12 +7,14 @@ from pydantic import Field
 
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.assets.scenarios import scenarios
+from nascar_assets.orchestration.inputs.live_continuity import check_goes_on
 from nascar_assets.orchestration.inputs.live_forecast import (
     SCENARIOS,
     keep_live_forecast,
     keep_refusal,
     landed_state,
     live_files,
+    live_series,
     make_live_forecast,
 )
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
@@ -55,6 +57,10 @@ def live_forecast(
     try:
         path = config.path or newest_file(root, race_key, str(race["race_id"]))
         found = landed_state(root, race, path)
+        series = live_series(root, race_key)
+        if series and series[-1]["lap"] == found.state.lap:  # an earlier run read the same file
+            return dg.MaterializeResult(metadata=shown(lap=found.state.lap, made_from=path))
+        check_goes_on(series, found.state)
         forecast = make_live_forecast(root, race_key, found.state, n=config.scenarios)
         stored = keep_live_forecast(root, forecast, datetime.now(UTC))
     except InputError as error:

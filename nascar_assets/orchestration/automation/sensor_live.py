@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from nascar_assets.errors import InputError
+from nascar_assets.orchestration.inputs.live_continuity import check_goes_on
 from nascar_assets.orchestration.inputs.live_forecast import (
     LANDING,
     keep_refusal,
@@ -18,11 +19,13 @@ from nascar_assets.orchestration.inputs.schedule import stored_schedule
 from nascar_assets.orchestration.jobs import live_job
 from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.tags import LAP, filters_of
+from nascar_assets.orchestration.tags import LAP, RACE, filters_of
 
 INTERVAL_SECONDS = 5
 EVERY_LAPS = 5
 """Laps between two forecasts of a race; the last lap is always forecast."""
+LONGEST_RUN = timedelta(minutes=2)
+"""After which a run of which nothing was heard holds no other up: its process may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,22 @@ def decide(lap: int, scheduled: int, last: int | None, every: int = EVERY_LAPS) 
     if last is None or lap - last >= every or lap >= scheduled:
         return Decision(True)
     return Decision(False, f"at lap {lap}; the next forecast comes at lap {last + every}")
+
+
+def _at_work(instance: dg.DagsterInstance, race_key: str, now: datetime) -> bool:
+    """Whether a forecast of the race waits or is made: a second one would only tell the same."""
+    going = dg.RunsFilter(
+        job_name="live_job",
+        tags={RACE: race_key},
+        statuses=[
+            dg.DagsterRunStatus.NOT_STARTED,
+            dg.DagsterRunStatus.QUEUED,
+            dg.DagsterRunStatus.STARTING,
+            dg.DagsterRunStatus.STARTED,
+        ],
+        updated_after=now - LONGEST_RUN,
+    )
+    return bool(instance.get_run_ids(going, limit=1))
 
 
 @dg.sensor(
@@ -95,12 +114,19 @@ def live_races(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Se
                 notices[folder] = before["notified"][folder]
             continue
         key = str(race["race_key"])
+        if _at_work(context.instance, key, now):
+            reasons.append(f"{key}: a forecast is being made")
+            if folder in before.get("notified", {}):
+                notices[folder] = before["notified"][folder]
+            continue  # what has come by then is looked at when it is done
         try:
             series = live_series(root, key)
             state = landed_state(root, race, path).state
             decision = decide(
                 state.lap, int(race["scheduled_laps"]), series[-1]["lap"] if series else None
             )
+            if not decision.refused:
+                check_goes_on(series, state)
         except InputError as error:
             decision = Decision(False, str(error), refused=True)
         if decision.refused:

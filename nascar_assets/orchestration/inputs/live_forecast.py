@@ -168,6 +168,8 @@ def slate_forecast(run: SlateRun, state: RaceState, n: int = SCENARIOS) -> dict[
         fastest_laps=state.fastest_laps[None, :],
         laps_completed=state.laps_completed[None, :],
     )[0]
+    levels = (0.1, 0.5, 0.9)
+    ends = np.quantile(made.finish, levels, axis=0, method="inverted_cdf").astype(int).T.tolist()
     drivers = []
     for column, (player, car) in enumerate(zip(players, columns, strict=True)):
         row = rows.get(player.driver_id)
@@ -179,9 +181,12 @@ def slate_forecast(run: SlateRun, state: RaceState, n: int = SCENARIOS) -> dict[
                 "position": None if row is None else int(state.position[row]),
                 "laps_down": None if row is None else state.lap - int(state.laps_completed[row]),
                 "moving": bool(row is not None and state.moving[row]),
+                "start": None if row is None else int(state.start[row]),
+                "laps_led": 0 if row is None else int(state.laps_led[row]),
                 "points_now": 0.0 if row is None else float(now[row] / scale),
                 **_spread(points[:, column] / scale),
                 "expected_finish": round(float(finish.mean()), 2),
+                **dict(zip(("finish_p10", "finish_p50", "finish_p90"), ends[car], strict=True)),
                 "win": float((finish == 1).mean()),
                 "top_5": float((finish <= 5).mean()),
                 "top_10": float((finish <= 10).mean()),
@@ -337,6 +342,12 @@ def keep_refusal(root: DataRoot, race_key: str, reason: str, at: datetime) -> No
 
 def _refusal_path(race_key: str) -> str:
     return f"{SERIES}/{race_key}/refused.json"
+
+
+def live_mark(root: DataRoot, race_key: str) -> tuple[tuple[str, str], ...]:
+    """What tells whether a race's forecasts or their refusal are others than before."""
+    files = sorted(root.list(f"{SERIES}/{race_key}"), key=lambda item: item.path)
+    return tuple((item.path, str(root.tag(item.path))) for item in files)
 
 
 def live_answer(root: DataRoot, race_key: str, now: datetime) -> dict[str, Any]:

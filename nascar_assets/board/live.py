@@ -1,0 +1,265 @@
+"""The race while it is run: chances by lap, points now and expected, places; it moves by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from nicegui import background_tasks, ui
+
+from nascar_assets.board.widgets import (
+    chart,
+    heading,
+    note,
+    notices,
+    number,
+    percent,
+    rounded,
+    table,
+    text,
+)
+from nascar_assets.client import AsyncClient, Refused, slates
+from nascar_assets.service.contracts import Problem
+from nascar_assets.service.live_contracts import (
+    LiveDriver,
+    LiveForecast,
+    LiveSlate,
+    LiveValue,
+)
+
+LEADING = 6
+"""Drivers whose chances are drawn: the most likely winners of now."""
+_LINES = ("#0072b2", "#d55e00", "#009e73", "#a6558c", "#8a6d00", "#404040")
+"""Okabe and Ito's colours, the pale ones darker, each with a mark of its own."""
+_MARKS = ("circle", "rect", "triangle", "diamond", "pin", "arrow")
+AGE_SECONDS = 5.0
+AGAIN_SECONDS = 5.0
+"""After which a stream that broke is asked for again."""
+
+_DRIVERS = [
+    number("position", "Place", width=84, sort="asc"),
+    text("name", "Driver", width=160, pinned="left"),
+    text("laps_down", "Laps down", width=110),
+    number("laps_led", "Laps led"),
+    number("win", "Win %"),
+    number("top_5", "Top 5 %"),
+    number("top_10", "Top 10 %"),
+    number("points_now", "Pts now", "Contest points if the race ended as it stands"),
+    number("mean_points", "Pts expected", width=120),
+    number("points_p10", "Pts 10%"),
+    number("points_p50", "Pts 50%"),
+    number("points_p90", "Pts 90%"),
+    number("finish_p10", "Finish 10%", "A finish that one race in ten betters or equals"),
+    number("finish_p50", "Finish 50%", "Median finish"),
+    number("finish_p90", "Finish 90%", "A finish that nine races in ten better or equal"),
+]
+_VALUES = [
+    number("points_now", "Pts now", "Points if the race ended as it stands"),
+    number("mean_points", "Pts expected", width=120),
+    number("points_p10", "Pts 10%"),
+    number("points_p90", "Pts 90%"),
+    number("expected_place", "Expected place", width=130, sort="asc"),
+    number("best_tenth", "Best tenth %", "Chance to end in the contest's best tenth", width=120),
+]
+
+
+async def show_live(api: AsyncClient, slate: str, race: str) -> None:
+    """Fills the part of the race under way, and keeps it moving while the page is open.
+
+    Args:
+        api: The API.
+        slate: The slate.
+        race: Its race.
+    """
+    forecast = (await api.call(slates.forecast(slate))).rows
+    before = {row.driver_id: row.win for row in forecast}
+    heading("The race while it is run")
+    live = _Live(slate, before)
+
+    async def follow() -> None:
+        while True:
+            try:
+                async for found in api.follow_race(race):
+                    live.take(found)
+            except Refused as error:
+                live.say(error.problem)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    # A task of its own: the part is there before the first forecast, and goes with the page.
+    task = background_tasks.create(follow(), name=f"live {race}")
+    ui.context.client.on_delete(task.cancel)
+
+
+class _Live:
+    """What is shown of a race, drawn once and then changed.
+
+    Args:
+        slate: The slate.
+        before: Chance to win before the race, by driver.
+    """
+
+    def __init__(self, slate: str, before: Mapping[str, float]) -> None:
+        self._slate, self._before = slate, before
+        self._made_at: datetime | None = None
+        self._head = ui.label("Waiting for the race's first forecast.").props("aria-live=polite")
+        self._age = ui.label("").classes("note")
+        self._said = ui.column().classes("w-full").props("aria-live=polite")
+        self._parts = ui.column().classes("w-full")
+        self._drawn = False
+        self._drawn_as: dict[str, int] = {}
+        ui.timer(AGE_SECONDS, self._tell_age)
+
+    def say(self, problem: Problem) -> None:
+        """Why there is no forecast."""
+        self._notices([f"{problem.message} {problem.remedy or ''}".strip()])
+
+    def _notices(self, lines: Sequence[str]) -> None:
+        self._said.clear()
+        with self._said:
+            notices(lines)
+
+    def take(self, found: LiveForecast | Problem) -> None:
+        """Shows what came."""
+        if isinstance(found, Problem):
+            self.say(found)
+            return
+        own = found.slates.get(self._slate)
+        lines = list(found.notices)
+        if found.refused is not None:
+            lines.insert(
+                0,
+                f"The newest feed was refused at {found.refused.at:%H:%M:%S} UTC: "
+                f"{found.refused.reason} The last good forecast stays.",
+            )
+        if own is None:
+            lines.append("The race is forecast, but not for this slate: it was not run in time.")
+        self._notices(lines)
+        self._made_at = found.made_at
+        flag = f", under {found.flag}" if found.flag else ""
+        self._head.text = f"After lap {found.lap} of {found.scheduled_laps}{flag}"
+        self._tell_age()
+        if own is None:
+            return
+        if not self._drawn:
+            self._draw(own)
+        self._change(found, own)
+
+    def _tell_age(self) -> None:
+        if self._made_at is not None:
+            age = max(0, int((datetime.now(UTC) - self._made_at).total_seconds()))
+            self._age.text = f"Forecast made {_ago(age)} ago, at {self._made_at:%H:%M:%S} UTC"
+
+    def _draw(self, own: LiveSlate) -> None:
+        self._drawn = True
+        with self._parts:
+            self._chart = chart("Chance to win by lap", _axes(), "320px")
+            self._words = ui.label("").classes("note")
+            self._drivers = table(
+                "Drivers while the race is run", _DRIVERS, [], height="520px", key="driver_id"
+            )
+            contest = own.contest
+            heading("Lineups")
+            note(
+                f"Places among {contest.entries:,} entries of {contest.name}, against rivals as "
+                "they were expected before the race."
+            )
+            self._lineups = table(
+                "Lineups while the race is run",
+                [number("which", "Lineup", width=92, pinned="left"), *_VALUES],
+                [],
+                height="360px",
+                key="which",
+            )
+            self._entries = None
+            if own.entries:
+                heading("Entries")
+                self._entries = table(
+                    "Entries while the race is run",
+                    [text("which", "Entry", width=130, pinned="left"), *_VALUES],
+                    [],
+                    height="300px",
+                    key="which",
+                )
+
+    def _change(self, found: LiveForecast, own: LiveSlate) -> None:
+        leading = sorted(own.drivers, key=lambda row: -row.win)[:LEADING]
+        self._chart.options["xAxis"]["max"] = max(found.scheduled_laps, found.lap)
+        self._chart.options["series"] = [
+            {
+                "id": str(slot),
+                "name": row.name,
+                "type": "line",
+                "symbol": _MARKS[slot],
+                "symbolSize": 7,
+                "itemStyle": {"color": _LINES[slot]},
+                "lineStyle": {"color": _LINES[slot]},
+                "data": [
+                    [0, percent(self._before.get(row.driver_id, 0.0))],
+                    *([at.lap, percent(at.win.get(row.driver_id, 0.0))] for at in found.series),
+                ],
+            }
+            for slot, row in sorted(self._slots(leading).items())
+        ]
+        words = "; ".join(f"{row.name} {row.win:.0%}" for row in leading)
+        self._words.text = f"Chance to win after lap {found.lap}: {words}."
+        self._chart.options["aria"]["label"]["description"] = self._words.text
+        self._chart.update()
+        rows = [
+            {
+                **row.model_dump(),
+                "laps_down": str(row.laps_down or 0) if row.moving else "stands",
+                "win": percent(row.win),
+                "top_5": percent(row.top_5),
+                "top_10": percent(row.top_10),
+            }
+            for row in own.drivers
+        ]
+        _put(self._drivers, rows)
+        _put(self._lineups, [_value(one.lineup, one) for one in own.lineups])
+        if self._entries is not None:
+            _put(self._entries, [_value(one.entry_id, one) for one in own.entries])
+
+    def _slots(self, leading: Sequence[LiveDriver]) -> dict[int, LiveDriver]:
+        """Who is drawn in which colour: whoever stays among the leading keeps his."""
+        kept = {row.driver_id: self._drawn_as.get(row.driver_id) for row in leading}
+        free = iter(sorted(set(range(LEADING)) - set(kept.values())))
+        self._drawn_as = {
+            driver: next(free) if slot is None else slot for driver, slot in kept.items()
+        }
+        return {self._drawn_as[row.driver_id]: row for row in leading}
+
+
+def _put(grid: ui.aggrid, rows: list[dict[str, Any]]) -> None:
+    """Other rows in a grid, which keeps its sorting, filters and place."""
+    with grid.props.suspend_updates():
+        grid.options["rowData"] = rows
+    grid.run_grid_method("setGridOption", "rowData", rows)
+
+
+def _value(which: int | str, one: LiveValue) -> dict[str, Any]:
+    return {
+        "which": which,
+        "points_now": rounded(one.points_now),
+        "mean_points": rounded(one.mean_points),
+        "points_p10": rounded(one.points_p10),
+        "points_p90": rounded(one.points_p90),
+        "expected_place": rounded(one.expected_place, 0),
+        "best_tenth": percent(one.best_tenth),
+    }
+
+
+def _axes() -> dict[str, Any]:
+    return {
+        "legend": {"top": 0, "type": "scroll"},
+        "xAxis": {"type": "value", "name": "lap", "nameLocation": "middle", "nameGap": 28},
+        "yAxis": {"type": "value", "min": 0, "axisLabel": {"formatter": "{value}%"}},
+        "series": [],
+    }
+
+
+def _ago(seconds: int) -> str:
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
