@@ -24,7 +24,7 @@ from nascar_assets.board.widgets import (
     text,
 )
 from nascar_assets.client import AsyncClient, Refused, slates, views
-from nascar_assets.service.slate_contracts import SlateJob
+from nascar_assets.service.slate_contracts import RunRequest, SlateJob
 from nascar_assets.service.view_contracts import RearStart, SlateView, SlateViews, ViewTaken
 
 LARGEST_FILE = 1_000_000
@@ -180,11 +180,14 @@ class Views:
     def _offer_run(self) -> None:
         with ui.row().classes("notice items-center"):
             ui.label("The newest run does not know all of this. A run takes it in.")
+            self._run_button("Run the slate again")
 
-            async def run() -> None:
-                await run_again(self._api, self._slate, self._run)
+    def _run_button(self, words: str, *, without: bool = False) -> None:
+        async def run() -> None:
+            request = RunRequest(without_views=without)
+            await run_again(self._api, self._slate, self._run, request)
 
-            ui.button("Run the slate again", on_click=run).props("outline no-caps")
+        ui.button(words, on_click=run).props("outline no-caps")
 
     def _list(self, found: SlateViews) -> None:
         heading("Who said what", 3)
@@ -231,6 +234,7 @@ class Views:
         heading("The forecast without and with them", 3)
         if found.without_views:
             note("The newest run was asked to leave views out.")
+            self._run_button("Run with views")
             return
         if not found.effects:
             note("No view moves the newest run's scenarios.")
@@ -303,6 +307,7 @@ class Views:
                 ],
                 height="260px",
             )
+        self._run_button("Run without views", without=True)
 
 
 def _view_row(view: SlateView) -> dict[str, Any]:

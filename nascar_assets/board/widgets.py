@@ -10,7 +10,7 @@ from nicegui.element import Element
 
 from nascar_assets.client import AsyncClient, Refused, slates
 from nascar_assets.service.contracts import JobStatus
-from nascar_assets.service.slate_contracts import SlateJob, Spread
+from nascar_assets.service.slate_contracts import RunRequest, SlateJob, Spread
 
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#595959"
 """Okabe and Ito's colours, which people with any colour vision tell apart."""
@@ -265,16 +265,19 @@ class Progress:
         return job
 
 
-async def run_again(api: AsyncClient, slate: str, progress: Progress) -> None:
+async def run_again(
+    api: AsyncClient, slate: str, progress: Progress, request: RunRequest | None = None
+) -> None:
     """Runs a slate with what is known now, and shows its page anew.
 
     Args:
         api: The API.
         slate: The slate's key.
         progress: Where it is shown how far the run is.
+        request: What is asked of the run.
     """
     try:
-        job = await api.call(slates.run(slate))
+        job = await api.call(slates.run(slate, request))
         ended = await progress.follow(api, job.run_id, lambda: api.call(slates.cancel(job.run_id)))
         await api.call(slates.result(job.run_id))
     except Refused as error:

@@ -205,7 +205,12 @@ def _show_gain(out: Output, label: str, found: OddsGain) -> None:
             f"on the races before it, from the {FEWEST_EARLIER + 1}th on; single confidences are "
             "in sample"
         )
-    out.line(f"weight that odds get by this: {found.default_weight:g}")
+    weight = found.default_weight
+    out.line(
+        f"weight by these boards: {weight:g}; nascar views add takes it as --confidence {weight:g}"
+        if weight
+        else "weight by these boards: 0, the default of odds; the 95% interval is not above 0"
+    )
 
 
 def _show(

@@ -580,6 +580,9 @@ class RunRequest(Contract):
     )
     n_scenarios: Annotated[int, Field(ge=10, le=200_000, strict=True)] | None = None
     seed: Annotated[int, Field(ge=1, le=2**63 - 1, strict=True)] | None = None
+    without_views: bool = Field(
+        default=False, strict=True, description="Whether what people stated in views is left out."
+    )
 
 
 class PortfolioResult(Contract):

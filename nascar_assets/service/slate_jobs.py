@@ -242,7 +242,12 @@ def api_slate_result(context: dg.AssetExecutionContext, platform: Platform) -> d
             outcome = run_slate(
                 order.home,
                 order.slate_id,
-                RunOptions(request["as_of"], request["n_scenarios"], request["seed"]),
+                RunOptions(
+                    request["as_of"],
+                    request["n_scenarios"],
+                    request["seed"],
+                    without_views=request.get("without_views", False),
+                ),
                 location=slate_location(platform),
                 salaries=salaries,
                 progress=tell,
