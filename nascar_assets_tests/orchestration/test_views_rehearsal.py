@@ -296,18 +296,24 @@ def test_nascars_own_odds_land_as_a_view_where_they_say_something_new(
     assert root.exists(f"quarantine/odds/{race_id}.json.report.json")
     assert not root.exists(landed)
 
-    def take(at: datetime) -> tuple[dict[str, str], list[Any]]:
+    def take(at: datetime) -> tuple[dict[str, str], set[str], list[Any]]:
         old = time.time() - 60
         os.utime(root.local_path(landed), (old, old))
-        notices, _ = take_landed(root, datetime.now(UTC), at)
-        return notices, [one for one in view_records(root, world.slate) if not one.dropped_by(at)]
+        notices, fresh = take_landed(root, datetime.now(UTC), at)
+        held = [one for one in view_records(root, world.slate) if not one.dropped_by(at)]
+        return notices, fresh, held
 
     assert poll({0: 0.99, 1: 0.2, 2: 0.1}) == (1, 0, 0, 0)
-    notices, (first,) = take(now)
+    notices, fresh, (first,) = take(now)
     assert "as of a race that is over" in notices[landed]
+    assert fresh == {landed}
     assert (first.author, first.silent) == ("nascar-odds", True)
     assert changed_at(root, world.slate) is None  # no weight: nothing to run again
     assert poll({0: 0.99, 1: 0.2, 2: 0.1}, updated="later") == (0, 1, 0, 0)
+    now += timedelta(minutes=15)
+    assert poll({1: 0.2, 2: 0.05}) == (1, 0, 0, 0)
+    assert not take(now)[1]  # nobody is notified of each board
+    assert changed_at(root, world.slate) is None
     data = root.read(landed) or b""
     add_view(
         root,
@@ -321,11 +327,11 @@ def test_nascars_own_odds_land_as_a_view_where_they_say_something_new(
     assert changed_at(root, world.slate) is not None
     now += timedelta(hours=1)
     assert poll({1: 0.25, 2: 0.1}) == (1, 0, 0, 0)
-    _, (held,) = take(now)
-    assert (held.confidence, held.silent, len(view_records(root, world.slate))) == (0.3, False, 3)
+    _, _, (held,) = take(now)
+    assert (held.confidence, held.silent, len(view_records(root, world.slate))) == (0.3, False, 4)
     kept = {item.path.rsplit("/", 1)[-1]: root.read(item.path) or b"" for item in root.list(BOARDS)}
     quotes, _ = read_boards(kept)
-    assert quotes.sort("odds")["odds"].to_list() == pytest.approx([4.0, 5.0, 10.0, 10.0])
+    assert quotes.sort("odds")["odds"].to_list() == pytest.approx([4, 5, 5, 10, 10, 20])
     assert quotes["quoted_at"].max() == now.replace(microsecond=0)
     with pytest.raises(FeedReadError):
         land_odds(HttpFeed("http://127.0.0.1:9", sleep=lambda _: None), root, races, now)

@@ -382,7 +382,7 @@ def test_targets_that_contradict_each_other_take_no_longer_and_stay_closest(
     wanted = made.mean + contradiction * made.spread * rng.normal(size=made.mean.size)
     begun = time.process_time()
     found = entropic_weights(made, wanted, floor=EFFECTIVE_FLOOR, ridge=RIDGE)
-    assert time.process_time() - begun < 0.5
+    assert time.process_time() - begun < 1.0  # 0.3; the search for what cannot be met took 10
     assert 0.0 < found.share <= 1.0
     assert found.effective >= 5_000
     if found.share < 1.0:

@@ -84,9 +84,10 @@ def take_landed(root: DataRoot, real: datetime, now: datetime) -> tuple[dict[str
             data = root.read(path)
             if data is None or sha256(data) != digest:
                 continue  # replaced since it was looked at: the next scan's
-            added = _take(root, slate, path.rsplit("/", 1)[-1], data, now)
+            added, again = _take(root, slate, path.rsplit("/", 1)[-1], data, now)
             notices |= {path: " ".join(added.notices)} if added.notices else {}
-            fresh |= {path} & notices.keys()
+            if not (again and added.record.silent):  # a board that moved and has no weight
+                fresh |= {path} & notices.keys()
         except EnvironmentFault:
             raise
         except Exception as error:  # one file that nobody foresaw must not keep all others out
@@ -100,8 +101,11 @@ def take_landed(root: DataRoot, real: datetime, now: datetime) -> tuple[dict[str
     return {**notices, **strays}, fresh | new
 
 
-def _take(root: DataRoot, slate: str, name: str, data: bytes, now: datetime) -> Added:
-    """A file taken; written anew it takes the place of what it was, with the same weight."""
+def _take(root: DataRoot, slate: str, name: str, data: bytes, now: datetime) -> tuple[Added, bool]:
+    """A file taken, and whether it was written anew.
+
+    Then it takes the place of what it was, with the same weight.
+    """
     author = name.rpartition(".")[0]
     before = next(
         (
@@ -112,8 +116,8 @@ def _take(root: DataRoot, slate: str, name: str, data: bytes, now: datetime) -> 
         None,
     )
     if before is None:
-        return add_view(root, slate, data, name, author=author, now=now)
-    return add_view(
+        return add_view(root, slate, data, name, author=author, now=now), False
+    added = add_view(
         root,
         slate,
         data,
@@ -125,6 +129,7 @@ def _take(root: DataRoot, slate: str, name: str, data: bytes, now: datetime) -> 
         options=before.options,
         replaces=before.view_id,
     )
+    return added, True
 
 
 def _quarantine(root: DataRoot, path: str, digest: str, reason: str) -> bool:
