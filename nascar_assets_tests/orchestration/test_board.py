@@ -356,7 +356,7 @@ def test_views_of_the_api_are_taken_whole_or_refused_by_row(board, world):
         job = client.call(views.rear(slate, start, wait=10))
         taken = client.call(slates.result(job.run_id))
         (stated,) = client.call(views.one(slate, taken.view_id)).statements
-        assert (stated.name, stated.quantity, stated.value) == (names[2], "rear", 1.0)
+        assert (stated.name, stated.quantity, stated.value) == (names[2], "rear_start", 1.0)
         for view in (first, taken):
             assert client.call(views.drop(slate, view.view_id)).dropped_at is not None
             assert refused(views.drop(slate, view.view_id)).status == 409
