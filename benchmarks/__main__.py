@@ -25,6 +25,7 @@ GROUPS = (
     "live",
     "service",
     "board",
+    "growth",
 )
 """Modules of this package; each has `rows()`, which yields what it measured.
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,14 @@ from nascar_assets.cli.ui_keeper import notify_runs, running, sole
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.processes import KILL, signal_session
 
+
+class Part(Enum):
+    """What a UI consists of."""
+
+    WEBSERVER = "webserver"
+    DAEMON = "daemon"
+
+
 STOP_SECONDS = 14
 """How long what was started may take to end; a little more than `ui_keeper` gives it."""
 
@@ -31,6 +40,13 @@ def ui(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The webserver's port.")] = 3000,
     expose: Expose = False,
+    only: Annotated[
+        Part | None,
+        typer.Option(
+            help="One part alone, where each has a host or a container of its own, with a "
+            "NASCAR_LOCAL of its own."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Starts the UI, with the schedules and sensors running, until it is stopped.
@@ -41,6 +57,7 @@ def ui(
     Example: nascar ui --port 3000
     """
     from nascar_assets.orchestration.commands.switches import summary, switches
+    from nascar_assets.orchestration.runs import LOCATION
     from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
 
     if not expose:
@@ -51,7 +68,8 @@ def ui(
         )
     folder = dagster_home(home)
     sole(folder).release()
-    _refuse_taken(host, port)
+    if only is not Part.DAEMON:
+        _refuse_taken(host, port)
     instance = open_instance(home)  # says what is the matter with its records before it starts
     environment = {
         **os.environ,
@@ -63,8 +81,11 @@ def ui(
     address = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
     environment.setdefault("NASCAR_UI_URL", address)  # notices link to it
     command = [sys.executable, "-m", "nascar_assets.cli.ui_keeper", str(folder), str(os.getpid())]
-    command += ["dev", "--module-name", "nascar_assets.definitions"]
-    command += ["--host", host, "--port", str(port)]
+    module, where = ["--module-name", LOCATION], ["--host", host, "--port", str(port)]
+    if only is Part.DAEMON:
+        command += ["daemon", "run", *module]
+    else:
+        command += [*([] if only else ["dev"]), *module, *where]
     # What Dagster prints is for people: with --json it goes to standard error.
     keeper = subprocess.Popen(
         command,
@@ -77,7 +98,9 @@ def ui(
         on = switches(code_location(home)(), instance)
         instance.dispose()
         say(f"Sensors and schedules. {summary(on)}")
-        if _until_answers(keeper, address):
+        if only is Part.DAEMON:
+            say(f"Dagster's daemon with the data root {home}; Ctrl-C ends it.")
+        elif _until_answers(keeper, address):
             say(f"Dagster on {address} with the data root {home}; Ctrl-C ends it.")
             if as_json:
                 found = {"address": address, "home": environment["NASCAR_HOME"], "switches": on}

@@ -64,7 +64,7 @@ def keep(folder: Path, command: int, arguments: list[str]) -> int:
     Args:
         folder: Dagster's folder of the home.
         command: The process of `nascar ui`.
-        arguments: Dagster's own; `--port` is its last one.
+        arguments: Dagster's own; `--port`, where there is one, is its last one.
 
     Returns:
         0 where it was ended; where it ended by itself its exit code, 1 instead of 0.
@@ -80,7 +80,8 @@ def keep(folder: Path, command: int, arguments: list[str]) -> int:
             start_new_session=True,
             preexec_fn=signal_on_parents_end if sys.platform == "linux" else None,
         )
-        about = {"pid": command, "port": arguments[-1], "session": dagster.pid}
+        port = arguments[-1] if "--port" in arguments else "none"
+        about = {"pid": command, "port": port, "session": dagster.pid}
         (folder / "ui.json").write_text(json.dumps(about))
         threading.Thread(target=_until_input_ends, args=(stop,), daemon=True).start()
         while dagster.poll() is None and not stop.wait(0.1):

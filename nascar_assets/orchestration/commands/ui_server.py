@@ -191,9 +191,15 @@ def serve(
 
 
 def main(arguments: list[str]) -> None:
-    """Runs `dagster-webserver` behind the guard, or with `dev` first all of `dagster dev`."""
+    """Runs `dagster-webserver` behind the guard; with `dev` first all of `dagster dev`, with
+    `daemon` first the daemon alone."""
     commands: Any = cli
     commands.host_dagster_ui_with_workspace_process_context = serve
+    if arguments[:1] == ["daemon"]:
+        from dagster._daemon.cli import cli as daemon
+
+        daemon(arguments[1:])
+        return
     if arguments[:1] != ["dev"]:
         cli.dagster_webserver(arguments)
         return

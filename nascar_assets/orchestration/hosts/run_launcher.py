@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from dagster._core.launcher import DefaultRunLauncher, LaunchRunContext
 
+from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.hosts.presence import host_tags
 from nascar_assets.orchestration.launchers import (
     CONFIG_MAP,
     IMAGE,
     NETWORK,
     SECRET,
+    SETTING,
     Launcher,
     launcher,
 )
@@ -51,9 +54,11 @@ class SettingRunLauncher(DefaultRunLauncher):
 
 def _kubernetes(inst_data: Any) -> Any:
     from dagster_k8s import K8sRunLauncher
+    from kubernetes.config import ConfigException
 
     secret = os.environ.get(SECRET)
-    return K8sRunLauncher(
+    make = partial(
+        K8sRunLauncher,
         service_account_name=os.environ.get("NASCAR_KUBERNETES_ACCOUNT", "default"),
         job_namespace=os.environ.get("NASCAR_KUBERNETES_NAMESPACE", "default"),
         instance_config_map=os.environ[CONFIG_MAP],
@@ -65,6 +70,13 @@ def _kubernetes(inst_data: Any) -> Any:
         fail_pod_on_run_failure=True,
         inst_data=inst_data,
     )
+    try:
+        return make()
+    except ConfigException as error:
+        raise EnvironmentFault(
+            f"{SETTING}=kubernetes asks the cluster that this process runs in, and it runs in "
+            f"none ({error}). Run it there (docs/deploy.md), or choose another launcher."
+        ) from error
 
 
 def _docker(inst_data: Any) -> Any:

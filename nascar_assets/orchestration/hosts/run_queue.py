@@ -33,14 +33,14 @@ class RunQueue(QueuedRunCoordinator):
         Raises:
             InputError: If a setting is of no use.
         """
-        most = runs_at_once()
+        at_once = runs_at_once()
         if not launcher().elsewhere:
-            return cls(inst_data=inst_data, max_concurrent_runs=most)
+            return cls(inst_data=inst_data, max_concurrent_runs=at_once)
         return cls(
             inst_data=inst_data,
             max_concurrent_runs=-1,
             tag_concurrency_limits=[
-                {"key": QUEUE, "value": name, "limit": most} for name in QUEUES
+                {"key": QUEUE, "value": name, "limit": at_once} for name in QUEUES
             ],
             max_user_code_failure_retries=PATIENCE,
             user_code_failure_retry_delay=PAUSE_SECONDS,
