@@ -11,6 +11,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.inputs.schedule import Race, schedule_rows
+from nascar_assets.orchestration.launchers import launcher
 from nascar_assets.orchestration.metadata import shown, table_metadata
 from nascar_assets.orchestration.partitions import RACES
 from nascar_assets.orchestration.previews import pinned_previews
@@ -18,6 +19,9 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.orchestration.tags import SKIPPED, skipped_tag
 from nascar_assets.storage import DataRoot
+
+RACES_OF_A_RUN = 5
+"""Races of a backfill in one run, where runs are spread over hosts; on one machine all are."""
 
 
 class RaceInputs:
@@ -122,7 +126,7 @@ def race_table(
             deps=list(deps),
             kinds=kinds or {"polars", "parquet"},
             owners=["team:data"],
-            backfill_policy=dg.BackfillPolicy.single_run(),
+            backfill_policy=_backfills(),
             automation_condition=automation,
             code_version=code_version,
             check_specs=[spec],
@@ -224,3 +228,10 @@ _MEND = (
     "What is made from this table keeps its last good state. When the feed corrects the file, the "
     "next scan takes it and runs the race; a file mended by hand under landing/ is taken as well."
 )
+
+
+def _backfills() -> dg.BackfillPolicy:
+    """How a person's backfill is cut into runs."""
+    if launcher().elsewhere:
+        return dg.BackfillPolicy.multi_run(RACES_OF_A_RUN)
+    return dg.BackfillPolicy.single_run()
