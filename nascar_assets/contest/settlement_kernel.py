@@ -12,6 +12,8 @@ Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
 
 _CHUNKS = 32
+_QUARTER = 1 << 15  # scores that a quarter of an integer of 64 bits holds, its sign left out
+_MASK = (1 << 16) - 1
 
 
 @njit(cache=True, nogil=True)
@@ -37,11 +39,57 @@ def share_out(scores: Ints, pool_to: Ints) -> Ints:
     return out
 
 
+@njit(cache=True, nogil=True)
+def _pay(
+    counts: Ints32, mine: Ints, pool_to: Ints, cents: Ints, place: Ints32, level: Ints32
+) -> None:
+    """What own entries win in one scenario.
+
+    Args:
+        counts: [W] rivals of each score.
+        mine: [n] own scores, from 0 to W - 1.
+        pool_to: As for `settle`.
+        cents: [n] to be filled.
+        place: [n] to be filled.
+        level: [n] to be filled.
+    """
+    n_own, width = mine.shape[0], counts.shape[0]
+    keys = np.empty(n_own, np.int64)
+    for entry in range(n_own):
+        keys[entry] = (width - mine[entry]) * n_own + entry
+    keys.sort()
+    above, reached, start = 0, width, 0  # rivals above the score that was reached
+    while start < n_own:
+        value = mine[keys[start] % n_own]
+        stop = start + 1
+        while stop < n_own and mine[keys[stop] % n_own] == value:
+            stop += 1
+        for score in range(value + 1, reached):
+            above += counts[score]
+        tied_rivals = counts[value]
+        better = above + start
+        tied = tied_rivals + stop - start
+        pool = pool_to[better + tied] - pool_to[better]
+        each = pool // tied
+        rest = pool - each * tied
+        for rank in range(start, stop):
+            entry = keys[rank] % n_own
+            cents[entry] = each + (1 if tied_rivals + rank - start < rest else 0)
+            place[entry] = better + 1
+            level[entry] = tied
+        above += tied_rivals
+        reached = value
+        start = stop
+
+
 @njit(cache=True, nogil=True, parallel=True)
 def settle(
     points: Ints32, rivals: Ints32, own: Ints32, pool_to: Ints
 ) -> tuple[Ints, Ints32, Ints32]:
     """What own entries win in every scenario, all entries in one contest.
+
+    Four scenarios are scored at once, in the quarters of one integer, where no score needs more
+    than such a quarter; else one by one. Points are counted from each scenario's least on.
 
     Args:
         points: [S, N] points.
@@ -54,8 +102,7 @@ def settle(
         [S, n] cents, [S, n] place (the best of the tied places), [S, n] entries on that place.
     """
     n_scenarios, n_drivers = points.shape
-    n_own = own.shape[0]
-    n_rivals = rivals.shape[0]
+    n_own, n_rivals = own.shape[0], rivals.shape[0]
     pairs = own.shape[1]
     side = n_drivers + 1
     cents = np.zeros((n_scenarios, n_own), np.int64)
@@ -63,57 +110,69 @@ def settle(
     level = np.zeros((n_scenarios, n_own), np.int32)
     for chunk in prange(_CHUNKS):
         # Points of any two drivers together; the last one is nobody, who completes odd rosters.
-        table = np.zeros(side * side, np.int32)
-        theirs = np.empty(n_rivals, np.int32)
-        mine = np.empty(n_own, np.int32)
-        for s in range(chunk * n_scenarios // _CHUNKS, (chunk + 1) * n_scenarios // _CHUNKS):
+        table = np.zeros(side * side, np.int64)
+        single = np.zeros(side, np.int64)
+        least = np.zeros(4, np.int64)
+        most = np.zeros(4, np.int64)
+        counts = np.zeros((4, _QUARTER), np.int32)
+        mine = np.empty(n_own, np.int64)
+        packed = np.empty(n_own, np.int64)
+        s = chunk * n_scenarios // _CHUNKS
+        last = (chunk + 1) * n_scenarios // _CHUNKS
+        while s < last:
+            lanes = min(4, last - s)
+            for lane in range(lanes):
+                least[lane] = points[s + lane].min()
+                most[lane] = 2 * pairs * (points[s + lane].max() - least[lane])
+                if most[lane] >= _QUARTER:  # seldom: then the most that a lineup can have
+                    best = np.sort(points[s + lane])[-2 * pairs :]
+                    most[lane] = best.sum() - best.shape[0] * least[lane]
+            if most[:lanes].max() >= _QUARTER:
+                lanes = 1
             for a in range(n_drivers):
-                for b in range(n_drivers):
-                    table[a * side + b] = points[s, a] + points[s, b]
-                table[a * side + n_drivers] = points[s, a]
-                table[n_drivers * side + a] = points[s, a]
-            lowest = np.int32(2**30)
-            highest = np.int32(-(2**30))
-            for entry in range(n_rivals):
-                v = np.int32(0)
-                for k in range(pairs):
-                    v += table[rivals[entry, k]]
-                theirs[entry] = v
-                lowest = min(lowest, v)
-                highest = max(highest, v)
+                single[a] = 0
+                for lane in range(lanes):
+                    single[a] += (points[s + lane, a] - least[lane]) << (16 * lane)
+            for a in range(side):
+                for b in range(side):
+                    table[a * side + b] = single[a] + single[b]
             for entry in range(n_own):
-                v = np.int32(0)
+                packed[entry] = 0
                 for k in range(pairs):
-                    v += table[own[entry, k]]
-                mine[entry] = v
-                lowest = min(lowest, v)
-                highest = max(highest, v)
-            width = int(highest - lowest) + 2
-            above = np.zeros(width, np.int32)
+                    packed[entry] += table[own[entry, k]]
+            if lanes == 1:
+                one = np.zeros(most[0] + 1, np.int32)
+                for entry in range(n_rivals):
+                    score = 0
+                    for k in range(pairs):
+                        score += table[rivals[entry, k]]
+                    one[score] += 1
+                _pay(one, packed, pool_to, cents[s], place[s], level[s])
+                s += 1
+                continue
+            for lane in range(4):
+                counts[lane, : most[lane] + 1 if lane < lanes else 1] = 0
             for entry in range(n_rivals):
-                above[theirs[entry] - lowest] += 1
-            for bin_ in range(width - 2, -1, -1):
-                above[bin_] += above[bin_ + 1]
-            order = np.argsort(-mine, kind="mergesort")
-            start = 0
-            while start < n_own:
-                v = mine[order[start]] - lowest
-                stop = start + 1
-                while stop < n_own and mine[order[stop]] - lowest == v:
-                    stop += 1
-                better = above[v + 1] + start
-                tied_rivals = above[v] - above[v + 1]
-                tied = tied_rivals + stop - start
-                pool = pool_to[better + tied] - pool_to[better]
-                each = pool // tied
-                rest = pool - each * tied
-                for rank in range(start, stop):
-                    entry = order[rank]
-                    more = 1 if tied_rivals + rank - start < rest else 0
-                    cents[s, entry] = each + more
-                    place[s, entry] = better + 1
-                    level[s, entry] = tied
-                start = stop
+                score = 0
+                for k in range(pairs):
+                    score += table[rivals[entry, k]]
+                counts[0, score & _MASK] += 1
+                counts[1, (score >> 16) & _MASK] += 1
+                counts[2, (score >> 32) & _MASK] += 1
+                counts[3, score >> 48] += 1
+            for lane in range(lanes):
+                for entry in range(n_own):
+                    mine[entry] = (packed[entry] >> (16 * lane)) & _MASK
+                row = s + lane
+                _pay(
+                    counts[lane, : most[lane] + 1],
+                    mine,
+                    pool_to,
+                    cents[row],
+                    place[row],
+                    level[row],
+                )
+            s += lanes
     return cents, place, level
 
 

@@ -41,10 +41,16 @@ def test_three_tied_for_second_share_three_prizes():
 
 
 @settings(max_examples=60, deadline=None)
-@given(tables, st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(0, 30))
-def test_own_entries_settle_as_in_one_contest_of_all(table, seed, own_count, rivals_count):
+@given(
+    tables,
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 6),
+    st.integers(0, 30),
+    st.sampled_from([1, 2_800, 3_600, 50_000]),  # about as many scores as a quarter holds, and more
+)
+def test_own_entries_settle_as_in_one_contest_of_all(table, seed, own_count, rivals_count, unit):
     rng = np.random.default_rng(seed)
-    points = rng.integers(0, 4, (7, 8))
+    points = rng.integers(-1, 3, (7, 8)) * unit
     draw = [np.sort(rng.permutation(8)[:3]) for _ in range(own_count + rivals_count)]
     own = np.array(draw[:own_count])
     rivals = np.array(draw[own_count:], int).reshape(-1, 3)
