@@ -25,9 +25,7 @@ import pytest
 
 from nascar_assets.orchestration.automation.run_state import races_of
 from nascar_assets.orchestration.automation.sensor_runs import lost_and_not_repeated
-from nascar_assets.orchestration.runs import register_races
 from nascar_assets.orchestration.storage.instance import open_instance
-from nascar_assets.orchestration.storage.store import read_table
 from nascar_assets.orchestration.tags import FOR, HOST, LOST, PARTITION, QUEUE, RUN_KEY
 from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
@@ -49,9 +47,6 @@ pytestmark = [
         reason="needs a network namespace of its own, which root can make (make test-hosts)",
     ),
 ]
-
-BEHIND = ("2025-cup-19", "2025-cup-20")
-"""Races that a host's sync makes; all others come from one machine's home."""
 
 NASCAR = (sys.executable, "-m", "nascar_assets.cli")
 LAUNCH = """
@@ -108,20 +103,9 @@ def start_api(host: Host) -> None:
     host.start("api", *NASCAR, *words, "--no-board")
 
 
-def moved_in(team: Team, raced: Path) -> None:
-    """Puts one machine's home into the bucket, but for tables that a sync is to make."""
-    for part in ("landing", "store"):
-        for path in sorted((raced / part).rglob("*")):
-            if path.is_file() and path.stem not in BEHIND and ".index" not in path.parts:
-                team.root.write(path.relative_to(raced).as_posix(), path.read_bytes())
-    known = [item.stem for item in sorted((raced / "store/race_files").glob("*.parquet"))]
-    schedule = read_table(team.root, "schedule").sort("start_time", "race_id")["race_key"]
-    register_races(team.instance, [key for key in schedule if key in known])
-
-
 @pytest.fixture(scope="module")
 def team(
-    sample_folder: tuple[Sample, Path], raced: Path, tmp_path_factory: pytest.TempPathFactory
+    sample_folder: tuple[Sample, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Team]:
     """Three hosts, and on a fourth the servers; one of the hosts has synchronised the sample."""
     sample, folder = sample_folder
@@ -156,11 +140,9 @@ def team(
             hosts[name] = Host(name, 11 + number, base, settings)
             stack.callback(hosts[name].close)
         team = Team(hosts, servers, home)
-        moved_in(team, raced)
         words = ["--feed", str(folder / "feed"), "--series", "cup", "--seasons", "2024,2025,2026"]
-        synced = hosts["a"].run(*NASCAR, "sync", *words, "--json", timeout=900)
+        synced = hosts["a"].run(*NASCAR, "sync", *words, timeout=3600)
         assert synced.returncode == 0, synced.stderr[-3000:]
-        assert sorted(json.loads(synced.stdout)["races"]) == sorted(BEHIND)
         start_ui(hosts["a"])
         for name in "bc":
             start_worker(hosts[name])
