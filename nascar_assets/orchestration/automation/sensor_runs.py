@@ -1,6 +1,7 @@
 """Sensors of runs: those that the machine lost are run again, those that failed are reported."""
 
 import hashlib
+import time
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -77,7 +78,12 @@ FOLLOWED = "dagster/from_automation_condition"
 OF_API = "api_"
 """How the names of the API's jobs begin."""
 
+MISSED_SECONDS = 15.0
+"""A run that neither the broker nor a worker has for so long is lost."""
+
 _LOOKOUT = Lookout()
+_MISSED: dict[str, float] = {}
+"""Since when the broker has had nothing of a run that no worker took, by this process's clock."""
 
 _JOBS = frozenset(job.name for job in jobs.JOBS)
 _FOLLOWERS = {jobs.race_job.name: RACE_TABLES, jobs.ontology_job.name: GRAPH_TABLES}
@@ -158,7 +164,7 @@ def is_lost(instance: dg.DagsterInstance, record: dg.RunRecord, now: datetime) -
         return _LOOKOUT.silent(instance, host)
     old = now - record.create_timestamp.astimezone(UTC) > START_GRACE and not _younger(record, now)
     if host is None and QUEUE in run.tags:
-        return old and _left_the_broker(run)
+        return old and _left_the_broker(instance, run)
     process = process_of(instance, run.run_id)
     if process is None:
         return old
@@ -171,16 +177,24 @@ def _younger(record: dg.RunRecord, now: datetime) -> bool:
     return now - record.update_timestamp.astimezone(UTC) <= START_GRACE
 
 
-def _left_the_broker(run: dg.DagsterRun) -> bool:
-    """Whether the broker has lost a run: it has none in that queue, and no worker took it."""
+def _left_the_broker(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether the broker has lost a run: it has none in that queue, and no worker took it.
+
+    A worker that has just taken it says so a moment later: it must be missing in two looks.
+    """
     if launcher() is not Launcher.CELERY or run.status != dg.DagsterRunStatus.STARTING:
         return False  # Dagster asks Kubernetes and Docker itself
     from nascar_assets.orchestration.hosts.celery_launcher import waiting
 
     try:
-        return waiting(run.tags[QUEUE]) == 0
+        waits = waiting(run.tags[QUEUE]) > 0
     except EnvironmentFault:  # the broker is away
+        waits = True
+    now = None if waits else instance.get_run_by_id(run.run_id)
+    if now is None or HOST in now.tags or now.status != dg.DagsterRunStatus.STARTING:
+        _MISSED.pop(run.run_id, None)
         return False
+    return time.monotonic() - _MISSED.setdefault(run.run_id, time.monotonic()) >= MISSED_SECONDS
 
 
 def process_of(instance: dg.DagsterInstance, run_id: str) -> tuple[int, datetime] | None:
