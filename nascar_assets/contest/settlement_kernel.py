@@ -112,8 +112,8 @@ def settle(
         # Points of any two drivers together; the last one is nobody, who completes odd rosters.
         table = np.zeros(side * side, np.int64)
         single = np.zeros(side, np.int64)
-        least = np.zeros(4, np.int64)
-        most = np.zeros(4, np.int64)
+        lowest = np.zeros(4, np.int64)
+        highest = np.zeros(4, np.int64)
         counts = np.zeros((4, _QUARTER), np.int32)
         mine = np.empty(n_own, np.int64)
         packed = np.empty(n_own, np.int64)
@@ -122,17 +122,17 @@ def settle(
         while s < last:
             lanes = min(4, last - s)
             for lane in range(lanes):
-                least[lane] = points[s + lane].min()
-                most[lane] = 2 * pairs * (points[s + lane].max() - least[lane])
-                if most[lane] >= _QUARTER:  # seldom: then the most that a lineup can have
+                lowest[lane] = points[s + lane].min()
+                highest[lane] = 2 * pairs * (points[s + lane].max() - lowest[lane])
+                if highest[lane] >= _QUARTER:  # seldom: then the most that a lineup can have
                     best = np.sort(points[s + lane])[-2 * pairs :]
-                    most[lane] = best.sum() - best.shape[0] * least[lane]
-            if most[:lanes].max() >= _QUARTER:
+                    highest[lane] = best.sum() - best.shape[0] * lowest[lane]
+            if highest[:lanes].max() >= _QUARTER:
                 lanes = 1
             for a in range(n_drivers):
                 single[a] = 0
                 for lane in range(lanes):
-                    single[a] += (points[s + lane, a] - least[lane]) << (16 * lane)
+                    single[a] += (points[s + lane, a] - lowest[lane]) << (16 * lane)
             for a in range(side):
                 for b in range(side):
                     table[a * side + b] = single[a] + single[b]
@@ -141,7 +141,7 @@ def settle(
                 for k in range(pairs):
                     packed[entry] += table[own[entry, k]]
             if lanes == 1:
-                one = np.zeros(most[0] + 1, np.int32)
+                one = np.zeros(highest[0] + 1, np.int32)
                 for entry in range(n_rivals):
                     score = 0
                     for k in range(pairs):
@@ -151,7 +151,7 @@ def settle(
                 s += 1
                 continue
             for lane in range(4):
-                counts[lane, : most[lane] + 1 if lane < lanes else 1] = 0
+                counts[lane, : highest[lane] + 1 if lane < lanes else 1] = 0
             for entry in range(n_rivals):
                 score = 0
                 for k in range(pairs):
@@ -165,7 +165,7 @@ def settle(
                     mine[entry] = (packed[entry] >> (16 * lane)) & _MASK
                 row = s + lane
                 _pay(
-                    counts[lane, : most[lane] + 1],
+                    counts[lane, : highest[lane] + 1],
                     mine,
                     pool_to,
                     cents[row],

@@ -33,10 +33,18 @@ _SHARE_SLACK = 0.005
 # A site adds and replaces a driver or two after a salary file; more, and it is another slate's.
 _MAX_STRANGERS = 3
 _MAX_OF_STRANGERS = 0.25
+_UNCHECKED = (
+    "The file has no players with their shares: whether entries are missing from it, as where a "
+    "download was cut short, cannot be seen. Download the form with players where the site has it."
+)
 
 
 class StandingsError(InputError):
     """A standings file that is not whole or not of this slate."""
+
+
+class OtherSlate(StandingsError):
+    """Standings that seem to be of another slate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,7 @@ class Standings:
         driver_points: [M] contest points of each as printed; NaN where none.
         notices: Drivers whom the slate does not have, and in how many entries they are.
         live: Whether the race was going on: the file says that some entries have time left.
+        file: The file's name; in an archive `archive/member`.
     """
 
     rank: npt.NDArray[np.int32]
@@ -66,6 +75,7 @@ class Standings:
     driver_points: npt.NDArray[np.float64]
     notices: tuple[str, ...] = ()
     live: bool = False
+    file: str = ""
 
 
 def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv") -> Standings:
@@ -214,10 +224,14 @@ class _Reader:
             ownership=np.where(np.isnan(self.ownership), counted, self.ownership),
             driver_points=self.driver_points,
             live=self.live,
-            notices=tuple(
-                f"{name!r} is no driver of the slate's salary file: counted as nobody in "
-                f"{len(rows):,} of the {entries:,} entries."
-                for name, rows in self.strangers.items()
+            file=self.file,
+            notices=(
+                *(
+                    f"{name!r} is no driver of the slate's salary file: counted as nobody in "
+                    f"{len(rows):,} of the {entries:,} entries."
+                    for name, rows in self.strangers.items()
+                ),
+                *([_UNCHECKED] if np.isnan(self.ownership).all() else []),
             ),
         )
 
@@ -236,12 +250,13 @@ class _Reader:
             plain = plain_name(name)
             cut = rows[-1] == last and any(known.startswith(plain) for known in self.by_name)
             if cut or many:
-                raise self.fault(
+                raise OtherSlate(
                     f"{name!r} is no driver of slate {self.slate.slate_id}"
                     + (", or the file was cut off here." if cut else "."),
-                    rows[-1] if cut else rows[0],
-                    "Lineup",
-                    "Download it again, and check that it is of this slate.",
+                    file=self.file,
+                    row=rows[-1] if cut else rows[0],
+                    field="Lineup",
+                    remedy="Download it again, and check that it is of this slate.",
                 )
 
     def _check_whole(self, counted: npt.NDArray[np.float64], last: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from nascar_assets.contest import StandingsError, read_standings
 from nascar_assets.contest.review import review_contest
+from nascar_assets.contest.standings import OtherSlate
 from nascar_assets.errors import InputError
 from nascar_assets_tests.lineups.slates import made_slate
 
@@ -162,3 +163,27 @@ def test_a_rivals_lineup_with_a_driver_who_did_not_race_is_read_with_what_the_fi
     assert (his["expected_ownership"], his["realised_ownership"]) == (0.0, 0.25)
     assert (his["exposure"], his["realised_points"]) == (0.0, 0.0)
     assert review.drivers.height == 9
+
+
+def test_a_form_without_players_says_that_it_cannot_be_seen_to_be_whole():
+    rows = [",".join(line.split(",")[:6]) for line in standings_file().decode().split("\r\n")]
+    read = read_standings("\n".join(rows[:3]).encode(), SLATE)
+    assert len(read.entry_ids) == 2
+    assert "whether entries are missing from it" in read.notices[-1]
+    assert read_standings(standings_file(), SLATE).notices == ()
+
+
+def test_only_another_slate_s_drivers_are_said_to_be_another_slate_s():
+    with pytest.raises(OtherSlate):
+        read_standings(swap(b"D A D B D C D D", b"D W D X D Y D Z"), SLATE)
+    for content in (swap(b"Rank,", b"Place,"), swap(b" D F,", b","), HEADER.encode()):
+        with pytest.raises(InputError) as fault:
+            read_standings(content, SLATE)
+        assert not isinstance(fault.value, OtherSlate)
+
+
+def test_a_file_in_an_archive_goes_by_its_own_name():
+    read = read_standings(
+        zipped(standings_file(), "contest-standings-55555.csv"), SLATE, file="x.zip"
+    )
+    assert read.file.endswith("contest-standings-55555.csv")

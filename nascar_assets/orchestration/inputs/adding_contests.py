@@ -11,7 +11,7 @@ from typing import Any
 
 from nascar_assets.contest.payouts import PayoutTable
 from nascar_assets.contest.records import ContestFacts, agreement, check_race, contest_record
-from nascar_assets.contest.standings import Standings, read_standings
+from nascar_assets.contest.standings import OtherSlate, Standings, read_standings
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.inputs.contest_store import keep_contest
 from nascar_assets.orchestration.inputs.official import official_points
@@ -71,7 +71,7 @@ def add_standings(
     entered = load_contests(root, slate.slate_id)
     contest = _contest_of(read, entered)
     digest = hashlib.sha256(content).hexdigest()
-    found = re.search(r"\d{5,}", file)
+    found = re.search(r"\d{5,}", read.file)
     own = stored_players(run.table("lineups")) if has_lineups(root, run.plan) else {}
     known = entered.get(contest) if contest else None
     facts = ContestFacts(
@@ -143,14 +143,15 @@ def _slate_of(
         if own or math.isnan(share) or share >= _SAME or read.live:
             fits.append(((own, -1.0 if math.isnan(share) else share, plan.slate_id), run, read))
         elif refused is None:
-            refused = InputError(
+            refused = OtherSlate(
                 f"drivers' points are not those of {plan.race_key}.", file=file, field="FPTS"
             )
     if not fits:
-        if refused is not None:
+        if isinstance(refused, OtherSlate):
             refused.advise(
                 "Name the slate with --slate, or run the slate that the contest was of first."
             )
+        if refused is not None:
             raise refused
         raise InputError(
             "No slate that was run has locked: standings are of a race that has begun.",
