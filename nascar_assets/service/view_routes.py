@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import Body, FastAPI, Path, Query, Request, Response
+from fastapi import Body, Depends, FastAPI, Path, Query, Request, Response
 
 from nascar_assets.service.problems import problem_answers
 from nascar_assets.service.slate_contracts import SlateJob, SlateProblem
@@ -22,6 +22,23 @@ from nascar_assets.service.view_contracts import (
 )
 
 ViewId = Annotated[str, Path(max_length=100, description="The view's id.")]
+
+
+def read_as(
+    odds: Annotated[
+        Literal["american", "decimal"] | None,
+        Query(description="What odds without a sign are."),
+    ] = None,
+    column: Annotated[
+        ViewText | None, Query(description="The column that holds your own mean points.")
+    ] = None,
+    unit: Annotated[
+        Literal["percent", "share"] | None,
+        Query(description="How ownership, exposures and chances are written."),
+    ] = None,
+) -> dict[str, str | None]:
+    """How a file is read where it may be read in two ways."""
+    return {"projection": column, "odds": odds, "unit": unit}
 
 
 def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, written: Written) -> None:
@@ -71,6 +88,7 @@ def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, writte
         request: Request,
         response: Response,
         slate: SlatePath,
+        options: Annotated[dict[str, str | None], Depends(read_as)],
         filename: FileName = "views.csv",
         confidence: Annotated[
             Confidence | None,
@@ -80,17 +98,6 @@ def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, writte
             ViewText | None, Query(description="Who says so; none: the key's name, or `api`.")
         ] = None,
         why: Annotated[ViewText, Query(description="The reason; it is kept with the view.")] = "",
-        odds: Annotated[
-            Literal["american", "decimal"] | None,
-            Query(description="What odds without a sign are."),
-        ] = None,
-        column: Annotated[
-            ViewText | None, Query(description="The column that holds your own mean points.")
-        ] = None,
-        unit: Annotated[
-            Literal["percent", "share"] | None,
-            Query(description="How ownership, exposures and chances are written."),
-        ] = None,
         wait: Wait = 5.0,
     ) -> SlateJob:
         """All of it or nothing: 422 names in `rows` each row that cannot be used."""
@@ -100,7 +107,7 @@ def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, writte
             "confidence": confidence,
             "author": author,
             "why": why,
-            "options": {"projection": column, "odds": odds, "unit": unit},
+            "options": options,
         }
         return await accepted(
             orders,
