@@ -19,6 +19,7 @@ from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.views import add_view
 from nascar_assets.service.slate_contracts import PortfolioRequest, PortfolioResult
+from nascar_assets.service.slate_reads import STATE_SECONDS
 from nascar_assets.service.view_contracts import RearStart
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.conftest import copy_of
@@ -175,6 +176,8 @@ def _views_move_the_forecast(page, board, world, tmp_path) -> None:
         page.get_by_label("Weight, 0 to 1").fill("0.8")
         drop.set_input_files(str(mine))
         page.get_by_text("Taken: mean points of 1 driver.").wait_for()
+        assert client.call(views.of(world.slate)).waits
+        page.wait_for_timeout(1_000 * STATE_SECONDS)  # as old as a state may be told
         notes = client.call(slates.slate(world.slate)).data_notes
         assert "Views were added or taken back after its newest run." in notes
         page.get_by_role("button", name="Run the slate again").click()
