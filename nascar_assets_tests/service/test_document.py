@@ -33,7 +33,7 @@ def test_schemathesis_finds_no_answer_outside_the_document(server):
     paths = {(operation.method.upper(), operation.path) for operation in operations}
     assert ("POST", "/api/v1/optimize") in paths
     assert ("GET", "/api/v1/slates/{slate}/forecast") in paths
-    assert len(paths) == 36
+    assert len(paths) == 37
     checks = _checks()
     for operation in operations:
         for mode in schemathesis.GenerationMode:
