@@ -80,6 +80,7 @@ _LOADED_FIRST = (
     "nascar_assets.orchestration.inputs.provenance",
     "nascar_assets.orchestration.inputs.rating_states",
     "nascar_assets.orchestration.inputs.report_values",
+    "nascar_assets.orchestration.inputs.rivals",
     "nascar_assets.orchestration.inputs.unseen",
     "nascar_assets.reports.slate_page",
     "nascar_assets.telemetry.leakage",
