@@ -37,7 +37,7 @@ from nascar_assets.service.slate_contracts import (
 from nascar_assets.service.view_contracts import ViewTaken
 
 ROOT = "/api/v1/slates"
-_FILE = {"Content-Type": "text/csv"}
+FILE = {"Content-Type": "text/csv"}
 Made = PortfolioResult | EntriesResult | SlateRunResult | ViewTaken
 _RESULT: TypeAdapter[Made] = TypeAdapter(JobResult)
 
@@ -107,22 +107,22 @@ def add(
 ) -> Call[SlateJob]:
     """Sends a salary file: its slate is registered and run."""
     params = {"filename": filename, "race": race, "wait": wait}
-    return Call("POST", ROOT, value_of(SlateJob), params, content, _FILE, again=False)
+    return Call("POST", ROOT, value_of(SlateJob), params, content, FILE, again=False)
 
 
 def run(key: str, request: RunRequest | None = None) -> Call[SlateJob]:
     """Runs a slate again with what is known now."""
-    return _send(key, "/runs", request or RunRequest(), SlateJob)
+    return send(key, "/runs", request or RunRequest(), SlateJob)
 
 
 def check(key: str, sent: SettingsText) -> Call[SettingsChecked]:
     """Settings as values and as TOML, found sound."""
-    return _send(key, "/settings", sent, SettingsChecked, again=True)
+    return send(key, "/settings", sent, SettingsChecked, again=True)
 
 
 def portfolio(key: str, request: PortfolioRequest, *, wait: float | None = None) -> Call[SlateJob]:
     """Chooses a portfolio on the slate's stored scenarios."""
-    return _send(key, "/portfolios", request, SlateJob, wait=wait)
+    return send(key, "/portfolios", request, SlateJob, wait=wait)
 
 
 def entries(
@@ -144,7 +144,7 @@ def entries(
         "wait": wait,
     }
     path = f"{path_of(key)}/entries"
-    return Call("POST", path, value_of(SlateJob), params, content, _FILE, again=False)
+    return Call("POST", path, value_of(SlateJob), params, content, FILE, again=False)
 
 
 def job(run_id: str) -> Call[SlateJob]:
@@ -183,7 +183,7 @@ def _read(key: str, rest: str, model: type[M]) -> Call[M]:
     return Call("GET", f"{path_of(key)}{rest}", value_of(model))
 
 
-def _send(
+def send(
     key: str,
     rest: str,
     sent: BaseModel,
@@ -192,6 +192,16 @@ def _send(
     wait: float | None = None,
     again: bool = False,
 ) -> Call[M]:
+    """A call that posts a value as JSON to a path under a slate's.
+
+    Args:
+        key: The slate's key.
+        rest: What follows the slate's path.
+        sent: The value.
+        model: The answer's.
+        wait: Seconds that the answer may wait for the job to end.
+        again: Whether it may be sent again where nobody knows whether it arrived.
+    """
     return Call(
         "POST",
         f"{path_of(key)}{rest}",

@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from nascar_assets.client.calls import Call, value_of
-from nascar_assets.client.slates import path_of
+from nascar_assets.client.slates import FILE, path_of, send
 from nascar_assets.service.slate_contracts import SlateJob
 from nascar_assets.service.view_contracts import RearStart, SlateView, SlateViewDetail, SlateViews
 
@@ -52,16 +52,12 @@ def add(
         "unit": unit,
         "wait": wait,
     }
-    sent = {"Content-Type": "text/csv"}
-    return Call("POST", f"{path_of(key)}/views", value_of(SlateJob), params, content, sent)
+    return Call("POST", f"{path_of(key)}/views", value_of(SlateJob), params, content, FILE)
 
 
 def rear(key: str, start: RearStart, *, wait: float | None = None) -> Call[SlateJob]:
     """Says that a driver starts behind the field."""
-    content = start.model_dump_json(exclude_unset=True).encode()
-    sent = {"Content-Type": "application/json"}
-    path = f"{path_of(key)}/views/rear"
-    return Call("POST", path, value_of(SlateJob), {"wait": wait}, content, sent)
+    return send(key, "/views/rear", start, SlateJob, wait=wait, again=True)
 
 
 def drop(key: str, view_id: str) -> Call[SlateView]:

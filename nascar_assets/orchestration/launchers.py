@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from nascar_assets.errors import EnvironmentFault, InputError
 
 SETTING, BROKER, RUNS = "NASCAR_LAUNCHER", "NASCAR_BROKER", "NASCAR_RUNS"
-STORAGE, LOCAL = "NASCAR_STORAGE", "NASCAR_LOCAL"
+STORAGE = "NASCAR_STORAGE"
 IMAGE, NETWORK = "NASCAR_IMAGE", "NASCAR_DOCKER_NETWORK"
 CONFIG_MAP, SECRET = "NASCAR_KUBERNETES_CONFIG", "NASCAR_KUBERNETES_SECRET"
 
@@ -33,19 +33,22 @@ class Launcher(Enum):
         return self is not Launcher.DEFAULT
 
 
+_RECORDS = {
+    STORAGE: "the records that all hosts share, as postgresql://user:password@host/database"
+}
 _NEEDED: Mapping[Launcher, Mapping[str, str]] = {
     Launcher.DEFAULT: {},
     Launcher.CELERY: {
-        STORAGE: "the records that all hosts share, as postgresql://user:password@host/database",
+        **_RECORDS,
         BROKER: "the broker's address, such as redis://:password@host:6379/0",
     },
     Launcher.KUBERNETES: {
-        STORAGE: "the records that all hosts share, as postgresql://user:password@host/database",
+        **_RECORDS,
         IMAGE: "the image of deploy/Dockerfile that runs are started from",
         CONFIG_MAP: "the config map that holds dagster.yaml",
     },
     Launcher.DOCKER: {
-        STORAGE: "the records that all hosts share, as postgresql://user:password@host/database",
+        **_RECORDS,
         IMAGE: "the image of deploy/Dockerfile that runs are started from",
     },
 }

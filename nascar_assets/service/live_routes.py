@@ -12,7 +12,7 @@ from fastapi import FastAPI, Path
 from fastapi.responses import Response, StreamingResponse
 
 from nascar_assets.errors import InputError
-from nascar_assets.orchestration.inputs.live_forecast import live_answer, live_mark
+from nascar_assets.orchestration.inputs.live_forecast import live_answer, live_tag
 from nascar_assets.orchestration.inputs.schedule import stored_schedule
 from nascar_assets.service.event_streams import Event, EventStreams
 from nascar_assets.service.live_contracts import LiveForecast, RaceName
@@ -58,9 +58,9 @@ def add_live_routes(app: FastAPI, root: DataRoot) -> None:
     async def moving(key: str) -> AsyncIterator[Event]:
         before = None
         while True:
-            mark = await to_thread.run_sync(live_mark, root, key)
-            if mark != before:
-                before = mark
+            tag = await to_thread.run_sync(live_tag, root, key)
+            if tag != before:
+                before = tag
                 yield await to_thread.run_sync(event, key)
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -229,6 +229,14 @@ class DataRoot:
             raise self._fault(f"Listing {self.uri(prefix or '.')}", error) from error
         return sorted(found, key=lambda item: item.path)
 
+    def folder_tag(self, prefix: str) -> str:
+        """Another text whenever a file of a folder is added, removed or written again.
+
+        Raises:
+            StorageFault: If the folder cannot be listed.
+        """
+        return " ".join(f"{item.path} {item.tag}" for item in self.list(prefix))
+
     def strays(self, prefix: str) -> dict[str, str]:
         """What lies in a landing folder and is not listed there, with the reason, by escaped path.
 

@@ -83,9 +83,11 @@ def feed_board(data: bytes, source: SourceFile, race_id: str) -> ViewFile:
         for option in options:
             odds = option.get("odds") if isinstance(option, dict) else None
             chance = odds.get("probability") if isinstance(odds, dict) else None
-            if isinstance(chance, bool) or not isinstance(chance, int | float):
-                raise surprised(f"an option of market {number} has no probability")
-            if not 0.0 <= chance <= 1.0:
+            if (
+                isinstance(chance, bool)
+                or not isinstance(chance, int | float)
+                or not 0.0 <= chance <= 1.0
+            ):
                 raise surprised(f"an option of market {number} has no probability")
             who = str(option.get("name") or "")
             if chance >= _OVER:

@@ -253,12 +253,17 @@ def _manifest(source: DataRoot) -> tuple[dict[str, Any], str]:
 def _checked(source: DataRoot, path: str, sha256: str) -> bytes:
     data = source.read(path)
     if data is None or hashlib.sha256(data).hexdigest() != sha256:
-        raise InputError(
-            "It is missing, or was changed since the export.",
-            file=path,
-            remedy="Export again; the home is marked as unfinished.",
-        )
+        raise _changed(path)
     return data
+
+
+def _changed(path: str) -> InputError:
+    """What is said of a file of an export that is not as the manifest has it."""
+    return InputError(
+        "It is missing, or was changed since the export.",
+        file=path,
+        remedy="Export again; the home is marked as unfinished.",
+    )
 
 
 def _parts(source: DataRoot, parts: Sequence[dict[str, str]], whole: Any) -> Iterator[bytes]:
@@ -270,10 +275,6 @@ def _parts(source: DataRoot, parts: Sequence[dict[str, str]], whole: Any) -> Ite
         except (OSError, EOFError):
             data = b""
         if hashlib.sha256(data).hexdigest() != listed["sha256"]:
-            raise InputError(
-                "It is missing, or was changed since the export.",
-                file=listed["path"],
-                remedy="Export again; the home is marked as unfinished.",
-            )
+            raise _changed(listed["path"])
         whole.update(data)
         yield data

@@ -59,10 +59,6 @@ class _Source:
     content: bytes
     lineups: dict[str, tuple[int, ...]]
 
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
-
 
 def _folder(slate_id: str) -> str:
     return f"slates/{slate_id}/late_news"

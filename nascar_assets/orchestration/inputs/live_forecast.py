@@ -344,10 +344,9 @@ def _refusal_path(race_key: str) -> str:
     return f"{SERIES}/{race_key}/refused.json"
 
 
-def live_mark(root: DataRoot, race_key: str) -> tuple[tuple[str, str], ...]:
-    """What tells whether a race's forecasts or their refusal are others than before."""
-    files = sorted(root.list(f"{SERIES}/{race_key}"), key=lambda item: item.path)
-    return tuple((item.path, str(root.tag(item.path))) for item in files)
+def live_tag(root: DataRoot, race_key: str) -> str:
+    """Another text whenever a race's forecasts or their refusal are others than before."""
+    return root.folder_tag(f"{SERIES}/{race_key}")
 
 
 def live_answer(root: DataRoot, race_key: str, now: datetime) -> dict[str, Any]:

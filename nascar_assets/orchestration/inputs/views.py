@@ -81,7 +81,7 @@ def changed_at(root: DataRoot, slate_id: str, by: datetime | None = None) -> dat
 
 def views_tag(root: DataRoot, slate_id: str) -> str:
     """Another text whenever a view of a slate was added or dropped."""
-    return " ".join(f"{item.path} {item.tag}" for item in root.list(f"{FOLDER}/{slate_id}"))
+    return root.folder_tag(f"{FOLDER}/{slate_id}")
 
 
 def landed_views(

@@ -9,8 +9,8 @@ from pathlib import Path
 import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault
-from nascar_assets.orchestration.launchers import launcher, runs_at_once
-from nascar_assets.orchestration.storage.postgres_storage import SETTING, server_url
+from nascar_assets.orchestration.launchers import STORAGE, launcher, runs_at_once
+from nascar_assets.orchestration.storage.postgres_storage import server_url
 from nascar_assets.storage.unfinished import refuse_unfinished
 
 INSTANCE_SETTINGS = resources.files(__package__).joinpath("dagster.yaml").read_text()
@@ -41,7 +41,7 @@ def dagster_home(home: str) -> Path:
         # Earlier versions wrote the server into the file, which then failed without the setting,
         # and knew one launcher.
         text = settings.read_text() if settings.exists() else None
-        old = text is None or f"env: {SETTING}" in text
+        old = text is None or f"env: {STORAGE}" in text
         if old or (elsewhere and "run_launcher:" not in str(text)):
             draft = settings.with_suffix(f".{os.getpid()}")
             draft.write_text(INSTANCE_SETTINGS)

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as db
 
 from nascar_assets.errors import EnvironmentFault, InputError, causes
+from nascar_assets.orchestration.launchers import STORAGE
 
-SETTING = "NASCAR_STORAGE"
 CONNECT_SECONDS = 5
 """How long a server may take to answer at all."""
 
@@ -55,7 +55,7 @@ def server_url() -> db.URL | None:
     Raises:
         InputError: If it is no address of a PostgreSQL server.
     """
-    text = os.environ.get(SETTING)
+    text = os.environ.get(STORAGE)
     if not text:
         return None
     try:
@@ -66,7 +66,7 @@ def server_url() -> db.URL | None:
     if url is None or url.drivername.split("+")[0] not in known or not _host(url):
         raise InputError(
             "It is no address of a PostgreSQL server.",
-            field=SETTING,
+            field=STORAGE,
             remedy="Write it as postgresql://user:password@host:5432/database.",
         )
     return url.set(drivername="postgresql+psycopg2")  # the driver that is installed
@@ -96,7 +96,7 @@ def _asked(url: db.URL) -> None:
 
 def connection_faults() -> tuple[type[Exception], ...]:
     """What Dagster raises of its own where the server is away, besides the driver's errors."""
-    if not os.environ.get(SETTING):
+    if not os.environ.get(STORAGE):
         return ()
     from dagster_postgres.utils import DagsterPostgresException
 
@@ -105,7 +105,7 @@ def connection_faults() -> tuple[type[Exception], ...]:
 
 def storage_fault(error: BaseException) -> EnvironmentFault | None:
     """The same error in words that name the setting, where the server is what is away."""
-    if not os.environ.get(SETTING):
+    if not os.environ.get(STORAGE):
         return None
     kinds: tuple[type[BaseException], ...] = (
         *connection_faults(),
@@ -120,5 +120,5 @@ def _away(error: BaseException) -> EnvironmentFault:
     reason = next(iter(str(original).strip().splitlines()), type(error).__name__)
     return EnvironmentFault(
         f"PostgreSQL on {server_name()} does not answer: {reason.rstrip('.')}. Start the server, "
-        f"or correct or unset {SETTING}."
+        f"or correct or unset {STORAGE}."
     )

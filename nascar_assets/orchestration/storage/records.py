@@ -63,7 +63,7 @@ def dumped(instance: dg.DagsterInstance, storage: str, name: str) -> Iterator[by
     while True:
         query = db.select(table).where(table.c.id > last, *whole).order_by(table.c.id)
         query = query.limit(BATCH)
-        with _connected(instance, storage) as connection:
+        with connected(instance, storage) as connection:
             rows = connection.execute(query).mappings().all()
         if not rows:
             return
@@ -74,7 +74,7 @@ def dumped(instance: dg.DagsterInstance, storage: str, name: str) -> Iterator[by
 def emptied(instance: dg.DagsterInstance) -> None:
     """Empties every table, those first that refer to others."""
     for storage, name in reversed(record_tables()):
-        with _connected(instance, storage) as connection:
+        with connected(instance, storage) as connection:
             connection.execute(_table(storage, name).delete())
 
 
@@ -85,7 +85,7 @@ def loaded(instance: dg.DagsterInstance, storage: str, name: str, parts: Iterabl
         ValueError: If a line is none of the table's.
     """
     table = _table(storage, name)
-    with _connected(instance, storage) as connection:
+    with connected(instance, storage) as connection:
         for part in parts:
             rows = [_row(table, line) for line in part.splitlines()]
             if rows:
@@ -105,7 +105,7 @@ def has_records(instance: dg.DagsterInstance) -> bool:
     for storage, name in record_tables():
         if name == "kvs":
             continue
-        with _connected(instance, storage) as connection:
+        with connected(instance, storage) as connection:
             if connection.execute(db.select(_table(storage, name).c.id).limit(1)).first():
                 return True
     return False
@@ -116,9 +116,10 @@ def _table(storage: str, name: str) -> db.Table:
     return found
 
 
-def _connected(
+def connected(
     instance: dg.DagsterInstance, storage: str
 ) -> AbstractContextManager[db.engine.Connection]:
+    """A connection to the database of `runs`, `events` or `schedules`."""
     attribute, connect, _ = _STORAGES[storage]
     found: AbstractContextManager[db.engine.Connection] = getattr(
         getattr(instance, attribute), connect

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import sqlalchemy as db
@@ -27,6 +26,7 @@ from dagster._core.storage.event_log.schema import (
 from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 
 from nascar_assets.errors import InputError
+from nascar_assets.orchestration.storage.records import connected
 from nascar_assets.orchestration.tags import API_CLIENT, PARTITION
 
 DAYS, RUNS = "NASCAR_KEEP_RUN_DAYS", "NASCAR_KEEP_RUNS"
@@ -97,14 +97,14 @@ def standing_runs(instance: dg.DagsterInstance) -> set[str]:
         .group_by(runs.pipeline_name, RunTagsTable.c.value)
     )
     found: set[str] = set()
-    with _events(instance) as connection:
+    with connected(instance, "events") as connection:
         for run_id, ids, newest in (
             (events.run_id, events.id, newest_events),
             (checks.run_id, checks.id, newest_checks),
         ):
             rows = connection.execute(db.select(run_id).where(ids.in_(newest)).distinct())
             found |= {str(row[0]) for row in rows}
-    with _runs(instance) as connection:
+    with connected(instance, "runs") as connection:
         rows = connection.execute(db.select(runs.run_id).where(runs.id.in_(newest_runs)))
         found |= {str(row[0]) for row in rows}
     return found
@@ -136,7 +136,7 @@ def outlived_runs(instance: dg.DagsterInstance, keep: Keep, now: datetime) -> li
         .where(db.or_(past, ended.c.place > keep.runs), ended.c.ended < _naive(now - YOUNGEST))
         .order_by(ended.c.id)
     )
-    with _runs(instance) as connection:
+    with connected(instance, "runs") as connection:
         found = [str(row[0]) for row in connection.execute(query)]
     standing = standing_runs(instance) if found else set()
     return [run_id for run_id in found if run_id not in standing]
@@ -145,9 +145,9 @@ def outlived_runs(instance: dg.DagsterInstance, keep: Keep, now: datetime) -> li
 def forget_run(instance: dg.DagsterInstance, run_id: str) -> None:
     """Deletes a run with its events, its checks' results, its tags and its output."""
     instance.delete_run(run_id)
-    with _runs(instance) as connection:
+    with connected(instance, "runs") as connection:
         connection.execute(RunTagsTable.delete().where(RunTagsTable.c.run_id == run_id))
-    with _events(instance) as connection:
+    with connected(instance, "events") as connection:
         table = AssetCheckExecutionsTable
         connection.execute(table.delete().where(table.c.run_id == run_id))
     shutil.rmtree(Path(instance.root_directory, "storage", run_id), ignore_errors=True)
@@ -181,13 +181,3 @@ def sweep(instance: dg.DagsterInstance, keep: Keep, now: datetime) -> int:
 
 def _naive(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _runs(instance: dg.DagsterInstance) -> Any:
-    storage: Any = instance.run_storage
-    return storage.connect()
-
-
-def _events(instance: dg.DagsterInstance) -> Any:
-    storage: Any = instance.event_log_storage
-    return storage.index_connection()
