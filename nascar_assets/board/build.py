@@ -49,9 +49,9 @@ _NEEDS: dict[str, tuple[str, Any]] = {
 }
 _COLUMNS = [
     text("name", "Driver", pinned="left", width=150),
-    number("salary", "Salary $", width=96),
-    number("mean", "Mean pts", width=96),
-    number("optimal", "Optimal %", width=100),
+    number("salary", "Salary $"),
+    number("mean", "Mean pts"),
+    number("optimal", "Optimal %"),
     {
         "field": "lock",
         "headerName": "Lock",
@@ -64,7 +64,7 @@ _COLUMNS = [
         "headerName": "Exclude",
         "editable": True,
         "cellDataType": "boolean",
-        "width": 96,
+        "width": 118,
     },
     number(
         "min_exposure",
@@ -129,13 +129,14 @@ class Build:
         if "draft" not in self._kept:
             await self._take(SettingsText(), "")
         heading("Build lineups")
-        self._said = ui.column().classes("w-full").props("aria-live=polite")
-        self._form = ui.column().classes("w-full")
-        with ui.row().classes("items-center"):
+        with ui.row().classes("items-center"):  # above the settings: none of them has to be set
             ui.button("Build lineups", on_click=self._build).props("no-caps")
             self._keep = ui.checkbox("keep as the slate's own lineups")
         self._progress = Progress("Lineups")
+        self._said = ui.column().classes("w-full").props("aria-live=polite")
+        self._form = ui.column().classes("w-full")
         self._fill()
+        ui.run_javascript("import('nicegui-echart')")  # the lineups' charts will not wait for it
         if run_id := self._kept.get("running"):  # the page was left, or the server restarted
             ui.timer(0.1, lambda: self._follow(run_id), once=True)  # the page does not wait for it
 

@@ -33,6 +33,8 @@ from nascar_assets.service.slate_contracts import (
 )
 
 LARGEST_FILE = 1_000_000
+SECOND_LOOK = 0.05
+"""Seconds after the lineups when the rest is sent, so that the browser draws them first."""
 
 
 class Lineups:
@@ -47,6 +49,7 @@ class Lineups:
     def __init__(self, api: AsyncClient, slate: str, kept: dict[str, Any]) -> None:
         self._api, self._slate, self._kept = api, slate, kept
         self._box: ui.column | None = None
+        self._waits: str | None = None
 
     async def show(self) -> None:
         """Fills the part."""
@@ -54,7 +57,7 @@ class Lineups:
         await self._draw()
 
     async def take(self, run_id: str) -> None:
-        """Shows what a job chose, from now on."""
+        """Shows what a job chose, from now on; of lineups that are shown, only what they win."""
         self._kept["portfolio"] = run_id
         if self._box is not None:
             await self._draw()
@@ -71,6 +74,10 @@ class Lineups:
             if run_id:
                 made = await self._api.call(slates.result(run_id))
                 assert isinstance(made, PortfolioResult)
+                if run_id == self._waits and made.contests is not None:
+                    self._waits = None
+                    self._fill_contests(made.contests, made.caution)
+                    return
                 shown = (made.lineups, made.exposures, made.contests, made.caution)
             else:
                 contests = await self._api.call(slates.contests(self._slate))
@@ -82,6 +89,7 @@ class Lineups:
                 )
         except Refused as error:
             box.clear()
+            self._waits = None
             if run_id and error.status in (404, 409, 410, 422):  # it is gone, or never came
                 self._kept.pop("portfolio", None)
                 await self._draw()
@@ -114,31 +122,36 @@ class Lineups:
                 if run_id
                 else f"/api/v1/slates/{quote(self._slate)}/upload.csv"
             )
-            anchor("Download upload file", path)
+            anchor("Download upload file", path).classes("file")
             if run_id:
                 ui.button("Show the slate's own lineups", on_click=self._own).props(
                     "flat no-caps dense"
                 )
         notices(lineups.notices)
         _lineup_table(lineups)
-        self._entries(run_id)
-        with ui.element("div").classes("columns"):
-            with ui.column().style("min-width: 0"):
-                spread_chart("Best lineup of the set", lineups.best, "points")
-            with ui.column().style("min-width: 0"):
-                heading("Drivers that two lineups share", 3)
-                table(
-                    "Overlap of lineups",
-                    [number("shared", "Shared drivers", width=150), number("pairs", "Pairs")],
-                    [item.model_dump() for item in lineups.overlap],
-                )
-        heading("Exposures against their bounds", 3)
-        _exposure_table(exposures)
-        heading("What they win", 3)
-        if contests is None:
-            note("Being worked out.")
-        else:
-            contest_table(contests, caution)
+        rest = ui.column().classes("w-full")
+        self._waits = None
+
+        def more() -> None:
+            with rest:
+                self._entries(run_id)
+                _spread_and_overlap(lineups)
+                heading("Exposures against their bounds", 3)
+                _exposure_table(exposures)
+                heading("What they win", 3)
+                self._wins = ui.column().classes("w-full")
+                self._fill_contests(contests, caution)
+            self._waits = run_id if contests is None else None
+
+        ui.timer(SECOND_LOOK, more, once=True)  # the lineups are not kept waiting for it
+
+    def _fill_contests(self, rows: tuple[ContestRow, ...] | None, caution: str) -> None:
+        self._wins.clear()
+        with self._wins:
+            if rows is None:
+                note("Being worked out.")
+            else:
+                contest_table(rows, caution)
 
     def _entries(self, run_id: str | None) -> None:
         """The place to drop an entries file; it comes back filled."""
@@ -181,12 +194,25 @@ class Lineups:
         drop = file_drop("Drop an entries file here to fill it", sent, ".csv", LARGEST_FILE)
 
 
+def _spread_and_overlap(lineups: SlateLineups) -> None:
+    with ui.element("div").classes("columns"):
+        with ui.column().style("min-width: 0"):
+            spread_chart("Best lineup of the set", lineups.best, "points")
+        with ui.column().style("min-width: 0"):
+            heading("Drivers that two lineups share", 3)
+            table(
+                "Overlap of lineups",
+                [number("shared", "Shared drivers"), number("pairs", "Pairs")],
+                [item.model_dump() for item in lineups.overlap],
+            )
+
+
 def _lineup_table(lineups: SlateLineups) -> None:
     seats = len(lineups.rows[0].drivers) if lineups.rows else 0
     table(
         "Lineups",
         [
-            number("lineup", "#", width=64, pinned="left"),
+            number("lineup", "#", pinned="left"),
             number("mean", "Mean pts"),
             *(text(f"d{at}", f"Driver {at + 1}", width=150) for at in range(seats)),
             number("salary", "Salary $"),

@@ -39,33 +39,33 @@ AGAIN_SECONDS = 5.0
 """After which a stream that broke is asked for again."""
 
 _DRIVERS = [
-    number("position", "Place", width=104, sort="asc"),
+    number("position", "Place", sort="asc"),
     text("name", "Driver", width=160, pinned="left"),
     text("laps_down", "Laps down", width=130),
-    number("laps_led", "Laps led", width=116),
+    number("laps_led", "Laps led"),
     number("win", "Win %"),
     number("top_5", "Top 5 %"),
-    number("top_10", "Top 10 %", width=116),
+    number("top_10", "Top 10 %"),
     number("points_now", "Pts now", "Contest points if the race ended as it stands"),
-    number("mean_points", "Pts expected", width=142),
+    number("mean_points", "Pts expected"),
     number("points_p10", "Pts 10%"),
     number("points_p50", "Pts 50%"),
     number("points_p90", "Pts 90%"),
     number(
         "finish_p10", "Finish 10%", "A finish that one race in ten betters or equals", width=122
     ),
-    number("finish_p50", "Finish 50%", "Median finish", width=122),
+    number("finish_p50", "Finish 50%", "Median finish"),
     number(
         "finish_p90", "Finish 90%", "A finish that nine races in ten better or equal", width=122
     ),
 ]
 _VALUES = [
     number("points_now", "Pts now", "Points if the race ended as it stands"),
-    number("mean_points", "Pts expected", width=142),
+    number("mean_points", "Pts expected"),
     number("points_p10", "Pts 10%"),
     number("points_p90", "Pts 90%"),
-    number("expected_place", "Expected place", width=156, sort="asc"),
-    number("best_tenth", "Best tenth %", "Chance to end in the contest's best tenth", width=142),
+    number("expected_place", "Expected place", sort="asc"),
+    number("best_tenth", "Best tenth %", "Chance to end in the contest's best tenth"),
 ]
 
 
@@ -171,7 +171,7 @@ class _Live:
             )
             self._lineups = table(
                 "Lineups while the race is run",
-                [number("which", "Lineup", width=92, pinned="left"), *_VALUES],
+                [number("which", "Lineup", pinned="left"), *_VALUES],
                 [],
                 height="360px",
                 key="which",

@@ -13,7 +13,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nascar_assets.board.library_files import LibraryFiles
+from nascar_assets.board.read_ahead import read_ahead
 from nascar_assets.service.admission import BOARD, KEY_COOKIE, LOGIN
+
+_USED = ("nicegui-aggrid", "nicegui-echart")
+"""Libraries of components, by their names among scripts: tables and charts."""
 
 _nonce: ContextVar[str] = ContextVar("nonce", default="")
 
@@ -89,8 +94,10 @@ def add_board(app: FastAPI, folder: Path) -> None:
         folder: Where it keeps what visitors have set and not sent yet, and its cookie's secret.
     """
     os.environ.setdefault("NICEGUI_STORAGE_PATH", str(folder / "board"))
+    import nicegui
     from nicegui import client as pages
     from nicegui import core, ui
+    from nicegui.dependencies import esm_modules
     from nicegui.storage import Storage
 
     from nascar_assets.board import page
@@ -111,7 +118,13 @@ def add_board(app: FastAPI, folder: Path) -> None:
         session_middleware_kwargs={"session_cookie": "board", "same_site": "strict"},
         show_welcome_message=False,
     )
+    files = f"{BOARD}/_nicegui/{nicegui.__version__}"
+    unchanging = tuple(f"{files}/{kind}/" for kind in ("static", "components", "esm", "libraries"))
+    core.app.add_middleware(LibraryFiles, prefixes=unchanging)
     core.app.add_middleware(_Policy)
+
+    used = tuple(f"/esm/{key}/" for key, item in esm_modules.items() if item.name in _USED)
+    core.app.on_startup(lambda: read_ahead(app, used))
 
     @app.get("/", include_in_schema=False)
     async def home() -> RedirectResponse:

@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI
+from nicegui import __version__, events, ui
 from nicegui import app as board
-from nicegui import events, ui
+from nicegui.dependencies import esm_modules
 
 from nascar_assets.board.build import Build
 from nascar_assets.board.forecast import show_forecast
@@ -42,6 +43,9 @@ body { font-family: system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif;
 h1 { font-size: 1.4rem; margin: 0; font-weight: 700; }
 h2 { font-size: 1.1rem; margin: 8px 0 0; font-weight: 700; }
 h3 { font-size: 1rem; margin: 4px 0 0; font-weight: 700; }
+h1, h2, h3 { line-height: 1.3; }
+a.file { background: #00507d; color: #fff; padding: 8px 16px; border-radius: 4px;
+  text-decoration: none; }
 .w-full { width: 100%; }
 .note { color: #595959; font-size: .85rem; }
 .notice { background: #fff4e0; border-left: 4px solid #b35900; padding: 6px 10px; width: 100%; }
@@ -95,6 +99,15 @@ def _api() -> AsyncClient:
     )
 
 
+def _ahead() -> str:
+    """Has the browser fetch at once what it would only learn of from scripts that it fetches."""
+    tables = next(f"{key}/" for key, it in esm_modules.items() if it.name == "nicegui-aggrid")
+    paths = ("static/dompurify.mjs", "static/utils/dynamic_properties.js", f"esm/{tables}index.js")
+    return "".join(
+        f'<link rel="modulepreload" href="../_nicegui/{__version__}/{path}">' for path in paths
+    )
+
+
 def _frame(title: str) -> None:
     ui.add_head_html(f"<style>{_STYLE}</style>")  # not add_css: that is a script without a nonce
     ui.page_title(title)
@@ -111,7 +124,11 @@ async def slates_page() -> None:
     api = _api()
     with ui.column().classes("w-full").style("gap: 12px"):
         heading("Slates", 1)
-        note("Drop a salary file as the contest site has it: it becomes a forecast and lineups.")
+        note(
+            "Drop a salary file as the contest site has it (DraftKings: Export to CSV, FanDuel: "
+            "Download players list, both on the page where a lineup is drafted). In a minute or "
+            "two it becomes a forecast, lineups and the file to upload."
+        )
         add = _SalaryDrop(api)
         add.show()
         try:
@@ -196,6 +213,7 @@ class _SalaryDrop:
 async def slate_page(slate: str) -> None:
     """One slate: forecast, race, settings, lineups, contests, and how far to trust it."""
     _frame(slate)
+    ui.add_head_html(_ahead())
     api = _api()
     with ui.column().classes("w-full").style("gap: 8px"):
         ui.link("All slates", "/")
@@ -224,7 +242,10 @@ def _slate_head(api: AsyncClient, detail: SlateDetail) -> None:
             await run_again(api, detail.slate, progress[0])
 
         ui.button("Refresh", on_click=refresh).props("outline no-caps")
-        anchor("Report", f"/api/v1/slates/{quote(detail.slate)}/report.html")
+        path = f"/api/v1/slates/{quote(detail.slate)}"
+        anchor("Report", f"{path}/report.html")
+        if detail.run_id is not None and detail.data != "missing":
+            anchor("Upload file of its own lineups", f"{path}/upload.csv")
     progress.append(Progress("The slate's run"))
     notices((*detail.absent, *detail.data_notes))
     failed = [check.name for check in detail.checks if not check.passed]

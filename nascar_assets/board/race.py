@@ -119,7 +119,7 @@ def contest_table(rows: Sequence[ContestRow], caution: str) -> None:
             number("cash", "Cash %"),
             number("win", "Win %"),
             number("top", "Top 1 %"),
-            number("any_top", "Any in top 1 %", width=130),
+            number("any_top", "Any in top 1 %"),
             number("duplicates", "Duplicates", "Rivals expected to enter the same lineup"),
         ],
         [

@@ -248,15 +248,15 @@ class Views:
             "Forecast without and with the views",
             [
                 text("name", "Driver", width=160, pinned="left"),
-                number("before", "Mean without", width=142),
-                number("mean", "Mean with", width=126),
+                number("before", "Mean without"),
+                number("mean", "Mean with"),
                 number("moved", "Moved"),
-                number("win_before", "Win % without", width=148),
-                number("win", "Win % with", width=130),
-                number("optimal_before", "Optimal % without", width=172),
-                number("optimal", "Optimal % with", width=154),
+                number("win_before", "Win % without"),
+                number("win", "Win % with"),
+                number("optimal_before", "Optimal % without"),
+                number("optimal", "Optimal % with"),
                 number("start", "Start"),
-                number("scored", "Scored from", width=132),
+                number("scored", "Scored from"),
             ],
             [
                 {

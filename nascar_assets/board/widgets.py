@@ -35,7 +35,7 @@ def number(field: str, name: str, tip: str = "", **more: Any) -> dict[str, Any]:
         "headerTooltip": tip or name,
         "type": "numericColumn",
         "filter": "agNumberColumnFilter",
-        "width": 104,
+        "width": 60 + 8 * len(name) + 20 * ("sort" in more),  # no heading is cut off
         **more,
     }
 
@@ -74,6 +74,8 @@ def table(
             "suppressMovableColumns": True,
             "suppressColumnVirtualisation": True,
             "tooltipShowDelay": 300,
+            "animateRows": False,
+            "rowBuffer": 3,
             **({"domLayout": "autoHeight"} if height is None else {}),
             **({":getRowId": f"(row) => String(row.data.{key})"} if key else {}),
             **options,
@@ -177,11 +179,12 @@ def spread_chart(title: str, spread: Spread, axis: str) -> None:
     ui.label(words).classes("note")
 
 
-def anchor(words: str, path: str) -> None:
+def anchor(words: str, path: str) -> ui.element:
     """A way to a file of the API, outside the page's own paths."""
     with ui.element("a") as made:
         ui.label(words)
     made.props["href"] = path
+    return made
 
 
 def heading(words: str, level: int = 2) -> None:

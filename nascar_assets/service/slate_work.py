@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -145,18 +146,32 @@ def choose_portfolio(
     )
     early(Chosen(result, upload))
     tell(SHOWN, "entering contests")
-    contests = contest_outlook(
-        unseen_points(run),
-        pool,
-        made.drivers,
-        seed=run.plan.seed,
-        own=named_contest(root, toml),
-        settings=settings,
-        rivals=run.rivals,
-        projected=points,
-    )
+    with _a_core_left():
+        contests = contest_outlook(
+            unseen_points(run),
+            pool,
+            made.drivers,
+            seed=run.plan.seed,
+            own=named_contest(root, toml),
+            settings=settings,
+            rivals=run.rivals,
+            projected=points,
+        )
     rows = slate_answers.contest_rows(contests.to_dicts())
     return Chosen(result.model_copy(update={"contests": rows}), upload)
+
+
+@contextmanager
+def _a_core_left() -> Iterator[None]:
+    """Works on all cores but one: meanwhile someone is shown the lineups and reads on."""
+    import numba
+
+    threads = numba.get_num_threads()
+    numba.set_num_threads(max(1, threads - 1))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(threads)
 
 
 def stored_portfolio(root: DataRoot, slate_id: str, run_id: str, upload: bytes) -> Chosen:

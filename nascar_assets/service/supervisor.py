@@ -183,7 +183,14 @@ class Supervisor:
     def _spawn(self, number: int) -> None:
         command = [sys.executable, "-m", "nascar_assets.service.worker"]
         command += ["--home", self._home]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+        environment = {
+            # Kernels use the cores themselves. On matrices as small as a portfolio's, a linear
+            # algebra with threads of its own waits a third of a second for them on a busy machine.
+            "OPENBLAS_NUM_THREADS": "1",
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONSAFEPATH": "1",
+        }
         worker = Worker(number, command, environment)
         with self._lock:
             self._workers[number] = worker
