@@ -13,14 +13,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from benchmarks.platform import NASCAR, many_races
+from benchmarks.service import _body
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.sample import generate_sample, write_sample
 
@@ -28,7 +29,23 @@ Row = dict[str, Any]
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 KEYS = {"AWS_ACCESS_KEY_ID": "benchmark", "AWS_SECRET_ACCESS_KEY": "benchmark's own"}
+UNLIMITED = {
+    "NASCAR_API_RATE_LIMIT": "",
+    "NASCAR_API_POLL_LIMIT": "",
+    "NASCAR_API_SPARE_WORKERS": "0",
+    "NASCAR_API_MAX_QUEUED": "1000",
+    "NUMBA_NUM_THREADS": "1",
+}
+PARTS = {
+    "webserver and its code": "ui --only webserver --port {port} --home {home}",
+    "daemon and its code": "ui --only daemon --home {home}",
+    "a worker without a run": "worker --home {home}",
+    "an API server with one worker": "serve --port {port} --workers 1 --no-board --home {home}",
+}
+SMALL = "1,000 scenarios, 40 drivers, 267 laps, one lineup"
 EVENTS, POLLS, JOBS, PORTFOLIOS = 1_000, 1_000, 12, 10
+RATED_JOBS, KEPT_JOBS = 40, 50
+A_DAY, KEPT_DAYS = 1_000, 30
 
 
 def rows() -> Iterator[Row]:
@@ -46,7 +63,9 @@ def rows() -> Iterator[Row]:
         }
         yield from events(work, postgres)
         yield from syncs(work, shared)
+        yield from memory(work, postgres)
         yield from portfolios(work)
+        yield from space_of_jobs(work)
         yield from two_servers(work, postgres)
         with _settings(NASCAR_STORAGE=postgres):
             for row in many_races(work / "many"):
@@ -109,6 +128,87 @@ def syncs(work: Path, shared: dict[str, str]) -> Iterator[Row]:
     )
 
 
+def memory(work: Path, postgres: str) -> Iterator[Row]:
+    """Resident memory of each kind of process on the synchronised home, once it is up."""
+    with ExitStack() as stack:
+        settings = {
+            "NASCAR_STORAGE": postgres,
+            "NASCAR_LAUNCHER": "celery",
+            "NASCAR_BROKER": stack.enter_context(_server("broker.sh", "NASCAR_BROKER_HOME")),
+            "NASCAR_API_SPARE_WORKERS": "0",
+        }
+        for number, (name, words) in enumerate(PARTS.items()):
+            text = words.format(port=_free_port(), home=work / "again")
+            process = subprocess.Popen(
+                [sys.executable, "-c", NASCAR, *text.split()],
+                env={**os.environ, **settings, "NASCAR_LOCAL": str(work / f"part-{number}")},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                yield _row(f"memory of {name}", _settled(process), "MB")
+            finally:
+                process.terminate()
+                process.wait(60)
+
+
+def _settled(process: Any) -> float:
+    """Megabytes of a process and all that it started, once they have not grown for 20 seconds."""
+    largest, since = 0.0, time.monotonic()
+    while time.monotonic() < since + 20:
+        time.sleep(1)
+        if process.poll() is not None:
+            raise RuntimeError(f"it ended with exit code {process.returncode}")
+        if (now := sum(map(_resident, _family(process.pid)))) > 1.02 * largest:
+            largest, since = now, time.monotonic()
+    return largest
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for line in (Path("/proc") / str(pid) / "task").glob("*/children"):
+        with suppress(OSError):  # it has just ended
+            found += [each for child in line.read_text().split() for each in _family(int(child))]
+    return found
+
+
+def _resident(pid: int) -> float:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def space_of_jobs(work: Path) -> Iterator[Row]:
+    """What a job of the API takes of the disk, and thus as many as are kept of 1,000 a day."""
+    folder = work / "jobs"
+    (home := folder / "home").mkdir(parents=True)
+    with (
+        _api(home, 0, UNLIMITED) as (port, _),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+    ):
+        _rate([client], JOBS)  # folders and tables are made
+        before = _size(folder)
+        _rate([client], KEPT_JOBS)
+        each = (_size(folder) - before) / KEPT_JOBS
+    yield _row("a job of the API, its files and records", each / 1e3, "kB")
+    note = f"{A_DAY:,} a day for a year, of which {KEPT_DAYS} days are kept"
+    yield _row("space of 365,000 jobs", each * A_DAY * KEPT_DAYS / 1e9, "GB", note=note)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _rate(clients: Sequence[httpx.Client], count: int) -> float:
+    """Jobs a second of some servers, each asked in turn."""
+    began = time.perf_counter()
+    asked = [_ask(clients[n % len(clients)], _body(1_000, n)) for n in range(count)]
+    _until_ended(clients[0], asked)
+    return count / (time.perf_counter() - began)
+
+
 def portfolios(work: Path) -> Iterator[Row]:
     """Portfolios of one slate that one process chooses in a second: scenarios are read once."""
     from nascar_assets.lineups import PortfolioSettings
@@ -142,18 +242,18 @@ def two_servers(work: Path, postgres: str) -> Iterator[Row]:
     """Two API servers on one storage: how fast a status is, and who ends what a dead one had."""
     from nascar_assets_tests.service.conftest import request_body
 
-    settings = {
-        "NASCAR_STORAGE": postgres,
-        "NASCAR_API_RATE_LIMIT": "",
-        "NASCAR_API_POLL_LIMIT": "",
-        "NASCAR_API_SPARE_WORKERS": "0",
-        "NUMBA_NUM_THREADS": "1",
-    }
+    settings = {**UNLIMITED, "NASCAR_STORAGE": postgres}
     (work / "served").mkdir()
     with ExitStack() as stack:
-        servers = [stack.enter_context(_api(work / "served", n, settings)) for n in range(2)]
-        urls = [f"http://127.0.0.1:{port}" for port, _ in servers]
-        clients = [stack.enter_context(httpx.Client(base_url=url, timeout=30)) for url in urls]
+        servers, clients = [], []
+        for number in range(2):
+            servers.append(stack.enter_context(_api(work / "served", number, settings)))
+            url = f"http://127.0.0.1:{servers[-1][0]}"
+            clients.append(stack.enter_context(httpx.Client(base_url=url, timeout=30)))
+            _rate(clients, 2)  # compiles what is not in the kernels' cache
+            name = ("one server", "two servers")[number]
+            rate = _rate(clients, RATED_JOBS)
+            yield _row(f"jobs a second, {name} with one worker each", rate, "1/s", note=SMALL)
         asked = [
             _ask(clients[n % 2], {**request_body(n_scenarios=200), "random_seed": n})
             for n in range(JOBS)
@@ -193,16 +293,17 @@ def _ask(client: httpx.Client, body: dict[str, Any]) -> str:
 
 
 def _until_ended(client: httpx.Client, asked: list[str]) -> None:
+    """Waits for jobs, one after the other: whoever asks after all at once measures his asking."""
     until = time.monotonic() + 600
-    while True:
-        found = {
-            client.get(f"/api/v1/optimize/{run_id}/status").json()["status"] for run_id in asked
-        }
-        if found == {"completed"}:
-            return
-        if time.monotonic() > until or not found <= {"pending", "running", "completed"}:
-            raise RuntimeError(f"jobs did not come to their end: {found}")
-        time.sleep(0.1)
+    for run_id in asked:
+        while (found := _status(client, run_id)) != "completed":
+            if time.monotonic() > until or found not in {"pending", "running"}:
+                raise RuntimeError(f"job {run_id} did not come to its end: {found}")
+            time.sleep(0.1)
+
+
+def _status(client: httpx.Client, run_id: str) -> str:
+    return str(client.get(f"/api/v1/optimize/{run_id}/status").json()["status"])
 
 
 @contextmanager
@@ -257,7 +358,8 @@ def _nascar(words: list[str], settings: dict[str, str]) -> str:
 def _server(script: str, setting: str) -> Iterator[str]:
     """A server of the project's scripts for the length of a block, by its address."""
     home = tempfile.mkdtemp(prefix="nascar-bench-")
-    environment = {**os.environ, **KEYS, setting: home}
+    password = {"NASCAR_BROKER_PASSWORD": "benchmark-s-own"}
+    environment = {**os.environ, **KEYS, **password, setting: home}
     command = ["bash", str(SCRIPTS / script)]
     if script == "s3.sh":
         subprocess.run([*command, "install"], check=True)

@@ -26,7 +26,7 @@ import polars as pl
 
 from nascar_assets.feed.paths import weekend_path
 from nascar_assets.feed.schemas import SCHEDULE
-from nascar_assets.orchestration.automation.seen_races import WHOLE
+from nascar_assets.feed.sources import TABLES
 from nascar_assets.orchestration.automation.sensor_feed import decide_feed
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races, run_races
@@ -156,7 +156,7 @@ def many_races(home: Path) -> Iterator[Row]:
     ]
     schedule = pl.DataFrame(races, schema=SCHEDULE, orient="row")
     root.write_frame("store/schedule.parquet", schedule)
-    made_by_a_run = WHOLE
+    made_by_a_run = TABLES
     folders = {name: home / "store" / name for name in (*made_by_a_run, *AS_OF_TABLES)}
     for folder in folders.values():
         folder.mkdir(parents=True)

@@ -31,6 +31,41 @@ OWN = {
 }
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 
+CHART = yaml.safe_load("""
+pod: &pod [image, env, envConfigMaps, envSecrets, labels, annotations, resources, nodeSelector,
+  affinity, tolerations, podSecurityContext, securityContext, livenessProbe, readinessProbe,
+  startupProbe, volumes, volumeMounts, schedulerName]
+"": [global, dagsterWebserver, dagster-user-deployments, postgresql, rabbitmq, redis, flower,
+  ingress, generatePostgresqlPasswordSecret, generateCeleryConfigSecret, imagePullSecrets,
+  computeLogManager, scheduler, runLauncher, pythonLogs, dagsterDaemon, busybox, migrate,
+  telemetry, serviceAccount, retention, concurrency, additionalInstanceConfig]
+global: [postgresqlSecretName, dagsterHome, serviceAccountName, celeryConfigSecretName,
+  dagsterInstanceConfigMap]
+dagsterWebserver: [*pod, replicaCount, nameOverride, service, workspace, deploymentLabels,
+  enableReadOnly, logLevel, dbStatementTimeout, dbPoolRecycle, pathPrefix]
+dagsterDaemon: [*pod, enabled, runCoordinator, heartbeatTolerance, deploymentLabels,
+  runMonitoring, runRetries, sensors, schedules]
+dagsterDaemon.runCoordinator: [enabled, type, config]
+dagsterDaemon.runCoordinator.config: [queuedRunCoordinator, customRunCoordinator]
+dagsterDaemon.runCoordinator.config.queuedRunCoordinator: [maxConcurrentRuns,
+  tagConcurrencyLimits, dequeueIntervalSeconds, dequeueNumWorkers, dequeueUseThreads,
+  blockOpConcurrencyLimitedRuns]
+dagsterDaemon.runCoordinator.config.queuedRunCoordinator.tagConcurrencyLimits: [key, value, limit]
+dagster-user-deployments: [enabled, enableSubchart, imagePullSecrets, deployments]
+dagster-user-deployments.deployments: [*pod, name, port, dagsterApiGrpcArgs, codeServerArgs,
+  includeConfigInLaunchedRuns]
+runLauncher: [type, config]
+runLauncher.config: [celeryK8sRunLauncher, k8sRunLauncher, customRunLauncher]
+runLauncher.config.k8sRunLauncher: [image, imagePullPolicy, jobNamespace, loadInclusterConfig,
+  kubeconfigFile, envConfigMaps, envSecrets, envVars, volumes, volumeMounts, labels,
+  failPodOnRunFailure, resources, schedulerName, securityContext, runK8sConfig]
+runLauncher.config.k8sRunLauncher.runK8sConfig: [containerConfig, podSpecConfig,
+  podTemplateSpecMetadata, jobSpecConfig, jobMetadata]
+postgresql: [image, enabled, postgresqlHost, postgresqlUsername, postgresqlPassword,
+  postgresqlDatabase, postgresqlParams, postgresqlScheme, service]
+""")
+"""The keys that the schema of Dagster's chart knows, of the parts that our values touch."""
+
 
 def parsed(words: list[str]) -> dict[str, Any]:
     """The parameters of a command line, as the product's parser reads them; nothing is run."""
@@ -121,7 +156,10 @@ def test_the_image_is_small_and_nobody_s_root() -> None:
     users = re.findall(r"^USER (\S+)", stages[-1], re.M)
     assert users == ["10001:10001"]
     assert "HEALTHCHECK" in stages[-1]
-    assert 'ENTRYPOINT ["nascar"]' in stages[-1]
+    # Dagster's launchers and its chart give what the image is to run as arguments alone.
+    assert "ENTRYPOINT" not in re.sub("#.*", "", stages[-1])
+    assert 'CMD ["nascar", "doctor"]' in stages[-1]
+    assert all(service["entrypoint"] == ["nascar"] for service in OWN.values())
     for line in re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+)", text, re.M):
         *sources, _ = line.split()
         assert [source for source in sources if not (ROOT / source).exists()] == []
@@ -155,6 +193,35 @@ def test_units_are_what_systemd_takes(tmp_path: Path) -> None:
     )
     ours = [line for line in done.stderr.splitlines() if "nascar" in line]
     assert ours == []
+
+
+def test_values_for_dagster_s_chart_have_keys_that_it_knows() -> None:
+    values = yaml.safe_load((DEPLOY / "helm" / "dagster-values.yaml").read_text())
+
+    def unknown(found: Any, path: str) -> list[str]:
+        if isinstance(found, list):
+            return [name for item in found for name in unknown(item, path)]
+        if not isinstance(found, dict) or path not in CHART:
+            return []
+        named = {key: f"{path}.{key}".lstrip(".") for key in found}
+        there = {
+            name for item in CHART[path] for name in (item if isinstance(item, list) else [item])
+        }
+        return [
+            *(name for key, name in named.items() if key not in there),
+            *(name for key, where in named.items() for name in unknown(found[key], where)),
+        ]
+
+    assert unknown(values, "") == []
+    values["dagsterDaemon"]["runCoordinator"]["maxRuns"] = 1
+    assert unknown(values, "") == ["dagsterDaemon.runCoordinator.maxRuns"]
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
+    # A run has its settings and its memory from the launcher, not from the server of the code.
+    assert not deployment["includeConfigInLaunchedRuns"]["enabled"]
+    for part in (deployment, launcher, values["dagsterDaemon"], values["dagsterWebserver"]):
+        assert part["envConfigMaps"] == [{"name": "nascar-settings"}]
+        assert part["envSecrets"] == [{"name": "nascar-secrets"}]
 
 
 def test_values_of_the_api_s_chart_are_used_and_there() -> None:

@@ -14,9 +14,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy as db
 from dagster._core.code_pointer import CodePointer
+from dagster._core.events import EngineEventData
 from dagster._core.launcher import LaunchRunContext
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster_postgres.event_log import PostgresEventLogStorage
 
 from nascar_assets.cli.app import run
 from nascar_assets.errors import EnvironmentFault, InputError
@@ -30,6 +33,7 @@ from nascar_assets.orchestration.hosts.run_queue import RunQueue
 from nascar_assets.orchestration.launchers import Launcher, launcher, runs_at_once
 from nascar_assets.orchestration.runs import origin_of
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.storage.postgres_storage import server_url
 from nascar_assets.orchestration.tags import CODE, HOST, LOST, QUEUE
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.processes import MODULE, environment, wait_for
@@ -208,6 +212,26 @@ def test_a_run_of_another_host_is_judged_by_that_host_s_word(
     assert not {HOST, QUEUE, CODE, LOST} & repeated.tags.keys()
 
 
+def test_a_run_in_a_container_of_another_launcher_is_that_one_s_to_judge(tmp_path: Path) -> None:
+    # As Dagster's chart sets it: the process number is one of another container.
+    (tmp_path / "dagster.yaml").write_text(
+        "run_launcher: {module: dagster_celery.launcher, class: CeleryRunLauncher,"
+        " config: {default_queue: races}}"
+    )
+    elsewhere, here = (
+        dg.DagsterInstance.from_config(str(tmp_path)),
+        open_instance(str(tmp_path / "h")),
+    )
+    for instance, lost in ((elsewhere, False), (here, True)):
+        run = instance.create_run_for_job(
+            _jobs()["schedule_job"], status=dg.DagsterRunStatus.STARTED
+        )
+        data = EngineEventData({"pid": dg.MetadataValue.text(str(2**22 + 1))})
+        instance.report_engine_event("began", run, data)
+        record = instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))[0]
+        assert is_lost(instance, record, record.create_timestamp) is lost
+
+
 def _jobs() -> dict[str, dg.JobDefinition]:
     from nascar_assets.definitions import defs
 
@@ -369,3 +393,72 @@ def test_a_run_whose_process_dies_or_is_cancelled_ends_as_such(
     # A host that cannot be heard ends its runs itself: others are about to start them again.
     monkeypatch.setattr(still, "unheard", lambda: True)
     assert worker.carry_out(cut_off.run_id) == "lost"
+
+
+def test_a_host_cut_off_ends_its_run_also_while_the_records_give_no_answer(
+    hosted: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nascar_assets.orchestration.hosts import celery_worker
+
+    monkeypatch.setattr(celery_worker, "ASK_SECONDS", 0.1)
+    monkeypatch.setattr(presence, "UNHEARD_SECONDS", 2.0)
+    asked, said = _asked(hosted), tmp_path / "pid"
+    records = server_url()
+    assert records is not None
+    silent = db.create_engine(records).connect()
+
+    def slow(_: dg.DagsterRun) -> list[str]:
+        silent.execute(db.text("LOCK TABLE runs IN ACCESS EXCLUSIVE MODE"))
+        return ["sh", "-c", f"echo $$ > {said}; exec sleep 60"]
+
+    worker, outcome = celery_worker.RunWorker(hosted, Presence(hosted), slow), []
+    thread = threading.Thread(target=lambda: outcome.append(worker.carry_out(asked.run_id)))
+    thread.start()
+    try:
+        wait_for("the run's process", lambda: said.exists() and said.read_text().strip(), 30)
+        process = Path("/proc") / said.read_text().strip()
+        wait_for("its end", lambda: not process.exists(), 20, every=0.1)
+        assert outcome == []  # what became of it is told once the records answer
+    finally:
+        silent.close()
+    thread.join(30)
+    assert outcome == ["lost"]
+
+
+def test_a_process_keeps_one_connection_to_the_records_and_opens_it_anew(
+    hosted: dg.DagsterInstance, postgres: Any
+) -> None:
+    run, opened = _asked(hosted), []
+    assert isinstance(hosted.event_log_storage, PostgresEventLogStorage)
+    engine = hosted.event_log_storage._engine
+    assert engine is hosted.run_storage._engine  # type: ignore[attr-defined]
+    db.event.listen(engine, "connect", lambda *_: opened.append(1))
+    for number in range(20):
+        hosted.report_engine_event(f"event {number}", run)
+        assert hosted.get_run_by_id(run.run_id) is not None
+    assert len(opened) <= 1
+    postgres("halt")
+    postgres("resume")
+    hosted.report_engine_event("after a restart", run)
+    assert hosted.all_logs(run.run_id)[-1].message == "after a restart"
+    assert len(opened) in (1, 2)
+
+
+def test_tags_and_status_that_hosts_write_at_once_are_all_kept(hosted: dg.DagsterInstance) -> None:
+    run = hosted.create_run_for_job(_jobs()["schedule_job"], tags={"dagster/run_key": "at once"})
+    written = [[f"nascar/test-{thread}-{n}" for n in range(10)] for thread in range(4)]
+
+    def write(tags: list[str]) -> None:
+        for tag in tags:
+            hosted.add_run_tags(run.run_id, {tag: "yes"})
+
+    threads = [threading.Thread(target=write, args=(tags,)) for tags in written]
+    for thread in threads:
+        thread.start()
+    hosted.report_run_failed(run, "in between")
+    for thread in threads:
+        thread.join(60)
+    found = hosted.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.status == dg.DagsterRunStatus.FAILURE
+    assert {tag for tags in written for tag in tags} <= found.tags.keys()

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.launcher import DefaultRunLauncher
 
 from nascar_assets.errors import EnvironmentFault, causes
 from nascar_assets.orchestration import jobs
@@ -165,6 +166,8 @@ def is_lost(instance: dg.DagsterInstance, record: dg.RunRecord, now: datetime) -
     old = now - record.create_timestamp.astimezone(UTC) > START_GRACE and not _younger(record, now)
     if host is None and QUEUE in run.tags:
         return old and _left_the_broker(instance, run)
+    if not isinstance(instance.run_launcher, DefaultRunLauncher):
+        return False  # in a container of a launcher that Dagster was set by; it looks after it
     process = process_of(instance, run.run_id)
     if process is None:
         return old

@@ -14,7 +14,9 @@ import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
 from nascar_assets.errors import EnvironmentFault
+from nascar_assets.orchestration.hosts.queues import QUEUES
 from nascar_assets.orchestration.inputs.slate_change import mixture, taken_away
+from nascar_assets.orchestration.launchers import SETTING, Launcher, broker_name
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.disk_use import (
     days_left,
@@ -46,7 +48,7 @@ class Finding:
 
 
 def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
-    """Looks at Python, packages, data root, disk, Dagster, its sensors, settings, graph and feed.
+    """Looks at Python, packages, data root, disk, Dagster, sensors, settings, graph, broker, feed.
 
     Args:
         home: The data root.
@@ -113,6 +115,14 @@ def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
             "Give the slates folder of the data root write permission.",
         ),
     ]
+    if os.environ.get(SETTING) == Launcher.CELERY.value:
+        checks.append(
+            (
+                "broker",
+                _broker,
+                "Runs wait until it is there; nothing is lost (docs/operations.md).",
+            )
+        )
     if feed:
         checks.append(
             (
@@ -134,6 +144,13 @@ def _finding(name: str, check: Callable[[], str], remedy: str) -> Finding:
 
 def _python() -> str:
     return f"{'.'.join(str(part) for part in sys.version_info[:3])} ({sys.executable})"
+
+
+def _broker() -> str:
+    from nascar_assets.orchestration.hosts.celery_launcher import waiting
+
+    waits = ", ".join(f"{queue} {waiting(queue)}" for queue in QUEUES)
+    return f"{broker_name()}; runs that wait: {waits}"
 
 
 def _packages() -> str:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import metadata
 from typing import Any
@@ -65,6 +66,8 @@ class RunWorker:
     ) -> None:
         self._instance, self._presence = instance, presence
         self._command = command or execute_command
+        # Records that do not answer hold up whoever asks: never the one who watches the run.
+        self._asking = ThreadPoolExecutor(thread_name_prefix="asking")
 
     def carry_out(self, run_id: str) -> str:
         """Carries a run out to its end; says what came of it, in a word or two."""
@@ -98,19 +101,24 @@ class RunWorker:
     def _watch(self, process: subprocess.Popen[bytes], run_id: str) -> None:
         """Waits for a run's process, and ends it where it must not go on."""
         asked, killed_at = time.monotonic(), float("inf")
+        answer = self._asking.submit(self._to_end, run_id)
         while process.poll() is None:
             time.sleep(POLL_SECONDS)
             now = time.monotonic()
             if self._presence.unheard() or now > killed_at:
                 process.kill()
-            elif now - asked > ASK_SECONDS:
-                asked = now
-                with suppress(Exception):  # the records are away; asked again
-                    run = self._instance.get_run_by_id(run_id)
-                    ends = run is None or run.is_finished
-                    if ends or (run and run.status == dg.DagsterRunStatus.CANCELING):
-                        killed_at = min(killed_at, now + GRACE_SECONDS)
-                        process.send_signal(signal.SIGTERM)
+            elif answer.done() and now - asked > ASK_SECONDS:
+                if answer.result():
+                    killed_at = min(killed_at, now + GRACE_SECONDS)
+                    process.send_signal(signal.SIGTERM)
+                asked, answer = now, self._asking.submit(self._to_end, run_id)
+
+    def _to_end(self, run_id: str) -> bool:
+        """Whether a run that goes on here is to end; not known where the records are away."""
+        with suppress(Exception):
+            run = self._instance.get_run_by_id(run_id)
+            return run is None or run.is_finished or run.status == dg.DagsterRunStatus.CANCELING
+        return False
 
     def _account(self, run_id: str) -> str:
         """What became of a run whose process has ended; one without an end of its own is lost."""

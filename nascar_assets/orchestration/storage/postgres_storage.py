@@ -1,4 +1,9 @@
-"""Dagster's storage in PostgreSQL instead of SQLite: one setting, `NASCAR_STORAGE`."""
+"""Dagster's storage in PostgreSQL instead of SQLite: one setting, `NASCAR_STORAGE`.
+
+Dagster's own classes open a connection for every statement, for which the server starts a process.
+Here the storages of a process share one that is kept, and open others where several threads ask
+at once. What is not public in Dagster is confined to this file; a test holds it.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +20,17 @@ from nascar_assets.orchestration.launchers import STORAGE
 CONNECT_SECONDS = 5
 """How long a server may take to answer at all."""
 
+_LINE = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""When a line that has gone dead is given up (of libpq); the address may say otherwise."""
+
 _STORAGES = {
-    "run_storage": ("dagster_postgres.run_storage", "PostgresRunStorage"),
+    "run_storage": (f"{__package__}.postgres_runs", "SerialRunStorage"),
     "event_log_storage": ("dagster_postgres.event_log", "PostgresEventLogStorage"),
     "schedule_storage": ("dagster_postgres.schedule_storage", "PostgresScheduleStorage"),
 }
@@ -42,11 +56,29 @@ def postgres_storage(name: str, inst_data: Any) -> Any:
     _asked(url)
     module, kind = _STORAGES[name]
     try:
-        return getattr(import_module(module), kind)(
-            postgres_url=url.render_as_string(hide_password=False), inst_data=inst_data
-        )
+        text = url.render_as_string(hide_password=False)
+        storage = getattr(import_module(module), kind)(postgres_url=text, inst_data=inst_data)
+        storage._engine = _engine(text)
+        return storage
     except Exception as error:
         raise storage_fault(error) or error from error
+
+
+@cache
+def _engine(url: str) -> db.Engine:
+    """The process's connections to a server: one is kept, and looked at before it is used again."""
+    set_there = db.make_url(url).query.keys()
+    engine = db.create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",  # as Dagster's own
+        pool_size=1,
+        max_overflow=-1,
+        pool_pre_ping=True,
+        connect_args={name: value for name, value in _LINE.items() if name not in set_there},
+    )
+    # A forked child opens its own, and leaves those of its parent as they are.
+    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
+    return engine
 
 
 def server_url() -> db.URL | None:
