@@ -105,7 +105,11 @@ def say(text: str) -> None:
 
 
 def start_ui(host: Host) -> None:
-    host.start("ui", *NASCAR, "ui", "--port", "3000")
+    """Webserver and daemon apart, as in containers: each with a local folder of its own."""
+    words = {"webserver": ("--port", "3000"), "daemon": ()}
+    for part, more in words.items():
+        local = {"NASCAR_LOCAL": str(host.folder / part)}
+        host.start(part, *NASCAR, "ui", "--only", part, *more, **local)
 
 
 def start_worker(host: Host) -> None:

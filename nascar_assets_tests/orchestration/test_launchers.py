@@ -25,6 +25,7 @@ from nascar_assets.cli.app import run
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.automation import sensor_runs
 from nascar_assets.orchestration.automation.sensor_runs import again, is_lost, notify_lost
+from nascar_assets.orchestration.commands.doctor import examine
 from nascar_assets.orchestration.hosts import presence
 from nascar_assets.orchestration.hosts.presence import Lookout, Presence, say_alive
 from nascar_assets.orchestration.hosts.queues import QUEUES, queue_of
@@ -218,13 +219,12 @@ def test_a_run_in_a_container_of_another_launcher_is_that_one_s_to_judge(tmp_pat
         "run_launcher: {module: dagster_celery.launcher, class: CeleryRunLauncher,"
         " config: {default_queue: races}}"
     )
-    elsewhere, here = (
-        dg.DagsterInstance.from_config(str(tmp_path)),
-        open_instance(str(tmp_path / "h")),
-    )
-    for instance, lost in ((elsewhere, False), (here, True)):
+    elsewhere = dg.DagsterInstance.from_config(str(tmp_path))
+    here = open_instance(str(tmp_path / "h"))
+    own = {HOST: presence.host_name()}
+    for instance, tags, lost in ((elsewhere, {}, False), (elsewhere, own, True), (here, {}, True)):
         run = instance.create_run_for_job(
-            _jobs()["schedule_job"], status=dg.DagsterRunStatus.STARTED
+            _jobs()["schedule_job"], status=dg.DagsterRunStatus.STARTED, tags=tags
         )
         data = EngineEventData({"pid": dg.MetadataValue.text(str(2**22 + 1))})
         instance.report_engine_event("began", run, data)
@@ -337,6 +337,10 @@ def test_what_the_broker_has_lost_is_started_again(
         assert "Start it, or correct NASCAR_BROKER" in str(fault.value)
         assert "a-test-s-own-password" not in str(fault.value)
         assert type(fault.value).__mro__[1].__name__ == "DagsterUserCodeUnreachableError"
+        (found,) = [f for f in examine(os.environ["NASCAR_HOME"], None, 2026) if f.name == "broker"]
+        assert not found.ok
+        assert "The broker on 127.0.0.1" in found.found
+        assert "nothing is lost" in found.remedy
     finally:
         broker("resume")
 

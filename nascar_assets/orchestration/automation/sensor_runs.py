@@ -166,7 +166,7 @@ def is_lost(instance: dg.DagsterInstance, record: dg.RunRecord, now: datetime) -
     old = now - record.create_timestamp.astimezone(UTC) > START_GRACE and not _younger(record, now)
     if host is None and QUEUE in run.tags:
         return old and _left_the_broker(instance, run)
-    if not isinstance(instance.run_launcher, DefaultRunLauncher):
+    if host is None and not isinstance(instance.run_launcher, DefaultRunLauncher):
         return False  # in a container of a launcher that Dagster was set by; it looks after it
     process = process_of(instance, run.run_id)
     if process is None:
