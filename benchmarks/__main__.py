@@ -82,9 +82,13 @@ def _page() -> str:
         "folder while they are measured. Wall times unless a row says otherwise; values beyond "
         "their target are in bold.\n"
     )
-    stored = ((name, RESULTS / f"{name}.json") for name in GROUPS)
-    sections = [_section(name, json.loads(f.read_text())) for name, f in stored if f.exists()]
-    return "\n".join([head, *sections])
+    # What was measured elsewhere stays as the page has it.
+    _, *parts = re.split(r"^## ", PAGE.read_text() if PAGE.exists() else "", flags=re.M)
+    sections = {part.partition("\n")[0].lower(): f"## {part.strip()}\n" for part in parts}
+    for name in GROUPS:
+        if (stored := RESULTS / f"{name}.json").exists():
+            sections[name] = _section(name, json.loads(stored.read_text()))
+    return "\n".join([head, *(sections[name] for name in GROUPS if name in sections)])
 
 
 def _section(name: str, measured: dict[str, Any]) -> str:
