@@ -177,25 +177,46 @@ def _note(status: int, url: str, faults: list[str]) -> None:
 
 
 def _memory(url: str, slate: str, pid: int, browser: Browser) -> Iterator[Row]:
-    """Resident memory of server and workers after many actions, against that after a tenth."""
+    """Resident memory of server and workers over many visits, each left without a word."""
+    seen: list[tuple[int, float]] = []
     early = 0.0
-    done = 0
+    done = visits = 0
     while done < ACTIONS:
         with _visitor(browser) as page:
-            _open(page, url, slate)
-            done += 1
-            for part in (*PARTS[1:], *PARTS, *PARTS):
-                page.get_by_role("tab", name=part).click()
-                page.locator(".q-tab-panel:visible .ag-row").first.wait_for()
-                done += 1
+            done += _visit(page, url, slate, build=visits % 3 == 0)
+        visits += 1
+        seen.append((done, resident(pid)))
         if not early and done >= ACTIONS / 10:
             time.sleep(25)  # what a page held goes once it has not come back
             early = resident(pid)
     time.sleep(25)
     late = resident(pid)
-    growth = 100.0 * (late / early - 1.0)
     name = f"growth of memory from action {ACTIONS // 10} to {ACTIONS}"
-    yield _row(name, growth, "%", 10.0, f"{late:.0f} MB in server and workers")
+    yield _row(name, 100.0 * (late / early - 1.0), "%", 10.0, f"{late:.0f} MB in the end")
+    warm = [pair for pair in seen if pair[0] >= ACTIONS / 2]
+    if len(warm) > 2:
+        slope = statistics.linear_regression(*zip(*warm, strict=True)).slope
+        name = f"the same, from action {ACTIONS // 2} on, by 100 actions (fitted line)"
+        yield _row(name, 100 * slope, "MB")
+
+
+def _visit(page: Page, url: str, slate: str, *, build: bool) -> int:
+    """Opens every part and a driver, changes a setting, builds where asked; how many actions."""
+    _open(page, url, slate)
+    for part in (*PARTS[1:], *PARTS):
+        page.get_by_role("tab", name=part).click()
+        page.locator(".q-tab-panel:visible .ag-row").first.wait_for()
+    page.get_by_role("tab", name="Forecast").click()
+    page.locator(".q-tab-panel:visible .ag-pinned-left-cols-container .ag-row").first.click()
+    page.get_by_role("dialog").get_by_text("What drives it").wait_for()
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("tab", name="Build").click()
+    page.get_by_role("spinbutton", name="Lineups", exact=True).fill("5")
+    page.wait_for_timeout(600)
+    if build:
+        page.get_by_role("button", name="Build lineups").click()
+        page.get_by_text(re.compile(r"^5 lineups, chosen for")).wait_for()
+    return 1 + len(PARTS[1:]) + len(PARTS) + 5 + build
 
 
 def _row(

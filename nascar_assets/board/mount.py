@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from prometheus_client import Gauge
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +20,10 @@ from nascar_assets.service.admission import BOARD, KEY_COOKIE, LOGIN
 
 _USED = ("nicegui-aggrid", "nicegui-echart")
 """Libraries of components, by their names among scripts: tables and charts."""
+
+TAB_SECONDS = 600.0
+"""How long the library keeps what a browser's tab stored, which is nothing: it would keep the
+storage of every tab that ever came for a month."""
 
 _nonce: ContextVar[str] = ContextVar("nonce", default="")
 
@@ -120,10 +125,16 @@ def add_board(app: FastAPI, folder: Path) -> None:
     )
     files = f"{BOARD}/_nicegui/{nicegui.__version__}"
     unchanging = tuple(f"{files}/{kind}/" for kind in ("static", "components", "esm", "libraries"))
+    core.app.storage.max_tab_storage_age = TAB_SECONDS
     core.app.add_middleware(LibraryFiles, prefixes=unchanging)
     core.app.add_middleware(_Policy)
 
     used = tuple(f"/esm/{key}/" for key, item in esm_modules.items() if item.name in _USED)
+    Gauge(
+        "nascar_api_board_pages",
+        "Pages of the board that the server holds: those open, and those left just now.",
+        registry=app.state.service.metrics.registry,
+    ).set_function(lambda: len(pages.Client.instances))
     core.app.on_startup(lambda: read_ahead(app, used))
 
     @app.get("/", include_in_schema=False)

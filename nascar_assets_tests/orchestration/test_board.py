@@ -382,3 +382,23 @@ def test_pages_elsewhere_get_no_socket(board):
         url = f"{board.url}/board/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
         with httpx.stream("GET", url, headers=headers) as answer:
             assert answer.status_code == status, origin
+
+
+def test_pages_that_were_left_are_forgotten(board, browser, world, race):
+    import httpx
+
+    def held() -> float:
+        text = httpx.get(f"{board.url}/metrics").text
+        return float(re.search(r"^nascar_api_board_pages (\S+)$", text, re.MULTILINE)[1])
+
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    for part in ("Build", "Live"):  # one that keeps settings, one that follows the race
+        _open(page, board, world.slate, part)
+    assert held() >= 1
+    context.close()
+    end = time.monotonic() + 120
+    while held() and time.monotonic() < end:
+        time.sleep(1)
+    assert not held()
