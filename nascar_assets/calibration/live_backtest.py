@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,10 +17,17 @@ from nascar_assets.calibration.archive import Prepared, WalkForward
 from nascar_assets.calibration.backtest import REFIT_EVERY, check_window, json_bytes
 from nascar_assets.calibration.feed_tables import FeedTables
 from nascar_assets.calibration.forecasts import RaceForecast, RaceToForecast, race_seed
+from nascar_assets.calibration.laps_ahead import (
+    OrderAhead,
+    laps_to_trace,
+    places_after,
+    scored_ahead,
+)
+from nascar_assets.calibration.live_climatology import Case, climatology
 from nascar_assets.calibration.metrics_crps import crps_ensemble
 from nascar_assets.calibration.metrics_intervals import central_coverage, pit_bounds
 from nascar_assets.calibration.models import KnownForFit, RunningOrderModel
-from nascar_assets.calibration.race_forecast import RunningOrder
+from nascar_assets.calibration.race_forecast import RunningOrder, forecast_of
 from nascar_assets.errors import InputError
 from nascar_assets.feed.paths import race_path
 from nascar_assets.storage.data_root import DataRoot
@@ -29,8 +38,6 @@ Floats = npt.NDArray[np.float64]
 
 FRACTIONS: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Shares of the scheduled distance at which races are forecast."""
-NEIGHBOURS = 3
-"""Places on either side that the climatology of a running position pools."""
 
 LIVE, ORDER, CLIMATOLOGY, BEFORE = "live", "running order", "climatology", "before the race"
 FORECASTERS = (LIVE, CLIMATOLOGY, BEFORE, ORDER)
@@ -74,35 +81,38 @@ class LiveBacktest:
             lap, forecaster, cars, crps, log_score_win, brier_top_5, brier_top_10, coverage_50,
             coverage_80, coverage_95.
         exclusions: What was left out, with its reason, by race or race and fraction.
+        ahead: Scores of the order some laps ahead (`scored_ahead`), with laps_ahead.
     """
 
     scores: pl.DataFrame
     exclusions: dict[str, str] = field(default_factory=dict)
+    ahead: pl.DataFrame = field(default_factory=pl.DataFrame)
 
-    def table(self, *by: str) -> pl.DataFrame:
-        """Means of the scores by forecaster and further columns, each race counted once."""
-        measures = [name for name in self.scores.columns if name in MEASURES]
-        return (
-            self.scores.group_by(*by, "forecaster", maintain_order=True)
-            .agg(pl.len().alias("races"), *(pl.col(name).mean() for name in measures))
-            .sort(*by, pl.col("forecaster").cast(pl.Enum(FORECASTERS)))
-        )
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Means by forecaster: by fraction, by track type, and some laps ahead."""
+        return {
+            "by_fraction": means(self.scores, "fraction"),
+            "by_track_type": means(self.scores, "fraction", "track_type"),
+            "laps_ahead": means(self.ahead, "fraction", "laps_ahead"),
+        }
 
 
 MEASURES = (
     "crps", "log_score_win", "brier_top_5", "brier_top_10", "coverage_50", "coverage_80",
-    "coverage_95",
+    "coverage_95", "mae", "leader",
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """One race at one share of its distance, with its outcome."""
-
-    race: RaceToForecast
-    fraction: float
-    state: RaceState
-    finish: Mapping[str, int]
+def means(scores: pl.DataFrame, *by: str) -> pl.DataFrame:
+    """Means of scores by forecaster and further columns, each race counted once."""
+    if scores.is_empty():
+        return scores
+    measures = [name for name in scores.columns if name in MEASURES]
+    return (
+        scores.group_by(*by, "forecaster", maintain_order=True)
+        .agg(pl.len().alias("races"), *(pl.col(name).mean() for name in measures))
+        .sort(*by, pl.col("forecaster").cast(pl.Enum(FORECASTERS)))
+    )
 
 
 def run_live_backtest(
@@ -121,7 +131,8 @@ def run_live_backtest(
     Args:
         tables: Schedule, results and features of the feed.
         feed: The folder with the lap times.
-        out: Gets `forecasts/<race_id>-<fraction>.parquet`, `scores.parquet` and `metrics.json`.
+        out: Gets `forecasts/<race_id>-<fraction>.parquet`, `scores.parquet`,
+            `laps-ahead.parquet` and `metrics.json`.
         settings: Window, fractions, scenarios, seed.
         progress: Notified of every race that is done.
 
@@ -145,51 +156,82 @@ def run_live_backtest(
             field="--from",
             remedy="Name a window with races that have a lap-times.json.",
         )
-    cases: list[_Case] = []
+    cases: list[Case] = []
     before: dict[str, RaceForecast] = {}
     live: dict[tuple[str, float], RaceForecast] = {}
+    ahead: dict[tuple[str, float, int], OrderAhead] = {}
+    later: dict[int, list[Case]] = {}
     for prepared, model in with_models(tables, walker, set(payloads), settings):
         race = prepared.race
         out.write(f"models/{race.race_id}.json", json_bytes(model.describe()))
         before[race.race_id] = model.forecast_from(
             None, race, settings.scenarios, race_seed(settings.seed, race.race_id, "before")
         )
-        states = _states(race, payloads[race.race_id], tables, settings, exclusions)
+        facts = tables.schedule.row(by_predicate=pl.col("race_id") == race.race_id, named=True)
+        after = partial(
+            state_from_lap_times,
+            payloads[race.race_id],
+            {**facts, "scheduled_laps": race.scheduled_laps},
+        )
+        states = _states(race, after, settings, exclusions)
         for fraction, state in states.items():
             seed = race_seed(settings.seed, race.race_id, f"live {fraction:g}")
+            laps = laps_to_trace(state)
             try:
-                made = model.forecast_from(state, race, settings.scenarios, seed)
+                simulated = model.scenarios(
+                    race, settings.scenarios, seed, state, list(laps.values())
+                )
             except InputError as error:
                 exclusions[f"{race.race_key} at {fraction:g}"] = error.message
                 continue
+            made = forecast_of(race, simulated)
             out.write(
                 f"forecasts/{race.race_id}-{fraction:g}.parquet",
                 made.to_parquet({"lap": str(state.lap), "as_of": race.as_of.isoformat()}),
             )
             live[race.race_id, fraction] = made
+            if simulated.trace is not None:
+                for number, k in enumerate(laps):
+                    ahead[race.race_id, fraction, k] = OrderAhead.of(
+                        simulated.driver_ids, simulated.trace[:, number]
+                    )
         # Only now the outcome.
         rows = tables.results.filter(
             pl.col("race_id") == race.race_id, pl.col("finish").is_not_null()
         )
         finish = dict(zip(rows["driver_id"], rows["finish"], strict=True))
         cases += [
-            _Case(race, fraction, state, finish)
+            Case(race, fraction, state, finish)
             for fraction, state in states.items()
             if (race.race_id, fraction) in live
         ]
+        for fraction, state in states.items():
+            for k, lap in laps_to_trace(state).items():
+                if (race.race_id, fraction, k) in ahead:
+                    with suppress(InputError):  # the race ended before that lap
+                        came = Case(race, fraction, state, places_after(state, after(lap)))
+                        later.setdefault(k, []).append(came)
         progress(len(before), len(payloads), f"{race.race_key} forecast")
     if not cases:
         reasons = "; ".join(f"{race}: {why}" for race, why in list(exclusions.items())[:3])
         raise InputError(f"No race could be forecast while it was run. {reasons}")
     scores = [row for case in cases for row in _scored(case, cases, live, before)]
-    result = LiveBacktest(pl.DataFrame(scores), exclusions)
+    ahead_scores = [
+        {"laps_ahead": k, **row}
+        for k, came in sorted(later.items())
+        for case in came
+        for row in scored_ahead(
+            case, came, ahead[case.race.race_id, case.fraction, k], (LIVE, CLIMATOLOGY, ORDER)
+        )
+    ]
+    result = LiveBacktest(pl.DataFrame(scores), exclusions, pl.DataFrame(ahead_scores))
     out.write_frame("scores.parquet", result.scores)
+    out.write_frame("laps-ahead.parquet", result.ahead)
     out.write(
         "metrics.json",
         json_bytes(
             {
-                "by_fraction": result.table("fraction").to_dicts(),
-                "by_track_type": result.table("fraction", "track_type").to_dicts(),
+                **{name: table.to_dicts() for name, table in result.tables().items()},
                 "exclusions": exclusions,
                 "settings": {
                     "series": settings.series,
@@ -243,36 +285,32 @@ def with_models(
 
 def _states(
     race: RaceToForecast,
-    payload: bytes,
-    tables: FeedTables,
+    after: Callable[[int], RaceState],
     settings: LiveSettings,
     exclusions: dict[str, str],
 ) -> dict[float, RaceState]:
     """The race's state at each share of its distance that it reached."""
-    row = tables.schedule.row(by_predicate=pl.col("race_id") == race.race_id, named=True)
     found: dict[float, RaceState] = {}
     for fraction in settings.fractions:
-        lap = max(1, round(fraction * race.scheduled_laps))
-        facts = {**row, "scheduled_laps": race.scheduled_laps}
         try:
-            found[fraction] = state_from_lap_times(payload, facts, lap)
+            found[fraction] = after(max(1, round(fraction * race.scheduled_laps)))
         except InputError as error:
             exclusions[f"{race.race_key} at {fraction:g}"] = error.message
     return found
 
 
 def _scored(
-    case: _Case,
-    cases: Sequence[_Case],
+    case: Case,
+    cases: Sequence[Case],
     live: Mapping[tuple[str, float], RaceForecast],
     before: Mapping[str, RaceForecast],
 ) -> list[dict[str, Any]]:
     """Scores of every forecaster of one case."""
     race = case.race
     made = live[race.race_id, case.fraction]
-    kept = [k for k, driver in enumerate(made.driver_ids) if driver in case.finish]
+    kept = [k for k, driver in enumerate(made.driver_ids) if driver in case.places]
     drivers = [made.driver_ids[k] for k in kept]
-    truth = np.array([case.finish[driver] for driver in drivers])
+    truth = np.array([case.places[driver] for driver in drivers])
     place = dict(zip(case.state.driver_ids, case.state.position, strict=True))
     positions = np.array([int(place.get(driver, len(place) + 1)) for driver in drivers])
     ensembles: dict[str, npt.NDArray[Any] | None] = {
@@ -295,37 +333,6 @@ def _scored(
         for name, ensemble in ensembles.items()
         if ensemble is not None
     ]
-
-
-def climatology(
-    case: _Case, cases: Sequence[_Case], positions: npt.NDArray[np.int64]
-) -> npt.NDArray[Any] | None:
-    """Finishes of cars that ran within three places at this share, in other races of the type.
-
-    Leave-one-race-out: it knows later races too, which a forecast does not.
-
-    Returns:
-        [m, N] as many quantiles of each car's finishes; none without another race of the type.
-    """
-    pairs = [
-        (int(place), other.finish[driver])
-        for other in cases
-        if other.fraction == case.fraction
-        and other.race.track_type == case.race.track_type
-        and other.race.race_id != case.race.race_id
-        for driver, place in zip(other.state.driver_ids, other.state.position, strict=True)
-        if driver in other.finish
-    ]
-    if not pairs:
-        return None
-    run, ended = np.array(pairs).T
-    shares = (np.arange(1000) + 0.5) / 1000
-    made = np.empty((1000, len(positions)))
-    for car, position in enumerate(positions):
-        away = np.abs(run - position)
-        near = ended[away <= max(NEIGHBOURS, int(away.min()))]
-        made[:, car] = np.quantile(near, shares, method="inverted_cdf")
-    return made
 
 
 def score_finish(ensemble: npt.NDArray[Any], truth: npt.NDArray[Any]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,19 +88,15 @@ class RunningOrder(CarriesParameters):
         self, state: RaceState | None, race: RaceToForecast, n: int, seed: int
     ) -> RaceForecast:
         """The forecast of a race that goes on from a state; none for the whole race."""
-        made = self.scenarios(race, n, seed, state)
-        return assemble(
-            race,
-            finish=made.finish,
-            laps_led=made.laps_led,
-            fastest_laps=made.fastest_laps,
-            laps_completed=made.laps_completed,
-            status=made.status,
-            start=None if race.entries["start"].is_not_null().any() else made.start,
-        )
+        return forecast_of(race, self.scenarios(race, n, seed, state))
 
     def scenarios(
-        self, race: RaceToForecast, n: int, seed: int, state: RaceState | None = None
+        self,
+        race: RaceToForecast,
+        n: int,
+        seed: int,
+        state: RaceState | None = None,
+        trace: Sequence[int] = (),
     ) -> Scenarios:
         """Scenarios of a race with drivers in the order of its entries."""
         return generate_scenarios(
@@ -110,8 +106,22 @@ class RunningOrder(CarriesParameters):
             seed,
             parameters=self.parameters,
             state=state,
+            trace=trace,
             threads=self.threads,
         )
+
+
+def forecast_of(race: RaceToForecast, made: Scenarios) -> RaceForecast:
+    """The forecast that scenarios of a race are."""
+    return assemble(
+        race,
+        finish=made.finish,
+        laps_led=made.laps_led,
+        fastest_laps=made.fastest_laps,
+        laps_completed=made.laps_completed,
+        status=made.status,
+        start=None if race.entries["start"].is_not_null().any() else made.start,
+    )
 
 
 def race_setup(race: RaceToForecast) -> RaceSetup:

@@ -34,7 +34,8 @@ def backtest(
 ) -> None:
     """Forecasts races with laps at 10, 25, 50, 75 and 90% of their distance, and scores them.
 
-    Beside the running order, its climatology by track type, and the forecast before the race.
+    Beside the running order, its climatology by track type, and the forecast before the race; the
+    order 2, 10, 20 and 50 laps ahead as well.
 
     Example: nascar live backtest --feed feed --from 2025-01-01 --to 2025-06-30 --out live
     """
@@ -51,23 +52,26 @@ def backtest(
         found = run_live_backtest(
             read_feed_tables(files), files, DataRoot.open(folder), settings, progress=update
         )
-    for by in (("fraction",), ("fraction", "track_type")):
-        table = found.table(*by)
+    titles = {
+        "by_fraction": "Forecasts at shares of the distance",
+        "by_track_type": "By track type",
+        "laps_ahead": "Position of the cars that run, some laps ahead: mean absolute error of "
+        "the median, and how often the likeliest leader led",
+    }
+    tables = found.tables()
+    for name, table in tables.items():
         rows = [
-            [f"{value:.3f}" if isinstance(value, float) and name != "fraction" else str(value)
-             for name, value in row.items()]
+            [f"{value:.3f}" if isinstance(value, float) and column != "fraction" else str(value)
+             for column, value in row.items()]
             for row in table.iter_rows(named=True)
         ]  # fmt: skip
-        out.table(
-            f"Forecasts at shares of the distance, by {' and '.join(by)}", table.columns, rows
-        )
+        out.table(titles[name], table.columns, rows)
     for why, races in left_out(found.exclusions).items():
         out.notice(f"{len(races)} left out, {why}: {', '.join(races[:5])}")
     out.line(f"forecasts: {folder / 'forecasts'}")
     out.result(
         {
-            "by_fraction": found.table("fraction").to_dicts(),
-            "by_track_type": found.table("fraction", "track_type").to_dicts(),
+            **{name: table.to_dicts() for name, table in tables.items()},
             "exclusions": found.exclusions,
         }
     )

@@ -51,6 +51,7 @@ def generate_scenarios(
     parameters: ProcessParameters | None = None,
     pit_strategy_mix: Mapping[PitStrategy, float] | None = None,
     state: RaceState | None = None,
+    trace: Sequence[int] = (),
     vetoes: Sequence[str] = (),
     rejection_limit: float = REJECTION_LIMIT,
     threads: int | None = None,
@@ -71,6 +72,8 @@ def generate_scenarios(
         state: The race under way, from which every scenario goes on; none for the whole race. Of
             a race in which no lap was run it says nothing, and the bytes are those without it;
             of one that is over it says all, and nothing is simulated or vetoed.
+        trace: Laps after which the running order is kept as well (`Scenarios.trace`), ascending
+            and later than the state's; it changes nothing else.
         vetoes: Codes of further veto rules on the race; those of the spec and its bounds on
             laps led always act.
         rejection_limit: Largest share of scenarios that vetoes may reject, below 1.
@@ -91,8 +94,13 @@ def generate_scenarios(
         raise InputError(f"The seed is {seed}; it must lie in 0 to 2^64 - 1.", field="seed")
     if not 0.0 <= rejection_limit < 1.0:
         raise InputError("The rejection limit must lie in [0, 1).", field="rejection_limit")
+    if (np.diff(trace, prepend=0 if state is None else state.lap) <= 0).any():
+        raise InputError(
+            f"The laps to trace are {list(trace)}; they must ascend from the race's next lap on.",
+            field="trace",
+        )
     parameters = STARTING_VALUES if parameters is None else parameters
-    inputs = prepare(spec, race_setup, parameters, pit_strategy_mix)
+    inputs = replace(prepare(spec, race_setup, parameters, pit_strategy_mix), traced=tuple(trace))
     if state is not None and state.lap > 0:
         inputs = go_on_from(inputs, state, race_setup, parameters)
     over = state is not None and state.over
@@ -100,6 +108,7 @@ def generate_scenarios(
     workers = numba.config.NUMBA_NUM_THREADS if threads is None else threads
     if state is not None and over:
         made = _complete(race_setup.driver_ids, *standing(inputs.begin, state, race_setup, n))
+        made = replace(made, trace=np.repeat(made.finish[:, None], len(trace), axis=1))
     else:
         made = simulate_rows(inputs, race_setup.driver_ids, seed, 0, n, workers, progress)
     rejected = _apply(rules, made)
@@ -143,7 +152,8 @@ def simulate_rows(
     races: dict[str, Any] = {
         name: np.empty(count, kind) for name, kind in RACE_ARRAYS.items() if name != "regime"
     }
-    outcome = Outcome(**arrays, **races)
+    trace = np.empty((count, len(inputs.traced), size), np.int8)
+    outcome = Outcome(**arrays, **races, traced=np.array(inputs.traced, np.int64), trace=trace)
 
     def work(begin: int) -> int:
         part = min(BLOCK, count - begin)
@@ -177,7 +187,7 @@ def simulate_rows(
                 done += part
                 if progress is not None:
                     progress(done)
-    return _complete(driver_ids, arrays, races)
+    return replace(_complete(driver_ids, arrays, races), trace=trace)
 
 
 def _complete(

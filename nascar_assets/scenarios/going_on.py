@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.scenarios.inputs import Inputs, chaos_quantiles, start_scores
+from nascar_assets.scenarios.inputs import Inputs, chaos_quantiles, exp_of, start_scores
 from nascar_assets.scenarios.kernel_arrays import Begin
 from nascar_assets.scenarios.parameters import ProcessParameters
 from nascar_assets.scenarios.race_events import ACCIDENT, MECHANICAL
@@ -38,6 +38,8 @@ class Updating:
         drift: Variance by which a level may still change over a whole race, in units of the
             stationary variance of the order.
         noise: Spread of the order's noise after a state.
+        lasting: How much longer a car stays off its level than the process has it: results, which
+            the process is fitted on, tell how far cars stray, and hardly for how long.
     """
 
     order: float = 0.9
@@ -47,6 +49,7 @@ class Updating:
     pace: float = 0.5
     drift: float = 0.8
     noise: float = 0.95
+    lasting: float = 2.0
 
 
 UPDATING = Updating()
@@ -101,6 +104,10 @@ def go_on_from(
     rates, field, n = inputs.rates, inputs.field, len(setup.entries)
     cars = _Cars(state, setup)
     omega = field.noise[:n].astype(np.float64) / math.sqrt(1.0 - rates.keep**2)
+    keep = exp_of(math.log(rates.keep) / updating.lasting)
+    noise = updating.noise * math.sqrt((1.0 - keep**2) / (1.0 - rates.keep**2))
+    clean_air = rates.clean_air * (1.0 - keep) / (1.0 - rates.keep)
+    rates = rates._replace(keep=keep, clean_air=clean_air)
     progress = min(1.0, state.lap / setup.scheduled_laps)
     spread = math.sqrt(
         float(np.var(field.level) + np.mean(field.level_sd**2) + np.mean(omega**2))
@@ -111,7 +118,7 @@ def go_on_from(
         cars.pace,
         prior=field.level,
         prior_sd=field.level_sd,
-        keep=rates.keep,
+        keep=keep,
         omega=omega,
         spread=spread,
         drift=updating.drift * (1.0 - progress),
@@ -125,10 +132,11 @@ def go_on_from(
     field = field._replace(
         level=level,
         level_sd=level_sd,
-        noise=(updating.noise * field.noise).astype(np.float32),
+        noise=(noise * field.noise).astype(np.float32),
         chaos=chaos_quantiles(round(shape + wrecks, 3)) * (shape + wrecks) / (shape + expected),
     )
-    return replace(inputs, field=field, begin=_begin(cars, state, setup, spread, cautions))
+    begin = _begin(cars, state, setup, spread, cautions)
+    return replace(inputs, rates=rates, field=field, begin=begin)
 
 
 def level_after(

@@ -113,6 +113,7 @@ class Inputs:
     ratings: npt.NDArray[np.float64]
     notices: tuple[str, ...]
     begin: Begin = WHOLE_RACE
+    traced: tuple[int, ...] = ()  # ascending laps whose running order is kept
 
 
 def prepare(

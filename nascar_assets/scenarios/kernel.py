@@ -14,6 +14,7 @@ from nascar_assets.scenarios.race_orders import (
     draw_grid,
     mid_positions,
     ordered_bits,
+    positions_after,
 )
 from nascar_assets.scenarios.random_numbers import (
     exponential_of,
@@ -272,6 +273,7 @@ def _race(
     gambles = 0
     next_dry = NEVER
     next_stage = 0
+    next_trace = 0
     run_start = begin.run_start
     restart_until = 0.0
     if lap > 0:
@@ -298,6 +300,9 @@ def _race(
         lap += 1
         if lap == half:
             mid_positions(car, out.mid_position[r], n)
+        while next_trace < out.traced.size and out.traced[next_trace] < lap:
+            positions_after(car, out.trace[r, next_trace], lap - 1, n)
+            next_trace += 1
         if caution_left > 0:
             if pits_open:
                 events.caution_stops(
@@ -421,6 +426,8 @@ def _race(
     if caution_left == 0:
         events.count_lost_laps(stream, car, rates, last_lap - run_start, last_lap, leader, n)
     classify(car, scratch, out, r, last_lap, leader, n)
+    for late in range(next_trace, out.traced.size):  # the race ended on that lap, or before it
+        out.trace[r, late] = out.finish[r]
     for i in range(n):
         out.status[r, i] = car.status[i]
         out.dnf_lap[r, i] = car.out_lap[i]

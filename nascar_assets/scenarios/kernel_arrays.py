@@ -81,7 +81,7 @@ WHOLE_RACE = Begin(
 
 
 class Outcome(NamedTuple):
-    """Where the kernel writes: [n, N] per car, then [n] per scenario."""
+    """Where the kernel writes: [n, N] per car, then [n] per scenario, then the traced laps."""
 
     start: npt.NDArray[np.int8]
     finish: npt.NDArray[np.int8]
@@ -98,6 +98,8 @@ class Outcome(NamedTuple):
     strategy: npt.NDArray[np.int8]
     fuel_gambles: npt.NDArray[np.int8]
     last_leader: npt.NDArray[np.int8]
+    traced: npt.NDArray[np.int64]  # [K] ascending laps whose running order is kept; read alone
+    trace: npt.NDArray[np.int8]  # [n, K, N] running positions after them
 
 
 class Scratch(NamedTuple):

@@ -1,4 +1,4 @@
-"""Orders in compiled code: the grid before a race, the classification after it."""
+"""Orders in compiled code: the grid before a race, those of its laps, the classification after."""
 
 from __future__ import annotations
 
@@ -79,6 +79,25 @@ def mid_positions(car: Car, out: npt.NDArray[np.int8], n: int) -> None:
         out[i] = 0
     for place in range(count):
         out[car.order[place]] = place + 1
+
+
+@njit(cache=True)
+def positions_after(car: Car, out: npt.NDArray[np.int8], lap: int, n: int) -> None:
+    """Positions of all cars after a lap, by laps completed, then running or not, then in order."""
+    for i in range(n):
+        out[i] = 1
+    for i in range(n):
+        runs = car.status[i] == RUNNING
+        laps = (lap if runs else car.out_lap[i] - 1) - car.lost[i]
+        for j in range(i + 1, n):
+            other_runs = car.status[j] == RUNNING
+            ahead = laps - ((lap if other_runs else car.out_lap[j] - 1) - car.lost[j])
+            if ahead == 0:
+                ahead = int(runs) - int(other_runs)
+            if ahead > 0 or (ahead == 0 and car.y[i] + car.offset[i] >= car.y[j] + car.offset[j]):
+                out[j] += 1
+            else:
+                out[i] += 1
 
 
 @njit(cache=True)

@@ -73,6 +73,8 @@ class Scenarios:
         last_leader: [n] index of the car that led the last lap.
         diagnostics: How the set came about; none where it was loaded without them.
         scored_start: [N] starts that contest points count from; none where they are `start`.
+        trace: [n, K, N] positions after each of K laps that were asked for, cars that are out by
+            the laps that they completed; not stored.
     """
 
     driver_ids: tuple[str, ...]
@@ -94,6 +96,7 @@ class Scenarios:
     last_leader: npt.NDArray[np.int8]
     diagnostics: Diagnostics | None = None
     scored_start: tuple[int, ...] | None = None
+    trace: npt.NDArray[np.int8] | None = None
 
     def __post_init__(self) -> None:
         n, size = len(self.race_laps), len(self.driver_ids)
@@ -153,7 +156,10 @@ class Scenarios:
     def take(self, rows: npt.NDArray[Any]) -> Scenarios:
         """The scenarios of some rows, in that order, without diagnostics."""
         arrays = {name: getattr(self, name)[rows] for name in (*CAR_ARRAYS, *RACE_ARRAYS)}
-        return Scenarios(driver_ids=self.driver_ids, scored_start=self.scored_start, **arrays)
+        trace = None if self.trace is None else self.trace[rows]
+        return Scenarios(
+            driver_ids=self.driver_ids, scored_start=self.scored_start, trace=trace, **arrays
+        )
 
     def to_polars(self, rule_sets: Sequence[RuleSet] = ()) -> pl.DataFrame:
         """One row per scenario and driver, scenario by scenario in the order of `driver_ids`.
@@ -276,4 +282,10 @@ def concatenate(parts: Sequence[Scenarios]) -> Scenarios:
     arrays: dict[str, Any] = {}
     for name in names:
         arrays[name] = np.concatenate([getattr(part, name) for part in parts])
-    return Scenarios(driver_ids=parts[0].driver_ids, scored_start=parts[0].scored_start, **arrays)
+    traces = [part.trace for part in parts if part.trace is not None]
+    return Scenarios(
+        driver_ids=parts[0].driver_ids,
+        scored_start=parts[0].scored_start,
+        trace=np.concatenate(traces) if len(traces) == len(parts) else None,
+        **arrays,
+    )

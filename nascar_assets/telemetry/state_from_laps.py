@@ -140,7 +140,9 @@ def state_from_laps(
     run_start = int(np.flatnonzero(yellow)[-1]) if yellow.any() else 0
     seen = np.arange(lap + 1)[None, :] <= done[:, None]
     slow, cost = table.stops(flags, seen)
-    stops, last_stop, behind = _stops(slow, cost, done, last, moment, step, lap, run_start, yellow)
+    stops, last_stop, behind = _stops(
+        slow, cost, done, last, moment, step, lap, run_start, yellow, position
+    )
     led, fastest = table.led(), table.fastest(flags)
     path = np.where(seen, table.position, 0)
     path[:, lap] = np.where(done == lap, position, path[:, lap])
@@ -210,11 +212,14 @@ def _stops(
     lap: int,
     run_start: int,
     yellow: Bools,
+    position: Whole,
 ) -> tuple[Whole, Whole, Floats]:
     """Green stops since the last caution, the lap of the last stop, and laps behind without them.
 
-    Who has stopped in a cycle runs behind those who have not, by a lap or so; `behind` gives him
-    back what the stop cost, so that it compares like with like.
+    Who has stopped more often than others of the lead lap runs behind those, by a lap or so;
+    `behind` gives him back what that cost, so that it compares like with like. Once all have
+    stopped nothing is given back, and cars that have stopped as often are in their order: a
+    stop's cost is measured too roughly to tell who runs ahead, and some stops are not seen.
     """
     size = len(done)
     in_run = np.zeros_like(slow)
@@ -237,15 +242,44 @@ def _stops(
     last_stop = np.maximum(last_stop, opened)
     since = (moment - last) / step
     moves = since < STILL_FROM + LAP_SHARE
-    progress = np.where(moves, done + since + lost / step, -np.inf)
     whole = (lap - done).astype(np.float64)
-    # A car that is not in a cycle is as far behind as its laps say, to the lap.
-    exact = np.maximum(progress.max() - progress, 0.0)
-    behind = np.where(
-        lost > 0.0, np.minimum(exact, whole + 0.99), np.clip(exact, whole, whole + 0.99)
-    )
-    behind = np.where(moves, behind, whole)
+    for _ in range(2):  # a stop that was not seen looks, at first, as if the cycle were not over
+        fewest = int(stops[(moves & (done == lap)) | (position == 1)].min())
+        more = lost * np.maximum(stops - fewest, 0) / np.maximum(stops, 1)
+        progress = np.where(moves, done + since + more / step, -np.inf)
+        # A car that is not in a cycle is as far behind as its laps say, to the lap.
+        exact = np.maximum(progress.max() - progress, 0.0)
+        behind = np.where(
+            more > 0.0, np.minimum(exact, whole + 0.99), np.clip(exact, whole, whole + 0.99)
+        )
+        behind = np.where(moves, behind, whole)
+        for laps in np.unique(np.floor(behind[moves])):
+            cars = np.flatnonzero(moves & (np.floor(behind) == laps))
+            cars = cars[np.argsort(position[cars])]
+            stops[cars] = _never_falling(stops[cars])
+            for count in np.unique(stops[cars]):
+                alike = cars[stops[cars] == count]
+                ahead = np.maximum.accumulate(behind[alike])
+                after = np.minimum.accumulate(behind[alike][::-1])[::-1]
+                behind[alike] = (ahead + after) / 2.0
     return stops.astype(np.int64), np.minimum(last_stop, lap).astype(np.int64), behind
+
+
+def _never_falling(counts: Whole) -> Whole:
+    """The counts that never fall and differ least from these, in sum (isotonic regression, L1)."""
+    levels = np.arange(int(counts.max()) + 1)
+    cost = np.zeros(len(levels))
+    came = np.empty((len(counts), len(levels)), np.int64)
+    for place, count in enumerate(counts):
+        best = np.minimum.accumulate(cost)
+        came[place] = np.maximum.accumulate(np.where(cost == best, levels, 0))
+        cost = best + np.abs(levels - count)
+    found = np.empty(len(counts), np.int64)
+    level = int(np.argmin(cost))
+    for place in range(len(counts) - 1, -1, -1):
+        found[place] = level
+        level = int(came[place, level])
+    return found
 
 
 class _Table:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from nascar_assets.calibration.laps_ahead import AHEAD
 from nascar_assets.cli.app import run
 from nascar_assets.orchestration.inputs.live_forecast import (
     keep_live_forecast,
@@ -124,6 +125,11 @@ def test_a_backtest_writes_a_forecast_for_each_share_and_compares(world: World, 
     names = {row["forecaster"] for row in found["by_fraction"]}
     assert {"live", "before the race", "running order"} <= names
     assert {row["fraction"] for row in found["by_fraction"]} == set(SHARES)
+    laps = races["scheduled_laps"][0]
+    assert {(row["fraction"], row["laps_ahead"]) for row in found["laps_ahead"]} == {
+        (share, k) for share in SHARES for k in AHEAD if round(share * laps) + k <= laps
+    }
+    assert {row["forecaster"] for row in found["laps_ahead"]} == {"live", "running order"}
     written = {path.name for path in (out / "forecasts").iterdir()}
     assert written == {f"{r}-{share:g}.parquet" for r in races["race_id"] for share in SHARES}
     made = pl.read_parquet(out / "forecasts" / f"{races['race_id'][0]}-0.5.parquet")

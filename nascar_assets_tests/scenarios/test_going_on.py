@@ -120,6 +120,31 @@ def test_the_state_is_the_same_on_any_number_of_threads():
     assert made[0] == made[1]
 
 
+def test_the_laps_of_a_race_can_be_traced_and_change_nothing_else():
+    laps = [61, 75, LAPS, LAPS + 20]
+    for known, half in ((None, LAPS // 2), (state(60), None)):
+        whole = generate_scenarios(None, setup(), 400, 7, state=known)
+        made = generate_scenarios(
+            None, setup(), 400, 7, state=known, trace=[half, *laps][not half :]
+        )
+        assert digest(made) == digest(whole)
+        assert (np.sort(made.trace, axis=2) == np.arange(1, SIZE + 1)).all()
+        # A race that went its distance and no further ends in the order after its last lap.
+        straight = made.race_laps == LAPS
+        places = made.trace[straight, -2] != made.finish[straight]
+        assert places.mean() < 0.05  # laps that the last green run cost are counted at its end
+        assert (made.trace[:, -1] == made.finish)[made.race_laps <= LAPS + 20].all()
+        if half:
+            for mid, after in zip(made.mid_position, made.trace[:, 0], strict=True):
+                assert (np.argsort(mid[mid > 0]) == np.argsort(after[mid > 0])).all()
+    near, far = (np.abs(made.trace[:, k] - known.position).mean() for k in (0, 2))
+    assert near < far
+    over = generate_scenarios(None, setup(), 3, 7, state=state(LAPS), trace=[LAPS + 1])
+    assert (over.trace[:, 0] == over.finish).all()
+    with pytest.raises(InputError, match="must ascend"):
+        generate_scenarios(None, setup(), 3, 7, state=known, trace=[60])
+
+
 def test_a_race_in_overtime_goes_on_for_two_laps_or_more():
     body = lap_times(SIZE, 104, cautions=((98, 103),))
     late = state_from_lap_times(body, race_row(LAPS), 103)

@@ -3,6 +3,7 @@
 import copy
 import random
 from dataclasses import replace
+from itertools import combinations_with_replacement
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
 from nascar_assets.telemetry.race_state import STILL_FROM, RaceStateError
-from nascar_assets.telemetry.state_from_laps import state_from_lap_times
+from nascar_assets.telemetry.state_from_laps import _never_falling, state_from_lap_times
 from nascar_assets_tests.telemetry.race_laps import lap_times, race_row
 
 BODY = lap_times(out={5: 40, 7: 20}, slow={19: 1.2})
@@ -129,6 +130,29 @@ def test_stops_under_green_are_seen_and_given_back():
     assert (found.last_stop[stopped] == 40).all()
     assert found.position[stopped].min() > 12
     assert found.behind[stopped].max() < 1.0  # as if nobody had stopped
+
+
+def test_a_cycle_that_is_over_gives_nothing_back_and_leaves_the_order():
+    body = lap_times(cautions=())
+    for number, one in enumerate(body["laps"]):
+        for row in one["Laps"]:
+            if number == 9:  # loses as much, in laps that are no stop's
+                row["LapTime"] += 6.0 * (40 <= row["Lap"] < 46)
+            else:
+                row["LapTime"] += (25.0 + (7 * number) % 20) * (row["Lap"] == 40 + number % 7)
+    found = state(60, _positions_again(body))
+    assert (found.stops == 1).all()
+    assert (np.argsort(np.lexsort((found.position, found.behind))) + 1 == found.position).all()
+    assert (np.floor(found.behind) == 60 - found.laps_completed).all()
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=6))
+def test_counts_that_never_fall_differ_least(counts):
+    found = _never_falling(np.array(counts))
+    every = combinations_with_replacement(range(max(counts) + 1), len(counts))
+    least = min(np.abs(np.array(other) - counts).sum() for other in every)
+    assert (np.diff(found) >= 0).all()
+    assert np.abs(found - counts).sum() == least
 
 
 def _positions_again(body):
