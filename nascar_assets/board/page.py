@@ -132,13 +132,14 @@ async def slates_page() -> None:
         add = _SalaryDrop(api)
         add.show()
         try:
-            found = (await api.call(slates.slates())).slates
+            found = await api.call(slates.slates())
         except Refused as error:
             notices([said(error)])
             return
-        if not found:
+        notices([f"{item.slate}: {item.message} {item.remedy or ''}" for item in found.unreadable])
+        if not found.slates and not found.unreadable:
             note("There is no slate yet.")
-        for item in found:
+        for item in found.slates:
             _slate_card(item)
 
 

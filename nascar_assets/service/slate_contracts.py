@@ -49,10 +49,19 @@ class SlateSummary(Contract, tables=("schedule",)):
     run_id: str | None = Field(default=None, description="Its newest run.")
 
 
+class UnreadableSlate(Contract):
+    """A slate that cannot be shown, and why; the others are."""
+
+    slate: str
+    message: str
+    remedy: str | None = None
+
+
 class SlateList(Contract):
     """Every slate, the next to lock first, those locked after them."""
 
     slates: tuple[SlateSummary, ...]
+    unreadable: tuple[UnreadableSlate, ...] = ()
 
 
 class RunCheck(Contract):

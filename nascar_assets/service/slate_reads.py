@@ -46,6 +46,7 @@ from nascar_assets.service.slate_contracts import (
     SlateForecast,
     SlateList,
     SlateSummary,
+    UnreadableSlate,
 )
 from nascar_assets.service.slate_record import record
 from nascar_assets.service.slate_views import stated_view, stated_views
@@ -155,11 +156,19 @@ class SlateReads:
     # --- every slate ---
 
     def slates(self) -> Answer:
-        """All slates, the next to lock first, those locked after them."""
-        found = [self._summary(slate_id) for slate_id in registered_slates(self._root)]
+        """All slates, the next to lock first, those locked after them; and what has no state."""
+        found, unreadable = [], []
+        for slate_id in registered_slates(self._root):
+            try:
+                found.append(self._summary(slate_id))
+            except InputError as error:
+                unreadable.append(
+                    UnreadableSlate(slate=slate_id, message=error.message, remedy=error.remedy)
+                )
         ahead = sorted((item for item in found if not item.locked), key=lambda item: item.lock)
         past = sorted((item for item in found if item.locked), key=lambda item: item.lock)
-        return Answer(SlateList(slates=(*ahead, *reversed(past))))
+        listed = SlateList(slates=(*ahead, *reversed(past)), unreadable=tuple(unreadable))
+        return Answer(listed)
 
     def detail(self, slate_id: str) -> Answer:
         """One slate with its newest run."""

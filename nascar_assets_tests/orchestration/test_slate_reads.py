@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import shutil
 from collections import Counter
 from typing import Any
 
@@ -63,6 +64,26 @@ def test_slates_say_how_far_they_are(api, world):
     assert {check.name for check in detail.checks} >= {"scenarios.laws_of_the_race"}
     assert all(check.passed for check in detail.checks)
     assert list(detail.notices) == world.result["notices"]
+
+
+def test_one_slate_that_cannot_be_read_does_not_hide_the_others(api, world):
+    registered = (world.home / "slates" / world.slate / "registration.json").read_bytes()
+    race = api.call(slates.slate(world.slate)).race_key
+    broken = {"cut-off": registered[:40], "lost-race": registered.replace(race.encode(), b"gone")}
+    for name, content in broken.items():
+        (world.home / "slates" / name).mkdir()
+        (world.home / "slates" / name / "registration.json").write_bytes(content)
+    try:
+        found = api.call(slates.slates())
+    finally:
+        for name in broken:
+            shutil.rmtree(world.home / "slates" / name)
+    assert [item.slate for item in found.slates] == [world.slate]
+    cut, lost = found.unreadable
+    assert (cut.slate, lost.slate) == ("cut-off", "lost-race")
+    assert "damaged" in cut.message
+    assert "no race gone" in lost.message
+    assert all(item.remedy for item in found.unreadable)
 
 
 def test_what_a_first_visitor_asks_for_is_read_ahead(world):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from nascar_assets.errors import InputError
 from nascar_assets.files import SourceFile
@@ -86,7 +86,7 @@ class Registration:
                 f"No slate is called {slate_id!r}.",
                 remedy=f"Add it with nascar slate add SALARIES.csv. Slates there: {known}.",
             )
-        return cls(**_read(data))
+        return _read(data, registration_path(slate_id), cls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +147,7 @@ class SlatePlan:
         data = root.read(plan_path(slate_id)) if slate_id.isprintable() else None
         if data is None:
             return None
-        content = _read(data)
-        for name in ("as_of", "lock"):
-            content[name] = datetime.fromisoformat(content[name])
-        return cls(**content)
+        return _read(data, plan_path(slate_id), cls)
 
 
 def registration_path(slate_id: str) -> str:
@@ -178,16 +175,28 @@ def registered_slates(root: DataRoot) -> list[str]:
     ]
 
 
+T = TypeVar("T", Registration, SlatePlan)
+
+
 def _stored(value: Registration | SlatePlan) -> dict[str, Any]:
     content = asdict(value)
     source = content.pop("source")
     return content | {"salary_path": source["path"], "salary_sha256": source["sha256"]}
 
 
-def _read(data: bytes) -> dict[str, Any]:
-    content = json.loads(data)
-    source = SourceFile(content.pop("salary_path"), content.pop("salary_sha256"))
-    return {**content, "source": source}
+def _read(data: bytes, path: str, kind: type[T]) -> T:
+    try:
+        content = json.loads(data)
+        content["source"] = SourceFile(content.pop("salary_path"), content.pop("salary_sha256"))
+        for name in {"as_of", "lock"} & content.keys():
+            content[name] = datetime.fromisoformat(content[name])
+        return kind(**content)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            "The slate's own record is damaged.",
+            file=path,
+            remedy="Add the slate again (nascar slate add) and run it.",
+        ) from error
 
 
 def _json(content: dict[str, object]) -> bytes:
