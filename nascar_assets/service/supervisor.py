@@ -39,7 +39,13 @@ POLL_SECONDS = 1.0
 LOST_SECONDS = 3.0
 """A job of this server that no worker of it has for so long is lost."""
 START_SECONDS = 180.0
-"""How long a worker may take to become ready (its kernels are compiled at the first start)."""
+"""A worker that is not ready and has not worked for a second in so long is replaced.
+
+It compiles its kernels at the first start. On a busy machine that takes many times as long, and one
+that is ended in the middle of it would begin anew and never become ready.
+"""
+START_WORK_SECONDS = 900.0
+"""How much of a processor's time it may use before it is ready."""
 
 _log = structlog.get_logger(__name__)
 
@@ -59,7 +65,8 @@ class Worker:
             # Ctrl-C is the server's: it ends its workers itself.
             process_group=0 if os.name == "posix" else None,
         )
-        self.born = self.heard = time.monotonic()
+        self.born = self.heard = self.moved = time.monotonic()
+        self.worked = 0.0
         self.ready = False
         self.run_id: str | None = None
         self.client = ""
@@ -213,7 +220,9 @@ class Supervisor:
     def _heard(self, worker: Worker, said: dict[str, Any]) -> None:
         event = said["event"]
         worker.heard = time.monotonic()
-        if event == "ready":
+        if event == "beat" and said["worked"] >= worker.worked + 1.0:
+            worker.worked, worker.moved = said["worked"], worker.heard
+        elif event == "ready":
             worker.ready = True
             self._failures = 0
             seconds = round(time.monotonic() - worker.born, 2)
@@ -350,7 +359,8 @@ class Supervisor:
             run_id = worker.run_id
             silence = BUSY_SILENT_SECONDS if worker.begun else SILENT_SECONDS
             if not worker.ready:
-                if now - worker.born > START_SECONDS:
+                idle = now - worker.moved > START_SECONDS
+                if idle or worker.worked > START_WORK_SECONDS:
                     worker.kill("it did not become ready")
             elif now - worker.heard > silence:
                 worker.kill("it did not answer")

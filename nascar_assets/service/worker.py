@@ -2,7 +2,7 @@
 
 It speaks with its server over pipes. Lines on standard input say which job to run or to stop; the
 end of standard input (the server is gone) ends it at once. Lines of JSON on standard output say
-what it does, and every second that it lives.
+what it does, and every second that it lives and how much it has worked.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _listen(given: queue.SimpleQueue[str]) -> None:
 def _beat(report: Reports) -> None:
     while True:
         time.sleep(BEAT_SECONDS)
-        report("beat")
+        report("beat", worked=time.process_time())
 
 
 def warm_up() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.service import supervisor as supervising
 from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.run_store import RunStore
 from nascar_assets.service.settings import ServiceSettings
@@ -183,3 +185,28 @@ def test_turns_go_round_between_clients(tmp_path):
         order.append(client)
     assert order == ["a", "b", "c", "a", "b", "a", "a"]
     assert supervisor._whose_turn({}) is None
+
+
+def test_a_worker_that_compiles_on_a_busy_machine_is_left_to_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervising, "START_SECONDS", 0.3)
+    home = str(tmp_path)
+    store = RunStore(open_instance(home))
+    supervisor = Supervisor(store, home, ServiceSettings(), ServiceMetrics(), lambda _: None)
+
+    def ended(worked) -> str | None:
+        """Why a worker that is never ready was ended, after beats that say how much it worked."""
+        waits = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+        worker = supervising.Worker(0, waits, os.environ)
+        supervisor._workers[0] = worker
+        for number in range(6):
+            time.sleep(0.1)
+            supervisor._heard(worker, {"event": "beat", "worked": worked(number)})
+            supervisor._enforce_limits()
+        worker.process.kill()
+        worker.process.wait()
+        worker.close()
+        return worker.killed_for
+
+    assert ended(lambda number: float(number)) is None
+    assert ended(lambda number: 0.9) == "it did not become ready"
+    assert ended(lambda number: 1_000.0) == "it did not become ready"
