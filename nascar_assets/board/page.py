@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI
+from fastapi.dependencies import models
 from nicegui import __version__, events, ui
 from nicegui import app as board
 from nicegui.dependencies import esm_modules
@@ -108,7 +109,19 @@ def _ahead() -> str:
     )
 
 
+def _let_go() -> None:
+    """Empties what the web framework remembers of handlers, for the file fields of a page left.
+
+    It remembers thousands of functions; a file field's holds its whole page in memory.
+    """
+    for name in ("gen", "async_gen", "coroutine"):
+        remembered = getattr(models, f"_is_{name}_callable_cached", None)
+        if remembered is not None:
+            remembered.cache_clear()
+
+
 def _frame(title: str) -> None:
+    ui.context.client.on_delete(_let_go)
     ui.add_head_html(f"<style>{_STYLE}</style>")  # not add_css: that is a script without a nonce
     ui.page_title(title)
 
