@@ -32,8 +32,8 @@ from nascar_assets.service.slate_contracts import (
 )
 
 OBJECTIVES = {
-    "expected_max": "the best lineup's mean points",
-    "mean": "mean points of a lineup",
+    "expected_max": "the best lineup's mean points (large tournaments)",
+    "mean": "mean points of a lineup (cash games)",
     "quantile": "a quantile of a lineup's points",
     "probability": "chance to reach points",
     "top_fraction": "chance of the top of the field",
@@ -83,7 +83,7 @@ _COLUMNS = [
     number(
         "points_multiplier",
         "× points",
-        "Your own factor on his points",
+        "Your own factor on his points: 1.2 is a fifth more, 0.8 a fifth less",
         editable=True,
         cellDataType="number",
     ),
@@ -95,6 +95,7 @@ _COLUMNS = [
         cellDataType="number",
     ),
 ]
+_EDIT_MILLISECONDS = 60
 _SHARES = ("min_exposure", "max_exposure", "ownership")
 
 
@@ -165,12 +166,13 @@ class Build:
                         self._field(name, name.replace("_", " ").capitalize(), default)
                 self._field("max_shared", "Drivers that two lineups may share", None, whole=True)
                 self._field("salary_min", "Lowest salary of a lineup, $", None, whole=True)
-                self._field("ownership_max", "Highest sum of ownerships", None)
+                self._field("ownership_max", "Highest sum of ownerships, %", None, unit=0.01)
             note(
-                "In the table, press Enter on a cell to change it and the space bar to tick it. "
-                "Shares are percent of the lineups."
+                "In the table, click or tap a cell to change it; by keyboard, press Enter, or the "
+                "space bar to tick it. Min, Max and Own are percent; × points is your own view of "
+                "a driver: 1.2 is a fifth more points."
             )
-            grid = table(
+            self._grid = grid = table(
                 "Settings of each driver",
                 _COLUMNS,
                 [self._row(row) for row in self._rows],
@@ -193,14 +195,19 @@ class Build:
         whole: bool = False,
         lower: float = 0,
         upper: float | None = None,
+        unit: float = 1.0,
     ) -> None:
+        """A number of the settings, shown in units of `unit` of what they hold."""
+
         def changed(event: events.ValueChangeEventArguments[Any]) -> None:
-            value = event.value
+            value = None if event.value is None else round(event.value * unit, 6)
             self._set(name, None if value is None else int(value) if whole else float(value))
+
+        held = self._draft.get(name, default)
 
         field = ui.number(
             label,
-            value=self._draft.get(name, default),
+            value=held if held is None or unit == 1.0 else round(held / unit, 4),
             min=lower,
             max=upper,
             step=1 if whole else None,
@@ -293,8 +300,8 @@ class Build:
             then = ui.select(
                 names, multiple=True, label="For a rule: then of these", with_input=True
             ).classes("w-full")
-            low = ui.number("At least", min=0, max=10, step=1)
-            high = ui.number("At most", min=0, max=10, step=1)
+            low = ui.number("At least", min=0, max=10, step=1).style("min-width: 120px")
+            high = ui.number("At most", min=0, max=10, step=1).style("min-width: 120px")
 
             def added() -> None:
                 bounds = {
@@ -402,6 +409,7 @@ class Build:
 
     async def _build(self) -> None:
         self._said.clear()
+        await self._edits_taken()
         try:
             settings = PortfolioSettings.from_mapping(self._draft)
             request = PortfolioRequest(settings=settings, keep=bool(self._keep.value))
@@ -415,11 +423,25 @@ class Build:
         self._kept["running"] = job.run_id
         await self._follow(job.run_id)
 
+    async def _edits_taken(self) -> None:
+        """Ends the edit of a cell that is open, and waits until the table has told of it.
+
+        The table tells of an edit a moment after the press of a button that ended it.
+        """
+        await self._grid.run_grid_method("stopEditing", timeout=10.0)
+        await ui.run_javascript(
+            f"await new Promise((done) => setTimeout(done, {_EDIT_MILLISECONDS}))", timeout=10.0
+        )
+
     async def _follow(self, run_id: str) -> None:
+        shown = False
+
         async def early(job: SlateJob) -> None:
+            nonlocal shown
             self._clear_faults()
             await self._lineups.take(job.run_id)
             self._to_lineups()
+            shown = True
 
         try:
             await self._progress.follow(
@@ -433,7 +455,8 @@ class Build:
         finally:
             self._kept.pop("running", None)
         self._clear_faults()
-        self._to_lineups()
+        if not shown:  # else the visitor may be elsewhere by now
+            self._to_lineups()
 
     def _clear_faults(self) -> None:
         if self._faults:

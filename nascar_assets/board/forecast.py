@@ -22,9 +22,9 @@ from nascar_assets.service.slate_contracts import DriverDetail, Sentence
 
 _COLUMNS = [
     text("name", "Driver", pinned="left", width=160),
+    number("mean", "Mean pts", "Mean contest points", sort="desc"),
     number("salary", "Salary $"),
     number("start", "Start"),
-    number("mean", "Mean pts", "Mean contest points", sort="desc"),
     number("p10", "10%", "Points that one race in ten stays below"),
     number("p50", "50%", "Median points"),
     number("p90", "90%", "Points that one race in ten exceeds"),
@@ -149,7 +149,7 @@ def _driver(one: DriverDetail, close: Callable[[], object]) -> None:
             number("value", "Value"),
             text("unit", "Unit", width=110),
             number("mean", "Field mean"),
-            text("rank", "Rank", width=100),
+            text("rank", "Rank, most first", width=140),
             text("moves", "Moves it", width=110),
         ],
         [

@@ -63,7 +63,11 @@ class Lineups:
             await self._draw()
 
     async def _own(self) -> None:
-        self._kept.pop("portfolio", None)
+        self._kept["built"] = self._kept.pop("portfolio", None)
+        await self._draw()
+
+    async def _built(self) -> None:
+        self._kept["portfolio"] = self._kept.pop("built", None)
         await self._draw()
 
     async def _draw(self) -> None:
@@ -122,9 +126,13 @@ class Lineups:
                 if run_id
                 else f"/api/v1/slates/{quote(self._slate)}/upload.csv"
             )
-            anchor("Download upload file", path).classes("file")
+            anchor("Download upload file of these lineups", path).classes("file")
             if run_id:
                 ui.button("Show the slate's own lineups", on_click=self._own).props(
+                    "flat no-caps dense"
+                )
+            elif self._kept.get("built"):
+                ui.button("Show the lineups of the build", on_click=self._built).props(
                     "flat no-caps dense"
                 )
         notices(lineups.notices)

@@ -38,6 +38,10 @@ from nascar_assets.service.slate_contracts import SlateDetail, SlateRunResult, S
 LARGEST_FILE = 1_000_000
 ANSWER_SECONDS = 30.0
 """How long a page may take that reads a slate for the first time on a busy machine."""
+_ADDING = "adding"
+"""Where the run of a salary file that was dropped is kept for its visitor."""
+_FEW = 3
+"""So many remarks are shown without being asked for."""
 _STYLE = """
 body { font-family: system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; color: #1a1a1a; }
 .nicegui-content { padding: 12px; gap: 12px; max-width: 1500px; margin: 0 auto; width: 100%; }
@@ -45,6 +49,8 @@ h1 { font-size: 1.4rem; margin: 0; font-weight: 700; }
 h2 { font-size: 1.1rem; margin: 8px 0 0; font-weight: 700; }
 h3 { font-size: 1rem; margin: 4px 0 0; font-weight: 700; }
 h1, h2, h3 { line-height: 1.3; }
+.q-dialog .q-card { flex-wrap: nowrap; overflow: auto; }
+.q-dialog .q-card > * { flex-shrink: 0; }
 a.file { background: #00507d; color: #fff; padding: 8px 16px; border-radius: 4px;
   text-decoration: none; }
 .w-full { width: 100%; }
@@ -150,7 +156,7 @@ async def slates_page() -> None:
             notices([said(error)])
             return
         notices([f"{item.slate}: {item.message} {item.remedy or ''}" for item in found.unreadable])
-        if not found.slates and not found.unreadable:
+        if not (found.slates or found.unreadable or add.runs):
             note("There is no slate yet.")
         for item in found.slates:
             _slate_card(item)
@@ -163,10 +169,9 @@ def _slate_card(item: SlateSummary) -> None:
         "missing": "not run yet",
     }
     with ui.column().classes("slate"):
-        ui.link(f"{item.race_name}, {item.track_name}", f"/slate/{quote(item.slate)}").style(
-            "font-weight: 700"
-        )
-        ui.label(f"{item.site}, {item.series}, {item.slate}").classes("note")
+        words_of = f"{item.site}: {item.race_name}, {item.track_name}"
+        ui.link(words_of, f"/slate/{quote(item.slate)}").style("font-weight: 700")
+        ui.label(f"{item.series}, {item.track_type}, {item.slate}").classes("note")
         ui.label(("Locked at " if item.locked else "Locks at ") + _when(item.lock))
         ui.label(f"{item.state}; {words[item.data]}")
         for line in (*item.absent, *item.data_notes):
@@ -179,6 +184,11 @@ class _SalaryDrop:
     def __init__(self, api: AsyncClient) -> None:
         self._api = api
 
+    @property
+    def runs(self) -> bool:
+        """Whether a file that this visitor dropped is at work, also before the page was left."""
+        return _ADDING in board.storage.user
+
     def show(self) -> None:
         """The place to drop it, and how far its run is."""
         self._drop = file_drop(
@@ -186,6 +196,30 @@ class _SalaryDrop:
         )
         self._said = ui.column().classes("w-full").props("aria-live=polite")
         self._progress = Progress("The slate's run")
+        if run_id := board.storage.user.get(_ADDING):
+            ui.timer(0.1, lambda: self._again(run_id), once=True)
+
+    async def _again(self, run_id: str) -> None:
+        """Goes on showing a run that the page was left in."""
+        try:
+            await self._follow(run_id)
+        except Refused as error:
+            with self._said:
+                notices([said(error)])
+
+    async def _follow(self, run_id: str) -> None:
+        board.storage.user[_ADDING] = run_id
+        try:
+            await self._progress.follow(
+                self._api, run_id, lambda: self._api.call(slates.cancel(run_id))
+            )
+            result = await self._api.call(slates.result(run_id))
+        except Refused:
+            board.storage.user.pop(_ADDING, None)
+            raise
+        board.storage.user.pop(_ADDING, None)  # not where the page was left: it is shown again
+        assert isinstance(result, SlateRunResult)
+        ui.navigate.to(f"/slate/{quote(result.slate)}")
 
     async def _sent(self, event: events.UploadEventArguments) -> None:
         await self._run(await event.file.read(), event.file.name, None)
@@ -194,16 +228,11 @@ class _SalaryDrop:
         self._said.clear()
         try:
             job = await self._api.call(slates.add(content, name, race=race, wait=0))
-            await self._progress.follow(
-                self._api, job.run_id, lambda: self._api.call(slates.cancel(job.run_id))
-            )
-            result = await self._api.call(slates.result(job.run_id))
+            await self._follow(job.run_id)
         except Refused as error:
             self._refused(error, content, name)
             return
         self._drop.reset()
-        assert isinstance(result, SlateRunResult)
-        ui.navigate.to(f"/slate/{quote(result.slate)}")
 
     def _refused(self, error: Refused, content: bytes, name: str) -> None:
         self._drop.reset()
@@ -245,7 +274,8 @@ async def slate_page(slate: str) -> None:
 
 
 def _slate_head(api: AsyncClient, detail: SlateDetail) -> None:
-    heading(f"{detail.race_name}, {detail.track_name}", 1)
+    heading(f"{detail.site}: {detail.race_name}, {detail.track_name}", 1)
+    note(f"{detail.series}, {detail.track_type}, {detail.slate}")
     with ui.row().classes("items-center w-full"):
         ui.label(("Locked at " if detail.locked else "Locks at ") + _when(detail.lock))
         if detail.as_of:
@@ -257,16 +287,17 @@ def _slate_head(api: AsyncClient, detail: SlateDetail) -> None:
 
         ui.button("Refresh", on_click=refresh).props("outline no-caps")
         path = f"/api/v1/slates/{quote(detail.slate)}"
-        anchor("Report", f"{path}/report.html")
         if detail.run_id is not None and detail.data != "missing":
-            anchor("Upload file of its own lineups", f"{path}/upload.csv")
+            anchor("Report", f"{path}/report.html")
+            anchor("Upload file of the slate's own lineups", f"{path}/upload.csv")
     progress.append(Progress("The slate's run"))
     notices((*detail.absent, *detail.data_notes))
     failed = [check.name for check in detail.checks if not check.passed]
     if failed:
         notices([f"Checks that did not pass: {', '.join(failed)}."])
     if detail.notices:
-        with ui.expansion(f"Remarks of its run ({len(detail.notices)})").classes("w-full"):
+        words = f"Remarks of its run ({len(detail.notices)})"
+        with ui.expansion(words, value=len(detail.notices) <= _FEW).classes("w-full"):
             for line in detail.notices:
                 ui.label(line)
 
@@ -287,7 +318,14 @@ async def _parts(api: AsyncClient, detail: SlateDetail) -> None:
     def go(name: str) -> None:
         tabs.set_value(name)
 
-    build = Build(api, detail, kept, lineups, lambda: go("Lineups"))
+    def built() -> None:
+        for name in ("Forecast", "Contests"):  # told anew where the build was kept
+            if name in opened:
+                opened.discard(name)
+                panels[name].clear()
+        go("Lineups")
+
+    build = Build(api, detail, kept, lineups, built)
     fill: dict[str, Callable[[], Awaitable[None]]] = {
         "Forecast": lambda: show_forecast(api, key, lambda: go("Honesty")),
         "Build": build.show,
@@ -295,7 +333,7 @@ async def _parts(api: AsyncClient, detail: SlateDetail) -> None:
         "Race": lambda: show_race(api, key),
         "Live": lambda: show_live(api, key, detail.race_key),
         "Contests": lambda: show_contests(api, key),
-        "Views": Views(api, key).show,
+        "Views": Views(api, key, detail.locked).show,
         "Honesty": lambda: show_honesty(api, key),
     }
     first = kept.get("tab", "Forecast")

@@ -102,6 +102,7 @@ async def show_contests(api: AsyncClient, slate: str) -> None:
     """Fills the part of the contests, for the slate's own lineups."""
     found = await api.call(slates.contests(slate))
     heading("What the slate's own lineups win")
+    note("What a build's lineups win stands under Lineups, unless they were kept as these.")
     contest_table(found.rows, found.caution)
 
 
@@ -112,10 +113,12 @@ def contest_table(rows: Sequence[ContestRow], caution: str) -> None:
         [
             text("contest", "Contest", width=130, pinned="left"),
             number("entries", "Entries"),
-            number("own_entries", "Own"),
+            number("own_entries", "Yours", "Entries that are yours"),
             number("fee", "Fee $"),
-            number("roi", "Return %"),
-            number("roi_se", "± error"),
+            number(
+                "roi", "Profit %", "Profit of 100 dollars of entry fees, against an assumed field"
+            ),
+            number("roi_se", "± error", "Standard error: how far scenarios alone may be off"),
             number("cash", "Cash %"),
             number("win", "Win %"),
             number("top", "Top 1 %"),

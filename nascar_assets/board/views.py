@@ -38,18 +38,22 @@ class Views:
     Args:
         api: The API.
         slate: The slate's key.
+        locked: Whether its race has begun.
     """
 
-    def __init__(self, api: AsyncClient, slate: str) -> None:
-        self._api, self._slate = api, slate
+    def __init__(self, api: AsyncClient, slate: str, locked: bool) -> None:
+        self._api, self._slate, self._locked = api, slate, locked
 
     async def show(self) -> None:
         """Fills the part."""
         heading("What you know beside history")
         note(
             "Projections, ownership, exposures, others' chances, odds, practice times, starts at "
-            "the rear. Each moves the forecast by its weight, from the next run on."
+            "the rear. Each moves the forecast by its weight, from the next run on. Without a "
+            "file: × points under Build makes one driver better or worse in lineups."
         )
+        if self._locked:
+            notices(["This slate is locked: what is stated now is kept and does not count."])
         drivers = (await self._api.call(slates.forecast(self._slate))).rows
         with ui.element("div").classes("columns"):
             self._file_form()

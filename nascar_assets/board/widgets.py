@@ -222,6 +222,9 @@ def said(error: Refused) -> str:
     return f"{problem.message}{where}{f' {problem.remedy}' if problem.remedy else ''}"
 
 
+_WAITS = "waiting for its turn, or for the server, which gets ready for minutes after its start"
+
+
 class Progress:
     """A line that shows how far a job is, and stops it on request."""
 
@@ -258,7 +261,7 @@ class Progress:
         try:
             async for job in api.follow(run_id):
                 self._bar.value = job.progress
-                stage = job.stage or ("waiting for its turn" if job.progress == 0 else "done")
+                stage = job.stage or (_WAITS if job.progress == 0 else "done")
                 self._words.text = f"{self._label}: {stage}, {job.progress:.0%}"
                 if early and job.result and not shown and job.status is JobStatus.RUNNING:
                     shown = True

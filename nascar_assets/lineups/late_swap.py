@@ -102,7 +102,7 @@ def late_swap(
     scaled = problem.scaled(points)
     sum_rules = problem.sum_rules
     if settings.ownership_max is not None:
-        field = Projection(problem, scaled).field
+        field = Projection(problem, points).field
         sum_rules += (ownership_rule(settings.ownership_max, field.ownership),)
     space = legal_space(problem, problem.count_rules, sum_rules)
     taken = {sum(1 << i for i in row) for row in without if max(row) < n}

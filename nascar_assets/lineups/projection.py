@@ -23,13 +23,18 @@ class Projection:
 
     Attributes:
         problem: The slate under the settings.
-        points: [S, N] points in units of 1 / `rules.points_scale`, the person's factors applied.
+        simulated: [S, N] points as they were simulated, in units of 1 / `rules.points_scale`.
         rivals: What is expected of the rivals.
     """
 
     problem: Problem
-    points: npt.NDArray[np.int32]
+    simulated: npt.NDArray[np.integer]
     rivals: Rivals = field(default_factory=Rivals)
+
+    @cached_property
+    def points(self) -> npt.NDArray[np.int32]:
+        """[S, N] points in the same units, the person's factors applied."""
+        return self.problem.scaled(self.simulated)
 
     @cached_property
     def mean_points(self) -> npt.NDArray[np.float64]:
@@ -44,7 +49,8 @@ class Projection:
     def field_of(self, kind: str, sharper: float | None = None) -> FieldModel:
         """The field expected in a kind of contest, with its ownerships [N].
 
-        Ownerships of the settings hold, the rest is the model's.
+        Ownerships of the settings hold, the rest is the model's. Rivals do not know the person's
+        factors: they choose by the points as they were simulated.
 
         Args:
             kind: One of `ownership.KINDS`.
@@ -56,7 +62,7 @@ class Projection:
         if sharper is not None:
             parameters = parameters.sharper(sharper)
         return expected_field(
-            self.mean_points,
+            self.simulated.mean(axis=0) / problem.slate.rules.points_scale,
             problem.salary,
             problem.cap,
             problem.roster_size,
@@ -89,4 +95,4 @@ def project(
     points = np.asarray(scenario_points)
     check_points(points, len(slate.players))
     problem = resolve(slate, settings, vetoes)
-    return Projection(problem, problem.scaled(points), rivals or Rivals())
+    return Projection(problem, points, rivals or Rivals())

@@ -229,7 +229,7 @@ def _features(run: SlateRun, driver_id: str) -> tuple[DriverFeature, ...]:
                 unit=feature.unit,
                 value=value,
                 field_mean=float(np.mean(column.to_numpy())),
-                rank=int((column < value).sum()) + 1,
+                rank=int((column > value).sum()) + 1,
                 of=column.len(),
                 moves=feature.rated,
             )

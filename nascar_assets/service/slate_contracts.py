@@ -211,7 +211,7 @@ class DriverFeature(Contract):
     unit: str
     value: float
     field_mean: float
-    rank: int = Field(description="His place in the field, 1 for the smallest value.")
+    rank: int = Field(description="His place in the field, 1 for the largest value.")
     of: int = Field(description="Cars of which it is known.")
     moves: bool = Field(description="Whether the forecast moves with it.")
 

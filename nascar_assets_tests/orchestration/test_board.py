@@ -101,6 +101,8 @@ def _picture(page, name: str) -> None:
 def test_the_whole_journey(page, board, world, tmp_path):
     page.goto(f"{board.url}/board/")
     page.locator("input[type=file]").set_input_files(str(world.salaries))
+    page.get_by_text("The slate's run: ").wait_for()
+    page.reload()  # it goes on, and is shown again
     page.wait_for_url("**/board/slate/*", timeout=2 * WAIT)  # the file became lineups
     page.locator(".ag-row").first.wait_for()
     assert "80% ranges" in page.locator(".trust").inner_text()
@@ -118,7 +120,7 @@ def test_the_whole_journey(page, board, world, tmp_path):
 
     page.get_by_role("tab", name="Build").click()
     page.get_by_text("The settings file").click()
-    first, second = rows[0].name, rows[1].name
+    first, second, third = (row.name for row in rows[:3])
     wish = f'lineups = 6\n[drivers."{first}"]\nmin_exposure = 0.9\n'
     area = page.get_by_label("Settings as TOML")
     area.fill(wish + f'[[groups]]\ndrivers = ["{first}"]\nmax_exposure = 0.5\n')
@@ -135,11 +137,22 @@ def test_the_whole_journey(page, board, world, tmp_path):
     page.get_by_label("Settings as TOML").fill(wish + f'[drivers."{second}"]\nexclude = true\n')
     page.get_by_role("button", name="Take these settings").click()
     page.get_by_text("The settings are read.").wait_for()
+    grid = page.get_by_role("region", name="Settings of each driver")
+    at = grid.locator(".ag-pinned-left-cols-container .ag-row", has_text=third)
+    row = grid.locator(
+        f".ag-center-cols-container .ag-row[row-index='{at.get_attribute('row-index')}']"
+    )
+    row.locator("[col-id=max_exposure]").click()
+    page.keyboard.type("50")  # the cell is still open when the lineups are asked for
     page.get_by_role("button", name="Build lineups").click()
     page.get_by_text("6 lineups, chosen for").wait_for()
+    link = page.get_by_role("link", name="Download upload file of these lineups")
+    run_id = link.get_attribute("href").split("/")[-2]
+    made = Client(board.url).call(slates.result(run_id))
+    assert made.settings.drivers[third].max_exposure == 0.5
     _picture(page, "lineups")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download upload file").click()
+        link.click()
     upload = Path(download.value.path()).read_bytes()
     slate = SlateRun.load(DataRoot(str(board.home)), world.slate).slate
     lineups = read_upload(slate, upload)
