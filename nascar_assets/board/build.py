@@ -48,10 +48,8 @@ _NEEDS: dict[str, tuple[str, Any]] = {
     "cvar": ("cvar", 0.1),
 }
 _COLUMNS = [
-    text("name", "Driver", pinned="left", width=150),
-    number("salary", "Salary $"),
+    text("name", "Driver", pinned="left", width=160),
     number("mean", "Mean pts"),
-    number("optimal", "Optimal %"),
     {
         "field": "lock",
         "headerName": "Lock",
@@ -94,6 +92,8 @@ _COLUMNS = [
         editable=True,
         cellDataType="number",
     ),
+    number("salary", "Salary $"),
+    number("optimal", "Optimal %", "Share of races in which the best lineup holds him"),
 ]
 _EDIT_MILLISECONDS = 60
 _SHARES = ("min_exposure", "max_exposure", "ownership")

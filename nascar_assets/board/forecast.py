@@ -149,7 +149,7 @@ def _driver(one: DriverDetail, close: Callable[[], object]) -> None:
             number("value", "Value"),
             text("unit", "Unit", width=110),
             number("mean", "Field mean"),
-            text("rank", "Rank, most first", width=140),
+            text("rank", "Rank by value", width=150),
             text("moves", "Moves it", width=110),
         ],
         [

@@ -83,7 +83,7 @@ def table(
         auto_size_columns=False,
     )
     named(grid, label, "region")
-    grid.style("width: 100%" if height is None else f"width: 100%; height: {height}")
+    grid.style(f"width: 100%; height: {height or 'auto'}")
     return grid
 
 
