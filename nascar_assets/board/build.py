@@ -139,7 +139,9 @@ class Build:
         self._fill()
         ui.run_javascript("import('nicegui-echart')")  # the lineups' charts will not wait for it
         if run_id := self._kept.get("running"):  # the page was left, or the server restarted
-            ui.timer(0.1, lambda: self._follow(run_id), once=True)  # the page does not wait for it
+            ui.timer(
+                0.1, lambda: self._follow(run_id, again=True), once=True
+            )  # the page does not wait for it
 
     # --- what is set ---
 
@@ -433,14 +435,16 @@ class Build:
             f"await new Promise((done) => setTimeout(done, {_EDIT_MILLISECONDS}))", timeout=10.0
         )
 
-    async def _follow(self, run_id: str) -> None:
-        shown = False
+    async def _follow(self, run_id: str, *, again: bool = False) -> None:
+        """Shows how far a build is and then its lineups; where it was left, without going there."""
+        shown = again
 
         async def early(job: SlateJob) -> None:
             nonlocal shown
             self._clear_faults()
             await self._lineups.take(job.run_id)
-            self._to_lineups()
+            if not shown:
+                self._to_lineups()
             shown = True
 
         try:
