@@ -14,14 +14,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from benchmarks.platform import NASCAR, many_races
-from benchmarks.service import _body
+from benchmarks.service import optimize_body, resident
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.sample import generate_sample, write_sample
 
@@ -159,25 +159,9 @@ def _settled(process: Any) -> float:
         time.sleep(1)
         if process.poll() is not None:
             raise RuntimeError(f"it ended with exit code {process.returncode}")
-        if (now := sum(map(_resident, _family(process.pid)))) > 1.02 * largest:
+        if (now := resident(process.pid)) > 1.02 * largest:
             largest, since = now, time.monotonic()
     return largest
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for line in (Path("/proc") / str(pid) / "task").glob("*/children"):
-        with suppress(OSError):  # it has just ended
-            found += [each for child in line.read_text().split() for each in _family(int(child))]
-    return found
-
-
-def _resident(pid: int) -> float:
-    with suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def space_of_jobs(work: Path) -> Iterator[Row]:
@@ -204,7 +188,7 @@ def _size(folder: Path) -> int:
 def _rate(clients: Sequence[httpx.Client], count: int) -> float:
     """Jobs a second of some servers, each asked in turn."""
     began = time.perf_counter()
-    asked = [_ask(clients[n % len(clients)], _body(1_000, n)) for n in range(count)]
+    asked = [_ask(clients[n % len(clients)], optimize_body(1_000, n)) for n in range(count)]
     _until_ended(clients[0], asked)
     return count / (time.perf_counter() - began)
 
@@ -254,10 +238,7 @@ def two_servers(work: Path, postgres: str) -> Iterator[Row]:
             name = ("one server", "two servers")[number]
             rate = _rate(clients, RATED_JOBS)
             yield _row(f"jobs a second, {name} with one worker each", rate, "1/s", note=SMALL)
-        asked = [
-            _ask(clients[n % 2], {**request_body(n_scenarios=200), "random_seed": n})
-            for n in range(JOBS)
-        ]
+        asked = [_ask(clients[n % 2], request_body(n_scenarios=200, seed=n)) for n in range(JOBS)]
         _until_ended(clients[0], asked)
         times = []
         for number in range(POLLS):
@@ -270,8 +251,7 @@ def two_servers(work: Path, postgres: str) -> Iterator[Row]:
         yield _row("status, two servers on PostgreSQL, median", statistics.median(times), "ms")
         yield _row("status, two servers on PostgreSQL, p99", times[int(0.99 * POLLS)], "ms", 50)
         left = [
-            _ask(clients[1], {**request_body(n_scenarios=2_000), "random_seed": 100 + n})
-            for n in range(JOBS)
+            _ask(clients[1], request_body(n_scenarios=2_000, seed=100 + n)) for n in range(JOBS)
         ]
         _end(servers[1][1])
         began = time.perf_counter()

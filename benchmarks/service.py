@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,9 @@ def rows() -> Iterator[dict[str, Any]]:
         yield from _memory(client, process.pid)
 
 
-def _body(n_scenarios: int, seed: int, drivers: int = 40, laps: int = 267) -> dict[str, Any]:
+def optimize_body(
+    n_scenarios: int, seed: int, drivers: int = 40, laps: int = 267
+) -> dict[str, Any]:
     return {
         "slate_id": "bench",
         "drivers": [
@@ -123,7 +125,7 @@ def _single_jobs(client: httpx.Client) -> Iterator[dict[str, Any]]:
         taken = []
         for seed in range(1, repeats + 1):
             begun = time.perf_counter()
-            answer = client.post(POST, json=_body(n_scenarios, seed) | more)
+            answer = client.post(POST, json=optimize_body(n_scenarios, seed) | more)
             status = _wait(client, answer.json()["run_id"])
             taken.append(time.perf_counter() - begun)
             if status != "completed":
@@ -138,7 +140,7 @@ def _single_jobs(client: httpx.Client) -> Iterator[dict[str, Any]]:
 
 def _posts(url: str, client: httpx.Client) -> Iterator[dict[str, Any]]:
     """POST at 20 a second, with the jobs of these requests running."""
-    made = load(url, method="POST", path=POST, body=_body(100, 1), rate=20, seconds=SECONDS)
+    made = load(url, method="POST", path=POST, body=optimize_body(100, 1), rate=20, seconds=SECONDS)
     yield from percentiles("POST at 20/s with jobs running", made, ((50, 25.0), (99, 100.0)))
     ends = [_wait(client, run_id) for run_id in made["run_ids"]]
     yield {
@@ -153,7 +155,7 @@ def _polls(url: str, client: httpx.Client) -> Iterator[dict[str, Any]]:
     """Status at 100 a second, of a job that waits behind others that run."""
     ids = []
     for seed in range(int(6 * SECONDS)):
-        ids.append(client.post(POST, json=_body(5_000, seed + 1)).json()["run_id"])
+        ids.append(client.post(POST, json=optimize_body(5_000, seed + 1)).json()["run_id"])
     made = load(
         url, method="GET", path=f"{POST}/{ids[-1]}/status", body=None, rate=100, seconds=SECONDS
     )
@@ -182,7 +184,9 @@ def percentiles(
 def _burst(client: httpx.Client) -> Iterator[dict[str, Any]]:
     """100 jobs at once: all complete, and begin in the order in which they came."""
     begun = time.perf_counter()
-    ids = [client.post(POST, json=_body(100, seed)).json()["run_id"] for seed in range(1, 101)]
+    ids = [
+        client.post(POST, json=optimize_body(100, seed)).json()["run_id"] for seed in range(1, 101)
+    ]
     ends = [_wait(client, run_id) for run_id in ids]
     yield {
         "name": "100 jobs submitted at once, all completed",
@@ -197,7 +201,9 @@ def _memory(client: httpx.Client, pid: int) -> Iterator[dict[str, Any]]:
     """Resident memory of server and workers after many jobs, against that after the first 100."""
     after_first = 0.0
     for number in range(1, JOBS + 1):
-        run_id = client.post(POST, json=_body(100, number, drivers=12, laps=60)).json()["run_id"]
+        run_id = client.post(POST, json=optimize_body(100, number, drivers=12, laps=60)).json()[
+            "run_id"
+        ]
         if number % 20 == 0 or number == JOBS:
             _wait(client, run_id)
         if number == 100:
@@ -214,13 +220,12 @@ def _memory(client: httpx.Client, pid: int) -> Iterator[dict[str, Any]]:
 
 
 def resident(pid: int) -> float:
-    """Megabytes of a process and its children."""
+    """Megabytes of a process and all that it started, without those that have just ended."""
     total = 0.0
-    pids = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        pids += [int(child) for child in (task / "children").read_text().split()]
-    for each in pids:
-        for line in Path(f"/proc/{each}/status").read_text().splitlines():
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 total += int(line.split()[1]) / 1024
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            total += sum(resident(int(child)) for child in task.read_text().split())
     return total

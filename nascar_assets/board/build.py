@@ -27,7 +27,6 @@ from nascar_assets.service.slate_contracts import (
     PortfolioRequest,
     SettingsText,
     SlateDetail,
-    SlateJob,
     SlateProblem,
 )
 
@@ -96,6 +95,7 @@ _COLUMNS = [
     number("optimal", "Optimal %", "Share of races in which the best lineup holds him"),
 ]
 _EDIT_MILLISECONDS = 60
+"""After which the table has told of an edit that was ended."""
 _SHARES = ("min_exposure", "max_exposure", "ownership")
 
 
@@ -139,9 +139,8 @@ class Build:
         self._fill()
         ui.run_javascript("import('nicegui-echart')")  # the lineups' charts will not wait for it
         if run_id := self._kept.get("running"):  # the page was left, or the server restarted
-            ui.timer(
-                0.1, lambda: self._follow(run_id, again=True), once=True
-            )  # the page does not wait for it
+            # The page does not wait for it.
+            ui.timer(0.1, lambda: self._follow(run_id, again=True), once=True)
 
     # --- what is set ---
 
@@ -206,7 +205,6 @@ class Build:
             self._set(name, None if value is None else int(value) if whole else float(value))
 
         held = self._draft.get(name, default)
-
         field = ui.number(
             label,
             value=held if held is None or unit == 1.0 else round(held / unit, 4),
@@ -439,28 +437,22 @@ class Build:
         """Shows how far a build is and then its lineups; where it was left, without going there."""
         shown = again
 
-        async def early(job: SlateJob) -> None:
+        async def take() -> None:
             nonlocal shown
             self._clear_faults()
-            await self._lineups.take(job.run_id)
-            if not shown:
+            await self._lineups.take(run_id)
+            if not shown:  # else the visitor may be elsewhere by now
                 self._to_lineups()
             shown = True
 
         try:
-            await self._progress.follow(
-                self._api, run_id, lambda: self._api.call(slates.cancel(run_id)), early
-            )
+            await self._progress.follow(self._api, run_id, take)
             await self._api.call(slates.result(run_id))  # refuses where there is none
-            await self._lineups.take(run_id)
+            await take()
         except Refused as error:
             self._refused(error.problem)
-            return
         finally:
             self._kept.pop("running", None)
-        self._clear_faults()
-        if not shown:  # else the visitor may be elsewhere by now
-            self._to_lineups()
 
     def _clear_faults(self) -> None:
         if self._faults:

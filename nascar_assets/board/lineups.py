@@ -181,9 +181,7 @@ class Lineups:
                         wait=0,
                     )
                 )
-                await progress.follow(
-                    self._api, job.run_id, lambda: self._api.call(slates.cancel(job.run_id))
-                )
+                await progress.follow(self._api, job.run_id)
                 result = await self._api.call(slates.result(job.run_id))
                 filled = await self._api.call(slates.file(job.run_id))
             except Refused as error:

@@ -51,13 +51,9 @@ _DRIVERS = [
     number("points_p10", "Pts 10%"),
     number("points_p50", "Pts 50%"),
     number("points_p90", "Pts 90%"),
-    number(
-        "finish_p10", "Finish 10%", "A finish that one race in ten betters or equals", width=122
-    ),
+    number("finish_p10", "Finish 10%", "A finish that one race in ten betters or equals"),
     number("finish_p50", "Finish 50%", "Median finish"),
-    number(
-        "finish_p90", "Finish 90%", "A finish that nine races in ten better or equal", width=122
-    ),
+    number("finish_p90", "Finish 90%", "A finish that nine races in ten better or equal"),
 ]
 _VALUES = [
     number("points_now", "Pts now", "Points if the race ended as it stands"),

@@ -18,9 +18,6 @@ from nascar_assets.board.library_files import LibraryFiles
 from nascar_assets.board.read_ahead import read_ahead
 from nascar_assets.service.admission import BOARD, KEY_COOKIE, LOGIN
 
-_USED = ("nicegui-aggrid", "nicegui-echart")
-"""Libraries of components, by their names among scripts: tables and charts."""
-
 TAB_SECONDS = 600.0
 """How long the library keeps what a browser's tab stored, which is nothing: it would keep the
 storage of every tab that ever came for a month."""
@@ -102,7 +99,6 @@ def add_board(app: FastAPI, folder: Path) -> None:
     import nicegui
     from nicegui import client as pages
     from nicegui import core, ui
-    from nicegui.dependencies import esm_modules
     from nicegui.storage import Storage
 
     from nascar_assets.board import page
@@ -129,13 +125,14 @@ def add_board(app: FastAPI, folder: Path) -> None:
     core.app.add_middleware(LibraryFiles, prefixes=unchanging)
     core.app.add_middleware(_Policy)
 
-    used = tuple(f"/esm/{key}/" for key, item in esm_modules.items() if item.name in _USED)
     Gauge(
         "nascar_api_board_pages",
         "Pages of the board that the server holds: those open, and those left just now.",
         registry=app.state.service.metrics.registry,
     ).set_function(lambda: len(pages.Client.instances))
-    core.app.on_startup(lambda: read_ahead(app, used))
+    core.app.on_startup(
+        lambda: read_ahead(app, (page.scripts_of(page.TABLES), page.scripts_of(page.CHARTS)))
+    )
 
     @app.get("/", include_in_schema=False)
     async def home() -> RedirectResponse:

@@ -106,10 +106,19 @@ def _api() -> AsyncClient:
     )
 
 
+TABLES, CHARTS = "nicegui-aggrid", "nicegui-echart"
+"""Libraries of components, by their names among scripts."""
+
+
+def scripts_of(library: str) -> str:
+    """The folder of the scripts of a library of components, below the page library's own files."""
+    return next(f"esm/{key}/" for key, item in esm_modules.items() if item.name == library)
+
+
 def _ahead() -> str:
     """Has the browser fetch at once what it would only learn of from scripts that it fetches."""
-    tables = next(f"{key}/" for key, it in esm_modules.items() if it.name == "nicegui-aggrid")
-    paths = ("static/dompurify.mjs", "static/utils/dynamic_properties.js", f"esm/{tables}index.js")
+    tables = f"{scripts_of(TABLES)}index.js"
+    paths = ("static/dompurify.mjs", "static/utils/dynamic_properties.js", tables)
     return "".join(
         f'<link rel="modulepreload" href="../_nicegui/{__version__}/{path}">' for path in paths
     )
@@ -162,6 +171,14 @@ async def slates_page() -> None:
             _slate_card(item)
 
 
+def _title(item: SlateSummary) -> str:
+    return f"{item.site}: {item.race_name}, {item.track_name}"
+
+
+def _details(item: SlateSummary) -> str:
+    return f"{item.series}, {item.track_type}, {item.slate}"
+
+
 def _slate_card(item: SlateSummary) -> None:
     words = {
         "fresh": "data up to date",
@@ -169,9 +186,8 @@ def _slate_card(item: SlateSummary) -> None:
         "missing": "not run yet",
     }
     with ui.column().classes("slate"):
-        words_of = f"{item.site}: {item.race_name}, {item.track_name}"
-        ui.link(words_of, f"/slate/{quote(item.slate)}").style("font-weight: 700")
-        ui.label(f"{item.series}, {item.track_type}, {item.slate}").classes("note")
+        ui.link(_title(item), f"/slate/{quote(item.slate)}").style("font-weight: 700")
+        note(_details(item))
         ui.label(("Locked at " if item.locked else "Locks at ") + _when(item.lock))
         ui.label(f"{item.state}; {words[item.data]}")
         for line in (*item.absent, *item.data_notes):
@@ -210,9 +226,7 @@ class _SalaryDrop:
     async def _follow(self, run_id: str) -> None:
         board.storage.user[_ADDING] = run_id
         try:
-            await self._progress.follow(
-                self._api, run_id, lambda: self._api.call(slates.cancel(run_id))
-            )
+            await self._progress.follow(self._api, run_id)
             result = await self._api.call(slates.result(run_id))
         except Refused:
             board.storage.user.pop(_ADDING, None)
@@ -267,15 +281,20 @@ async def slate_page(slate: str) -> None:
             notices([said(error)])
             return
         _slate_head(api, detail)
-        if detail.run_id is None or detail.data == "missing":
+        if not _was_run(detail):
             note("It has not been run. Press Refresh to run it.")
             return
         await _parts(api, detail)
 
 
+def _was_run(detail: SlateDetail) -> bool:
+    """Whether there is a run of it to show."""
+    return detail.run_id is not None and detail.data != "missing"
+
+
 def _slate_head(api: AsyncClient, detail: SlateDetail) -> None:
-    heading(f"{detail.site}: {detail.race_name}, {detail.track_name}", 1)
-    note(f"{detail.series}, {detail.track_type}, {detail.slate}")
+    heading(_title(detail), 1)
+    note(_details(detail))
     with ui.row().classes("items-center w-full"):
         ui.label(("Locked at " if detail.locked else "Locks at ") + _when(detail.lock))
         if detail.as_of:
@@ -286,8 +305,8 @@ def _slate_head(api: AsyncClient, detail: SlateDetail) -> None:
             await run_again(api, detail.slate, progress[0])
 
         ui.button("Refresh", on_click=refresh).props("outline no-caps")
-        path = f"/api/v1/slates/{quote(detail.slate)}"
-        if detail.run_id is not None and detail.data != "missing":
+        if _was_run(detail):
+            path = f"/api/v1/slates/{quote(detail.slate)}"
             anchor("Report", f"{path}/report.html")
             anchor("Upload file of the slate's own lineups", f"{path}/upload.csv")
     progress.append(Progress("The slate's run"))

@@ -134,9 +134,7 @@ class Views:
         self._said.clear()
         try:
             job = await send()
-            await self._progress.follow(
-                self._api, job.run_id, lambda: self._api.call(slates.cancel(job.run_id))
-            )
+            await self._progress.follow(self._api, job.run_id)
             taken = await self._api.call(slates.result(job.run_id))
         except Refused as error:
             self._refused(error)

@@ -235,28 +235,27 @@ class Progress:
             ui.button("Stop", on_click=self._stop).props("outline no-caps")
         self.box.visible = False
         self._label = label
-        self._cancel: Callable[[], Awaitable[object]] | None = None
+        self._job: tuple[AsyncClient, str] | None = None
 
     async def _stop(self) -> None:
-        if self._cancel is not None:
-            await self._cancel()
+        if self._job is not None:
+            api, run_id = self._job
+            await api.call(slates.cancel(run_id))
 
     async def follow(
         self,
         api: AsyncClient,
         run_id: str,
-        cancel: Callable[[], Awaitable[object]],
-        early: Callable[[SlateJob], Awaitable[None]] | None = None,
+        early: Callable[[], Awaitable[None]] | None = None,
     ) -> SlateJob | None:
         """Shows a job until it has ended, and gives how it did.
 
         Args:
             api: The API.
             run_id: The job.
-            cancel: Stops it.
-            early: Is given the job once it has something to show before its end.
+            early: Called once the job has something to show before its end.
         """
-        self._cancel = cancel
+        self._job = api, run_id
         self.box.visible, shown, job = True, False, None
         try:
             async for job in api.follow(run_id):
@@ -265,7 +264,7 @@ class Progress:
                 self._words.text = f"{self._label}: {stage}, {job.progress:.0%}"
                 if early and job.result and not shown and job.status is JobStatus.RUNNING:
                     shown = True
-                    await early(job)
+                    await early()
         finally:
             self.box.visible = False
         return job
@@ -284,7 +283,7 @@ async def run_again(
     """
     try:
         job = await api.call(slates.run(slate, request))
-        ended = await progress.follow(api, job.run_id, lambda: api.call(slates.cancel(job.run_id)))
+        ended = await progress.follow(api, job.run_id)
         await api.call(slates.result(job.run_id))
     except Refused as error:
         ui.notify(said(error), type="negative", multi_line=True)

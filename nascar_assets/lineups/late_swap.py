@@ -99,11 +99,11 @@ def late_swap(
     named = {find_driver(slate, text, field="scratched") for text in scratched}
     out = sorted(i for i in named if i < n)
     problem, notices = _without(slate, settings, vetoes, rows.shape[0], out)
-    scaled = problem.scaled(points)
+    projection = Projection(problem, points)
+    scaled = projection.points
     sum_rules = problem.sum_rules
     if settings.ownership_max is not None:
-        field = Projection(problem, points).field
-        sum_rules += (ownership_rule(settings.ownership_max, field.ownership),)
+        sum_rules += (ownership_rule(settings.ownership_max, projection.field.ownership),)
     space = legal_space(problem, problem.count_rules, sum_rules)
     taken = {sum(1 << i for i in row) for row in without if max(row) < n}
     space = space[~np.isin(space, np.array([*taken], np.uint64))]

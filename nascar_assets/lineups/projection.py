@@ -42,6 +42,11 @@ class Projection:
         return self.points.mean(axis=0) / self.problem.slate.rules.points_scale
 
     @cached_property
+    def _public_means(self) -> npt.NDArray[np.float64]:
+        """[N] mean contest points without the person's factors, which rivals do not know."""
+        return self.simulated.mean(axis=0) / self.problem.slate.rules.points_scale
+
+    @cached_property
     def field(self) -> FieldModel:
         """The field expected in tournaments."""
         return self.field_of("tournament")
@@ -49,8 +54,7 @@ class Projection:
     def field_of(self, kind: str, sharper: float | None = None) -> FieldModel:
         """The field expected in a kind of contest, with its ownerships [N].
 
-        Ownerships of the settings hold, the rest is the model's. Rivals do not know the person's
-        factors: they choose by the points as they were simulated.
+        Ownerships of the settings hold, the rest is the model's.
 
         Args:
             kind: One of `ownership.KINDS`.
@@ -62,7 +66,7 @@ class Projection:
         if sharper is not None:
             parameters = parameters.sharper(sharper)
         return expected_field(
-            self.simulated.mean(axis=0) / problem.slate.rules.points_scale,
+            self._public_means,
             problem.salary,
             problem.cap,
             problem.roster_size,
