@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,7 +18,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import LocalStore, S3Store, from_url
 
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.storage.dropped import Dropped, dropped_files, read_dropped
+from nascar_assets.storage.dropped import dropped_files, read_dropped
 from nascar_assets.storage.overhead import counted
 
 LANDING = "landing/"
@@ -212,22 +213,19 @@ class DataRoot:
             StorageFault: If the folder cannot be listed; a failed read is never an empty folder.
         """
         if self._folder is not None and prefix.startswith(LANDING):
-            return [
-                StoredFile(path, status.st_size, _changed(status), _tag(status))
-                for path, status, fault in self._dropped(prefix)
-                if fault is None
-            ]
+            return [*self.landed(prefix)[0]]
+        folder = _checked(prefix) if prefix else None
         try:
             found = [
                 _stored(item)
-                for batch in self._opened().list(_checked(prefix) if prefix else None)
+                for batch in self._opened().list(folder, chunk_size=1000)
                 for item in batch
             ]
         except FileNotFoundError:
             return []
         except (OSError, BaseError) as error:
             raise self._fault(f"Listing {self.uri(prefix or '.')}", error) from error
-        return sorted(found, key=lambda item: item.path)
+        return sorted(found, key=attrgetter("path"))
 
     def folder_tag(self, prefix: str) -> str:
         """Another text whenever a file of a folder is added, removed or written again.
@@ -237,25 +235,31 @@ class DataRoot:
         """
         return " ".join(f"{item.path} {item.tag}" for item in self.list(prefix))
 
-    def strays(self, prefix: str) -> dict[str, str]:
-        """What lies in a landing folder and is not listed there, with the reason, by escaped path.
+    def landed(self, prefix: str) -> tuple[Sequence[StoredFile], dict[str, str]]:
+        """What lies in a landing folder: the files, and the strays that are not taken.
+
+        Returns:
+            Files sorted by path, and of each stray the reason, by escaped path.
 
         Raises:
             StorageFault: If the folder cannot be listed.
         """
         if self._folder is None:
-            return {}
-        return {item.path: item.fault for item in self._dropped(prefix) if item.fault is not None}
-
-    def _dropped(self, prefix: str) -> Sequence[Dropped]:
-        assert self._folder is not None
+            return self.list(prefix), {}
+        files, strays = [], {}
+        folder = _checked(prefix)
         try:
-            found = [*dropped_files(self._folder / _checked(prefix))]
+            for path, status, fault in dropped_files(self._folder / folder):
+                if fault is not None:
+                    strays[f"{folder}/{path}"] = fault
+                else:
+                    changed, tag = _changed(status), _tag(status)
+                    files.append(StoredFile(f"{folder}/{path}", status.st_size, changed, tag))
         except (FileNotFoundError, NotADirectoryError):
-            return []
+            return [], {}
         except OSError as error:
             raise self._fault(f"Listing {self.uri(prefix)}", error) from error
-        return sorted(item._replace(path=f"{prefix.rstrip('/')}/{item.path}") for item in found)
+        return sorted(files, key=attrgetter("path")), dict(sorted(strays.items()))
 
     def _close_to_others(self, path: str) -> None:
         if self._folder is not None and path.startswith(QUARANTINE):

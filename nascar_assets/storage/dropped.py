@@ -40,7 +40,7 @@ def dropped_files(folder: Path) -> Iterator[Dropped]:
     while waiting:
         prefix, depth = waiting.pop()
         try:
-            listing = os.scandir(folder / prefix)
+            listing = os.scandir(f"{folder}/{prefix}")
         except FileNotFoundError:
             if not prefix:
                 raise

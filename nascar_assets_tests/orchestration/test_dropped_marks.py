@@ -15,7 +15,7 @@ import pytest
 
 from nascar_assets.cli.location import code_location
 from nascar_assets.feed.paths import lap_times_path, pit_data_path, schedule_path, weekend_path
-from nascar_assets.orchestration.automation.sensor_telemetry import scan_files
+from nascar_assets.orchestration.automation.sensor_telemetry import FOLDER, scan_files
 from nascar_assets.orchestration.commands.sync import sync_races
 from nascar_assets.telemetry.landing import LandingCursor
 from nascar_assets_tests.orchestration.test_dropped_laps import REAL, a_race_with_laps, drop
@@ -55,7 +55,8 @@ def take(ticker: Ticker) -> list[str]:
     """What landed in landing/telemetry, taken and run: the races that were run for it."""
     before = json.loads(ticker.cursors.get("landing_telemetry") or "{}")
     cursor = LandingCursor.from_text(before.get("files"))
-    earlier = scan_files(ticker.platform.root, cursor, datetime.now(UTC) - timedelta(seconds=10))
+    root, ago = ticker.platform.root, datetime.now(UTC) - timedelta(seconds=10)
+    earlier = scan_files(root, root.list(FOLDER), cursor, ago)
     ticker.cursors["landing_telemetry"] = json.dumps({**before, "files": earlier.cursor.to_text()})
     ticker.tick("landing_telemetry")
     taken = ticker.skipped

@@ -124,7 +124,9 @@ def test_a_look_reads_what_changed_and_keeps_since_when(tmp_path: Path) -> None:
         return data.decode()
 
     def looked(after: timedelta) -> dict[str, tuple[str, datetime]]:
-        found = scan(root, ["in"], "index.parquet", datetime.now(UTC) + after, value=value).files
+        found = scan(
+            root, root.list("in"), "index.parquet", datetime.now(UTC) + after, value=value
+        ).files
         return {row["path"]: (row["value"], row["since"]) for row in found.iter_rows(named=True)}
 
     root.write("in/a", b"one")
@@ -149,21 +151,36 @@ def test_a_look_reads_what_changed_and_keeps_since_when(tmp_path: Path) -> None:
 def test_a_file_that_changed_a_moment_ago_waits(tmp_path: Path) -> None:
     root = DataRoot.open(tmp_path)
     root.write("in/a", b"half")
-    found = scan(root, ["in"], "index.parquet", datetime.now(UTC))
+    found = scan(root, root.list("in"), "index.parquet", datetime.now(UTC))
     assert (found.files.height, found.unsettled) == (0, ("in/a",))
-    ahead = scan(root, ["in"], "index.parquet", datetime.now(UTC) - timedelta(hours=1))
+    ahead = scan(root, root.list("in"), "index.parquet", datetime.now(UTC) - timedelta(hours=1))
     assert ahead.files.height == 1  # from a machine whose clock is ahead
 
 
 def test_a_failed_read_is_no_empty_folder(tmp_path: Path) -> None:
     home = tmp_path / "home"
     DataRoot.open(home).write("in/a", b"one")
-    scan(DataRoot.open(home), ["in"], "index.parquet", datetime.now(UTC) + LATER)
+    scan(
+        DataRoot.open(home),
+        DataRoot.open(home).list("in"),
+        "index.parquet",
+        datetime.now(UTC) + LATER,
+    )
     home.rename(tmp_path / "away")  # a mount that went away
     home.write_text("")
     with pytest.raises(StorageFault):
-        scan(DataRoot.open(home), ["in"], "index.parquet", datetime.now(UTC) + LATER)
+        scan(
+            DataRoot.open(home),
+            DataRoot.open(home).list("in"),
+            "index.parquet",
+            datetime.now(UTC) + LATER,
+        )
     home.unlink()
     (tmp_path / "away").rename(home)
-    found = scan(DataRoot.open(home), ["in"], "index.parquet", datetime.now(UTC) + LATER)
+    found = scan(
+        DataRoot.open(home),
+        DataRoot.open(home).list("in"),
+        "index.parquet",
+        datetime.now(UTC) + LATER,
+    )
     assert found.files["path"].to_list() == ["in/a"]

@@ -26,6 +26,7 @@ from nascar_assets.orchestration.automation.slate_decisions import (
     slates_to_run,
 )
 from nascar_assets.orchestration.automation.week import SlateWeek
+from nascar_assets.orchestration.commands.slate import slate_states
 from nascar_assets.orchestration.inputs.slate_plan import Registration
 from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
@@ -78,6 +79,25 @@ def test_a_dropped_file_registers_its_slate_and_runs_it_once(
         tags={**request.tags, "dagster/run_key": str(request.run_key), "dagster/partition": SLATE},
     )
     assert ticker.tick("landing_salaries") == []
+
+
+@pytest.mark.usefixtures("race_week")
+def test_a_slate_whose_own_record_is_damaged_stops_no_other(
+    races: Path, sample_folder: tuple[Sample, Path]
+) -> None:
+    for slate in ("cut-off", SLATE):
+        (races / "slates" / slate).mkdir(parents=True)
+        (races / "slates" / slate / "registration.json").write_bytes(b'{"slate_id": "cut')
+    ticker = Ticker(races)
+    assert ticker.tick("landing_salaries") == []
+    assert "slates/cut-off/registration.json: The slate's own record is damaged." in ticker.skipped
+    drop(races, *salaries(sample_folder))  # adding a slate again mends its record
+    (request,) = ticker.tick("landing_salaries")
+    assert request.partition_key == SLATE
+    for sensor in ("landing_views", "landing_contests", "late_scratches", "locked_slates"):
+        ticker.tick(sensor)
+    states = {row["slate"]: row["state"] for row in slate_states(DataRoot.open(races))}
+    assert states == {SLATE: "added", "cut-off": "damaged"}
 
 
 def test_a_locked_slate_is_registered_and_not_run(

@@ -75,7 +75,7 @@ def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -
     Raises:
         InputError: If the slate was never added.
     """
-    from nascar_assets.orchestration.automation.seen_races import since
+    from nascar_assets.orchestration.automation.seen_races import since, table_lists
     from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
     from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
     from nascar_assets.orchestration.inputs.views import changed_at
@@ -90,11 +90,11 @@ def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -
     made = next((item for item in root.list("store/slate") if item.path == path), None)
     if plan is None or made is None:
         return ["No run of it has come to its players."]
-    race = registration.race_key
+    race, tables = registration.race_key, table_lists(root)
     changed = {
         f"The {source.label} of {race}": (moment, week.known_at(source))
         for source in OF_THE_RACE
-        if (moment := since(root, source.table, real).get(race)) is not None
+        if (moment := since(root, tables, source.table, real).get(race)) is not None
     }
     found = stale_inputs(week, plan.as_of, made.modified, changed, now)
     if plan.source.sha256 != registration.source.sha256:

@@ -60,7 +60,7 @@ def unread_size(value: str) -> int:
 
 def scan(
     root: DataRoot,
-    folders: Sequence[str],
+    listed: Sequence[StoredFile],
     index: str,
     now: datetime,
     *,
@@ -68,22 +68,21 @@ def scan(
     value: Valuer = sha256,
     upper: int | None = None,
 ) -> Scan:
-    """Hashes of all files under some folders, read only where they changed.
+    """Hashes of all files of some folders, read only where they changed.
 
     Args:
         root: The data root.
-        folders: Folders under the root.
+        listed: The files, as they were listed just now.
         index: Path of the index that remembers the last scan.
         now: The time of this scan by the machine's own clock.
         settle: How long a file must have stayed as it is. A file of a time further ahead, copied
             from a machine whose clock is, counts as settled.
         value: What a file's content is known by.
-        most: Larger files are not read: they are known by their size, see `unread_size`.
+        upper: Larger files are not read: they are known by their size, see `unread_size`.
 
     Raises:
-        StorageFault: If a folder cannot be listed; a failed read is never an empty folder.
+        StorageFault: If the index cannot be read or written.
     """
-    listed: list[StoredFile] = [file for folder in folders for file in root.list(folder)]
     before = read_index(root, index)
     table = pl.DataFrame(
         {
@@ -95,8 +94,9 @@ def scan(
     )
     known = table.join(before, on=["path", "size", "modified"], how="left")
     fresh = known.filter(pl.col("value").is_null()).select("path", "size", "modified")
-    contents = dict(before.select("path", "value").iter_rows())
-    since = dict(before.select("path", "since").iter_rows())
+    changed = before.join(fresh, on="path", how="semi")
+    contents = dict(changed.select("path", "value").iter_rows())
+    since = dict(changed.select("path", "since").iter_rows())
     rows = []
     unsettled = []
     unread = {}

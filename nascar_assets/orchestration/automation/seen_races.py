@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -25,7 +26,7 @@ from nascar_assets.orchestration.automation.race_decisions import (
 )
 from nascar_assets.orchestration.inputs.schedule import stored_schedule
 from nascar_assets.orchestration.tables import AS_OF_TABLES
-from nascar_assets.storage import DataRoot, StorageFault
+from nascar_assets.storage import DataRoot, StorageFault, StoredFile
 
 LAPS = "landing/laps"
 """Dropped for a race: laps in `<race>.parquet`; flags and live snapshots in a folder `<race>`."""
@@ -36,6 +37,9 @@ WAITS = "{} waits for its weekend feed: other files of it have landed."
 INDEX = "landing/.index"
 NO_SETTLING = timedelta(0)
 """Our own tables are put in place in one step: there is no half of one."""
+
+TableLists = Callable[[str], Sequence[StoredFile]]
+"""From a table's name to its files."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class RacesSeen:
         unknown: Landed paths of no known race.
         unsettled: Paths that may still have a writer, or cannot be read.
         unread: Why those that cannot be read cannot, by path.
+        strays: Why what lies there and is not looked at is not, by escaped path.
         unsettled_races: Races with such a path, by key: what is seen of them is not the whole.
     """
 
@@ -62,21 +67,32 @@ class RacesSeen:
     unknown: Sequence[str]
     unsettled: Sequence[str]
     unread: Mapping[str, str]
+    strays: Mapping[str, str]
     unsettled_races: frozenset[str]
 
 
-def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> RacesSeen:
+def table_lists(root: DataRoot) -> TableLists:
+    """Lists the files of stored tables, of each table once: a scan looks at most of them twice."""
+    return cache(lambda table: root.list(f"store/{table}"))
+
+
+def see_races(
+    root: DataRoot, tables: TableLists, now: datetime, *, settle: timedelta = SETTLE
+) -> RacesSeen:
     """Looks at landed files and at what the stored tables were made from.
 
     Args:
         root: The data root.
+        tables: Lists the stored tables.
         now: The time by the machine's clock.
         settle: How long a landed file must have stayed as it is.
 
     Raises:
         StorageFault: If a folder cannot be listed.
     """
-    found = scan(root, [LANDING, LAPS], f"{INDEX}/feed.parquet", now, settle=settle)
+    feed, strays = root.landed(LANDING)
+    laps, strays_of_laps = root.landed(LAPS)
+    found = scan(root, [*feed, *laps], f"{INDEX}/feed.parquet", now, settle=settle)
     schedule = stored_schedule(root)
     keys = dict(schedule.select("race_id", "race_key").iter_rows())
     registered = set(keys.values())
@@ -116,34 +132,33 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
         schedules=content_of(schedule_files) if schedule_files else "",
         landed={key: race for key, race in landed.items() if key in entered},
         waiting=sorted(landed.keys() - entered),
-        materialised=materialised_content(root, now),
+        materialised=materialised_content(root, tables, now),
         unknown=[*unknown, *foreign],
         unsettled=found.unsettled,
         unread=found.unread,
+        strays=strays | strays_of_laps,
         unsettled_races=frozenset(key for key in unsettled if key),
     )
 
 
-def materialised_content(root: DataRoot, now: datetime) -> dict[str, str]:
+def materialised_content(root: DataRoot, tables: TableLists, now: datetime) -> dict[str, str]:
     """Content of the landed files that each race's tables were made from, by race key.
 
     A race whose run was ended half-way has none: a table is missing, or older than the table of
     its files, which a run makes first.
     """
-    tables = scan(
+    files = scan(
         root,
-        ["store/race_files"],
+        tables("race_files"),
         f"{INDEX}/race_files.parquet",
         now,
         settle=NO_SETTLING,
         value=files_content,
     )
-    made = [{_key(item.path): item.modified for item in root.list(f"store/{t}")} for t in TABLES]
-    every = set.intersection(*(set(times) for times in made))
-    ended = {key: min(times[key] for times in made) for key in every}
+    ended = _oldest(tables, TABLES)
     return {
         key: value
-        for path, value, begun in tables.files.select("path", "value", "modified").iter_rows()
+        for path, value, begun in files.files.select("path", "value", "modified").iter_rows()
         if (key := _key(path)) in ended and begun <= ended[key]
     }
 
@@ -182,29 +197,32 @@ def faults(root: DataRoot, races: Sequence[LandedRace], schedule: pl.DataFrame) 
     return found
 
 
-def stale_tables(root: DataRoot, schedule: pl.DataFrame, now: datetime) -> dict[str, datetime]:
+def stale_tables(
+    root: DataRoot, tables: TableLists, schedule: pl.DataFrame, now: datetime
+) -> dict[str, datetime]:
     """The races whose ratings and track profiles rest on what was changed since.
 
     They rest on results, and through the feature table on the other sources of past races.
     """
-    changed = since(root, SOURCE["results"].table, now)
+    changed = since(root, tables, SOURCE["results"].table, now)
     for source in FEATURE_SOURCES:
-        for key, moment in since(root, source.table, now).items():
+        for key, moment in since(root, tables, source.table, now).items():
             if key in changed:
                 changed[key] = max(changed[key], moment)
-    made = [
-        {_key(item.path): item.modified for item in root.list(f"store/{asset}")}
-        for asset in AS_OF_TABLES
-    ]
-    all_made = set.intersection(*(set(times) for times in made))
-    oldest = {key: min(times[key] for times in made) for key in all_made}
-    return stale_as_of(schedule, changed, oldest)
+    return stale_as_of(schedule, changed, _oldest(tables, AS_OF_TABLES))
 
 
-def since(root: DataRoot, asset: str, now: datetime) -> dict[str, datetime]:
-    """Since when each partition of an asset has the content that it has, by key."""
-    tables = scan(root, [f"store/{asset}"], f"{INDEX}/{asset}.parquet", now, settle=NO_SETTLING)
-    return {_key(path): moment for path, moment in tables.files.select("path", "since").iter_rows()}
+def since(root: DataRoot, tables: TableLists, table: str, now: datetime) -> dict[str, datetime]:
+    """Since when each race's part of a table has the content that it has, by key."""
+    found = scan(root, tables(table), f"{INDEX}/{table}.parquet", now, settle=NO_SETTLING)
+    return {_key(path): moment for path, moment in found.files.select("path", "since").iter_rows()}
+
+
+def _oldest(tables: TableLists, names: Collection[str]) -> dict[str, datetime]:
+    """When the first of some tables was made, by key of the races that have all of them."""
+    made = [{_key(item.path): item.modified for item in tables(name)} for name in names]
+    every = set.intersection(*(set(times) for times in made))
+    return {key: min(times[key] for times in made) for key in every}
 
 
 def _key(path: str) -> str:

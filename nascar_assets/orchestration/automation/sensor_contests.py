@@ -11,7 +11,7 @@ from nascar_assets.orchestration.automation.landing_index import scan
 from nascar_assets.orchestration.automation.notify import notify_new
 from nascar_assets.orchestration.inputs.contest_store import LANDING, missing_standings
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, refused_strays
+from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, report_strays
 from nascar_assets.storage import DataRoot
 
 QUARANTINE = "quarantine/contests"
@@ -58,9 +58,10 @@ def read_landed(
     """
     from nascar_assets.orchestration.inputs.adding_contests import add_standings
 
-    found = scan(root, [LANDING], "landing/.index/contests.parquet", real, upper=LARGE.size)
-    notices, _ = refused_strays(root, LANDING, QUARANTINE)
-    notices = {**notices, **found.unread}
+    listed, strays = root.landed(LANDING)
+    found = scan(root, listed, "landing/.index/contests.parquet", real, upper=LARGE.size)
+    report_strays(root, strays, QUARANTINE)
+    notices = {**strays, **found.unread}
     read = {path: digest for path, digest in before.items() if root.exists(path)}
     for path, digest in found.files.select("path", "value").iter_rows():
         if BESIDE.search(path) or read.get(path) == digest:

@@ -30,7 +30,7 @@ from nascar_assets.orchestration.jobs import as_of_job, race_job, schedule_job
 from nascar_assets.orchestration.partitions import RACES, RANGE_START, range_tags
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races
-from nascar_assets.orchestration.storage.quarantine import refused_strays
+from nascar_assets.orchestration.storage.quarantine import report_strays
 from nascar_assets.orchestration.tables import RACE_TABLES
 from nascar_assets.orchestration.tags import (
     BACKFILL,
@@ -139,22 +139,22 @@ def decide_feed(
     Raises:
         StorageFault: If a folder cannot be listed: then nothing is decided.
     """
-    from nascar_assets.feed.landing import LANDING, QUARANTINE
+    from nascar_assets.feed.landing import QUARANTINE
     from nascar_assets.orchestration.automation.seen_races import (
-        LAPS,
         WAITS,
         faults,
         see_races,
         stale_tables,
+        table_lists,
     )
     from nascar_assets.orchestration.automation.sensor_runs import to_be_repeated
 
-    seen = see_races(root, now)
+    tables = table_lists(root)
+    seen = see_races(root, tables, now)
     writing = [f"{path} is being written" for path in {*seen.unsettled} - {*seen.unread}]
     waiting = [*sorted(writing), *map(WAITS.format, seen.waiting)]
-    tick = FeedTick([], [], dict(seen.unread), agreed, waiting, sorted(apart))
-    for folder in (LANDING, LAPS):
-        tick.notices |= refused_strays(root, folder, QUARANTINE)[0]
+    tick = FeedTick([], [], {**seen.unread, **seen.strays}, agreed, waiting, sorted(apart))
+    report_strays(root, seen.strays, QUARANTINE)
     for path in seen.unknown:
         tick.notices[path] = (
             "belongs to no race of the schedule, and waits for a schedule that has it"
@@ -190,7 +190,7 @@ def decide_feed(
     if pending or races_in_flight(instance):
         tick.waiting.append("Ratings wait for the races that are being run.")
         return tick
-    behind = stale_tables(root, seen.schedule, now)
+    behind = stale_tables(root, tables, seen.schedule, now)
     for keys in stretches(behind, order):
         name = content_of((key, behind[key].isoformat()) for key in keys)
         batch = Batch(keys, f"as_of:2:{name}")

@@ -87,14 +87,14 @@ def land_boards(context: dg.OpExecutionContext, platform: Platform) -> None:
     from nascar_assets.orchestration.automation.clock import clock_now
     from nascar_assets.orchestration.automation.odds_poll import asked_races, land_odds
     from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
-    from nascar_assets.orchestration.inputs.slate_plan import Registration, registered_slates
+    from nascar_assets.orchestration.inputs.slate_plan import registrations
 
     host = os.environ.get("NASCAR_ODDS")
     if not host:
         return
-    now, root, slates = clock_now(), platform.root, registered_slates(platform.root)
-    race_ids = {slate: Registration.load(root, slate).race_id for slate in slates}
-    asked = asked_races(race_ids, slate_weeks(root, slates), now)
+    now, root = clock_now(), platform.root
+    race_ids = {slate: there.race_id for slate, there in registrations(root)[0].items()}
+    asked = asked_races(race_ids, slate_weeks(root, sorted(race_ids)), now)
     try:
         report = land_odds(open_feed(host), root, asked, now)
     except (FeedReadError, InputError) as error:

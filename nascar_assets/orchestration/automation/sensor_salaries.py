@@ -25,12 +25,12 @@ from nascar_assets.orchestration.automation.slate_decisions import (
 )
 from nascar_assets.orchestration.automation.week import SlateWeek
 from nascar_assets.orchestration.inputs.slate_files import SALARY_FOLDER
-from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registered_slates
+from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registrations
 from nascar_assets.orchestration.inputs.views import changed_at
 from nascar_assets.orchestration.jobs import slate_job
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_slates
-from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, refused_strays
+from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, report_strays
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.orchestration.tags import AT, SALARIES, SLATE, filters_of
 from nascar_assets.storage import DataRoot, StorageFault
@@ -58,10 +58,12 @@ def landing_salaries(context: dg.SensorEvaluationContext, platform: Platform) ->
     cursor, notices, notified = register_landed(root, cursor, real, now)
     fresh = {path: text for path, text in notices.items() if path in notified}
     notify_new(context.log, "landing_salaries", {}, fresh)
-    slates = registered_slates(root)
+    known, damaged = registrations(root)
+    slates = sorted(known)
     register_slates(context.instance, slates)  # before a run of theirs is asked for
     requests: list[dg.RunRequest] = []
     waiting = [f"{path}: {text}" for path, text in notices.items()]
+    waiting += [str(error) for error in damaged.values()]
     if races_in_flight(context.instance):
         waiting.insert(0, "Slates wait for the races that are being run.")
     else:
@@ -92,16 +94,14 @@ def register_landed(
     Raises:
         StorageFault: If the folder cannot be listed: then nothing is decided.
     """
-    found = scan(root, [SALARY_FOLDER], "landing/.index/salaries.parquet", real, upper=SMALL.size)
+    listed, strays = root.landed(SALARY_FOLDER)
+    found = scan(root, listed, "landing/.index/salaries.parquet", real, upper=SMALL.size)
     files = [
         SalaryLanded(path, digest, modified)
         for path, digest, modified in found.files.select("path", "value", "modified").iter_rows()
         if path.lower().endswith((".csv", ".tsv", ".txt", ".zip")) and not BESIDE.search(path)
     ]
-    registered = {}
-    for slate in registered_slates(root):
-        registration = Registration.load(root, slate)
-        registered[slate] = registration.source
+    registered = {slate: there.source for slate, there in registrations(root)[0].items()}
     made: dict[str, Registration] = {}
     decision = decide_salaries(
         files,
@@ -136,8 +136,8 @@ def register_landed(
     for path, outcome in decision.news.items():
         if outcome.state == "refused":
             _quarantine(root, path, hashes[path], outcome.text)
-    strays, fresh = refused_strays(root, SALARY_FOLDER, QUARANTINE)
     notices |= strays
+    fresh = report_strays(root, strays, QUARANTINE)
     fresh |= {path for path, outcome in decision.news.items() if path in notices}
     return decision.cursor, notices, fresh
 
@@ -217,15 +217,18 @@ def _schedule_stamp(root: DataRoot, now: datetime) -> str:
 
 
 def slate_weeks(root: DataRoot, slates: list[str]) -> dict[str, SlateWeek]:
-    """The weeks of slates by key, by the schedule as it is now; without those it does not have."""
+    """The weeks of slates by key, by the schedule as it is now.
+
+    Without those that it does not have, and those whose own record is damaged.
+    """
     from nascar_assets.orchestration.inputs.schedule import stored_schedule
 
-    registrations = {slate: Registration.load(root, slate) for slate in slates}
+    known, _ = registrations(root)
     races = {row["race_id"]: row for row in stored_schedule(root).iter_rows(named=True)}
     return {
         slate: SlateWeek(slate, race["start_time"], race["entries_at"], race["qualifying_at"])
-        for slate, registration in registrations.items()
-        if (race := races.get(registration.race_id)) is not None
+        for slate in slates
+        if slate in known and (race := races.get(known[slate].race_id)) is not None
     }
 
 
@@ -241,13 +244,14 @@ def slate_requests(
         real: The time by the machine's clock, which files are dated by.
         now: The time by the sensors' clock, which slates open and lock by.
     """
-    from nascar_assets.orchestration.automation.seen_races import since
+    from nascar_assets.orchestration.automation.seen_races import since, table_lists
 
     weeks = {key: week for key, week in slate_weeks(root, slates).items() if week.is_open(now)}
     if not weeks:
         return []
-    results = since(root, SOURCE["results"].table, real)
-    changed = {source: since(root, source.table, real) for source in OF_THE_RACE}
+    tables = table_lists(root)
+    results = since(root, tables, SOURCE["results"].table, real)
+    changed = {source: since(root, tables, source.table, real) for source in OF_THE_RACE}
     inputs = []
     for slate, week in weeks.items():
         registration = Registration.load(root, slate)

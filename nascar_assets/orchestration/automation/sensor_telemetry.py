@@ -4,7 +4,7 @@ import io
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ import polars as pl
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.files import BESIDE
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.storage import DataRoot, StorageFault
+from nascar_assets.storage import DataRoot, StorageFault, StoredFile
 
 FOLDER = "landing/telemetry"
 QUARANTINE = "quarantine/telemetry"
@@ -34,7 +34,7 @@ _KEY = re.compile(r"(?<!\d)\d{4}-(?:cup|xfinity|trucks)-x?\d{2}(?!\d)")
 def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
     """Two scans in one tick, so that a complete file needs no second tick."""
     from nascar_assets.orchestration.automation.notify import notify_new
-    from nascar_assets.orchestration.storage.quarantine import refused_strays
+    from nascar_assets.orchestration.storage.quarantine import report_strays
     from nascar_assets.telemetry.landing import SETTLE, LandingCursor
     from nascar_assets.telemetry.validate import content_hash
 
@@ -44,7 +44,8 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
     notices: dict[str, str] = {}
     accepted: list[str] = []
     for last in (False, True):
-        decision = scan_files(root, cursor, datetime.now(UTC))
+        listed, strays = root.landed(FOLDER)
+        decision = scan_files(root, listed, cursor, datetime.now(UTC))
         cursor = decision.cursor
         for ready in decision.ready:
             for path, content in ready.files.items():
@@ -63,7 +64,8 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
         if last or not decision.waiting:
             break
         time.sleep(SETTLE.total_seconds() + 0.1)
-    notices |= refused_strays(root, FOLDER, QUARANTINE)[0]
+    report_strays(root, strays, QUARANTINE)
+    notices |= strays
     notices |= {path: f"It cannot be read: {why}" for path, why in decision.unread.items()}
     notices |= dict.fromkeys(
         decision.unknown,
@@ -82,7 +84,7 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
     )
 
 
-def scan_files(root: DataRoot, cursor: Any, now: datetime) -> Any:
+def scan_files(root: DataRoot, listed: Sequence[StoredFile], cursor: Any, now: datetime) -> Any:
     """One scan of the folder; see `nascar_assets.telemetry.landing.decide_landing`."""
     from nascar_assets.telemetry.landing import LandedFile, decide_landing
 
@@ -97,7 +99,7 @@ def scan_files(root: DataRoot, cursor: Any, now: datetime) -> Any:
 
     listing = [
         LandedFile(item.path, item.size, item.modified)
-        for item in root.list(FOLDER)
+        for item in listed
         if item.path.endswith((".parquet", ".json")) and not BESIDE.search(item.path)
     ]
     races = _races(root) if listing else {}

@@ -15,7 +15,7 @@ from nascar_assets.orchestration.automation.landing_index import scan, sha256, u
 from nascar_assets.orchestration.inputs.slate_plan import registered_slates
 from nascar_assets.orchestration.inputs.views import LANDED, Added, add_view, view_records
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, refused_strays
+from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, report_strays
 from nascar_assets.storage import DataRoot
 
 QUARANTINE = "quarantine/views"
@@ -68,7 +68,8 @@ def take_landed(root: DataRoot, real: datetime, now: datetime) -> tuple[dict[str
         real: The time by the machine's clock, which files are dated by.
         now: The time by the sensors' clock, from which views are known.
     """
-    scanned = scan(root, [LANDED], "landing/.index/views.parquet", real, upper=SMALL.size)
+    listed, strays = root.landed(LANDED)
+    scanned = scan(root, listed, "landing/.index/views.parquet", real, upper=SMALL.size)
     known = {
         slate: {record.source.sha256 for record in view_records(root, slate)}
         for slate in registered_slates(root)
@@ -97,8 +98,7 @@ def take_landed(root: DataRoot, real: datetime, now: datetime) -> tuple[dict[str
             notices[path] = said
             if _quarantine(root, path, digest, said):
                 fresh.add(path)
-    strays, new = refused_strays(root, LANDED, QUARANTINE)
-    return {**notices, **strays}, fresh | new
+    return {**notices, **strays}, fresh | report_strays(root, strays, QUARANTINE)
 
 
 def _take(root: DataRoot, slate: str, name: str, data: bytes, now: datetime) -> tuple[Added, bool]:

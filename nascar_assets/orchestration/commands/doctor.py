@@ -286,10 +286,17 @@ def _upload_folder(home: str) -> str:
 def _slates(home: str) -> str:
     """Whether every slate's files are of one run, and open ones have its upload file."""
     from nascar_assets.orchestration.automation.clock import clock_now
-    from nascar_assets.orchestration.commands.slate import MIXED, UPLOAD_WITHDRAWN, slate_states
+    from nascar_assets.orchestration.commands.slate import (
+        DAMAGED,
+        MIXED,
+        UPLOAD_WITHDRAWN,
+        slate_states,
+    )
 
     root, now = Platform(home=home).root, clock_now().isoformat()
     states = slate_states(root)
+    if damaged := [state["why"] for state in states if state["state"] == DAMAGED]:
+        raise EnvironmentFault(" ".join(damaged))
     mixed = [state["slate"] for state in states if state["state"] == MIXED]
     if faults := [fault for slate in mixed for fault in mixture(root, slate, taken_away(slate))]:
         raise EnvironmentFault(f"Files do not belong together: {'; '.join(faults)}.")

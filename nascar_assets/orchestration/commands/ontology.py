@@ -17,7 +17,7 @@ from nascar_assets.ontology.vetoes import parse_veto
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.past import driver_directory
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, registered_slates
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, slate_plans
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import run_job
@@ -196,8 +196,11 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
 
     root = Platform(home=home).root
     if slate_id is None:
-        plans = [plan for key in registered_slates(root) if (plan := SlatePlan.find(root, key))]
-        plans = [plan for plan in plans if root.exists(table_path("scenarios", plan.slate_id))]
+        plans = [
+            plan
+            for plan in slate_plans(root)
+            if root.exists(table_path("scenarios", plan.slate_id))
+        ]
         if not plans:
             return None
         plan = max(plans, key=lambda plan: (plan.lock, plan.slate_id))

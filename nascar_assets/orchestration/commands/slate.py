@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from nascar_assets.constraints import ConstraintSpec
+from nascar_assets.errors import InputError
 from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.past import driver_directory
@@ -474,13 +475,25 @@ UPLOAD_WITHDRAWN = "upload withdrawn"
 """State of a slate whose upload file named a driver who does not race, and that has no new one."""
 
 
+DAMAGED = "damaged"
+"""State of a slate whose own records cannot be read; `why` says which."""
+
 MIXED = "mixed up"
 """State of a slate whose files are not all of one run."""
 
 
 def slate_states(root: DataRoot) -> list[dict[str, Any]]:
-    """Every slate that was added, and how far it has come."""
-    return [slate_state(root, slate_id) for slate_id in registered_slates(root)]
+    """Every slate that was added, and how far it has come; one that cannot be read is damaged."""
+    found = []
+    for slate_id in registered_slates(root):
+        try:
+            found.append(slate_state(root, slate_id))
+        except InputError as error:
+            nothing = dict.fromkeys(("race", "salary_file", "as_of", "lock"))
+            found.append(
+                {"slate": slate_id, "state": DAMAGED, "absent": [], "why": str(error), **nothing}
+            )
+    return found
 
 
 def slate_state(root: DataRoot, slate_id: str) -> dict[str, Any]:

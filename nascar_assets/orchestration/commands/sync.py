@@ -21,6 +21,7 @@ from nascar_assets.orchestration.automation.seen_races import (
     WAITS,
     see_races,
     stale_tables,
+    table_lists,
 )
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races, run_job, run_races
@@ -139,7 +140,7 @@ def materialise_races(
     seconds["schedule"] = time.perf_counter() - started
     started = time.perf_counter()
     now = datetime.now(UTC)
-    seen = see_races(root, now, settle=NO_SETTLING)
+    seen = see_races(root, table_lists(root), now, settle=NO_SETTLING)
     wanted = {race.race_key for race in stale_races(seen.landed, seen.materialised)}
     touched = pl.col("race_id").is_in(sorted(race_ids)) | pl.col("race_key").is_in(sorted(wanted))
     asked = pl.col("series").is_in(list(series)) & pl.col("season").is_in(list(seasons))
@@ -154,7 +155,7 @@ def materialise_races(
         failures = run_races(definitions().resolve_job_def("race_job"), instance, keys, run_keys)
     seconds["races"] = time.perf_counter() - started
     started = time.perf_counter()
-    if behind := list(stale_tables(root, seen.schedule, datetime.now(UTC))):
+    if behind := list(stale_tables(root, table_lists(root), seen.schedule, datetime.now(UTC))):
         failures |= run_races(
             definitions().resolve_job_def("as_of_job"), open_instance(home), behind
         )

@@ -23,7 +23,7 @@ from nascar_assets.orchestration.inputs.slate_lineups import (
     load_entered,
     stored_players,
 )
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, registered_slates
+from nascar_assets.orchestration.inputs.slate_plan import slate_plans
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.storage import DataRoot
 
@@ -129,8 +129,7 @@ def _slate_of(
     results = all_results(root)
     fits: list[tuple[tuple[bool, float, str], SlateRun, Standings]] = []
     refused: InputError | None = None
-    plans = [plan for key in registered_slates(root) if (plan := SlatePlan.find(root, key))]
-    begun = [plan for plan in plans if plan.lock <= now]
+    begun = [plan for plan in slate_plans(root) if plan.lock <= now]
     for plan in sorted(begun, key=lambda plan: plan.lock, reverse=True):
         run = SlateRun(root, plan)
         try:

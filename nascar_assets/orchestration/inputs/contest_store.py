@@ -11,7 +11,7 @@ import polars as pl
 from nascar_assets.columns.column import types_of
 from nascar_assets.columns.contests import CONTESTS
 from nascar_assets.orchestration.inputs.slate_lineups import load_entered
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, registered_slates
+from nascar_assets.orchestration.inputs.slate_plan import slate_plans
 from nascar_assets.storage import DataRoot
 
 if TYPE_CHECKING:
@@ -71,11 +71,10 @@ def missing_standings(root: DataRoot, now: datetime) -> list[str]:
     """
     recent = [
         plan
-        for slate in registered_slates(root)
-        if (plan := SlatePlan.find(root, slate)) is not None
-        and plan.contest.startswith("dk-")
+        for plan in slate_plans(root)
+        if plan.contest.startswith("dk-")
         and plan.lock + AFTER <= now <= plan.lock + KEPT
-        and load_entered(root, slate)
+        and load_entered(root, plan.slate_id)
     ]
     if not recent:
         return []

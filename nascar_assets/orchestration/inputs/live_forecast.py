@@ -19,7 +19,7 @@ from nascar_assets.orchestration.inputs.slate_lineups import (
     load_entered,
     load_lineups,
 )
-from nascar_assets.orchestration.inputs.slate_plan import Registration, registered_slates
+from nascar_assets.orchestration.inputs.slate_plan import registrations
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.rules import score
 from nascar_assets.storage import DataRoot
@@ -135,8 +135,8 @@ def make_live_forecast(
 def slates_of(root: DataRoot, race_key: str) -> list[str]:
     """Slates of a race whose newest run came to its lineups."""
     found = []
-    for slate in registered_slates(root):
-        if Registration.load(root, slate).race_key != race_key:
+    for slate, registration in registrations(root)[0].items():
+        if registration.race_key != race_key:
             continue
         try:
             run = SlateRun.load(root, slate)

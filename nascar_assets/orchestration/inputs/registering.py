@@ -10,7 +10,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.feed.names import DriverDirectory
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
 from nascar_assets.orchestration.inputs.slate_files import SALARY_FOLDER
-from nascar_assets.orchestration.inputs.slate_plan import Registration, registered_slates
+from nascar_assets.orchestration.inputs.slate_plan import Registration, registrations
 from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
@@ -71,11 +71,8 @@ def place_slate(
     as_of = min(now, found["start_time"])
     entries = known_entries(root, found["race_key"], as_of)
     built = build_slate(read, found, entries, driver_directory(root, as_of), rules)
-    taken = {
-        slate_id: (there.race_id, there.contest)
-        for slate_id in registered_slates(root)
-        for there in [Registration.load(root, slate_id)]
-    }
+    known, _ = registrations(root)
+    taken = {slate_id: (there.race_id, there.contest) for slate_id, there in known.items()}
     registration = Registration(
         slate_id=slate_key(found, rules, schedule, taken),
         source=replace(read.source, path=f"{SALARY_FOLDER}/{read.source.path}"),
@@ -84,8 +81,8 @@ def place_slate(
         contest=contest,
         race_notice=notice,
     )
-    if not read.has_ids and registration.slate_id in registered_slates(root):
-        _refuse_loss_of_ids(root, Registration.load(root, registration.slate_id), read.source.path)
+    if not read.has_ids and registration.slate_id in known:
+        _refuse_loss_of_ids(root, known[registration.slate_id], read.source.path)
     return registration, [*([notice] if notice else []), *built.notices]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -33,11 +34,13 @@ class Registration:
                 of another race.
         """
         self._check(salaries)
-        there = root.read(registration_path(self.slate_id))
-        other = json.loads(there) if there is not None else _stored(self)
-        if (other["race_id"], other["contest"]) != (self.race_id, self.contest):
+        try:
+            other = Registration.load(root, self.slate_id)
+        except InputError:  # there is none, or it is damaged: then this one takes its place
+            other = self
+        if (other.race_id, other.contest) != (self.race_id, self.contest):
             raise InputError(
-                f"{self.slate_id} is the slate of race {other['race_key']}, not of "
+                f"{self.slate_id} is the slate of race {other.race_key}, not of "
                 f"{self.race_key}: nothing is replaced.",
                 file=self.source.path,
                 field="slate",
@@ -173,6 +176,26 @@ def registered_slates(root: DataRoot) -> list[str]:
         for item in root.list("slates")
         if item.path.endswith(suffix)
     ]
+
+
+def registrations(root: DataRoot) -> tuple[dict[str, Registration], dict[str, InputError]]:
+    """All slates' registrations by key, and what is wrong with those that cannot be read."""
+    found, damaged = {}, {}
+    for slate_id in registered_slates(root):
+        try:
+            found[slate_id] = Registration.load(root, slate_id)
+        except InputError as error:
+            damaged[slate_id] = error
+    return found, damaged
+
+
+def slate_plans(root: DataRoot) -> list[SlatePlan]:
+    """The plans of all slates that were run and whose plan can be read."""
+    found = []
+    for slate_id in registered_slates(root):
+        with suppress(InputError):
+            found += [plan for plan in [SlatePlan.find(root, slate_id)] if plan is not None]
+    return found
 
 
 T = TypeVar("T", Registration, SlatePlan)

@@ -36,23 +36,22 @@ def put_in_quarantine(
     return True
 
 
-def refused_strays(root: DataRoot, folder: str, quarantine: str) -> tuple[dict[str, str], set[str]]:
-    """What lies in a landing folder and is not looked at, each with a report in quarantine.
+def report_strays(root: DataRoot, strays: Mapping[str, str], quarantine: str) -> set[str]:
+    """Reports in quarantine what lies in a landing folder and is not looked at.
 
     Links, pipes, names that are no names and files without bound stay where they are, unread.
 
     Args:
         root: The data root.
-        folder: The landing folder.
+        strays: The reasons by escaped path, which begins with `landing/` and the folder's name.
         quarantine: Where the reports go.
 
     Returns:
-        The reasons by escaped path, and the paths whose report is new.
+        The paths whose report is new.
     """
-    found = root.strays(folder)
     new = set()
-    for path, reason in found.items():
-        name = path.removeprefix(f"{folder}/").replace("/", "_")
+    for path, reason in strays.items():
+        name = path.split("/", 2)[2].replace("/", "_")
         if put_in_quarantine(root, f"{quarantine}/{name}", None, {"file": path, "reason": reason}):
             new.add(path)
-    return found, new
+    return new
