@@ -50,7 +50,7 @@ test-faults: setup system
 # how often a host vanishes or a server goes away; RACES how many races are backfilled.
 test-hosts: setup system
 	bash scripts/s3.sh install
-	NASCAR_HOSTS_ROUNDS=$(or $(ROUNDS),2) NASCAR_HOSTS_RACES=$(or $(RACES),15) \
+	NASCAR_HOSTS_ROUNDS=$(or $(ROUNDS),10) NASCAR_HOSTS_RACES=$(or $(RACES),60) \
 		unshare --net --mount $(BIN)/pytest nascar_assets_tests/orchestration/test_hosts.py
 
 # After a change of what pyproject.toml asks for; add --upgrade to uv lock for newer versions.

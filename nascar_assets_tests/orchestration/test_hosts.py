@@ -43,7 +43,8 @@ from nascar_assets_tests.servers import (
 from nascar_assets_tests.service.conftest import request_body
 
 ROUNDS = int(os.environ.get("NASCAR_HOSTS_ROUNDS", "0"))
-RACES = int(os.environ.get("NASCAR_HOSTS_RACES", "15"))
+RACES = int(os.environ.get("NASCAR_HOSTS_RACES", "60"))
+IN_A_ROUND = 6
 JOBS = 30
 PASSWORD = "a-test-s-own-password"
 
@@ -415,9 +416,9 @@ def test_what_happens_at_a_random_moment_loses_and_doubles_nothing(
 ) -> None:
     chance = random.Random(number)
     name, happen = EVENTS[number % len(EVENTS)]
-    order, count = team.races, max(RACES // 4, 3)
-    first = chance.randrange(len(order) - count)
-    backfill(team, order[first : first + count])
+    order = team.races
+    first = chance.randrange(len(order) - IN_A_ROUND)
+    backfill(team, order[first : first + IN_A_ROUND])
     time.sleep(chance.uniform(5, 40))
     happen(team, chance.uniform(1, 20))
     wait_quiet(team, f"all that was asked for, after {name}")

@@ -35,6 +35,7 @@ from nascar_assets.orchestration.launchers import Launcher, launcher, runs_at_on
 from nascar_assets.orchestration.runs import origin_of
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.postgres_storage import server_url
+from nascar_assets.orchestration.storage.records import connected
 from nascar_assets.orchestration.tags import CODE, HOST, LOST, QUEUE
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.processes import MODULE, environment, wait_for
@@ -446,6 +447,30 @@ def test_a_process_keeps_one_connection_to_the_records_and_opens_it_anew(
     hosted.report_engine_event("after a restart", run)
     assert hosted.all_logs(run.run_id)[-1].message == "after a restart"
     assert len(opened) in (1, 2)
+
+
+def test_the_webserver_outlives_a_restart_of_the_records_and_ends_long_statements(
+    hosted: dg.DagsterInstance, postgres: Any
+) -> None:
+    run = _asked(hosted)
+    hosted.optimize_for_webserver(statement_timeout=200, pool_recycle=3600, max_overflow=20)
+    asked = {
+        "runs": lambda: hosted.get_run_by_id(run.run_id),
+        "events": lambda: hosted.get_dynamic_partitions("races"),
+        "ticks": lambda: hosted.all_instigator_state(),
+    }
+    for ask in asked.values():
+        ask()
+    postgres("halt")
+    postgres("resume")
+    for ask in asked.values():
+        ask()
+    for storage in ("runs", "events", "schedules"):
+        with (
+            connected(hosted, storage) as connection,
+            pytest.raises(db.exc.OperationalError, match="statement timeout"),
+        ):
+            connection.execute(db.text("SELECT pg_sleep(5)"))
 
 
 def test_tags_and_status_that_hosts_write_at_once_are_all_kept(hosted: dg.DagsterInstance) -> None:

@@ -8,7 +8,7 @@ at once. What is not public in Dagster is confined to this file; a test holds it
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -59,13 +59,23 @@ def postgres_storage(name: str, inst_data: Any) -> Any:
         text = url.render_as_string(hide_password=False)
         storage = getattr(import_module(module), kind)(postgres_url=text, inst_data=inst_data)
         storage._engine = _engine(text)
+        storage.optimize_for_webserver = partial(_for_webserver, storage, text)
         return storage
     except Exception as error:
         raise storage_fault(error) or error from error
 
 
+def _for_webserver(storage: Any, url: str, statement_timeout: int, *_: int, **__: int) -> None:
+    """The webserver's statements end after so many milliseconds.
+
+    Dagster's own way would keep connections that are not looked at before they are used again: the
+    first page after a restart of the server would be an error.
+    """
+    storage._engine = _engine(url, statement_timeout)
+
+
 @cache
-def _engine(url: str) -> db.Engine:
+def _engine(url: str, statement_timeout: int | None = None) -> db.Engine:
     """The process's connections to a server: one is kept, and looked at before it is used again."""
     set_there = db.make_url(url).query.keys()
     engine = db.create_engine(
@@ -76,6 +86,14 @@ def _engine(url: str) -> db.Engine:
         pool_pre_ping=True,
         connect_args={name: value for name, value in _LINE.items() if name not in set_there},
     )
+    if statement_timeout is not None:
+        from dagster_postgres.utils import set_pg_statement_timeout
+
+        db.event.listen(
+            engine,
+            "connect",
+            lambda connection, _: set_pg_statement_timeout(connection, statement_timeout),
+        )
     # A forked child opens its own, and leaves those of its parent as they are.
     os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
     return engine
