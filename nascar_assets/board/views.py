@@ -1,8 +1,10 @@
-"""What people stated of the race: files dropped, starts at the rear, and what it did."""
+"""What people stated of the race: one driver, files, starts at the rear, and what it did."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import csv
+import io
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,12 +26,23 @@ from nascar_assets.board.widgets import (
     text,
 )
 from nascar_assets.client import AsyncClient, Refused, slates, views
-from nascar_assets.service.slate_contracts import RunRequest, SlateJob
+from nascar_assets.service.slate_contracts import ForecastRow, RunRequest, SlateJob
 from nascar_assets.service.view_contracts import RearStart, SlateView, SlateViews, ViewTaken
 
 LARGEST_FILE = 1_000_000
 _SHOWN = 12
 """Rows at fault that are listed."""
+_STATED: dict[str, tuple[str, Callable[[ForecastRow], float | None]]] = {
+    "Fpts": ("Mean points", lambda row: rounded(row.mean_points)),
+    "Win": ("Chance to win, in percent", lambda row: percent(row.win)),
+    "T5": ("Chance of the top 5, in percent", lambda row: percent(row.top5)),
+    "T10": ("Chance of the top 10, in percent", lambda row: percent(row.top10)),
+    "Own": (
+        "Share of rivals' lineups that hold him, in percent",
+        lambda row: percent(row.expected_ownership),
+    ),
+}
+"""By header of a file: what a person may state of one driver, and what the forecast has."""
 
 
 class Views:
@@ -49,13 +62,13 @@ class Views:
         heading("What you know beside history")
         note(
             "Projections, ownership, exposures, others' chances, odds, practice times, starts at "
-            "the rear. Each moves the forecast by its weight, from the next run on. Without a "
-            "file: × points under Build makes one driver better or worse in lineups."
+            "the rear. Each moves the forecast by its weight, from the next run on."
         )
         if self._locked:
             notices(["This slate is locked: what is stated now is kept and does not count."])
         drivers = (await self._api.call(slates.forecast(self._slate))).rows
         with ui.element("div").classes("columns"):
+            self._driver_form(drivers)
             self._file_form()
             self._rear_form({row.driver_id: row.name for row in drivers})
         self._said = ui.column().classes("w-full").props("aria-live=polite")
@@ -65,6 +78,55 @@ class Views:
         await self._fill()
 
     # --- saying something ---
+
+    def _driver_form(self, drivers: Sequence[ForecastRow]) -> None:
+        """One driver better or worse than the forecast has him: sent as a file of one row."""
+        rows = {row.driver_id: row for row in drivers}
+        with ui.column().style("min-width: 0"):
+            heading("One driver", 3)
+            driver = ui.select(
+                {row.driver_id: row.name for row in drivers}, label="Whom you mean", with_input=True
+            ).classes("w-full")
+            what = ui.select(
+                {header: words for header, (words, _) in _STATED.items()},
+                label="What you know of him",
+                value="Fpts",
+            ).classes("w-full")
+            value = ui.number("Your number").classes("w-full")
+            weight = ui.number(
+                "Weight of your number, 0 to 1", placeholder="0.5", min=0, max=1, step=0.05
+            ).classes("w-full")
+            why = ui.input("Why you think so").props("maxlength=500").classes("w-full")
+            ours = ui.label("").classes("note")
+
+            def compare() -> None:
+                row = rows.get(driver.value)
+                ours.text = (
+                    "" if row is None else f"The forecast says {_STATED[what.value][1](row)}."
+                )
+
+            driver.on_value_change(compare)
+            what.on_value_change(compare)
+
+            async def add() -> None:
+                if not driver.value or value.value is None:
+                    ui.notify("Choose a driver and give a number.")
+                    return
+                row = rows[driver.value]
+                content = io.StringIO()
+                csv.writer(content).writerows([("Name", what.value), (row.name, value.value)])
+                call = views.add(
+                    self._slate,
+                    content.getvalue().encode(),
+                    f"{row.driver_id} {what.value}.csv",
+                    confidence=weight.value,
+                    why=why.value or None,
+                    unit=None if what.value == "Fpts" else "percent",
+                    wait=0,
+                )
+                await self._take(lambda: self._api.call(call))
+
+            ui.button("State it", on_click=add).props("outline no-caps")
 
     def _file_form(self) -> None:
         with ui.column().style("min-width: 0"):

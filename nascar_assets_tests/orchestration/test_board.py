@@ -189,6 +189,14 @@ def _views_move_the_forecast(page, board, world, tmp_path) -> None:
         page.get_by_label("Weight, 0 to 1").fill("0.8")
         drop.set_input_files(str(mine))
         page.get_by_text("Taken: mean points of 1 driver.").wait_for()
+        other = client.call(slates.forecast(world.slate)).rows[12]
+        page.get_by_label("Whom you mean").fill(other.name)
+        page.get_by_role("option", name=other.name).click()
+        page.get_by_text(f"The forecast says {other.mean_points:.1f}".rstrip("0")).wait_for()
+        page.get_by_label("Your number", exact=True).fill(f"{other.mean_points - 4:.1f}")
+        page.get_by_label("Why you think so").fill("a cut tyre in practice")
+        page.get_by_role("button", name="State it").click()
+        page.get_by_text(f"{other.driver_id} Fpts.csv").first.wait_for()
         assert client.call(views.of(world.slate)).waits
         page.wait_for_timeout(1_000 * STATE_SECONDS)  # as old as a state may be told
         notes = client.call(slates.slate(world.slate)).data_notes
@@ -200,6 +208,8 @@ def _views_move_the_forecast(page, board, world, tmp_path) -> None:
         one = next(item for item in found.effects if item.driver_id == row.driver_id)
         assert one.mean_points == pytest.approx(row.mean_points + 0.8 * 8, abs=1.0)
         assert found.effective_scenarios >= found.n_scenarios / 2
+        less = next(item for item in found.targets if item.name == other.name)
+        assert less.wanted == pytest.approx(less.own - 0.5 * 4, abs=0.6)
         assert {view.confidence for view in found.views} == {None, 0.8}
         _picture(page, "views")
         page.get_by_role("button", name="mine.csv (api)").click()
