@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Bins of forecast chances; most chances are small."""
 _NEAR = 0.03
 """How far a coverage may lie from what was said, besides two standard errors, to have held."""
+_OLD = timedelta(days=21)
+"""Races are a week or two apart: older than this, results are missing or a season lies between."""
 
 
 def record(run: SlateRun) -> SlateRecord:
@@ -56,14 +58,18 @@ def record(run: SlateRun) -> SlateRecord:
         for item in (used.record.criteria if used.record else ())
     )
     newest = run.results["results_at"].max()
+    through = newest if isinstance(newest, datetime) else None
     return SlateRecord(
         slate=run.slate_id,
         races=int(stored.get("races") or 0),
         reason=stored.get("reason"),
         as_of=run.as_of,
         measured=measured(grid),
-        data_through=newest if isinstance(newest, datetime) else None,
-        sentences=tuple(_sentences(run, metrics, races, gate, grid, stored.get("reason"))),
+        data_through=through,
+        sentences=(
+            *_sentences(run, metrics, races, gate, grid, stored.get("reason")),
+            *_of_old_data(through, run.plan.lock),
+        ),
         metrics=metrics,
         pit=tuple(
             Histogram(name=name, shares=tuple(float(share) for share in shares))
@@ -197,6 +203,15 @@ def _sentences(
             evidence="metrics",
             good=_held(held),
         )
+    wide = found.get(("all", "all", "coverage_95"))
+    if wide is not None and not _held(wide):
+        often = "more" if wide.value < 0.95 else "less"
+        yield Sentence(
+            text=f"The 95% ranges held {wide.value:.0%}: extreme scores come {often} often than "
+            "they say.",
+            evidence="metrics",
+            good=False,
+        )
     yield _skill(gate)
     yield from _by_track_type(run.race["track_type"], found)
     if races:
@@ -219,6 +234,17 @@ def _sentences(
             f"({worst.date}){scored}, {_tail(worst.worst)} of the simulated races.",
             evidence="recent",
             good=False,
+        )
+
+
+def _of_old_data(through: datetime | None, lock: datetime) -> Iterable[Sentence]:
+    """How old the newest result is, where that is long."""
+    if through is not None and lock - through > _OLD:
+        yield Sentence(
+            text=f"The newest result known here is of {through:%Y-%m-%d}, {(lock - through).days} "
+            "days before this race.",
+            evidence="data_through",
+            good=None,
         )
 
 

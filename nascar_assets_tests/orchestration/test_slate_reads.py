@@ -181,6 +181,12 @@ def test_the_record_says_in_words_what_its_numbers_say(api, world):
     found = api.call(slates.record(world.slate))
     held = next(row for row in found.metrics if (row.group, row.metric) == ("all", "coverage_80"))
     assert f"held {held.value:.0%} of the time" in found.sentences[0].text
+    texts = " ".join(item.text for item in found.sentences)
+    wide = next(row for row in found.metrics if (row.group, row.metric) == ("all", "coverage_95"))
+    error = wide.standard_error or 0.0
+    assert ("The 95% ranges" in texts) == (abs(wide.value - 0.95) > max(0.03, 2 * error))
+    assert found.data_through is not None  # of the season before: the sample's race opens its own
+    assert f"is of {found.data_through:%Y-%m-%d}, " in texts
     assert len(found.recent) == found.races
     assert [race.date for race in found.recent] == sorted(
         (race.date for race in found.recent), reverse=True
