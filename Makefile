@@ -51,7 +51,7 @@ test-faults: setup system
 test-hosts: setup system
 	bash scripts/s3.sh install
 	NASCAR_HOSTS_ROUNDS=$(or $(ROUNDS),10) NASCAR_HOSTS_RACES=$(or $(RACES),60) \
-		unshare --net --mount $(BIN)/pytest nascar_assets_tests/orchestration/test_hosts.py
+		unshare --net --mount $(BIN)/pytest -s nascar_assets_tests/orchestration/test_hosts.py
 
 # After a change of what pyproject.toml asks for; add --upgrade to uv lock for newer versions.
 lock: setup

@@ -17,7 +17,8 @@ import pytest
 
 from nascar_assets.orchestration.automation.run_state import RunState, attempts_left, run_state
 from nascar_assets.orchestration.automation.sensor_runs import (
-    SLATE_PAUSE,
+    LONGEST_SLATE_PAUSE,
+    PAUSE,
     again,
     is_alive,
     lost_and_not_repeated,
@@ -129,9 +130,13 @@ def test_a_graph_that_was_down_costs_a_pause_and_no_slate(
     assert run_state(ticker.instance, str(request.run_key)) is RunState.LOST
     assert ticker.tick("landing_salaries") == []  # one run for one file, also while it waits
     now = datetime.now(UTC)
-    assert lost_and_not_repeated(ticker.instance, now + SLATE_PAUSE / 2) == []
-    (due,) = lost_and_not_repeated(ticker.instance, now + SLATE_PAUSE + timedelta(seconds=5))
+    assert lost_and_not_repeated(ticker.instance, now + PAUSE / 2) == []
+    (due,) = lost_and_not_repeated(ticker.instance, now + PAUSE + timedelta(seconds=5))
     assert due.run_id == failed.run_id
+    ticker.instance.add_run_tags(failed.run_id, {"nascar/attempt": "7"})  # an hour of pauses so far
+    assert lost_and_not_repeated(ticker.instance, now + LONGEST_SLATE_PAUSE / 2) == []
+    soon = now + LONGEST_SLATE_PAUSE + timedelta(seconds=5)
+    assert len(lost_and_not_repeated(ticker.instance, soon)) == 1
     monkeypatch.delenv("NASCAR_GRAPH")
     later = datetime(2026, 2, 11, 13, tzinfo=UTC)
     repeated = again(DataRoot.open(races), due, later)

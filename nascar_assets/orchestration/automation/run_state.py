@@ -13,8 +13,11 @@ from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
 from nascar_assets.orchestration.tables import AS_OF_TABLES, RACE_TABLES
 from nascar_assets.orchestration.tags import AT, ATTEMPT, FOR, LOST, PARTITION, RUN_KEY, SALARIES
 
-MAX_ATTEMPTS = {"true": 5, "machine": 7}
-"""How often a lost run is attempted in all: what kills it each time would kill it again."""
+MAX_ATTEMPTS = {"true": 5, "machine": 9}
+"""How often a lost run is attempted in all: what kills it each time would kill it again.
+
+After a fault of the machine the pauses between nine attempts make four hours.
+"""
 
 MAX_SLATE_ATTEMPTS = 25
 """The same for a slate after a fault of the machine: two hours of it, or until lock."""

@@ -44,11 +44,11 @@ INTERVAL_SECONDS = 20
 START_GRACE = timedelta(seconds=120)
 """A run that was created so long ago and has said nothing has no process."""
 
-PAUSE = timedelta(minutes=10)
-"""After a fault of the machine the next attempt waits so long, the one after that twice as long."""
+PAUSE = timedelta(minutes=1)
+"""After a fault of the machine the next attempt waits so long, each one after it twice as long."""
 
-SLATE_PAUSE = timedelta(minutes=5)
-"""The same for a slate, each time: the hour before lock is short."""
+LONGEST_SLATE_PAUSE = timedelta(minutes=5)
+"""A slate waits no longer than this: the hour before lock is short."""
 
 JUDGED = "nascar/judged"
 """Tag: the failure of this run was looked at, and the machine was not at fault."""
@@ -310,9 +310,9 @@ def _pause_is_over(record: dg.RunRecord, now: datetime) -> bool:
     run = record.dagster_run
     if run.tags[LOST] != "machine" or record.end_time is None:
         return True
+    pause = PAUSE * 2 ** (int(run.tags.get(ATTEMPT, "1")) - 1)
     if run.job_name == "slate_job":
-        return now >= datetime.fromtimestamp(record.end_time, UTC) + SLATE_PAUSE
-    pause = PAUSE * int(run.tags.get(ATTEMPT, "1"))
+        pause = min(pause, LONGEST_SLATE_PAUSE)
     return now >= datetime.fromtimestamp(record.end_time, UTC) + pause
 
 
