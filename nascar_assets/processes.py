@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -34,6 +35,22 @@ def give_way(much: int) -> None:
     """Lets other processes go first, where the system knows of that."""
     if hasattr(os, "nice"):
         os.nice(much)
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Looks for no garbage in cycles while very many objects are made that live on.
+
+    Python would walk all that are alive again and again: a fifth of the time of a scan over ten
+    thousand races. What is not in cycles goes at once as ever.
+    """
+    wanted = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if wanted:
+            gc.enable()
 
 
 def sync_folder(folder: Path) -> None:

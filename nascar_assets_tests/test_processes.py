@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -129,3 +130,16 @@ def test_ctrl_c_ends_a_wait_although_polars_is_there(waits):
     finally:
         process.kill()
     assert "KeyboardInterrupt" in said
+
+
+def test_garbage_is_collected_again_after_a_stretch_without() -> None:
+    @processes.no_collection()
+    def fails() -> None:
+        with processes.no_collection():
+            assert not gc.isenabled()
+        assert not gc.isenabled()  # the outer stretch goes on
+        raise ValueError("in between")
+
+    with pytest.raises(ValueError, match="in between"):
+        fails()
+    assert gc.isenabled()

@@ -90,7 +90,8 @@ def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -
     made = next((item for item in root.list("store/slate") if item.path == path), None)
     if plan is None or made is None:
         return ["No run of it has come to its players."]
-    race, tables = registration.race_key, table_lists(root)
+    race = registration.race_key
+    tables = table_lists(root, {source.table for source in OF_THE_RACE})
     changed = {
         f"The {source.label} of {race}": (moment, week.known_at(source))
         for source in OF_THE_RACE

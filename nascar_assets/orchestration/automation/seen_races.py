@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 import polars as pl
@@ -34,12 +34,18 @@ LAPS = "landing/laps"
 WAITS = "{} waits for its weekend feed: other files of it have landed."
 """What to say of a race that waits, by its key."""
 
+FILES_OF_RACES = "race_files"
+"""The table of the files that a race's tables were made from, which its run makes first."""
+
 INDEX = "landing/.index"
 NO_SETTLING = timedelta(0)
 """Our own tables are put in place in one step: there is no half of one."""
 
-TableLists = Callable[[str], Sequence[StoredFile]]
-"""From a table's name to its files."""
+LISTED_AT_ONCE = 4
+"""Tables whose files are listed at the same time: a bucket answers slowly, and to many."""
+
+TableLists = Mapping[str, Sequence[StoredFile]]
+"""The files of stored tables, by the table's name."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class RacesSeen:
         unsettled: Paths that may still have a writer, or cannot be read.
         unread: Why those that cannot be read cannot, by path.
         strays: Why what lies there and is not looked at is not, by escaped path.
+        tables: Files of the tables that are made for each race.
         unsettled_races: Races with such a path, by key: what is seen of them is not the whole.
     """
 
@@ -68,30 +75,35 @@ class RacesSeen:
     unsettled: Sequence[str]
     unread: Mapping[str, str]
     strays: Mapping[str, str]
+    tables: TableLists
     unsettled_races: frozenset[str]
 
 
-def table_lists(root: DataRoot) -> TableLists:
-    """Lists the files of stored tables, of each table once: a scan looks at most of them twice."""
-    return cache(lambda table: root.list(f"store/{table}"))
+def table_lists(root: DataRoot, tables: Collection[str]) -> TableLists:
+    """Lists the files of stored tables."""
+    names = sorted(tables)
+    with ThreadPoolExecutor(LISTED_AT_ONCE) as pool:
+        return dict(
+            zip(names, pool.map(lambda name: root.list(f"store/{name}"), names), strict=True)
+        )
 
 
-def see_races(
-    root: DataRoot, tables: TableLists, now: datetime, *, settle: timedelta = SETTLE
-) -> RacesSeen:
+def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> RacesSeen:
     """Looks at landed files and at what the stored tables were made from.
 
     Args:
         root: The data root.
-        tables: Lists the stored tables.
         now: The time by the machine's clock.
         settle: How long a landed file must have stayed as it is.
 
     Raises:
         StorageFault: If a folder cannot be listed.
     """
-    feed, strays = root.landed(LANDING)
-    laps, strays_of_laps = root.landed(LAPS)
+    with ThreadPoolExecutor(1) as beside:
+        listed = beside.submit(table_lists, root, {FILES_OF_RACES, *TABLES, *AS_OF_TABLES})
+        feed, strays = root.landed(LANDING)
+        laps, strays_of_laps = root.landed(LAPS)
+        tables = listed.result()
     found = scan(root, [*feed, *laps], f"{INDEX}/feed.parquet", now, settle=settle)
     schedule = stored_schedule(root)
     keys = dict(schedule.select("race_id", "race_key").iter_rows())
@@ -137,6 +149,7 @@ def see_races(
         unsettled=found.unsettled,
         unread=found.unread,
         strays=strays | strays_of_laps,
+        tables=tables,
         unsettled_races=frozenset(key for key in unsettled if key),
     )
 
@@ -149,13 +162,13 @@ def materialised_content(root: DataRoot, tables: TableLists, now: datetime) -> d
     """
     files = scan(
         root,
-        tables("race_files"),
+        tables[FILES_OF_RACES],
         f"{INDEX}/race_files.parquet",
         now,
         settle=NO_SETTLING,
         value=files_content,
     )
-    ended = _oldest(tables, TABLES)
+    ended = _oldest(tables[name] for name in TABLES)
     return {
         key: value
         for path, value, begun in files.files.select("path", "value", "modified").iter_rows()
@@ -203,24 +216,30 @@ def stale_tables(
     """The races whose ratings and track profiles rest on what was changed since.
 
     They rest on results, and through the feature table on the other sources of past races.
+
+    Args:
+        root: The data root.
+        tables: Files of the tables of sources, and of those that rest on them.
+        schedule: The stored schedule.
+        now: The time by the machine's clock.
     """
     changed = since(root, tables, SOURCE["results"].table, now)
     for source in FEATURE_SOURCES:
         for key, moment in since(root, tables, source.table, now).items():
             if key in changed:
                 changed[key] = max(changed[key], moment)
-    return stale_as_of(schedule, changed, _oldest(tables, AS_OF_TABLES))
+    return stale_as_of(schedule, changed, _oldest(tables[name] for name in AS_OF_TABLES))
 
 
 def since(root: DataRoot, tables: TableLists, table: str, now: datetime) -> dict[str, datetime]:
     """Since when each race's part of a table has the content that it has, by key."""
-    found = scan(root, tables(table), f"{INDEX}/{table}.parquet", now, settle=NO_SETTLING)
+    found = scan(root, tables[table], f"{INDEX}/{table}.parquet", now, settle=NO_SETTLING)
     return {_key(path): moment for path, moment in found.files.select("path", "since").iter_rows()}
 
 
-def _oldest(tables: TableLists, names: Collection[str]) -> dict[str, datetime]:
+def _oldest(tables: Iterable[Sequence[StoredFile]]) -> dict[str, datetime]:
     """When the first of some tables was made, by key of the races that have all of them."""
-    made = [{_key(item.path): item.modified for item in tables(name)} for name in names]
+    made = [{_key(item.path): item.modified for item in files} for files in tables]
     every = set.intersection(*(set(times) for times in made))
     return {key: min(times[key] for times in made) for key in every}
 

@@ -41,6 +41,7 @@ from nascar_assets.orchestration.tags import (
     filters_of,
     skipped_by,
 )
+from nascar_assets.processes import no_collection
 from nascar_assets.storage import DataRoot, StorageFault
 
 INTERVAL_SECONDS = 15
@@ -119,6 +120,7 @@ def read_cursor(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) and value.get("version") == 1 else {}
 
 
+@no_collection()
 def decide_feed(
     root: DataRoot,
     instance: dg.DagsterInstance,
@@ -145,12 +147,13 @@ def decide_feed(
         faults,
         see_races,
         stale_tables,
-        table_lists,
     )
     from nascar_assets.orchestration.automation.sensor_runs import to_be_repeated
 
-    tables = table_lists(root)
-    seen = see_races(root, tables, now)
+    lost = to_be_repeated(instance, now)
+    # Asked before the tables are listed: what ended before it was asked is in the lists.
+    rated = ratings_under_way(instance, lost)
+    seen = see_races(root, now)
     writing = [f"{path} is being written" for path in {*seen.unsettled} - {*seen.unread}]
     waiting = [*sorted(writing), *map(WAITS.format, seen.waiting)]
     tick = FeedTick([], [], {**seen.unread, **seen.strays}, agreed, waiting, sorted(apart))
@@ -175,14 +178,13 @@ def decide_feed(
     held = _held(stale, bad, seen.schedule)
     assert RACES.name is not None
     order = list(instance.get_dynamic_partitions(RACES.name))
-    lost = to_be_repeated(instance, now)
     on_their_way = _on_their_way(instance, order, lost)
     stale = [race for race in stale if race.race_key not in held | on_their_way]
     known = set(order)
     by_date = seen.schedule.sort("start_time", "race_id")["race_key"].to_list()
     landed = [key for key in by_date if key in seen.landed and key not in known]
     tick.register = landed
-    if ratings_under_way(instance, lost):
+    if rated:
         tick.waiting.append("Races wait for the ratings that are being made.")
         return tick
     pending = _request_races(instance, stale, [*order, *landed], tick) or bool(on_their_way)
@@ -190,7 +192,7 @@ def decide_feed(
     if pending or races_in_flight(instance):
         tick.waiting.append("Ratings wait for the races that are being run.")
         return tick
-    behind = stale_tables(root, tables, seen.schedule, now)
+    behind = stale_tables(root, seen.tables, seen.schedule, now)
     for keys in stretches(behind, order):
         name = content_of((key, behind[key].isoformat()) for key in keys)
         batch = Batch(keys, f"as_of:2:{name}")

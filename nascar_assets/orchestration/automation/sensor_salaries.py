@@ -249,7 +249,7 @@ def slate_requests(
     weeks = {key: week for key, week in slate_weeks(root, slates).items() if week.is_open(now)}
     if not weeks:
         return []
-    tables = table_lists(root)
+    tables = table_lists(root, {source.table for source in (SOURCE["results"], *OF_THE_RACE)})
     results = since(root, tables, SOURCE["results"].table, real)
     changed = {source: since(root, tables, source.table, real) for source in OF_THE_RACE}
     inputs = []

@@ -15,6 +15,7 @@ from dagster._core.errors import DagsterAssetCheckFailedError
 
 from nascar_assets.errors import EnvironmentFault, InputError, causes
 from nascar_assets.feed.landing import sync_from
+from nascar_assets.feed.sources import TABLES
 from nascar_assets.orchestration.automation.race_decisions import stale_races
 from nascar_assets.orchestration.automation.seen_races import (
     NO_SETTLING,
@@ -29,6 +30,7 @@ from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import (
     table_path,
 )
+from nascar_assets.orchestration.tables import AS_OF_TABLES
 
 Progress = Callable[..., None]
 
@@ -140,7 +142,7 @@ def materialise_races(
     seconds["schedule"] = time.perf_counter() - started
     started = time.perf_counter()
     now = datetime.now(UTC)
-    seen = see_races(root, table_lists(root), now, settle=NO_SETTLING)
+    seen = see_races(root, now, settle=NO_SETTLING)
     wanted = {race.race_key for race in stale_races(seen.landed, seen.materialised)}
     touched = pl.col("race_id").is_in(sorted(race_ids)) | pl.col("race_key").is_in(sorted(wanted))
     asked = pl.col("series").is_in(list(series)) & pl.col("season").is_in(list(seasons))
@@ -155,7 +157,8 @@ def materialise_races(
         failures = run_races(definitions().resolve_job_def("race_job"), instance, keys, run_keys)
     seconds["races"] = time.perf_counter() - started
     started = time.perf_counter()
-    if behind := list(stale_tables(root, table_lists(root), seen.schedule, datetime.now(UTC))):
+    made = table_lists(root, TABLES | AS_OF_TABLES)
+    if behind := list(stale_tables(root, made, seen.schedule, datetime.now(UTC))):
         failures |= run_races(
             definitions().resolve_job_def("as_of_job"), open_instance(home), behind
         )
