@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,13 +64,28 @@ def features_of(problem: Problem) -> Features:
     )
 
 
+_spaces: dict[tuple[Any, ...], Masks] = {}
+"""The last space that was listed, by what makes it."""
+
+
 def legal_space(
     problem: Problem, count_rules: tuple[CountRule, ...], sum_rules: tuple[SumRule, ...]
 ) -> Masks:
-    """Every lineup under the cap that keeps the rules, in lexicographic order."""
+    """Every lineup under the cap that keeps the rules, in lexicographic order; not to be written.
+
+    The last one is kept: a slate is asked for many sets, and most settings are bounds over the set.
+    """
     arrays = rule_arrays(count_rules, sum_rules, problem.salary.shape[0])
     salary = np.minimum(problem.salary, problem.cap + 1)
-    masks, _ = space_kernel.enumerate_space(salary, problem.cap, problem.roster_size, arrays, False)
+    parts = (salary, *arrays)
+    key = (problem.cap, problem.roster_size, *((part.shape, part.tobytes()) for part in parts))
+    masks = _spaces.get(key)
+    if masks is None:
+        masks, _ = space_kernel.enumerate_space(
+            salary, problem.cap, problem.roster_size, arrays, False
+        )
+        _spaces.clear()
+        _spaces[key] = masks
     return masks
 
 

@@ -25,6 +25,21 @@ def found(asked):
     return None if masks is None else space_kernel.unpack(masks, 6).tolist()
 
 
+def test_the_space_that_is_kept_is_that_of_the_settings():
+    def space(asked):
+        problem = resolve(SLATE, PortfolioSettings.from_mapping(asked))
+        return legal_space(problem, problem.count_rules, problem.sum_rules)
+
+    first = space({"lineups": 20})
+    assert space({"lineups": 40, "drivers": {NAMES[3]: {"max_exposure": 0.1}}}) is first
+    dear, without = space({"salary_min": 49_500}), space({"drivers": {NAMES[3]: {"exclude": True}}})
+    assert 0 < dear.shape[0] < first.shape[0]
+    assert not (without & np.uint64(1 << 3)).any()
+    again = space({"lineups": 20})
+    assert again is not first
+    assert np.array_equal(again, first)
+
+
 @pytest.mark.parametrize(
     "asked",
     [
