@@ -33,8 +33,12 @@ from nascar_assets.service.slate_contracts import (
 )
 
 LARGEST_FILE = 1_000_000
-SECOND_LOOK = 0.05
-"""Seconds after the lineups when the rest is sent, so that the browser draws them first."""
+SECOND_LOOK = 0.5
+"""Seconds after the lineups when the rest is sent.
+
+What came sooner, the browser would draw before the lineups' rows: half a second more until they are
+there.
+"""
 
 
 class Lineups:
