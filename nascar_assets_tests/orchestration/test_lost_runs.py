@@ -203,6 +203,29 @@ def test_a_lost_run_of_what_follows_by_itself_is_run_again(races: Path) -> None:
     assert ticker.tick("lost_runs") == []
 
 
+def test_a_run_that_a_killed_daemon_made_and_never_handed_on_is_run_again(races: Path) -> None:
+    ticker = Ticker(races)
+    job = ticker.definitions.resolve_job_def("race_job")
+    tags = {"dagster/partition": "2025-cup-05", "dagster/backfill": "abcdefgh"}
+    of_backfill = ticker.instance.create_run_for_job(job, tags=tags)
+    ticker.instance.create_run_for_job(job, tags={"dagster/run_key": "race:y"})  # a sensor's own
+    assert ticker.tick("lost_runs") == []  # it may be handed on in a moment
+    ago = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=3)
+    with ticker.instance.run_storage.connect() as connection:
+        connection.exec_driver_sql(
+            "UPDATE runs SET create_timestamp = ?, update_timestamp = ?",
+            (f"{ago:%Y-%m-%d %H:%M:%S.%f}",) * 2,
+        )
+    (request,) = ticker.tick("lost_runs")
+    assert request.partition_key == "2025-cup-05"
+    assert request.tags["nascar/backfill"] == "abcdefgh"
+    run = ticker.instance.get_run_by_id(of_backfill.run_id)
+    assert run is not None
+    assert (run.status, run.tags[LOST]) == (dg.DagsterRunStatus.FAILURE, "true")
+    assert ticker.carry_out(request)
+    assert ticker.tick("lost_runs") == []
+
+
 def test_a_lost_run_whose_tables_were_made_since_is_not_repeated(races: Path) -> None:
     ticker = Ticker(races)
     job = ticker.definitions.resolve_job_def("schedule_job")

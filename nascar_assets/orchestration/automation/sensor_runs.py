@@ -143,13 +143,17 @@ def notify_lost(instance: dg.DagsterInstance, *, own: bool = False) -> list[dg.D
 
 
 def unfinished(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
-    """Records of the runs that began and have not ended; the API's servers see to their own."""
-    begun = [
-        status
-        for status in IN_FLIGHT
-        if status not in (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
-    ]
+    """Records of the runs that were to begin and have not ended; the API's servers see to theirs.
+
+    Among those that were made and not handed on are a backfill's whose daemon was killed in
+    between: the next daemon goes on behind them, and waits for their end. Other runs are handed on
+    by whoever made them.
+    """
+    waiting = dg.DagsterRunStatus.NOT_STARTED
+    begun = [s for s in IN_FLIGHT if s not in (waiting, dg.DagsterRunStatus.QUEUED)]
     found = instance.get_run_records(dg.RunsFilter(statuses=begun), limit=200)
+    made = instance.get_run_records(dg.RunsFilter(statuses=[waiting]), limit=200)
+    found = [*found, *(record for record in made if BACKFILL in record.dagster_run.tags)]
     return [record for record in found if not record.dagster_run.job_name.startswith(OF_API)]
 
 
@@ -164,6 +168,8 @@ def is_lost(instance: dg.DagsterInstance, record: dg.RunRecord, now: datetime) -
     if host is not None and host != host_name():
         return _LOOKOUT.silent(instance, host)
     old = now - record.create_timestamp.astimezone(UTC) > START_GRACE and not _younger(record, now)
+    if run.status is dg.DagsterRunStatus.NOT_STARTED:
+        return old
     if host is None and QUEUE in run.tags:
         return old and _left_the_broker(instance, run)
     if host is None and not isinstance(instance.run_launcher, DefaultRunLauncher):
