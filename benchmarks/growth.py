@@ -116,7 +116,7 @@ def syncs(work: Path, shared: dict[str, str]) -> Iterator[Row]:
         yield _row(f"sync {name}", took[name], "s")
     ratio = took["on a bucket, PostgreSQL"] / took["on a folder, SQLite"]
     yield _row("sync on bucket and PostgreSQL against folder and SQLite", ratio, "times", 2)
-    races = len([*(work / "home/store/results").glob("*.parquet")])
+    races = len([*(work / "home/store/race_results").glob("*.parquet")])
     for part in ("landing", "store"):
         size = sum(
             path.stat().st_size for path in (work / "home" / part).rglob("*") if path.is_file()
