@@ -449,6 +449,25 @@ def test_a_process_keeps_one_connection_to_the_records_and_opens_it_anew(
     assert len(opened) in (1, 2)
 
 
+@pytest.mark.parametrize("webserver", [False, True])
+def test_the_server_gives_up_a_host_that_vanished_with_a_lock(
+    hosted: dg.DagsterInstance, webserver: bool
+) -> None:
+    if webserver:
+        hosted.optimize_for_webserver(statement_timeout=15_000, pool_recycle=1, max_overflow=1)
+    for storage in ("runs", "events", "schedules"):
+        with connected(hosted, storage) as connection:
+            found = {
+                name: connection.execute(db.text(f"SHOW {name}")).scalar()
+                for name in ("tcp_keepalives_idle", "tcp_keepalives_count", "lock_timeout")
+            }
+        assert found == {
+            "tcp_keepalives_idle": "10",
+            "tcp_keepalives_count": "3",
+            "lock_timeout": "1min",
+        }
+
+
 def test_the_webserver_outlives_a_restart_of_the_records_and_ends_long_statements(
     hosted: dg.DagsterInstance, postgres: Any
 ) -> None:

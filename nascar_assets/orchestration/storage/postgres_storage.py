@@ -29,6 +29,18 @@ _LINE = {
 }
 """When a line that has gone dead is given up (of libpq); the address may say otherwise."""
 
+_OF_SESSION = {
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "lock_timeout": 60_000,
+}
+"""The same of the server, which by itself waits two hours for a host that has vanished.
+
+So long it would keep what that host had locked, and whoever asks for the lock would wait with it.
+"""
+
 _STORAGES = {
     "run_storage": (f"{__package__}.postgres_runs", "SerialRunStorage"),
     "event_log_storage": ("dagster_postgres.event_log", "PostgresEventLogStorage"),
@@ -86,14 +98,16 @@ def _engine(url: str, statement_timeout: int | None = None) -> db.Engine:
         pool_pre_ping=True,
         connect_args={name: value for name, value in _LINE.items() if name not in set_there},
     )
+    wanted = dict(_OF_SESSION)
     if statement_timeout is not None:
-        from dagster_postgres.utils import set_pg_statement_timeout
+        wanted["statement_timeout"] = statement_timeout
+    text = "; ".join(f"SET {name} = {value}" for name, value in wanted.items())
 
-        db.event.listen(
-            engine,
-            "connect",
-            lambda connection, _: set_pg_statement_timeout(connection, statement_timeout),
-        )
+    @db.event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: Any) -> None:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(text)
+
     # A forked child opens its own, and leaves those of its parent as they are.
     os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
     return engine
