@@ -101,9 +101,8 @@ class Views:
 
             def compare() -> None:
                 row = rows.get(driver.value)
-                ours.text = (
-                    "" if row is None else f"The forecast says {_STATED[what.value][1](row)}."
-                )
+                own = None if row is None else _STATED[what.value][1](row)
+                ours.text = "" if own is None else f"The forecast says {own:g}."
 
             driver.on_value_change(compare)
             what.on_value_change(compare)

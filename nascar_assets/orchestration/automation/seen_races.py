@@ -160,10 +160,10 @@ def materialised_content(root: DataRoot, tables: TableLists, now: datetime) -> d
     A race whose run was ended half-way has none: a table is missing, or older than the table of
     its files, which a run makes first.
     """
-    files = scan(
+    made = scan(
         root,
         tables[FILES_OF_RACES],
-        f"{INDEX}/race_files.parquet",
+        f"{INDEX}/{FILES_OF_RACES}.parquet",
         now,
         settle=NO_SETTLING,
         value=files_content,
@@ -171,7 +171,7 @@ def materialised_content(root: DataRoot, tables: TableLists, now: datetime) -> d
     ended = _oldest(tables[name] for name in TABLES)
     return {
         key: value
-        for path, value, begun in files.files.select("path", "value", "modified").iter_rows()
+        for path, value, begun in made.files.select("path", "value", "modified").iter_rows()
         if (key := _key(path)) in ended and begun <= ended[key]
     }
 

@@ -223,12 +223,12 @@ def slate_weeks(root: DataRoot, slates: list[str]) -> dict[str, SlateWeek]:
     """
     from nascar_assets.orchestration.inputs.schedule import stored_schedule
 
-    known, _ = registrations(root)
+    known, _ = registrations(root, slates)
     races = {row["race_id"]: row for row in stored_schedule(root).iter_rows(named=True)}
     return {
         slate: SlateWeek(slate, race["start_time"], race["entries_at"], race["qualifying_at"])
-        for slate in slates
-        if slate in known and (race := races.get(known[slate].race_id)) is not None
+        for slate, registration in known.items()
+        if (race := races.get(registration.race_id)) is not None
     }
 
 

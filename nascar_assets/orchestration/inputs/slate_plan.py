@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -178,10 +179,17 @@ def registered_slates(root: DataRoot) -> list[str]:
     ]
 
 
-def registrations(root: DataRoot) -> tuple[dict[str, Registration], dict[str, InputError]]:
-    """All slates' registrations by key, and what is wrong with those that cannot be read."""
+def registrations(
+    root: DataRoot, slates: Iterable[str] | None = None
+) -> tuple[dict[str, Registration], dict[str, InputError]]:
+    """Slates' registrations by key, and what is wrong with those that cannot be read.
+
+    Args:
+        root: The data root.
+        slates: Their keys; all that were added where none are given.
+    """
     found, damaged = {}, {}
-    for slate_id in registered_slates(root):
+    for slate_id in registered_slates(root) if slates is None else slates:
         try:
             found[slate_id] = Registration.load(root, slate_id)
         except InputError as error:
@@ -194,7 +202,8 @@ def slate_plans(root: DataRoot) -> list[SlatePlan]:
     found = []
     for slate_id in registered_slates(root):
         with suppress(InputError):
-            found += [plan for plan in [SlatePlan.find(root, slate_id)] if plan is not None]
+            if (plan := SlatePlan.find(root, slate_id)) is not None:
+                found.append(plan)
     return found
 
 

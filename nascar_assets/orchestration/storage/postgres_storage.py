@@ -20,20 +20,15 @@ from nascar_assets.orchestration.launchers import STORAGE
 CONNECT_SECONDS = 5
 """How long a server may take to answer at all."""
 
-_LINE = {
-    "connect_timeout": CONNECT_SECONDS,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
+_KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+_UNHEARD = {"tcp_user_timeout": 10_000}
+
+_LINE = {"connect_timeout": CONNECT_SECONDS, **_KEEPALIVES, **_UNHEARD}
 """When a line that has gone dead is given up (of libpq); the address may say otherwise."""
 
 _OF_SESSION = {
-    "tcp_keepalives_idle": 10,
-    "tcp_keepalives_interval": 5,
-    "tcp_keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
+    **{f"tcp_{name}": value for name, value in _KEEPALIVES.items()},
+    **_UNHEARD,
     "lock_timeout": 60_000,
 }
 """The same of the server, which by itself waits two hours for a host that has vanished.
