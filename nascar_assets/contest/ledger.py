@@ -135,7 +135,12 @@ def _entry(
         amount = number_cell(text or "0", decimal_comma=decimal_comma)
         if amount is None or amount < 0 or amount * 100 != int(amount * 100):
             raise InputError(
-                f"{text!r} is no amount in dollars and cents.", file=file, row=row, field=field
+                f"{text!r} is no amount in dollars and cents.",
+                file=file,
+                row=row,
+                field=field,
+                remedy="Write it as 5.00 or $5.00, without brackets or a minus; leave it empty for "
+                "nothing.",
             )
         return int(amount * 100)
 

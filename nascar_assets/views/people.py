@@ -10,7 +10,14 @@ import polars as pl
 from nascar_assets.errors import InputError
 from nascar_assets.feed.names import DriverDirectory
 from nascar_assets.slates.slate import SlatePlayer
+from nascar_assets.views.columns import folded
+from nascar_assets.views.quantities import QUANTITIES
 from nascar_assets.views.statement import RowFault, Stated, UnusableView, ViewFile
+
+_EVERYBODY_ELSE = frozenset(
+    {"field", "thefield", "fieldanyother", "anyother", "anyotherdriver", "allothers"}
+)
+"""What boards of odds call the one bet on every driver whom they do not name, folded."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ class Resolved:
     Attributes:
         rows: Driver id and what is stated of him.
         faults: Rows without a driver.
-        notices: Rows of drivers who do not race.
+        notices: Rows that are left out: of drivers who do not race, of a bet on everybody else.
     """
 
     rows: tuple[tuple[str, Stated], ...]
@@ -100,10 +107,13 @@ class Resolved:
 
 
 def resolve_rows(view: ViewFile, people: People) -> Resolved:
-    """Every row with its driver; rows of those who do not race are left out with a notice."""
+    """Every row with its driver; rows that are of nobody who races are left out with a notice."""
     found: dict[tuple[str, str, str], str | RowFault] = {}
     rows, faults, left = [], [], {}
     for row in view.rows:
+        if QUANTITIES[row.quantity].family == "odds" and folded(row.name) in _EVERYBODY_ELSE:
+            left[row.name] = f"{row.name} is a bet on every driver not named: left out."
+            continue
         key = (row.name, row.site_id, row.driver_id)
         if key not in found:
             found[key] = people.resolve(row)

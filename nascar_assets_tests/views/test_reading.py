@@ -227,6 +227,16 @@ def test_rows_of_who_does_not_race_and_unknown_columns_are_left_out_with_a_notic
     assert view.notices == ("Columns that state nothing known are left out: Buzz.",)
 
 
+@pytest.mark.parametrize("rest", ["Field", "The Field", "Any Other Driver"])
+def test_a_bet_on_everybody_else_is_left_out_with_a_notice(rest: str) -> None:
+    view = read_view(f"Kyle Larson +450\n{rest} +900".encode(), "view.csv", RACE)
+    found = resolved_whole(view, people())
+    assert [driver for driver, _ in found.rows] == [LARSON]
+    assert found.notices == (f"{rest} is a bet on every driver not named: left out.",)
+    with pytest.raises(UnusableView, match="no driver is called so"):
+        read(f"Name,Fpts\nKyle Larson,51\n{rest},3")
+
+
 def test_the_odds_feed_is_parsed_as_described_and_refused_where_it_surprises() -> None:
     option = {"name": "Kyle Larson", "driver_id": 4030, "odds": {"probability": 0.2}}
     over = {"name": "Denny Hamlin", "driver_id": 454, "odds": {"probability": 0.99}}
