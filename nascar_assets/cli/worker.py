@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -10,6 +11,9 @@ import typer
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output, say
 from nascar_assets.errors import InputError
+
+SWEEP = timedelta(hours=1)
+"""How often output of runs that are in the records no more is deleted from this host."""
 
 
 def worker(
@@ -29,9 +33,11 @@ def worker(
     Example: nascar worker --queues slates,races --hands 2
     """
     from nascar_assets.orchestration.automation.sensor_runs import notify_lost
+    from nascar_assets.orchestration.hosts.presence import host_name, name_is_taken
     from nascar_assets.orchestration.hosts.queues import QUEUES
     from nascar_assets.orchestration.launchers import SETTING, Launcher, broker_name, launcher
     from nascar_assets.orchestration.storage.instance import open_instance
+    from nascar_assets.orchestration.storage.retention import forget_outputs
 
     if launcher() is not Launcher.CELERY:
         raise InputError(
@@ -48,8 +54,23 @@ def worker(
         )
     os.environ["NASCAR_HOME"] = home if "://" in home else os.path.abspath(home)
     instance = open_instance(home)
+    if name_is_taken(instance):
+        raise InputError(
+            f"Another machine named {host_name()} is at work on these records, and each would end "
+            "the other's runs.",
+            remedy="Give each machine a name of its own (hostnamectl set-hostname NAME).",
+        )
     from nascar_assets.orchestration.hosts.celery_worker import run_worker
 
     say(f"Takes runs of {', '.join(wanted)} from {broker_name()}, {hands} at once; Ctrl-C ends it.")
     Output(as_json).result({"queues": wanted, "broker": broker_name(), "hands": hands})
-    run_worker(instance, wanted, hands, lambda: notify_lost(instance, own=True))
+    swept = datetime.now(UTC)
+
+    def look_after() -> None:
+        nonlocal swept
+        notify_lost(instance, own=True)
+        if (now := datetime.now(UTC)) - swept > SWEEP:
+            swept = now
+            forget_outputs(instance, now)
+
+    run_worker(instance, wanted, hands, look_after)

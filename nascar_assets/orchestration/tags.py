@@ -45,6 +45,9 @@ LOST = "nascar/lost"
 """Tag: the run's process was found dead (`true`), or the machine was at fault (`machine`): it is
 run again and is no failure of the input."""
 
+JUDGED = "nascar/judged"
+"""Tag: the failure of this run was looked at, and the machine was not at fault."""
+
 API_CLIENT = "client"
 """Tag: whose job of the API the run is."""
 
@@ -62,6 +65,10 @@ HOST = "nascar/host"
 
 CODE = "nascar/code"
 """Tag: the version of the code that a run was asked for by; a worker of another refuses it."""
+
+_OF_ONE_RUN = frozenset(
+    {SKIPPED, NOTIFIED, LOST, JUDGED, FOR, ATTEMPT, QUEUE, HOST, CODE},
+)
 
 _RACE_KEY = re.compile(r"\d{4}-([a-z]+)-x?\d{2}")
 _SLATE_KEY = re.compile(r"\d{4}-\d{2}-\d{2}-([a-z]+)-[a-z]+-[a-z0-9-]+")
@@ -82,6 +89,11 @@ def filters_of(key: str | None) -> dict[str, str]:
 def skipped_tag(race_key: str) -> str:
     """The tag that says that a run over several races skipped a race."""
     return f"{SKIPPED}/{race_key}"
+
+
+def of_one_run(name: str) -> bool:
+    """Whether a tag tells of one run alone: a run that repeats it has its own, or none."""
+    return name in _OF_ONE_RUN or name.startswith(f"{SKIPPED}/")
 
 
 def skipped_by(tags: Mapping[str, str], keys: Iterable[str]) -> list[str]:

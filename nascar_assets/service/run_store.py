@@ -11,6 +11,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,7 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._serdes import serialize_value
 
 from nascar_assets.orchestration.runs import origin_of
+from nascar_assets.orchestration.storage.postgres_runs import SerialRunStorage
 from nascar_assets.orchestration.storage.retention import forget_run
 from nascar_assets.orchestration.tags import API_CLIENT, filters_of
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus
@@ -402,19 +404,24 @@ class RunStore:
         return [_job(record) for record in found]
 
     def requeue(self, job: Job, why: str) -> bool:
-        """Puts a job whose worker died back into the queue, at its old place."""
-        moved = self._move(job.run, _IN_FLIGHT[:2], DagsterRunStatus.NOT_STARTED)
+        """Puts a job whose worker died back into the queue, at its old place.
+
+        Not one that has been taken up again since it was read.
+        """
+        moved = self._move(job.run, _IN_FLIGHT[:2], DagsterRunStatus.NOT_STARTED, same=True)
         if moved:
             self.instance.report_engine_event(why, job.run)
         return moved
 
     def fail(self, job: Job, why: str) -> None:
-        """Ends a job as failed with a reason."""
-        self.instance.report_run_failed(job.run, message=why)
+        """Ends a job as failed with a reason; not one that was taken up again since it was read."""
+        if self._is_same(job.run):
+            self.instance.report_run_failed(job.run, message=why)
 
     def end_cancelled(self, job: Job) -> None:
         """Ends a job that was asked to stop and whose worker is gone."""
-        self.instance.report_run_canceled(job.run, message=ON_REQUEST)
+        if self._is_same(job.run):
+            self.instance.report_run_canceled(job.run, message=ON_REQUEST)
 
     def beat(self, server_id: str, content: Mapping[str, Any]) -> None:
         """Says that a server lives."""
@@ -432,9 +439,42 @@ class RunStore:
         before: Sequence[DagsterRunStatus],
         after: DagsterRunStatus,
         tags: Mapping[str, str] | None = None,
+        same: bool = False,
     ) -> bool:
-        """Changes a run's status if it still is what it was; returns whether it was."""
-        moved = run.with_status(after).with_tags({**run.tags, **(tags or {})})
+        """Changes a run's status if it still is what it was; returns whether it was.
+
+        Args:
+            run: The run, as it was read.
+            before: What its status has to be.
+            after: What it becomes.
+            tags: Tags that it gets.
+            same: Whether it also has to be in the hands of the server that it was read in.
+        """
+        with self._alone(run.run_id):
+            if same and not self._is_same(run):
+                return False
+            return self._moved(run, before, after, tags or {})
+
+    def _alone(self, run_id: str) -> AbstractContextManager[None]:
+        """No server on another host changes the run meanwhile."""
+        storage = self._storage
+        return storage.alone(run_id) if isinstance(storage, SerialRunStorage) else nullcontext()
+
+    def _is_same(self, run: dg.DagsterRun) -> bool:
+        """Whether a run has not ended, nor gone to another server or attempt since it was read."""
+        now = self.instance.get_run_by_id(run.run_id)
+        if now is None or now.is_finished:
+            return False
+        return all(now.tags.get(name) == run.tags.get(name) for name in (SERVER, ATTEMPTS))
+
+    def _moved(
+        self,
+        run: dg.DagsterRun,
+        before: Sequence[DagsterRunStatus],
+        after: DagsterRunStatus,
+        tags: Mapping[str, str],
+    ) -> bool:
+        moved = run.with_status(after).with_tags({**run.tags, **tags})
         with self._storage.connect() as connection:
             changed = connection.execute(
                 RunsTable.update()

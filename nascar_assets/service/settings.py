@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -13,6 +14,9 @@ from nascar_assets.errors import InputError
 from nascar_assets.service.clients import parse_limit
 
 PREFIX = "NASCAR_API_"
+
+_OF_KUBERNETES = re.compile(r"(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP|SCTP))?)(_[A-Z0-9_]+)?")
+"""What Kubernetes puts into pods beside a service named nascar-api; none is a setting of ours."""
 
 
 def _listed(value: Any) -> Any:
@@ -151,7 +155,7 @@ class ServiceSettings(BaseModel):
         values: dict[str, Any] = {
             name.removeprefix(PREFIX).lower(): value
             for name, value in given.items()
-            if name.startswith(PREFIX)
+            if name.startswith(PREFIX) and not _OF_KUBERNETES.fullmatch(name.removeprefix(PREFIX))
         }
         values |= {name: value for name, value in overrides.items() if value is not None}
         try:

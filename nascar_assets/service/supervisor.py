@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 
+from nascar_assets.orchestration.hosts.presence import Lookout
 from nascar_assets.processes import born, lives
 from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.run_store import CLIENT, SERVER, Job, RunStore
@@ -25,7 +26,9 @@ from nascar_assets.service.settings import ServiceSettings
 TICK_SECONDS = 0.1
 BEAT_SECONDS = 2.0
 LEASE_SECONDS = 15.0
-"""A server on another machine that has said nothing for so long is gone."""
+"""A server on another machine that has said nothing new for so long is gone."""
+GAP_SECONDS = 10.0
+"""After so long without a look, such as while the records were away, the wait begins anew."""
 CANCEL_SECONDS = 1.2
 """How long a worker may take to stop by itself; then it is ended."""
 SILENT_SECONDS = 6.0
@@ -143,6 +146,7 @@ class Supervisor:
             "pid": os.getpid(),
             "born": born(os.getpid()),
         }
+        self._lookout = Lookout(silent=LEASE_SECONDS, gap=GAP_SECONDS)
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def start(self) -> None:
@@ -376,7 +380,7 @@ class Supervisor:
         while self._to_account:
             run_id, why = self._to_account[0]
             job = self._store.find(run_id)
-            if job is not None and not job.finished:
+            if job is not None and not job.finished and job.tag(SERVER) == self.server_id:
                 self._account(job, why)
             self._to_account.pop(0)
 
@@ -395,9 +399,9 @@ class Supervisor:
             self._store.fail(job, reason)
             _log.warning("job failed", run_id=job.run_id, why=reason)
         else:
-            self._store.requeue(job, "Taken up again: the worker that had it is gone.")
-            _log.info("job taken up again", run_id=job.run_id, attempt=job.attempts)
-            self.wake()
+            if self._store.requeue(job, "Taken up again: the worker that had it is gone."):
+                _log.info("job taken up again", run_id=job.run_id, attempt=job.attempts)
+                self.wake()
             return
         self._metrics.jobs.labels("not_completed").inc()
         self._on_end(job.run_id)
@@ -405,7 +409,7 @@ class Supervisor:
     def _recover(self) -> None:
         """Takes up what servers that are gone, or lost messages of our own, left in flight."""
         with self._lock:
-            held = {worker.run_id for worker in self._workers.values()}
+            held = {worker.run_id: worker for worker in self._workers.values()}
         now = time.monotonic()
         seen: dict[str, float] = {}
         alive: dict[str, bool] = {}
@@ -420,6 +424,8 @@ class Supervisor:
                 if now - seen[job.run_id] > LOST_SECONDS:
                     self._account(job, None)
                 continue
+            if job.run_id in held:  # it was taken over while this server could not be heard
+                held[job.run_id].kill("another server has its job")
             if owner not in alive:
                 alive[owner] = self._lives(owner)
             if not alive[owner]:
@@ -433,4 +439,4 @@ class Supervisor:
             return False
         if said["host"] == self._identity["host"]:
             return lives(int(said["pid"]), float(said["born"]))
-        return time.time() - float(said["beat"]) < LEASE_SECONDS
+        return not self._lookout.nothing_new(server_id, said["beat"])

@@ -165,6 +165,7 @@ class _Object:
     def free(self) -> None:
         self._stop.set()
         self._thread.join()
-        said = self._root.read(self._path)
-        if said is not None and json.loads(said).get("id") == self._id:
-            self._root.delete(self._path)
+        with suppress(StorageFault):  # the store is away: it is free after `LEASE_SECONDS`
+            said = self._root.read(self._path)
+            if said is not None and json.loads(said).get("id") == self._id:
+                self._root.delete(self._path)

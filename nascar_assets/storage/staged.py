@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 from nascar_assets.storage.data_root import DataRoot, StoredFile
-from nascar_assets.storage.lease import lease
+from nascar_assets.storage.lease import LeaseLost, lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +192,11 @@ def change(
                 staged.written.clear()
         finally:
             _open.reset(token)
-            for path in staged.written:  # none of them where they were put in place
-                root.delete(staged_path(owner, path))
+            with suppress(LeaseLost):  # what lies there may be another one's by now
+                if staged.written:  # none where they were put in place
+                    held()
+                for path in staged.written:
+                    root.delete(staged_path(owner, path))
             staged.written.clear()
 
 

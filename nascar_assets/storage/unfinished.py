@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from contextlib import suppress
 
-from nascar_assets.errors import InputError
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.storage.data_root import DataRoot
 
 MARK = "dagster/import-unfinished"
+"""Where the mark lies in the home, for every host that opens it; its text tells the export."""
 
 
-def mark_of(home: str) -> Path:
-    """Where the mark of a home lies: in Dagster's folder, which is local."""
-    return Path(os.environ.get("NASCAR_LOCAL") or home).expanduser().absolute() / MARK
-
-
-def refuse_unfinished(home: str) -> str:
-    """The home itself, where no import of it was stopped.
+def refuse_half_there(root: DataRoot) -> None:
+    """Says so where an import of a home was stopped; a store that is away says so by itself later.
 
     Raises:
         InputError: If one was.
     """
-    if ("://" not in home or os.environ.get("NASCAR_LOCAL")) and mark_of(home).exists():
+    marked = False
+    with suppress(EnvironmentFault):
+        local = root.is_local  # where a look makes no folder
+        marked = root.local_path(MARK).exists() if local else root.read(MARK) is not None
+    if marked:
         raise InputError(
-            f"The home {home} is only half there: its import was stopped.",
+            f"The home {root.location} is only half there: its import was stopped.",
             field="home",
             remedy="nascar home import of the same export goes on; or delete the home.",
         )
+
+
+def refuse_unfinished(home: str) -> str:
+    """The home itself; a folder in which an import was stopped is refused.
+
+    A bucket is not asked here, where nothing of it may be needed: who opens its records is told.
+
+    Raises:
+        InputError: If an import of it was stopped.
+    """
+    if "://" not in home:
+        refuse_half_there(DataRoot.open(home))
     return home

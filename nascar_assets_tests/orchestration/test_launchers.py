@@ -8,7 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +29,20 @@ from nascar_assets.orchestration.automation import sensor_runs
 from nascar_assets.orchestration.automation.sensor_runs import again, is_lost, notify_lost
 from nascar_assets.orchestration.commands.doctor import examine
 from nascar_assets.orchestration.hosts import presence
-from nascar_assets.orchestration.hosts.presence import Lookout, Presence, say_alive
+from nascar_assets.orchestration.hosts.presence import Lookout, Presence, name_is_taken, say_alive
 from nascar_assets.orchestration.hosts.queues import QUEUES, queue_of
 from nascar_assets.orchestration.hosts.run_launcher import SettingRunLauncher
 from nascar_assets.orchestration.hosts.run_queue import RunQueue
 from nascar_assets.orchestration.launchers import Launcher, launcher, runs_at_once
 from nascar_assets.orchestration.runs import origin_of
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.storage.postgres_runs import SerialRunStorage
 from nascar_assets.orchestration.storage.postgres_storage import server_url
 from nascar_assets.orchestration.storage.records import connected
-from nascar_assets.orchestration.tags import CODE, HOST, LOST, QUEUE
+from nascar_assets.orchestration.tags import ATTEMPT, CODE, HOST, LOST, QUEUE
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.processes import MODULE, environment, wait_for
+from nascar_assets_tests.service.records import new_database
 
 URL = "postgresql://ada:geheim@127.0.0.1:9/races"
 REDIS = "redis://:geheim@127.0.0.1:9/0"
@@ -179,6 +183,28 @@ def test_a_host_is_gone_when_it_says_nothing_new_in_looks_that_do_not_fail(
     assert look(361)
 
 
+def test_a_machine_with_the_name_of_another_that_lives_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = open_instance(str(tmp_path))
+
+    def speak(machine: str) -> None:
+        monkeypatch.setattr(presence, "_machine", lambda: machine)
+        say_alive(instance)
+        monkeypatch.setattr(presence, "_machine", lambda: "here")
+
+    def nothing(_: float) -> None: ...
+
+    assert not name_is_taken(instance, pytest.fail)  # nobody of that name ever spoke
+    speak("here")
+    assert not name_is_taken(instance, pytest.fail)
+    speak("there")
+    assert not name_is_taken(instance, nothing)  # gone since, or this machine before it restarted
+    assert not name_is_taken(instance, lambda _: speak("here"))  # another worker of this machine
+    speak("there")
+    assert name_is_taken(instance, lambda _: speak("there"))
+
+
 def test_a_run_of_another_host_is_judged_by_that_host_s_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +240,51 @@ def test_a_run_of_another_host_is_judged_by_that_host_s_word(
     assert not {HOST, QUEUE, CODE, LOST} & repeated.tags.keys()
 
 
+def test_a_run_that_is_cancelled_and_loses_its_host_is_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance, job = open_instance(str(tmp_path)), _jobs()["schedule_job"]
+    hung, ended = (
+        instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={HOST: "far"})
+        for _ in range(2)
+    )
+    instance.report_run_canceling(hung)
+
+    def looked(*_: object) -> bool:
+        done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, "schedule_job")
+        instance.report_dagster_event(done, ended.run_id)  # it ends while others are looked at
+        return True
+
+    monkeypatch.setattr(sensor_runs, "is_lost", looked)
+    assert notify_lost(instance) == []
+    found = {run.run_id: run for run in instance.get_runs()}
+    assert found[hung.run_id].status is dg.DagsterRunStatus.CANCELED
+    assert found[ended.run_id].status is dg.DagsterRunStatus.SUCCESS
+    assert LOST not in found[hung.run_id].tags | found[ended.run_id].tags
+
+
+def test_a_run_that_a_person_re_executes_has_nothing_of_what_became_of_the_first(
+    tmp_path: Path,
+) -> None:
+    instance, job = open_instance(str(tmp_path)), _jobs()["schedule_job"]
+    first = {HOST: "far", LOST: "machine", ATTEMPT: "5", QUEUE: "races", "nascar/skipped/a": "x"}
+    again_by_hand = instance.create_run_for_job(
+        job,
+        tags={**first, "nascar/race": "2026-cup-01"},
+        parent_run_id="one",
+        root_run_id="one",
+        remote_job_origin=origin_of("schedule_job"),
+        job_code_origin=_code(),
+    )
+    instance.submit_run(again_by_hand.run_id, workspace=None)  # type: ignore[arg-type]
+    run = instance.get_run_by_id(again_by_hand.run_id)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.QUEUED
+    assert not first.keys() & run.tags.keys()
+    assert run.tags["nascar/race"] == "2026-cup-01"
+    assert not instance.get_runs(dg.RunsFilter(tags={HOST: "far"}))
+
+
 def test_a_run_in_a_container_of_another_launcher_is_that_one_s_to_judge(tmp_path: Path) -> None:
     # As Dagster's chart sets it: the process number is one of another container.
     (tmp_path / "dagster.yaml").write_text(
@@ -239,6 +310,22 @@ def _jobs() -> dict[str, dg.JobDefinition]:
     return {name: defs.resolve_job_def(name) for name in ("schedule_job", "race_job")}
 
 
+def test_times_of_runs_are_right_whatever_zone_the_server_is_in(
+    tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_database(postgres.url)
+    with db.create_engine(url, isolation_level="AUTOCOMMIT").connect() as server:
+        name = db.make_url(url).database
+        server.execute(db.text(f"ALTER DATABASE \"{name}\" SET timezone = 'America/New_York'"))
+    monkeypatch.setenv("NASCAR_STORAGE", url)
+    instance = open_instance(str(tmp_path))
+    run = instance.create_run_for_job(_jobs()["schedule_job"])
+    (record,) = instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))
+    for moment in (record.create_timestamp, record.update_timestamp):
+        assert abs(datetime.now(UTC) - moment.astimezone(UTC)) < timedelta(minutes=1)
+    instance.dispose()
+
+
 @pytest.fixture
 def hosted(
     races: Path, postgres: Any, broker: Any, monkeypatch: pytest.MonkeyPatch
@@ -258,16 +345,19 @@ def hosted(
     instance.wipe()
 
 
+def _code() -> JobPythonOrigin:
+    pointer = CodePointer.from_module(MODULE, "defs", None)
+    return JobPythonOrigin("schedule_job", RepositoryPythonOrigin(sys.executable, pointer))
+
+
 def _asked(instance: dg.DagsterInstance) -> dg.DagsterRun:
     """A run as the daemon hands it to the broker."""
     job = _jobs()["schedule_job"]
-    pointer = CodePointer.from_module(MODULE, "defs", None)
-    code = JobPythonOrigin("schedule_job", RepositoryPythonOrigin(sys.executable, pointer))
     asked = instance.create_run_for_job(
         job,
         status=dg.DagsterRunStatus.STARTING,
         remote_job_origin=origin_of("schedule_job"),
-        job_code_origin=code,
+        job_code_origin=_code(),
         tags={"dagster/run_key": "asked"},
     )
     instance.run_launcher.launch_run(LaunchRunContext(asked, workspace=None))
@@ -344,6 +434,21 @@ def test_what_the_broker_has_lost_is_started_again(
         assert "nothing is lost" in found.remedy
     finally:
         broker("resume")
+
+
+def test_a_run_that_is_handed_out_twice_is_one_worker_s(hosted: dg.DagsterInstance) -> None:
+    run, storage = _asked(hosted), hosted.run_storage
+    assert isinstance(storage, SerialRunStorage)
+    with ThreadPoolExecutor(4) as pool:
+        hosts = [f"host-{number}" for number in range(4)]
+        got = list(pool.map(lambda host: storage.claim(run.run_id, {HOST: host}), hosts))
+    assert sorted(got) == [False, False, False, True]
+    taken = hosted.get_run_by_id(run.run_id)
+    assert taken is not None
+    assert taken.tags[HOST] == hosts[got.index(True)]
+    gone = _asked(hosted)
+    hosted.report_run_canceled(gone)
+    assert not storage.claim(gone.run_id, {HOST: "host"})
 
 
 def test_a_worker_of_another_version_refuses_the_run_and_says_so(

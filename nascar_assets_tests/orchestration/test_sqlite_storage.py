@@ -110,6 +110,12 @@ def test_settings_that_a_person_wrote_are_kept(tmp_path: Path) -> None:
     settings.write_text(settings.read_text() + "# mine\n")
     assert dagster_home(str(tmp_path)) == folder
     assert settings.read_text().endswith("# mine\n")
+    # But for the hour after which an earlier version failed runs that only waited.
+    hour, week = "start_timeout_seconds: 3600\n", "start_timeout_seconds: 604800\n"
+    assert week in INSTANCE_SETTINGS
+    settings.write_text(settings.read_text().replace(week, hour))
+    dagster_home(str(tmp_path))
+    assert settings.read_text() == f"{INSTANCE_SETTINGS}# mine\n"
 
 
 def test_one_run_on_a_server_leaves_the_settings_as_they_were(tmp_path: Path) -> None:

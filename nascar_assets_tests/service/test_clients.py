@@ -208,6 +208,20 @@ def test_a_setting_at_fault_is_named(name, value):
         ServiceSettings.from_environment({f"NASCAR_API_{name}": value})
 
 
+def test_what_kubernetes_says_of_a_service_beside_it_is_no_setting():
+    said = {
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT": "8000",
+        "SERVICE_PORT_HTTP": "8000",
+        "PORT": "tcp://10.0.0.1:8000",
+        "PORT_8000_TCP": "tcp://10.0.0.1:8000",
+        "PORT_8000_TCP_ADDR": "10.0.0.1",
+        "PORT_8000_TCP_PROTO": "tcp",
+    }
+    given = {f"NASCAR_API_{name}": value for name, value in said.items()}
+    assert ServiceSettings.from_environment(given) == ServiceSettings()
+
+
 def test_settings_come_from_the_environment():
     settings = ServiceSettings.from_environment(
         {"NASCAR_API_WORKERS": "3", "NASCAR_API_TRUSTED_PROXIES": "10.0.0.1, 10.1.0.0/16"},

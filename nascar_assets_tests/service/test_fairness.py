@@ -7,14 +7,17 @@ import signal
 import sqlite3
 import sys
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.service import supervisor as supervising
+from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.metrics import ServiceMetrics
-from nascar_assets.service.run_store import RunStore
+from nascar_assets.service.run_store import SERVER, RunStore
 from nascar_assets.service.settings import ServiceSettings
 from nascar_assets.service.supervisor import Supervisor
 from nascar_assets_tests.service.conftest import Server, request_body
@@ -185,6 +188,53 @@ def test_turns_go_round_between_clients(tmp_path):
         order.append(client)
     assert order == ["a", "b", "c", "a", "b", "a", "a"]
     assert supervisor._whose_turn({}) is None
+
+
+def test_a_server_that_could_not_be_heard_leaves_its_jobs_to_who_took_them(tmp_path):
+    home = str(tmp_path)
+    store = RunStore(open_instance(home))
+    supervisor = Supervisor(store, home, ServiceSettings(), ServiceMetrics(), lambda _: None)
+    run_id = str(uuid.uuid4())
+    store.submit(run_id, {"client": "c"}, datetime.now(UTC))
+    store.requeue(store.claim(supervisor.server_id), "it is silent")
+    store.beat("other", {"host": "elsewhere", "pid": 1, "born": 0.0, "beat": 1.0})
+    store.claim("other")
+    worker = supervising.Worker(0, [sys.executable, "-c", "input()"], os.environ)
+    worker.run_id = run_id
+    supervisor._workers[0] = worker
+    supervisor._recover()  # its own worker still has it
+    assert worker.killed_for == "another server has its job"
+    worker.process.wait()
+    worker.close()
+    supervisor._to_account.append((run_id, worker.killed_for))
+    supervisor._account_all()
+    job = store.find(run_id)
+    assert (job.tag(SERVER), job.attempts) == ("other", 2)
+    assert job.status is JobStatus.RUNNING
+
+
+def test_another_server_is_gone_when_it_says_nothing_new_whatever_its_clock_says(
+    tmp_path, monkeypatch
+):
+    home, now = str(tmp_path), 0.0
+    store = RunStore(open_instance(home))
+    supervisor = Supervisor(store, home, ServiceSettings(), ServiceMetrics(), lambda _: None)
+    monkeypatch.setattr(supervisor._lookout, "_clock", lambda: now)
+
+    def lives(at: float, beat: float | None = None) -> bool:
+        nonlocal now
+        now = at
+        if beat is not None:
+            store.beat("far", {"host": "far", "pid": 1, "born": 0.0, "beat": beat})
+        return supervisor._lives("far")
+
+    assert lives(0, beat=5.0)  # a clock that stands decades back
+    assert all(lives(at) for at in (4, 8, 12))
+    assert not lives(16)
+    assert lives(18, beat=7.0)
+    assert lives(40)  # nobody could look: the records may have been away
+    assert all(lives(at) for at in (48, 50, 54))
+    assert not lives(56)
 
 
 def test_a_worker_that_compiles_on_a_busy_machine_is_left_to_it(tmp_path, monkeypatch):

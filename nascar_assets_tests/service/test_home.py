@@ -28,7 +28,12 @@ FILES = {
     "graph/entries/a.json": b"{}",
     "quarantine/b": b"\x00\xff",
 }
-CACHES = {"locks/a": b"", "graph/one.ladybug": b"x", "landing/.index/feed.json": b"{}"}
+CACHES = {
+    "locks/a": b"",
+    "graph/one.ladybug": b"x",
+    "landing/.index/feed.json": b"{}",
+    "api/.ready": b"",
+}
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +129,8 @@ def test_a_home_moves_through_buckets(
     export(home, out)
     with monkeypatch.context() as patch:
         patch.setenv("NASCAR_LOCAL", str(tmp_path / "local"))
+        for setting, value in s3.settings.items():
+            patch.setenv(setting, value)
         import_home(new.location, new, out)
         assert {file.path: new.read(file.path) for file in new.list()} == FILES
         instance = open_instance(new.location)
@@ -133,6 +140,23 @@ def test_a_home_moves_through_buckets(
     take(tmp_path / "back", tmp_path / "out")
     assert files(tmp_path / "back") == FILES
     assert records(tmp_path / "back") == before
+
+
+def test_an_import_that_was_stopped_is_told_on_every_host(
+    home: Path, exported: Path, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = s3.root(f"new-{uuid.uuid4().hex[:8]}")
+    for name, value in s3.settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("NASCAR_LOCAL", str(tmp_path / "here"))
+    with pytest.raises(KeyboardInterrupt):
+        import_home(new.location, Stopped(new.location, new.options), DataRoot.open(exported))
+    monkeypatch.setenv("NASCAR_LOCAL", str(tmp_path / "there"))
+    with pytest.raises(InputError, match="only half there"):
+        open_instance(new.location)
+    import_home(new.location, new, DataRoot.open(exported))
+    assert {file.path: new.read(file.path) for file in new.list()} == FILES
+    open_instance(new.location)
 
 
 def test_the_command_says_what_it_moved(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from nascar_assets.orchestration.commands import doctor
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.disk_use import Use, days_left, growth, noted_uses
 from nascar_assets.orchestration.storage.instance import open_instance
-from nascar_assets.orchestration.storage.retention import Keep, outlived_runs, sweep
+from nascar_assets.orchestration.storage.retention import Keep, forget_outputs, outlived_runs, sweep
 from nascar_assets.service.run_store import RunStore
 from nascar_assets_tests.service.records import new_database, run_grid
 
@@ -153,3 +154,18 @@ def test_the_doctor_warns_before_the_disk_is_full(
         else:
             with pytest.raises(EnvironmentFault, match=f"full in {days} days"):
                 doctor._disk_space(str(tmp_path))
+
+
+def test_a_host_keeps_no_output_of_runs_that_are_in_the_records_no_more(
+    instance: dg.DagsterInstance,
+) -> None:
+    there, new, gone = run(instance, "2026-cup-01"), str(uuid.uuid4()), str(uuid.uuid4())
+    storage = Path(instance.root_directory, "storage")
+    for name in (there, new, gone, "grid"):
+        (storage / name / "compute_logs").mkdir(parents=True, exist_ok=True)
+        at = (NOW - (0 if name == new else 3) * DAY).timestamp()
+        os.utime(storage / name, (at, at))
+    assert forget_outputs(instance, NOW) == 1
+    left = {path.name for path in storage.iterdir()}
+    assert {there, new, "grid"} <= left
+    assert gone not in left

@@ -77,6 +77,20 @@ def test_a_claim_and_a_return_to_the_queue_are_in_the_runs_tags(store):
     assert store.claim("server-b").run_id == later
 
 
+def test_a_server_that_was_away_does_not_end_what_another_has_taken_up(store):
+    _submit(store)
+    before = store.claim("server-a")
+    assert store.requeue(before, "server-a is silent")
+    taken = store.claim("server-b")
+    assert not store.requeue(before, "its worker is gone")
+    store.fail(before, "Its worker died.")
+    store.end_cancelled(before)
+    now = store.find(taken.run_id)
+    assert (now.status, now.tag(SERVER), now.attempts) == (JobStatus.RUNNING, "server-b", 2)
+    store.fail(taken, "Its worker died.")
+    assert store.find(taken.run_id).status is JobStatus.FAILED
+
+
 def test_what_fails_inside_a_job_is_its_reason_in_plain_words(store, tmp_path):
     run_id = _submit(store)
     job = store.claim("server")

@@ -26,9 +26,9 @@ from nascar_assets.orchestration.tags import (
     AT,
     ATTEMPT,
     BACKFILL,
-    CODE,
     FOR,
     HOST,
+    JUDGED,
     LOST,
     NOTIFIED,
     OF_BACKFILL,
@@ -36,6 +36,7 @@ from nascar_assets.orchestration.tags import (
     QUEUE,
     RUN_KEY,
     SLATE,
+    of_one_run,
 )
 from nascar_assets.processes import SLACK_SECONDS, born
 from nascar_assets.storage import DataRoot
@@ -49,9 +50,6 @@ PAUSE = timedelta(minutes=1)
 
 LONGEST_SLATE_PAUSE = timedelta(minutes=5)
 """A slate waits no longer than this: the hour before lock is short."""
-
-JUDGED = "nascar/judged"
-"""Tag: the failure of this run was looked at, and the machine was not at fault."""
 
 FAULTS_OF_THE_MACHINE = frozenset(
     {
@@ -123,22 +121,32 @@ def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Sen
 def notify_lost(instance: dg.DagsterInstance, *, own: bool = False) -> list[dg.DagsterRun]:
     """Marks the runs whose process is gone as lost and failed, and returns them.
 
+    One that was being cancelled is cancelled, and not run again. Looking may take a while: what
+    has moved on in the meantime is left as it is.
+
     Args:
         instance: Dagster's instance.
         own: Whether only those are looked at that this machine says it carries out.
     """
     now = datetime.now(UTC)
-    lost = [
-        record.dagster_run
-        for record in unfinished(instance)
-        if (not own or record.dagster_run.tags.get(HOST) == host_name())
-        and is_lost(instance, record, now)
-    ]
-    for run in lost:
+    lost = []
+    for record in unfinished(instance):
+        seen = record.dagster_run
+        if own and seen.tags.get(HOST) != host_name():
+            continue
+        if not is_lost(instance, record, now):
+            continue
+        run = instance.get_run_by_id(seen.run_id)
+        if run is None or run.is_finished or run.tags.get(HOST) != seen.tags.get(HOST):
+            continue
+        if run.status is dg.DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run)
+            continue
         instance.add_run_tags(run.run_id, {LOST: "true"})
         instance.report_run_failed(
             run, "The run's process is gone: killed, or the machine went down. It is run again."
         )
+        lost.append(run)
     return lost
 
 
@@ -151,8 +159,8 @@ def unfinished(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
     """
     waiting = dg.DagsterRunStatus.NOT_STARTED
     begun = [s for s in IN_FLIGHT if s not in (waiting, dg.DagsterRunStatus.QUEUED)]
-    found = instance.get_run_records(dg.RunsFilter(statuses=begun), limit=200)
-    made = instance.get_run_records(dg.RunsFilter(statuses=[waiting]), limit=200)
+    found = instance.get_run_records(dg.RunsFilter(statuses=begun))
+    made = instance.get_run_records(dg.RunsFilter(statuses=[waiting]))
     found = [*found, *(record for record in made if BACKFILL in record.dagster_run.tags)]
     return [record for record in found if not record.dagster_run.job_name.startswith(OF_API)]
 
@@ -288,8 +296,11 @@ def error_names(instance: dg.DagsterInstance, run_id: str) -> list[str]:
 def lost_and_not_repeated(instance: dg.DagsterInstance, now: datetime) -> list[dg.DagsterRun]:
     """Runs of the last day that were lost, are due again, and have not been started again."""
     lost = instance.get_run_records(
-        dg.RunsFilter(tags={LOST: ["true", "machine"]}, updated_after=now - timedelta(days=1)),
-        limit=200,
+        dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus.FAILURE],
+            tags={LOST: ["true", "machine"]},
+            updated_after=now - timedelta(days=1),
+        )
     )
     return [
         record.dagster_run
@@ -385,9 +396,8 @@ def again(root: DataRoot, run: dg.DagsterRun, now: datetime) -> dg.RunRequest | 
         name: value
         for name, value in run.tags.items()
         if name in (RANGE_START, RANGE_END) or name.startswith("nascar/")
+        if not of_one_run(name)
     }
-    for name in (LOST, HOST, QUEUE, CODE):
-        old.pop(name, None)
     if BACKFILL in run.tags:
         old[OF_BACKFILL] = run.tags[BACKFILL]
     return dg.RunRequest(

@@ -32,11 +32,14 @@ from nascar_assets.orchestration.storage.records import (
     record_tables,
 )
 from nascar_assets.storage import DataRoot
-from nascar_assets.storage.unfinished import mark_of
+from nascar_assets.storage.unfinished import MARK
 
 MANIFEST, BEGUN = "manifest.json", "export-unfinished"
 FORMAT = 1
-LEFT_BEHIND = ("dagster/", "locks/", "staged/", "landing/.index/", "demo/", "backtest/")
+LEFT_BEHIND = (
+    *("dagster/", "locks/", "staged/", "landing/.index/", "api/.ready"),
+    *("demo/", "backtest/"),
+)
 """What is made anew, belongs to a machine, or is a home of its own."""
 
 Progress = Callable[[int, int, str], None]
@@ -108,8 +111,12 @@ def export_home(
             parts.append({"path": path, "sha256": hashlib.sha256(part).hexdigest()})
             rows += part.count(b"\n")
         records[f"{storage}.{name}"] = parts
-    if _files(root) != found:
-        raise EnvironmentFault("Files of the home changed while it was exported. Do it again.")
+    changed = sorted({path for path, _ in _files(root).items() ^ found.items()})
+    if changed:
+        raise EnvironmentFault(
+            f"{len(changed)} files of the home changed while it was exported, {changed[0]} among "
+            "them. Stop nascar ui and nascar serve, and do it again."
+        )
     _refuse_work(instance)
     wanted = {f"files/{path}" for path in files}
     for name in names:  # of a stopped export: what the home has no more
@@ -143,11 +150,12 @@ def import_home(
 
     Raises:
         InputError: If the source is no whole export, or the home is not empty.
-        EnvironmentFault: If what was written does not come back.
+        EnvironmentFault: If a daemon works on the records, or what was written does not come back.
     """
     manifest, about = _manifest(source)
-    instance, mark = open_instance(home, unfinished=True), mark_of(home)
-    if not mark.exists():
+    instance, begun = open_instance(home, unfinished=True), root.read(MARK)
+    _refuse_work(instance)
+    if begun is None:
         there = next((file.path for file in root.list() if not _left_behind(file.path)), None)
         if there is not None or has_records(instance):
             raise InputError(
@@ -155,8 +163,8 @@ def import_home(
                 field="home",
                 remedy="Name an empty one with --home (and NASCAR_STORAGE); nothing was changed.",
             )
-        mark.write_text(about)
-    elif mark.read_text() != about:
+        root.write(MARK, about.encode())
+    elif begun != about.encode():
         raise InputError(
             f"{root.location} is being made of another export.",
             field="home",
@@ -185,7 +193,7 @@ def import_home(
     for path, listed in files.items():
         if _digest(root, path) != listed["sha256"]:
             raise EnvironmentFault(f"{root.uri(path)} did not come back as it was written.")
-    mark.unlink()
+    root.delete(MARK)
     return Moved(len(files), sum(listed["bytes"] for listed in files.values()), rows)
 
 

@@ -31,6 +31,7 @@ from nascar_assets.orchestration.hosts.presence import Presence, host_name
 from nascar_assets.orchestration.hosts.queues import RACES
 from nascar_assets.orchestration.inputs.provenance import PACKAGE, source_hash
 from nascar_assets.orchestration.launchers import BROKER
+from nascar_assets.orchestration.storage.postgres_runs import SerialRunStorage
 from nascar_assets.orchestration.tags import CODE, HOST, LOST
 from nascar_assets.processes import signal_on_parents_end
 
@@ -65,6 +66,9 @@ class RunWorker:
         command: Callable[[dg.DagsterRun], Sequence[str]] | None = None,
     ) -> None:
         self._instance, self._presence = instance, presence
+        storage = instance.run_storage
+        assert isinstance(storage, SerialRunStorage), "a broker needs records on PostgreSQL"
+        self._storage = storage
         self._command = command or execute_command
         # Records that do not answer hold up whoever asks: never the one who watches the run.
         self._asking = ThreadPoolExecutor(thread_name_prefix="asking")
@@ -77,7 +81,8 @@ class RunWorker:
         if run.status == dg.DagsterRunStatus.CANCELING:
             self._instance.report_run_canceled(run)
             return "cancelled"
-        self._instance.add_run_tags(run_id, {HOST: host_name()})
+        if not self._storage.claim(run_id, {HOST: host_name()}):
+            return "not to be run any more"
         asked, here = run.tags.get(CODE), code_on_disk()
         if asked is not None and asked != here:
             self._instance.add_run_tags(run_id, {LOST: "machine"})

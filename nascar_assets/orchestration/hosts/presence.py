@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import dagster as dg
 
@@ -30,7 +31,6 @@ UNHEARD_SECONDS = 45.0
 """One that could not be heard for so long ends its runs itself, before others start them again."""
 
 GAP_SECONDS = 50.0
-"""Between two looks so far apart the records may have been away: the wait begins anew."""
 
 
 def shared() -> bool:
@@ -50,27 +50,70 @@ def host_tags() -> dict[str, str]:
 
 def say_alive(instance: dg.DagsterInstance) -> None:
     """Says that this machine lives."""
-    said = json.dumps({"at": time.time(), "word": uuid.uuid4().hex[:8]})
+    said = json.dumps({"at": time.time(), "word": uuid.uuid4().hex[:8], "machine": _machine()})
     instance.run_storage.set_cursor_values({_key(host_name()): said})
 
 
-class Lookout:
-    """Which other machines have gone silent, by the looks of this process."""
+def name_is_taken(
+    instance: dg.DagsterInstance, wait: Callable[[float], object] = time.sleep
+) -> bool:
+    """Whether another machine with this one's name lives: each would end the other's runs.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._seen: dict[str, tuple[str | None, float, float]] = {}
+    Waits for its next word where one of that name has ever spoken from elsewhere, or before this
+    machine was started anew.
+    """
+    key, here = _key(host_name()), _machine()
+
+    def elsewhere() -> str | None:
+        said = instance.run_storage.get_cursor_values({key}).get(key)
+        return said if said is not None and json.loads(said).get("machine") != here else None
+
+    before = elsewhere()
+    if before is None:
+        return False
+    wait(1.5 * BEAT_SECONDS)
+    return elsewhere() not in (None, before)
+
+
+def _machine() -> str:
+    """What tells this machine, since it was started, from a copy of it with the same name."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+class Lookout:
+    """Who of others has gone silent, by the looks of this process and its own clock.
+
+    Args:
+        clock: Seconds that only grow.
+        silent: Who has said nothing new for so many seconds is silent.
+        gap: Between two looks so far apart the records may have been away: the wait begins anew.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        silent: float = SILENT_SECONDS,
+        gap: float = GAP_SECONDS,
+    ) -> None:
+        self._clock, self._silent, self._gap = clock, silent, gap
+        self._seen: dict[str, tuple[object, float, float]] = {}
 
     def silent(self, instance: dg.DagsterInstance, host: str) -> bool:
-        """Whether a machine has said nothing new for `SILENT_SECONDS`."""
+        """Whether a machine has said nothing new for so long."""
         key = _key(host)
-        said = instance.run_storage.get_cursor_values({key}).get(key)
+        return self.nothing_new(host, instance.run_storage.get_cursor_values({key}).get(key))
+
+    def nothing_new(self, who: str, said: object) -> bool:
+        """Whether what somebody said last has been the same for so long."""
         now = self._clock()
-        before, since, looked = self._seen.get(host, (None, now, now))
-        if host not in self._seen or said != before or now - looked > GAP_SECONDS:
+        before, since, looked = self._seen.get(who, (None, now, now))
+        if who not in self._seen or said != before or now - looked > self._gap:
             since = now
-        self._seen[host] = (said, since, now)
-        return now - since >= SILENT_SECONDS
+        self._seen[who] = (said, since, now)
+        return now - since >= self._silent
 
 
 class Presence:

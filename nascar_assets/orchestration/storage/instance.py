@@ -10,8 +10,9 @@ import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.launchers import STORAGE, launcher, runs_at_once
+from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.postgres_storage import server_url
-from nascar_assets.storage.unfinished import refuse_unfinished
+from nascar_assets.storage.unfinished import refuse_half_there
 
 INSTANCE_SETTINGS = resources.files(__package__).joinpath("dagster.yaml").read_text()
 
@@ -39,12 +40,15 @@ def dagster_home(home: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Earlier versions wrote the server into the file, which then failed without the setting,
-        # and knew one launcher.
+        # knew one launcher, and failed runs that had waited for an hour.
         text = settings.read_text() if settings.exists() else None
-        old = text is None or f"env: {STORAGE}" in text
-        if old or (elsewhere and "run_launcher:" not in str(text)):
+        wanted = text or INSTANCE_SETTINGS
+        if f"env: {STORAGE}" in wanted or (elsewhere and "run_launcher:" not in wanted):
+            wanted = INSTANCE_SETTINGS
+        wanted = wanted.replace("start_timeout_seconds: 3600\n", "start_timeout_seconds: 604800\n")
+        if wanted != text:
             draft = settings.with_suffix(f".{os.getpid()}")
-            draft.write_text(INSTANCE_SETTINGS)
+            draft.write_text(wanted)
             draft.replace(settings)
     except OSError as error:
         raise EnvironmentFault(f"Dagster's folder {folder} cannot be made: {error}") from error
@@ -62,7 +66,7 @@ def open_instance(home: str, *, unfinished: bool = False) -> dg.DagsterInstance:
         InputError: If it is one and may not be.
     """
     if not unfinished:
-        refuse_unfinished(home)
+        refuse_half_there(Platform(home=home).root)
     folder = str(dagster_home(home))
     os.environ["DAGSTER_HOME"] = folder  # the settings name their databases by it
     return dg.DagsterInstance.from_config(folder)

@@ -22,18 +22,32 @@ class SerialRunStorage(PostgresRunStorage):
 
     def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
         """Adds tags to a run, or changes them."""
-        with self._alone(run_id):
+        with self.alone(run_id):
             super().add_run_tags(run_id, new_tags)
 
     def handle_run_event(
         self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None
     ) -> None:
         """Changes a run's status as an event of it says."""
-        with self._alone(run_id):
+        with self.alone(run_id):
             super().handle_run_event(run_id, event, update_timestamp)
 
+    def claim(self, run_id: str, tags: Mapping[str, str]) -> bool:
+        """Tags a run that is about to start, unless it has one of the tags; says whether it did.
+
+        A broker may hand out a run twice: of all who claim it one gets it.
+        """
+        with self.alone(run_id):
+            run = self._get_run_by_id(run_id)
+            if run is None or run.status is not dg.DagsterRunStatus.STARTING:
+                return False
+            if tags.keys() & run.tags.keys():
+                return False
+            super().add_run_tags(run_id, tags)
+            return True
+
     @contextmanager
-    def _alone(self, run_id: str) -> Iterator[None]:
+    def alone(self, run_id: str) -> Iterator[None]:
         """Holds a lock of the server, which goes with its connection whatever happens here."""
         name = {"run": f"nascar_run/{run_id}"}
         with self.connect() as connection:

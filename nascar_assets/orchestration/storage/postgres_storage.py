@@ -30,10 +30,12 @@ _OF_SESSION = {
     **{f"tcp_{name}": value for name, value in _KEEPALIVES.items()},
     **_UNHEARD,
     "lock_timeout": 60_000,
+    "timezone": "'UTC'",
 }
 """The same of the server, which by itself waits two hours for a host that has vanished.
 
 So long it would keep what that host had locked, and whoever asks for the lock would wait with it.
+And the zone in which Dagster reads its times, which a server elsewhere would write in its own.
 """
 
 _STORAGES = {
@@ -93,7 +95,7 @@ def _engine(url: str, statement_timeout: int | None = None) -> db.Engine:
         pool_pre_ping=True,
         connect_args={name: value for name, value in _LINE.items() if name not in set_there},
     )
-    wanted = dict(_OF_SESSION)
+    wanted: dict[str, object] = dict(_OF_SESSION)
     if statement_timeout is not None:
         wanted["statement_timeout"] = statement_timeout
     text = "; ".join(f"SET {name} = {value}" for name, value in wanted.items())

@@ -153,6 +153,28 @@ def forget_run(instance: dg.DagsterInstance, run_id: str) -> None:
     shutil.rmtree(Path(instance.root_directory, "storage", run_id), ignore_errors=True)
 
 
+def forget_outputs(instance: dg.DagsterInstance, now: datetime) -> int:
+    """Deletes from this host the output of runs that are in the records no more.
+
+    Output lies on the host that carried the run out; the records are swept from another one.
+
+    Returns:
+        Of how many runs.
+    """
+    folder, gone = Path(instance.root_directory, "storage"), 0
+    before = (now - YOUNGEST).timestamp()
+    old = [path.name for path in folder.glob("*-*-*-*-*") if path.stat().st_mtime < before]
+    for first in range(0, len(old), AT_ONCE):
+        names = old[first : first + AT_ONCE]
+        with connected(instance, "runs") as connection:
+            query = db.select(RunsTable.c.run_id).where(RunsTable.c.run_id.in_(names))
+            known = {str(row[0]) for row in connection.execute(query)}
+        for name in set(names) - known:
+            shutil.rmtree(folder / name, ignore_errors=True)
+            gone += 1
+    return gone
+
+
 def forget_ticks(instance: dg.DagsterInstance, keep: Keep, now: datetime) -> None:
     """Deletes ticks of sensors and schedules: those that started nothing after a day."""
     kinds = (
