@@ -314,8 +314,9 @@ def test_times_of_runs_are_right_whatever_zone_the_server_is_in(
     tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = new_database(postgres.url)
-    with db.create_engine(url, isolation_level="AUTOCOMMIT").connect() as server:
-        name = db.make_url(url).database
+    address = db.make_url(url).set(drivername="postgresql+psycopg2")
+    with db.create_engine(address, isolation_level="AUTOCOMMIT").connect() as server:
+        name = address.database
         server.execute(db.text(f"ALTER DATABASE \"{name}\" SET timezone = 'America/New_York'"))
     monkeypatch.setenv("NASCAR_STORAGE", url)
     instance = open_instance(str(tmp_path))
