@@ -18,6 +18,7 @@ import yaml
 
 from nascar_assets.cli.app import app
 from nascar_assets.orchestration.hosts.queues import QUEUES
+from nascar_assets.orchestration.runs import LOCATION
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
@@ -142,6 +143,8 @@ def test_services_wait_for_services_that_are_there() -> None:
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             assert source.startswith(("/", ".")) or source in COMPOSE["volumes"], (name, volume)
+    # Also `compose run` of a command alone starts what it needs.
+    assert all("s3" in service["depends_on"] for service in OWN.values())
 
 
 def test_the_server_of_buckets_is_the_one_that_is_tested() -> None:
@@ -224,6 +227,18 @@ def test_values_for_dagster_s_chart_have_keys_that_it_knows() -> None:
         assert part["envSecrets"] == [{"name": "nascar-secrets"}]
 
 
+def test_our_user_can_open_the_port_of_dagster_s_webserver_and_is_asked_there() -> None:
+    values = yaml.safe_load((DEPLOY / "helm" / "dagster-values.yaml").read_text())
+    webserver = values["dagsterWebserver"]
+    assert webserver["service"]["port"] >= 1024
+    assert webserver["readinessProbe"]["httpGet"]["port"] == webserver["service"]["port"]
+    # A home that moves keeps its cursors and switches, which go by the name of the code.
+    (server,) = webserver["workspace"]["servers"]
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    assert server == {"host": deployment["name"], "port": deployment["port"], "name": LOCATION}
+    assert values["generatePostgresqlPasswordSecret"] is False  # it would hold "test"
+
+
 def test_values_of_the_api_s_chart_are_used_and_there() -> None:
     chart = DEPLOY / "helm" / "nascar-api"
     values = yaml.safe_load((chart / "values.yaml").read_text())
@@ -239,6 +254,8 @@ def test_values_of_the_api_s_chart_are_used_and_there() -> None:
     words = yaml.safe_load(re.sub(r"\{\{ \.Values\.(\w+) \}\}", lambda m: str(values[m[1]]), args))
     given = parsed(words)
     assert given["port"] == values["port"]
+    # A service named nascar-api would put NASCAR_API_PORT and the like into the environment.
+    assert "enableServiceLinks: false" in text
     assert all(f'"{path}"' in SOURCE for path in re.findall(r"path: (/\w+),", text))
     assert [
         name for name in re.findall(r"name: ((?:NASCAR|AWS)_\w+)", text) if not known(name)

@@ -89,8 +89,8 @@ def launcher() -> Launcher:
     package = _PACKAGES.get(chosen)
     if package is not None and find_spec(package) is None:
         raise EnvironmentFault(
-            f"{SETTING}={text} needs packages that are not installed: "
-            f"pip install 'nascar-assets[{text}]'."
+            f"{SETTING}={text} needs packages that are not installed: nascar-assets[{text}], in a "
+            f"clone `uv sync --locked --extra {text}`."
         )
     return chosen
 

@@ -115,7 +115,7 @@ def test_what_is_not_installed_is_named_with_its_command(
             made: Any = SettingRunLauncher.from_config_value(None, {})
             assert "geheim" not in str(vars(made))
         return
-    with pytest.raises(EnvironmentFault, match=rf"pip install 'nascar-assets\[{name}\]'"):
+    with pytest.raises(EnvironmentFault, match=f"uv sync --locked --extra {name}"):
         launcher()
 
 
