@@ -15,10 +15,13 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from dagster._serdes import ConfigurableClassData
 
 from nascar_assets.cli.app import app
 from nascar_assets.orchestration.hosts.queues import QUEUES
+from nascar_assets.orchestration.hosts.run_queue import RunQueue
 from nascar_assets.orchestration.runs import LOCATION
+from nascar_assets.orchestration.tags import RACE, SLATE
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
@@ -232,6 +235,13 @@ def test_our_user_can_open_the_port_of_dagster_s_webserver_and_is_asked_there() 
     webserver = values["dagsterWebserver"]
     assert webserver["service"]["port"] >= 1024
     assert webserver["readinessProbe"]["httpGet"]["port"] == webserver["service"]["port"]
+    # A run that is executed again begins afresh, and slates never wait behind a backfill.
+    own = values["dagsterDaemon"]["runCoordinator"]["config"]["customRunCoordinator"]
+    given = ConfigurableClassData(own["module"], own["class"], yaml.safe_dump(own["config"]))
+    coordinator = given.rehydrate(as_type=RunQueue)
+    limits = coordinator.get_run_queue_config()
+    assert limits.max_concurrent_runs == -1
+    assert {limit["key"] for limit in limits.tag_concurrency_limits} > {SLATE, RACE}
     # A home that moves keeps its cursors and switches, which go by the name of the code.
     (server,) = webserver["workspace"]["servers"]
     (deployment,) = values["dagster-user-deployments"]["deployments"]

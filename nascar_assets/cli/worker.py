@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -71,6 +72,7 @@ def worker(
         notify_lost(instance, own=True)
         if (now := datetime.now(UTC)) - swept > SWEEP:
             swept = now
-            forget_outputs(instance, now)
+            # Beside: this thread says that the machine lives, and may not stand still.
+            threading.Thread(target=forget_outputs, args=(instance, now), daemon=True).start()
 
     run_worker(instance, wanted, hands, look_after)

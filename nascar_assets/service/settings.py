@@ -15,7 +15,9 @@ from nascar_assets.service.clients import parse_limit
 
 PREFIX = "NASCAR_API_"
 
-_OF_KUBERNETES = re.compile(r"(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP|SCTP))?)(_[A-Z0-9_]+)?")
+_OF_KUBERNETES = re.compile(
+    r"(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=.*|PORT=\w+://.*"
+)
 """What Kubernetes puts into pods beside a service named nascar-api; none is a setting of ours."""
 
 
@@ -155,7 +157,8 @@ class ServiceSettings(BaseModel):
         values: dict[str, Any] = {
             name.removeprefix(PREFIX).lower(): value
             for name, value in given.items()
-            if name.startswith(PREFIX) and not _OF_KUBERNETES.fullmatch(name.removeprefix(PREFIX))
+            if name.startswith(PREFIX)
+            and not _OF_KUBERNETES.fullmatch(f"{name.removeprefix(PREFIX)}={value}")
         }
         values |= {name: value for name, value in overrides.items() if value is not None}
         try:

@@ -189,7 +189,6 @@ def change(
             if staged.written:
                 held()
                 _put_in_place(staged, notes(staged))
-                staged.written.clear()
         finally:
             _open.reset(token)
             with suppress(LeaseLost):  # what lies there may be another one's by now
@@ -238,6 +237,7 @@ def _put_in_place(staged: StagedRoot, notes: Mapping[str, str]) -> None:
     kept = {path: known for path, known in before.files.items() if path not in staged.removed}
     moving = tuple(sorted({*now, *staged.removed}))
     Manifest({**kept, **now}, moving, ended).save(staged.direct, staged.owner)
+    staged.written.clear()  # it counts: what is not moved now is moved by whoever comes next
     _finish(staged.direct, staged.owner)
 
 

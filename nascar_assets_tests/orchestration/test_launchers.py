@@ -26,7 +26,12 @@ from dagster_postgres.event_log import PostgresEventLogStorage
 from nascar_assets.cli.app import run
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.automation import sensor_runs
-from nascar_assets.orchestration.automation.sensor_runs import again, is_lost, notify_lost
+from nascar_assets.orchestration.automation.sensor_runs import (
+    again,
+    is_lost,
+    notify_lost,
+    unfinished,
+)
 from nascar_assets.orchestration.commands.doctor import examine
 from nascar_assets.orchestration.hosts import presence
 from nascar_assets.orchestration.hosts.presence import Lookout, Presence, name_is_taken, say_alive
@@ -198,6 +203,9 @@ def test_a_machine_with_the_name_of_another_that_lives_is_told(
     assert not name_is_taken(instance, pytest.fail)  # nobody of that name ever spoke
     speak("here")
     assert not name_is_taken(instance, pytest.fail)
+    key = f"nascar_host/{presence.host_name()}"  # as an earlier version spoke
+    instance.run_storage.set_cursor_values({key: '{"at": 1.0, "word": "a"}'})
+    assert not name_is_taken(instance, pytest.fail)
     speak("there")
     assert not name_is_taken(instance, nothing)  # gone since, or this machine before it restarted
     assert not name_is_taken(instance, lambda _: speak("here"))  # another worker of this machine
@@ -302,6 +310,24 @@ def test_a_run_in_a_container_of_another_launcher_is_that_one_s_to_judge(tmp_pat
         instance.report_engine_event("began", run, data)
         record = instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))[0]
         assert is_lost(instance, record, record.create_timestamp) is lost
+    # But for one whose container never began, such as without its image.
+    waits = elsewhere.create_run_for_job(
+        _jobs()["schedule_job"], status=dg.DagsterRunStatus.STARTING
+    )
+    (record,) = elsewhere.get_run_records(dg.RunsFilter(run_ids=[waits.run_id]))
+    for minutes, lost in ((50, False), (70, True)):
+        now = record.update_timestamp.astimezone(UTC) + timedelta(minutes=minutes)
+        assert is_lost(elsewhere, record, now) is lost
+
+
+def test_a_run_that_was_made_and_never_handed_on_is_found_after_an_hour(tmp_path: Path) -> None:
+    instance = open_instance(str(tmp_path))
+    made = instance.create_run_for_job(_jobs()["schedule_job"])
+    now = datetime.now(UTC)
+    assert unfinished(instance, now) == []
+    (record,) = unfinished(instance, now + timedelta(minutes=61))
+    assert record.dagster_run.run_id == made.run_id
+    assert is_lost(instance, record, now + timedelta(minutes=61))
 
 
 def _jobs() -> dict[str, dg.JobDefinition]:

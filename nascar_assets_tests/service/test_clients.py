@@ -220,6 +220,8 @@ def test_what_kubernetes_says_of_a_service_beside_it_is_no_setting():
     }
     given = {f"NASCAR_API_{name}": value for name, value in said.items()}
     assert ServiceSettings.from_environment(given) == ServiceSettings()
+    with pytest.raises(InputError, match="NASCAR_API_PORT"):  # a person's own
+        ServiceSettings.from_environment({"NASCAR_API_PORT": "9000"})
 
 
 def test_settings_come_from_the_environment():

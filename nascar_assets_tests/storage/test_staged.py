@@ -15,6 +15,7 @@ import pytest
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage import lease as leases
+from nascar_assets.storage.data_root import StorageFault
 from nascar_assets.storage.lease import LeaseLost, lease
 from nascar_assets.storage.staged import Manifest, begin, change, in_change, settled
 
@@ -92,6 +93,31 @@ def test_a_change_that_fails_leaves_all_as_it_was(root: DataRoot) -> None:
     assert after.begun == "new"
     written(root, "new")
     assert settled(root, "s") == Manifest(Manifest.load(root, "s").files)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("fault", [StorageFault("away"), KeyboardInterrupt()])
+@pytest.mark.parametrize("at", range(len(PATHS)))
+def test_a_fault_while_files_are_put_in_place_is_made_good_by_whoever_comes_next(
+    at: int, fault: BaseException, root: DataRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(root, "old")
+    moves = 0
+    move = DataRoot.move
+
+    def faulty(self: DataRoot, source: str, target: str) -> None:
+        nonlocal moves
+        moves += 1
+        if moves == at + 1:
+            raise fault
+        move(self, source, target)
+
+    monkeypatch.setattr(DataRoot, "move", faulty)
+    with pytest.raises(type(fault)):
+        written(root, "new")
+    manifest = settled(root, "s")
+    assert manifest is not None
+    assert manifest.faults(root) == []
+    assert found(root) == {"new"}
 
 
 @pytest.mark.slow

@@ -45,6 +45,9 @@ INTERVAL_SECONDS = 20
 START_GRACE = timedelta(seconds=120)
 """A run that was created so long ago and has said nothing has no process."""
 
+NEVER_BEGUN = timedelta(hours=1)
+"""A run that a container was to begin, or that was made and never handed on, is lost after this."""
+
 PAUSE = timedelta(minutes=1)
 """After a fault of the machine the next attempt waits so long, each one after it twice as long."""
 
@@ -130,10 +133,8 @@ def notify_lost(instance: dg.DagsterInstance, *, own: bool = False) -> list[dg.D
     """
     now = datetime.now(UTC)
     lost = []
-    for record in unfinished(instance):
+    for record in unfinished(instance, now, host_name() if own else None):
         seen = record.dagster_run
-        if own and seen.tags.get(HOST) != host_name():
-            continue
         if not is_lost(instance, record, now):
             continue
         run = instance.get_run_by_id(seen.run_id)
@@ -150,18 +151,31 @@ def notify_lost(instance: dg.DagsterInstance, *, own: bool = False) -> list[dg.D
     return lost
 
 
-def unfinished(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
+def unfinished(
+    instance: dg.DagsterInstance, now: datetime, host: str | None = None
+) -> list[dg.RunRecord]:
     """Records of the runs that were to begin and have not ended; the API's servers see to theirs.
 
     Among those that were made and not handed on are a backfill's whose daemon was killed in
     between: the next daemon goes on behind them, and waits for their end. Other runs are handed on
-    by whoever made them.
+    by whoever made them, unless he was killed in between: those are found after an hour.
+
+    Args:
+        instance: Dagster's instance.
+        now: The time.
+        host: Only runs that this machine carries out; all where none is named.
     """
     waiting = dg.DagsterRunStatus.NOT_STARTED
     begun = [s for s in IN_FLIGHT if s not in (waiting, dg.DagsterRunStatus.QUEUED)]
-    found = instance.get_run_records(dg.RunsFilter(statuses=begun))
-    made = instance.get_run_records(dg.RunsFilter(statuses=[waiting]))
-    found = [*found, *(record for record in made if BACKFILL in record.dagster_run.tags)]
+    tags = {HOST: host} if host is not None else None
+    found = list(instance.get_run_records(dg.RunsFilter(statuses=begun, tags=tags)))
+    if host is None:
+        found += [
+            record
+            for record in instance.get_run_records(dg.RunsFilter(statuses=[waiting]))
+            if BACKFILL in record.dagster_run.tags
+            or now - record.create_timestamp.astimezone(UTC) > NEVER_BEGUN
+        ]
     return [record for record in found if not record.dagster_run.job_name.startswith(OF_API)]
 
 
@@ -178,10 +192,14 @@ def is_lost(instance: dg.DagsterInstance, record: dg.RunRecord, now: datetime) -
     old = now - record.create_timestamp.astimezone(UTC) > START_GRACE and not _younger(record, now)
     if run.status is dg.DagsterRunStatus.NOT_STARTED:
         return old
-    if host is None and QUEUE in run.tags:
+    if host is None and QUEUE in run.tags and launcher() is Launcher.CELERY:
         return old and _left_the_broker(instance, run)
-    if host is None and not isinstance(instance.run_launcher, DefaultRunLauncher):
-        return False  # in a container of a launcher that Dagster was set by; it looks after it
+    if host is None and (
+        QUEUE in run.tags or not isinstance(instance.run_launcher, DefaultRunLauncher)
+    ):
+        # In a container. Dagster looks after one that has begun, and not after one that cannot.
+        silence = now - record.update_timestamp.astimezone(UTC)
+        return run.status is dg.DagsterRunStatus.STARTING and silence > NEVER_BEGUN
     process = process_of(instance, run.run_id)
     if process is None:
         return old
@@ -199,8 +217,8 @@ def _left_the_broker(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
     A worker that has just taken it says so a moment later: it must be missing in two looks.
     """
-    if launcher() is not Launcher.CELERY or run.status != dg.DagsterRunStatus.STARTING:
-        return False  # Dagster asks Kubernetes and Docker itself
+    if run.status != dg.DagsterRunStatus.STARTING:
+        return False
     from nascar_assets.orchestration.hosts.celery_launcher import waiting
 
     try:
@@ -247,7 +265,7 @@ def mark_faults_of_the_machine(instance: dg.DagsterInstance) -> None:
     """
     day = datetime.now(UTC) - timedelta(days=1)
     failed = instance.get_run_records(
-        dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=day), limit=200
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=day), limit=2_000
     )
     for record in failed:
         run = record.dagster_run
@@ -307,10 +325,10 @@ def lost_and_not_repeated(instance: dg.DagsterInstance, now: datetime) -> list[d
         for record in lost
         if job_that_repeats(record.dagster_run) is not None
         and _pause_is_over(record, now)
-        and not _superseded(instance, record)
         and not instance.get_runs(
             dg.RunsFilter(tags={RUN_KEY: f"lost:{record.dagster_run.run_id}"}), limit=1
         )
+        and not _superseded(instance, record)
     ]
 
 

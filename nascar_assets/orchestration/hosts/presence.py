@@ -24,6 +24,9 @@ from nascar_assets.orchestration.launchers import STORAGE
 from nascar_assets.orchestration.tags import HOST
 
 BEAT_SECONDS = 5.0
+WORD_SECONDS = 25.0
+"""A machine that lives has said something new after so long; one with a daemon says less."""
+
 SILENT_SECONDS = 60.0
 """A machine that has said nothing for so long is gone: its runs are started again elsewhere."""
 
@@ -66,12 +69,13 @@ def name_is_taken(
 
     def elsewhere() -> str | None:
         said = instance.run_storage.get_cursor_values({key}).get(key)
-        return said if said is not None and json.loads(said).get("machine") != here else None
+        known = here if said is None else json.loads(said).get("machine", here)
+        return said if known != here else None
 
     before = elsewhere()
     if before is None:
         return False
-    wait(1.5 * BEAT_SECONDS)
+    wait(WORD_SECONDS)
     return elsewhere() not in (None, before)
 
 

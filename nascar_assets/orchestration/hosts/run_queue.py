@@ -26,16 +26,18 @@ class RunQueue(QueuedRunCoordinator):
 
     @classmethod
     def config_type(cls) -> Any:
-        """None: the settings come from the environment."""
-        return {}
+        """Dagster's own, for those who set its limits themselves."""
+        return QueuedRunCoordinator.config_type()
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> RunQueue:
-        """Made by Dagster whenever an instance is opened.
+        """Made by Dagster whenever an instance is opened; by the environment if it sets no limit.
 
         Raises:
             InputError: If a setting is of no use.
         """
+        if config_value.get("tag_concurrency_limits"):
+            return super().from_config_value(inst_data, config_value)
         at_once = runs_at_once()
         if not launcher().elsewhere:
             return cls(inst_data=inst_data, max_concurrent_runs=at_once)
@@ -56,7 +58,8 @@ class RunQueue(QueuedRunCoordinator):
         run alone are taken off, else the new one would pass for carried out, or lost, already.
         """
         run = context.dagster_run
-        if run.parent_run_id is not None and any(map(of_one_run, run.tags)):
+        fresh = run.parent_run_id is not None and run.status is dg.DagsterRunStatus.NOT_STARTED
+        if fresh and any(map(of_one_run, run.tags)):
             run = _without_tags_of_another(self._instance, run)
             context = context._replace(dagster_run=run)
         if launcher().elsewhere and QUEUE not in run.tags:

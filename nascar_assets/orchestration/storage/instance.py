@@ -43,13 +43,18 @@ def dagster_home(home: str) -> Path:
         # knew one launcher, and failed runs that had waited for an hour.
         text = settings.read_text() if settings.exists() else None
         wanted = text or INSTANCE_SETTINGS
-        if f"env: {STORAGE}" in wanted or (elsewhere and "run_launcher:" not in wanted):
-            wanted = INSTANCE_SETTINGS
+        old = f"env: {STORAGE}" in wanted or (elsewhere and "run_launcher:" not in wanted)
+        wanted = INSTANCE_SETTINGS if old else wanted
         wanted = wanted.replace("start_timeout_seconds: 3600\n", "start_timeout_seconds: 604800\n")
         if wanted != text:
             draft = settings.with_suffix(f".{os.getpid()}")
             draft.write_text(wanted)
-            draft.replace(settings)
+            try:
+                draft.replace(settings)
+            except OSError:  # mounted, where a chart wrote it: what it says counts
+                draft.unlink()
+                if text is None or old:
+                    raise
     except OSError as error:
         raise EnvironmentFault(f"Dagster's folder {folder} cannot be made: {error}") from error
     return folder
