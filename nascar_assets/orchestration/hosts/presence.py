@@ -34,6 +34,7 @@ UNHEARD_SECONDS = 45.0
 """One that could not be heard for so long ends its runs itself, before others start them again."""
 
 GAP_SECONDS = 50.0
+"""Looks further apart than this do not count together: the records may have been away between."""
 
 
 def shared() -> bool:
