@@ -29,7 +29,7 @@ from dagster._serdes import serialize_value
 
 from nascar_assets.orchestration.runs import origin_of
 from nascar_assets.orchestration.storage.postgres_runs import SerialRunStorage
-from nascar_assets.orchestration.storage.retention import forget_run
+from nascar_assets.orchestration.storage.retention import forget_run, unknown_runs
 from nascar_assets.orchestration.tags import API_CLIENT, filters_of
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus
 from nascar_assets.service.run_log import asked_to_stop, progress_of, reason_of
@@ -333,14 +333,7 @@ class RunStore:
 
     def unknown(self, run_ids: Sequence[str]) -> list[str]:
         """Those ids that no run of the storage has."""
-        found: set[str] = set()
-        with self._storage.connect() as connection:
-            for start in range(0, len(run_ids), 500):
-                some = RunsTable.c.run_id.in_(run_ids[start : start + 500])
-                found |= {
-                    row[0] for row in connection.execute(db.select(RunsTable.c.run_id).where(some))
-                }
-        return [run_id for run_id in run_ids if run_id not in found]
+        return unknown_runs(self.instance, run_ids)
 
     def delete(self, run_id: str) -> None:
         """Deletes a job with its tags and its log."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -161,18 +161,25 @@ def forget_outputs(instance: dg.DagsterInstance, now: datetime) -> int:
     Returns:
         Of how many runs.
     """
-    folder, gone = Path(instance.root_directory, "storage"), 0
+    folder = Path(instance.root_directory, "storage")
     before = (now - YOUNGEST).timestamp()
     old = [path.name for path in folder.glob("*-*-*-*-*") if path.stat().st_mtime < before]
-    for first in range(0, len(old), AT_ONCE):
-        names = old[first : first + AT_ONCE]
-        with connected(instance, "runs") as connection:
-            query = db.select(RunsTable.c.run_id).where(RunsTable.c.run_id.in_(names))
-            known = {str(row[0]) for row in connection.execute(query)}
-        for name in set(names) - known:
-            shutil.rmtree(folder / name, ignore_errors=True)
-            gone += 1
-    return gone
+    gone = unknown_runs(instance, old)
+    for run_id in gone:
+        shutil.rmtree(folder / run_id, ignore_errors=True)
+    return len(gone)
+
+
+def unknown_runs(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> list[str]:
+    """Those ids that no run of the records has."""
+    found: set[str] = set()
+    with connected(instance, "runs") as connection:
+        for start in range(0, len(run_ids), 500):
+            some = RunsTable.c.run_id.in_(run_ids[start : start + 500])
+            found |= {
+                row[0] for row in connection.execute(db.select(RunsTable.c.run_id).where(some))
+            }
+    return [run_id for run_id in run_ids if run_id not in found]
 
 
 def forget_ticks(instance: dg.DagsterInstance, keep: Keep, now: datetime) -> None:
