@@ -29,6 +29,20 @@ if __name__ == "__main__":
         waiting[0].result()
 """
 
+SENDING = """
+import resource
+from nascar_assets.calibration.backtest_tasks import executor
+if __name__ == "__main__":
+    with executor(2) as pool:
+        largest = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = largest()
+        pool.submit(bytes.__mul__, b"x", 500_000_000)
+        while largest() < before + 50_000:
+            pass
+        print("a part has come", flush=True)
+        raise KeyboardInterrupt
+"""
+
 
 @pytest.fixture(params=["here", "without /proc", "on a system that lacks much"])
 def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
@@ -89,6 +103,8 @@ def test_workers_end_with_their_parent(number: int, tmp_path: Path) -> None:
     assert parent.stdout is not None
     workers = [int(word) for word in parent.stdout.readline().split()]
     assert len(workers) == 2
+    # Python hears of a signal that comes just before a wait only when that wait is over.
+    time.sleep(0.5)
     parent.send_signal(number)
     parent.wait(timeout=60)
     end = time.monotonic() + 60
@@ -96,6 +112,16 @@ def test_workers_end_with_their_parent(number: int, tmp_path: Path) -> None:
         assert time.monotonic() < end
         time.sleep(0.05)
     parent.stdout.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory in kilobytes")
+def test_work_breaks_off_although_a_worker_is_sending_its_result(tmp_path: Path) -> None:
+    script = tmp_path / "work.py"
+    script.write_text(SENDING)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "a part has come\n"
+    assert "KeyboardInterrupt" in done.stderr
 
 
 @pytest.mark.slow

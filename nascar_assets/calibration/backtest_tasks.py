@@ -62,9 +62,13 @@ class _Workers(ProcessPoolExecutor):
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> bool | None:
         if kind is not None:
+            results: Any = self._result_queue
             self.shutdown(wait=False, cancel_futures=True)
             for worker in active_children():
                 worker.kill()
+            # One that was killed in the middle of a result never sends its rest. Who reads it hears
+            # of that only when nobody can write any more, and this process could, too.
+            results._writer.close()
         return super().__exit__(kind, *error)
 
 
