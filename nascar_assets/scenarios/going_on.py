@@ -15,7 +15,7 @@ from nascar_assets.scenarios.kernel_arrays import Begin
 from nascar_assets.scenarios.parameters import ProcessParameters
 from nascar_assets.scenarios.race_events import ACCIDENT, MECHANICAL
 from nascar_assets.scenarios.setup import RaceSetup
-from nascar_assets.telemetry.race_state import GREEN, STILL_FROM, YELLOW, RaceState
+from nascar_assets.telemetry.race_state import GREEN, STILL_FROM, RaceState
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -213,8 +213,12 @@ class _Cars:
         self.still = self.of(state.still, float(state.lap))
         self.behind = self.of(state.behind, float(state.lap))
         self.position = self.of(state.position, size)
-        self.start = self.of(state.start, 0)
-        self.start[~self.here] = np.arange(size - absent + 1, size + 1)
+        grid = [entry.start for entry in setup.entries if entry.start is not None]
+        if len(grid) == size:  # the one that the forecast before the race was scored from
+            self.start = np.array(grid, np.int64)
+        else:
+            self.start = self.of(state.start, 0)
+            self.start[~self.here] = np.arange(size - absent + 1, size + 1)
         self.path = np.zeros((size, state.lap + 1), np.int64)
         self.path[self.here] = state.path[self.rows[self.here]]
         enough = np.where(state.pace_laps >= FEWEST_PACE_LAPS, state.pace, np.nan)
@@ -236,7 +240,7 @@ def _begin(cars: _Cars, state: RaceState, setup: RaceSetup, spread: float, cauti
     lost = np.where(cars.moving, np.floor(cars.behind), lap - cars.done).astype(np.int64)
     lost[ranked[:1]] = 0
     # A car that stopped under caution, or just before one, wrecked.
-    yellow = state.flags == YELLOW
+    yellow = state.neutral
     near = yellow[np.minimum(cars.done + 1, lap)] | yellow[np.minimum(cars.done + 2, lap)]
     half = setup.scheduled_laps // 2 + 1
     laps, chances = zip(*GONE_AFTER, strict=True)
@@ -257,5 +261,5 @@ def _begin(cars: _Cars, state: RaceState, setup: RaceSetup, spread: float, cauti
         run_start=state.run_start,
         caution_lap=state.caution_lap,
         cautions=cautions,
-        caution_laps=int((state.flags[1:] == YELLOW).sum()),
+        caution_laps=int(state.neutral.sum()),
     )

@@ -284,6 +284,8 @@ def _race(
                 out.mid_position[r, i] = begin.mid_position[i]
         cautions = begin.cautions
         caution_laps = begin.caution_laps
+        while next_stage < field.stage_ends.size and field.stage_ends[next_stage] < lap:
+            next_stage += 1
         if run_start > 0:
             restart_until = run_start + rates.restart_laps
         if begin.caution_lap > 0:

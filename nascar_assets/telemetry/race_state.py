@@ -16,6 +16,9 @@ Floats = npt.NDArray[np.float64]
 GREEN, YELLOW, RED = 1, 2, 3
 """Flags of laps by the feed's numbers; 0 where the flag is not known."""
 
+NEUTRAL = (YELLOW, RED)
+"""Flags under which nobody races: a red flag stops a caution, which then goes on."""
+
 OVERTIME_LAPS = 2
 """Laps under green that end a race which a caution held up at its scheduled end."""
 STILL_FROM = 2.5
@@ -131,37 +134,51 @@ class RaceState:
     @property
     def green_laps(self) -> int:
         """Laps so far that were not under caution."""
-        return int((self.flags[1:] != YELLOW).sum())
+        return self.lap - int(self.neutral.sum())
+
+    @property
+    def neutral(self) -> npt.NDArray[np.bool_]:
+        """[lap + 1] laps under caution, those of a red flag included."""
+        return np.isin(self.flags, NEUTRAL)
 
     @property
     def caution_lap(self) -> int:
         """How many laps the caution has lasted that the race is under; 0 under green."""
-        green = np.flatnonzero(self.flags[1:] != YELLOW)
+        green = np.flatnonzero(~self.neutral[1:])
         return self.lap - (int(green[-1]) + 1 if len(green) else 0)
 
     @property
     def over(self) -> bool:
         """Whether the leader has finished: the scheduled laps or an overtime's two, under green.
 
-        A caution that came out on the scheduled last lap ended it, too.
+        A caution that came out on the last lap, the scheduled one or an overtime's second, ended
+        it, too.
         """
         if self.lap < self.scheduled_laps:
             return False
         if self.caution_lap > 0:
-            return self.caution_lap == 1 and self.lap == self.scheduled_laps
+            second = self.lap == self.scheduled_laps or bool(self.neutral[self.lap - 2])
+            return self.caution_lap == 1 and second
         return self.lap - self.run_start >= OVERTIME_LAPS
 
     @property
     def run_start(self) -> int:
         """The lap after which the green run began; `lap` under caution."""
-        yellow = np.flatnonzero(self.flags[1:] == YELLOW)
+        yellow = np.flatnonzero(self.neutral[1:])
         return int(yellow[-1]) + 1 if len(yellow) else 0
 
     @property
     def caution_starts(self) -> Whole:
         """Laps on which cautions began."""
-        shown = np.concatenate([[False], self.flags[1:] == YELLOW])
+        shown = self.neutral
         return np.flatnonzero(shown[1:] & ~shown[:-1]) + 1
+
+    @property
+    def laps_down(self) -> Whole:
+        """[N] laps down; a car that has only not come to the line yet is on the leader's."""
+        down = self.lap - self.laps_completed
+        exact = np.minimum(down, np.floor(self.behind).astype(np.int64))
+        return np.where(self.moving & (self.stops == 0), exact, down)
 
     @property
     def moving(self) -> npt.NDArray[np.bool_]:

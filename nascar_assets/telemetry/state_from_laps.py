@@ -16,7 +16,14 @@ from nascar_assets.telemetry.clean_lap_times import clean_lap_times
 from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
 from nascar_assets.telemetry.feed_values import feed_number, parse_json, race_start
 from nascar_assets.telemetry.laps import STOPPED_LAP_S
-from nascar_assets.telemetry.race_state import GREEN, RED, STILL_FROM, YELLOW, RaceState
+from nascar_assets.telemetry.race_state import (
+    GREEN,
+    NEUTRAL,
+    RED,
+    STILL_FROM,
+    YELLOW,
+    RaceState,
+)
 
 Whole = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -53,7 +60,8 @@ def state_from_lap_times(
 
     The body is cut before anything in it is looked at: laps after `lap`, flags of later laps and
     the cars' final positions are never read. What is left is cut again by time: a car that is
-    laps down had not driven its lap `lap` when the leader had.
+    laps down had not driven its lap `lap` when the leader had. So the state is that of a file
+    which ends, for each car, with the last lap that it had completed.
 
     Args:
         payload: The body, as bytes or parsed.
@@ -68,9 +76,15 @@ def state_from_lap_times(
     """
     body, notices = clean_lap_times(parse_json(payload, file), file, forgiving=True)
     lap = _last_lap(body) if lap is None else lap
-    return state_from_laps(
-        laps_from_lap_times(_cut(body, lap), race, file=file), race, lap, notices=tuple(notices)
-    )
+    body = _cut(body, lap)
+    while True:  # a lap's flag is told by those around it: what was not driven yet is not asked
+        laps = laps_from_lap_times(body, race, file=file)
+        state = state_from_laps(laps, race, lap, notices=tuple(notices))
+        done = dict(zip(state.driver_ids, state.laps_completed.tolist(), strict=True))
+        seen = _driven(body, done)
+        if seen == body:
+            return state
+        body = seen
 
 
 def last_lap(payload: Any, file: str = "lap-times.json") -> int:
@@ -104,6 +118,15 @@ def _cut(body: Mapping[str, Any], lap: int) -> dict[str, Any]:
     return {"laps": [car for car in cars if car["Laps"]], "flags": flags}
 
 
+def _driven(body: Mapping[str, Any], done: Mapping[str, int]) -> dict[str, Any]:
+    """A body of lap times without the laps that cars had not completed."""
+    cars = []
+    for car in body["laps"]:
+        last = done.get(str(car["NASCARDriverID"]), 0)
+        cars.append({**car, "Laps": [one for one in car["Laps"] if one["Lap"] <= last]})
+    return {"laps": [car for car in cars if car["Laps"]], "flags": body["flags"]}
+
+
 def state_from_laps(
     laps: pl.DataFrame, race: Mapping[str, Any], lap: int, *, notices: tuple[str, ...] = ()
 ) -> RaceState:
@@ -128,11 +151,19 @@ def state_from_laps(
             field="lap",
             remedy="Name an earlier lap, or wait for it.",
         )
-    table = _Table(known, race, lap)
-    moment, step = table.moment()
-    done, last = table.crossings(moment)
+    # Clocks are set right by the order at each line, which cars a lap down cross later: laps that
+    # turn out not to have been driven yet are taken away, until only those are left that were.
+    while True:
+        table = _Table(known, race, lap)
+        moment, step = table.moment()
+        done, last = table.crossings(moment)
+        until = pl.col("driver_id").replace_strict(list(table.driver_ids), done)
+        seen_laps = known.filter(pl.col("lap") <= until)
+        if seen_laps.height == known.height:
+            break
+        known = seen_laps
     flags = table.race_flags()
-    yellow = flags == YELLOW
+    yellow = np.isin(flags, NEUTRAL)
     start = _ranks(table.position[:, 0], np.arange(len(done)))
     order = np.lexsort((start, table.position[np.arange(len(done)), done], last, -done))
     position = np.empty(len(done), np.int64)
@@ -405,13 +436,22 @@ class _Table:
         return np.asarray(led.sum(axis=1))
 
     def fastest(self, flags: Whole) -> Whole:
-        """Green laps on which each car was the fastest."""
+        """Green laps of the race, those of its leader, on which each car was the fastest.
+
+        A car that is laps down is compared with those that it runs among, not with the laps of the
+        same number, which they drove on other tyres.
+        """
         counts = np.zeros(len(self.driver_ids), np.int64)
-        green = np.flatnonzero(flags == GREEN)
-        times = np.where(np.isnan(self.time[:, green]), np.inf, self.time[:, green])
-        best = times.argmin(axis=0)
-        known = np.isfinite(times.min(axis=0))
-        np.add.at(counts, best[known], 1)
+        crossing = np.where(np.isnan(self.elapsed), np.inf, self.elapsed).min(axis=0)
+        crossing = np.minimum.accumulate(crossing[::-1])[::-1]
+        began = np.where(np.isnan(self.elapsed[:, :-1]), -np.inf, self.elapsed[:, :-1])
+        own = np.arange(1, self.lap + 1)[None, :]
+        race_lap = np.maximum(np.searchsorted(crossing, began + 1e-6, side="right"), own)
+        cars, laps = np.nonzero(~np.isnan(self.time[:, 1:]) & (race_lap <= self.lap))
+        race_lap = race_lap[cars, laps]
+        order = np.lexsort((cars, self.time[cars, laps + 1], race_lap))
+        numbers, first = np.unique(race_lap[order], return_index=True)
+        np.add.at(counts, cars[order][first[flags[numbers] == GREEN]], 1)
         return counts
 
     def stops(self, flags: Whole, seen: Bools) -> tuple[Bools, Floats]:
@@ -431,7 +471,7 @@ class _Table:
     def pace(self, flags: Whole, usable: Bools) -> tuple[Floats, Whole]:
         """How much faster than the field each car's green laps were."""
         settled = flags == GREEN
-        for lap in np.flatnonzero(flags == YELLOW):
+        for lap in np.flatnonzero(np.isin(flags, NEUTRAL)):
             settled[lap : lap + 1 + SETTLING_LAPS] = False
         settled[: 1 + SETTLING_LAPS] = False
         total = np.zeros(len(self.driver_ids))

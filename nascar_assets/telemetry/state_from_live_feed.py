@@ -9,14 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.telemetry.convert_live_feed import live_feed_problems
-from nascar_assets.telemetry.feed_values import number, parse_json
-from nascar_assets.telemetry.problems import RefusedFile
-from nascar_assets.telemetry.race_state import GREEN, RED, YELLOW, RaceState
+from nascar_assets.telemetry.feed_values import MAX_LAPS, number, parse_json
+from nascar_assets.telemetry.problems import Problem, RefusedFile, problem
+from nascar_assets.telemetry.race_state import GREEN, NEUTRAL, RED, YELLOW, RaceState
 
 Whole = npt.NDArray[np.int64]
 
 OUT_STATUS = 3
 """The feed's `status` of a car that has left the race; 1 is on the track, 2 in the pits."""
+LARGEST_PLACE = 100
+"""No field has as many cars; the feed writes 0, -1 or 999 where it knows no place."""
 USUAL_LAP = 0.02
 """Share of the race's time so far that a lap is taken to last where no car has a lap time."""
 
@@ -34,7 +36,8 @@ def state_from_live_feed(
     position. Where an earlier state of the same race is given, its positions and flags are kept
     and only the laps since are filled in; so polling it often is as good as laps. The flag is the
     snapshot's, which lags: a lap between two snapshots of one flag is taken to have it. Cars
-    without a driver are left out.
+    without a driver are left out; a place that is missing comes last. A car that has not crossed
+    the line since the leader did, but is due to before he comes round, is on his lap.
 
     Args:
         payload: The body, as bytes or parsed.
@@ -47,17 +50,17 @@ def state_from_live_feed(
         RaceStateError: If it makes a state that breaks a law.
     """
     body = parse_json(payload, file)
-    problems = live_feed_problems(body, race, file)
+    problems = live_feed_problems(body, race, file) or _lap_problems(body, file)
     if problems:
         raise RefusedFile(problems)
     cars = [car for car in body["vehicles"] if _known(car)]
     lap = max((int(car["laps_completed"]) for car in cars), default=0)
     ids = tuple(str(int(car["driver"]["driver_id"])) for car in cars)
     done = np.array([int(car["laps_completed"]) for car in cars], np.int64)
-    place = _column(cars, "running_position")
-    position = _places(np.lexsort((place, -done)))
-    start = _places(np.argsort(_column(cars, "starting_position"), kind="stable"))
     clock = _column(cars, "vehicle_elapsed_time")
+    place = _place_column(cars, "running_position")
+    position = _places(np.lexsort((clock, place, -done)))
+    start = _places(np.argsort(_place_column(cars, "starting_position"), kind="stable"))
     last_lap = _column(cars, "last_lap_time")
     now = float(number(body["elapsed_time"]) or 0.0)
     usual = last_lap[(done == lap) & (last_lap > 0.0)]
@@ -65,7 +68,7 @@ def state_from_live_feed(
     gone = np.array([car.get("status") == OUT_STATUS for car in cars])
     away = np.array([car.get("is_on_track") is False for car in cars])
     still = np.maximum((now - clock) / step - 1.0, 0.0)
-    path, flags = _past(cars, lap, position, done, body, ids, earlier)
+    path, flags = _past(cars, lap, position, start, done, body, ids, earlier)
     led = np.array([_laps_led(car, lap) for car in cars], np.int64)
     led[int(np.argmin(position))] += max(lap - int(led.sum()), 0)  # the lap that is not listed yet
     fastest = np.minimum(_column(cars, "fastest_laps_run").astype(np.int64), done)
@@ -84,8 +87,7 @@ def state_from_live_feed(
         fastest_laps=fastest,
         stops=np.zeros(len(cars), np.int64),
         last_stop=stops,
-        behind=np.where(done == lap, np.clip((clock - clock.min(where=done == lap, initial=np.inf))
-                        / step, 0.0, 0.99), (lap - done).astype(np.float64)),
+        behind=_behind(clock, lap - done, step, now),
         path=path,
         pace=np.full(len(cars), np.nan),
         pace_laps=np.zeros(len(cars), np.int64),
@@ -103,8 +105,52 @@ def _known(car: Any) -> bool:
     )
 
 
+def _lap_problems(body: Mapping[str, Any], file: str) -> list[Problem]:
+    """Laps that no car can have completed: the leader's lap would be theirs for good."""
+    cars = [(row, car) for row, car in enumerate(body["vehicles"], 1) if _known(car)]
+    if not cars:
+        return [problem(file, "no car with a driver and laps", "vehicles")]
+    highest = min(int(number(body["lap_number"]) or 0) + 1, MAX_LAPS)
+    rows = [row for row, car in cars if not 0 <= car["laps_completed"] <= highest]
+    reason = f"not from 0 to {highest}, at lap {body['lap_number']} of the race"
+    return [problem(file, reason, "laps_completed", rows)] if rows else []
+
+
+def _behind(
+    clock: npt.NDArray[np.float64], down: Whole, step: float, now: float
+) -> npt.NDArray[np.float64]:
+    """Laps behind the leader, by the moments at which the cars cross the line next.
+
+    A snapshot that is taken while the field crosses shows cars a lap down which have only not come
+    to the line yet: what they are behind is less than a lap.
+
+    Args:
+        clock: [N] race time of each car's last crossing, 0 where not known.
+        down: [N] laps that it has completed fewer than the leader.
+        step: Length of a lap in seconds.
+        now: Race time of the snapshot.
+    """
+    known = clock > 0.0
+    leader = clock.min(where=known & (down == 0), initial=np.inf)
+    if not np.isfinite(leader):
+        return down.astype(np.float64)
+    exact = down + (np.maximum(clock + step, now) - max(leader + step, now)) / step
+    low = np.maximum(down - 1.0, 0.0)
+    return np.where(known, np.clip(exact, low, down + 0.99), down.astype(np.float64))
+
+
 def _column(cars: Sequence[Mapping[str, Any]], key: str) -> npt.NDArray[np.float64]:
     return np.array([number(car.get(key)) or 0.0 for car in cars])
+
+
+def _place_column(cars: Sequence[Mapping[str, Any]], key: str) -> npt.NDArray[np.float64]:
+    places = _column(cars, key)
+    return np.where((places >= 1) & (places <= LARGEST_PLACE), places, np.inf)
+
+
+def _rows(value: Any) -> list[Mapping[str, Any]]:
+    """A car's stints or stops; what is no list of them holds none."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def _places(order: npt.NDArray[np.intp]) -> Whole:
@@ -116,7 +162,7 @@ def _places(order: npt.NDArray[np.intp]) -> Whole:
 def _laps_led(car: Mapping[str, Any], lap: int) -> int:
     """Laps of the car's stints in the lead; the feed begins the first at lap 0."""
     total = 0
-    for stint in car.get("laps_led") or ():
+    for stint in _rows(car.get("laps_led")):
         first, last = number(stint.get("start_lap")), number(stint.get("end_lap"))
         if first is not None and last is not None:
             total += max(0, min(int(last), lap) - max(int(first), 1) + 1)
@@ -124,7 +170,7 @@ def _laps_led(car: Mapping[str, Any], lap: int) -> int:
 
 
 def _last_stop(car: Mapping[str, Any], lap: int) -> int:
-    laps = [number(stop.get("pit_in_leader_lap")) or 0 for stop in car.get("pit_stops") or ()]
+    laps = [number(stop.get("pit_in_leader_lap")) or 0 for stop in _rows(car.get("pit_stops"))]
     return min(int(max(laps, default=0)), lap)
 
 
@@ -132,6 +178,7 @@ def _past(
     cars: Sequence[Mapping[str, Any]],
     lap: int,
     position: Whole,
+    start: Whole,
     done: Whole,
     body: Mapping[str, Any],
     ids: tuple[str, ...],
@@ -150,15 +197,14 @@ def _past(
             if driver in rows:
                 path[car, : known + 1] = earlier.path[rows[driver]]
         flags[1 : known + 1] = earlier.flags[1:]
-        if lap > known and shown == YELLOW and known and flags[known] == YELLOW:
+        if lap > known and shown in NEUTRAL and known and flags[known] in NEUTRAL:
             flags[known + 1 :] = YELLOW
     # The laps that no snapshot showed: the order of the mean positions, which has the same mean.
     mean = _column(cars, "average_running_position")
     order = _places(np.argsort(np.where(mean > 0, mean, np.inf), kind="stable"))
     for number_ in range(known + 1, lap):
         path[:, number_] = np.where(done >= number_, order, 0)
-    path[:, 0] = np.where(path[:, 0] > 0, path[:, 0], _places(np.argsort(
-        _column(cars, "starting_position"), kind="stable")))  # fmt: skip
+    path[:, 0] = np.where(path[:, 0] > 0, path[:, 0], start)
     if lap:
         path[:, lap] = np.where(done == lap, position, 0)
         flags[lap] = shown

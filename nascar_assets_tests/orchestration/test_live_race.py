@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from nascar_assets.orchestration.inputs.live_forecast import (
     live_series,
     make_live_forecast,
 )
+from nascar_assets.orchestration.inputs.schedule import stored_schedule
 from nascar_assets.orchestration.tags import RACE
 from nascar_assets.telemetry.state_from_laps import state_from_lap_times
 from nascar_assets_tests.orchestration.conftest import World
@@ -118,6 +121,44 @@ def test_a_race_moves_through_the_sensor_and_bad_feeds_change_nothing(
     assert all(1 <= one["expected_place"] <= entries for one in slate["lineups"])
     best = max(slate["lineups"], key=lambda one: one["mean_points"])
     assert best["expected_place"] <= np.median([one["expected_place"] for one in slate["lineups"]])
+
+
+def test_a_feed_without_cars_stops_no_other_race_and_a_race_can_begin_anew(
+    world: World, home: Path
+) -> None:
+    race = Race(home, world.slate)
+    races = stored_schedule(race.root)["race_key"].to_list()
+    other = next(key for key in races if key < race.key)  # its folder is looked at first
+    (home / "landing/live" / other).mkdir()
+    race.drop({**race.snapshot(40, 1), "vehicles": []}, f"../{other}/live-feed.json")
+    race.drop(race.until(40))
+    (first,) = race.ticker.tick("live_races")
+    assert race.ticker.carry_out(first, "live_job")
+    with pytest.raises(InputError, match="The newest feed was refused"):
+        live_answer(race.root, other, datetime.now(UTC))
+    # To begin anew the forecasts are removed, and the newest file is put down again.
+    shutil.rmtree(home / "store/live_forecast" / race.key)
+    assert race.tick() == 0
+    race.drop(race.until(40))
+    (again,) = race.ticker.tick("live_races")
+    assert again.run_key != first.run_key
+    assert race.ticker.carry_out(again, "live_job")
+    assert [one["lap"] for one in live_series(race.root, race.key)] == [40]
+
+
+def test_of_many_snapshots_the_last_of_each_lap_tells_what_all_do(world: World, home: Path) -> None:
+    from nascar_assets.orchestration.inputs.live_forecast import landed_state
+    from nascar_assets.telemetry.state_from_live_feed import state_from_live_feed
+
+    race = Race(home, world.slate)
+    seen = None
+    for number, (lap, flag) in enumerate([(5, 1), (5, 2), (6, 2), (6, 2), (8, 1), (8, 1), (9, 1)]):
+        body = race.snapshot(lap, flag)
+        race.drop(body, f"{number}.json")
+        os.utime(race.folder / f"{number}.json", (1e9 + number, 1e9 + number))
+        seen = state_from_live_feed(body, race.row, seen)
+    path = f"landing/live/{race.key}/6.json"
+    assert landed_state(race.root, race.row, path).state == seen
 
 
 def test_while_a_forecast_is_made_no_other_is_asked_for(world: World, home: Path) -> None:

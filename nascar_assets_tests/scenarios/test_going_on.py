@@ -153,6 +153,21 @@ def test_a_race_in_overtime_goes_on_for_two_laps_or_more():
     assert all(law.broken == 0 for law in made.diagnostics.conservation)
 
 
+def test_the_second_stage_ends_under_caution_although_the_first_is_long_over():
+    """Lap 50 ends a stage, so that lap 51 is under caution: no scenario is without one more."""
+    known = state_from_lap_times(lap_times(SIZE, LAPS, cautions=((31, 35),)), race_row(LAPS), 50)
+    made = generate_scenarios(None, setup(), 200, 5, state=known)
+    assert int(made.cautions.min()) >= len(known.caution_starts) + 1
+
+
+def test_points_count_from_the_grid_that_the_slate_knows():
+    grid = replace(setup(), entries=tuple(
+        replace(entry, start=SIZE - k) for k, entry in enumerate(setup().entries)
+    ))  # fmt: skip
+    made = generate_scenarios(None, grid, 5, 5, state=state(50))
+    assert (made.start == np.arange(SIZE, 0, -1)).all()
+
+
 def test_a_driver_who_is_not_entered_is_refused_by_name():
     few = replace(setup(), entries=setup().entries[:-1])
     with pytest.raises(InputError, match="not entered: 119"):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
-from nascar_assets.telemetry.race_state import STILL_FROM, RaceStateError
+from nascar_assets.telemetry.race_state import RED, STILL_FROM, RaceStateError
 from nascar_assets.telemetry.state_from_laps import _never_falling, state_from_lap_times
 from nascar_assets_tests.telemetry.race_laps import lap_times, race_row
 
@@ -161,6 +161,64 @@ def _positions_again(body):
         for place, at in enumerate(np.argsort([clock[lap] for clock in clocks], kind="stable"), 1):
             body["laps"][at]["Laps"][lap]["RunningPos"] = place
     return body
+
+
+@pytest.mark.parametrize("lap", [12, 33, 60, 71, 95])
+def test_laps_that_were_not_driven_yet_are_not_read(lap):
+    """Cars that are laps down have laps of a number in the file that they drove later."""
+    slow = lap_times(out={5: 40}, slow={19: 3.0, 17: 1.2})
+    found = state(lap, slow)
+    assert found.laps_completed[car(19, found)] < lap
+    faster, cut = copy.deepcopy(slow), copy.deepcopy(slow)
+    done = dict(zip(found.driver_ids, found.laps_completed, strict=True))
+    for one, shorter in zip(faster["laps"], cut["laps"], strict=True):
+        seen = int(done[str(one["NASCARDriverID"])])
+        shorter["Laps"] = shorter["Laps"][: seen + 1]
+        for row in one["Laps"][seen + 2 :]:  # the next one ends when it did
+            row["LapTime"] = 28.5 if seen < lap else row["LapTime"]
+    assert state(lap, cut) == found
+    assert state(lap, faster) == found
+
+
+def test_the_fastest_lap_is_that_of_the_cars_which_ran_together():
+    """A car laps down on new tyres is faster than laps of its own number, driven long before."""
+    body = lap_times(cautions=(), slow={19: 12.0})
+    for one in body["laps"]:
+        for row in one["Laps"]:
+            if row["Lap"] > 50:  # the field is a second faster from the leader's lap 51 on
+                row["LapTime"] -= 1.0
+    found = state(100, body)
+    slow_car = next(one for one in body["laps"] if one["NASCARDriverID"] == 119)
+    for row in slow_car["Laps"]:
+        if row["Lap"] == 45:  # driven on the leader's lap 63 or so
+            row["LapTime"] = 29.5
+    assert state(100, body).fastest_laps[car(19, found)] == 0
+    assert int(found.fastest_laps.sum()) == 100
+
+
+def test_a_red_flag_is_part_of_its_caution():
+    plain = state(80)
+    flags = np.where(np.arange(81) == 33, RED, plain.flags)
+    stopped = replace(plain, flags=flags)
+    assert list(stopped.caution_starts) == list(plain.caution_starts)
+    assert stopped.green_laps == plain.green_laps
+    before = replace(state(33), flags=np.where(np.arange(34) == 33, RED, state(33).flags))
+    assert before.caution_lap == 3
+
+
+@pytest.mark.parametrize(
+    ("cautions", "lap", "over"),
+    [
+        (((100, 100),), 100, True),
+        (((98, 101),), 102, False),
+        (((98, 101),), 103, True),
+        (((98, 101), (103, 103)), 103, True),  # on the second lap of the overtime
+        (((98, 103),), 103, False),
+    ],
+)
+def test_a_race_is_over_after_its_laps_or_two_of_overtime(cautions, lap, over):
+    body = lap_times(laps=110, cautions=cautions)
+    assert state(lap, body).over is over
 
 
 def test_a_lap_beyond_the_file_is_refused_with_what_there_is():

@@ -4,6 +4,8 @@ import copy
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
 from nascar_assets.telemetry.state_from_live_feed import state_from_live_feed
@@ -99,3 +101,60 @@ def test_a_driver_in_two_cars_is_refused():
     body["vehicles"][3]["driver"]["driver_id"] = 100
     with pytest.raises(InputError, match="stands twice"):
         state_from_live_feed(body, RACE)
+
+
+@pytest.mark.parametrize("laps", [999, 62, -1, 3_000_000])
+def test_laps_that_no_car_can_have_run_are_refused_with_the_car(laps):
+    body = snapshot(60)
+    body["vehicles"][3]["laps_completed"] = laps
+    with pytest.raises(InputError, match=r"laps_completed.*(row|line)s? 4|4.*laps_completed"):
+        state_from_live_feed(body, RACE)
+
+
+@pytest.mark.parametrize("vehicles", [[], [{"driver": None, "laps_completed": 3}]])
+def test_a_snapshot_without_cars_is_refused(vehicles):
+    with pytest.raises(InputError, match=r"vehicles|driver"):
+        state_from_live_feed({**snapshot(60), "vehicles": vehicles}, RACE)
+
+
+def test_stints_and_stops_that_are_none_count_as_none():
+    body = snapshot(60)
+    body["vehicles"][4] |= {"laps_led": -1, "pit_stops": "none"}
+    body["vehicles"][5] |= {"laps_led": [3], "pit_stops": [None]}
+    found = state_from_live_feed(body, RACE)
+    assert list(found.laps_led[4:6]) == [0, 0]
+    assert list(found.last_stop[4:6]) == [0, 0]
+
+
+@pytest.mark.parametrize("missing", [None, 0, -1, 999, "NA"])
+def test_a_place_that_is_missing_comes_last(missing):
+    body = snapshot(60)
+    body["vehicles"][4] |= {"running_position": missing, "starting_position": missing}
+    found = state_from_live_feed(body, RACE)
+    assert found.position[4] == 10  # of the ten on the lead lap
+    assert found.start[4] == 12
+    assert found.path[4, 0] == 12
+
+
+@given(st.floats(0.01, 0.99))
+@settings(max_examples=20, deadline=None)
+def test_when_a_snapshot_is_taken_takes_no_car_a_lap_down(share):
+    """The field crosses over four seconds; the leader's lap is 30 s, the last car two laps down."""
+    now = 1800.0 + 30.0 * share
+    body = snapshot(60)
+    for k, car in enumerate(body["vehicles"]):
+        gap = 0.4 * k if k < 11 else 62.0
+        laps = int((now - gap) // 30.0)
+        car |= {
+            "laps_completed": laps,
+            "running_position": k + 1,
+            "vehicle_elapsed_time": 30.0 * laps + gap,
+            "status": 1,
+            "is_on_track": True,
+        }
+    body["elapsed_time"] = now
+    found = state_from_live_feed(body, RACE)
+    assert list(found.laps_down) == [0] * 11 + [2]
+    assert list(found.position) == list(range(1, 13))
+    assert found.behind[:11] == pytest.approx(0.4 * np.arange(11) / 30.0)
+    assert found.behind[11] == pytest.approx(62.0 / 30.0)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from nascar_assets.errors import InputError
+from nascar_assets.orchestration.automation.landing_index import sha256
 from nascar_assets.orchestration.inputs.live_continuity import check_goes_on
 from nascar_assets.orchestration.inputs.live_forecast import (
     LANDING,
@@ -102,6 +103,7 @@ def live_races(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Se
             races[row["race_id"]] = races[row["race_key"]] = row
     for folder, found in files.items():
         path, tag = list(found.items())[-1]
+        of_file = sha256(f"{path} {tag}".encode())[:12]
         race = races.get(folder)
         if race is None:
             notices[folder] = (
@@ -129,13 +131,17 @@ def live_races(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Se
                 check_goes_on(series, state)
         except InputError as error:
             decision = Decision(False, str(error), refused=True)
+        except Exception as error:  # one race's file never stops the others
+            context.log.exception(f"{path} could not be read.")
+            reason = f"{path} could not be read ({type(error).__name__}: {error})."
+            decision = Decision(False, reason, refused=True)
         if decision.refused:
             keep_refusal(root, key, decision.reason, now)
             notices[folder] = f"{decision.reason} The last good forecast stays."
         elif decision.forecast:
             requests.append(
                 dg.RunRequest(
-                    run_key=f"live-{key}-{state.lap}",
+                    run_key=f"live-{key}-{state.lap}-{of_file}",
                     partition_key=key,
                     run_config={"ops": {"live_forecast": {"config": {"path": path}}}},
                     tags={**filters_of(key), LAP: str(state.lap)},

@@ -161,7 +161,7 @@ def _drivers(
                 "driver_id": driver,
                 "name": names.get(driver),
                 "position": None if row is None else int(state.position[row]),
-                "laps_down": None if row is None else int(state.lap - state.laps_completed[row]),
+                "laps_down": None if row is None else int(state.laps_down[row]),
                 "moving": bool(row is not None and state.moving[row]),
                 "win": float((ends == 1).mean()),
                 "top_5": float((ends <= 5).mean()),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -32,6 +34,8 @@ LANDING = "landing/live"
 """A folder for each race under way, by its feed id or its key."""
 SERIES = "store/live_forecast"
 LAP_TIMES, LIVE_FEED = "lap-times.json", "live-feed.json"
+LAP_NUMBER = re.compile(rb'"lap_number"\s*:\s*(\d+)')
+"""How a snapshot writes its lap: a race has hundreds of snapshots, and few are read in whole."""
 SCENARIOS = 10_000
 RIVALS = 400
 """Rivals drawn for places; a place is scaled to the contest's entries."""
@@ -76,22 +80,23 @@ def landed_state(root: DataRoot, race: Mapping[str, Any], path: str) -> Landed:
         raise InputError("The file is gone.", file=path, remedy="Wait for the next one.")
     if path.endswith(LAP_TIMES):
         return Landed(path, state_from_lap_times(data, race, file=path))
-    # Snapshots that lie beside it tell of the laps before.
+    # Snapshots that lie beside it tell of the laps before: of each lap the last one.
     folder = path.rpartition("/")[0]
-    state: RaceState | None = None
+    before: dict[bytes, tuple[str, bytes]] = {}
     for item in sorted(root.list(folder), key=lambda item: (item.modified, item.path)):
-        if item.path.endswith(".json") and not item.path.endswith(LAP_TIMES):
-            try:
-                body = root.read(item.path)
-                state = state_from_live_feed(body, race, state, file=item.path)
-            except InputError:
-                if item.path == path:
-                    raise
         if item.path == path:
             break
-    if state is None:
-        raise InputError("The file is gone.", file=path, remedy="Wait for the next one.")
-    return Landed(path, state)
+        if item.path.endswith(".json") and not item.path.endswith(LAP_TIMES):
+            body = root.read(item.path) or b""
+            lap = LAP_NUMBER.search(body)
+            key = lap[1] if lap else item.path.encode()
+            before.pop(key, None)
+            before[key] = item.path, body
+    state: RaceState | None = None
+    for name, body in before.values():
+        with suppress(InputError):  # it was told of when it was the newest
+            state = state_from_live_feed(body, race, state, file=name)
+    return Landed(path, state_from_live_feed(data, race, state, file=path))
 
 
 def make_live_forecast(
@@ -160,9 +165,12 @@ def slate_forecast(run: SlateRun, state: RaceState, n: int = SCENARIOS) -> dict[
     points = np.ascontiguousarray(made.points(run.rules)[:, columns])
     rows = {driver: row for row, driver in enumerate(state.driver_ids)}
     scale = run.rules.points_scale
+    # Points count from the starts that every scenario has; who never started has none.
+    starts = np.broadcast_to(made.points_start, made.start.shape)[0]
+    grid = dict(zip(made.driver_ids, starts, strict=True))
     now = score(
         run.rules,
-        start=state.start[None, :],
+        start=np.array([grid[driver] for driver in state.driver_ids])[None, :],
         finish=state.position[None, :],
         laps_led=state.laps_led[None, :],
         fastest_laps=state.fastest_laps[None, :],
@@ -179,9 +187,9 @@ def slate_forecast(run: SlateRun, state: RaceState, n: int = SCENARIOS) -> dict[
                 "driver_id": player.driver_id,
                 "name": player.name,
                 "position": None if row is None else int(state.position[row]),
-                "laps_down": None if row is None else state.lap - int(state.laps_completed[row]),
+                "laps_down": None if row is None else int(state.laps_down[row]),
                 "moving": bool(row is not None and state.moving[row]),
-                "start": None if row is None else int(state.start[row]),
+                "start": None if row is None else int(grid[player.driver_id]),
                 "laps_led": 0 if row is None else int(state.laps_led[row]),
                 "points_now": 0.0 if row is None else float(now[row] / scale),
                 **_spread(points[:, column] / scale),
@@ -328,7 +336,8 @@ def live_series(root: DataRoot, race_key: str) -> list[dict[str, Any]]:
             raise InputError(
                 "The forecast was changed after it was sealed, or the one before it is gone.",
                 file=item.path,
-                remedy="Remove the race's folder of live forecasts to begin anew.",
+                remedy="To begin anew, remove the race's folder of live forecasts and put the "
+                "newest file into its landing folder again.",
             )
         found.append(content)
     return found
