@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.float64]
 ROUNDING = 0.05
 """Share by which chances of a whole field may miss their sum: they are rounded, and rescaled."""
 _CERTAIN = 1.0 - 1e-9
+_NOTHING = 1e-9
+"""A sum of chances that is none: a single scenario of a billion counts for more."""
 _WORTH_SAYING = 0.005
 """A stated chance of what never happens in the scenarios that is small enough to pass over."""
 
@@ -306,7 +308,8 @@ def chances_of_odds(odds: Floats, own: Floats, quoted: Sequence[int], market: st
     """Chances of the quoted drivers, the overround taken out by the power method.
 
     They add up to what the places of the market leave beside our own chances of the drivers who
-    are not quoted.
+    are not quoted. Where those leave nothing, or fewer drivers are quoted than there are places,
+    each stands as it is quoted.
 
     Args:
         odds: Decimal odds of the quoted drivers.
@@ -317,7 +320,9 @@ def chances_of_odds(odds: Floats, own: Floats, quoted: Sequence[int], market: st
     inverse = np.log(1.0 / np.asarray(odds, np.float64))
     left = float(own.sum() - own[list(quoted)].sum())
     total = TOPS[market] - left
-    if total >= len(quoted):  # fewer quotes than places: each as it stands
+    # Where no quoted driver ever wins, rounding leaves a little more or less than nothing, and no
+    # power of the odds reaches less.
+    if total <= _NOTHING or total >= len(quoted):
         return np.asarray(np.exp(inverse), np.float64)
     low, high = 0.0, 1.0
     while np.exp(high * inverse).sum() > total:

@@ -257,6 +257,14 @@ def test_chances_of_a_board_leave_ours_to_who_is_not_quoted(
     assert (np.diff(found[order]) <= 1e-12).all()
 
 
+@pytest.mark.parametrize("rounding", [-1, 0, 1])
+def test_a_board_of_drivers_who_never_win_stands_as_it_is_quoted(rounding: int) -> None:
+    # What is left for them is nothing, give or take the last bit of the others' chances.
+    ours = np.array([1.0 + rounding * np.finfo(float).eps, 0.0, 0.0])
+    found = chances_of_odds(np.array([501.0, 5.0]), ours, [1, 2], "win")
+    assert found == pytest.approx([1 / 501, 0.2])
+
+
 def record(hours: float, author: str = "me", **changes: object) -> ViewRecord:
     made = ViewRecord(
         f"v{hours:g}",
