@@ -239,6 +239,46 @@ def test_files_that_land_are_taken_once_and_bad_ones_go_to_quarantine(
     assert len(view_records(root, world.slate)) == 1
 
 
+def test_a_file_that_is_put_back_counts_again_and_one_that_was_dropped_does_not(
+    root: DataRoot, world: World
+) -> None:
+    names = names_of(root, world)
+    folder = Path(root.location) / f"landing/views/{world.slate}"
+    now = datetime(2026, 2, 15, 12, tzinfo=UTC)
+
+    def held(points: dict[str, int]) -> list[tuple[str, bytes]]:
+        """The views that hold, each as author and file, once files say so."""
+        nonlocal now
+        now += timedelta(minutes=1)
+        for path, value in points.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(f'Name,Fpts\n"{names[0]}",{value}\n')
+            os.utime(folder / path, (time.time() - 60, time.time() - 60))
+        take_landed(root, datetime.now(UTC), now)
+        return sorted(
+            (one.author, (root.read(f"views/{world.slate}/{one.view_id}.data") or b"")[-3:-1])
+            for one in view_records(root, world.slate)
+            if not one.dropped_by(now)
+        )
+
+    for value in (40, 20, 40):
+        assert held({"mine.csv": value}) == [("mine", str(value).encode())]
+    assert held({}) == [("mine", b"40")]
+    assert held({"again.csv": 40}) == [("mine", b"40")]  # a copy says nothing new
+    assert held({"old.csv": 20}) == [("mine", b"40"), ("old", b"20")]  # what gave way does
+    # Files of one name in two folders do not take each other's place again and again.
+    apart = {"a/mine.csv": 30, "b/mine.csv": 31}
+    wanted = [("a/mine", b"30"), ("b/mine", b"31"), ("mine", b"40"), ("old", b"20")]
+    assert held(apart) == wanted
+    count = len(view_records(root, world.slate))
+    for one in view_records(root, world.slate):
+        if not one.dropped_by(now):
+            drop_view(root, world.slate, one.view_id, now + timedelta(seconds=1))
+    assert held({}) == []
+    assert len(view_records(root, world.slate)) == count
+    assert held({"mine.csv": 20}) == [("mine", b"20")]
+
+
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass

@@ -4,7 +4,7 @@ A slate that is open is run again by the sensor of salary files, to which its vi
 like entries and practice.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -17,6 +17,7 @@ from nascar_assets.orchestration.inputs.views import LANDED, Added, add_view, vi
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, report_strays
 from nascar_assets.storage import DataRoot
+from nascar_assets.views.record import ViewRecord
 
 QUARANTINE = "quarantine/views"
 INTERVAL_SECONDS = 15
@@ -30,7 +31,7 @@ ENDINGS = (".csv", ".tsv", ".txt", ".zip", ".json")
     description="Files of people's views that landed for a slate: takes each, or says why not.",
 )
 def landing_views(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SkipReason:
-    """One scan; what was taken is known by its hash, so that no cursor is needed."""
+    """One scan; what was taken is known by the views' own records: no cursor is needed."""
     from nascar_assets.orchestration.automation.clock import clock_now
     from nascar_assets.orchestration.automation.notify import notify_new
 
@@ -41,23 +42,41 @@ def landing_views(context: dg.SensorEvaluationContext, platform: Platform) -> dg
 
 
 def new_files(
-    files: Iterable[tuple[str, str]], known: Mapping[str, set[str]]
+    files: Iterable[tuple[str, str]], known: Mapping[str, Sequence[ViewRecord]]
 ) -> list[tuple[str, str, str]]:
-    """The files to take: slate, path and hash of each that no view of its slate came from.
+    """The files to take: slate, path and hash of each that says what was not taken from it.
 
-    Dropped views count as known: a file that stays in its folder is not taken again.
+    A file that was taken before is compared with what was taken from it last, be it dropped since:
+    a file that stays in its folder is not taken again, and one that was put back to what it said
+    before is. A file of a new name is left where a view came from its content already, unless
+    that view has given way to a newer one.
 
     Args:
         files: Path under the data root and hash of each file.
-        known: Hashes of the views' files of every registered slate.
+        known: The views of every registered slate, in the order in which they landed.
     """
     found = []
     for path, digest in files:
         slate, _, name = path.removeprefix(f"{LANDED}/").partition("/")
-        wanted = name.lower().endswith(ENDINGS) and not BESIDE.search(path)
-        if wanted and digest not in known.get(slate, set()):
+        if not name.lower().endswith(ENDINGS) or BESIDE.search(path):
+            continue
+        records = known.get(slate, ())
+        last = next((one for one in reversed(records) if _is_of(one, name)), None)
+        # What takes the place of a view lands at the moment at which that one is dropped.
+        landed = {one.landed_at for one in records}
+        taken = [one for one in records if one.dropped_at not in landed] if last is None else [last]
+        if digest not in {one.source.sha256 for one in taken}:
             found.append((slate, path, digest))
     return found
+
+
+def _is_of(record: ViewRecord, name: str) -> bool:
+    """Whether a view was taken from a slate's landed file, by its path in the slate's folder."""
+    return (record.author, record.source.path) == (_author(name), name.rpartition("/")[2])
+
+
+def _author(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def take_landed(root: DataRoot, real: datetime, now: datetime) -> tuple[dict[str, str], set[str]]:
@@ -70,10 +89,7 @@ def take_landed(root: DataRoot, real: datetime, now: datetime) -> tuple[dict[str
     """
     listed, strays = root.landed(LANDED)
     scanned = scan(root, listed, "landing/.index/views.parquet", real, upper=SMALL.size)
-    known = {
-        slate: {record.source.sha256 for record in view_records(root, slate)}
-        for slate in registered_slates(root)
-    }
+    known = {slate: view_records(root, slate) for slate in registered_slates(root)}
     notices, fresh = dict(scanned.unread), set()
     files = scanned.files.select("path", "value").iter_rows()
     for slate, path, digest in new_files(files, known):
@@ -85,7 +101,7 @@ def take_landed(root: DataRoot, real: datetime, now: datetime) -> tuple[dict[str
             data = root.read(path)
             if data is None or sha256(data) != digest:
                 continue  # replaced since it was looked at: the next scan's
-            added, again = _take(root, slate, path.rsplit("/", 1)[-1], data, now)
+            added, again = _take(root, slate, path.split("/", 3)[-1], data, now)
             notices |= {path: " ".join(added.notices)} if added.notices else {}
             if not (again and added.record.silent):  # a board that moved and has no weight
                 fresh |= {path} & notices.keys()
@@ -106,12 +122,12 @@ def _take(root: DataRoot, slate: str, name: str, data: bytes, now: datetime) -> 
 
     Then it takes the place of what it was, with the same weight.
     """
-    author = name.rpartition(".")[0]
+    author = _author(name)
     before = next(
         (
             one
             for one in reversed(view_records(root, slate))
-            if (one.author, one.source.path) == (author, name) and not one.dropped_by(now)
+            if _is_of(one, name) and not one.dropped_by(now)
         ),
         None,
     )
