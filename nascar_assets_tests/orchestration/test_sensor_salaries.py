@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from nascar_assets.files import SourceFile
@@ -247,6 +248,23 @@ def test_a_bad_file_is_refused_with_a_report_and_stays_where_it_is(races: Path) 
     assert report["file"] == "landing/salaries/2026-02-15_DKCup.csv"
     assert "row 1" in report["reason"]
     assert (races / "quarantine/salaries/2026-02-15_DKCup.csv").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.usefixtures("race_week")
+def test_a_file_refused_for_a_list_of_which_a_part_had_landed_is_read_again(
+    races: Path, sample_folder: tuple[Sample, Path]
+) -> None:
+    table = races / "store/entries/2026-cup-01.parquet"
+    whole = table.read_bytes()
+    pl.read_parquet(table).head(4).write_parquet(table)
+    drop(races, *salaries(sample_folder))
+    ticker = Ticker(races)
+    for _ in range(2):  # it is said for as long as it stands
+        assert ticker.tick("landing_salaries") == []
+        assert "4 drivers can be picked" in ticker.skipped
+    table.write_bytes(whole)
+    (request,) = ticker.tick("landing_salaries")
+    assert request.partition_key == SLATE
 
 
 @pytest.mark.usefixtures("race_week")

@@ -205,7 +205,7 @@ def _quarantine(root: DataRoot, path: str, digest: str, reason: str) -> None:
 
 
 def _schedule_stamp(root: DataRoot, now: datetime) -> str:
-    """Changes when a file that waits for its race may find it.
+    """Changes when a file that waits for its race may find it, or one that was refused may do.
 
     That is with the schedule's content and the entry lists, and once an hour: an entry list becomes
     known, and a race comes near.

@@ -1,7 +1,9 @@
 """Which salary files make slates, and which slates to run for them: pure decisions.
 
-A file is read when its content is new; one whose race is not known waits until the schedule says
-more; one that is at fault is refused once. Of two files for one slate the one written last counts.
+A file is read when its content is new. One whose race is not known waits, and one that is at fault
+is refused; both are read again when the schedule or an entry list says more, for a list of which a
+part has landed makes a sound file look like another race's. Of two files for one slate the one
+written last counts.
 """
 
 from __future__ import annotations
@@ -114,7 +116,8 @@ def decide_salaries(
         files: The salary files that are settled.
         registered: The file that each registered slate rests on.
         cursor: The cursor of the last scan.
-        schedule: A stamp that changes when the schedule does; waiting files are then read again.
+        schedule: A stamp that changes when the schedule or an entry list does; files that make no
+            slate are then read again.
         read: Reads a file and says what it is; none where it is no longer the file that was
             looked at, which leaves it to the next scan.
         unsettled: Paths of files that are being written. While the file of a slate is, no other
@@ -170,11 +173,11 @@ def decide_salaries(
 def _again(
     before: tuple[str, str, Outcome], schedule: str, registered: Mapping[str, object]
 ) -> bool:
-    """Whether a file is read again: its race may be there now, or its slate was never kept."""
+    """Whether a file is read again: it may make a slate now, or its slate was never kept."""
     _, stamp, outcome = before
     if outcome.state == "slate":
         return outcome.text not in registered
-    return outcome.state == "waiting" and stamp != schedule
+    return stamp != schedule
 
 
 @dataclass(frozen=True, slots=True)
