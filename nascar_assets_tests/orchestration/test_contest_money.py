@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ import pytest
 from nascar_assets.cli.app import run
 from nascar_assets.lineups import PortfolioSettings, read_entries
 from nascar_assets.lineups.projection import project
-from nascar_assets.orchestration.automation.sensor_contests import read_landed
-from nascar_assets.orchestration.inputs.contest_store import LANDING, missing_standings
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.automation.sensor_contests import ContestCursor, read_landed
+from nascar_assets.orchestration.inputs.contest_store import (
+    LANDING,
+    missing_standings,
+    stored_contests,
+)
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, plan_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.described import check_described, stored_tables
@@ -79,6 +84,37 @@ def standings(slate_run: SlateRun, own: dict[str, tuple[int, ...]], left: int = 
     return "\n".join(lines).encode()
 
 
+def test_standings_refused_before_their_slate_was_run_or_locked_are_read_again(
+    world: World, home: Path, nascar: Callable[..., dict[str, Any]]
+) -> None:
+    root = DataRoot.open(home)
+    plan = SlatePlan.load(root, world.slate)
+    first, second = (f"{LANDING}/contest-standings-700044{number}.csv" for number in (4, 5))
+    root.write(first, standings(SlateRun.load(root, world.slate), {}))
+    root.write(second, standings(SlateRun.load(root, world.slate), {"1": (0, 1, 2, 3, 4, 5)}))
+    cursor = ContestCursor()
+
+    def scan(hours: int) -> dict[str, str]:
+        nonlocal cursor
+        kept = json.loads(json.dumps(asdict(cursor)))
+        now = plan.lock + timedelta(hours=hours)
+        cursor, notices = read_landed(root, ContestCursor.of(kept), now.replace(year=2100), now)
+        return notices
+
+    root.delete(plan_path(world.slate))
+    unrun = scan(6)
+    assert set(unrun) == {first, second}
+    assert scan(6) == unrun  # it is said for as long as it stands
+    plan.save(root)
+    assert scan(-1) == unrun  # run, and not locked
+    nascar("contest", "add", home / second, "--payout", "20-max")
+    assert scan(6) == {}
+    known = stored_contests(root).sort("contest_id")
+    assert known["contest_id"].to_list() == ["7000444", "7000445"]
+    # What a person added meanwhile keeps the prizes that he named.
+    assert known["prizes_cents"].is_not_null().to_list() == [False, True]
+
+
 def test_a_race_week_with_money(
     world: World, home: Path, tmp_path: Path, nascar: Callable[..., dict[str, Any]]
 ) -> None:
@@ -135,8 +171,8 @@ def test_a_race_week_with_money(
     root.write(f"{LANDING}/contest-standings-7000333.csv", standings(slate_run, {}))
     root.write(f"{LANDING}/broken.csv", b"Rank,EntryId\n1,2\n")
     later = after + (after - plan.lock)
-    read, notices = read_landed(root, {}, later.replace(year=2100), after)
-    assert len(read) == 2
+    cursor, notices = read_landed(root, ContestCursor(), later.replace(year=2100), after)
+    assert len(cursor.read) == 2
     assert list(notices) == [f"{LANDING}/broken.csv"]
     assert len(nascar("contest", "list")["contests"]) == 2
 

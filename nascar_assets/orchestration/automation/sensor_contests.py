@@ -1,15 +1,23 @@
 """The sensor of standings: each that landed is added, and those that are missing are asked for."""
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any, Self
 
 import dagster as dg
 
 from nascar_assets.errors import InputError
 from nascar_assets.files import BESIDE, LARGE
-from nascar_assets.orchestration.automation.landing_index import scan
+from nascar_assets.orchestration.automation.landing_index import scan, sha256
 from nascar_assets.orchestration.automation.notify import notify_new
-from nascar_assets.orchestration.inputs.contest_store import LANDING, missing_standings
+from nascar_assets.orchestration.inputs.contest_store import (
+    LANDING,
+    missing_standings,
+    stored_contests,
+)
+from nascar_assets.orchestration.inputs.slate_plan import slate_plans
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, report_strays
 from nascar_assets.storage import DataRoot
@@ -26,33 +34,55 @@ INTERVAL_SECONDS = 30
     "them for a week only. Starts no run.",
 )
 def landing_contests(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
-    """One scan; the cursor keeps which contents were read, and what was notified."""
+    """One scan; the cursor keeps what came of each file, and what was notified."""
     from nascar_assets.orchestration.automation.clock import clock_now
 
     root, now, real = platform.root, clock_now(), datetime.now(UTC)
     before = json.loads(context.cursor) if context.cursor else {}
-    read, notices = read_landed(root, before.get("read", {}), real, now)
+    cursor, notices = read_landed(root, ContestCursor.of(before), real, now)
     for slate in missing_standings(root, now):
         notices[slate] = (
             "Its contests are over, and no standings of them were added. The site has them for "
             f"about a week: put them into {LANDING}/, or nascar contest add FILE."
         )
+    said = [f"{len(cursor.read)} standings read.", *(f"{k}: {v}" for k, v in notices.items())]
     notified = notify_new(context.log, "landing_contests", before.get("notified", {}), notices)
     return dg.SensorResult(
         run_requests=[],
-        skip_reason=dg.SkipReason(f"{len(read)} standings read."),
-        cursor=json.dumps({"read": read, "notified": notified}, sort_keys=True),
+        skip_reason=dg.SkipReason("; ".join(said)[:2000]),
+        cursor=json.dumps({**asdict(cursor), "notified": notified}, sort_keys=True),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ContestCursor:
+    """What earlier scans made of each file.
+
+    Attributes:
+        read: Hash by path of what was read, also of what was refused.
+        refused: By path of what was refused: a stamp of what that rested on, and why.
+    """
+
+    read: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Self:
+        """From what the sensor's cursor holds."""
+        return cls(value.get("read", {}), value.get("refused", {}))
+
+
 def read_landed(
-    root: DataRoot, before: dict[str, str], real: datetime, now: datetime
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Adds the standings that landed since; returns what is read by now, and what to say.
+    root: DataRoot, before: ContestCursor, real: datetime, now: datetime
+) -> tuple[ContestCursor, dict[str, str]]:
+    """Adds the standings that landed since, and returns the next cursor and what is to be said.
+
+    Standings that were refused are read again when a slate was run or has locked since, or a
+    race's results came: their slate may be known now.
 
     Args:
         root: The data root.
-        before: Hash by path of what earlier scans read.
+        before: The cursor of the last scan.
         real: The time by the machine's clock, which files are dated by.
         now: The time by the sensors' clock.
     """
@@ -62,11 +92,24 @@ def read_landed(
     found = scan(root, listed, "landing/.index/contests.parquet", real, upper=LARGE.size)
     report_strays(root, strays, QUARANTINE)
     notices = {**strays, **found.unread}
-    read = {path: digest for path, digest in before.items() if root.exists(path)}
-    for path, digest in found.files.select("path", "value").iter_rows():
-        if BESIDE.search(path) or read.get(path) == digest:
+    landed = {
+        path: digest
+        for path, digest in found.files.select("path", "value").iter_rows()
+        if not BESIDE.search(path)
+    }
+    read = {path: digest for path, digest in before.read.items() if root.exists(path)}
+    refused = {path: why for path, why in before.refused.items() if path in read}
+    todo = {path for path, digest in landed.items() if read.get(path) != digest}
+    stamp = _stamp(root, now) if todo or refused else ""
+    todo |= {path for path, (seen, _) in refused.items() if seen != stamp and path in landed}
+    notices |= {path: text for path, (_, text) in refused.items() if path not in todo}
+    # A person may have added one of them by hand meanwhile, with a payout table.
+    added = set(stored_contests(root)["sha256"]) if todo else set()
+    for path in sorted(todo):
+        read[path] = landed[path]
+        refused.pop(path, None)
+        if landed[path] in added:
             continue
-        read[path] = digest
         name, data = path.rsplit("/", 1)[-1], root.read(path)
         try:
             if data is None:
@@ -77,4 +120,16 @@ def read_landed(
                 root, f"{QUARANTINE}/{name}", data, {"file": path, "reason": str(error)}
             )
             notices[path] = str(error)
-    return read, notices
+            refused[path] = (stamp, str(error))
+    return ContestCursor(read, refused), notices
+
+
+def _stamp(root: DataRoot, now: datetime) -> str:
+    """Changes with what tells the slate of standings: slates' runs and locks, races' results.
+
+    A run writes its plan first and the slate's table later: both count.
+    """
+    plans = [plan for plan in slate_plans(root) if plan.lock <= now]
+    seen = [(plan.slate_id, plan.lock.isoformat(), plan.run_id) for plan in plans]
+    tables = [root.folder_tag(f"store/{asset}") for asset in ("slate", "race_results")]
+    return sha256(f"{seen} {tables}".encode())[:24]
