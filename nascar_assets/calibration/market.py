@@ -43,6 +43,8 @@ UNQUOTED_SHARE = 0.5
 """A driver without odds gets this share of the smallest quoted probability."""
 LEAST_QUOTED = 0.5
 """Share of the field that must be quoted."""
+_ROUNDING = 1e-9
+"""Up to this a sum of 1 / odds above one is no overround: a fair book's misses it by rounding."""
 
 
 class NotQuotedError(InputError):
@@ -178,10 +180,13 @@ def shin_probabilities(odds: Floats) -> Floats:
 
     Args:
         odds: Decimal odds above 1 [N].
+
+    Raises:
+        ValueError: If there is no such z, as where every driver is all but certain to win.
     """
     inverse = 1.0 / np.asarray(odds, np.float64)
     total = float(inverse.sum())
-    if total <= 1.0:
+    if total <= 1.0 + _ROUNDING:
         return np.asarray(inverse / total, np.float64)
 
     def probabilities(z: float) -> Floats:
@@ -243,7 +248,8 @@ class Market:
         """Win probability of every entrant [N], from quotes up to the as-of time.
 
         Raises:
-            NotQuotedError: If less than half of the field is quoted by then.
+            NotQuotedError: If less than half of the field is quoted by then, or no overround can
+                be taken out of its odds.
         """
         quotes = (
             self.odds.filter(pl.col("race_id") == race.race_id, pl.col("quoted_at") <= race.as_of)
@@ -260,14 +266,22 @@ class Market:
             )
         prices = np.array([quoted[driver] for driver in race.driver_ids if driver in quoted])
         found = np.zeros(known.size)
-        found[known] = METHODS[self.method](prices)
+        try:
+            found[known] = METHODS[self.method](prices)
+        except (ValueError, RuntimeError) as error:  # of one race: the others have their odds
+            raise NotQuotedError(
+                f"The odds of race {race.race_key} are no book that the method {self.method} can "
+                f"take an overround out of: their chances add up to {(1.0 / prices).sum():.0%}.",
+                field="odds",
+                remedy="Correct them, or take another method.",
+            ) from error
         found[~known] = UNQUOTED_SHARE * float(found[known].min())
         return np.asarray(found / found.sum(), np.float64)
 
     def forecast(
         self, history: KnownHistory, race: RaceToForecast, n: int, seed: int
     ) -> RaceForecast:
-        """See `Forecaster.forecast`; NotQuotedError where there are no odds."""
+        """See `Forecaster.forecast`; NotQuotedError where no odds can be used."""
         rng = np.random.default_rng(seed)
         finish = sample_orders(np.log(self.win_probabilities(race)), n, rng)
         past = races_to_borrow(history.results, race.track_type)

@@ -55,6 +55,13 @@ def test_methods_by_hand():
     np.testing.assert_allclose(shin_probabilities(np.array([2.0, 4.0, 4.0])), [0.5, 0.25, 0.25])
 
 
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=40))
+def test_a_fair_book_is_taken_as_it_is_quoted(strength):
+    # The chances add up to one, or miss it by their last bits.
+    fair = np.array(strength) / sum(strength)
+    np.testing.assert_allclose(shin_probabilities(1 / fair), fair, atol=1e-9)
+
+
 def book(tables, hours_before=24, drop=()):
     rows = ["race_id,driver_id,odds,quoted_at"]
     strength = np.exp(1.5 * levels())
@@ -102,6 +109,13 @@ def test_only_quotes_up_to_the_as_of_time_count_and_the_latest_wins(tables, prep
     np.testing.assert_allclose(
         Market(both).win_probabilities(prepared.race), Market(one).win_probabilities(prepared.race)
     )
+
+
+def test_a_book_that_cannot_be_solved_leaves_out_its_race_alone(tables, prepared):
+    sure = read_odds(book(tables)).with_columns(odds=pl.lit(1.001))
+    with pytest.raises(NotQuotedError, match="the method shin"):
+        Market(sure, "shin").win_probabilities(prepared.race)
+    assert Market(sure, "power").win_probabilities(prepared.race) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(
