@@ -70,7 +70,9 @@ def kernel_log_score(
     Returns:
         Scores [...] in nats.
     """
-    values, truth = checked(ensemble, outcome)
+    whole, happened = checked(ensemble, outcome)
+    # Differences of unsigned or short integers would wrap around.
+    values, truth = whole.astype(np.float64), happened.astype(np.float64)
     size = values.shape[0]
     scaled = normalised_weights(weights, size)
     w = np.full(size, 1.0 / size) if scaled is None else scaled

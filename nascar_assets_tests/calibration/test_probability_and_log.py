@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nascar_assets.calibration.metrics_crps import crps_ensemble
+from nascar_assets.calibration.metrics_intervals import central_intervals
+from nascar_assets.calibration.metrics_joint import energy_score, variogram_score
 from nascar_assets.calibration.metrics_log import kernel_log_score, rank_log_score
 from nascar_assets.calibration.metrics_probability import brier_score, corp_decomposition
 from nascar_assets.errors import InputError
@@ -119,3 +122,15 @@ def test_kernel_log_score_against_scoringrules(scoringrules):
     theirs = scoringrules.logs_ensemble(outcome, members, m_axis=0)
     np.testing.assert_allclose(kernel_log_score(members, outcome), theirs, rtol=0.02)
     assert np.isnan(kernel_log_score(np.ones((5, 1)), np.ones(1))).all()
+
+
+def test_scores_of_unsigned_integers_are_those_of_others():
+    rng = np.random.default_rng(5)
+    members, outcome = rng.integers(0, 60, (200, 5)), rng.integers(0, 60, 5)
+    small = members.astype(np.uint8), outcome.astype(np.uint8)
+    for score in (kernel_log_score, crps_ensemble, energy_score, variogram_score):
+        np.testing.assert_allclose(score(*small), score(members, outcome))
+    for mine, theirs in zip(
+        central_intervals(*small), central_intervals(members, outcome), strict=True
+    ):
+        np.testing.assert_array_equal(mine.score, theirs.score)
