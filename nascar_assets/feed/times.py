@@ -124,8 +124,9 @@ def qualifying_known(
 
     Two hours after the last practice or qualifying event of the schedule; where it has none, two
     hours after `qualifying_date`, which is in the track's local time, and at midnight where only
-    the day is known: then the end of that day counts. A date that does not lie within 4 days
-    before the start says nothing: then the start counts.
+    the day is known: then the end of that day counts. An event or date that does not lie within
+    4 days before the start says nothing: where a race was put off by days, the schedule does not
+    tell whether that qualifying was held or is to come. Then the start counts.
     """
     events = [
         event

@@ -142,6 +142,9 @@ def test_the_last_event_before_the_race_goes_before_the_qualifying_date():
     ]
     known = qualifying_known(race(schedule=events), start(), EASTERN, "file")
     assert known == datetime(2026, 3, 1, 0, 0, tzinfo=UTC)
+    # A race put off by a week that keeps its events: that qualifying may still be to come.
+    later = start() + timedelta(days=7)
+    assert qualifying_known(race(schedule=events), later, EASTERN, "file") == later
 
 
 @pytest.mark.real_data
