@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -80,22 +81,30 @@ def run_job(
         instance.add_event_listener(run_id, _steps_reported(progress, len(job.nodes)))
     if times is not None:
         instance.add_event_listener(run_id, times)
-    run = instance.create_run_for_job(
-        job_def=job,
-        run_config=config,
-        tags=merge_run_tags(
-            job,
-            partition,
-            {**filters_of(partition), **(tags or {}), **host_tags()},
-            None,
-            instance,
-            config,
-        ),
-        run_id=run_id,
-        remote_job_origin=origin_of(job.name),
-    )
-    with present(instance):
-        return execute_run(InMemoryJob(job), run, instance, raise_on_error=True)
+    try:
+        run = instance.create_run_for_job(
+            job_def=job,
+            run_config=config,
+            tags=merge_run_tags(
+                job,
+                partition,
+                {**filters_of(partition), **(tags or {}), **host_tags()},
+                None,
+                instance,
+                config,
+            ),
+            run_id=run_id,
+            remote_job_origin=origin_of(job.name),
+        )
+        with present(instance):
+            return execute_run(InMemoryJob(job), run, instance, raise_on_error=True)
+    except BaseException:
+        # One that is stored and never begins would count as in flight: it ends here.
+        with suppress(Exception):  # what stopped it is what is said
+            stored = instance.get_run_by_id(run_id)
+            if stored is not None and stored.status is dg.DagsterRunStatus.NOT_STARTED:
+                instance.report_run_canceled(stored, message="It was stopped before it began.")
+        raise
 
 
 def origin_of(job: str) -> RemoteJobOrigin:

@@ -15,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from nascar_assets.orchestration import runs
 from nascar_assets.orchestration.automation.run_state import RunState, attempts_left, run_state
 from nascar_assets.orchestration.automation.sensor_runs import (
     LONGEST_SLATE_PAUSE,
@@ -42,6 +43,25 @@ definitions.resolve_job_def("race_job").execute_in_process(
     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
 )
 """
+
+
+@pytest.mark.parametrize("stopped", ["present", "execute_run"])
+def test_a_run_that_is_stopped_before_it_begins_is_cancelled(
+    stopped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    @dg.job
+    def nothing() -> None:
+        pass
+
+    monkeypatch.setattr(runs, stopped, stop)
+    with dg.instance_for_test() as instance:
+        with pytest.raises(KeyboardInterrupt):
+            runs.run_job(nothing, instance)
+        (run,) = instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.CANCELED
 
 
 def test_a_killed_run_is_marked_and_run_again_once(races: Path) -> None:
