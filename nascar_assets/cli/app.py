@@ -41,6 +41,9 @@ from nascar_assets.cli.worker import worker
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.processes import let_ctrl_c_end_waits
 
+_CTRL_C = 130
+"""What typer makes of a KeyboardInterrupt; no command ends with it otherwise."""
+
 app = typer.Typer(
     name="nascar",
     help="Forecasts and lineups for NASCAR daily fantasy contests.",
@@ -92,8 +95,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = app(list(arguments), standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
-        say("stopped")
-        return 1
+        return _stopped()
     except typer.Exit as ended:
         return ended.exit_code
     except typer.TyperException as error:
@@ -122,9 +124,15 @@ def run(arguments: Sequence[str]) -> int:
     except BaseException as error:
         if type(error).__name__ != "DagsterExecutionInterruptedError":
             raise
-        say("stopped")
-        return 1
+        return _stopped()
+    if result == _CTRL_C:
+        return _stopped()
     return result if isinstance(result, int) else 0
+
+
+def _stopped() -> int:
+    say("stopped")
+    return 1
 
 
 def _of_storage(error: Exception) -> EnvironmentFault | None:

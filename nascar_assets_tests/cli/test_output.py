@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+
 import pytest
 
+from nascar_assets.cli import app
 from nascar_assets.cli.output import Output
+
+
+def test_a_stopped_command_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def signalled() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)  # as Ctrl-C, which a shell may have ignored
+        time.sleep(10)
+
+    monkeypatch.setattr(app, "let_ctrl_c_end_waits", signalled)  # within the command
+    assert app.run(["doctor"]) == 1
+    assert capsys.readouterr().err == "stopped\n"
 
 
 @pytest.mark.parametrize("text", ["see [/notes]", "slow [engine]", "/srv/x [prod]", "[red]"])
