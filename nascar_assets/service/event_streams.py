@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 
 from fastapi.responses import StreamingResponse
@@ -12,6 +13,8 @@ from nascar_assets.service.problems import RequestRefused
 
 STREAMS = 200
 """Streams of a kind that are open at once."""
+STREAMS_OF_ONE = 20
+"""How many of them one client may have: a person's pages, and nobody holds all of them."""
 BEAT_SECONDS = 10.0
 """How often a stream says something, so that nobody between takes it for dead."""
 
@@ -20,33 +23,47 @@ Event = tuple[str, Contract]
 
 
 class EventStreams:
-    """Answers with streams, up to a number of them at once.
+    """Answers with streams, up to a number of them at once, and of each client.
 
     Args:
         what: What is followed, for whom one more is refused: `jobs`.
     """
 
     def __init__(self, what: str) -> None:
-        self._what, self._open = what, 0
+        self._what = what
+        self._open: Counter[str] = Counter()
 
-    def answer(self, found: AsyncIterator[Event]) -> StreamingResponse:
+    def answer(self, found: AsyncIterator[Event], client: str) -> StreamingResponse:
         """A stream of these events, which ends with them.
 
+        Args:
+            found: The events.
+            client: Who follows them.
+
         Raises:
-            RequestRefused: 503 where too many are open.
+            RequestRefused: 429 where this client has too many open, 503 where all together have.
         """
-        if self._open >= STREAMS:
+        if self._open[client] >= STREAMS_OF_ONE:
+            raise RequestRefused(
+                429,
+                "TOO_MANY_STREAMS",
+                f"This client follows {STREAMS_OF_ONE} {self._what} at once, which are the most.",
+                remedy="Close some of them.",
+                retry_after=5,
+            )
+        if self._open.total() >= STREAMS:
             raise RequestRefused(
                 503, "BUSY", f"Too many {self._what} are followed at once.", retry_after=5
             )
 
         async def stream() -> AsyncIterator[bytes]:
-            self._open += 1
+            self._open[client] += 1
             try:
                 async for part in _with_beats(found):
                     yield part
             finally:
-                self._open -= 1
+                self._open[client] -= 1
+                self._open += Counter()  # forgets who has none
 
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import FastAPI, Path
+from fastapi import FastAPI, Path, Request
 from fastapi.responses import Response, StreamingResponse
 
 from nascar_assets.errors import InputError
@@ -84,6 +84,7 @@ def add_live_routes(app: FastAPI, root: DataRoot) -> None:
             **problem_answers(401, 403, 404, 422, 429, 503),
         },
     )
-    async def events(race: Annotated[RaceName, Path()]) -> Response:
+    async def events(request: Request, race: Annotated[RaceName, Path()]) -> Response:
         """Server-sent events without an end: `forecast`, or `none` with why there is none yet."""
-        return streams.answer(moving(await to_thread.run_sync(key_of, race)))
+        key = await to_thread.run_sync(key_of, race)
+        return streams.answer(moving(key), request.state.client)

@@ -256,7 +256,7 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
             async for job in orders.follow(run_id, client):
                 yield "status", job
 
-        return streams.answer(found())
+        return streams.answer(found(), client)
 
 
 async def accepted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -18,6 +19,8 @@ from nascar_assets.service.clients import (
     hash_key,
     new_key,
 )
+from nascar_assets.service.event_streams import STREAMS_OF_ONE, EventStreams
+from nascar_assets.service.problems import RequestRefused
 from nascar_assets.service.settings import ServiceSettings
 from nascar_assets_tests.service.conftest import request_body
 
@@ -158,6 +161,34 @@ def test_a_limit_counts_each_client_by_itself():
     assert 1 <= wait <= 60
     assert limit.take("b") is None
     assert [RateLimit("").take("a") for _ in range(100)] == [None] * 100
+
+
+def test_one_clients_streams_shut_nobody_out():
+    async def silent():
+        await asyncio.sleep(60)
+        yield "status", None
+
+    async def follow():
+        streams = EventStreams("jobs")
+
+        async def opened(client):
+            body = streams.answer(silent(), client).body_iterator
+            task = asyncio.ensure_future(anext(body))
+            await asyncio.sleep(0)
+            return task
+
+        mine = [await opened("mine") for _ in range(STREAMS_OF_ONE)]
+        with pytest.raises(RequestRefused) as refused:
+            await opened("mine")
+        assert (refused.value.status, refused.value.problem.code) == (429, "TOO_MANY_STREAMS")
+        other = await opened("other")
+        mine[0].cancel()
+        await asyncio.wait(mine[:1])
+        mine.append(await opened("mine"))
+        for task in (*mine, other):
+            task.cancel()
+
+    asyncio.run(follow())
 
 
 def test_a_clock_that_is_set_back_changes_no_wait(monkeypatch):
