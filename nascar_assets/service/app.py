@@ -381,7 +381,7 @@ def _add_operations(app: FastAPI, service: Service) -> None:
 def _add_error_answers(app: FastAPI, service: Service) -> None:
     def answer(status: int, problem: Problem, headers: dict[str, str] | None = None) -> Response:
         service.metrics.refused.labels(problem.code).inc()
-        return JSONResponse(problem.model_dump(exclude_none=False), status, headers)
+        return JSONResponse(problem.model_dump(mode="json"), status, headers)
 
     def refused(_: Request, error: RequestRefused) -> Response:
         after = error.retry_after

@@ -173,6 +173,21 @@ def test_the_whole_journey(page, board, world, tmp_path):
     _views_move_the_forecast(page, board, world, tmp_path)
 
 
+def test_a_file_that_fits_several_races_asks_which_one(page, board):
+    content = b"Name,ID,Salary\nA,1,5000\n"
+    with Client(board.url) as client, pytest.raises(Refused) as refused:
+        client.call(slates.add(content, "DKSalaries.csv", wait=10))
+    problem = refused.value.problem
+    assert (refused.value.status, problem.code) == (409, "RACE_AMBIGUOUS")
+    assert len(problem.races) > 1
+    page.goto(f"{board.url}/board/")
+    sent = {"name": "DKSalaries.csv", "mimeType": "text/csv", "buffer": content}
+    page.locator("input[type=file]").set_input_files(sent)
+    page.get_by_text("Several races fit this file.").wait_for()
+    for race in problem.races:
+        page.get_by_role("button", name=f"{race.race_name}, {race.track_name}").first.wait_for()
+
+
 def _views_move_the_forecast(page, board, world, tmp_path) -> None:
     """A file dropped and a start at the rear are taken, a run takes them in, one is taken back."""
     with Client(board.url) as client:

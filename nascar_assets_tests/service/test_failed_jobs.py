@@ -1,11 +1,20 @@
 """A job that failed says in words why, and what to do, not Dagster's account of it."""
 
+import json
+import uuid
+from datetime import UTC, datetime
+
 import dagster as dg
 import pytest
+from fastapi.testclient import TestClient
 
+from nascar_assets.service.app import create_app
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus
 from nascar_assets.service.problems import ended_without
 from nascar_assets.service.run_log import reason_of
+from nascar_assets.service.run_store import CLIENT
+from nascar_assets.service.slate_contracts import RaceChoice, SlateProblem
+from nascar_assets.service.slate_jobs import problem_path
 
 
 def failed(error):
@@ -45,3 +54,19 @@ def test_what_to_do_comes_with_it():
     assert "0f" in problem.remedy
     gone = ended_without(status.model_copy(update={"status": JobStatus.CANCELLED})).problem
     assert gone.remedy is None
+
+
+def test_the_races_that_a_file_may_be_for_come_with_the_refusal(tmp_path):
+    app = create_app(str(tmp_path))
+    service, run_id = app.state.service, str(uuid.uuid4())
+    now = datetime(2026, 3, 1, 20, tzinfo=UTC)
+    race = RaceChoice(race_key="2026-cup-03", race_name="R", track_name="T", start_time=now)
+    problem = SlateProblem(code="RACE_AMBIGUOUS", message="Two.", races=(race,), run_id=run_id)
+    content = json.dumps({"status": 409, "problem": problem.model_dump(mode="json")})
+    service.platform.root.write(problem_path(run_id), content.encode())
+    stored = service.store.submit(run_id, {CLIENT: "c"}, now, name="api_slate")
+    service.store.instance.report_run_failed(stored.run)
+    client = TestClient(app, "http://localhost", raise_server_exceptions=False)
+    answer = client.get(f"/api/v1/jobs/{run_id}/result")
+    assert answer.status_code == 409
+    assert SlateProblem.model_validate_json(answer.content) == problem
