@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import sqlalchemy.exc
 import structlog
 from anyio import CapacityLimiter, to_thread
-from fastapi import Body, FastAPI, Header, Query, Request, Response
+from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
@@ -57,7 +57,12 @@ from nascar_assets.service.readiness import Watch, check_space, storage_fault
 from nascar_assets.service.retention import Retention
 from nascar_assets.service.run_store import CLIENT, Job, RunStore
 from nascar_assets.service.settings import ServiceSettings
-from nascar_assets.service.slate_job_routes import RunId, add_slate_job_routes, not_ended
+from nascar_assets.service.slate_job_routes import (
+    IdempotencyKey,
+    RunId,
+    add_slate_job_routes,
+    not_ended,
+)
 from nascar_assets.service.slate_jobs import resolved_jobs
 from nascar_assets.service.slate_orders import SlateOrders
 from nascar_assets.service.slate_reads import SlateReads, unknown_slate
@@ -258,22 +263,14 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         request: Request,
         response: Response,
         body: Annotated[OptimizeRequest, Body(openapi_examples=REQUEST_EXAMPLES)],
-        idempotency_key: Annotated[
-            str | None,
-            Header(
-                min_length=1,
-                max_length=200,
-                description="The same key and body give the same job; the same key with another "
-                "body is refused.",
-            ),
-        ] = None,
+        key: IdempotencyKey = None,
     ) -> OptimizationStatus:
         """Validates, prechecks and stores the request, and answers at once."""
         client = request.state.client
 
         def submit() -> OptimizationStatus:
             service.check_space()
-            return optimizer.submit(body, client=client, key=idempotency_key)
+            return optimizer.submit(body, client=client, key=key)
 
         status = await written(submit)
         response.headers["Location"] = f"/api/v1/optimize/{status.run_id}/status"

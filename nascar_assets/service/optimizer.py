@@ -127,7 +127,7 @@ class Optimizer:
         body_hash = _hash_of(request)
         run_id = str(uuid.uuid4())
         if key is not None:
-            run_id = str(uuid.uuid5(_IDEMPOTENT, f"{client}\n{key}"))
+            run_id = id_of_key(client, key)
             earlier = self._store.find(run_id)
             if earlier is not None:
                 return self._repeated(earlier, body_hash)
@@ -181,7 +181,7 @@ class Optimizer:
             return True
         data = self._root.read(path)
         if data is not None:  # else its own request was refused and took it back just now
-            _check_same(_hash_of(CompiledRequest.from_json(data).request), body_hash)
+            check_same(_hash_of(CompiledRequest.from_json(data).request), body_hash)
         return False
 
     def _take_back(self, run_id: str, job: CompiledRequest) -> None:
@@ -194,7 +194,7 @@ class Optimizer:
             _log.warning("storage fault", during="take back", error=type(error).__name__)
 
     def _repeated(self, earlier: Job, body_hash: str) -> OptimizationStatus:
-        _check_same(earlier.tag(REQUEST_HASH), body_hash)
+        check_same(earlier.tag(REQUEST_HASH), body_hash)
         return self._store.describe(earlier)
 
     def _compiled(
@@ -451,7 +451,17 @@ def _hash_of(request: OptimizeRequest) -> str:
     return content_hash(request.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
-def _check_same(before: str | None, body_hash: str) -> None:
+def id_of_key(*parts: str) -> str:
+    """The job's id that a client's Idempotency-Key stands for."""
+    return str(uuid.uuid5(_IDEMPOTENT, "\n".join(parts)))
+
+
+def check_same(before: str | None, body_hash: str) -> None:
+    """Refuses another request with a key that came before.
+
+    Raises:
+        RequestRefused: 422.
+    """
     if before != body_hash:
         raise invalid(
             "IDEMPOTENCY_KEY_REUSED",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Protocol, TypeVar
 
 from anyio import to_thread
-from fastapi import Body, FastAPI, Path, Query, Request, Response
+from fastapi import Body, FastAPI, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from nascar_assets.ontology.canonical import content_hash
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus, Text
 from nascar_assets.service.event_streams import Event, EventStreams
 from nascar_assets.service.problems import problem_answers
@@ -21,7 +23,7 @@ from nascar_assets.service.slate_contracts import (
     SlateJob,
     SlateProblem,
 )
-from nascar_assets.service.slate_orders import SlateOrders
+from nascar_assets.service.slate_orders import Sender, SlateOrders
 from nascar_assets.service.slate_routes import CSV, TAG, SlatePath, attachment, prefers_csv
 
 T = TypeVar("T")
@@ -29,6 +31,16 @@ T = TypeVar("T")
 RunId = Annotated[str, Path(description="The job's id.", max_length=200)]
 FileName = Annotated[
     Text, Query(description="The file's name: messages use it, and it may tell race and date.")
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="The same key and body give the same job; the same key with another "
+        "body is refused.",
+    ),
 ]
 Wait = Annotated[
     float,
@@ -77,15 +89,16 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
         n_scenarios: Annotated[int | None, Query(ge=10, le=200_000)] = None,
         seed: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
         wait: Wait = 1.0,
+        key: IdempotencyKey = None,
     ) -> SlateJob:
         """Registers the file's slate and runs it; 409 with the races where several fit."""
         content = await request.body()
         wanted = RunRequest(as_of=as_of, n_scenarios=n_scenarios, seed=seed)
 
-        def work(client: str) -> SlateJob:
-            return orders.salaries(content, client, filename=filename, race=race, wanted=wanted)
+        def work(sender: Sender) -> SlateJob:
+            return orders.salaries(content, sender, filename=filename, race=race, wanted=wanted)
 
-        return await accepted(orders, written, request, response, work, wait)
+        return await accepted(orders, written, request, response, work, wait, key)
 
     @app.post(
         "/api/v1/slates/{slate}/runs", tags=[TAG], summary="Run a slate again", responses=refusals
@@ -96,14 +109,15 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
         slate: SlatePath,
         body: Annotated[RunRequest | None, Body()] = None,
         wait: Wait = 0.0,
+        key: IdempotencyKey = None,
     ) -> SlateJob:
         """With what is known now; settings, scenarios and seed as before."""
         wanted = body or RunRequest()
 
-        def work(client: str) -> SlateJob:
-            return orders.run(slate, wanted, client)
+        def work(sender: Sender) -> SlateJob:
+            return orders.run(slate, wanted, sender)
 
-        return await accepted(orders, written, request, response, work, wait)
+        return await accepted(orders, written, request, response, work, wait, key)
 
     @app.post(
         "/api/v1/slates/{slate}/settings", tags=[TAG], summary="Check settings", responses=refusals
@@ -124,13 +138,14 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
         slate: SlatePath,
         body: PortfolioRequest,
         wait: Wait = 1.0,
+        key: IdempotencyKey = None,
     ) -> SlateJob:
         """Solves on the stored scenarios; 422 with the settings that cannot hold together."""
 
-        def work(client: str) -> SlateJob:
-            return orders.portfolio(slate, body, client)
+        def work(sender: Sender) -> SlateJob:
+            return orders.portfolio(slate, body, sender)
 
-        return await accepted(orders, written, request, response, work, wait)
+        return await accepted(orders, written, request, response, work, wait, key)
 
     @app.post(
         "/api/v1/slates/{slate}/entries",
@@ -163,15 +178,16 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
             Query(description="The job whose portfolio it is; else the slate's."),
         ] = None,
         wait: Wait = 5.0,
+        key: IdempotencyKey = None,
     ) -> Response:
         """The job; with `Accept: text/csv` the file itself, where it is done within the wait."""
         content = await request.body()
 
-        def work(client: str) -> SlateJob:
+        def work(sender: Sender) -> SlateJob:
             return orders.entries(
                 slate,
                 content,
-                client,
+                sender,
                 filename=filename,
                 swap=swap,
                 contest=contest,
@@ -179,7 +195,7 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
                 portfolio=portfolio,
             )
 
-        job = await accepted(orders, written, request, response, work, wait)
+        job = await accepted(orders, written, request, response, work, wait, key)
         location = {"Location": response.headers["Location"]}
         if job.status is JobStatus.COMPLETED and prefers_csv(request.headers):
             made = await to_thread.run_sync(orders.file, job.run_id, request.state.client)
@@ -264,12 +280,22 @@ async def accepted(
     written: Written,
     request: Request,
     response: Response,
-    work: Callable[[str], SlateJob],
+    work: Callable[[Sender], SlateJob],
     wait: float,
+    key: str | None,
 ) -> SlateJob:
-    """The job that the work makes, as it is after the wait; Location says where it is followed."""
+    """The job that the work makes, as it is after the wait; Location says where it is followed.
+
+    A request that was sent before with the same Idempotency-Key has its job already.
+    """
     client = request.state.client
-    job = await orders.waited(await written(lambda: work(client)), client, wait)
+    sender = Sender(client)
+    if key is not None:
+        asked = sorted(item for item in request.query_params.multi_items() if item[0] != "wait")
+        sent = hashlib.sha256(await request.body()).hexdigest()
+        sender = Sender(client, key, content_hash([request.url.path, asked, sent]))
+    job = await written(lambda: orders.repeated(sender) or work(sender))
+    job = await orders.waited(job, client, wait)
     response.headers["Location"] = f"/api/v1/jobs/{job.run_id}"
     return job
 

@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from nascar_assets.orchestration.automation.clock import clock_now
 from nascar_assets.orchestration.inputs.views import drop_view
 from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.jobs import job_folder, request_path, result_path
-from nascar_assets.service.optimizer import Optimizer
+from nascar_assets.service.optimizer import Optimizer, check_same, id_of_key
 from nascar_assets.service.problems import (
     RequestRefused,
     ended_without,
@@ -28,7 +29,13 @@ from nascar_assets.service.problems import (
     result_gone,
     unknown_job,
 )
-from nascar_assets.service.run_store import CLIENT, SLATE, RunStore
+from nascar_assets.service.run_store import (
+    CLIENT,
+    REQUEST_HASH,
+    SLATE,
+    AlreadySubmitted,
+    RunStore,
+)
 from nascar_assets.service.slate_contracts import (
     ENDED,
     JobKind,
@@ -52,6 +59,26 @@ _NEW = "(new)"
 _AGAIN = "Send the request again."
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends a request, and what makes it the same one when it is sent again.
+
+    Attributes:
+        client: The client.
+        key: His Idempotency-Key: the same key and request give the same job.
+        request_hash: Hash of the request.
+    """
+
+    client: str
+    key: str | None = None
+    request_hash: str = ""
+
+    @property
+    def run_id(self) -> str:
+        """The id of the job; a key that also came with an optimisation is another one there."""
+        return str(uuid.uuid4()) if self.key is None else id_of_key(self.client, self.key, "slate")
 
 
 class SlateOrders:
@@ -95,7 +122,7 @@ class SlateOrders:
             raise of_input_error(error, "SETTINGS_INVALID") from error
         return SettingsChecked(settings=settings, toml=text or settings_toml(settings))
 
-    def portfolio(self, slate_id: str, sent: PortfolioRequest, client: str) -> SlateJob:
+    def portfolio(self, slate_id: str, sent: PortfolioRequest, sender: Sender) -> SlateJob:
         """Takes a request for a portfolio.
 
         Raises:
@@ -103,13 +130,13 @@ class SlateOrders:
         """
         checked = self.check(slate_id, sent)
         order = {"toml": checked.toml, "keep": sent.keep}
-        return self._submit("portfolio", slate_id, client, order)
+        return self._submit("portfolio", slate_id, sender, order)
 
     def entries(
         self,
         slate_id: str,
         content: bytes,
-        client: str,
+        sender: Sender,
         *,
         filename: str,
         swap: bool,
@@ -124,7 +151,7 @@ class SlateOrders:
         """
         self._reads.ready(slate_id)
         if portfolio is not None:
-            job = self._optimizer.followed(portfolio, client)
+            job = self._optimizer.followed(portfolio, sender.client)
             if job.run.job_name != "api_portfolio" or job.tag(SLATE) != slate_id:
                 raise unknown_job()
         order = {
@@ -134,12 +161,12 @@ class SlateOrders:
             "out": list(out),
             "portfolio": portfolio,
         }
-        return self._submit("entries", slate_id, client, order, content)
+        return self._submit("entries", slate_id, sender, order, content)
 
     def salaries(
         self,
         content: bytes,
-        client: str,
+        sender: Sender,
         *,
         filename: str,
         race: str | None,
@@ -151,9 +178,9 @@ class SlateOrders:
             RequestRefused: With the code, the field and the HTTP status.
         """
         order = {"filename": filename, "race": race, **wanted.model_dump()}
-        return self._submit("slate", _NEW, client, order, content)
+        return self._submit("slate", _NEW, sender, order, content)
 
-    def run(self, slate_id: str, wanted: RunRequest, client: str) -> SlateJob:
+    def run(self, slate_id: str, wanted: RunRequest, sender: Sender) -> SlateJob:
         """Takes a request to run a slate again.
 
         Raises:
@@ -161,10 +188,10 @@ class SlateOrders:
         """
         self._reads.detail(slate_id)  # 404 where there is none
         order = {"filename": None, "race": None, **wanted.model_dump()}
-        return self._submit("slate", slate_id, client, order)
+        return self._submit("slate", slate_id, sender, order)
 
     def view(
-        self, slate_id: str, view: Mapping[str, Any], client: str, content: bytes | None = None
+        self, slate_id: str, view: Mapping[str, Any], sender: Sender, content: bytes | None = None
     ) -> SlateJob:
         """Takes a view: a file, or a start at the rear.
 
@@ -172,16 +199,17 @@ class SlateOrders:
             slate_id: The slate.
             view: `author`, `why`, and of a file `filename`, `confidence`, `options`, of a start at
                 the rear `driver`, `scored`.
-            client: Who sends it; the author where none is named.
+            sender: Who sends it; the author where none is named.
             content: The file.
 
         Raises:
             RequestRefused: With the code, the field and the HTTP status.
         """
         self._reads.detail(slate_id)  # 404 where there is none
+        client = sender.client
         named = client.removeprefix("key:") if client.startswith("key:") else "api"
         order = {"view": {**view, "author": view["author"] or named}}
-        return self._submit("view", slate_id, client, order, content)
+        return self._submit("view", slate_id, sender, order, content)
 
     def drop_view(self, slate_id: str, view_id: str) -> SlateView:
         """Takes a view back from now on.
@@ -196,14 +224,27 @@ class SlateOrders:
         _log.info("view dropped", slate_id=slate_id, view_id=view_id)
         return SlateView(**self._reads.view(slate_id, view_id).model_dump(exclude={"statements"}))
 
+    def repeated(self, sender: Sender) -> SlateJob | None:
+        """The job of an earlier request with the sender's Idempotency-Key; none without one.
+
+        Raises:
+            RequestRefused: 422 where that was another request.
+        """
+        earlier = None if sender.key is None else self._store.find(sender.run_id)
+        if earlier is None:
+            return None
+        check_same(earlier.tag(REQUEST_HASH), sender.request_hash)
+        return self.status(earlier.run_id, sender.client)
+
     def _submit(
         self,
         kind: JobKind,
         slate_id: str,
-        client: str,
+        sender: Sender,
         order: Mapping[str, Any],
         content: bytes | None = None,
     ) -> SlateJob:
+        client, run_id = sender.client, sender.run_id
         self._check_space()
         self._optimizer.check_queue(client)
         if content is not None and not content:
@@ -214,24 +255,36 @@ class SlateOrders:
                 field="body",
                 remedy="Send the file's bytes as the body: curl --data-binary @FILE.",
             )
-        run_id = str(uuid.uuid4())
+        tags = {SLATE: slate_id, CLIENT: client}
+        if sender.key is not None:
+            tags[REQUEST_HASH] = sender.request_hash
         try:
+            self._store_first(sender, run_id, {"slate": slate_id, **order})
             if content is not None:
                 self._root.write(sent_path(run_id), content)
-            data = json.dumps({"slate": slate_id, **order}).encode()
-            self._root.write(request_path(run_id), data)
-            tags = {SLATE: slate_id, CLIENT: client}
             stored = self._store.submit(run_id, tags, datetime.now(UTC), name=f"api_{kind}")
+        except AlreadySubmitted:  # the same key, at the same moment
+            again = self.repeated(sender)
+            assert again is not None
+            return again
         except Exception:
-            try:
-                self._root.delete_folder(job_folder(run_id))
-            except Exception as error:  # the sweep finds what is left
-                _log.warning("storage fault", during="take back", error=type(error).__name__)
+            if sender.key is None:  # else another request with the key may go on with the files
+                try:
+                    self._root.delete_folder(job_folder(run_id))
+                except Exception as error:  # the sweep finds what is left
+                    _log.warning("storage fault", during="take back", error=type(error).__name__)
             raise
         self._optimizer.know(stored)
         self._wake()
         _log.info("job accepted", run_id=run_id, kind=kind, slate_id=slate_id, client=client)
         return self.status(run_id, client)
+
+    def _store_first(self, sender: Sender, run_id: str, order: Mapping[str, Any]) -> None:
+        """Stores what a job computes from: of several requests with one key at once, the first."""
+        data = json.dumps({**order, REQUEST_HASH: sender.request_hash}).encode()
+        if not self._root.create(request_path(run_id), data):
+            there = json.loads(self._root.read(request_path(run_id)) or b"{}")
+            check_same(there.get(REQUEST_HASH), sender.request_hash)
 
     def status(self, run_id: str, client: str) -> SlateJob:
         """Where a job stands.

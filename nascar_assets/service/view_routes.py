@@ -8,7 +8,14 @@ from fastapi import Body, Depends, FastAPI, Path, Query, Request, Response
 
 from nascar_assets.service.problems import problem_answers
 from nascar_assets.service.slate_contracts import SlateJob, SlateProblem
-from nascar_assets.service.slate_job_routes import FILE_BODY, FileName, Wait, Written, accepted
+from nascar_assets.service.slate_job_routes import (
+    FILE_BODY,
+    FileName,
+    IdempotencyKey,
+    Wait,
+    Written,
+    accepted,
+)
 from nascar_assets.service.slate_orders import SlateOrders
 from nascar_assets.service.slate_reads import SlateReads
 from nascar_assets.service.slate_routes import TAG, SlatePath, answered
@@ -99,6 +106,7 @@ def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, writte
         ] = None,
         why: Annotated[ViewText, Query(description="The reason; it is kept with the view.")] = "",
         wait: Wait = 5.0,
+        key: IdempotencyKey = None,
     ) -> SlateJob:
         """All of it or nothing: 422 names in `rows` each row that cannot be used."""
         content = await request.body()
@@ -114,8 +122,9 @@ def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, writte
             written,
             request,
             response,
-            lambda client: orders.view(slate, wanted, client, content),
+            lambda sender: orders.view(slate, wanted, sender, content),
             wait,
+            key,
         )
 
     @app.post(f"{base}/rear", tags=[TAG], summary="A start at the rear", responses=refusals)
@@ -125,6 +134,7 @@ def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, writte
         slate: SlatePath,
         body: Annotated[RearStart, Body()],
         wait: Wait = 5.0,
+        key: IdempotencyKey = None,
     ) -> SlateJob:
         """A driver starts behind the field; `scored` says where his points count from."""
         wanted = body.model_dump()
@@ -133,8 +143,9 @@ def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, writte
             written,
             request,
             response,
-            lambda client: orders.view(slate, wanted, client),
+            lambda sender: orders.view(slate, wanted, sender),
             wait,
+            key,
         )
 
     @app.delete(f"{base}/{{view}}", tags=[TAG], summary="Take a view back", responses=refusals)

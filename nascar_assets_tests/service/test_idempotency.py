@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from fastapi.testclient import TestClient
 
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.service.app import create_app
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.contracts import OptimizeRequest
 from nascar_assets.service.jobs import request_path, resolved_job
@@ -93,3 +95,21 @@ def test_a_request_stored_before_a_fault_is_the_one_that_is_gone_on_with(
     assert refused.value.problem.code == "IDEMPOTENCY_KEY_REUSED"
     assert after.submit(request, client="here", key="k").run_id == run_id
     assert _seed(platform, run_id) == drawn
+
+
+def test_a_slates_request_with_one_key_is_one_job(tmp_path):
+    client = TestClient(create_app(str(tmp_path)), "http://localhost")
+
+    def sent(content, key="k", **asked):
+        params = {"filename": "s.csv", "wait": 0, **asked}
+        headers = {"Idempotency-Key": key}
+        return client.post("/api/v1/slates", content=content, params=params, headers=headers)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(sent, [b"a,b\n"] * 4))
+    (run_id,) = {answer.json()["run_id"] for answer in answers}
+    assert sent(b"a,b\n", wait=0.1).json()["run_id"] == run_id
+    for other in (sent(b"a,c\n"), sent(b"a,b\n", race="5")):
+        assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert sent(b"a,b\n", key="l").json()["run_id"] != run_id
+    assert len(client.app.state.service.store.instance.get_runs()) == 2
