@@ -49,11 +49,11 @@ def serve(
     """
     out = Output(as_json)
     if new_key is not None:
-        from nascar_assets.service.clients import hash_key
+        from nascar_assets.service.clients import key_line
         from nascar_assets.service.clients import new_key as make_key
 
         key = make_key()
-        line = f"{new_key} {hash_key(key)}"
+        line = key_line(new_key, key)
         say("The key, shown once and stored nowhere; the line goes into the key file.")
         out.line(f"key:  {key}")
         out.line(f"line: {line}")

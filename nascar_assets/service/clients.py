@@ -78,6 +78,23 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def key_line(name: str, key: str) -> str:
+    """The line of a key in the file of keys.
+
+    Raises:
+        InputError: If the file may hold no such name.
+    """
+    line = f"{name} {hash_key(key)}"
+    found = _KEY_LINE.fullmatch(line)
+    if found is None or found[1] != name:
+        raise InputError(
+            f"{name!r} is no name of a key.",
+            field="--new-key",
+            remedy="Take letters, digits, '.', '_' and '-', 64 at most, a letter or digit first.",
+        )
+    return line
+
+
 def new_key() -> str:
     """A fresh key."""
     return f"nascar_{secrets.token_urlsafe(32)}"

@@ -212,3 +212,13 @@ def test_a_new_key_is_one_object(capfd: pytest.CaptureFixture[str], tmp_path: Pa
     made = json.loads(capfd.readouterr().out)
     assert made["line"].startswith("ada ")
     assert made["key"] not in made["line"]
+
+
+@pytest.mark.parametrize("name", ["bad name", "", "ada\n", "#ada", "x" * 65])
+def test_a_key_gets_no_name_that_its_file_may_not_hold(
+    name: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(["serve", "--home", str(tmp_path), "--new-key", name]) == 2
+    said = capfd.readouterr()
+    assert "--new-key" in said.err
+    assert said.out == ""
