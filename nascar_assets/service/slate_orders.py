@@ -218,11 +218,18 @@ class SlateOrders:
             RequestRefused: 404 where the slate has none of this id, 409 where it was dropped
                 before.
         """
-        if self._reads.view(slate_id, view_id).dropped_at is not None:
-            raise RequestRefused(409, "VIEW_DROPPED", "The view was dropped before.", field="view")
-        drop_view(self._root, slate_id, view_id, clock_now())
+        self._refuse_dropped(slate_id, view_id)
+        try:
+            drop_view(self._root, slate_id, view_id, clock_now())
+        except InputError:
+            self._refuse_dropped(slate_id, view_id)  # another one took it back just now
+            raise
         _log.info("view dropped", slate_id=slate_id, view_id=view_id)
         return SlateView(**self._reads.view(slate_id, view_id).model_dump(exclude={"statements"}))
+
+    def _refuse_dropped(self, slate_id: str, view_id: str) -> None:
+        if self._reads.view(slate_id, view_id).dropped_at is not None:
+            raise RequestRefused(409, "VIEW_DROPPED", "The view was dropped before.", field="view")
 
     def repeated(self, sender: Sender) -> SlateJob | None:
         """The job of an earlier request with the sender's Idempotency-Key; none without one.

@@ -1,14 +1,16 @@
-"""Requests with one Idempotency-Key at the same moment, without a server."""
+"""Requests that come twice or at the same moment, without a server."""
 
 from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
 
+from nascar_assets.errors import InputError
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.service.app import create_app
@@ -19,6 +21,7 @@ from nascar_assets.service.optimizer import Optimizer
 from nascar_assets.service.problems import RequestRefused
 from nascar_assets.service.run_store import RunStore
 from nascar_assets.service.settings import ServiceSettings
+from nascar_assets.service.slate_orders import SlateOrders
 from nascar_assets_tests.service.stored import slate_request, write_slate
 
 
@@ -113,3 +116,18 @@ def test_a_slates_request_with_one_key_is_one_job(tmp_path):
         assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert sent(b"a,b\n", key="l").json()["run_id"] != run_id
     assert len(client.app.state.service.store.instance.get_runs()) == 2
+
+
+def test_a_view_that_two_take_back_at_once_was_dropped_before(monkeypatch):
+    view = SimpleNamespace(dropped_at=None)
+    reads = SimpleNamespace(view=lambda *_: view)
+    orders = SlateOrders(*([None] * 3), reads, *([None] * 2))
+
+    def too_late(*_):
+        view.dropped_at = "now"
+        raise InputError("The view 'v' was dropped before.", field="ID")
+
+    monkeypatch.setattr("nascar_assets.service.slate_orders.drop_view", too_late)
+    with pytest.raises(RequestRefused) as refused:
+        orders.drop_view("slate", "v")
+    assert (refused.value.status, refused.value.problem.code) == (409, "VIEW_DROPPED")
