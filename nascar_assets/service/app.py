@@ -47,11 +47,11 @@ from nascar_assets.service.live_routes import add_live_routes
 from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.optimizer import Optimizer
 from nascar_assets.service.problems import (
+    UNKNOWN,
     RequestRefused,
     of_input_error,
     plain,
     problem_answers,
-    unknown_job,
 )
 from nascar_assets.service.readiness import Watch, check_space, storage_fault
 from nascar_assets.service.retention import Retention
@@ -65,7 +65,7 @@ from nascar_assets.service.slate_job_routes import (
 )
 from nascar_assets.service.slate_jobs import resolved_jobs
 from nascar_assets.service.slate_orders import SlateOrders
-from nascar_assets.service.slate_reads import SlateReads, unknown_slate
+from nascar_assets.service.slate_reads import SlateReads
 from nascar_assets.service.slate_routes import TAG as SLATES
 from nascar_assets.service.slate_routes import add_slate_routes
 from nascar_assets.service.supervisor import Supervisor
@@ -392,7 +392,7 @@ def _add_error_answers(app: FastAPI, service: Service) -> None:
     def malformed(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         if first["loc"][0] == "path":  # an id written so is nobody's
-            return refused(request, unknown_slate() if "slate" in first["loc"] else unknown_job())
+            return refused(request, UNKNOWN[first["loc"][1]]())
         where = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
         if where and where[0] == "header":
             where = [where[-1]]

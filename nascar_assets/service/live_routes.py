@@ -16,7 +16,7 @@ from nascar_assets.orchestration.inputs.live_forecast import live_answer, live_t
 from nascar_assets.orchestration.inputs.schedule import stored_schedule
 from nascar_assets.service.event_streams import Event, EventStreams
 from nascar_assets.service.live_contracts import LiveForecast, RaceName
-from nascar_assets.service.problems import RequestRefused, problem_answers
+from nascar_assets.service.problems import RequestRefused, problem_answers, unknown_race
 from nascar_assets.storage import DataRoot
 
 TAG = "races"
@@ -38,7 +38,7 @@ def add_live_routes(app: FastAPI, root: DataRoot) -> None:
         for key, number in rows.iter_rows():
             if race in (key, number):
                 return str(key)
-        raise RequestRefused(404, "RACE_UNKNOWN", "The schedule holds no such race.", field="race")
+        raise unknown_race()
 
     def newest(key: str) -> LiveForecast:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from nascar_assets.constraints import CODES
@@ -53,6 +54,54 @@ def invalid(
 def unknown_job() -> RequestRefused:
     """An id that no job has: 404."""
     return RequestRefused(404, "JOB_UNKNOWN", "No job has this id.", field="run_id")
+
+
+def unknown_race() -> RequestRefused:
+    """A name that no race has: 404."""
+    return RequestRefused(404, "RACE_UNKNOWN", "The schedule holds no such race.", field="race")
+
+
+def unknown_slate() -> RequestRefused:
+    """A key that no slate has: 404."""
+    return RequestRefused(
+        404,
+        "SLATE_UNKNOWN",
+        "No slate has this key.",
+        field="slate",
+        remedy="GET /api/v1/slates lists them; POST a salary file there for a new one.",
+    )
+
+
+def unknown_driver() -> RequestRefused:
+    """An id that no player of the slate has: 404."""
+    return RequestRefused(
+        404,
+        "DRIVER_UNKNOWN",
+        "The slate has no player of this id.",
+        field="driver",
+        remedy="The forecast lists them.",
+    )
+
+
+def unknown_view(slate_id: str = "{slate}") -> RequestRefused:
+    """An id that no view of the slate has: 404."""
+    return RequestRefused(
+        404,
+        "VIEW_UNKNOWN",
+        "The slate has no view of this id.",
+        field="view",
+        remedy=f"GET /api/v1/slates/{slate_id}/views lists them.",
+    )
+
+
+UNKNOWN: dict[str, Callable[[], RequestRefused]] = {
+    "run_id": unknown_job,
+    "race": unknown_race,
+    "slate": unknown_slate,
+    "driver": unknown_driver,
+    "view": unknown_view,
+}
+"""What is said of each parameter of a path whose value nothing has."""
 
 
 def ended_without(status: OptimizationStatus) -> RequestRefused:

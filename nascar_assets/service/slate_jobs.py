@@ -102,6 +102,8 @@ def _answering(order: _Order) -> Iterator[None]:
         yield
     except InputError as error:
         found = of_input_error(error).problem.model_dump()
+        for name in ("message", "field", "remedy"):
+            found[name] = in_words_of_the_api(found[name])
         status = 422
         if isinstance(error, InfeasiblePortfolio):
             settings = PortfolioSettings.from_toml(order.request["toml"])
@@ -122,10 +124,6 @@ def _answering(order: _Order) -> Iterator[None]:
             found |= {
                 "code": "VIEW_UNUSABLE" if rows else "VIEW_INVALID",
                 "rows": [asdict(row) for row in rows],
-                **{
-                    name: in_words_of_the_api(found[name])
-                    for name in ("message", "field", "remedy")
-                },
             }
         problem = SlateProblem(**{**found, "run_id": order.run_id})
         content = json.dumps({"status": status, "problem": problem.model_dump(mode="json")})

@@ -37,7 +37,12 @@ from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.rules import rule_set, site_of
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.service import slate_answers
-from nascar_assets.service.problems import RequestRefused
+from nascar_assets.service.problems import (
+    RequestRefused,
+    unknown_driver,
+    unknown_slate,
+    unknown_view,
+)
 from nascar_assets.service.slate_contracts import (
     DriverDetail,
     ForecastRow,
@@ -105,17 +110,6 @@ def _cell(value: Any) -> Any:
     if isinstance(value, tuple):  # the drivers of a lineup
         value = "; ".join(getattr(item, "name", str(item)) for item in value)
     return no_formula(value) if isinstance(value, str) else value
-
-
-def unknown_slate() -> RequestRefused:
-    """A key that no slate has: 404."""
-    return RequestRefused(
-        404,
-        "SLATE_UNKNOWN",
-        "No slate has this key.",
-        field="slate",
-        remedy="GET /api/v1/slates lists them; POST a salary file there for a new one.",
-    )
 
 
 class SlateReads:
@@ -345,13 +339,7 @@ class SlateReads:
         self._known(slate_id)
         found = stated_view(self._root, slate_id, view_id, self._run_if_any(slate_id))
         if found is None:
-            raise RequestRefused(
-                404,
-                "VIEW_UNKNOWN",
-                "The slate has no view of this id.",
-                field="view",
-                remedy=f"GET /api/v1/slates/{slate_id}/views lists them.",
-            )
+            raise unknown_view(slate_id)
         return found
 
     def upload(self, slate_id: str) -> bytes:
@@ -509,10 +497,4 @@ def _row_of(rows: Sequence[ForecastRow], driver_id: str) -> ForecastRow:
     for row in rows:
         if driver_id in (row.driver_id, row.site_id):
             return row
-    raise RequestRefused(
-        404,
-        "DRIVER_UNKNOWN",
-        "The slate has no player of this id.",
-        field="driver",
-        remedy="The forecast lists them.",
-    )
+    raise unknown_driver()

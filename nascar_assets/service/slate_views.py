@@ -191,5 +191,7 @@ def in_words_of_the_api(text: str | None) -> str | None:
     if text is None:
         return None
     named = re.sub(r"--(odds|unit|column) ([A-Za-z]+)", r"\1=\2", text)
-    named = re.sub(r"--([a-z]+)\b", r"\1", named)
+    named = re.sub(
+        r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)\b", lambda option: option[1].replace("-", "_"), named
+    )
     return "driver" if named == "DRIVER" else named

@@ -3,18 +3,23 @@
 import json
 import uuid
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
 from fastapi.testclient import TestClient
 
+from nascar_assets.errors import InputError
+from nascar_assets.orchestration.assets.slate import resolve_as_of
 from nascar_assets.service.app import create_app
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus
 from nascar_assets.service.problems import ended_without
 from nascar_assets.service.run_log import reason_of
 from nascar_assets.service.run_store import CLIENT
 from nascar_assets.service.slate_contracts import RaceChoice, SlateProblem
-from nascar_assets.service.slate_jobs import problem_path
+from nascar_assets.service.slate_jobs import _answering, problem_path
+from nascar_assets.service.slate_views import in_words_of_the_api
+from nascar_assets.storage import DataRoot
 
 
 def failed(error):
@@ -56,9 +61,15 @@ def test_what_to_do_comes_with_it():
     assert gone.remedy is None
 
 
-def test_the_races_that_a_file_may_be_for_come_with_the_refusal(tmp_path):
-    app = create_app(str(tmp_path))
-    service, run_id = app.state.service, str(uuid.uuid4())
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    """The application, asked without a socket; its workers are not started."""
+    app = create_app(str(tmp_path_factory.mktemp("home")))
+    return TestClient(app, "http://localhost", raise_server_exceptions=False)
+
+
+def test_the_races_that_a_file_may_be_for_come_with_the_refusal(client):
+    service, run_id = client.app.state.service, str(uuid.uuid4())
     now = datetime(2026, 3, 1, 20, tzinfo=UTC)
     race = RaceChoice(race_key="2026-cup-03", race_name="R", track_name="T", start_time=now)
     problem = SlateProblem(code="RACE_AMBIGUOUS", message="Two.", races=(race,), run_id=run_id)
@@ -66,7 +77,44 @@ def test_the_races_that_a_file_may_be_for_come_with_the_refusal(tmp_path):
     service.platform.root.write(problem_path(run_id), content.encode())
     stored = service.store.submit(run_id, {CLIENT: "c"}, now, name="api_slate")
     service.store.instance.report_run_failed(stored.run)
-    client = TestClient(app, "http://localhost", raise_server_exceptions=False)
     answer = client.get(f"/api/v1/jobs/{run_id}/result")
     assert answer.status_code == 409
     assert SlateProblem.model_validate_json(answer.content) == problem
+
+
+def test_a_fault_of_a_slates_request_has_the_requests_own_field(tmp_path):
+    root = DataRoot.open(tmp_path)
+    order = SimpleNamespace(root=root, run_id="r", request={"as_of": "2026-13-45"})
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    with pytest.raises(InputError), _answering(order):
+        resolve_as_of("2026-13-45", now, now)
+    assert json.loads(root.read(problem_path("r")))["problem"]["field"] == "as_of"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("Build more (--contest).", "Build more (contest)."),
+        ("--as-of", "as_of"),
+        ("my--file.csv", "my--file.csv"),
+        ("Say --odds american.", "Say odds=american."),
+    ],
+)
+def test_options_of_the_command_line_are_the_requests_parameters(said, words):
+    assert in_words_of_the_api(said) == words
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("races/%00/live", "RACE_UNKNOWN"),
+        ("slates/%00", "SLATE_UNKNOWN"),
+        (f"slates/2026-03-15-cup-dk-classic/drivers/{'x' * 201}", "DRIVER_UNKNOWN"),
+        (f"slates/2026-03-15-cup-dk-classic/views/{'x' * 101}", "VIEW_UNKNOWN"),
+        (f"jobs/{'x' * 201}", "JOB_UNKNOWN"),
+    ],
+)
+def test_what_no_path_may_hold_is_unknown_by_its_own_name(path, code, client):
+    answer = client.get(f"/api/v1/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (404, code)
+    assert answer.json()["field"] in ("race", "slate", "driver", "view", "run_id")
