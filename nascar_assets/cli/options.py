@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import Annotated
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nascar_assets.errors import InputError
+from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.storage.unfinished import refuse_unfinished
+
+if TYPE_CHECKING:
+    import socket
 
 
 def _default_home() -> str:
@@ -63,3 +70,43 @@ def refuse_exposure(host: str, reached: str, remedy: str) -> None:
             field="--host",
             remedy=f"{remedy}; or say that this is meant with --expose.",
         )
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
+    """The sockets of an address, for the length of a block: who connects waits to be served.
+
+    Raises:
+        EnvironmentFault: If something else listens there, or the address is none of this machine's.
+    """
+    import socket
+
+    name, passive = host.strip("[]") or None, socket.AI_PASSIVE
+    with ExitStack() as stack:
+        sockets: list[socket.socket] = []
+        absent: OSError | None = None
+        try:
+            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=passive)
+            for family, kind, _, _, where in dict.fromkeys(found):
+                try:
+                    made = stack.enter_context(socket.socket(family, kind))
+                    if sys.platform != "win32":  # one that has just ended does not hold its port
+                        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    if family == socket.AF_INET6:  # that of IPv4 has a socket of its own
+                        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    made.bind(where)
+                    made.listen()  # bound alone, the port is still there for others to bind
+                except OSError as error:
+                    if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                        raise
+                    absent = error  # as one of localhost's where there is no IPv6
+                else:
+                    sockets.append(made)
+            if absent is not None and not sockets:
+                raise absent
+        except OSError as error:
+            raise EnvironmentFault(
+                f"Nothing can listen on {host}, port {port} ({error.strerror}): choose another "
+                "with --port."
+            ) from error
+        yield sockets

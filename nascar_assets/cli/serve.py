@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nascar_assets.cli.options import Expose, Home, Json, refuse_exposure
+from nascar_assets.cli.options import Expose, Home, Json, listening, refuse_exposure
 from nascar_assets.cli.output import Output, say
 
 if TYPE_CHECKING:
@@ -105,32 +105,9 @@ def start(
             "Make keys with nascar serve --new-key NAME and name their file in "
             "NASCAR_API_KEYS_FILE",
         )
-    app = create_app(location, settings)
-    if board:
-        from nascar_assets.board.mount import add_board
-        from nascar_assets.orchestration.storage.instance import dagster_home
 
-        add_board(app, dagster_home(location))
-    configure_logs(settings.log_level)  # not before: what keeps it from serving is said in words
-    connections = Connections(settings.max_connections)
-    config = uvicorn.Config(
-        app,
-        http=partial(Connection, limits=connections),  # type: ignore[arg-type]
-        ws="wsproto" if board else "none",
-        ws_max_size=settings.max_body_bytes,
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=10,
-        h11_max_incomplete_event_size=HEAD_BYTES,
-    )
-
-    def report(taken: int) -> None:
-        address = f"http://[{host}]:{taken}" if ":" in host else f"http://{host}:{taken}"
+    def report(there: int) -> None:
+        address = f"http://[{host}]:{there}" if ":" in host else f"http://{host}:{there}"
         where = f"The API on {address} with the data root {home}; Ctrl-C ends it."
         say(where)
         page = {"board": f"{address}/board/"} if board else {}
@@ -142,11 +119,41 @@ def start(
             webbrowser.open(f"{address}/board/")
         out.result({"address": address, "home": location, **page})
 
-    _serve(config, connections, report)
+    with listening(host, port) as sockets:  # before anything is started
+        app = create_app(location, settings)
+        if board:
+            from nascar_assets.board.mount import add_board
+            from nascar_assets.orchestration.storage.instance import dagster_home
+
+            add_board(app, dagster_home(location))
+        # Not before: what keeps it from serving is said in words.
+        configure_logs(settings.log_level)
+        connections = Connections(settings.max_connections)
+        config = uvicorn.Config(
+            app,
+            http=partial(Connection, limits=connections),  # type: ignore[arg-type]
+            ws="wsproto" if board else "none",
+            ws_max_size=settings.max_body_bytes,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=10,
+            h11_max_incomplete_event_size=HEAD_BYTES,
+        )
+        _serve(config, sockets, connections, report)
 
 
-def _serve(config: uvicorn.Config, connections: Connections, report: Callable[[int], None]) -> None:
-    """Serves until it is stopped; `tell` is given the port once requests are answered there."""
+def _serve(
+    config: uvicorn.Config,
+    sockets: list[socket],
+    connections: Connections,
+    report: Callable[[int], None],
+) -> None:
+    """Serves until it is stopped; `report` is given the port once requests are answered there."""
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -160,8 +167,8 @@ def _serve(config: uvicorn.Config, connections: Connections, report: Callable[[i
             return await super().on_tick(counter)
 
     try:
-        Server(config).run()
+        Server(config).run(sockets)
     except KeyboardInterrupt:
         return
-    except SystemExit as ended:  # uvicorn's own code for a port that is taken, and the like
+    except SystemExit as ended:  # uvicorn's own code where the service does not start
         raise typer.Exit(1) from ended

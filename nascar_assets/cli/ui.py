@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from typing import Annotated
 import typer
 
 from nascar_assets.cli.location import code_location
-from nascar_assets.cli.options import Expose, Home, Json, refuse_exposure
+from nascar_assets.cli.options import Expose, Home, Json, listening, refuse_exposure
 from nascar_assets.cli.output import Output, say
 from nascar_assets.cli.ui_keeper import notify_runs, running, sole
 from nascar_assets.errors import EnvironmentFault
@@ -69,7 +68,8 @@ def ui(
     folder = dagster_home(home)
     sole(folder).release()
     if only is not Part.DAEMON:
-        _refuse_taken(host, port)
+        with listening(host, port):  # else the pages of another would be taken for Dagster's
+            pass
     instance = open_instance(home)  # says what is the matter with its records before it starts
     environment = {
         **os.environ,
@@ -130,27 +130,6 @@ def _end(keeper: subprocess.Popen[bytes], folder: Path) -> None:
     if killed and left.get("pid") == os.getpid():
         signal_session(int(left["session"]), KILL)
     notify_runs(folder)
-
-
-def _refuse_taken(host: str, port: int) -> None:
-    """Says so where something else listens there: its pages would be taken for Dagster's.
-
-    Raises:
-        EnvironmentFault: If the port is taken, or the address is none of this machine's.
-    """
-    family, kind, _, _, where = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[
-        0
-    ]
-    with socket.socket(family, kind) as probe:
-        if sys.platform != "win32":  # a server that has just ended does not hold its port
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(where)
-        except OSError as error:
-            raise EnvironmentFault(
-                f"Nothing can listen on {host}, port {port} ({error.strerror}): choose another "
-                "with --port."
-            ) from error
 
 
 def _until_answers(process: subprocess.Popen[bytes], address: str) -> bool:

@@ -23,8 +23,9 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from nascar_assets.cli.app import run
-from nascar_assets.cli.options import refuse_exposure
+from nascar_assets.cli.options import listening, refuse_exposure
 from nascar_assets.definitions import build_definitions
+from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.commands.switches import summary, switches
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets_tests.orchestration.processes import free_port
@@ -132,15 +133,31 @@ def test_nothing_that_was_started_is_left_however_the_command_ends(
         process.wait(timeout=30)
 
 
-def test_the_ui_takes_no_port_of_another(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", ["serve", "ui"])
+def test_no_port_of_another_is_taken(
+    command: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nascar_assets.service.app.create_app", pytest.fail)  # nothing is started
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        assert run(["ui", "--home", str(tmp_path / "home"), "--port", port]) == 1
-    said = " ".join(capfd.readouterr().err.split())
+        assert run([command, "--home", str(tmp_path / "home"), "--port", port, "--json"]) == 1
+    found = capfd.readouterr()
+    assert found.out == ""
+    said = " ".join(found.err.split())
     assert f"Nothing can listen on 127.0.0.1, port {port}" in said
     assert "--port" in said
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", ""])
+def test_an_address_is_held_with_all_that_it_stands_for(host: str) -> None:
+    with listening(host, 0) as sockets:
+        assert sockets
+        ports = [made.getsockname()[1] for made in sockets]
+        with pytest.raises(EnvironmentFault, match="--port"), listening(host, ports[0]):
+            pass
+    assert all(made.fileno() == -1 for made in sockets)
 
 
 def test_a_switched_off_sensor_is_told(tmp_path: Path) -> None:
@@ -166,25 +183,6 @@ def test_a_switched_off_sensor_is_told(tmp_path: Path) -> None:
     assert [name for name, is_on in on.items() if not is_on] == ["feed_poll"]
     assert "Off: feed_poll;" in summary(on)
     assert "feed_poll" not in summary(on).partition("Off:")[0]
-
-
-@pytest.mark.server
-def test_a_port_that_is_taken_is_the_machines_fault(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        command = ["serve", "--port", port, "--workers", "1", "--json"]
-        done = subprocess.run(
-            [sys.executable, "-m", "nascar_assets.cli", *command],
-            env={**os.environ, "NASCAR_HOME": str(tmp_path / "home")},
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert b"address already in use" in done.stderr
-    assert done.stdout == b""
 
 
 @pytest.mark.parametrize(
