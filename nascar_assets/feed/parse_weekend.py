@@ -48,6 +48,11 @@ _NO_PLACE = (0, -1, 999)
 
 _MAKES = {"chevy": "Chevrolet", "chv": "Chevrolet", "frd": "Ford", "tyt": "Toyota"}
 
+_KEPT = (
+    "What is stored of the race stays as it was. Sync again when the feed has corrected the file, "
+    "or correct it under landing/feed/{file}."
+)
+
 _ENTRY_RACE_COLUMNS = (*RACE_COLUMNS, "entries_at", "qualifying_at")
 
 
@@ -71,7 +76,8 @@ def parse_entries(payload: Payload, race: Mapping[str, Any]) -> Parsed:
         A table `ENTRIES` in starting order, or by car number before qualifying; and notices.
 
     Raises:
-        FeedFormatError: If the file does not have the feed's form; names file and field.
+        FeedFormatError: If the file does not have the feed's form, or no driver has an id; names
+            file and field.
     """
     file, _, rows = _weekend(payload, race)
     entries, notices = _identified(rows, race, file)
@@ -109,17 +115,14 @@ def laps_run(payload: Payload, race: Mapping[str, Any]) -> int | None:
         race: The race's row of `SCHEDULE`.
 
     Raises:
-        FeedFormatError: If the file does not have the feed's form.
+        FeedFormatError: If the file does not have the feed's form, or tells of a race that was run
+            and of no car's finish and laps.
     """
     file, weekend, rows = _weekend(payload, race)
     left_out: list[str] = []  # the parsers of the rows report them
+    placed = [row for row in rows if _place(row, "finishing_position", file, "", left_out)]
     ahead = max(
-        (
-            _laps(row, "laps_completed", file, "", left_out) or 0
-            for row in rows
-            if _place(row, "finishing_position", file, "", left_out)
-        ),
-        default=0,
+        (_laps(row, "laps_completed", file, "", left_out) or 0 for row in placed), default=0
     )
     run = _laps(weekend, "actual_laps", file, "", left_out)
     whole_distance = 0 < (race["scheduled_laps"] or 0) <= ahead
@@ -129,6 +132,10 @@ def laps_run(payload: Payload, race: Mapping[str, Any]) -> int | None:
         or text(weekend, "total_race_time") is not None
         or integer(weekend, "winner_driver_id", file, none=(0, -1), notices=left_out) is not None
     )
+    told = run or any(_started(row, file, "") for row in rows)
+    if told and not ahead and race["status"] == "complete":
+        # A lost column is no grid, which would empty the stored results.
+        raise _without("laps_completed" if placed else "finishing_position", file)
     if not ahead or not over or not (run or whole_distance or race["status"] == "complete"):
         return None
     return run or race["actual_laps"] or ahead
@@ -155,8 +162,8 @@ def parse_official_results(payload: Payload, race: Mapping[str, Any]) -> Parsed:
         A table `OFFICIAL_RESULTS` by finish, and notices.
 
     Raises:
-        FeedFormatError: If the file does not have the feed's form, the race was not run, or two
-            cars have the same finish.
+        FeedFormatError: If the file does not have the feed's form, no driver has an id, the race
+            was not run, or two cars have the same finish.
     """
     file, weekend, rows = _weekend(payload, race)
     run = laps_run(payload, race)
@@ -282,6 +289,8 @@ def _identified(
                 "_where": where,
             }
         )
+    if entries and all(entry["driver_id"].startswith("name:") for entry in entries):
+        raise _without("driver_id", file)
     return entries, notices
 
 
@@ -308,6 +317,15 @@ def _started(row: dict[str, Any], file: str, where: str) -> bool:
     return bool(laps) or text(row, "finishing_status") is not None
 
 
+def _without(key: str, file: str) -> FeedFormatError:
+    return FeedFormatError(
+        f"No car has a usable {key}.",
+        file=file,
+        field=f"weekend_race[0].results.{key}",
+        remedy=_KEPT.format(file=file),
+    )
+
+
 def _check_distinct_finishes(
     results: list[dict[str, Any]], race: Mapping[str, Any], file: str
 ) -> None:
@@ -324,8 +342,7 @@ def _check_distinct_finishes(
             f"Race {race['race_id']} ({race['race_name']}): {found}.",
             file=file,
             field="weekend_race[0].results.finishing_position",
-            remedy="Its results stay as they were. Sync again when the feed has corrected the "
-            f"file, or correct it under landing/feed/{file}.",
+            remedy=_KEPT.format(file=file),
         )
 
 

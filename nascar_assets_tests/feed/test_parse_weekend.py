@@ -206,8 +206,16 @@ def grid():
     return [{**row, **outcome, "laps_led": 0} for row in four_results()]
 
 
-@pytest.mark.parametrize("row", [BEFORE, ROW])
-@pytest.mark.parametrize("changes", [{}, {"actual_laps": 100}, {"winner_driver_id": 11}])
+@pytest.mark.parametrize(
+    ("row", "changes"),
+    [
+        (BEFORE, {}),
+        (BEFORE, {"actual_laps": 100}),
+        (BEFORE, {"winner_driver_id": 11}),
+        (ROW, {}),
+        (ROW, {"winner_driver_id": 11}),
+    ],
+)
 def test_a_grid_is_no_result(row, changes):
     """Also where the schedule knows more than the weekend feed."""
     for rows in (grid(), [{**car, "finishing_position": 3} for car in grid()], []):
@@ -215,6 +223,28 @@ def test_a_grid_is_no_result(row, changes):
         assert laps_run(payload, row) is None
         with pytest.raises(FeedFormatError, match="not been run"):
             parse_official_results(payload, row)
+
+
+@pytest.mark.parametrize("key", ["finishing_position", "laps_completed"])
+@pytest.mark.parametrize("value", [None, 0])
+def test_a_race_that_was_run_without_any_finish_or_laps_is_refused(key, value):
+    """Not taken for one that was not run, which would empty its stored results."""
+    payload = weekend([{**row, key: value} for row in four_results()], ran())
+    with pytest.raises(FeedFormatError, match=f"No car has a usable {key}"):
+        laps_run(payload, ROW)
+    with pytest.raises(FeedFormatError) as error:
+        laps_run(weekend(grid(), race(actual_laps=100)), ROW)
+    assert FILE in str(error.value)
+    assert "stays as it was" in str(error.value)
+    assert laps_run(weekend(payload["weekend_race"][0]["results"], race()), BEFORE) is None
+
+
+@pytest.mark.parametrize("value", [None, 0])
+def test_a_file_that_lost_all_ids_of_drivers_is_refused(value):
+    rows = [{**row, "driver_id": value} for row in four_results()]
+    for parse in (entries, official):
+        with pytest.raises(FeedFormatError, match="No car has a usable driver_id"):
+            parse(rows)
 
 
 def test_a_race_that_is_on_its_way_has_no_result():
