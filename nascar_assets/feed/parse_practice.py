@@ -59,12 +59,20 @@ def parse_practice(
         }
     )
     kept: dict[tuple[int, str], dict[str, Any]] = {}
+    titles: set[str] = set()
     notices: list[str] = []
     for index, session in enumerate(records(decoded(payload, file), file, "")):
         if not session:
             notices.append(f"{file}: session {index + 1} is empty.")
             continue
-        title = text(session, "Title") or f"Session {index + 1}"
+        given = title = text(session, "Title") or f"Session {index + 1}"
+        again = 1
+        while title in titles:  # a session is known by its title
+            again += 1
+            title = f"{given} ({again})"
+        titles.add(title)
+        if title != given:
+            notices.append(f"{file}: session {index + 1} is {given} again and called {title}.")
         where = f"[{index}].Items"
         for position, item in enumerate(
             records(required(session, "Items", file, f"[{index}]") or [], file, where)

@@ -54,6 +54,20 @@ def test_sessions_are_kept_apart_and_fastest_first():
     ]
 
 
+def test_sessions_of_one_title_are_numbered():
+    titles = ["Final Practice", "Final Practice", "Final Practice (2)", "Final Practice"]
+    item = practice_item(11, "A B", 30.0)
+    parsed = parse_practice([session(item, title=title) for title in titles], ROW)
+    assert parsed.frame["session"].to_list() == [
+        "Final Practice",
+        "Final Practice (2)",
+        "Final Practice (2) (2)",
+        "Final Practice (3)",
+    ]
+    assert "session 2 is Final Practice again and called Final Practice (2)" in parsed.notices[0]
+    assert len(parsed.notices) == 3
+
+
 def test_of_two_rows_in_a_session_the_faster_is_kept():
     parsed = parse_practice(
         [session(practice_item(11, "A B", 31.0), practice_item(11, "A B", 30.0))], ROW
