@@ -55,7 +55,7 @@ def replayed(
         files = DataRoot.open(f"{home}/{LANDING}")
         row = race_row(stored_schedule(root), race)
         ready, model = _from_home(root, row)
-        results = all_results(root)
+        results = all_results(root, row["start_time"])
     else:
         files = DataRoot.open(feed)
         row, ready, model, results = _from_feed(files, race)

@@ -45,7 +45,7 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
     """
     run = SlateRun.load(Platform(home=home).root, slate_id)
     root, plan = run.root, run.plan
-    results = all_results(root).filter(pl.col("race_id") == plan.race_id)
+    results = all_results(root, plan.as_of).filter(pl.col("race_id") == plan.race_id)
     if results.is_empty():
         raise InputError(
             f"The race {plan.race_key} has no results.",

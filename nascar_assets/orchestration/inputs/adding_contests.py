@@ -66,7 +66,7 @@ def add_standings(
         InputError: If the file is at fault or of no slate that is there.
     """
     run, read = _slate_of(root, content, file, now, slate_id)
-    slate, official = run.slate, official_points(run.slate, all_results(root))
+    slate, official = run.slate, official_points(run.slate, all_results(root, run.as_of))
     check_race(read, official, slate, file)
     entered = load_contests(root, slate.slate_id)
     contest = _contest_of(read, entered)
@@ -126,7 +126,6 @@ def _slate_of(
     if slate_id is not None:
         run = SlateRun.load(root, slate_id)
         return run, read_standings(content, run.slate, file=file)
-    results = all_results(root)
     fits: list[tuple[tuple[bool, float, str], SlateRun, Standings]] = []
     refused: InputError | None = None
     begun = [plan for plan in slate_plans(root) if plan.lock <= now]
@@ -138,7 +137,7 @@ def _slate_of(
             refused = refused or error
             continue
         own = bool(set(load_entered(root, plan.slate_id)) & set(read.entry_ids))
-        share = agreement(read, official_points(run.slate, results))
+        share = agreement(read, official_points(run.slate, all_results(root, plan.as_of)))
         if own or math.isnan(share) or share >= _SAME or read.live:
             fits.append(((own, -1.0 if math.isnan(share) else share, plan.slate_id), run, read))
         elif refused is None:

@@ -24,10 +24,14 @@ def driver_directory(root: DataRoot, as_of: datetime | None = None) -> DriverDir
     )
 
 
-def all_results(root: DataRoot) -> pl.DataFrame:
-    """The results of every race that has been run, in date order."""
+def all_results(root: DataRoot, as_of: datetime | None = None) -> pl.DataFrame:
+    """The results of every race that has been run, in date order.
+
+    Drivers' ids are those known by a moment, as a slate of that as-of time has them; by now
+    without one. Rows are all there are.
+    """
     results = read_all(root, "race_results", RESULTS)
-    return with_canonical_ids(results, driver_directory(root)).sort(
+    return with_canonical_ids(results, driver_directory(root, as_of)).sort(
         "start_time", "race_id", "finish"
     )
 
@@ -64,7 +68,7 @@ def past_sources(root: DataRoot, as_of: datetime | None = None) -> dict[str, pl.
         as_of: Drivers' ids are those known by then; by now where left out. Rows are all there are:
             the builder of features keeps its as-of time.
     """
-    results, directory = all_results(root), driver_directory(root, as_of)
+    results, directory = all_results(root, as_of), driver_directory(root, as_of)
     return {
         "results": results,
         "entries": results,

@@ -1,0 +1,43 @@
+"""What is read of past races: as of a moment, whatever has landed since."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+from nascar_assets.feed.schemas import UTC_TIME
+from nascar_assets.orchestration.inputs.past import all_results, past_sources, results_before
+from nascar_assets.orchestration.storage.store import table_path
+from nascar_assets.storage import DataRoot
+
+AS_OF = datetime(2026, 3, 1, 20, tzinfo=UTC)
+
+
+def _store(root: DataRoot, key: str, driver_id: str, at: datetime) -> None:
+    row = {
+        "race_id": key,
+        "driver_id": driver_id,
+        "driver_name": "Ada Fictional",
+        "start_time": at,
+        "entries_at": at,
+        "results_at": at,
+    }
+    frame = pl.DataFrame([row]).with_columns(pl.col(pl.Datetime).cast(UTC_TIME))
+    for table in ("entries", "race_results", "practice"):
+        root.write_frame(table_path(table, key), frame)
+
+
+def test_a_driver_whose_id_came_later_keeps_his_results_as_of_before(tmp_path: Path) -> None:
+    """Else his features, as of a time before, would change with what landed after it."""
+    root = DataRoot.open(tmp_path)
+    _store(root, "1", "990001", AS_OF - timedelta(days=7))
+    before = past_sources(root, AS_OF)
+    _store(root, "2", "4030", AS_OF + timedelta(days=7))
+    after = past_sources(root, AS_OF)
+    for name, table in before.items():
+        assert_frame_equal(after[name].filter(race_id="1"), table)
+    assert results_before(root, AS_OF)["driver_id"].to_list() == ["990001"]
+    assert all_results(root)["driver_id"].to_list() == ["4030", "4030"]
