@@ -404,7 +404,8 @@ def number_cell(cell: str, *, decimal_comma: bool = False, whole: bool = False) 
 
     `1,234` is 1234, `1,234.50` and `1.234,50` are 1234.5, `12,5` is 12.5, `1 234` is 1234, `.5` is
     0.5. Where numbers have a decimal comma `1.234` is 1234, and `1,234` is read only where the
-    number has to be whole. A dollar sign is left out.
+    number has to be whole. Thousands do not begin with a zero: `0,045` and `0.045` are 0.045 in
+    every file. A dollar sign is left out.
     """
     if _PLAIN_NUMBER.fullmatch(cell) and not (decimal_comma and "." in cell):
         return Decimal(cell)
@@ -416,11 +417,11 @@ def number_cell(cell: str, *, decimal_comma: bool = False, whole: bool = False) 
     marks = ("." if not whole else ".,") if decimal_comma else ","
     for mark in marks:
         point = "," if mark == "." else "."
-        if re.fullmatch(rf"[0-9]{{1,3}}(\{mark}[0-9]{{3}})+(\{point}[0-9]+)?", digits):
+        if re.fullmatch(rf"[1-9][0-9]{{0,2}}(\{mark}[0-9]{{3}})+(\{point}[0-9]+)?", digits):
             return Decimal(sign + digits.replace(mark, "").replace(point, "."))
-    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{3})+,[0-9]+", digits):
+    if re.fullmatch(r"[1-9][0-9]{0,2}(\.[0-9]{3})+,[0-9]+", digits):
         return Decimal(sign + digits.replace(".", "").replace(",", "."))
-    if decimal_comma and re.fullmatch(r"[0-9]{1,3},[0-9]{3}", digits):
+    if decimal_comma and re.fullmatch(r"[1-9][0-9]{0,2},[0-9]{3}", digits):
         return None
     if re.fullmatch(r"[0-9]{1,15}([.,][0-9]+)?", digits):
         return Decimal(sign + digits.replace(",", "."))

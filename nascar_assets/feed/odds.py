@@ -16,8 +16,10 @@ _HIGHEST_ODDS = 1_000_000
 def decimal_odds(
     text: str, form: OddsFormat | None = None, *, decimal_comma: bool = False
 ) -> float:
-    """Decimal odds, above 1, of odds as a book writes them; a whole number of 100 or more
-    without a sign may be American or decimal, and is refused unless `form` says which.
+    """Decimal odds, above 1, of odds as a book writes them.
+
+    A whole number of 100 or more without a sign may be American or decimal, and is refused unless
+    `form` says which; so is `4.500` where numbers have a decimal comma, which may be thousands.
 
     Raises:
         InputError: If they are none, or a number without a sign may be American or decimal.
@@ -35,6 +37,11 @@ def decimal_odds(
     elif signed or form == "american":
         fits = form != "decimal" and abs(value) >= 100
         odds = float(1 + (value / 100 if value > 0 else -100 / value)) if fits else 0.0
+    elif decimal_comma and re.fullmatch(r"[1-9][0-9]{0,2}\.[0-9]{3}", text):
+        raise InputError(
+            f"{text} may be {text.replace('.', ',')} or {text.replace('.', '')}.",
+            remedy="In a file with decimal commas write odds with two decimals, such as 4,50.",
+        )
     elif form is None and value >= 100 and re.fullmatch("[0-9,]+", text):
         raise InputError(
             f"{text} may be American or decimal odds.",

@@ -250,6 +250,20 @@ def test_what_is_no_odds_is_refused_by_row(text):
         read_odds(quoted(text))
 
 
+@pytest.mark.parametrize("text", ["4.500", "12.250"])
+def test_odds_that_may_be_thousands_are_refused(text):
+    assert read_odds(quoted(text))["odds"].to_list() == [float(text)]
+    german = quoted("ODDS").replace(b",", b";")
+    with pytest.raises(InputError, match=f"row 2, field odds: {text} may be .*decimal commas"):
+        read_odds(german.replace(b"ODDS", text.encode()))
+    assert read_odds(german.replace(b"ODDS", b"4,50"))["odds"].to_list() == [4.5]
+
+
+def test_a_file_of_blank_cells_lacks_its_columns():
+    with pytest.raises(InputError, match="field race_id: The column is missing"):
+        read_odds(b",,,\n")
+
+
 def test_a_whole_number_without_a_sign_needs_a_word_which_it_is():
     with pytest.raises(InputError, match="row 2, field odds: 450 may be American or decimal"):
         read_odds(quoted("450"))
