@@ -82,9 +82,8 @@ def read_odds(
     ]
     found = find_header(rows, *tables)
     if found is None:
-        first = {
-            cell.casefold() for _, cells in [next(read_rows(given, limits=LARGE))] for cell in cells
-        }
+        _, titles = next(read_rows(given, limits=LARGE), (0, []))  # none where all are blank
+        first = {cell.casefold() for cell in titles}
         raise InputError(
             "The column is missing.",
             file=file,
