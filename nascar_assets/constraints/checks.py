@@ -68,7 +68,9 @@ def utc_time(model: str, field: str, value: Any) -> datetime:
     """A time with its zone, or its ISO text, in UTC."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
+        if isinstance(moment, datetime) and moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # a first or last day may lie beyond in UTC
         moment = None
     if not isinstance(moment, datetime):
         raise ConstraintValueError(
@@ -76,10 +78,8 @@ def utc_time(model: str, field: str, value: Any) -> datetime:
             field=field,
             remedy="Write it such as 2026-03-15T19:30:00+00:00.",
         )
-    if moment.tzinfo is None:
-        raise ConstraintValueError(
-            f"{model} needs {field} with its time zone, got {value!r}, which names none.",
-            field=field,
-            remedy="Add the offset from UTC, such as +00:00.",
-        )
-    return moment.astimezone(UTC)
+    raise ConstraintValueError(
+        f"{model} needs {field} with its time zone, got {value!r}, which names none.",
+        field=field,
+        remedy="Add the offset from UTC, such as +00:00.",
+    )

@@ -238,15 +238,15 @@ class _Reader:
         """The UTC time of a quote; a bare date is known at that day's end, US Eastern."""
         try:
             when = datetime.fromisoformat(text)
-        except ValueError:
+            if len(text) == len("2026-03-15"):
+                when = datetime.combine(when.date(), time(23, 59, 59), _EASTERN)
+            if when.tzinfo is not None:
+                return when.astimezone(UTC)
+        except (ValueError, OverflowError):  # a first or last day may lie beyond in UTC
             self.faults.append(RowFault(line, name, f"{text!r} is no time."))
             return None
-        if len(text) == len("2026-03-15"):
-            when = datetime.combine(when.date(), time(23, 59, 59), _EASTERN)
-        if when.tzinfo is None:
-            self.faults.append(RowFault(line, name, f"the time {text!r} has no zone."))
-            return None
-        return when.astimezone(UTC)
+        self.faults.append(RowFault(line, name, f"the time {text!r} has no zone."))
+        return None
 
     def _value(
         self,

@@ -29,7 +29,15 @@ def test_without_a_wish_it_is_now_and_never_after_the_latest() -> None:
     assert resolve_as_of("2026-03-15T14:00:00-04:00", LOCK, NOW) == LOCK
 
 
-@pytest.mark.parametrize("asked", ["tomorrow", "2026-03-15T12:00:00", "2026-03-15T18:00:01Z"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "tomorrow",
+        "2026-03-15T12:00:00",
+        "2026-03-15T18:00:01Z",
+        "0001-01-01T00:00:00+05:00",
+    ],
+)
 def test_a_slates_as_of_is_refused_by_its_option(asked: str) -> None:
     with pytest.raises(InputError) as caught:
         resolve_as_of(asked, LOCK, NOW)

@@ -150,6 +150,12 @@ def test_an_unsigned_whole_number_of_odds_is_refused_unless_its_form_is_said(odd
     assert read(text, odds="decimal") == {(LARSON, "odds_win"): number}
 
 
+@pytest.mark.parametrize("when", ["9999-12-31", "9999-12-31T23:59:59-05:00", "soon"])
+def test_a_time_that_there_is_not_is_named(when: str) -> None:
+    with pytest.raises(UnusableView, match=rf"(?s)row 2.*Kyle Larson.*'{when}' is no time"):
+        read(f"Name,odds,quoted_at\nKyle Larson,+450,{when}")
+
+
 def test_american_odds_are_never_decimal() -> None:
     assert read("driver,odds\nKyle Larson,+450") == {(LARSON, "odds_win"): 5.5}
 

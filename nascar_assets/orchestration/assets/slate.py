@@ -222,7 +222,9 @@ def resolve_as_of(
         return min(now, latest)
     try:
         moment = datetime.fromisoformat(asked)
-    except ValueError as error:
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InputError(
             f"{asked!r} is no time.",
             field=field,
@@ -240,7 +242,7 @@ def resolve_as_of(
             field=field,
             remedy="Give a time up to then: nothing that happens later may be known.",
         )
-    return moment.astimezone(UTC)
+    return moment
 
 
 @slate_asset(
