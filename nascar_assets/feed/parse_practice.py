@@ -11,6 +11,7 @@ from nascar_assets.feed.names import clean_name, normalise_name
 from nascar_assets.feed.paths import lap_averages_path
 from nascar_assets.feed.payload import (
     LARGEST,
+    FeedFormatError,
     Parsed,
     Payload,
     decoded,
@@ -24,6 +25,9 @@ from nascar_assets.feed.schemas import PRACTICE
 
 NO_TIME = 999.0
 """What the feed writes where there is no average."""
+
+_LONGEST_S = 1_000.0
+"""Beyond this and what the feed writes for none, a number is no lap's seconds."""
 
 _RUNS = (5, 10, 15, 20, 25, 30)
 
@@ -47,7 +51,8 @@ def parse_practice(
         A table `PRACTICE`, sessions in the feed's order, fastest first; and notices.
 
     Raises:
-        FeedFormatError: If the file does not have the feed's form; names file and field.
+        FeedFormatError: If the file does not have the feed's form, or no driver has a best lap, or
+            most have one that no lap can take; names file and field.
     """
     file = lap_averages_path(race["season"], race["series"], race["race_id"])
     by_name = (
@@ -60,6 +65,7 @@ def parse_practice(
     )
     kept: dict[tuple[int, str], dict[str, Any]] = {}
     titles: set[str] = set()
+    bests: list[float | None] = []
     notices: list[str] = []
     for index, session in enumerate(records(decoded(payload, file), file, "")):
         if not session:
@@ -79,6 +85,7 @@ def parse_practice(
         ):
             at = f"{where}[{position}]"
             name = clean_name(text(item, "FullName") or "")
+            bests.append(number(item, "BestLapTime", file, at, notices=[]))
             found = integer(
                 item,
                 "NASCARDriverID",
@@ -108,6 +115,12 @@ def parse_practice(
                     f"{file}: {title}: {name} ({driver_id}) has two rows; the one with a best lap "
                     f"of {slower['best_lap_time_s']} s is left out."
                 )
+    told = [best for best in bests if best is not None]
+    if bests and 2 * sum(best <= _LONGEST_S for best in told) <= len(told):
+        reason = "is beyond any lap: the units are wrong" if told else "is missing"
+        raise FeedFormatError(
+            f"The best lap of most drivers {reason}.", file=file, field="BestLapTime"
+        )
     ordered = sorted(kept, key=lambda key: (key[0], _pace(kept[key]), key[1]))
     frame = pl.DataFrame([kept[key] for key in ordered], schema=PRACTICE, orient="row")
     return Parsed(frame, tuple(notices))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from nascar_assets.telemetry.feed_values import feed_number
+from nascar_assets.telemetry.feed_values import CLOCK_FULL_S, feed_number
 from nascar_assets.telemetry.problems import RefusedFile, problem
 
 _NOTHING = (None, "", "NA", -1, "-1")
@@ -37,13 +38,15 @@ def clean_lap_times(
         thing left out, by driver.
 
     Raises:
-        RefusedFile: If these are no lap times, or no driver has a lap.
+        RefusedFile: If these are no lap times, no driver has a lap, or no lap has a time, a speed
+            or a position; where forgiving, also if most of what they have cannot be.
     """
     if not isinstance(body, dict) or not isinstance(body.get("laps"), list):
         raise RefusedFile([problem(file, "no list `laps`: these are no lap times", "laps")])
     if "flags" not in body or not isinstance(body["flags"], list | None):
         raise RefusedFile([problem(file, "no list `flags`", "flags")])
     lost: Counter[str] = Counter()
+    columns = {key: _Column() for key in _NAMES}
     drivers: dict[Any, dict[str, Any]] = {}
     for index, entry in enumerate(body["laps"], 1):
         label, driver_id, laps = f"driver {index}", None, None
@@ -57,7 +60,7 @@ def clean_lap_times(
         if driver_id in _NOTHING or not isinstance(laps, list):
             lost[f"{label} has no id or no list of laps and is left out"] += 1
             continue
-        found = [_lap(lap, label, lost, forgiving) for lap in laps]
+        found = [_lap(lap, label, lost, columns, forgiving) for lap in laps]
         kept = [lap for lap in found if lap is not None]
         if forgiving:
             first: dict[int, dict[str, Any]] = {}
@@ -75,6 +78,9 @@ def clean_lap_times(
         drivers[key] = {**entry, "NASCARDriverID": driver_id, "Laps": kept}
     if not any(entry["Laps"] for entry in drivers.values()):
         raise RefusedFile([problem(file, "no driver has a lap", "laps")])
+    whole = [(key, why) for key, column in columns.items() if (why := column.fault(forgiving))]
+    if whole:
+        raise RefusedFile([problem(file, why, key) for key, why in whole])
     flags_given = body["flags"] or []
     flags = [item for item in flags_given if not forgiving or _is_flag(item)]
     if len(flags) < len(flags_given):
@@ -86,7 +92,38 @@ def clean_lap_times(
     return {**body, "laps": list(drivers.values()), "flags": flags}, notices
 
 
-def _lap(lap: Any, label: str, lost: Counter[str], forgiving: bool) -> dict[str, Any] | None:
+@dataclass
+class _Column:
+    """What the laps of a race hold of one value."""
+
+    laps: int = 0
+    told: int = 0
+    possible: int = 0
+
+    def add(self, value: Any, low: float, high: float) -> None:
+        self.laps += 1
+        self.told += value not in _NOTHING
+        read = feed_number(value)
+        self.possible += read is not None and low <= read <= high
+
+    def fault(self, forgiving: bool) -> str | None:
+        if self.laps and not self.told:
+            return f"none of the {self.laps} laps has it"
+        if forgiving and 2 * self.possible < self.told:  # a person's file is told its rows
+            return f"{self.told - self.possible} of {self.told} laps have what cannot be"
+        return None
+
+
+_POSSIBLE = {
+    "LapTime": (0.001, CLOCK_FULL_S - 0.001),
+    "LapSpeed": (0.0, 998.0),  # what no car drives is told by validation
+    "RunningPos": (1, 100),
+}
+
+
+def _lap(
+    lap: Any, label: str, lost: Counter[str], columns: dict[str, _Column], forgiving: bool
+) -> dict[str, Any] | None:
     """One lap with all its keys; none where it has no number."""
     if not isinstance(lap, dict):
         if not forgiving:
@@ -104,6 +141,8 @@ def _lap(lap: Any, label: str, lost: Counter[str], forgiving: bool) -> dict[str,
     }
     cleaned: dict[str, Any] = {"Lap": number}
     for key, (value, low, high) in values.items():
+        if number:  # the grid has none
+            columns[key].add(value, *_POSSIBLE[key])
         missing = value in (*_NOTHING, 999, "999") if key != "LapTime" else value in _NOTHING
         if key == "RunningPos":
             missing = missing or value == 0
@@ -112,7 +151,7 @@ def _lap(lap: Any, label: str, lost: Counter[str], forgiving: bool) -> dict[str,
             missing = read is None or not low <= read <= high or (key == "LapTime" and read == 0)
             value = int(read) if key == "RunningPos" and read is not None else read
         cleaned[key] = None if missing else value
-        if missing and number:  # the grid has none
+        if missing and number:
             lost[f"{label}: a lap without {_NAMES[key]}"] += 1
     return {**lap, **cleaned}
 

@@ -192,7 +192,9 @@ def _parquet(source: bytes | Path, race: Mapping[str, Any], file: str) -> _Found
         given.get(name, race_id if name == "race_id" else pl.lit(None)).cast(kind).alias(name)
         for name, kind in LAPS.items()
     )
-    return "laps", laps, problems, []
+    unknown = ", ".join(name for name in schema if name not in LAPS)
+    notes = [f"Columns that no lap has are left out: {unknown}."] if unknown else []
+    return "laps", laps, problems, notes
 
 
 def _feed_body(
@@ -277,7 +279,10 @@ def _raw_lap_problems(body: Any, file: str) -> list[Problem]:
                 negative.append(row)
     if negative:
         found.append(problem(file, "the lap time is not above 0 s", "LapTime", negative))
-    faulty, _ = _faulty_laps(body)
+    faulty, full = _faulty_laps(body)
+    if 2 * full > row:
+        reason = f"{full} of {row} laps take {CLOCK_FULL_S} s or more: the units are wrong"
+        found.append(problem(file, reason, "LapTime"))
     if faulty > IMPOSSIBLE_SHARE * max(row, 1) + 1:
         reason = (
             f"{faulty} of {row} laps are above {IMPOSSIBLE_SPEED_MPH:.0f} mph: the units are wrong"

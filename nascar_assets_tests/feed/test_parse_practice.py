@@ -94,6 +94,18 @@ def test_what_is_no_practice_file_is_refused(payload):
     assert error.value.file == "cacher/2026/1/7001/lap-averages.json"
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"), [(None, "is missing"), ("fast", "is missing"), (30_250, "units are wrong")]
+)
+def test_best_laps_that_are_lost_or_in_other_units_are_refused(value, reason):
+    items = [practice_item(number, "A B", 30.0, BestLapTime=value) for number in (11, 12)]
+    with pytest.raises(FeedFormatError, match=f"field BestLapTime: .*{reason}"):
+        parse_practice([session(*items)], ROW)
+    for none in (0, 999):  # nobody was out
+        items = [practice_item(number, "A B", none) for number in (11, 12)]
+        assert parse_practice([session(*items)], ROW).frame["best_lap_time_s"].null_count() == 2
+
+
 @pytest.mark.parametrize("value", ["fast", [1], True, float("nan")])
 def test_what_is_no_number_costs_itself_and_is_told(value):
     items = [

@@ -381,6 +381,26 @@ def test_the_feeds_own_laps_are_read_without_what_cannot_be(wrong):
     assert len(notes) == 9
 
 
+@pytest.mark.parametrize("forgiving", [False, True])
+@pytest.mark.parametrize("key", ["LapTime", "LapSpeed", "RunningPos"])
+def test_a_column_that_no_lap_has_is_refused(key, forgiving):
+    body = lap_times_body(6)
+    for driver in body["laps"]:
+        for lap in driver["Laps"][1:]:
+            lap[f"{key}s"] = lap.pop(key)
+    with pytest.raises(RefusedFile, match=f"column {key}: none of the 18 laps has it"):
+        clean_lap_times(body, "lap-times.json", forgiving=forgiving)
+
+
+def test_times_in_other_units_are_refused():
+    body = lap_times_body(6)
+    for driver in body["laps"]:
+        for lap in driver["Laps"][1:]:
+            lap["LapTime"] *= 1000
+    with pytest.raises(RefusedFile, match="column LapTime: 18 of 18 laps have what cannot be"):
+        clean_lap_times(body, "lap-times.json", forgiving=True)
+
+
 def test_cars_of_a_live_feed_that_lack_something_are_left_out_of_its_laps():
     body = snapshot(3, 91)
     (car,) = body["vehicles"]

@@ -68,6 +68,13 @@ def test_a_parquet_file_is_validated_from_its_path_too(tmp_path):
     refused(path, None, "cut short")
 
 
+def test_columns_that_no_lap_has_are_told():
+    frame = clean_race().rename({"lap_time_s": "lap_time"})
+    found = validate_landed(parquet(frame), "laps.parquet", RACE)
+    assert found.accepted
+    assert found.notes == ("Columns that no lap has are left out: lap_time.",)
+
+
 def test_narrower_integers_and_other_time_units_are_the_same_laps():
     other = clean_race().with_columns(
         pl.col("lap").cast(pl.Int16), pl.col("timestamp").dt.cast_time_unit("ms")
@@ -225,6 +232,10 @@ def test_a_timing_fault_is_mended_and_noted_but_wrong_units_are_not():
         for lap in driver["Laps"][1:]:
             lap["LapSpeed"] = "289.6"  # kilometres an hour
     refused(as_json(body), "LapSpeed", "units", file="lap-times.json")
+    for driver in body["laps"]:
+        for lap in driver["Laps"][1:]:
+            lap["LapTime"] = 30_000.0  # milliseconds
+    refused(as_json(body), "LapTime", "units", file="lap-times.json")
 
 
 def test_a_file_of_another_race_under_this_races_name():
