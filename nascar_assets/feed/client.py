@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -89,15 +90,26 @@ class DirectoryFeed:
         return str(self._folder)
 
     def read(self, path: str) -> bytes | None:
-        """The content of a file; none where there is no such file."""
+        """The content of a file; none where there is no such file.
+
+        Raises:
+            FeedReadError: If the read failed.
+            FeedFormatError: If it is larger than any file of the feed, or no plain file at all: a
+                folder, a pipe, links in a circle.
+        """
         try:
             with open(self._folder / path, "rb", opener=_plain) as file:
                 return _whole(iter(lambda: file.read(1 << 20), b""), path, str(self._folder / path))
+        except _NoPlainFile as error:
+            raise FeedFormatError(f"{error} is no plain file.", file=path) from error
         except (FileNotFoundError, NotADirectoryError) as error:
             if self._folder.is_dir():
                 return None
             raise FeedReadError(f"The feed folder {self._folder} is gone.") from error
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                message = f"{self._folder / path} is a link that leads to itself."
+                raise FeedFormatError(message, file=path) from error
             raise FeedReadError(f"Reading {self._folder / path} failed: {error}") from error
 
 
@@ -291,12 +303,16 @@ def open_feed(url_or_dir: str | Path, cache: FeedCache | None = None) -> FeedSou
     return DirectoryFeed(text.removeprefix("file://"))
 
 
+class _NoPlainFile(Exception):
+    """What is opened is no plain file; its path."""
+
+
 def _plain(path: str, flags: int) -> int:
     """Opens a plain file; a pipe in its place is not waited for."""
     opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(opened).st_mode):
         os.close(opened)
-        raise OSError(f"{path} is no plain file")
+        raise _NoPlainFile(path)
     return opened
 
 

@@ -205,12 +205,18 @@ def test_a_folder_that_cannot_be_read_is_an_error_not_a_missing_file(tmp_path):
     folder = tmp_path / "feed"
     (folder / "cacher/x.json").mkdir(parents=True)
     source = open_feed(folder)
-    with pytest.raises(FeedReadError, match=r"x\.json"):
+    with pytest.raises(FeedFormatError, match=r"x\.json is no plain file"):
         source.read("cacher/x.json")
     os.mkfifo(folder / "cacher/pipe.json")
-    with pytest.raises(FeedReadError, match=r"pipe\.json is no plain file"):
+    with pytest.raises(FeedFormatError, match=r"pipe\.json is no plain file"):
         source.read("cacher/pipe.json")
     (folder / "cacher/pipe.json").unlink()
+    (folder / "cacher/loop.json").symlink_to("loop.json")
+    with pytest.raises(FeedFormatError, match=r"loop\.json is a link that leads to itself"):
+        source.read("cacher/loop.json")
+    (folder / "cacher/loop.json").unlink()
+    with pytest.raises(FeedReadError, match="too long"):
+        source.read(f"cacher/{300 * 'x'}.json")
     with (folder / "cacher/large.json").open("wb") as large:
         large.truncate(LARGEST_JSON_BYTES + 1)
     with pytest.raises(FeedFormatError, match=r"large\.json has more than"):

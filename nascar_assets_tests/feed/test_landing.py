@@ -230,6 +230,15 @@ def test_a_broken_file_is_quarantined_with_a_report_and_the_rest_goes_on(
     assert [(item.path, item.modified) for item in root.list()] == before
 
 
+def test_a_folder_in_the_place_of_a_file_is_quarantined_and_the_rest_goes_on(feed, root):
+    (feed / LOOP).unlink()
+    (feed / LOOP).mkdir()
+    report = sync(feed, root)
+    assert [refused.path for refused in report.quarantined] == [LOOP]
+    assert "no plain file" in report.quarantined[0].reason
+    assert set(report.changed) == set(files()) - {LOOP}
+
+
 def test_a_file_that_is_mended_is_landed(feed, root):
     (feed / WEEKEND).write_bytes(b"{")
     sync(feed, root)
