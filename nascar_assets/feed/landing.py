@@ -136,7 +136,8 @@ def sync_feed(
 ) -> SyncReport:
     """Brings new and changed files of a feed into the landing folder.
 
-    Every file is compared by content. A file that is empty, `null` or holds empty lists alone is
+    Every file is compared by content with what was landed of it last, so a landed file that was
+    corrected by hand stays until the feed's own changes. A file that is empty, `null` or holds empty lists alone is
     one that the feed does not have yet; one that is no whole JSON file, or not what its path says,
     goes to the quarantine with a report, and what was landed before stays. Nothing is ever deleted.
 
@@ -253,9 +254,7 @@ class _Landing:
         self._source = source
         self._root = root
         self._manifest: dict[str, str] = _read_json(root, MANIFEST)
-        self._sizes = {
-            stored.path.removeprefix(f"{LANDING}/"): stored.size for stored in root.list(LANDING)
-        }
+        self._there = {stored.path.removeprefix(f"{LANDING}/") for stored in root.list(LANDING)}
         self._saved = dict(self._manifest)
         self.changed: list[str] = []
         self.unchanged = 0
@@ -265,7 +264,7 @@ class _Landing:
 
     def settled(self, path: str) -> bool:
         """Whether the file is landed and was reported."""
-        return path in self._manifest and path in self._sizes
+        return path in self._manifest and path in self._there
 
     def land(self, path: str, file: FeedFile) -> None:
         """Brings one file in, if the feed has it and it is new or changed."""
@@ -278,7 +277,8 @@ class _Landing:
             self.missing += 1
             return
         digest = _hash(data)
-        if self._manifest.get(path) == digest and self._sizes.get(path) == len(data):
+        # What lies here may have been corrected by hand: that stays until the feed's own changes.
+        if self._manifest.get(path) == digest and path in self._there:
             self.unchanged += 1
             return
         try:
@@ -295,7 +295,7 @@ class _Landing:
             return
         self._root.write(f"{LANDING}/{path}", data)
         self._manifest[path] = digest
-        self._sizes[path] = len(data)
+        self._there.add(path)
         self.changed.append(path)
 
     def _refuse(self, path: str, data: bytes | None, error: FeedFormatError) -> None:

@@ -115,6 +115,16 @@ def test_new_content_of_the_same_size_and_time_is_noticed(feed, root):
     assert report.touched == ("7001",)
 
 
+def test_a_correction_by_hand_stays_until_the_feed_changes_its_file(feed, root):
+    sync(feed, root)
+    root.write(f"landing/feed/{LOOP}", b"[]")
+    assert sync(feed, root).changed == ()
+    assert root.read(f"landing/feed/{LOOP}") == b"[]"
+    (feed / LOOP).write_bytes(files()[LOOP] + b"\n")
+    assert sync(feed, root).changed == (LOOP,)
+    assert root.read(f"landing/feed/{LOOP}") == files()[LOOP] + b"\n"
+
+
 def test_only_the_series_asked_for_are_landed(feed, root):
     report = sync(feed, root, ["trucks"])
     assert report.changed == (SCHEDULE,)
