@@ -342,15 +342,35 @@ class _Landing:
 def _land_schedule(landing: _Landing, season: int) -> pl.DataFrame | None:
     """The races of a season by the landed schedule; none where there is no usable one."""
     path = schedule_path(season)
+    before = landing.landed(path)
     landing.land(path, FeedFile("schedule", season, None, None))
     data = landing.landed(path)
     if data is None:
         return None
     try:
-        return parse_schedule({season: data}, notices=landing.notices)
+        schedule = parse_schedule({season: data}, notices=landing.notices)
+        if before is not None and before != data:
+            landing.notices += _dropped_races(landing, season, before, schedule)
+        return schedule
     except FeedFormatError as error:  # landed by hand, or before it would have been refused
         landing.quarantined.append(Quarantined(path, f"{error} Mend or delete it in {LANDING}."))
         return None
+
+
+def _dropped_races(
+    landing: _Landing, season: int, before: bytes, schedule: pl.DataFrame
+) -> list[str]:
+    """A sentence for each race with a weekend file that a schedule lists no more."""
+    try:
+        gone = parse_schedule({season: before}).join(schedule, on="race_id", how="anti")
+    except FeedFormatError:  # landed by hand
+        return []
+    return [
+        f"{schedule_path(season)} no longer lists race {race_id} ({name}), whose files are here. "
+        "They are not read from the feed again; if it was run, it stays in the stored schedule."
+        for race_id, series, name in gone.select("race_id", "series", "race_name").iter_rows()
+        if landing.settled(race_path("weekend", season, series, race_id))
+    ]
 
 
 def _hash(data: bytes) -> str:

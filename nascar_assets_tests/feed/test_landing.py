@@ -195,6 +195,14 @@ def test_a_race_that_cannot_be_placed_is_set_aside_with_a_notice(feed, root):
     assert sync(feed, root).notices == (notice,)
 
 
+def test_a_schedule_that_lost_a_race_with_files_says_so_once(feed, root):
+    sync(feed, root)
+    (feed / SCHEDULE).write_bytes(json.dumps({"series_1": [race(7002)]}).encode())
+    (notice,) = sync(feed, root).notices  # the truck race had no files
+    assert f"{SCHEDULE} no longer lists race 7001 (Fictional 150)" in notice
+    assert sync(feed, root).notices == ()
+
+
 def test_a_null_does_not_undo_what_was_landed(feed, root):
     sync(feed, root)
     (feed / LOOP).write_bytes(b"null")

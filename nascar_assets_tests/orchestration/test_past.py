@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 from polars.testing import assert_frame_equal
 
+from nascar_assets.feed.parse_schedule import parse_schedule
+from nascar_assets.feed.paths import schedule_path
 from nascar_assets.feed.schemas import UTC_TIME
 from nascar_assets.orchestration.inputs.past import all_results, past_sources, results_before
+from nascar_assets.orchestration.inputs.schedule import landed_schedule
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.storage import DataRoot
+from nascar_assets_tests.feed.feed_files import race, ran
 
 AS_OF = datetime(2026, 3, 1, 20, tzinfo=UTC)
 
@@ -41,3 +46,17 @@ def test_a_driver_whose_id_came_later_keeps_his_results_as_of_before(tmp_path: P
         assert_frame_equal(after[name].filter(race_id="1"), table)
     assert results_before(root, AS_OF)["driver_id"].to_list() == ["990001"]
     assert all_results(root)["driver_id"].to_list() == ["4030", "4030"]
+
+
+def test_a_race_that_was_run_stays_in_the_schedule_when_its_file_loses_it(tmp_path: Path) -> None:
+    root = DataRoot.open(tmp_path)
+    next_race = race(7002, race_date="2026-03-08T15:30:00")
+    struck = race(7003, race_date="2026-03-15T15:30:00")
+    stored = parse_schedule({2026: {"series_1": [ran(), next_race, struck]}})
+    root.write_frame(table_path("schedule"), stored)
+    root.write(
+        f"landing/feed/{schedule_path(2026)}", json.dumps({"series_1": [next_race]}).encode()
+    )
+    kept = landed_schedule(root)
+    assert_frame_equal(kept.frame, stored.filter(pl.col("race_id") != "7003"))
+    assert "no longer lists 2026-cup-01 (Fictional 150), which was run" in kept.notices[0]

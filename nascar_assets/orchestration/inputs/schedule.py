@@ -29,7 +29,8 @@ def stored_schedule(root: DataRoot) -> pl.DataFrame:
 def landed_schedule(root: DataRoot) -> Parsed:
     """The schedule that the landed files make; races keep the keys that they have.
 
-    Where a season's file cannot be read as one, its races stay as they are stored.
+    Where a season's file cannot be read as one, its races stay as they are stored, and so does a
+    race that was run and is listed no more.
     """
     stored = stored_schedule(root)
     known = dict(stored.select("race_id", "race_key").iter_rows())
@@ -45,6 +46,15 @@ def landed_schedule(root: DataRoot) -> Parsed:
         else:
             readable[season] = data
     frame = parse_schedule(readable, known, notices)
+    lost = stored.filter(pl.col("season").is_in(list(readable)), status="complete").join(
+        frame, on="race_id", how="anti"
+    )
+    if lost.height:
+        kept.append(lost)
+        notices += [
+            f"The schedule no longer lists {key} ({name}), which was run and stays as it was."
+            for key, name in lost.select("race_key", "race_name").iter_rows()
+        ]
     if kept:
         by = ["start_time", "series", pl.col("race_id").cast(pl.Int64)]
         frame = pl.concat([frame, *kept]).sort(by)
