@@ -137,9 +137,10 @@ def sync_feed(
     """Brings new and changed files of a feed into the landing folder.
 
     Every file is compared by content with what was landed of it last, so a landed file that was
-    corrected by hand stays until the feed's own changes. A file that is empty, `null` or holds empty lists alone is
-    one that the feed does not have yet; one that is no whole JSON file, or not what its path says,
-    goes to the quarantine with a report, and what was landed before stays. Nothing is ever deleted.
+    corrected by hand stays until the feed's own changes. A file that is empty, `null` or holds
+    empty lists alone is one that the feed does not have yet; one that is no whole JSON file, or not
+    what its path says, goes to the quarantine with a report, and what was landed before stays.
+    Nothing is ever deleted.
 
     Args:
         source: The feed.
