@@ -143,6 +143,8 @@ def read_header(
         if held is not None and key != wanted:
             if held not in who:
                 who[held], titles[held] = place, cell
+            elif held in ("odds", "american", "decimal"):
+                ignored.append(cell)
             continue
         quantity = VALUES.get(key)
         if wanted is not None and (key == wanted or quantity == "mean_points"):

@@ -285,17 +285,28 @@ class _Reader:
             ("american", "american"),
             ("decimal", "decimal"),
         )
-        for column, form in forms:
-            text = self._cell(cells, column)
-            if text.casefold() in _BLANK:
-                continue
-            market = self._cell(cells, "market")
-            quantity = MARKETS.get(folded(market)) if market else "odds_win"
-            if quantity is None:
-                self._fault(who, f"the market {market!r} is none of win, top 3, top 5, top 10.")
-            else:
-                self._keep_odds(replace(who, quantity=quantity), text, form)
+        stated = [
+            (column, text, form)
+            for column, form in forms
+            if (text := self._cell(cells, column)).casefold() not in _BLANK
+        ]
+        if not stated:
             return
+        (taken, text, form), *others = stated
+        titles = self.header.titles
+        for column, _, _ in others:
+            notice = (
+                f"Where {printable(titles[taken])!r} holds odds, those of "
+                f"{printable(titles[column])!r} are left out."
+            )
+            if notice not in self.notices:
+                self.notices.append(notice)
+        market = self._cell(cells, "market")
+        quantity = MARKETS.get(folded(market)) if market else "odds_win"
+        if quantity is None:
+            self._fault(who, f"the market {market!r} is none of win, top 3, top 5, top 10.")
+        else:
+            self._keep_odds(replace(who, quantity=quantity), text, form)
 
     def _keep_odds(self, row: Stated, text: str, form: OddsFormat | None) -> None:
         comma = self.given.decimal_comma

@@ -160,6 +160,16 @@ def test_american_odds_are_never_decimal() -> None:
     assert read("driver,odds\nKyle Larson,+450") == {(LARSON, "odds_win"): 5.5}
 
 
+def test_a_second_column_of_odds_is_left_out_with_a_notice() -> None:
+    text = b"driver,odds,American Odds\nKyle Larson,5.5,+300\nDenny Hamlin,,+900\nCorey Heim,7.5,"
+    view = read_view(text, "view.csv", RACE)
+    assert [row.value for row in view.rows] == [5.5, 10.0, 7.5]
+    assert view.notices == ("Where 'odds' holds odds, those of 'American Odds' are left out.",)
+    assert read_view(text.replace(b"+300", b""), "view.csv", RACE).notices == ()
+    twice = read_view(text.replace(b"American Odds", b"Moneyline"), "view.csv", RACE)
+    assert "left out: Moneyline" in twice.notices[0]
+
+
 def test_shares_that_may_be_percent_are_refused_with_both_readings() -> None:
     text = "Name,Own%\nKyle Larson,0.35\nDenny Hamlin,0.25"
     with pytest.raises(InputError, match=r"0.35% as percent and 35% as a share.*0.6% or 60%"):
