@@ -115,9 +115,9 @@ def parse_practice(
                     f"{file}: {title}: {name} ({driver_id}) has two rows; the one with a best lap "
                     f"of {slower['best_lap_time_s']} s is left out."
                 )
-    told = [best for best in bests if best is not None]
-    if bests and 2 * sum(best <= _LONGEST_S for best in told) <= len(told):
-        reason = "is beyond any lap: the units are wrong" if told else "is missing"
+    present = [best for best in bests if best is not None]
+    if bests and (not present or 2 * sum(best > _LONGEST_S for best in present) > len(present)):
+        reason = "is beyond any lap: the units are wrong" if present else "is missing"
         raise FeedFormatError(
             f"The best lap of most drivers {reason}.", file=file, field="BestLapTime"
         )

@@ -132,8 +132,8 @@ def laps_run(payload: Payload, race: Mapping[str, Any]) -> int | None:
         or text(weekend, "total_race_time") is not None
         or integer(weekend, "winner_driver_id", file, none=(0, -1), notices=left_out) is not None
     )
-    told = run or any(_started(row, file, "") for row in rows)
-    if told and not ahead and race["status"] == "complete":
+    raced = run or any(_started(row, file, "") for row in rows)
+    if raced and not ahead and race["status"] == "complete":
         # A lost column is no grid, which would empty the stored results.
         raise _without("laps_completed" if placed else "finishing_position", file)
     if not ahead or not over or not (run or whole_distance or race["status"] == "complete"):

@@ -97,20 +97,20 @@ class _Column:
     """What the laps of a race hold of one value."""
 
     laps: int = 0
-    told: int = 0
+    present: int = 0
     possible: int = 0
 
     def add(self, value: Any, low: float, high: float) -> None:
         self.laps += 1
-        self.told += value not in _NOTHING
+        self.present += value not in _NOTHING
         read = feed_number(value)
         self.possible += read is not None and low <= read <= high
 
     def fault(self, forgiving: bool) -> str | None:
-        if self.laps and not self.told:
+        if self.laps and not self.present:
             return f"none of the {self.laps} laps has it"
-        if forgiving and 2 * self.possible < self.told:  # a person's file is told its rows
-            return f"{self.told - self.possible} of {self.told} laps have what cannot be"
+        if forgiving and 2 * self.possible < self.present:  # a person's file is told its rows
+            return f"{self.present - self.possible} of {self.present} laps have what cannot be"
         return None
 
 
