@@ -107,6 +107,7 @@ def test_a_damaged_archive_is_read_or_refused_in_words(data):
         rows(damaged)
 
 
+@pytest.mark.slow
 def test_an_archive_that_lies_about_its_size_is_expanded_no_further_than_the_limit():
     data = archive(("a.csv", b"0" * 30_000_000))
     lying = data.replace((30_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))

@@ -4,6 +4,7 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,6 +71,7 @@ def test_the_code_location_is_the_one_that_the_workspace_names():
     assert workspace["load_from"][0]["python_module"]["module_name"] == "nascar_assets.definitions"
 
 
+@pytest.mark.slow
 def test_no_function_has_more_than_ten_arguments():
     """What belongs together is one value; a command's arguments are the options that it has.
 

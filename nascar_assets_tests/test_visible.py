@@ -128,6 +128,7 @@ def modules(*folders: str) -> list[tuple[str, ast.Module]]:
     ]
 
 
+@pytest.mark.slow
 def test_metadata_is_made_in_one_place() -> None:
     """No other module makes metadata values, and none hands a dict of its own to Dagster."""
     wrong = []

@@ -65,11 +65,13 @@ def test_names_of_the_glossary_pass() -> None:
     assert not old_names("def f(as_of, points_p10, mean_points, site_id, at_most): ...")
 
 
+@pytest.mark.slow
 def test_no_old_name_is_left_in_the_code() -> None:
     found = {str(path.relative_to(ROOT)): old_names(path.read_text("utf-8")) for path in CODE}
     assert not {path: names for path, names in found.items() if names}
 
 
+@pytest.mark.slow
 def test_no_old_word_is_left_on_a_page_or_in_a_docstring() -> None:
     found = {}
     for path in PAGES:

@@ -51,6 +51,7 @@ def honest(tables, tmp_path_factory):
     return backtest(tables, folder, report=True), folder
 
 
+@pytest.mark.slow
 def test_files_are_those_of_the_command_line(honest):
     result, folder = honest
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -77,6 +78,7 @@ def test_files_are_those_of_the_command_line(honest):
     assert result.summary.races == 20
 
 
+@pytest.mark.slow
 def test_an_honest_forecaster_is_found_calibrated(honest):
     result, _ = honest
     verdict = result.summary.verdicts["planted"]
@@ -125,6 +127,7 @@ def test_reordered_races_keep_their_laws(tables):
         assert (winners == made.laps_completed.max(axis=1)).all()
 
 
+@pytest.mark.slow
 def test_a_leaking_forecaster_is_detected_by_its_skill_and_by_the_probe(tables, tmp_path):
     result = backtest(tables, tmp_path, Leaking(tables.results))
     assert result.summary.verdicts["leaking"].leak_suspected
@@ -132,6 +135,7 @@ def test_a_leaking_forecaster_is_detected_by_its_skill_and_by_the_probe(tables, 
     assert probe.leaks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "forecaster", [*standard_baselines(), RunningOrder()], ids=lambda forecaster: forecaster.name
 )
@@ -148,6 +152,7 @@ def test_the_scrambled_future_leaves_the_past_alone_and_changes_the_rest(tables)
     assert not other.filter(~past)["finish"].equals(real.filter(~past)["finish"])
 
 
+@pytest.mark.slow
 def test_nothing_later_than_the_as_of_time_reaches_a_forecaster(tables):
     walker = WalkForward(tables.schedule, tables.results, "cup", with_values=False)
     rows = walker.races(*WINDOW)
@@ -170,6 +175,7 @@ def test_starts_that_were_not_known_as_of_are_null(tables):
     assert entries["start"].null_count() == entries.height
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_taken_up_and_ends_with_the_same_files(tables, honest, tmp_path):
     _, whole = honest
 
@@ -202,6 +208,7 @@ def test_an_interrupted_run_is_taken_up_and_ends_with_the_same_files(tables, hon
         assert (tmp_path / name).read_bytes() == (whole / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_changed_forecast_makes_its_race_void(tables, honest, tmp_path):
     shutil.copytree(honest[1], tmp_path, dirs_exist_ok=True)
     path = tmp_path / "forecasts" / "24005.parquet"
@@ -221,6 +228,7 @@ def test_other_settings_in_the_same_folder_are_refused(tables, honest):
         backtest(tables, folder, seed=2)
 
 
+@pytest.mark.slow
 def test_a_history_that_changed_makes_the_races_after_it_void(tables, honest, tmp_path):
     shutil.copytree(honest[1], tmp_path, dirs_exist_ok=True)
     first = pl.col("race_id") == "23001"
@@ -235,6 +243,7 @@ def test_a_history_that_changed_makes_the_races_after_it_void(tables, honest, tm
     assert len(result.summary.exclusions) > 0
 
 
+@pytest.mark.slow
 def test_races_without_results_are_counted_and_races_gained_meanwhile_are_stated(tmp_path):
     full = world(races=8)
     last = pl.col("race_id") == "24008"

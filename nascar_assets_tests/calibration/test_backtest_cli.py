@@ -34,6 +34,7 @@ def nascar(capfd, feed, tmp_path):
     return command
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -55,6 +56,7 @@ def test_what_cannot_be_forecast_is_refused_and_nothing_is_written(
     assert not list((tmp_path / "out").glob("*"))
 
 
+@pytest.mark.slow
 def test_without_a_feed_the_files_of_the_data_root_are_read(capfd, feed, tmp_path, monkeypatch):
     monkeypatch.delenv("NASCAR_FEED", raising=False)
     command = ["backtest", "--from", "2019-01-01", "--to", "2019-12-31", "--out", str(tmp_path)]
@@ -66,6 +68,7 @@ def test_without_a_feed_the_files_of_the_data_root_are_read(capfd, feed, tmp_pat
     assert "schedules hold 2024 to 2026" in " ".join(capfd.readouterr().err.split())
 
 
+@pytest.mark.slow
 def test_odds_that_are_none_name_row_and_field(nascar, tmp_path):
     odds = tmp_path / "odds.csv"
     odds.write_text("race_id,driver_id,odds,quoted_at\n1,2,0.9,2024-02-01T12:00:00Z\n")

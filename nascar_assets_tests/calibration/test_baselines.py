@@ -37,6 +37,7 @@ def prepared():
     return list(walker.prepare(walker.races(date(2024, 5, 1), date(2024, 5, 20))))[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("baseline", standard_baselines(), ids=lambda item: item.name)
 def test_forecasts_are_whole_repeatable_and_survive_their_file(prepared, baseline):
     made = baseline.forecast(prepared.history, prepared.race, 60, 3)
@@ -59,6 +60,7 @@ def test_forecasts_are_whole_repeatable_and_survive_their_file(prepared, baselin
     assert back.joint == made.joint
 
 
+@pytest.mark.slow
 def test_a_file_keeps_the_unit_of_its_points_and_says_nothing_of_the_usual_one(prepared):
     made = Uniform().forecast(prepared.history, prepared.race, 20, 3)
     fine = replace(made, points=made.points * 2, points_scale=40)

@@ -68,6 +68,7 @@ def test_equals_scoringrules_where_that_is_right(scoringrules):
     np.testing.assert_allclose(crps_ensemble(members, outcome, fair=True), fair)
 
 
+@pytest.mark.slow
 @given(
     members=hnp.arrays(
         np.int16, hnp.array_shapes(min_dims=2, max_dims=3, min_side=2), elements=st.integers(1, 40)
@@ -92,6 +93,7 @@ def test_values_beyond_31_bits_do_not_overflow():
     assert float(crps_ensemble(np.array([-(2**31)], np.int32), np.array(2**31 - 1))) == 2**32 - 1
 
 
+@pytest.mark.slow
 @given(
     finish=st.integers(2, 9).flatmap(
         lambda n: st.lists(st.permutations(range(1, n + 1)), min_size=1, max_size=8)
@@ -120,6 +122,7 @@ def test_rps_by_hand_and_of_a_uniform_forecast():
     assert rps_finish(rows, rows[0]).mean() == pytest.approx((n**2 - 1) / (6 * n))
 
 
+@pytest.mark.slow
 def test_proper_the_truth_scores_best_on_average():
     rng = np.random.default_rng(7)
     outcomes = rng.normal(size=4000)

@@ -49,6 +49,7 @@ def test_features_of_a_start_reach_its_forecast_and_those_known_later_do_not(tab
     assert levels(tables, late).tobytes() == without.tobytes()
 
 
+@pytest.mark.slow
 def test_other_features_of_later_races_do_not_move_a_forecast(tables):
     as_of = tables.schedule.filter(race_id="24004")["start_time"][0]
     other = scramble_future(tables, as_of).features

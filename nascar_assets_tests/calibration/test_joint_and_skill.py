@@ -29,6 +29,7 @@ JOINT = hnp.arrays(
 )
 
 
+@pytest.mark.slow
 @given(JOINT, st.booleans(), st.integers(0, 50))
 def test_energy_and_variogram_equal_their_definitions(scenarios, fair, seed):
     rng = np.random.default_rng(seed)

@@ -87,6 +87,7 @@ def prepared(tables):
     return list(walker.prepare(walker.races(date(2024, 5, 1), date(2024, 5, 20))))[-1]
 
 
+@pytest.mark.slow
 def test_the_forecast_wins_as_often_as_the_market_says(tables, prepared):
     market = Market(read_odds(book(tables, drop=(7,))))
     p = market.win_probabilities(prepared.race)
@@ -143,6 +144,7 @@ def test_an_unknown_method_is_refused(tables):
         Market(read_odds(book(tables)), method="magic")
 
 
+@pytest.mark.slow
 def test_the_market_is_compared_on_the_races_it_quotes(tables, tmp_path):
     odds = read_odds(book(tables)).filter(pl.col("race_id").is_in(["24002", "24004", "24005"]))
     result = run_backtest(

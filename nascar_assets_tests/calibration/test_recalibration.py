@@ -43,6 +43,7 @@ def past_races(races=12):
     ]
 
 
+@pytest.mark.slow
 def test_an_over_confident_process_is_widened_and_kept():
     # Outcomes are drawn at random: a process that trusts ratings too much must be held back.
     sharp = STARTING_VALUES.with_type("short", kappa=4.0, sigma_s=0.05, omega=0.2, trouble=0.0)

@@ -39,6 +39,7 @@ def ratings(tables):
     return rate_history(tables.results)
 
 
+@pytest.mark.slow
 def test_measures_the_last_races_before_the_as_of_time(tables, ratings):
     record = walk_forward_record(
         tables.results, ratings, AS_OF, RecordSettings(8, 100), schedule=tables.schedule
@@ -81,6 +82,7 @@ class Shelf:
         self.kept[race_key, inputs_hash] = scores
 
 
+@pytest.mark.slow
 def test_scores_that_were_kept_are_not_computed_again_and_say_the_same(tables, ratings):
     shelf = Shelf()
 
@@ -111,6 +113,7 @@ def test_scores_that_were_kept_are_not_computed_again_and_say_the_same(tables, r
     assert changed.as_dict() == record(parameters=early).as_dict()
 
 
+@pytest.mark.slow
 def test_without_the_grid_no_forecast_knows_it(tables, ratings):
     def record(results, grid, archive=None):
         return walk_forward_record(

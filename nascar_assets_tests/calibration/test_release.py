@@ -307,6 +307,7 @@ def three_races(tmp_path_factory, tables):
     return home
 
 
+@pytest.mark.slow
 def test_every_race_of_the_backtest_is_a_partition_with_its_seal(three_races):
     passed = checks(three_races.first, "sealed_before_outcome")
     assert sorted(item.partition for item in passed if item.partition and item.passed) == [
@@ -333,6 +334,7 @@ def test_the_tables_of_a_backtest_are_those_of_the_data_dictionary(three_races, 
     check_described(stored_tables(released.folder), "model_version", "calibration_report")
 
 
+@pytest.mark.slow
 def test_a_stored_backtest_says_what_the_backtest_said(three_races):
     version, summary, known_until = backtest_assets.summary_of(
         three_races.root, backtest_assets.Candidate(**HONEST)
@@ -346,6 +348,7 @@ def test_a_stored_backtest_says_what_the_backtest_said(three_races):
     assert known_until == last
 
 
+@pytest.mark.slow
 def test_a_race_says_the_same_whichever_races_ran_with_it(three_races, tables, tmp_path):
     home = Home(tmp_path / "alone", tables)
     home.backtest(HONEST, "2024-cup-04", "2024-cup-04")
@@ -354,6 +357,7 @@ def test_a_race_says_the_same_whichever_races_ran_with_it(three_races, tables, t
     assert home.root.read(path) == three_races.root.read(path) is not None
 
 
+@pytest.mark.slow
 def test_too_few_races_prove_nothing(three_races):
     (gate,) = checks(three_races.release(HONEST, "model_version"), "release_gate")
     assert not gate.passed
@@ -376,6 +380,7 @@ def test_a_forecast_that_was_changed_is_void_and_fails_its_check(three_races, tm
     assert by_race == {"2024-cup-03": True, "2024-cup-04": False, "2024-cup-05": True}
 
 
+@pytest.mark.slow
 def test_races_to_come_are_left_out_and_a_gate_without_races_says_what_to_do(tables, tmp_path):
     ran = tables.results.filter(pl.col("race_key") != "2024-cup-20")
     home = Home(tmp_path / "home", type(tables)(tables.schedule, ran))

@@ -55,6 +55,7 @@ def test_monday_is_noon_before_the_race_and_before_the_entry_list():
     )
 
 
+@pytest.mark.slow
 def test_stages_follow_each_other_and_none_is_after_the_start(tables):
     for race in rows(tables, 20, 26).iter_rows(named=True):
         entries = tables.results.filter(pl.col("race_id") == race["race_id"])
@@ -63,6 +64,7 @@ def test_stages_follow_each_other_and_none_is_after_the_start(tables):
         assert times[-1] == race["start_time"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_each_stage_knows_what_it_says(tables, name):
     for item in prepared(tables, name):
@@ -90,6 +92,7 @@ def test_an_early_stage_does_not_move_what_is_known_at_the_start(tables):
         assert early.reference[1].ratings.equals(plain.race.ratings)
 
 
+@pytest.mark.slow
 def test_a_monday_forecast_reads_nothing_of_its_weekend(tables):
     (before,) = prepared(tables, "monday", 23, 24)
     own = pl.col("race_id") == before.race.race_id
@@ -138,6 +141,7 @@ class Counting(FixedModel):
         return super().fit(known)
 
 
+@pytest.mark.slow
 def test_one_fit_serves_every_stage_before_the_start(tables, tmp_path):
     model = Counting(Uniform())
 

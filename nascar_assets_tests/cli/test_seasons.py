@@ -14,6 +14,7 @@ from nascar_assets.orchestration.commands.doctor import examine
 A_LATER_YEAR = 2031
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_a_feed_that_holds_the_newest_season_alone(tmp_path: Path) -> None:
     schedule = tmp_path / "feed" / schedule_path(A_LATER_YEAR)
     schedule.parent.mkdir(parents=True)

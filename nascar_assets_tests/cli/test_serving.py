@@ -160,6 +160,7 @@ def test_an_address_is_held_with_all_that_it_stands_for(host: str) -> None:
     assert all(made.fileno() == -1 for made in sockets)
 
 
+@pytest.mark.slow
 def test_a_switched_off_sensor_is_told(tmp_path: Path) -> None:
     instance = open_instance(str(tmp_path))
     definitions = build_definitions()

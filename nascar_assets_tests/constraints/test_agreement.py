@@ -80,6 +80,7 @@ class Part:
         return self.whole.get(requirement)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(slates(), arguments(), st.sampled_from([-5, 0, 5]))
 def test_precheck_and_full_agree_over_memory_and_projection(made, args, minutes):
@@ -97,6 +98,7 @@ def test_precheck_and_full_agree_over_memory_and_projection(made, args, minutes)
     assert whole == evaluate_constraints(ALL, context(args, "precheck", minutes), views[1])
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(slates(), arguments(), st.data())
 def test_a_requirement_that_is_missing_is_named_exactly(made, args, data):
@@ -137,6 +139,7 @@ def test_what_the_context_lacks_is_named_exactly(made, args, data):
         assert isinstance(result, (Allow, Deny))
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(slates(), arguments(), st.data())
 def test_what_the_precheck_decides_on_a_part_the_full_evaluation_confirms(made, args, data):
@@ -167,6 +170,7 @@ def test_the_order_of_loading_and_of_rules_changes_no_result(made, args, rules, 
     assert dict(explain_constraints(rules, context(shuffled, "full"), view)) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(slates(), arguments())
 def test_the_graph_view_agrees_with_memory(made, args):
@@ -198,6 +202,7 @@ class AllSeen(Exception):
     """Ends the search for what has been found."""
 
 
+@pytest.mark.slow
 def test_every_code_of_the_rules_is_reached():
     """The random slates and requests above are wide enough to deny in every way."""
     wanted, seen = set(CODES) - {"SLATE_UNKNOWN"}, set()

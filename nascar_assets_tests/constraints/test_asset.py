@@ -82,6 +82,7 @@ def _run_config(home):
     return RunConfig.from_json(platform.root.read(run_config_path(SLATE_ID)))
 
 
+@pytest.mark.slow
 def test_a_slates_run_config_says_which_race_process_it_is_of(tmp_path):
     root = DataRoot(tmp_path)
     write_slate(root)
@@ -121,6 +122,7 @@ def _check(spec, metadata, home):
     ]
 
 
+@pytest.mark.slow
 def test_the_asset_compiles_from_the_embedded_graph(tmp_path):
     _entered(tmp_path)
     spec, metadata = _materialise(tmp_path)

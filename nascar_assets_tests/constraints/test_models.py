@@ -69,6 +69,7 @@ def spec(**changes):
     return ConstraintSpec(**(values | changes))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(specs(), st.randoms(use_true_random=False))
 def test_a_spec_is_the_same_however_it_is_given(made, random):
@@ -80,6 +81,7 @@ def test_a_spec_is_the_same_however_it_is_given(made, random):
     assert list(again.drivers) == sorted(made.drivers)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(specs())
 def test_a_stored_spec_comes_back_equal(made):

@@ -17,6 +17,7 @@ POINTS = np.random.default_rng(3).integers(0, 1_500, (400, 18)).astype(np.int32)
 LINEUPS = np.array([[6, 7, 8, 9, 10, 11], [5, 8, 9, 10, 11, 12], [7, 9, 10, 11, 12, 13]])
 
 
+@pytest.mark.slow
 def test_every_preset_and_the_own_contest_have_a_row():
     everyone = payout_table([500] * 50, entries=50, entry_fee_cents=500, max_entries=2)
     own = Contest("money back", 50, 500, 2, everyone)
@@ -34,6 +35,7 @@ def test_every_preset_and_the_own_contest_have_a_row():
     assert table["ownership_error"].max() < 1e-6
 
 
+@pytest.mark.slow
 def test_better_lineups_earn_more_and_one_seed_gives_one_table():
     slate = made_slate(SALARIES)
     better = POINTS.copy()
@@ -48,6 +50,7 @@ def test_better_lineups_earn_more_and_one_seed_gives_one_table():
     )
 
 
+@pytest.mark.slow
 def test_a_persons_own_ownerships_and_factors_count():
     slate = made_slate(SALARIES)
     plain = contest_outlook(POINTS, slate, LINEUPS, seed=1)
@@ -66,6 +69,7 @@ def test_a_persons_own_ownerships_and_factors_count():
     assert own["duplicates"].to_list() == plain["duplicates"].to_list()  # rivals do not know them
 
 
+@pytest.mark.slow
 def test_lineups_add_up_to_the_set_to_the_cent_and_every_part_counts_once():
     table = contest_outlook(POINTS, made_slate(SALARIES), LINEUPS, seed=1)
     for row in table.iter_rows(named=True):
@@ -101,6 +105,7 @@ def test_means_in_whole_cents_keep_their_sum(cents, n):
     assert (abs(whole - cents / n) < 1).all()
 
 
+@pytest.mark.slow
 def test_a_sharper_field_leaves_less_and_its_error_holds_the_unknown_of_the_race():
     """Parts that differ as races of other parameters would: the error grows with them."""
     salaries = made_salaries(20, 5)

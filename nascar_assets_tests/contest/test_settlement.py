@@ -16,6 +16,7 @@ tables = st.lists(st.integers(0, 5_000), min_size=1, max_size=12).map(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(tables, st.lists(st.integers(-5, 5), min_size=1, max_size=40))
 def test_prizes_paid_equal_the_pool_to_the_cent(table, scores):
@@ -40,6 +41,7 @@ def test_three_tied_for_second_share_three_prizes():
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     tables,

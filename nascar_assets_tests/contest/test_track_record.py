@@ -46,6 +46,7 @@ def outcome(race: int) -> dict[str, int]:
     return {p.driver_id: int(v) for p, v in zip(SLATE.players, POINTS[race], strict=True)}
 
 
+@pytest.mark.slow
 def test_what_was_said_is_kept_whole(outlook):
     one = said(outlook)
     again = Said.from_dict(json.loads(json.dumps(one.to_dict())))
@@ -55,6 +56,7 @@ def test_what_was_said_is_kept_whole(outlook):
     assert not said(outlook, before_lock=False).sealed
 
 
+@pytest.mark.slow
 def test_found_is_what_the_lineups_scored_and_who_is_absent_scored_nothing(outlook):
     row = found_of(said(outlook), outcome(401))
     scored = POINTS[401][LINEUPS].sum(axis=1) / 20
@@ -67,6 +69,7 @@ def test_found_is_what_the_lineups_scored_and_who_is_absent_scored_nothing(outlo
     assert less["found_points"] == pytest.approx(scored.mean() - lost)
 
 
+@pytest.mark.slow
 def test_races_that_come_out_as_said_lie_within_their_errors(outlook):
     """30 races of the scenarios' own law: each of five differences is within 3.5 standard errors,
     which fails for one seed in 130 with Student's 29 degrees; the seed is fixed."""

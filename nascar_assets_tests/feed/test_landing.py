@@ -294,6 +294,7 @@ def test_a_failed_read_stops_the_sync_and_the_next_one_reports_everything(feed, 
     assert report.touched == ("7001",)
 
 
+@pytest.mark.slow
 def test_a_killed_sync_is_made_good_by_the_next_one(feed, root, tmp_path):
     program = f"""
         import os, signal

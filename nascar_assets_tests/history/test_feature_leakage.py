@@ -63,6 +63,7 @@ def test_no_race_of_the_sample_leaks(sample):
     assert trials >= 3 * races
 
 
+@pytest.mark.slow
 def test_the_samples_features_hold_something(sample):
     schedule, sources = sample
     race = schedule.filter(pl.col("race_id").is_in(sources["entries"]["race_id"].implode())).row(

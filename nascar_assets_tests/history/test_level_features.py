@@ -82,6 +82,7 @@ def gain(features, column):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["track_type_long_run_speed", "practice_speed"])
 def test_levels_follow_a_feature_that_told_of_finishes(column):
     up, down = gain(table(MANY, telling(1.0, names=(column,))), column)
@@ -91,6 +92,7 @@ def test_levels_follow_a_feature_that_told_of_finishes(column):
     assert up[1] < down[1] - 0.2
 
 
+@pytest.mark.slow
 def test_levels_hardly_follow_a_feature_that_told_nothing_or_that_few_races_have():
     noise = table(MANY, telling(0.0, names=("track_type_falloff",)))
     up, down = gain(noise, "track_type_falloff")
@@ -163,6 +165,7 @@ def test_history_is_race_by_race_what_one_race_gives_and_a_state_keeps_it():
     assert bits(loaded.rate(LAST, STARTED, features).sort("driver_id")) == bits(alone)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_order_of_feature_rows_does_not_matter(random):

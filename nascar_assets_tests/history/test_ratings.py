@@ -33,6 +33,7 @@ def same(left, right):
     )
 
 
+@pytest.mark.slow
 def test_history_is_race_by_race_what_one_race_gives():
     history = rate_history(RESULTS)
     assert history.schema == pl.Schema(RATINGS)
@@ -44,6 +45,7 @@ def test_history_is_race_by_race_what_one_race_gives():
     assert same(some, history.filter(pl.col("race_id") == LAST["race_id"][0]))
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_order_of_rows_does_not_matter(random):
@@ -56,6 +58,7 @@ def test_order_of_rows_does_not_matter(random):
     assert same(shuffled.sort("driver_id"), rate_race(RESULTS, LAST, STARTED).sort("driver_id"))
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.integers(1, 12), st.integers(0, 2**32 - 1))
 def test_what_is_known_later_does_not_matter(number, seed):
@@ -70,6 +73,7 @@ def test_what_is_known_later_does_not_matter(number, seed):
     assert same(rate_race(known, race, as_of), rate_race(pl.concat([future, known]), race, as_of))
 
 
+@pytest.mark.slow
 def test_start_and_qualifying_count_only_once_they_are_known():
     last_first = LAST.with_columns(start=pl.lit(LAST.height + 1, pl.Int32) - pl.col("start"))
     before = LAST["qualifying_at"][0] - timedelta(hours=1)

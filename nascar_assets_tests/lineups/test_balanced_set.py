@@ -40,6 +40,7 @@ def test_the_space_that_is_kept_is_that_of_the_settings():
     assert np.array_equal(again, first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "asked",
     [
@@ -80,6 +81,7 @@ def test_nothing_comes_back_where_there_is_no_such_set():
     assert found({"lineups": 7, "max_shared": 0}) is None
 
 
+@pytest.mark.slow
 def test_a_portfolio_is_found_where_the_best_lineups_share_too_much():
     points = made_points(SALARIES, 120, 2)
     asked = {"lineups": 60, "max_shared": 2, "salary_min": 49_000}

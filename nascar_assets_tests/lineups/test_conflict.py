@@ -29,6 +29,7 @@ def test_minimums_that_need_more_places_than_there_are():
     assert error.proven
 
 
+@pytest.mark.slow
 def test_locks_over_the_cap():
     dear = sorted(range(18), key=lambda i: -SALARIES[i])[:6]
     error = conflict(drivers={NAMES[i]: {"lock": True} for i in dear})

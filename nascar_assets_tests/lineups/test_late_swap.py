@@ -26,6 +26,7 @@ def portfolio():
     return build_portfolio(POINTS, SLATE, ASKED).drivers
 
 
+@pytest.mark.slow
 def test_one_driver_a_lineup_is_replaced_where_that_is_enough():
     before = portfolio()
     gone = int(np.bincount(before.ravel()).argmax())

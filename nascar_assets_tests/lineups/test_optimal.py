@@ -51,6 +51,7 @@ instances = st.integers(6, 12).flatmap(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(instances)
 def test_every_scenario_gets_the_first_of_all_lineups_in_rank(instance):

@@ -73,6 +73,7 @@ def test_best_by_mean_is_the_exact_top_of_the_whole_space():
     assert portfolio.bound == pytest.approx(portfolio.optimised_value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["quantile", "cvar"])
 def test_best_by_tail_is_the_exact_top_of_the_whole_space(objective):
     portfolio = build_portfolio(POINTS, SLATE, {"objective": objective, "lineups": 5})
@@ -120,6 +121,7 @@ def test_no_set_of_three_lineups_beats_the_bound_and_few_beat_the_answer():
     assert portfolio.optimised_value >= 0.995 * best / 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "asked",
     [
@@ -158,6 +160,7 @@ exposure = st.tuples(st.floats(0, 0.5), st.floats(0.5, 1)).map(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     drivers=st.dictionaries(st.sampled_from(NAMES), exposure, max_size=8),
@@ -198,6 +201,7 @@ def test_a_driver_scaled_up_is_played_more_and_told():
     assert any("scaled by 4" in notice for notice in scaled.notices)
 
 
+@pytest.mark.slow
 def test_top_fraction_counts_scenarios_in_which_a_lineup_reaches_the_fields_top():
     rng = np.random.default_rng(0)
     lineups = np.array(legal())
@@ -251,6 +255,7 @@ def test_a_payout_without_a_table_is_an_error():
         build_portfolio(POINTS, SLATE, {"objective": "payout"})
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_portfolio_on_any_number_of_threads():
     asked = {"lineups": 6, "drivers": {NAMES[12]: {"min_exposure": 0.5}}}
     threads = numba.get_num_threads()
@@ -280,6 +285,7 @@ def test_a_collapsed_portfolio_is_warned_about():
     assert len(locked.warnings) == 1
 
 
+@pytest.mark.slow
 def test_independent_lineups_count_in_full():
     # Three lineups without a common driver, of independent drivers: about three.
     points = np.random.default_rng(0).integers(0, 2_000, (1_000, 18)).astype(np.int32)

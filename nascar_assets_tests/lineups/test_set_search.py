@@ -19,6 +19,7 @@ def search(salaries, asked):
     return find_set(problem, features_of(problem), problem.sum_rules)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(60, 110), min_size=12, max_size=12), st.integers(0, 3))
 def test_two_lineups_are_found_exactly_when_two_exist(hundreds, shared):

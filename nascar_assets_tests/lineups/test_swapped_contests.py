@@ -68,6 +68,7 @@ def test_a_lineup_comes_again_only_where_its_section_says_so():
     assert set(again["11"]) & set(again["22"])
 
 
+@pytest.mark.slow
 def test_a_limit_in_dollars_holds_over_all_contests_and_locked_entries_stay():
     content = filled(TOML).content
     gone = in_most(content)
@@ -117,6 +118,7 @@ def site_file(site, name, rows, end, quoted):
     return (text + end).encode()
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     site=st.sampled_from(["dk", "fd"]),

@@ -49,6 +49,7 @@ def made_spec(vetoes=None, *, track=()):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     vetoes=st.dictionaries(st.sampled_from(IDS), st.lists(_driver_veto, max_size=2), max_size=4),
@@ -69,6 +70,7 @@ def test_without_vetoes_on_lineups_there_are_no_rules():
     assert veto_rules(SLATE, made_spec({IDS[0]: ("leads-no-laps",)})) == ()
 
 
+@pytest.mark.slow
 def test_a_portfolio_keeps_the_vetoes_and_says_so():
     free = build_portfolio(POINTS, SLATE, {"lineups": 8})
     first, second, third = free.drivers[0][:3]

@@ -301,6 +301,7 @@ def test_readers_at_the_same_time_agree(graph, state):
     assert len(set(hashes)) == 1
 
 
+@pytest.mark.slow
 def test_slates_that_share_a_graph_each_get_their_own_state(graph, state):
     later = build_state(
         driver_values(skill=[0.5] * 8), track_values(), schedule(), (), AS_OF + timedelta(days=7)

@@ -36,6 +36,7 @@ def test_a_graph_is_built_once_and_read_only(tmp_path):
         engine.close()
 
 
+@pytest.mark.slow
 def test_other_processes_read_beside_this_one(tmp_path):
     state = state_of()
     with_this = open_embedded(tmp_path, state)

@@ -111,6 +111,7 @@ def run_check(daemon: Daemon, passed: bool, partition: str, *, blocking: bool = 
     dg.materialize([grid], instance=daemon.instance, partition_key=partition, raise_on_error=False)
 
 
+@pytest.mark.slow
 def test_a_warning_check_is_told_once_until_it_recovers(daemon: Daemon, hook: Hook) -> None:
     daemon.tick()
     assert hook.taken() == []
@@ -140,6 +141,7 @@ def test_a_warning_check_is_told_once_until_it_recovers(daemon: Daemon, hook: Ho
     assert "2026-cup-01, 2026-cup-02" in told["subject"]
 
 
+@pytest.mark.slow
 def test_what_stops_a_run_is_told_with_the_run(daemon: Daemon, hook: Hook) -> None:
     run_check(daemon, False, "2026-cup-01", blocking=True)
     daemon.tick()
@@ -164,6 +166,7 @@ def made(daemon: Daemon, asset: str, at: datetime) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_stale_table_is_told_once_until_it_was_made(daemon: Daemon, hook: Hook) -> None:
     now = datetime.now(UTC)
     schedule = daemon.home / table_path("schedule")
@@ -184,6 +187,7 @@ def test_a_stale_table_is_told_once_until_it_was_made(daemon: Daemon, hook: Hook
     assert hook.taken() == []
 
 
+@pytest.mark.slow
 def test_a_failed_backfill_is_told_once_and_its_runs_are_not(daemon: Daemon, hook: Hook) -> None:
     @dg.asset
     def grid() -> None:
@@ -239,6 +243,7 @@ def failure(daemon: Daemon, run_id: str) -> None:
     sensor_runs._notify_failure(context)
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_told_with_its_page_and_a_clients_job_to_him_alone(
     daemon: Daemon, hook: Hook
 ) -> None:

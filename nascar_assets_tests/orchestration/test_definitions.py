@@ -181,10 +181,12 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[
     return written, loaded
 
 
+@pytest.mark.slow
 def test_nothing_is_opened_at_import(imported: tuple[list[str], list[str]]) -> None:
     assert imported[0] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "library",
     ["dagster_polars", "pandas", "ortools", "matplotlib", "scipy", "numba", "ladybug", "neo4j"],
@@ -196,6 +198,7 @@ def test_heavy_libraries_are_left_until_they_are_used(
     assert library not in imported[1]
 
 
+@pytest.mark.slow
 def test_only_wiring_reads_the_clock() -> None:
     """No domain function reads the time of day, and none that is given it reads another."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]

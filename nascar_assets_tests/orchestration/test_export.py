@@ -107,6 +107,7 @@ def test_parquet_holds_what_is_stored_with_a_catalogue(world: World, tmp_path: P
     assert again == {"slate": rows["slate"]}
 
 
+@pytest.mark.slow
 def test_an_empty_home_gives_every_table_and_view_empty(tmp_path: Path) -> None:
     import duckdb
 

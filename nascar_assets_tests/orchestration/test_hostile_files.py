@@ -211,6 +211,7 @@ def hostile(name: str) -> bytes:
     return data() if callable(data) else data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_lap_file_is_refused_in_words(name: str) -> None:
     found = validate_landed(hostile(name), name, RACE)
@@ -250,6 +251,7 @@ def test_lap_files_beside_hostile_ones_are_taken(
     assert not any(SECRET in data for data in quarantined(races).values())
 
 
+@pytest.mark.slow
 def test_nothing_is_read_through_a_link(tmp_path: Path, outside: Path) -> None:
     root = DataRoot.open(tmp_path / "home")
     root.write("landing/telemetry/a.json", b"1")

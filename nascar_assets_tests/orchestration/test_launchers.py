@@ -163,6 +163,7 @@ def test_how_many_runs_go_on_at_once_is_a_setting(
         runs_at_once()
 
 
+@pytest.mark.slow
 def test_a_host_is_gone_when_it_says_nothing_new_in_looks_that_do_not_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +294,7 @@ def test_a_run_that_a_person_re_executes_has_nothing_of_what_became_of_the_first
     assert not instance.get_runs(dg.RunsFilter(tags={HOST: "far"}))
 
 
+@pytest.mark.slow
 def test_a_run_in_a_container_of_another_launcher_is_that_one_s_to_judge(tmp_path: Path) -> None:
     # As Dagster's chart sets it: the process number is one of another container.
     (tmp_path / "dagster.yaml").write_text(

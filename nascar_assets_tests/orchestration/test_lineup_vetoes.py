@@ -75,6 +75,7 @@ def _veto(root, driver_id, code):
     root.write(spec_path(SLATE_ID), vetoed.to_json().encode())
 
 
+@pytest.mark.slow
 def test_a_veto_on_the_most_popular_driver_gives_lineups_without_him(root):
     shares = pl.Series([i for ids in _materialise(root) for i in ids]).value_counts(sort=True)
     popular = shares[0, 0]
@@ -87,6 +88,7 @@ def test_a_veto_on_the_most_popular_driver_gives_lineups_without_him(root):
     assert f"veto of the ontology: no lineup holds {name}." in notices
 
 
+@pytest.mark.slow
 def test_settings_against_a_veto_are_refused_and_the_stored_lineups_stay(root):
     _veto(root, car_id(3), "not-in-lineups")
     before = _materialise(root)
@@ -98,6 +100,7 @@ def test_settings_against_a_veto_are_refused_and_the_stored_lineups_stay(root):
     assert _stored(root) == before
 
 
+@pytest.mark.slow
 def test_a_late_swap_keeps_the_vetoes_of_the_slates_run(root, tmp_path):
     made = _materialise(root)
     entries = tmp_path / "DKEntries.csv"

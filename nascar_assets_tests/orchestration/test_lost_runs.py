@@ -45,6 +45,7 @@ definitions.resolve_job_def("race_job").execute_in_process(
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped", ["present", "execute_run"])
 def test_a_run_that_is_stopped_before_it_begins_is_cancelled(
     stopped: str, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ ROWS = st.lists(
 SCHEMA = {"a": pl.Int64, "b": pl.String, "c": pl.Float64}
 
 
+@pytest.mark.slow
 @given(ROWS, ROWS)
 def test_equal_rows_have_one_hash(kept: list[tuple[object, ...]], lost: list[tuple[object, ...]]):
     """Also where rows were filtered out beside them, and values were masked."""
@@ -29,6 +31,7 @@ def test_equal_rows_have_one_hash(kept: list[tuple[object, ...]], lost: list[tup
     assert content_hash(plain.with_columns(masked)) == content_hash(plain.with_columns(listed))
 
 
+@pytest.mark.slow
 @given(ROWS.filter(bool), st.data())
 def test_one_value_changes_it(rows: list[tuple[object, ...]], data: st.DataObject):
     frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")

@@ -98,6 +98,7 @@ def instance(home: Path, synced: SyncOutcome) -> dg.DagsterInstance:
     return open_instance(str(home / "data"))
 
 
+@pytest.mark.slow
 def test_a_sync_ends_and_says_which_cars_of_which_race(home: Path, synced: SyncOutcome) -> None:
     assert synced.races == ["2026-cup-01", "2026-cup-03"]
     assert list(synced.failures) == [BAD]
@@ -115,6 +116,7 @@ def test_a_sync_ends_and_says_which_cars_of_which_race(home: Path, synced: SyncO
     assert first.filter(pl.col("fastest_laps").is_null())["driver_id"].to_list() == ["12", "14"]
 
 
+@pytest.mark.slow
 def test_it_fails_in_one_run_and_the_others_are_made_in_theirs(
     instance: dg.DagsterInstance,
 ) -> None:
@@ -125,6 +127,7 @@ def test_it_fails_in_one_run_and_the_others_are_made_in_theirs(
     assert shared.tags[f"nascar/skipped/{BAD}"] == shared.tags["nascar/skipped"] == "yes"
 
 
+@pytest.mark.slow
 def test_it_is_none_of_another_series_failures(home: Path, synced: SyncOutcome) -> None:
     other = sync(home, "trucks")
     assert other.races == ["2026-trucks-01"]
@@ -147,6 +150,7 @@ def failure_context(
     ).for_run_failure()
 
 
+@pytest.mark.slow
 def test_the_same_failure_is_told_once(home: Path, instance: dg.DagsterInstance) -> None:
     sync(home, "cup")  # the same again, by hand
     failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
@@ -158,6 +162,7 @@ def test_the_same_failure_is_told_once(home: Path, instance: dg.DagsterInstance)
     assert "both finished in place 2" in notice.text
 
 
+@pytest.mark.slow
 def test_nothing_runs_it_again_by_itself(home: Path, instance: dg.DagsterInstance) -> None:
     """Its new files would ask for its results, a run that fails for the same reason."""
     definitions = build_definitions(platform=Platform(home=str(home / "data")))
@@ -230,6 +235,7 @@ def test_runs_stand_under_their_jobs_whoever_started_them(
         assert all(run["repositoryOrigin"] == where for run in found[name])  # as the timeline asks
 
 
+@pytest.mark.slow
 def test_a_run_is_found_by_its_race_whoever_started_it(
     home: Path, instance: dg.DagsterInstance
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from nascar_assets.orchestration.inputs.provenance import PACKAGE, code_version, source_hash
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["scenarios/kernel.py", "lineups/portfolio.py", "cli/app.py"])
 def test_the_code_version_follows_a_change_anywhere_in_the_package(
     part: str, tmp_path: Path

@@ -87,6 +87,7 @@ def test_no_asset_reads_the_plan_or_builds_the_players_by_itself() -> None:
     assert found == {"slate.py slate_from_polars": 1}
 
 
+@pytest.mark.slow
 def test_one_run_reads_plan_and_contests_and_builds_the_players_once(
     root: DataRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +139,7 @@ def test_players_of_a_newer_salary_file_do_not_come_under_an_older_plan(root: Da
     assert root.read(table_path("slate", SLATE_ID)) == before
 
 
+@pytest.mark.slow
 def test_means_and_exposures_are_those_under_the_persons_factor_everywhere(root: DataRoot) -> None:
     materialise(root, scenario_optima, lineups)
     run = SlateRun.load(root, SLATE_ID)

@@ -80,6 +80,7 @@ def test_what_is_replaced_is_there_and_takes_the_same(
     assert own == replaced
 
 
+@pytest.mark.slow
 def test_an_instance_uses_them_and_one_database_for_all_events(tmp_path: Path) -> None:
     instance = open_instance(str(tmp_path))
     assert isinstance(instance.event_log_storage, PooledEventLogStorage)
@@ -118,6 +119,7 @@ def test_settings_that_a_person_wrote_are_kept(tmp_path: Path) -> None:
     assert settings.read_text() == f"{INSTANCE_SETTINGS}# mine\n"
 
 
+@pytest.mark.slow
 def test_one_run_on_a_server_leaves_the_settings_as_they_were(tmp_path: Path) -> None:
     """Also where an earlier version wrote the server into the file."""
     settings = dagster_home(str(tmp_path)) / "dagster.yaml"

@@ -29,6 +29,7 @@ CHANGES = st.lists(
 """A race's table written with a value, or deleted."""
 
 
+@pytest.mark.slow
 @given(changes=CHANGES)
 def test_what_is_read_is_what_lies_there(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, int | None]]

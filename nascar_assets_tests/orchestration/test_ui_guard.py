@@ -31,6 +31,7 @@ PAGE = {"sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
 IMAGE = {"sec_fetch_mode": "no-cors", "sec_fetch_dest": "image"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "asked",
     [
@@ -51,6 +52,7 @@ def test_the_servers_own_pages_and_programs_pass(asked: dict[str, Any]) -> None:
     assert refusal(asked, known_hosts("127.0.0.1", {"NASCAR_UI_HOSTS": "UI.example, "})) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "status"),
     [

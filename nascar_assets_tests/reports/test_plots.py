@@ -92,6 +92,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_plots_are_images_small_enough_for_metadata(name):
     draw, frame = CASES[name]
@@ -111,6 +112,7 @@ def test_plots_refuse_frames_without_their_columns(name):
         draw(pl.DataFrame({"other": [1]}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_plots_show_their_rows_and_nothing_where_there_are_none(name):
     draw, frame = CASES[name]
@@ -138,6 +140,7 @@ def test_images_too_large_for_metadata_are_refused():
         plots.as_markdown_image(bytes(90_000))
 
 
+@pytest.mark.slow
 def test_no_pyplot_no_window_system_and_no_settings_left_behind():
     code = (
         "import sys, polars as pl\n"

@@ -42,6 +42,7 @@ def finished(sample):
     return races
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_other_seed_other_bytes(sample):
     again = generate_sample(1)
     assert again == sample
@@ -50,6 +51,7 @@ def test_same_seed_same_bytes_other_seed_other_bytes(sample):
     assert other.salaries != sample.salaries
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3, 6))
 def test_every_seed_gives_a_whole_sample(seed):
     made = sample_of(seed)
@@ -57,6 +59,7 @@ def test_every_seed_gives_a_whole_sample(seed):
     assert len(made.salaries) == 2
 
 
+@pytest.mark.slow
 def test_forty_finished_points_races_two_exhibitions_a_season_and_one_to_come(sample):
     assert len(finished(sample)) == 40
     for path, document in load(sample, "race_list_basic.json").items():
@@ -124,6 +127,7 @@ def test_laws_of_the_race(sample):
     assert disqualifications == 1
 
 
+@pytest.mark.slow
 def test_lap_files_agree_with_loop_statistics(sample):
     races = finished(sample)
     for path, document in load(sample, "lap-times.json").items():
@@ -222,6 +226,7 @@ def test_sample_is_written_whole_and_says_that_it_is_invented(sample, tmp_path: 
     assert "invented" in sample.readme
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -249,6 +254,7 @@ def test_laws_hold_for_any_field_track_and_seed(seed, track, n):
         assert sorted(on_track) == list(range(1, len(on_track) + 1))
 
 
+@pytest.mark.slow
 def test_races_look_like_races():
     # Rough marks of real Cup races since 2019 over twenty seeds' worth of one race each; the
     # bounds are wide enough that only a broken process falls outside.

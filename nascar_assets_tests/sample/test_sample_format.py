@@ -114,6 +114,7 @@ def sample() -> Sample:
     return sample_of(1)
 
 
+@pytest.mark.slow
 def test_every_object_has_exactly_the_feeds_keys_and_types(sample):
     seen = set()
     for path, content in sample.files.items():

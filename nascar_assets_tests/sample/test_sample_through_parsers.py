@@ -46,6 +46,7 @@ def test_every_race_has_a_key_a_type_and_a_length(schedule):
     assert schedule["race_key"].n_unique() == schedule.height
 
 
+@pytest.mark.slow
 def test_no_file_gives_a_notice(sample, schedule):
     by_id = races(schedule)
     for path, content in sample.files.items():
@@ -68,6 +69,7 @@ def test_no_file_gives_a_notice(sample, schedule):
             assert parse_loop_stats(content, race).notices == ()
 
 
+@pytest.mark.slow
 def test_laps_agree_with_loop_statistics(sample, schedule):
     by_id = races(schedule)
     paths = [path for path in sample.files if path.endswith("lap-times.json")]

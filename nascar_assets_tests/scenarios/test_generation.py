@@ -90,6 +90,7 @@ def test_aggression_shadow_risk_and_the_track_act_as_they_say():
     assert hard > 1.1 * easy
 
 
+@pytest.mark.slow
 def test_an_override_moves_points_and_retirements_of_a_rated_field():
     setup = setup_of(36, 120)
     entries = tuple(replace(entry, skill_reference=0.6) for entry in setup.entries)

@@ -57,6 +57,7 @@ def test_a_state_before_the_first_lap_changes_no_byte():
     assert generate_scenarios(None, setup(), 60, 7, state=before) == whole
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     lap=st.integers(1, 99),
@@ -74,6 +75,7 @@ def test_the_laws_hold_from_any_state(lap, kind, seed, extra):
     assert (made.status[:, SIZE:] != 0).all()  # entered, and never started
 
 
+@pytest.mark.slow
 def test_a_race_that_is_over_is_what_stands():
     body = lap_times(SIZE, LAPS + 6, out=OUT, cautions=((31, 35), (98, 101)))
 

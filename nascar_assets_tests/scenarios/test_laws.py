@@ -23,6 +23,7 @@ def broken(scenarios: Scenarios) -> dict[str, int]:
     return {record.law: record.broken for record in check_laws(scenarios)}
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400), deadline=None, suppress_health_check=list(HealthCheck))
 @given(setup=setups(), seed=st.integers(0, 2**64 - 1), wild=st.booleans())
 def test_every_law_holds_for_any_field_track_and_seed(setup, seed, wild):
@@ -46,6 +47,7 @@ def test_every_law_holds_for_any_field_track_and_seed(setup, seed, wild):
     assert (np.sort(made.start, axis=1) == np.arange(1, len(known) + 1)).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     setup=setups(),

@@ -258,6 +258,7 @@ def test_pit_strategies_follow_the_mix():
     assert stats.chisquare(counts, 4000 * np.array([1, 2, 5]) / 8).pvalue > FALSE_FAILURE
 
 
+@pytest.mark.slow
 def test_open_starts_are_drawn_with_the_correlation_asked_for():
     setup = setup_of(50, 40, starts=False)
     parameters = STARTING_VALUES.with_type("intermediate", start_correlation=0.6)

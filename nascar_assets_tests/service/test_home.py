@@ -79,6 +79,7 @@ def files(home: Path) -> dict[str, bytes]:
     return {path: root.read(path) or b"" for path in paths}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "storage", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 )
@@ -159,6 +160,7 @@ def test_an_import_that_was_stopped_is_told_on_every_host(
     open_instance(new.location)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_moved(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,6 +174,7 @@ def test_the_command_says_what_it_moved(
     assert "is not empty" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_nothing_is_written_over(home: Path, exported: Path, tmp_path: Path) -> None:
     there = files(home)
     with pytest.raises(InputError, match="not empty: it holds"):
@@ -204,6 +207,7 @@ class Stopped(DataRoot):
         super().write(path, data)
 
 
+@pytest.mark.slow
 def test_a_stopped_export_is_none_and_goes_on(home: Path, exported: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         export(home, Stopped(tmp_path / "out"))
@@ -214,6 +218,7 @@ def test_a_stopped_export_is_none_and_goes_on(home: Path, exported: Path, tmp_pa
     assert files(tmp_path / "out") == files(exported)
 
 
+@pytest.mark.slow
 def test_a_stopped_import_is_no_home_and_goes_on(
     home: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -242,6 +247,7 @@ def forged(exported: Path, target: Path, change: Callable[[Path], None]) -> Path
     return target
 
 
+@pytest.mark.slow
 def test_what_was_changed_since_is_refused(exported: Path, tmp_path: Path) -> None:
     def of_file(folder: Path) -> None:
         (folder / "files/store/schedule.parquet").write_bytes(b"other")
@@ -258,6 +264,7 @@ def test_what_was_changed_since_is_refused(exported: Path, tmp_path: Path) -> No
             take(tmp_path / f"new{number}", source)
 
 
+@pytest.mark.slow
 def test_a_home_with_runs_on_their_way_waits(tmp_path: Path) -> None:
     instance = open_instance(str(tmp_path / "home"))
     instance.add_run(dg.DagsterRun(job_name="race_job", status=dg.DagsterRunStatus.STARTED))

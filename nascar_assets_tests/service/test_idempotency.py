@@ -72,6 +72,7 @@ def _at_once(optimizer, bodies):
         return list(pool.map(submit, bodies))
 
 
+@pytest.mark.slow
 def test_of_different_requests_with_one_key_the_accepted_one_is_computed(platform, optimizer):
     for _ in range(12):
         answers = _at_once(optimizer, [slate_request(random_seed=seed) for seed in (1, 2, 3)])
@@ -82,6 +83,7 @@ def test_of_different_requests_with_one_key_the_accepted_one_is_computed(platfor
         assert _seed(platform, answers[accepted[0]].run_id) == accepted[0] + 1
 
 
+@pytest.mark.slow
 def test_a_request_stored_before_a_fault_is_the_one_that_is_gone_on_with(
     platform, optimizer, tmp_path
 ):

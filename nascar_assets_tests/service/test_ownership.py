@@ -46,6 +46,7 @@ def _problem(work) -> tuple:
     return refused.value.status, refused.value.problem
 
 
+@pytest.mark.slow
 def test_anothers_job_and_an_unknown_one_are_alike(optimizer):
     run_id = optimizer.submit(_request(), client=MINE).run_id
     for _ in range(2):  # also once its owner has had it read

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
+import pytest
 from fastapi import FastAPI
 
 from nascar_assets.board.page import _let_go
@@ -16,6 +17,7 @@ class FileField:
     async def taken(self) -> None: ...
 
 
+@pytest.mark.slow
 def test_what_the_web_framework_remembers_of_a_page_left_is_forgotten() -> None:
     app, page = FastAPI(), FileField()
     left = weakref.ref(page)

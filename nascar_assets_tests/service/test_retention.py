@@ -49,6 +49,7 @@ def _sweep(store, root, now=None, **settings) -> int:
     return len(forgot)
 
 
+@pytest.mark.slow
 def test_the_newest_jobs_of_each_client_are_kept_and_none_for_ever(store, home):
     root = Platform(home=str(home)).root
     many = [_ended(store, root, "a") for _ in range(6)]

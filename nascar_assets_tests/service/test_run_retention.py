@@ -66,6 +66,7 @@ def rows(instance: dg.DagsterInstance, table: db.Table, run_id: str) -> int:
         return len(connection.execute(db.select(table.c.id).where(table.c.run_id == run_id)).all())
 
 
+@pytest.mark.slow
 def test_old_runs_go_and_what_stands_on_others_stays(instance: dg.DagsterInstance) -> None:
     first, second = (run(instance, "2026-cup-01", days=days) for days in (200, 150))
     failed = [run(instance, "2026-cup-02", passed=False, days=days) for days in (120, 110)]
@@ -96,6 +97,7 @@ def test_old_runs_go_and_what_stands_on_others_stays(instance: dg.DagsterInstanc
     assert sweep(instance, Keep(), NOW) == 0
 
 
+@pytest.mark.slow
 def test_the_newest_materialisation_of_a_race_stays_however_old(
     instance: dg.DagsterInstance,
 ) -> None:
@@ -108,6 +110,7 @@ def test_the_newest_materialisation_of_a_race_stays_however_old(
     assert instance.get_latest_materialization_event(dg.AssetKey("grid")) is not None
 
 
+@pytest.mark.slow
 def test_the_job_sweeps_and_notes_what_the_home_takes(instance: dg.DagsterInstance) -> None:
     home = Path(instance.root_directory).parent
     (home / "store").mkdir()
@@ -156,6 +159,7 @@ def test_the_doctor_warns_before_the_disk_is_full(
                 doctor._disk_space(str(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_host_keeps_no_output_of_runs_that_are_in_the_records_no_more(
     instance: dg.DagsterInstance,
 ) -> None:

@@ -51,6 +51,7 @@ def test_an_id_is_taken_once(store):
         store.submit(run_id, {}, NOW)
 
 
+@pytest.mark.slow
 def test_many_workers_claim_each_job_once_the_oldest_first(store):
     ids = [_submit(store) for _ in range(20)]
     with ThreadPoolExecutor(6) as pool:
@@ -91,6 +92,7 @@ def test_a_server_that_was_away_does_not_end_what_another_has_taken_up(store):
     assert store.find(taken.run_id).status is JobStatus.FAILED
 
 
+@pytest.mark.slow
 def test_what_fails_inside_a_job_is_its_reason_in_plain_words(store, tmp_path):
     run_id = _submit(store)
     job = store.claim("server")
@@ -108,6 +110,7 @@ def test_a_waiting_job_is_cancelled_and_never_claimed(store):
     assert (status.status, status.error) == (JobStatus.CANCELLED, "Cancelled on request.")
 
 
+@pytest.mark.slow
 def test_a_job_that_is_cancelled_while_it_runs_stops_before_its_next_stage(store, tmp_path):
     run_id = _submit(store)
     job = store.claim("server")
@@ -146,6 +149,7 @@ def test_a_job_ended_by_the_supervisor_says_why(store):
     assert (status.status, status.error) == (JobStatus.FAILED, "it took too long")
 
 
+@pytest.mark.slow
 def test_jobs_are_counted_by_client_and_status(store):
     for client in ("a", "a", "b"):
         _submit(store, client=client)

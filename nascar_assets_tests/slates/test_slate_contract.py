@@ -60,6 +60,7 @@ def a_race(schedule, sources):
     return race, {**basis(sources), "results": near}
 
 
+@pytest.mark.slow
 def test_results_known_after_the_as_of_time_are_caught(sample):
     schedule, sources = sample
     race, near = a_race(schedule, sources)
@@ -148,6 +149,7 @@ def test_practice_known_after_the_as_of_time_is_caught_in_the_levels(sample):
     assert prove_no_leakage(honest, race, race["start_time"], near, rounds=1).passed
 
 
+@pytest.mark.slow
 def test_only_the_newest_known_races_are_built_on_and_every_later_one_is_changed(sample):
     schedule, sources = sample
     race = schedule.filter(pl.col("race_type") == "points").row(20, named=True)
@@ -159,6 +161,7 @@ def test_only_the_newest_known_races_are_built_on_and_every_later_one_is_changed
     assert report.records["results"] == later > 0
 
 
+@pytest.mark.slow
 def test_before_the_entry_list_the_values_alone_are_proven(sample):
     schedule, sources = sample
     race, near = a_race(schedule, sources)

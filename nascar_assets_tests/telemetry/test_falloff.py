@@ -171,6 +171,7 @@ def test_no_laps_give_no_rows():
     assert summarise_laps(empty).is_empty()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     laps=st.lists(
@@ -218,6 +219,7 @@ def test_summary_ranks_green_speed_within_the_race_and_carries_the_race():
     assert lazy.collect().equals(summarise_laps(clean_race(20)))
 
 
+@pytest.mark.slow
 def test_summaries_are_the_same_bytes_every_time():
     """Sums of floats depend on their order, which threads must not choose."""
     rng = np.random.default_rng(0)

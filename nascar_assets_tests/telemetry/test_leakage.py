@@ -111,6 +111,7 @@ LEAKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEAKS)
 def test_a_planted_leak_is_caught(name):
     leak, when = LEAKS[name]
@@ -122,6 +123,7 @@ def test_a_planted_leak_is_caught(name):
     assert "results" in str(report)
 
 
+@pytest.mark.slow
 def test_a_late_correction_in_the_data_itself_is_caught_when_it_is_dropped():
     sources = season()
     past = sources["results"].filter(pl.col("race_id") == race_row(6)["race_id"]).head(1)
@@ -142,6 +144,7 @@ def test_a_leak_by_name_is_caught_by_name_too():
         FeatureAvailabilityContract.validate_dataframe(table, RACE["start_time"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", AS_OF)
 def test_the_features_do_not_leak(when):
     report = prove_no_leakage(build_features, RACE, AS_OF[when], season(), rounds=3)
@@ -151,6 +154,7 @@ def test_the_features_do_not_leak(when):
     assert prove_no_leakage(with_column("x", honest), RACE, AS_OF[when], season()).passed
 
 
+@pytest.mark.slow
 def test_a_leak_from_qualifying_before_it_is_known():
     def peeks(sources, race, as_of):
         return known_entries(sources, race, as_of).select(
@@ -163,6 +167,7 @@ def test_a_leak_from_qualifying_before_it_is_known():
     assert prove_no_leakage(builder, RACE, AS_OF["at lock"], season()).passed
 
 
+@pytest.mark.slow
 def test_a_leak_through_practice_and_lap_summaries():
     def later_practice(sources, race, as_of):
         return (
@@ -183,6 +188,7 @@ def test_a_leak_through_practice_and_lap_summaries():
         assert report.by_feature() == {"x": (source,)}
 
 
+@pytest.mark.slow
 def test_a_leak_through_the_race_itself():
     def winner(sources, race, as_of):
         return (
@@ -198,6 +204,7 @@ def test_a_leak_through_the_race_itself():
     assert report.by_feature() == {"x": ("race",)}
 
 
+@pytest.mark.slow
 def test_a_leak_that_needs_two_sources_is_found_when_all_change():
     def both_late(sources, race, as_of):
         """Speaks only where later results and later laps are both gone."""
@@ -215,6 +222,7 @@ def test_a_leak_that_needs_two_sources_is_found_when_all_change():
     assert sources == "entries, lap_summaries, practice, results"
 
 
+@pytest.mark.slow
 def test_all_sources_together_find_the_same_source_in_fewer_trials():
     builder = with_column("x", leak_by_whole_season)
     quick = prove_no_leakage(builder, RACE, RACE["start_time"], season(), thorough=False)
@@ -223,6 +231,7 @@ def test_all_sources_together_find_the_same_source_in_fewer_trials():
     assert (clean.passed, clean.trials) == (True, 6)
 
 
+@pytest.mark.slow
 def test_rows_that_come_and_go_are_a_leak():
     def peeks(sources, race, as_of):
         runners = sources["results"].filter(pl.col("race_id") == race["race_id"])
@@ -232,6 +241,7 @@ def test_rows_that_come_and_go_are_a_leak():
     assert "<rows>" in report.by_feature()
 
 
+@pytest.mark.slow
 def test_a_builder_that_fails_on_another_future_leaks():
     def strict(sources, race, as_of):
         """Refuses results that another table of the future contradicts."""
@@ -243,6 +253,7 @@ def test_a_builder_that_fails_on_another_future_leaks():
     assert report.by_feature() == {"<failed>": ("results",)}
 
 
+@pytest.mark.slow
 def test_a_builder_that_differs_from_run_to_run_is_refused():
     rng = np.random.default_rng(0)
 
@@ -268,6 +279,7 @@ def test_sources_must_say_when_they_are_known():
             )
 
 
+@pytest.mark.slow
 def test_a_source_without_later_records_is_reported_as_untested():
     sources = season()
     sources["practice"] = sources["practice"].filter(pl.col("qualifying_at") <= RACE["start_time"])
@@ -276,6 +288,7 @@ def test_a_source_without_later_records_is_reported_as_untested():
     assert report.records["practice"] == 0
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_report():
     builder = with_column("x", leak_by_whole_season)
     one, two = (prove_no_leakage(builder, RACE, RACE["start_time"], season(), seed=4) for _ in "12")

@@ -83,6 +83,7 @@ def test_a_body_without_stops_marks_nothing(laps):
     assert join_pit_data(laps, b"[]", CARS, RACE).equals(laps)
 
 
+@pytest.mark.slow
 @given(st.floats(-84, 3000), st.permutations(range(3)))
 def test_stops_by_another_clock_are_refused_and_those_by_the_same_are_not(shift, order):
     laps = laps_from_lap_times(lap_times_body(), RACE)

@@ -90,6 +90,7 @@ def test_another_method_is_refused():
         handle_missing_data(gappy(), method="backward")
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(

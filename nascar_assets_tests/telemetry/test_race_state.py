@@ -63,6 +63,7 @@ def test_a_slow_car_is_down_by_the_laps_that_time_says():
     assert found.moving[at]
 
 
+@pytest.mark.slow
 def test_cautions_and_runs_are_counted():
     assert state(33).caution_lap == 3
     assert state(60).caution_lap == 0
@@ -89,6 +90,7 @@ def perturbed(lap, seed):
     return body
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 95), st.integers(0, 10_000))
 def test_nothing_after_the_lap_is_read(lap, seed):

@@ -113,6 +113,7 @@ def test_past_laps_stand_beside_the_drivers_constraints(root):
     assert "notices" not in metadata
 
 
+@pytest.mark.slow
 def test_nothing_later_than_the_as_of_time_enters(root):
     past_race(root, 1, AS_OF - timedelta(days=7))
     materialise(root)
@@ -127,6 +128,7 @@ def test_nothing_later_than_the_as_of_time_enters(root):
     assert table_path("lap_summaries", later) in artifact_info(root.local_path(PATH)).sources
 
 
+@pytest.mark.slow
 def test_a_store_without_laps_gives_an_empty_table_that_says_so(root):
     metadata = materialise(root)
     assert "No laps of these drivers" in metadata["notices"]

@@ -38,6 +38,7 @@ def places(strength: np.ndarray, races: int, seed: int) -> np.ndarray:
     return np.argsort(np.argsort(-draws, axis=1), axis=1) + 1
 
 
+@pytest.mark.slow
 def test_a_market_that_knows_more_gains_out_of_sample_and_one_that_knows_nothing_does_not() -> None:
     """Places are drawn from strengths that the forecast does not know and the market does."""
     rng = np.random.default_rng(3)
