@@ -1,7 +1,7 @@
 """How far a portfolio can be from the best: a proven bound by Lagrangian duality.
 
-Every set of n legal lineups X is worth at most, for any prices u of scenarios, m of the bounds over
-the set and p >= 0 of the subsets of drivers that two lineups may not share,
+Every set of n legal lineups X is worth at most, for any prices u >= 0 of scenarios, m of the bounds
+over the set and p >= 0 of the subsets of drivers that two lineups may not share,
 
     sum_s u_s + sum_f max(m_f least_f, m_f most_f) + sum_q p_q
         + sum of the n largest r(x), x over all legal lineups,
@@ -45,7 +45,8 @@ class Prices:
     """Prices of scenarios, of bounds over the set, and of subsets that only one lineup may hold.
 
     Attributes:
-        scenario: [S] in units of worth; empty where the objective is of lineups by themselves.
+        scenario: [S] in units of worth, not negative; empty where the objective is of lineups by
+            themselves.
         feature: [F] in units of summed worth.
         subset: Subsets of `max_shared + 1` drivers that have a price, ascending.
         subset_price: Their prices, not negative.
@@ -224,7 +225,7 @@ def search_prices(
         if norm == 0.0:
             break
         step = pace * max(bound - worth, 0.0) / norm
-        u = u - step * du
+        u = np.maximum(u - step * du, 0.0)
         m = m - step * weight * dm
         p = np.maximum(p - step * weight * dp, 0.0)
         p[-1] = 0.0

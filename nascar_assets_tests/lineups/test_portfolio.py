@@ -122,6 +122,30 @@ def test_no_set_of_three_lineups_beats_the_bound_and_few_beat_the_answer():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("lineups", [1, 2])
+@pytest.mark.parametrize("objective", ["probability", "top_fraction"])
+def test_no_set_reaches_its_level_more_often_than_the_bound(objective, lineups, seed):
+    salaries = made_salaries(9, seed)
+    points = made_points(salaries, 60, seed)
+    space = [c for c in combinations(range(9), 6) if sum(salaries[i] for i in c) <= 50_000]
+    scores = np.stack([points[:, list(c)].sum(axis=1) for c in space])
+    asked = {"objective": objective, "lineups": lineups, "top_fraction": 0.1}
+    field = np.array(space)[np.random.default_rng(seed).integers(0, len(space), 40)]
+    level = np.sort(points[:, field].sum(axis=2), axis=1)[:, -4]  # the fourth of 40
+    if objective == "probability":
+        asked["threshold"] = float(np.quantile(scores, 0.9) // 20)
+        level = np.full(60, int(asked["threshold"] * 20))
+    portfolio = build_portfolio(points, made_slate(salaries), asked, field=field)
+    reached = (scores >= level)[:, np.arange(60) % 4 != 3]
+    best = max(
+        reached[list(s)].any(axis=0).mean() for s in combinations(range(len(space)), lineups)
+    )
+    assert portfolio.optimised_value <= best + 1e-9
+    assert portfolio.bound >= best - 1e-9
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "asked",
     [
