@@ -376,7 +376,7 @@ def exposure_rows(
         count: Its lineups.
         settings: Its settings.
     """
-    bounds = _bounds(run.slate, settings)
+    bounds = _bounds(run.slate, run.with_views(settings))
     optima = run.table("scenario_optima").select("driver_id", "optimal_share")
     optimal: dict[str, float] = dict(optima.iter_rows())
     made = [

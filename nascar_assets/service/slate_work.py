@@ -108,7 +108,7 @@ def choose_portfolio(
     made = build_portfolio(
         points,
         pool,
-        settings,
+        run.with_views(settings),
         vetoes=veto_rules(pool, run.spec),
         prizes_cents=None if payouts is None else payouts.prizes_cents,
         entries=None if payouts is None else payouts.entries,
@@ -153,7 +153,8 @@ def choose_portfolio(
             made.drivers,
             seed=run.plan.seed,
             own=named_contest(root, toml),
-            settings=settings,
+            settings=run.with_views(settings, cash=False),
+            cash_settings=run.with_views(settings, cash=True),
             rivals=run.rivals,
             projected=points,
         )

@@ -9,22 +9,30 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from nascar_assets.cli.app import run
 from nascar_assets.errors import InputError
 from nascar_assets.feed.client import FeedReadError, HttpFeed
+from nascar_assets.feed.schemas import VIEWS
+from nascar_assets.lineups import PortfolioSettings
+from nascar_assets.lineups.upload import read_upload
 from nascar_assets.orchestration.automation.odds_poll import BOARDS, asked_races, land_odds
 from nascar_assets.orchestration.automation.sensor_poll import poll_job
 from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
 from nascar_assets.orchestration.automation.sensor_views import take_landed
+from nascar_assets.orchestration.commands.entries import filled, swapped
+from nascar_assets.orchestration.inputs.late_news import take_in_news
+from nascar_assets.orchestration.inputs.slate_files import upload_path, withdrawn_path
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.view_scores import record_words, slate_view_score
@@ -35,10 +43,15 @@ from nascar_assets.orchestration.inputs.views import (
     view_records,
 )
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.service import slate_answers
+from nascar_assets.service.slate_work import Chosen, choose_portfolio, kept_run
+from nascar_assets.slates.slate import SlatePlayer
 from nascar_assets.storage import DataRoot
+from nascar_assets.views.in_force import IN_FORCE
 from nascar_assets.views.odds_gain import read_boards
 from nascar_assets.views.statement import ReadOptions, UnusableView
 from nascar_assets_tests.orchestration.conftest import SCENARIOS, World, copy_of
+from nascar_assets_tests.orchestration.test_late_news import blank
 
 
 def nascar(home: Path, *words: str) -> tuple[int, dict[str, Any]]:
@@ -154,6 +167,64 @@ def test_a_run_without_views_is_the_run_before_there_were_any(
     views = SlateRun.load(DataRoot.open(home), sunday["slate"]).views
     states = set(views["state"])
     assert states == {"the run was asked to go without views", "without weight"}
+
+
+def stated(*rows: tuple[str, str, str, float]) -> pl.DataFrame:
+    """A slate's views in force, by quantity, family, driver and value."""
+    landed = {"view_id": "v", "file": "v.csv", "row": 2, "author": "me", "why": ""}
+    names = ("quantity", "family", "driver_id", "value")
+    found = [
+        landed | dict(zip(names, row, strict=True)) | {"confidence": 1.0, "state": IN_FORCE}
+        for row in rows
+    ]
+    return pl.DataFrame(found, schema=VIEWS)
+
+
+def test_exposures_of_views_hold_wherever_lineups_are_chosen(home: Path, world: World) -> None:
+    root, slate_id = DataRoot.open(home), world.slate
+    run_of = kept_run(root, slate_id)
+    slate, plan = run_of.slate, run_of.plan
+
+    def most_held(upload: bytes) -> SlatePlayer:
+        return slate.players[int(np.bincount(read_upload(slate, upload).ravel()).argmax())]
+
+    star = most_held(root.read(upload_path(slate_id)) or b"")
+    views = stated(("max_exposure", "exposures", star.driver_id, 0.0))
+    vars(run_of)["views"] = views
+
+    # The portfolio of the API and the board, with the bound beside the exposure.
+    shown: list[Chosen] = []
+    settings = PortfolioSettings(lineups=5)
+    choose_portfolio(root, slate_id, settings, "r", lambda *_: None, shown.append)
+    upload = shown[0].upload
+    assert star.site_id.encode() not in upload
+    other = most_held(upload)
+    answer = slate_answers.exposure_rows(
+        run_of, {star.driver_id: {"exposure": 0.0, "expected_ownership": 0.2}}, 5, settings
+    )
+    assert answer[0].max_exposure == 0.0
+
+    # Entries of a section, filled and mended.
+    run_of.plan = replace(plan, settings='[[contests]]\nid = "77"\nobjective = "mean"\n')
+    own, _ = filled(run_of, blank(500, 5, "77"), "DKEntries.csv")
+    done, _ = swapped(run_of, own, [other.name], "DKEntries.csv")
+    assert star.site_id.encode() not in own
+    assert star.site_id.encode() not in done
+
+    # Late news mends the upload file under them too, unless it was entered before they landed.
+    late = SlateRun(root, replace(plan, as_of=plan.lock - timedelta(minutes=20)))
+    racing = tuple(player for player in slate.players if player != other)
+    late.slate = replace(slate, players=racing, absent=(*slate.absent, replace(other, reason="x")))
+    vars(late)["views"] = views
+    before = root.read(upload_path(slate_id)) or b""
+    root.write(withdrawn_path(slate_id), upload)
+    (mended,) = take_in_news(late).mended
+    assert not any("set aside" in notice for notice in mended.notices)
+    assert star.site_id.encode() not in (root.read(str(mended.after)) or b"")
+    root.write(withdrawn_path(slate_id), before)
+    mended = take_in_news(late).mended[-1]
+    assert mended.after is not None
+    assert "No change keeps the views, they are set aside" in mended.notices[0]
 
 
 @pytest.fixture

@@ -41,16 +41,13 @@ def contest_forecast(
     """
     from nascar_assets.contest.outlook import contest_outlook
     from nascar_assets.lineups import PortfolioSettings
-    from nascar_assets.lineups.view_settings import settings_with_views
     from nascar_assets.orchestration.inputs.payout_files import named_contest
     from nascar_assets.orchestration.inputs.said import keep_said
     from nascar_assets.orchestration.inputs.unseen import unseen_points
 
     rows = lineup_rows(lineups, run.slate)
     settings = PortfolioSettings.from_toml(run.plan.settings)
-    field, cash_field = (
-        settings_with_views(settings, run.views, run.slate, cash=cash) for cash in (False, True)
-    )
+    field, cash_field = (run.with_views(settings, cash=cash) for cash in (False, True))
     table = contest_outlook(
         unseen_points(run),
         run.slate,

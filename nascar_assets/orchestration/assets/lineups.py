@@ -128,10 +128,8 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
 
     A lineup that a constraint denies is never stored: what was there before stays.
     """
-    from nascar_assets.contest.presets import CASH
     from nascar_assets.lineups import PortfolioSettings, build_portfolio, veto_rules
     from nascar_assets.lineups.objectives import OBJECTIVES
-    from nascar_assets.lineups.view_settings import settings_with_views
     from nascar_assets.orchestration.inputs.payout_files import landed_payouts
     from nascar_assets.orchestration.inputs.portfolio_tables import (
         exposures,
@@ -144,13 +142,12 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
     forget(root, plan.slate_id)
     settings = plan.settings if config.settings is None else config.settings
     wanted = PortfolioSettings.from_toml(settings)
-    stated = settings_with_views(wanted, run.views, pool, cash=wanted.payout == CASH)
     payouts = None if wanted.payout is None else landed_payouts(root, wanted.payout)
     try:
         made = build_portfolio(
             run.points,
             pool,
-            stated,
+            run.with_views(wanted),
             vetoes=veto_rules(pool, run.spec),
             prizes_cents=None if payouts is None else payouts.prizes_cents,
             entries=None if payouts is None else payouts.entries,

@@ -102,6 +102,7 @@ def filled(
         prizes,
         vetoes=veto_rules(slate, run.spec) if settings.contests else (),
         rivals=run.rivals if settings.contests else None,
+        stated=run.with_views,
         contest_id=contest_id,
         file=name,
     )
@@ -148,6 +149,7 @@ def swapped(
         lineup_rows(load_lineups(run.root, run.plan), run.slate),
         scratched,
         vetoes=veto_rules(run.slate, run.spec),
+        stated=run.with_views,
         file=name,
     )
     return done.content, EntriesOutcome(done.entries, done.changes, done.notices, done.at_risk)

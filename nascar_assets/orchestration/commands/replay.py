@@ -151,7 +151,7 @@ def _contest(
         slate,
         np.array(rows),
         read,
-        settings=settings,
+        settings=run.with_views(settings),
         payouts=None if settings.payout is None else landed_payouts(run.root, settings.payout),
         seed=plan.seed,
     )

@@ -18,6 +18,7 @@ from nascar_assets.storage.staged import at_once
 
 if TYPE_CHECKING:
     from nascar_assets.lineups import PortfolioSettings
+    from nascar_assets.lineups.contest_entries import Stated
 
 UPLOAD = "upload.csv"
 
@@ -165,7 +166,7 @@ def _newest(root: DataRoot, name: str, content: bytes, known: LateNews) -> bytes
 
 
 def _mended(run: SlateRun, source: _Source, portfolio: Sequence[tuple[int, ...]]) -> Mended:
-    """A source mended under the slate's settings; without them where no change keeps them.
+    """A source mended under the slate's settings and views, or what of these a change can keep.
 
     Args:
         run: The slate's run.
@@ -175,16 +176,28 @@ def _mended(run: SlateRun, source: _Source, portfolio: Sequence[tuple[int, ...]]
     from nascar_assets.lineups import InfeasiblePortfolio, PortfolioSettings
 
     settings = PortfolioSettings.from_toml(run.plan.settings)
-    notices: tuple[str, ...] = ()
-    try:
+    # A view may have landed after the lineups were entered.
+    tries: list[tuple[PortfolioSettings, Stated | None, str]] = [
+        (settings, None, "views"),
+        (PortfolioSettings(), None, "settings"),
+    ]
+    if not run.views.is_empty():
+        tries.insert(0, (settings, run.with_views, ""))
+    given_up: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    for asked, stated, without in tries:
+        if failed:
+            given_up = (f"No change keeps the {without}, they are set aside: {failed[0]}",)
         try:
-            done, changes, notices = _mend(run, source, settings, portfolio)
+            done, changes, notices = _mend(run, source, asked, portfolio, stated)
         except InfeasiblePortfolio as error:
-            done, changes, notices = _mend(run, source, PortfolioSettings(), portfolio)
-            notices = (f"No change keeps the settings, they are set aside: {error}", *notices)
-    except InputError as error:
-        return _kept(run, source.name, source.content, None, (str(error),), ())
-    return _kept(run, source.name, source.content, done, changes, notices)
+            failed = (str(error),)
+        except InputError as error:
+            failed = (str(error),)
+            break
+        else:
+            return _kept(run, source.name, source.content, done, changes, (*given_up, *notices))
+    return _kept(run, source.name, source.content, None, failed, ())
 
 
 def _mend(
@@ -192,6 +205,7 @@ def _mend(
     source: _Source,
     settings: PortfolioSettings,
     portfolio: Sequence[tuple[int, ...]],
+    stated: Stated | None,
 ) -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
     from nascar_assets.lineups import late_swap, swap_entries, veto_rules
     from nascar_assets.lineups.upload import upload_csv
@@ -199,7 +213,7 @@ def _mend(
     slate, vetoes = run.slate, veto_rules(run.slate, run.spec)
     if source.name == UPLOAD:
         rows = [*source.lineups.values()]
-        settings = settings.model_copy(update={"lineups": len(rows)})
+        settings = settings if stated is None else stated(settings)
         swap = late_swap(run.points, slate, settings, rows, [], vetoes=vetoes)
         said = tuple(f"lineup {c.lineup}: {c.out} out, {c.into} in" for c in swap.changes)
         mended = [_in_place(*pair) for pair in zip(rows, swap.drivers.tolist(), strict=True)]
@@ -212,6 +226,7 @@ def _mend(
         portfolio,
         [],
         vetoes=vetoes,
+        stated=stated,
         file=source.name,
     )
     return done.content, done.changes, done.notices

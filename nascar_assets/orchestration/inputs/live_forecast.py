@@ -275,7 +275,7 @@ def _contest(run: SlateRun, drivers: Sequence[str]) -> tuple[Contest, npt.NDArra
     if run.plan.run_id not in _rivals:
         _rivals.clear()
         settings = PortfolioSettings.from_toml(run.plan.settings)
-        projection = project(settled_scenarios(run.points), run.slate, settings)
+        projection = project(settled_scenarios(run.points), run.slate, run.with_views(settings))
         rng = np.random.Generator(np.random.Philox(run.plan.seed))
         drawn = projection.field.sample(min(RIVALS, contest.entries), rng)
         column = {driver: place for place, driver in enumerate(drivers)}

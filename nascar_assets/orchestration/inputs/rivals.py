@@ -7,7 +7,6 @@ import polars as pl
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.lineups.ownership import KINDS
 from nascar_assets.lineups.projection import project
-from nascar_assets.lineups.view_settings import settings_with_views
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 
 
@@ -22,7 +21,7 @@ def expected_ownership(run: SlateRun, settings: PortfolioSettings) -> pl.DataFra
     """
     shares = {}
     for kind in KINDS:
-        said = settings_with_views(settings, run.views, run.slate, cash=kind == "cash")
+        said = run.with_views(settings, cash=kind == "cash")
         projection = project(run.points, run.slate, said, rivals=run.rivals)
         shares[kind] = projection.field_of(kind).ownership
     return pl.DataFrame({"driver_id": [player.driver_id for player in run.slate.players], **shares})

@@ -29,7 +29,7 @@ from nascar_assets.storage.overhead import counted
 
 if TYPE_CHECKING:
     from nascar_assets.history.ratings_state import RatingState
-    from nascar_assets.lineups import Rivals
+    from nascar_assets.lineups import PortfolioSettings, Rivals
     from nascar_assets.orchestration.inputs.process_parameters import UsedModel
     from nascar_assets.scenarios import RaceSetup, Scenarios
 
@@ -126,6 +126,25 @@ class SlateRun:
         """
         known = self.root.exists(table_path(PEOPLES_VIEWS.table, self.slate_id))
         return self.table(PEOPLES_VIEWS.table) if known else pl.DataFrame(schema=VIEWS)
+
+    def with_views(
+        self, settings: PortfolioSettings, *, cash: bool | None = None
+    ) -> PortfolioSettings:
+        """Settings with what views say of own exposures and of the field.
+
+        Args:
+            settings: What is asked of some lineups.
+            cash: Whether the field of cash games is meant; where none is given, the settings'
+                payout table says it.
+        """
+        from nascar_assets.contest.presets import CASH
+        from nascar_assets.lineups.view_settings import settings_with_views
+
+        if self.views.is_empty():
+            return settings
+        if cash is None:
+            cash = settings.payout == CASH
+        return settings_with_views(settings, self.views, self.slate, cash=cash)
 
     @cached_property
     def rivals(self) -> Rivals:
