@@ -32,6 +32,7 @@ from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
 from nascar_assets.orchestration.automation.sensor_views import take_landed
 from nascar_assets.orchestration.commands.entries import filled, swapped
 from nascar_assets.orchestration.inputs.late_news import take_in_news
+from nascar_assets.orchestration.inputs.payout_files import land_payouts
 from nascar_assets.orchestration.inputs.slate_files import upload_path, withdrawn_path
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
@@ -225,6 +226,21 @@ def test_exposures_of_views_hold_wherever_lineups_are_chosen(home: Path, world: 
     mended = take_in_news(late).mended[-1]
     assert mended.after is not None
     assert "No change keeps the views, they are set aside" in mended.notices[0]
+
+
+def test_the_prizes_of_a_payout_file_say_which_field_is_meant(home: Path, world: World) -> None:
+    run_of = SlateRun.load(DataRoot.open(home), world.slate)
+    driver = run_of.slate.players[0].driver_id
+    vars(run_of)["views"] = stated(
+        ("cash_ownership", "ownership", driver, 0.9),
+        ("tournament_ownership", "ownership", driver, 0.1),
+    )
+    land_payouts(run_of.root, "double.csv", b"places,prize\n1-50,$10\nentries,100\n")
+    land_payouts(run_of.root, "steep.csv", b"places,prize\n1,$500\n2-50,$1\nentries,100\n")
+    held = {"double.csv": 0.9, "cash": 0.9, "steep.csv": 0.1, "20-max": 0.1, None: 0.1}
+    for payout, share in held.items():
+        asked = run_of.with_views(PortfolioSettings(payout=payout))
+        assert asked.drivers[driver].ownership == pytest.approx(share)
 
 
 @pytest.fixture

@@ -134,17 +134,19 @@ class SlateRun:
 
         Args:
             settings: What is asked of some lineups.
-            cash: Whether the field of cash games is meant; where none is given, the settings'
-                payout table says it.
+            cash: Whether the field of cash games is meant; where none is given, the prizes of the
+                payout table that the settings name say it, and without one it is not.
         """
-        from nascar_assets.contest.presets import CASH
+        from nascar_assets.lineups.ownership import kind_of_prizes
         from nascar_assets.lineups.view_settings import settings_with_views
+        from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 
         if self.views.is_empty():
             return settings
-        if cash is None:
-            cash = settings.payout == CASH
-        return settings_with_views(settings, self.views, self.slate, cash=cash)
+        if cash is None and settings.payout is not None:
+            table = landed_payouts(self.root, settings.payout)
+            cash = kind_of_prizes(table.prizes_cents) == "cash"
+        return settings_with_views(settings, self.views, self.slate, cash=bool(cash))
 
     @cached_property
     def rivals(self) -> Rivals:
