@@ -102,16 +102,17 @@ def fill_contests(
     entries = read_entries(content, slate, file=file)
     contests = by_contest(entries, slate, contest_id, file=file)
     book = Book(slate, settings)
+    used: set[tuple[int, ...]] = set()
     for entry in entries:  # what stays as it is counts
         if entry.lineup is not None and (entry.locked or entry.contest_id not in contests):
             book.enter(entry.lineup, entry.fee_cents or 0)
+            used.add(tuple(sorted(entry.lineup)))
     open_fees = {
         key: sum(entry.fee_cents or 0 for entry in members if not entry.locked)
         for key, members in contests.items()
     }
     chosen: dict[str, Sequence[int]] = {}
     notices = []
-    used: set[tuple[int, ...]] = set()
     for key, members in contests.items():
         free = [entry for entry in members if not entry.locked]
         if not free:

@@ -42,9 +42,9 @@ def entries_file():
     return ("\r\n".join(rows) + "\r\n").encode()
 
 
-def filled(toml, **options):
+def filled(toml, content=None, **options):
     return fill_contests(
-        entries_file(), SLATE, POINTS, PortfolioSettings.from_toml(toml), PORTFOLIO,
+        content or entries_file(), SLATE, POINTS, PortfolioSettings.from_toml(toml), PORTFOLIO,
         lambda name: pytest.fail(name), **options,
     )  # fmt: skip
 
@@ -52,6 +52,8 @@ def filled(toml, **options):
 def by_contest(content):
     found = {}
     for entry in read_entries(content, SLATE):
+        if entry.lineup is None:
+            continue
         found.setdefault(entry.contest_id, []).append(tuple(sorted(entry.lineup)))
     return found
 
@@ -78,6 +80,23 @@ def test_lineups_come_again_only_where_a_section_says_so():
     apart = by_contest(filled(both).content)
     assert not set(apart["11"]) & set(apart["22"])
     again = by_contest(filled(both + "repeat = true\n").content)
+    assert set(again["11"]) < set(again["22"])
+
+
+def test_no_lineup_comes_into_a_contest_beside_one_that_stays_as_it_is():
+    both = TOML.replace('objective = "cvar"', 'objective = "mean"')
+    first = filled(both, contest_id="11").content
+    for contest in ("22", "33"):
+        first = filled(both, first, contest_id=contest).content
+    every = [row for rows in by_contest(first).values() for row in rows]
+    assert len(set(every)) == len(every) == 7
+    cash = filled(both, contest_id="11").content
+    lines = cash.split(b"\r\n")
+    locked = [line.replace(b")", b") (LOCKED)") if b",11," in line else line for line in lines]
+    held = by_contest(filled(both, b"\r\n".join(locked)).content)
+    assert held["11"] == by_contest(first)["11"]
+    assert not set(held["11"]) & set(held["22"])
+    again = by_contest(filled(both + "repeat = true\n", cash, contest_id="22").content)
     assert set(again["11"]) < set(again["22"])
 
 
