@@ -20,7 +20,7 @@ from nascar_assets.lineups.entries_file import (
 )
 from nascar_assets.lineups.ownership import Rivals
 from nascar_assets.lineups.portfolio import build_portfolio
-from nascar_assets.lineups.problem import CountRule
+from nascar_assets.lineups.problem import CountRule, for_contest
 from nascar_assets.lineups.settings import ContestSettings, PortfolioSettings
 from nascar_assets.slates.slate import Slate
 
@@ -138,7 +138,7 @@ def fill_contests(
             # A lineup that several entries have costs the fees of all of them.
             fee = max(entry.fee_cents or 0 for entry in free) * -(-len(free) // count)
             share = open_fees[key] / max(sum(open_fees.values()), 1)
-            own = settings.for_contest(section, count)
+            own = for_contest(slate, settings, section, count)
             own = book.bounded(own if stated is None else stated(own), fee, share)
             table = None if own.payout is None else prizes(own.payout)
             made = build_portfolio(

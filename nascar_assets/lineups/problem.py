@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,7 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
+from nascar_assets.lineups.settings import (
+    ContestSettings,
+    DriverSettings,
+    PortfolioSettings,
+    SettingsError,
+)
 from nascar_assets.lineups.settings_rows import path_of, row_of
 from nascar_assets.lineups.space_kernel import Rules
 from nascar_assets.slates.slate import Slate, SlatePlayer
@@ -157,6 +162,47 @@ def find_driver(slate: Slate, text: str, *, field: str, file: str | None = None)
     )
 
 
+def _keys_of(slate: Slate, drivers: Mapping[str, DriverSettings], field: str) -> dict[int, str]:
+    """What settings call each driver that they name, by his index into `slate.everyone`."""
+    found: dict[int, str] = {}
+    for key in drivers:
+        i = find_driver(slate, key, field=f"{field}.{key}")
+        if i in found:
+            raise SettingsError(
+                f"{key!r} and {found[i]!r} are the same driver.",
+                field=f"{field}.{key}",
+                remedy="Keep one of the two.",
+            )
+        found[i] = key
+    return found
+
+
+def for_contest(
+    slate: Slate, settings: PortfolioSettings, section: ContestSettings, lineups: int
+) -> PortfolioSettings:
+    """The settings with those of a section of `contests` in their place, for so many lineups.
+
+    A driver of the section takes the place of the same driver, whichever name or id each has.
+
+    Raises:
+        SettingsError: If a driver of either is unknown, ambiguous or named twice.
+    """
+    own = section.model_fields_set - {"name", "id", "max_entries", "repeat", "drivers"}
+    held = _keys_of(slate, settings.drivers, "drivers")
+    field = f"contests.{settings.contests.index(section)}.drivers"
+    drivers = dict(settings.drivers)
+    for i, key in _keys_of(slate, section.drivers, field).items():
+        drivers[held.get(i, key)] = section.drivers[key]
+    return settings.model_copy(
+        update={
+            **{name: getattr(section, name) for name in own},
+            "drivers": drivers,
+            "lineups": lineups,
+            "contests": (),
+        }
+    )
+
+
 def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRule] = ()) -> Problem:
     """Settings in numbers, every driver and team found.
 
@@ -194,16 +240,8 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
                 absent[player.absence] = None
         return mask, len(gone), ", ".join(words)
 
-    seen: dict[int, str] = {}
-    for key, driver in settings.drivers.items():
-        i = find_driver(slate, key, field=f"drivers.{key}")
-        if i in seen:
-            raise SettingsError(
-                f"{key!r} and {seen[i]!r} are the same driver.",
-                field=f"drivers.{key}",
-                remedy="Keep one of the two.",
-            )
-        seen[i] = key
+    for i, key in _keys_of(slate, settings.drivers, "drivers").items():
+        driver = settings.drivers[key]
         player = slate.everyone[i]
         name = player.name
         if i >= n:
@@ -301,7 +339,7 @@ def _ownership_notices(slate: Slate, ownership: npt.NDArray[np.float64]) -> list
 
 
 def check_settings(slate: Slate, text: str, *, file: str | None = None) -> PortfolioSettings:
-    """The settings of a TOML text, every driver and team in them found on the slate.
+    """The settings of a TOML text, every driver and team in them and their sections found.
 
     Raises:
         SettingsError: Naming file, row and setting at fault.
@@ -309,6 +347,8 @@ def check_settings(slate: Slate, text: str, *, file: str | None = None) -> Portf
     settings = PortfolioSettings.from_toml(text, file=file)
     try:
         resolve(slate, settings)
+        for section in settings.contests:
+            resolve(slate, for_contest(slate, settings, section, settings.lineups))
     except SettingsError as error:
         raise located(error, text, file=file) from error
     return settings

@@ -225,18 +225,6 @@ class PortfolioSettings(ObjectiveSettings, _Settings):
     rules: Annotated[tuple[RuleSettings, ...], Field(max_length=200)] = ()
     contests: Annotated[tuple[ContestSettings, ...], Field(max_length=200)] = ()
 
-    def for_contest(self, section: ContestSettings, lineups: int) -> PortfolioSettings:
-        """These settings with a section's in their place, for so many lineups."""
-        own = section.model_fields_set - {"name", "id", "max_entries", "repeat", "drivers"}
-        return self.model_copy(
-            update={
-                **{name: getattr(section, name) for name in own},
-                "drivers": {**self.drivers, **section.drivers},
-                "lineups": lineups,
-                "contests": (),
-            }
-        )
-
     @classmethod
     def of(cls, settings: PortfolioSettings | Mapping[str, Any] | None) -> PortfolioSettings:
         """Settings as they are, made of plain data, or the defaults where there are none.

@@ -21,18 +21,20 @@ def row_of(text: str, path: Sequence[str | int]) -> int | None:
     """
     best: tuple[int, int] | None = None
     table: list[str | int] = []
-    counts: dict[tuple[str | int, ...], int] = {}
+    counts: dict[tuple[str, ...], int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         bare = line.strip()
         if bare.startswith("["):
             keys = _keys(bare)
             if not keys:
                 continue
-            table = list(keys)
             if bare.startswith("[["):
-                position = counts.get(keys, -1) + 1
-                counts[keys] = position
-                table.append(position)
+                counts[keys] = counts.get(keys, -1) + 1
+            table = []
+            for at, key in enumerate(keys, 1):  # a table below a list's is of its last one
+                table.append(key)
+                if keys[:at] in counts:
+                    table.append(counts[keys[:at]])
             here = table
         elif "=" in bare:
             keys = _keys(_before_equals(bare) + " = 0")
@@ -52,6 +54,9 @@ def path_of(field: str) -> tuple[str | int, ...]:
     head, _, rest = field.partition(".")
     if head in _BY_NAME and rest:
         return (head, rest)
+    number, _, inner = rest.partition(".")
+    if head == "contests" and number.isdigit() and inner:
+        return (head, int(number), *path_of(inner))
     return tuple(int(part) if part.isdigit() else part for part in field.split("."))
 
 

@@ -20,7 +20,7 @@ from nascar_assets.lineups.entries_file import (
     write_entries,
 )
 from nascar_assets.lineups.late_swap import late_swap
-from nascar_assets.lineups.problem import CountRule, resolve
+from nascar_assets.lineups.problem import CountRule, for_contest, resolve
 from nascar_assets.lineups.settings import DriverSettings, GroupSettings, PortfolioSettings
 from nascar_assets.slates.slate import Slate
 
@@ -124,7 +124,7 @@ def swap_entries(
         if section is None:
             asked = settings.model_copy(update={"contests": ()})
         else:
-            asked = settings.for_contest(section, len(own_now))
+            asked = for_contest(slate, settings, section, len(own_now))
         done = _swap_group(
             members,
             slate,

@@ -15,7 +15,7 @@ from nascar_assets.lineups import (
     SettingsError,
     build_portfolio,
 )
-from nascar_assets.lineups.problem import check_settings, find_driver, resolve
+from nascar_assets.lineups.problem import check_settings, find_driver, for_contest, resolve
 from nascar_assets_tests.lineups.slates import made_points, made_slate
 
 WHOLE = """
@@ -263,6 +263,23 @@ def test_the_row_of_an_unknown_driver_or_team_is_named(old, new, row):
     with pytest.raises(SettingsError) as caught:
         check_settings(made_slate([8_000] * 8), text, file="mine.toml")
     assert (caught.value.file, caught.value.row) == ("mine.toml", row)
+
+
+def test_drivers_of_sections_are_found_by_any_word_before_a_file_is_filled():
+    slate = made_slate([8_000] * 8)
+    head = 'lineups = 2\n[drivers."Driver AA"]\nmax_exposure = 0.5\n[[contests]]\nid = "1"\n'
+    text = head + '[[contests]]\nid = "2"\n[contests.drivers."9000"]\nmax_exposure = 0.25\n'
+    asked = check_settings(slate, text)
+    for section, most in zip(asked.contests, (0.5, 0.25), strict=True):
+        merged = for_contest(slate, asked, section, 4).drivers
+        assert {key: row.max_exposure for key, row in merged.items()} == {"Driver AA": most}
+    for wrong, row, message in (
+        (text.replace('"9000"', '"J. Nobody = Jr."'), 8, "no driver of slate"),
+        (text + '[contests.drivers."Driver AA"]\nlock = true\n', 10, "are the same driver"),
+    ):
+        with pytest.raises(SettingsError, match=message) as caught:
+            check_settings(slate, wrong, file="mine.toml")
+        assert (caught.value.file, caught.value.row) == ("mine.toml", row)
 
 
 def test_more_rules_than_are_taken_are_refused_before_anything_is_searched():

@@ -128,8 +128,9 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
 
     A lineup that a constraint denies is never stored: what was there before stays.
     """
-    from nascar_assets.lineups import PortfolioSettings, build_portfolio, veto_rules
+    from nascar_assets.lineups import build_portfolio, veto_rules
     from nascar_assets.lineups.objectives import OBJECTIVES
+    from nascar_assets.lineups.problem import check_settings
     from nascar_assets.orchestration.inputs.payout_files import landed_payouts
     from nascar_assets.orchestration.inputs.portfolio_tables import (
         exposures,
@@ -141,9 +142,9 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
     root, plan, pool = run.root, run.plan, run.slate
     forget(root, plan.slate_id)
     settings = plan.settings if config.settings is None else config.settings
-    wanted = PortfolioSettings.from_toml(settings)
-    payouts = None if wanted.payout is None else landed_payouts(root, wanted.payout)
     try:
+        wanted = check_settings(pool, settings)
+        payouts = None if wanted.payout is None else landed_payouts(root, wanted.payout)
         made = build_portfolio(
             run.points,
             pool,
