@@ -49,7 +49,7 @@ def settings_with_views(
         changes: dict[str, float] = {}
         if driver in shares:
             changes["ownership"] = shares[driver]
-        if row.min_exposure is None and row.max_exposure is None and not row.lock:
+        if row.min_exposure is None and row.max_exposure is None and not (row.lock or row.exclude):
             changes |= {"min_exposure": lower[driver]} if driver in lower else {}
             changes |= {"max_exposure": upper[driver]} if driver in upper else {}
         drivers[key] = row.model_copy(update=changes)

@@ -7,10 +7,13 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
+from nascar_assets.feed.schemas import VIEWS
 from nascar_assets.files import SourceFile
 from nascar_assets.rules import RuleSet, rule_set
 from nascar_assets.slates.slate import Slate, SlatePlayer
+from nascar_assets.views.in_force import IN_FORCE
 
 
 def made_slate(
@@ -45,6 +48,17 @@ def made_slate(
         source=SourceFile("salaries.csv", "0" * 64),
         absent=tuple(player for player in players if player.reason is not None),
     )
+
+
+def stated(*rows: tuple[str, str, str, float]) -> pl.DataFrame:
+    """A slate's views in force, by quantity, family, driver and value."""
+    landed = {"view_id": "v", "file": "v.csv", "row": 2, "author": "me", "why": ""}
+    names = ("quantity", "family", "driver_id", "value")
+    found = [
+        landed | dict(zip(names, row, strict=True)) | {"confidence": 1.0, "state": IN_FORCE}
+        for row in rows
+    ]
+    return pl.DataFrame(found, schema=VIEWS)
 
 
 def made_salaries(n: int, seed: int = 0) -> list[int]:

@@ -16,7 +16,9 @@ from nascar_assets.lineups import (
     build_portfolio,
 )
 from nascar_assets.lineups.problem import check_settings, find_driver, for_contest, resolve
-from nascar_assets_tests.lineups.slates import made_points, made_slate
+from nascar_assets.lineups.settings import DriverSettings
+from nascar_assets.lineups.view_settings import settings_with_views
+from nascar_assets_tests.lineups.slates import made_points, made_slate, stated
 
 WHOLE = """
 lineups = 20
@@ -280,6 +282,20 @@ def test_drivers_of_sections_are_found_by_any_word_before_a_file_is_filled():
         with pytest.raises(SettingsError, match=message) as caught:
             check_settings(slate, wrong, file="mine.toml")
         assert (caught.value.file, caught.value.row) == ("mine.toml", row)
+
+
+def test_what_is_set_by_hand_stands_above_the_exposures_of_views():
+    slate = made_slate([8_000] * 8)
+    views = stated(
+        *(("min_exposure", "exposures", driver, 0.5) for driver in ("100", "101", "102")),
+        ("max_exposure", "exposures", "100", 0.6),
+    )
+    by_hand = {"Driver AA": {"exclude": True}, "9001": {"lock": True}}
+    asked = PortfolioSettings.of({"lineups": 2, "max_shared": 5, "drivers": by_hand})
+    found = settings_with_views(asked, views, slate)
+    assert found.drivers == {**asked.drivers, "102": DriverSettings(min_exposure=0.5)}
+    made = build_portfolio(made_points([8_000] * 8, 40), slate, found)
+    assert (made.exposures["100"], made.exposures["101"]) == (0, 1)
 
 
 def test_more_rules_than_are_taken_are_refused_before_anything_is_searched():

@@ -23,7 +23,6 @@ import pytest
 from nascar_assets.cli.app import run
 from nascar_assets.errors import InputError
 from nascar_assets.feed.client import FeedReadError, HttpFeed
-from nascar_assets.feed.schemas import VIEWS
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.lineups.upload import read_upload
 from nascar_assets.orchestration.automation.odds_poll import BOARDS, asked_races, land_odds
@@ -48,9 +47,9 @@ from nascar_assets.service import slate_answers
 from nascar_assets.service.slate_work import Chosen, choose_portfolio, kept_run
 from nascar_assets.slates.slate import SlatePlayer
 from nascar_assets.storage import DataRoot
-from nascar_assets.views.in_force import IN_FORCE
 from nascar_assets.views.odds_gain import read_boards
 from nascar_assets.views.statement import ReadOptions, UnusableView
+from nascar_assets_tests.lineups.slates import stated
 from nascar_assets_tests.orchestration.conftest import SCENARIOS, World, copy_of
 from nascar_assets_tests.orchestration.test_late_news import blank
 
@@ -168,17 +167,6 @@ def test_a_run_without_views_is_the_run_before_there_were_any(
     views = SlateRun.load(DataRoot.open(home), sunday["slate"]).views
     states = set(views["state"])
     assert states == {"the run was asked to go without views", "without weight"}
-
-
-def stated(*rows: tuple[str, str, str, float]) -> pl.DataFrame:
-    """A slate's views in force, by quantity, family, driver and value."""
-    landed = {"view_id": "v", "file": "v.csv", "row": 2, "author": "me", "why": ""}
-    names = ("quantity", "family", "driver_id", "value")
-    found = [
-        landed | dict(zip(names, row, strict=True)) | {"confidence": 1.0, "state": IN_FORCE}
-        for row in rows
-    ]
-    return pl.DataFrame(found, schema=VIEWS)
 
 
 def test_exposures_of_views_hold_wherever_lineups_are_chosen(home: Path, world: World) -> None:
