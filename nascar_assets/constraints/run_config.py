@@ -64,6 +64,7 @@ class RunConfig:
         integer("A run", "sim_params.n_scenarios", self.sim_params["n_scenarios"], at_least=1)
         try:
             params = freeze(self.sim_params)
+            _only_json(params)
             content_hash(params)
         except (TypeError, ValueError) as error:
             raise ConstraintValueError(
@@ -119,6 +120,17 @@ class RunConfig:
                 f"It has no valid time: {error}.", file=source, field="created_at"
             ) from error
         return cls(**stored)
+
+
+def _only_json(value: Any) -> None:
+    """Raises `TypeError` for a frozen value that JSON would give back as another."""
+    if isinstance(value, (Mapping, tuple)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            _only_json(item)
+    elif value is not None and not isinstance(value, (bool, int, float, str)):
+        raise TypeError(
+            f"{value!r} is of type {type(value).__name__}; write it as text, a number or a list."
+        )
 
 
 def create_run_config(

@@ -24,7 +24,7 @@ from nascar_assets.lineups.settings_rows import row_of
 
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
 Factor = Annotated[float, Field(strict=True, gt=0.0, le=10.0, allow_inf_nan=False)]
-Dollars = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
+Dollars = Annotated[float, Field(strict=True, ge=0.0, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000)]
 # No control characters, and nothing that is no text at all.
 Name = Annotated[

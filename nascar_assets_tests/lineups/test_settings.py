@@ -37,6 +37,7 @@ exclude = true
 [drivers."9002"]
 points_multiplier = 1.05
 ownership = 0.25
+max_dollars = 60
 [[groups]]
 drivers = ["Driver AA", "Driver AC"]
 at_most = 1
@@ -57,6 +58,7 @@ def test_the_whole_format_is_understood():
     assert problem.exposures[0].lower == 6
     assert problem.exposures[0].upper == 12
     assert problem.scale.tolist() == [1, 1, 1.05, 1, 1, 1, 1, 1]
+    assert settings.drivers["9002"].max_dollars == 60
     labels = [rule.label for rule in problem.count_rules]
     assert "exclude Driver AB" in labels
     assert "at most 3 of Team 1" in labels
@@ -103,6 +105,9 @@ def test_an_unknown_key_names_the_nearest_known_one(text, words):
         ("max_shared = -1", "max_shared"),
         ('[drivers."A"]\nmin_exposure = 30', "min_exposure"),
         ('[drivers."A"]\nmin_exposure = nan', "min_exposure"),
+        ('[drivers."A"]\nmax_dollars = true', "max_dollars"),
+        ('[drivers."A"]\nmax_dollars = "60"', "max_dollars"),
+        ("[[groups]]\ndrivers = ['a']\nmax_dollars = '60'", "max_dollars"),
         ("lineups = [", "not valid TOML"),
     ],
 )
