@@ -128,9 +128,13 @@ def spread(problem: Problem, space: Masks, scores: Ints, count: int) -> Masks:
 
 
 def shared_subsets(masks: Masks, size: int, roster_size: int) -> Masks:
-    """[M, C] masks of every subset of `size` drivers of each lineup."""
-    drivers = space_kernel.unpack(masks, roster_size).astype(np.uint64)
-    bits = np.uint64(1) << drivers
+    """[M, C] masks of every subset of `size` drivers of each lineup.
+
+    Of a lineup with a driver who does not race, who is no bit of it, some have fewer.
+    """
+    drivers = space_kernel.unpack(masks, roster_size)
+    one = np.uint64(1) << np.maximum(drivers, 0).astype(np.uint64)
+    bits = np.where(drivers < 0, np.uint64(0), one)
     return np.stack(
         [
             np.bitwise_or.reduce(bits[:, subset], axis=1)

@@ -179,7 +179,8 @@ def shared_cliques(pool: Masks, max_shared: int, roster_size: int) -> list[Ints]
     """
     keys = shared_subsets(pool, max_shared + 1, roster_size)
     owner = np.repeat(np.arange(keys.shape[0]), keys.shape[1])
-    flat = keys.ravel()
+    whole = np.bitwise_count(keys.ravel()) == max_shared + 1
+    flat, owner = keys.ravel()[whole], owner[whole]
     order = np.argsort(flat, kind="stable")
     flat, owner = flat[order], owner[order]
     groups = np.split(owner, np.flatnonzero(flat[1:] != flat[:-1]) + 1)

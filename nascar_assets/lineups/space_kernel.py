@@ -181,8 +181,8 @@ def enumerate_space(
 
 @njit(cache=True, nogil=True)
 def unpack(masks: Masks, roster_size: Any) -> Ints32:
-    """[L, roster_size] driver indices, ascending, of masks."""
-    drivers = np.empty((masks.shape[0], roster_size), np.int32)
+    """[L, roster_size] driver indices, ascending, of masks; -1 in places that a mask leaves."""
+    drivers = np.full((masks.shape[0], roster_size), -1, np.int32)
     for lineup in range(masks.shape[0]):
         rest = masks[lineup]
         slot = 0

@@ -78,6 +78,16 @@ def test_a_scratch_that_no_change_mends_names_the_conflict():
     assert f"{name[6]} is scratched" in error.value.conflict
 
 
+def test_locked_lineups_of_absent_drivers_share_those_who_race_only():
+    slate = made_slate([8_000] * 14, absent=[12, 13])
+    points = made_points([8_000] * 12, 40, 1)
+    # The locked ones share four drivers, as many as they may; who does not race is none of them.
+    before = [[0, 1, 2, 3, 4, 12], [0, 1, 2, 3, 5, 13], [6, 7, 8, 9, 10, 12]]
+    swap = late_swap(points, slate, {"max_shared": 4}, before, [], fixed=[0, 1])
+    assert swap.drivers[:2].tolist() == before[:2]
+    assert [change.out for change in swap.changes] == [slate.absent[0].name]
+
+
 def test_no_scratch_changes_nothing():
     before = portfolio()
     swap = late_swap(POINTS, SLATE, ASKED, before, [])

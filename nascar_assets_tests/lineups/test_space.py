@@ -17,6 +17,7 @@ from nascar_assets.lineups.objectives import (
     TailMean,
 )
 from nascar_assets.lineups.problem import CountRule, SumRule, rule_arrays
+from nascar_assets.lineups.selection import shared_cliques
 from nascar_assets_tests.lineups.slates import made_points, made_salaries
 
 SALARIES = np.array(made_salaries(14, 1))
@@ -39,6 +40,13 @@ def legal():
 
 def test_lists_every_lineup_under_the_cap_in_order():
     assert listed().tolist() == [mask_of(c) for c in legal()]
+
+
+def test_places_that_a_lineup_leaves_hold_nobody_and_are_shared_with_nobody():
+    masks = np.array([mask_of(c) for c in ([0, 2, 9], [0, 2, 5], [0, 2, 9, 11])], np.uint64)
+    assert space_kernel.unpack(masks, 4).tolist() == [[0, 2, 9, -1], [0, 2, 5, -1], [0, 2, 9, 11]]
+    # All three share 0 and 2: only three drivers in common are more than two.
+    assert [group.tolist() for group in shared_cliques(masks, 2, 4)] == [[0, 2]]
 
 
 def test_rules_leave_out_exactly_the_lineups_that_break_them():
