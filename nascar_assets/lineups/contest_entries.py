@@ -26,8 +26,6 @@ from nascar_assets.slates.slate import Slate
 
 Prizes = Callable[[str], tuple[npt.NDArray[np.int64], int | None]]
 """From a payout table's name to its prizes in cents and its entries."""
-Stated = Callable[[PortfolioSettings], PortfolioSettings]
-"""From settings of some lineups to the same with what people's views say besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,6 @@ def fill_contests(
     *,
     vetoes: Sequence[CountRule] = (),
     rivals: Rivals | None = None,
-    stated: Stated | None = None,
     contest_id: str | None = None,
     file: str = "DKEntries.csv",
 ) -> FilledContests:
@@ -89,7 +86,6 @@ def fill_contests(
         prizes: Looks up payout tables.
         vetoes: Rules on each lineup that hold besides, as for `build_portfolio`.
         rivals: What is expected of the rivals.
-        stated: Adds what views say to a section's settings.
         contest_id: Fill this contest only.
         file: The file's name, for messages.
 
@@ -138,8 +134,7 @@ def fill_contests(
             # A lineup that several entries have costs the fees of all of them.
             fee = max(entry.fee_cents or 0 for entry in free) * -(-len(free) // count)
             share = open_fees[key] / max(sum(open_fees.values()), 1)
-            own = for_contest(slate, settings, section, count)
-            own = book.bounded(own if stated is None else stated(own), fee, share)
+            own = book.bounded(for_contest(slate, settings, section, count), fee, share)
             table = None if own.payout is None else prizes(own.payout)
             made = build_portfolio(
                 points,

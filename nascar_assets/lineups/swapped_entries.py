@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups.contest_entries import Stated, section_of
+from nascar_assets.lineups.contest_entries import section_of
 from nascar_assets.lineups.dollars import AtRisk, Book
 from nascar_assets.lineups.entries_file import (
     ContestEntry,
@@ -55,7 +55,6 @@ def swap_entries(
     scratched: Sequence[str],
     *,
     vetoes: Sequence[CountRule] = (),
-    stated: Stated | None = None,
     file: str = "DKEntries.csv",
 ) -> SwappedEntries:
     """Replaces drivers who do not race in a filled entries file with the fewest changes.
@@ -77,7 +76,6 @@ def swap_entries(
         portfolio: [n, roster_size] the slate's portfolio, indices into `slate.players`.
         scratched: Names, site ids or driver ids of drivers besides who will not race.
         vetoes: Rules on each lineup that hold besides, as for `build_portfolio`.
-        stated: Adds what views say to the settings, of the portfolio and of each section.
         file: The file's name, for messages.
 
     Raises:
@@ -121,15 +119,13 @@ def swap_entries(
         for entry in members:
             if not entry.locked:
                 book.enter(now[entry.entry_id], entry.fee_cents or 0, -1)
-        if section is None:
-            asked = settings.model_copy(update={"contests": ()})
-        else:
-            asked = for_contest(slate, settings, section, len(own_now))
         done = _swap_group(
             members,
             slate,
             scenario_points,
-            asked if stated is None else stated(asked),
+            settings.model_copy(update={"contests": ()})
+            if section is None
+            else for_contest(slate, settings, section, len(own_now)),
             np.asarray(portfolio, np.int64).tolist() if section is None else None,
             scratched,
             book,

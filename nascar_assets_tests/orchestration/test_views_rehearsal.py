@@ -24,6 +24,7 @@ from nascar_assets.cli.app import run
 from nascar_assets.errors import InputError
 from nascar_assets.feed.client import FeedReadError, HttpFeed
 from nascar_assets.lineups import PortfolioSettings
+from nascar_assets.lineups.problem import for_contest
 from nascar_assets.lineups.upload import read_upload
 from nascar_assets.orchestration.automation.odds_poll import BOARDS, asked_races, land_odds
 from nascar_assets.orchestration.automation.sensor_poll import poll_job
@@ -229,6 +230,11 @@ def test_the_prizes_of_a_payout_file_say_which_field_is_meant(home: Path, world:
     for payout, share in held.items():
         asked = run_of.with_views(PortfolioSettings(payout=payout))
         assert asked.drivers[driver].ownership == pytest.approx(share)
+        section = {"id": "1", **({} if payout is None else {"payout": payout})}
+        asked = run_of.with_views(PortfolioSettings.of({"contests": [section]}))
+        own = for_contest(run_of.slate, asked, asked.contests[0], 5)
+        assert own.drivers[driver].ownership == pytest.approx(share)
+        assert asked.drivers[driver].ownership == pytest.approx(0.1)
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def filled(
         InputError: If the file is of another slate, locked or cut off.
     """
     root, slate = run.root, run.slate
-    settings = PortfolioSettings.from_toml(run.plan.settings)
+    settings = run.with_views(PortfolioSettings.from_toml(run.plan.settings))
     if rows is None:
         rows = lineup_rows(load_lineups(root, run.plan), slate)
     else:  # lineups that are named go into every contest
@@ -102,7 +102,6 @@ def filled(
         prizes,
         vetoes=veto_rules(slate, run.spec) if settings.contests else (),
         rivals=run.rivals if settings.contests else None,
-        stated=run.with_views,
         contest_id=contest_id,
         file=name,
     )
@@ -145,11 +144,10 @@ def swapped(
         content,
         run.slate,
         run.points,
-        PortfolioSettings.from_toml(run.plan.settings),
+        run.with_views(PortfolioSettings.from_toml(run.plan.settings)),
         lineup_rows(load_lineups(run.root, run.plan), run.slate),
         scratched,
         vetoes=veto_rules(run.slate, run.spec),
-        stated=run.with_views,
         file=name,
     )
     return done.content, EntriesOutcome(done.entries, done.changes, done.notices, done.at_risk)

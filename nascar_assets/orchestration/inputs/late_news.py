@@ -18,7 +18,6 @@ from nascar_assets.storage.staged import at_once
 
 if TYPE_CHECKING:
     from nascar_assets.lineups import PortfolioSettings
-    from nascar_assets.lineups.contest_entries import Stated
 
 UPLOAD = "upload.csv"
 
@@ -177,19 +176,17 @@ def _mended(run: SlateRun, source: _Source, portfolio: Sequence[tuple[int, ...]]
 
     settings = PortfolioSettings.from_toml(run.plan.settings)
     # A view may have landed after the lineups were entered.
-    tries: list[tuple[PortfolioSettings, Stated | None, str]] = [
-        (settings, None, "views"),
-        (PortfolioSettings(), None, "settings"),
-    ]
+    tries = [(settings, "views"), (PortfolioSettings(), "settings")]
     if not run.views.is_empty():
-        tries.insert(0, (settings, run.with_views, ""))
+        tries.insert(0, (settings, ""))
     given_up: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
-    for asked, stated, without in tries:
+    for asked, without in tries:
         if failed:
             given_up = (f"No change keeps the {without}, they are set aside: {failed[0]}",)
         try:
-            done, changes, notices = _mend(run, source, asked, portfolio, stated)
+            asked = asked if without else run.with_views(asked)
+            done, changes, notices = _mend(run, source, asked, portfolio)
         except InfeasiblePortfolio as error:
             failed = (str(error),)
         except InputError as error:
@@ -205,7 +202,6 @@ def _mend(
     source: _Source,
     settings: PortfolioSettings,
     portfolio: Sequence[tuple[int, ...]],
-    stated: Stated | None,
 ) -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
     from nascar_assets.lineups import late_swap, swap_entries, veto_rules
     from nascar_assets.lineups.upload import upload_csv
@@ -213,7 +209,7 @@ def _mend(
     slate, vetoes = run.slate, veto_rules(run.slate, run.spec)
     if source.name == UPLOAD:
         rows = [*source.lineups.values()]
-        settings = settings if stated is None else stated(settings)
+        settings = settings.model_copy(update={"lineups": len(rows)})
         swap = late_swap(run.points, slate, settings, rows, [], vetoes=vetoes)
         said = tuple(f"lineup {c.lineup}: {c.out} out, {c.into} in" for c in swap.changes)
         mended = [_in_place(*pair) for pair in zip(rows, swap.drivers.tolist(), strict=True)]
@@ -226,7 +222,6 @@ def _mend(
         portfolio,
         [],
         vetoes=vetoes,
-        stated=stated,
         file=source.name,
     )
     return done.content, done.changes, done.notices

@@ -130,7 +130,7 @@ class SlateRun:
     def with_views(
         self, settings: PortfolioSettings, *, cash: bool | None = None
     ) -> PortfolioSettings:
-        """Settings with what views say of own exposures and of the field.
+        """Settings, and their sections of contests, with what views say of exposures and field.
 
         Args:
             settings: What is asked of some lineups.
@@ -138,6 +138,7 @@ class SlateRun:
                 payout table that the settings name say it, and without one it is not.
         """
         from nascar_assets.lineups.ownership import kind_of_prizes
+        from nascar_assets.lineups.problem import for_contest
         from nascar_assets.lineups.view_settings import settings_with_views
         from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 
@@ -146,7 +147,13 @@ class SlateRun:
         if cash is None and settings.payout is not None:
             table = landed_payouts(self.root, settings.payout)
             cash = kind_of_prizes(table.prizes_cents) == "cash"
-        return settings_with_views(settings, self.views, self.slate, cash=bool(cash))
+        stated = settings_with_views(settings, self.views, self.slate, cash=bool(cash))
+        # Each section by its own prizes: its drivers stand in the place of the portfolio's.
+        sections = []
+        for section in settings.contests:
+            own = self.with_views(for_contest(self.slate, settings, section, settings.lineups))
+            sections.append(section.model_copy(update={"drivers": own.drivers}))
+        return stated.model_copy(update={"contests": tuple(sections)})
 
     @cached_property
     def rivals(self) -> Rivals:
