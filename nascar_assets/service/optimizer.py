@@ -410,6 +410,9 @@ class Optimizer:
         with self._lock:
             self._known[job.run_id] = job
             self._known.move_to_end(job.run_id)
+            # The id of an Idempotency-Key comes again once its job was deleted.
+            for kept in (self._finished, self._fresh):
+                kept.pop((job.tag(CLIENT) or "", job.run_id), None)
             while len(self._known) > _KNOWN_KEPT:
                 self._known.popitem(last=False)
 

@@ -16,6 +16,7 @@ from dagster._core.utils import make_new_run_id
 
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.automation.sensor_live import decide
+from nascar_assets.orchestration.inputs.live_continuity import check_goes_on
 from nascar_assets.orchestration.inputs.live_forecast import (
     live_answer,
     live_series,
@@ -180,6 +181,20 @@ def test_while_a_forecast_is_made_no_other_is_asked_for(world: World, home: Path
     assert race.ticker.carry_out(request, "live_job")
     assert [one["lap"] for one in live_series(race.root, race.key)] == [40]
     assert live_answer(race.root, race.key, datetime.now(UTC))["refused"] is None
+
+
+def test_a_grid_that_the_slate_knows_otherwise_is_no_change_of_drivers(
+    world: World, home: Path
+) -> None:
+    race = Race(home, world.slate)
+    state = state_from_lap_times(race.until(40), race.row)
+    made = make_live_forecast(race.root, race.key, state, n=50)
+    first, second, *_ = made["slates"][world.slate]["drivers"]
+    first["start"], second["start"] = second["start"], first["start"]  # as a view has them
+    check_goes_on([made], state_from_lap_times(race.until(60), race.row))
+    first["lined_up"], second["lined_up"] = second["lined_up"], first["lined_up"]
+    with pytest.raises(InputError, match="have each other's start"):
+        check_goes_on([made], state_from_lap_times(race.until(60), race.row))
 
 
 def test_a_race_that_is_over_is_what_stands(world: World, home: Path) -> None:

@@ -23,7 +23,7 @@ import pytest
 from nascar_assets.cli.app import run
 from nascar_assets.errors import InputError
 from nascar_assets.feed.client import FeedReadError, HttpFeed
-from nascar_assets.lineups import PortfolioSettings
+from nascar_assets.lineups import PortfolioSettings, read_entries
 from nascar_assets.lineups.problem import for_contest
 from nascar_assets.lineups.upload import read_upload
 from nascar_assets.orchestration.automation.odds_poll import BOARDS, asked_races, land_odds
@@ -201,6 +201,15 @@ def test_exposures_of_views_hold_wherever_lineups_are_chosen(home: Path, world: 
     assert star.site_id.encode() not in own
     assert star.site_id.encode() not in done
 
+    # Shares of a portfolio that leave no lineup to a contest of one give way, and it is said.
+    share = [("max_exposure", "exposures", one.driver_id, 0.6) for one in slate.players]
+    vars(run_of)["views"] = stated(*share)
+    single, told = filled(run_of, blank(500, 1, "77"), "DKEntries.csv")
+    assert "No lineups keep the views, they are set aside" in told.notices[0]
+    (entry,) = read_entries(single, slate, file="DKEntries.csv")
+    _, told = swapped(run_of, single, [slate.players[entry.lineup[0]].name], "DKEntries.csv")
+    assert "No lineups keep the views, they are set aside" in told.notices[0]
+
     # Late news mends the upload file under them too, unless it was entered before they landed.
     late = SlateRun(root, replace(plan, as_of=plan.lock - timedelta(minutes=20)))
     racing = tuple(player for player in slate.players if player != other)
@@ -226,7 +235,8 @@ def test_the_prizes_of_a_payout_file_say_which_field_is_meant(home: Path, world:
     )
     land_payouts(run_of.root, "double.csv", b"places,prize\n1-50,$10\nentries,100\n")
     land_payouts(run_of.root, "steep.csv", b"places,prize\n1,$500\n2-50,$1\nentries,100\n")
-    held = {"double.csv": 0.9, "cash": 0.9, "steep.csv": 0.1, "20-max": 0.1, None: 0.1}
+    held: dict[str | None, float] = dict.fromkeys(("steep.csv", "20-max", "gone.csv", None), 0.1)
+    held |= {"double.csv": 0.9, "cash": 0.9}
     for payout, share in held.items():
         asked = run_of.with_views(PortfolioSettings(payout=payout))
         assert asked.drivers[driver].ownership == pytest.approx(share)
@@ -351,6 +361,16 @@ def test_a_file_that_is_put_back_counts_again_and_one_that_was_dropped_does_not(
     apart = {"a/mine.csv": 30, "b/mine.csv": 31}
     wanted = [("a/mine", b"30"), ("b/mine", b"31"), ("mine", b"40"), ("old", b"20")]
     assert held(apart) == wanted
+
+    # What a person sends under the file's name stands beside it, and the file is not read again.
+    def send(value: int) -> None:
+        data = f'Name,Fpts\n"{names[0]}",{value}\n'.encode()
+        add_view(root, world.slate, data, "mine.csv", author="mine", now=now, confidence=0.6)
+
+    send(50)
+    wanted = sorted([*wanted, ("mine", b"50")])
+    assert held({}) == wanted
+    assert held({}) == wanted
     count = len(view_records(root, world.slate))
     for one in view_records(root, world.slate):
         if not one.dropped_by(now):

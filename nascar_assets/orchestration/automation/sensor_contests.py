@@ -68,8 +68,9 @@ class ContestCursor:
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Self:
-        """From what the sensor's cursor holds."""
-        return cls(value.get("read", {}), value.get("refused", {}))
+        """From what the sensor's cursor holds; an older one does not say what was refused."""
+        read = value.get("read", {})
+        return cls(read, value.get("refused", dict.fromkeys(read, ("", ""))))
 
 
 def read_landed(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from nascar_assets.errors import InputError
+from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.automation.landing_index import sha256
 from nascar_assets.orchestration.inputs.live_continuity import check_goes_on
 from nascar_assets.orchestration.inputs.live_forecast import (
@@ -131,6 +131,9 @@ def live_races(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Se
                 check_goes_on(series, state)
         except InputError as error:
             decision = Decision(False, str(error), refused=True)
+        except EnvironmentFault as error:  # not the feed's: it is looked at again
+            notices[folder] = str(error)
+            continue
         except Exception as error:  # one race's file never stops the others
             context.log.exception(f"{path} could not be read.")
             reason = f"{path} could not be read ({type(error).__name__}: {error})."

@@ -46,10 +46,10 @@ def new_files(
 ) -> list[tuple[str, str, str]]:
     """The files to take: slate, path and hash of each that says what was not taken from it.
 
-    A file that was taken before is compared with what was taken from it last, be it dropped since:
-    a file that stays in its folder is not taken again, and one that was put back to what it said
-    before is. A file of a new name is left where a view came from its content already, unless
-    that view has given way to a newer one.
+    A file that was taken before is compared with what was taken under its name, be it dropped
+    since, but for what has given way to a newer view: a file that stays in its folder is not taken
+    again, and one that was put back to what it said before is. A file of a new name is compared
+    with every view in this way.
 
     Args:
         files: Path under the data root and hash of each file.
@@ -61,10 +61,11 @@ def new_files(
         if not name.lower().endswith(ENDINGS) or BESIDE.search(path):
             continue
         records = known.get(slate, ())
-        last = next((one for one in reversed(records) if _is_of(one, name)), None)
-        # What takes the place of a view lands at the moment at which that one is dropped.
+        own = [one for one in records if _is_of(one, name)]
+        # What takes the place of a view lands at the moment at which that one is dropped. Of a name
+        # that a person used as well, several may hold.
         landed = {one.landed_at for one in records}
-        taken = [one for one in records if one.dropped_at not in landed] if last is None else [last]
+        taken = [one for one in own or records if one.dropped_at not in landed] + own[-1:]
         if digest not in {one.source.sha256 for one in taken}:
             found.append((slate, path, digest))
     return found

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.lineups import (
+    InfeasiblePortfolio,
     PortfolioSettings,
     read_entries,
     swap_entries,
     veto_rules,
 )
-from nascar_assets.lineups.contest_entries import fill_contests
+from nascar_assets.lineups.contest_entries import FilledContests, fill_contests
 from nascar_assets.lineups.dollars import AtRisk
 from nascar_assets.lineups.entries_file import locked_notices
+from nascar_assets.lineups.swapped_entries import SwappedEntries
 from nascar_assets.orchestration.commands.files import read_file, write_file
 from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 from nascar_assets.orchestration.inputs.slate_change import read_whole
@@ -24,6 +28,8 @@ from nascar_assets.orchestration.inputs.slate_lineups import keep_entered, lineu
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.slates.slate import Slate
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,32 +89,36 @@ def filled(
         InputError: If the file is of another slate, locked or cut off.
     """
     root, slate = run.root, run.slate
-    settings = run.with_views(PortfolioSettings.from_toml(run.plan.settings))
+    settings = PortfolioSettings.from_toml(run.plan.settings)
     if rows is None:
         rows = lineup_rows(load_lineups(root, run.plan), slate)
     else:  # lineups that are named go into every contest
         settings = settings.model_copy(update={"contests": ()})
+    lineups = rows
 
     def prizes(payout: str) -> tuple[npt.NDArray[np.int64], int | None]:
         table = landed_payouts(root, payout)
         return table.prizes_cents, table.entries
 
-    done = fill_contests(
-        content,
-        slate,
-        run.points if settings.contests else np.empty((0, len(slate.players)), np.int32),
-        settings,
-        rows,
-        prizes,
-        vetoes=veto_rules(slate, run.spec) if settings.contests else (),
-        rivals=run.rivals if settings.contests else None,
-        contest_id=contest_id,
-        file=name,
-    )
+    def under(settings: PortfolioSettings) -> FilledContests:
+        return fill_contests(
+            content,
+            slate,
+            run.points if settings.contests else np.empty((0, len(slate.players)), np.int32),
+            settings,
+            lineups,
+            prizes,
+            vetoes=veto_rules(slate, run.spec) if settings.contests else (),
+            rivals=run.rivals if settings.contests else None,
+            contest_id=contest_id,
+            file=name,
+        )
+
+    done, said = _with_views(run, settings, under)
     held = read_entries(done.content, slate, file=name)
     entries = [entry for entry in held if contest_id is None or entry.contest_id == contest_id]
     return done.content, EntriesOutcome(
-        done.filled, notices=locked_notices(entries) + done.notices, at_risk=done.at_risk
+        done.filled, notices=(*said, *locked_notices(entries), *done.notices), at_risk=done.at_risk
     )
 
 
@@ -140,14 +150,41 @@ def swapped(
     Raises:
         InputError: If a driver is unknown, the file is at fault, or no change keeps the settings.
     """
-    done = swap_entries(
-        content,
-        run.slate,
-        run.points,
-        run.with_views(PortfolioSettings.from_toml(run.plan.settings)),
-        lineup_rows(load_lineups(run.root, run.plan), run.slate),
-        scratched,
-        vetoes=veto_rules(run.slate, run.spec),
-        file=name,
+    rows = lineup_rows(load_lineups(run.root, run.plan), run.slate)
+
+    def under(settings: PortfolioSettings) -> SwappedEntries:
+        return swap_entries(
+            content,
+            run.slate,
+            run.points,
+            settings,
+            rows,
+            scratched,
+            vetoes=veto_rules(run.slate, run.spec),
+            file=name,
+        )
+
+    done, said = _with_views(run, PortfolioSettings.from_toml(run.plan.settings), under)
+    return done.content, EntriesOutcome(
+        done.entries, done.changes, (*said, *done.notices), done.at_risk
     )
-    return done.content, EntriesOutcome(done.entries, done.changes, done.notices, done.at_risk)
+
+
+def _with_views(
+    run: SlateRun, settings: PortfolioSettings, make: Callable[[PortfolioSettings], T]
+) -> tuple[T, tuple[str, ...]]:
+    """What is made under the settings and the slate's views, and a notice where these gave way.
+
+    A view's exposures are shares of a whole portfolio: of the few lineups of one contest they may
+    leave none.
+
+    Raises:
+        InfeasiblePortfolio: If the settings alone cannot be kept.
+    """
+    viewed = run.with_views(settings)
+    try:
+        return make(viewed), ()
+    except InfeasiblePortfolio as error:
+        if viewed == settings:
+            raise
+        return make(settings), (f"No lineups keep the views, they are set aside: {error}",)

@@ -35,7 +35,9 @@ def check_goes_on(series: Sequence[Mapping[str, Any]], state: RaceState) -> None
     known = {driver: row for driver, row in rows.items() if row["position"] is not None}
     place = {driver: at for at, driver in enumerate(state.driver_ids)}
     start = {driver: int(state.start[at]) for driver, at in place.items()}
-    started = {row["start"]: driver for driver, row in known.items()}
+    # The grid by the feed then; that of the slate, which points count from, may be another.
+    grid = {driver: row.get("lined_up", row["start"]) for driver, row in known.items()}
+    started = {at: driver for driver, at in grid.items()}
     for driver, row in known.items():
         at = place.get(driver)
         if at is None:
@@ -51,9 +53,9 @@ def check_goes_on(series: Sequence[Mapping[str, Any]], state: RaceState) -> None
                 f"{int(state.laps_led[at])} in it"
             )
         elif (
-            start[driver] != row["start"]
+            start[driver] != grid[driver]
             and (other := started.get(start[driver])) is not None
-            and start.get(other) == row["start"]
+            and start.get(other) == grid[driver]
         ):
             why = f"{row['name']} and {known[other]['name']} have each other's start in it"
         else:

@@ -57,12 +57,16 @@ class Landed:
 
 
 def live_files(root: DataRoot) -> dict[str, dict[str, str]]:
-    """Files of the landing folder by race (id or key), each with its tag, the newest being last."""
+    """Files of the landing folder by race (id or key), each with its tag, the newest being last.
+
+    A file that is put down again has another tag, also where the store's own is that of its bytes.
+    """
     found: dict[str, dict[str, str]] = {}
     for item in sorted(root.list(LANDING), key=lambda item: (item.modified, item.path)):
         race, _, name = item.path.removeprefix(f"{LANDING}/").partition("/")
         if name.endswith(".json") and "/" not in name:
-            found.setdefault(race, {})[item.path] = str(root.tag(item.path))
+            tag = f"{root.tag(item.path)} {item.modified}"
+            found.setdefault(race, {})[item.path] = tag
     return found
 
 
@@ -190,6 +194,7 @@ def slate_forecast(run: SlateRun, state: RaceState, n: int = SCENARIOS) -> dict[
                 "laps_down": None if row is None else int(state.laps_down[row]),
                 "moving": bool(row is not None and state.moving[row]),
                 "start": None if row is None else int(grid[player.driver_id]),
+                "lined_up": None if row is None else int(state.start[row]),
                 "laps_led": 0 if row is None else int(state.laps_led[row]),
                 "points_now": 0.0 if row is None else float(now[row] / scale),
                 **_spread(points[:, column] / scale),

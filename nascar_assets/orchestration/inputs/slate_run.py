@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.constraints import ConstraintSpec, RunConfig, create_run_config
+from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import VIEWS
 from nascar_assets.feed.sources import PEOPLES_VIEWS
 from nascar_assets.ontology import OntologyState, build_state
@@ -135,18 +137,20 @@ class SlateRun:
         Args:
             settings: What is asked of some lineups.
             cash: Whether the field of cash games is meant; where none is given, the prizes of the
-                payout table that the settings name say it, and without one it is not.
+                payout table that the settings name say it, and without one that is there it is not.
         """
         from nascar_assets.lineups.ownership import kind_of_prizes
         from nascar_assets.lineups.problem import for_contest
         from nascar_assets.lineups.view_settings import settings_with_views
         from nascar_assets.orchestration.inputs.payout_files import landed_payouts
+        from nascar_assets.views.in_force import in_force
 
-        if self.views.is_empty():
+        if in_force(self.views, "ownership", "exposures").is_empty():
             return settings
         if cash is None and settings.payout is not None:
-            table = landed_payouts(self.root, settings.payout)
-            cash = kind_of_prizes(table.prizes_cents) == "cash"
+            with suppress(InputError):  # who fills or settles the contest says what is the matter
+                table = landed_payouts(self.root, settings.payout)
+                cash = kind_of_prizes(table.prizes_cents) == "cash"
         stated = settings_with_views(settings, self.views, self.slate, cash=bool(cash))
         # Each section by its own prizes: its drivers stand in the place of the portfolio's.
         sections = []

@@ -190,11 +190,12 @@ def add_view(
             taken = {one.view_id for one in records}
             kept = replace(record, view_id=next_id(file.source, taken))
         table = _checked(root, registration, [*landed, Landed(kept, found)], people, now)
+        for one in gone:
+            if one is not same:
+                root.write(_path(one, "json"), one.dropped(now).to_json())
         if same is None:
             counted = table.filter(view_id=kept.view_id)["state"].is_in([IN_FORCE])
             kept = replace(kept, silent=not counted.any())
-            for one in gone:
-                root.write(_path(one, "json"), one.dropped(now).to_json())
             root.write(_path(kept, "data"), data)
             root.write(_path(kept, "json"), kept.to_json())
     notices = [*file.notices, *found.notices, *_uncounted(table, kept)]
