@@ -166,19 +166,25 @@ def root(any_root: DataRoot) -> DataRoot:
 
 def test_one_at_a_time_and_the_other_is_told_of_whom_it_waits_for(root: DataRoot) -> None:
     inside, upper, said = 0, 0, []
+    named = threading.Event()
 
     def work() -> None:
         nonlocal inside, upper
         with lease(root, "s", "a long job", said.append):
+            named.set()
             inside += 1
             upper = max(upper, inside)
+            while not said:  # the first one holds it until another one waits
+                time.sleep(0.01)
             time.sleep(0.05)
             inside -= 1
 
-    threads = [threading.Thread(target=work) for _ in range(5)]
-    for thread in threads:
+    first, *others = [threading.Thread(target=work) for _ in range(5)]
+    first.start()
+    assert named.wait(30)
+    for thread in others:
         thread.start()
-    for thread in threads:
+    for thread in (first, *others):
         thread.join()
     assert upper == 1
     assert said
