@@ -24,7 +24,11 @@ class LiveDriver(Contract, tables=("scenario_summary", "slate")):
     position: int | None = Field(description="Running position; none for one without laps.")
     laps_down: int | None
     moving: bool = Field(description="Whether the car is in the race and does not stand still.")
-    start: int | None
+    start: int | None = Field(description="Start that contest points count from.")
+    lined_up: int | None = Field(
+        None,
+        description="Place on the grid by the feed; none in forecasts of older versions.",
+    )
     laps_led: int = Field(description="Laps led so far.")
     points_now: float = Field(description="Contest points if the race ended as it stands.")
     mean_points: float = Field(description="Contest points expected.")
