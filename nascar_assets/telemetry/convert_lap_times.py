@@ -243,11 +243,24 @@ def _race_laps(table: _Table, last: int) -> Whole:
         elapsed[rows] = np.cumsum(table.clock[rows])
     known = ~np.isnan(elapsed) & (table.lap >= 0)
     np.minimum.at(crossing, table.lap[known], elapsed[known])
-    crossing = np.minimum.accumulate(crossing[::-1])[::-1]  # ascending, whatever the clocks did
     began = np.full(table.size, np.nan)
     began[1:] = np.where(np.diff(table.driver) == 0, elapsed[:-1], np.nan)
-    race_lap = np.searchsorted(crossing, began + 1e-6, side="right")
-    return np.where(np.isnan(began), table.lap, np.maximum(race_lap, table.lap))
+    return race_laps_at(crossing, began, table.lap)
+
+
+def race_laps_at(
+    crossing: npt.NDArray[np.float64], began: npt.NDArray[np.float64], own: Whole
+) -> Whole:
+    """The race's lap at each moment at which a car's lap began; the own lap where none is known.
+
+    Args:
+        crossing: [L] when the first car ended each lap from 0 on.
+        began: The moments, NaN where not known.
+        own: The cars' own laps, of the same shape; the race is never behind them.
+    """
+    ascending = np.minimum.accumulate(crossing[::-1])[::-1]  # whatever the clocks did
+    race_lap = np.searchsorted(ascending, began + 1e-6, side="right")
+    return np.where(np.isnan(began), own, np.maximum(race_lap, own))
 
 
 def _field_stood_still(table: _Table, last: int) -> npt.NDArray[np.bool_]:

@@ -26,6 +26,8 @@ from nascar_assets.telemetry.feed_values import (
 )
 from nascar_assets.telemetry.problems import Problem, RefusedFile, problem
 
+LARGEST_PLACE = 100
+"""No field has as many cars."""
 RACE_SESSION = 3
 """The feed's `run_type` of a race; 1 is practice and 2 qualifying."""
 
@@ -78,12 +80,12 @@ def laps_from_live_feed(
                 "driver_id": driver,
                 "lap": lap,
                 "timestamp": None if ended is None else start + timedelta(seconds=ended),
-                "position": _position(car),
+                "position": place_of(car, "running_position"),
                 "lap_time_s": time,
                 "lap_speed_mph": speed,
                 "flag": flags[before] if before >= 0 else None,
-                "pit": _was_in_the_pits(car.get("pit_stops") or (), began, ended),
-                "laps_led": int(_was_led(car.get("laps_led") or (), lap)),
+                "pit": _was_in_the_pits(rows_of(car.get("pit_stops")), began, ended),
+                "laps_led": int(_was_led(rows_of(car.get("laps_led")), lap)),
             }
     own = {name: kind for name, kind in LAPS.items() if name not in {"race_id", "track_id"}}
     return (
@@ -137,9 +139,15 @@ def _lacking(car: Any) -> str | None:
     return "laps_completed" if number(car.get("laps_completed")) is None else None
 
 
-def _position(car: Mapping[str, Any]) -> int | None:
-    place = number(car.get("running_position"))
-    return int(place) if place is not None and 1 <= place <= 100 else None
+def place_of(car: Mapping[str, Any], key: str) -> int | None:
+    """A car's place; none where the feed knows none, which it writes as 0, -1 or 999."""
+    place = number(car.get(key))
+    return int(place) if place is not None and 1 <= place <= LARGEST_PLACE else None
+
+
+def rows_of(value: Any) -> list[Mapping[str, Any]]:
+    """A car's stints or stops; what is no list of them holds none."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def _was_led(stints: Sequence[Mapping[str, Any]], lap: int) -> bool:

@@ -13,7 +13,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.telemetry.clean_lap_times import clean_lap_times
-from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
+from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times, race_laps_at
 from nascar_assets.telemetry.feed_values import feed_number, parse_json, race_start
 from nascar_assets.telemetry.laps import STOPPED_LAP_S
 from nascar_assets.telemetry.race_state import (
@@ -443,10 +443,8 @@ class _Table:
         """
         counts = np.zeros(len(self.driver_ids), np.int64)
         crossing = np.where(np.isnan(self.elapsed), np.inf, self.elapsed).min(axis=0)
-        crossing = np.minimum.accumulate(crossing[::-1])[::-1]
-        began = np.where(np.isnan(self.elapsed[:, :-1]), -np.inf, self.elapsed[:, :-1])
         own = np.arange(1, self.lap + 1)[None, :]
-        race_lap = np.maximum(np.searchsorted(crossing, began + 1e-6, side="right"), own)
+        race_lap = race_laps_at(crossing, self.elapsed[:, :-1], own)
         cars, laps = np.nonzero(~np.isnan(self.time[:, 1:]) & (race_lap <= self.lap))
         race_lap = race_lap[cars, laps]
         order = np.lexsort((cars, self.time[cars, laps + 1], race_lap))

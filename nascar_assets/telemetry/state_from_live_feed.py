@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nascar_assets.telemetry.convert_live_feed import live_feed_problems
+from nascar_assets.telemetry.convert_live_feed import live_feed_problems, place_of, rows_of
 from nascar_assets.telemetry.feed_values import MAX_LAPS, number, parse_json
 from nascar_assets.telemetry.problems import Problem, RefusedFile, problem
 from nascar_assets.telemetry.race_state import GREEN, NEUTRAL, RED, YELLOW, RaceState
@@ -17,8 +17,6 @@ Whole = npt.NDArray[np.int64]
 
 OUT_STATUS = 3
 """The feed's `status` of a car that has left the race; 1 is on the track, 2 in the pits."""
-LARGEST_PLACE = 100
-"""No field has as many cars; the feed writes 0, -1 or 999 where it knows no place."""
 USUAL_LAP = 0.02
 """Share of the race's time so far that a lap is taken to last where no car has a lap time."""
 
@@ -54,7 +52,7 @@ def state_from_live_feed(
     if problems:
         raise RefusedFile(problems)
     cars = [car for car in body["vehicles"] if _known(car)]
-    lap = max((int(car["laps_completed"]) for car in cars), default=0)
+    lap = max(int(car["laps_completed"]) for car in cars)
     ids = tuple(str(int(car["driver"]["driver_id"])) for car in cars)
     done = np.array([int(car["laps_completed"]) for car in cars], np.int64)
     clock = _column(cars, "vehicle_elapsed_time")
@@ -144,13 +142,7 @@ def _column(cars: Sequence[Mapping[str, Any]], key: str) -> npt.NDArray[np.float
 
 
 def _place_column(cars: Sequence[Mapping[str, Any]], key: str) -> npt.NDArray[np.float64]:
-    places = _column(cars, key)
-    return np.where((places >= 1) & (places <= LARGEST_PLACE), places, np.inf)
-
-
-def _rows(value: Any) -> list[Mapping[str, Any]]:
-    """A car's stints or stops; what is no list of them holds none."""
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+    return np.array([place_of(car, key) or np.inf for car in cars])
 
 
 def _places(order: npt.NDArray[np.intp]) -> Whole:
@@ -162,7 +154,7 @@ def _places(order: npt.NDArray[np.intp]) -> Whole:
 def _laps_led(car: Mapping[str, Any], lap: int) -> int:
     """Laps of the car's stints in the lead; the feed begins the first at lap 0."""
     total = 0
-    for stint in _rows(car.get("laps_led")):
+    for stint in rows_of(car.get("laps_led")):
         first, last = number(stint.get("start_lap")), number(stint.get("end_lap"))
         if first is not None and last is not None:
             total += max(0, min(int(last), lap) - max(int(first), 1) + 1)
@@ -170,7 +162,7 @@ def _laps_led(car: Mapping[str, Any], lap: int) -> int:
 
 
 def _last_stop(car: Mapping[str, Any], lap: int) -> int:
-    laps = [number(stop.get("pit_in_leader_lap")) or 0 for stop in _rows(car.get("pit_stops"))]
+    laps = [number(stop.get("pit_in_leader_lap")) or 0 for stop in rows_of(car.get("pit_stops"))]
     return min(int(max(laps, default=0)), lap)
 
 

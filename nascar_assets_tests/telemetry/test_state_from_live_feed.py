@@ -3,11 +3,13 @@
 import copy
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
+from nascar_assets.telemetry.convert_live_feed import laps_from_live_feed
 from nascar_assets.telemetry.state_from_live_feed import state_from_live_feed
 from nascar_assets_tests.telemetry.race_laps import race_row
 
@@ -124,6 +126,8 @@ def test_stints_and_stops_that_are_none_count_as_none():
     found = state_from_live_feed(body, RACE)
     assert list(found.laps_led[4:6]) == [0, 0]
     assert list(found.last_stop[4:6]) == [0, 0]
+    laps = laps_from_live_feed([body], RACE).filter(pl.col("driver_id").is_in(["104", "105"]))
+    assert laps.select("laps_led", "pit").rows() == [(0, False), (0, False)]
 
 
 @pytest.mark.parametrize("missing", [None, 0, -1, 999, "NA"])

@@ -103,7 +103,7 @@ def live_races(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Se
             races[row["race_id"]] = races[row["race_key"]] = row
     for folder, found in files.items():
         path, tag = list(found.items())[-1]
-        of_file = sha256(f"{path} {tag}".encode())[:12]
+        newest = f"{path} {tag}"
         race = races.get(folder)
         if race is None:
             notices[folder] = (
@@ -111,7 +111,7 @@ def live_races(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Se
                 "feed id or its key, such as 2026-cup-05."
             )
             continue
-        if seen.get(folder) == f"{path} {tag}":
+        if seen.get(folder) == newest:
             if folder in before.get("notified", {}):
                 notices[folder] = before["notified"][folder]
             continue
@@ -144,7 +144,7 @@ def live_races(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Se
         elif decision.forecast:
             requests.append(
                 dg.RunRequest(
-                    run_key=f"live-{key}-{state.lap}-{of_file}",
+                    run_key=f"live-{key}-{state.lap}-{sha256(newest.encode())[:12]}",
                     partition_key=key,
                     run_config={"ops": {"live_forecast": {"config": {"path": path}}}},
                     tags={**filters_of(key), LAP: str(state.lap)},
@@ -152,7 +152,7 @@ def live_races(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Se
             )
         else:
             reasons.append(f"{key}: {decision.reason}")
-        seen[folder] = f"{path} {tag}"
+        seen[folder] = newest
     notified = notify_new(context.log, "live_races", before.get("notified", {}), notices)
     known = set(context.instance.get_dynamic_partitions(RACES.name or ""))
     missing = [str(one.partition_key) for one in requests if one.partition_key not in known]
