@@ -154,6 +154,7 @@ def test_metadata_is_made_in_one_place() -> None:
     assert [item for item in wrong if item.split(":")[0] not in ONE_PLACE] == []
 
 
+@pytest.mark.slow
 def test_the_terminal_is_written_in_one_place() -> None:
     wrong = [
         f"{name}:{node.lineno}"

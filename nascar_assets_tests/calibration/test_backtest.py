@@ -115,6 +115,7 @@ def test_the_planted_leak_of_the_documentation_is_found(tables, tmp_path):
     assert result.summary.verdicts["leaking"].leak_suspected
 
 
+@pytest.mark.slow
 def test_reordered_races_keep_their_laws(tables):
     walker = WalkForward(tables.schedule, tables.results, "cup", with_values=False)
     prepared = next(walker.prepare(walker.races(*WINDOW)))

@@ -35,6 +35,7 @@ def brute_crps(members, weights, outcome, fair):
     return first - pairs / 2 / ((1 - (w**2).sum()) if fair else 1)
 
 
+@pytest.mark.slow
 @given(
     members=hnp.arrays(np.float64, st.integers(2, 12), elements=FINITE),
     outcome=FINITE,

@@ -20,6 +20,7 @@ from nascar_assets.calibration.metrics_intervals import (
 MEMBERS = hnp.arrays(np.int64, st.integers(1, 30), elements=st.integers(-5, 5))
 
 
+@pytest.mark.slow
 @given(members=MEMBERS, outcome=st.integers(-6, 6))
 def test_bounds_are_the_distribution_function_below_and_at_the_outcome(members, outcome):
     lower, upper = pit_bounds(members, outcome, exchangeable=False)
@@ -31,6 +32,7 @@ def test_bounds_are_the_distribution_function_below_and_at_the_outcome(members, 
     assert float(high) == pytest.approx((sum(x <= outcome for x in members) + 1) / (m + 1))
 
 
+@pytest.mark.slow
 @given(members=MEMBERS, outcome=st.integers(-6, 6), data=st.data())
 def test_weights_count_like_repeated_members(members, outcome, data):
     repeats = np.array(
@@ -49,6 +51,7 @@ def test_weights_count_like_repeated_members(members, outcome, data):
     )
 
 
+@pytest.mark.slow
 @given(members=MEMBERS)
 def test_quantiles_invert_the_distribution_function(members):
     p = np.array([0.01, 0.1, 0.3, 0.5, 0.75, 0.99])
@@ -90,6 +93,7 @@ def test_non_random_pit_histogram_by_hand():
     np.testing.assert_allclose(shares, [0.09375, 0.46875, 0.1875, 0.25])
 
 
+@pytest.mark.slow
 @given(
     lower=hnp.arrays(np.float64, 6, elements=st.floats(0, 0.6)),
     width=hnp.arrays(np.float64, 6, elements=st.floats(0, 0.4)),

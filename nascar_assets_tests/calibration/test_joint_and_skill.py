@@ -105,6 +105,7 @@ def test_skill_by_hand_with_race_clustered_interval():
     assert difference.value == pytest.approx(-0.25)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(11)
     hits = 0

@@ -97,6 +97,7 @@ def test_the_forecast_wins_as_often_as_the_market_says(tables, prepared):
     assert p[unquoted] == pytest.approx(0.5 * np.delete(p, unquoted).min())
 
 
+@pytest.mark.slow
 def test_only_quotes_up_to_the_as_of_time_count_and_the_latest_wins(tables, prepared):
     late = read_odds(book(tables, hours_before=-1))
     with pytest.raises(NotQuotedError, match="0 of 20"):

@@ -36,6 +36,7 @@ def brute_isotonic(p, y):
     return np.array([fit[list(values).index(x)] for x in p])
 
 
+@pytest.mark.slow
 @given(FORECASTS)
 def test_decomposition_equals_its_definition(rows):
     p = np.array([row[0] for row in rows])
@@ -52,6 +53,7 @@ def test_decomposition_equals_its_definition(rows):
     assert found.discrimination >= -1e-12
 
 
+@pytest.mark.slow
 @given(FORECASTS, st.randoms(use_true_random=False))
 def test_order_of_tied_forecasts_does_not_matter(rows, random):
     shuffled = list(rows)

@@ -54,6 +54,7 @@ def test_measures_the_last_races_before_the_as_of_time(tables, ratings):
     assert again.as_dict() == record.as_dict()
 
 
+@pytest.mark.slow
 def test_what_happens_after_the_as_of_time_changes_nothing(tables, ratings):
     late = pl.col("results_at") > AS_OF
     other = tables.results.with_columns(
@@ -190,6 +191,7 @@ def plain(value):
     return repr(float(value)) if isinstance(value, float) else value
 
 
+@pytest.mark.slow
 def test_kept_scores_are_those_of_the_same_code_and_inputs(tables, ratings, tmp_path):
     root = DataRoot(tmp_path)
 

@@ -119,6 +119,7 @@ def test_a_requirement_that_is_missing_is_named_exactly(made, args, data):
     assert all(str(key) in str(caught.value) for key in missing)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(100), deadline=None)
 @given(slates(), arguments(), st.data())
 def test_what_the_context_lacks_is_named_exactly(made, args, data):

@@ -91,6 +91,7 @@ def test_a_stored_spec_comes_back_equal(made):
     assert hash(ConstraintSpec.from_json(made.to_json())) == hash(made)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(drivers(), drivers())
 def test_different_content_has_different_hashes(one, two):

@@ -50,6 +50,7 @@ def test_more_lineups_than_a_person_may_enter_are_refused():
         forecast_contest(POINTS, FIELD.sample(2, rng()), preset("cash"), FIELD, rng())
 
 
+@pytest.mark.slow
 def test_a_portfolio_for_a_payout_wins_more_than_the_fields_lineups():
     contest = preset("20-max", entries=500)
     portfolio = build_portfolio(

@@ -147,6 +147,7 @@ NOTHING_YET = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "body"), NOTHING_YET)
 def test_what_holds_nothing_yet_is_a_missing_file(feed, root, path, body):
     (feed / path).write_bytes(body)

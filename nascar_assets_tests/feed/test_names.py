@@ -80,6 +80,7 @@ def test_normalising_twice_changes_nothing_more(name):
     assert normalise_name(once) == once
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(DRIVERS)), st.sampled_from(["{}", " {} ", "* {} #", "{} (i)", "{}*"]))
 def test_every_driver_is_found_by_his_own_name_whatever_its_marks(driver_id, marks):
     name = DRIVERS[driver_id]

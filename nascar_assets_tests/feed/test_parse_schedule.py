@@ -70,6 +70,7 @@ def test_an_added_race_gets_a_key_of_its_own_and_pushes_nobody():
     assert len(set(more.values())) == 4
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.integers(1, 27), min_size=1, max_size=12, unique=True),

@@ -122,6 +122,7 @@ def test_the_prior_is_one_of_a_standard_deviation_stated():
 SOME = MANY.filter(pl.col("start_time") > STARTED - timedelta(days=70))
 
 
+@pytest.mark.slow
 def test_a_feature_known_after_the_start_moves_nothing():
     now, late = (
         table(SOME, telling(2.0), late=wait) for wait in (timedelta(0), timedelta(microseconds=1))
@@ -151,6 +152,7 @@ def test_no_table_no_rows_and_rows_of_nulls_are_the_same_to_the_byte():
     assert all(found == rated[0] for found in rated)
 
 
+@pytest.mark.slow
 def test_history_is_race_by_race_what_one_race_gives_and_a_state_keeps_it():
     features = table(SOME, telling(1.0))
     history = rate_history(SOME, features=features)

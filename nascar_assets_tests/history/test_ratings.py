@@ -279,6 +279,7 @@ def coming_down(places):
     return dict(zip(rated["driver_id"], rated["level"], strict=True))
 
 
+@pytest.mark.slow
 def test_what_regulars_of_a_higher_series_did_when_they_came_down_counts_for_the_next_one():
     better, worse = coming_down([1, 2]), coming_down([11, 12])
     assert better["d09"] - better["d21"] > 0.3  # a newcomer to both

@@ -81,11 +81,13 @@ def test_skill_is_centred_on_the_starts_of_the_last_year():
     assert np.average(score**2, weights=weight) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_skill_is_known_better_after_more_races():
     few, many = (driver_values(make_results(n, seed=8), AS_OF) for n in (6, 30))
     assert many["skill_se"].mean() < few["skill_se"].mean()
 
 
+@pytest.mark.slow
 def test_what_is_known_later_does_not_matter():
     middle = RESULTS["start_time"].unique().sort()[15]
     known = RESULTS.filter(pl.col("results_at") <= middle)
@@ -94,6 +96,7 @@ def test_what_is_known_later_does_not_matter():
     assert track_values(RESULTS, schedule, middle).equals(track_values(known, schedule, middle))
 
 
+@pytest.mark.slow
 def test_a_state_must_end_at_the_as_of_time():
     state = RatingState.empty()
     middle = RESULTS["start_time"].unique().sort()[15]
@@ -118,6 +121,7 @@ def test_without_accidents_nobody_is_aggressive_or_timid():
     np.testing.assert_allclose(table["psyche_aggression"], 0.5, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_aggression_is_involvement_shrunk_by_the_prior():
     wild = "d12"
     results = with_status(calm(RESULTS), wild, "accident")
@@ -156,6 +160,7 @@ def test_expected_rates_by_hand():
     np.testing.assert_allclose(rates, [0.2] * 10 + [0.05] * 30 + [0.0] * 5)
 
 
+@pytest.mark.slow
 def test_failures_and_spread_raise_shadow_risk():
     frail = values_of(with_status(calm(RESULTS), "d12", "mechanical"), "d12")["shadow_risk"]
     usual = values_of(calm(RESULTS), "d12")["shadow_risk"]

@@ -25,6 +25,7 @@ def found(asked):
     return None if masks is None else space_kernel.unpack(masks, 6).tolist()
 
 
+@pytest.mark.slow
 def test_the_space_that_is_kept_is_that_of_the_settings():
     def space(asked):
         problem = resolve(SLATE, PortfolioSettings.from_mapping(asked))
@@ -76,6 +77,7 @@ def test_every_bound_is_kept(asked):
         assert sum(bool({0, 1, 2} & set(row)) for row in rows) >= 3
 
 
+@pytest.mark.slow
 def test_nothing_comes_back_where_there_is_no_such_set():
     # Any two of seven lineups of six out of 32 drivers share one: only five are disjoint.
     assert found({"lineups": 7, "max_shared": 0}) is None

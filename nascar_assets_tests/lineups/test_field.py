@@ -26,6 +26,7 @@ def shares(weights):
     return out
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 3.0))
 def test_ownerships_that_can_be_met_are_met(seed, spread):

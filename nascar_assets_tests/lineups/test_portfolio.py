@@ -83,6 +83,7 @@ def test_best_by_tail_is_the_exact_top_of_the_whole_space(objective):
     assert portfolio.optimised_value == pytest.approx(np.sort(worth)[-5:].mean() / 20)
 
 
+@pytest.mark.slow
 def test_one_lineup_of_highest_probability_is_exact():
     asked = {"objective": "probability", "threshold": 300.0, "lineups": 1}
     portfolio = build_portfolio(POINTS, SLATE, asked)
@@ -90,6 +91,7 @@ def test_one_lineup_of_highest_probability_is_exact():
     assert portfolio.optimised_value == pytest.approx(max(reach))
 
 
+@pytest.mark.slow
 def test_value_is_of_held_back_scenarios_with_their_error():
     portfolio = build_portfolio(POINTS, SLATE, {"lineups": 6})
     scores = np.stack([POINTS[:, row].sum(axis=1) for row in portfolio.drivers])
@@ -100,6 +102,7 @@ def test_value_is_of_held_back_scenarios_with_their_error():
     assert portfolio.mean_points == pytest.approx(scores.mean(axis=1) / 20)
 
 
+@pytest.mark.slow
 def test_no_set_of_three_lineups_beats_the_bound_and_few_beat_the_answer():
     salaries = made_salaries(9, 1)
     slate = made_slate(salaries)

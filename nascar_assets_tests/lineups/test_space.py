@@ -72,6 +72,7 @@ def test_broken_rules_are_reported_bit_by_bit():
     assert (broken == (masks & np.uint64(3))).all()
 
 
+@pytest.mark.slow
 def test_sweeps_add_up_over_scenarios_what_scores_say():
     masks = listed()
     scores = np.stack([POINTS[:, list(c)].sum(axis=1) for c in legal()])

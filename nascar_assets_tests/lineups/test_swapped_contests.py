@@ -37,6 +37,7 @@ def in_most(content):
     return max(set(held), key=held.count)
 
 
+@pytest.mark.slow
 def test_each_contest_is_mended_by_itself_and_no_lineup_comes_into_two():
     content = filled(TOML).content
     gone = in_most(content)
@@ -52,6 +53,7 @@ def test_each_contest_is_mended_by_itself_and_no_lineup_comes_into_two():
     assert sum(row.dollars for row in done.at_risk) == pytest.approx(6 * (2 * 5 + 4 * 3 + 10))
 
 
+@pytest.mark.slow
 def test_a_lineup_comes_again_only_where_its_section_says_so():
     cash = '[[contests]]\nid = "11"\nobjective = "mean"\n'
     other = '[[contests]]\nid = "22"\nobjective = "mean"\nrepeat = true\n'

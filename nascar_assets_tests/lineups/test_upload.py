@@ -42,6 +42,7 @@ names = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(names)
 def test_any_names_come_back_and_none_runs_as_a_formula(given_names):

@@ -278,6 +278,7 @@ def test_two_nodes_cannot_have_one_key(graph, state):
         graph.engine.write("CREATE (d:Driver {driver_id: '101'})")
 
 
+@pytest.mark.slow
 def test_readers_at_the_same_time_agree(graph, state):
     load_state(graph.engine, state)
     ids = [node.driver_id for node in state.drivers]
@@ -363,6 +364,7 @@ def test_a_failed_query_names_itself_its_parameters_and_the_answer(graph):
     assert "do-not-show-me" not in text
 
 
+@pytest.mark.slow
 def test_a_slow_query_ends_at_the_time_limit(graph):
     slow = q.Query(
         "slow", "UNWIND range(1, 1000000) AS a UNWIND range(1, 1000000) AS b RETURN sum(a * b) AS s"

@@ -76,6 +76,7 @@ def test_a_half_built_graph_is_never_opened(tmp_path):
     graph.close()
 
 
+@pytest.mark.slow
 def test_old_graphs_are_removed_beyond_what_is_kept(tmp_path):
     states = [state_of(days) for days in range(4)]
     for state in states:

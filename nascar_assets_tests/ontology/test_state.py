@@ -46,6 +46,7 @@ def test_the_same_content_has_the_same_hash_in_any_order():
     assert len(first.hash) == 64
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from(["skill", "skill_se", "shadow_risk", "realpolitik_pos_se"]),

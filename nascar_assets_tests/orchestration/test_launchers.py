@@ -53,6 +53,7 @@ URL = "postgresql://ada:geheim@127.0.0.1:9/races"
 REDIS = "redis://:geheim@127.0.0.1:9/0"
 
 
+@pytest.mark.slow
 def test_without_the_setting_runs_go_on_this_machine(tmp_path: Path) -> None:
     instance = open_instance(str(tmp_path))
     assert isinstance(instance.run_launcher, SettingRunLauncher)
@@ -150,6 +151,7 @@ def test_a_slate_waits_behind_no_release_and_no_backfill() -> None:
     assert {queue_of(job.name, {}) for job in JOBS} == set(QUEUES) - {"backfills"}
 
 
+@pytest.mark.slow
 def test_how_many_runs_go_on_at_once_is_a_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +191,7 @@ def test_a_host_is_gone_when_it_says_nothing_new_in_looks_that_do_not_fail(
     assert look(361)
 
 
+@pytest.mark.slow
 def test_a_machine_with_the_name_of_another_that_lives_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +217,7 @@ def test_a_machine_with_the_name_of_another_that_lives_is_told(
     assert name_is_taken(instance, lambda _: speak("there"))
 
 
+@pytest.mark.slow
 def test_a_run_of_another_host_is_judged_by_that_host_s_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +253,7 @@ def test_a_run_of_another_host_is_judged_by_that_host_s_word(
     assert not {HOST, QUEUE, CODE, LOST} & repeated.tags.keys()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_cancelled_and_loses_its_host_is_not_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +277,7 @@ def test_a_run_that_is_cancelled_and_loses_its_host_is_not_run_again(
     assert LOST not in found[hung.run_id].tags | found[ended.run_id].tags
 
 
+@pytest.mark.slow
 def test_a_run_that_a_person_re_executes_has_nothing_of_what_became_of_the_first(
     tmp_path: Path,
 ) -> None:
@@ -322,6 +328,7 @@ def test_a_run_in_a_container_of_another_launcher_is_that_one_s_to_judge(tmp_pat
         assert is_lost(elsewhere, record, now) is lost
 
 
+@pytest.mark.slow
 def test_a_run_that_was_made_and_never_handed_on_is_found_after_an_hour(tmp_path: Path) -> None:
     instance = open_instance(str(tmp_path))
     made = instance.create_run_for_job(_jobs()["schedule_job"])

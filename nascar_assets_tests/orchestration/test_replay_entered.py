@@ -125,6 +125,7 @@ def test_swapped_lineups_are_scored_beside_a_newer_portfolio(root, tmp_path):
     assert "from 2 on" in found["notices"][0]
 
 
+@pytest.mark.slow
 def test_who_was_left_in_is_named(root, tmp_path, capfd):
     entered(root, tmp_path, swapped=False)
     assert run(["replay", SLATE_ID, "--home", root.location]) == 0
@@ -134,6 +135,7 @@ def test_who_was_left_in_is_named(root, tmp_path, capfd):
     assert "% in the middle 80%" in said.out
 
 
+@pytest.mark.slow
 def test_a_contest_finds_swapped_entries_and_names_the_drafted_who_did_not_race(root, tmp_path):
     entered(root, tmp_path, swapped=True)
     found = replay_slate(root.location, SLATE_ID)

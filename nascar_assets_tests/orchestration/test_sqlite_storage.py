@@ -193,6 +193,7 @@ def test_a_killed_writer_leaves_a_database_that_reads_and_takes_more(tmp_path: P
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+@pytest.mark.slow
 def test_a_writer_waits_for_another_one(tmp_path: Path) -> None:
     """`database is locked` is a complaint of SQLite's default of no waiting."""
     instance = open_instance(str(tmp_path))

@@ -141,6 +141,7 @@ def test_nothing_is_loaded_from_anywhere():
     assert f"script-src 'sha256-{digest}'" in policy
 
 
+@pytest.mark.slow
 def test_same_report_same_bytes_whatever_the_order_of_rows():
     one = report()
     assert render_slate_report(one) == render_slate_report(report())

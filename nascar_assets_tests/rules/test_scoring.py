@@ -56,6 +56,7 @@ FIELDS = st.integers(1, 44).flatmap(
 )
 
 
+@pytest.mark.slow
 @given(FIELDS)
 def test_place_differentials_of_a_field_add_up_to_nothing(field):
     start, finish = (np.array(order) for order in field)
@@ -88,6 +89,7 @@ def test_laps_led_and_fastest_laps_add_their_total_however_they_are_shared(field
     assert one_leads - bare == DK.lap_led * led + DK.fastest_lap * fastest
 
 
+@pytest.mark.slow
 @given(hnp.arrays(np.int32, (5, 8), elements=st.integers(0, 300)))
 def test_scenarios_are_scored_each_by_itself(led):
     rng_start = np.arange(1, 9)

@@ -76,6 +76,7 @@ def test_skill_equal_to_its_reference_leaves_the_rating_alone():
     assert make(setup, 200, drivers) == generate_scenarios(None, EVEN, 200, 11)
 
 
+@pytest.mark.slow
 def test_aggression_shadow_risk_and_the_track_act_as_they_say():
     neutral = make()
     accident, mechanical = (neutral.status == 1).mean(0), (neutral.status == 2).mean(0)

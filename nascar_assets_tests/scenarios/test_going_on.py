@@ -107,6 +107,7 @@ def test_what_stood_still_long_ago_is_out_with_its_laps():
     assert (made.finish[:, 7] >= made.finish[:, 5])[made.status[:, 7] != 0].mean() > 0.9
 
 
+@pytest.mark.slow
 def test_the_later_the_state_the_surer_the_finish():
     place = [
         np.abs(made.finish - known.position).mean()
@@ -122,6 +123,7 @@ def test_the_state_is_the_same_on_any_number_of_threads():
     assert made[0] == made[1]
 
 
+@pytest.mark.slow
 def test_the_laps_of_a_race_can_be_traced_and_change_nothing_else():
     laps = [61, 75, LAPS, LAPS + 20]
     for known, half in ((None, LAPS // 2), (state(60), None)):

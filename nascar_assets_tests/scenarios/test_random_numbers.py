@@ -96,6 +96,7 @@ def stream_of(seed: int, scenario: int = 0) -> np.ndarray:
     return stream
 
 
+@pytest.mark.slow
 def test_words_are_those_of_splitmix64():
     # The reference output of splitmix64.c (Vigna) for the state 1234567.
     expected = [

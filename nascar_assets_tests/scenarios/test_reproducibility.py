@@ -28,6 +28,7 @@ def digest(scenarios: Scenarios) -> str:
     return total.hexdigest()
 
 
+@pytest.mark.slow
 def test_any_number_of_threads_gives_the_same_bytes():
     made = [
         digest(generate_scenarios(None, setup_of(), 2100, 7, threads=count)) for count in (1, 2, 8)

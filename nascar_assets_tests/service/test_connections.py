@@ -145,6 +145,7 @@ async def _crowded(turns: int) -> str:
         return "answered" if said.startswith(b"HTTP/1.1 200") else "lost"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["asyncio", "uvloop"])
 def test_a_request_that_was_sent_in_time_is_answered_while_others_are_let_in(library):
     found = set()

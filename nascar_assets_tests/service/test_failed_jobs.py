@@ -68,6 +68,7 @@ def client(tmp_path_factory):
     return TestClient(app, "http://localhost", raise_server_exceptions=False)
 
 
+@pytest.mark.slow
 def test_the_races_that_a_file_may_be_for_come_with_the_refusal(client):
     service, run_id = client.app.state.service, str(uuid.uuid4())
     now = datetime(2026, 3, 1, 20, tzinfo=UTC)

@@ -102,6 +102,7 @@ def test_a_request_stored_before_a_fault_is_the_one_that_is_gone_on_with(
     assert _seed(platform, run_id) == drawn
 
 
+@pytest.mark.slow
 def test_a_slates_request_with_one_key_is_one_job(tmp_path):
     client = TestClient(create_app(str(tmp_path)), "http://localhost")
 

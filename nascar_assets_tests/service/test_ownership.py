@@ -60,6 +60,7 @@ def test_anothers_job_and_an_unknown_one_are_alike(optimizer):
     assert _problem(lambda: optimizer.status(run_id, OTHER))[0] == 404
 
 
+@pytest.mark.slow
 def test_a_list_holds_ones_own_jobs_only(optimizer):
     mine = [optimizer.submit(_request(slate_id="listed"), client=MINE).run_id for _ in range(3)]
     others = [optimizer.submit(_request(slate_id="listed"), client=OTHER).run_id for _ in range(2)]
@@ -92,6 +93,7 @@ def test_an_idempotency_key_is_its_clients_own(optimizer):
     assert optimizer.submit(_request(seed=1), client=MINE, key="monday").run_id == mine.run_id
 
 
+@pytest.mark.slow
 def test_without_keys_jobs_are_everybodys(tmp_path):
     optimizer = _optimizer(tmp_path)
     run_id = optimizer.submit(_request(), client="192.0.2.1").run_id

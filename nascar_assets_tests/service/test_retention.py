@@ -72,6 +72,7 @@ def test_the_newest_jobs_of_each_client_are_kept_and_none_for_ever(store, home):
     assert store.find(due)  # its delivery has not ended
 
 
+@pytest.mark.slow
 def test_files_that_no_job_owns_go_when_they_are_old(store, home):
     root = Platform(home=str(home)).root
     kept = _ended(store, root, "a")
@@ -89,6 +90,7 @@ def test_files_that_no_job_owns_go_when_they_are_old(store, home):
     assert root.exists("api/.ready")
 
 
+@pytest.mark.slow
 def test_a_request_that_the_storage_does_not_take_leaves_no_file(home):
     sqlite_storage.wait_at_most(0.2)
     try:

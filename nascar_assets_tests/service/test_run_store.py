@@ -35,6 +35,7 @@ def _submit(store, **tags):
     return run_id
 
 
+@pytest.mark.slow
 def test_a_submitted_job_is_a_run_that_the_ui_can_draw(store):
     run_id = _submit(store)
     run = store.instance.get_run_by_id(run_id)
@@ -45,6 +46,7 @@ def test_a_submitted_job_is_a_run_that_the_ui_can_draw(store):
     assert {asset.key.path[-1] for asset in API_ASSETS} == set(STAGES)
 
 
+@pytest.mark.slow
 def test_an_id_is_taken_once(store):
     run_id = _submit(store)
     with pytest.raises(AlreadySubmitted):
@@ -62,6 +64,7 @@ def test_many_workers_claim_each_job_once_the_oldest_first(store):
     assert [store.claim("server").run_id for _ in range(5)] == more
 
 
+@pytest.mark.slow
 def test_a_claim_and_a_return_to_the_queue_are_in_the_runs_tags(store):
     run_id = _submit(store)
     job = store.claim("server-a")
@@ -78,6 +81,7 @@ def test_a_claim_and_a_return_to_the_queue_are_in_the_runs_tags(store):
     assert store.claim("server-b").run_id == later
 
 
+@pytest.mark.slow
 def test_a_server_that_was_away_does_not_end_what_another_has_taken_up(store):
     _submit(store)
     before = store.claim("server-a")
@@ -102,6 +106,7 @@ def test_what_fails_inside_a_job_is_its_reason_in_plain_words(store, tmp_path):
     assert status.error.startswith(f"api/{run_id}/request.json: There is no request for this run.")
 
 
+@pytest.mark.slow
 def test_a_waiting_job_is_cancelled_and_never_claimed(store):
     run_id = _submit(store)
     assert store.cancel(store.find(run_id)) is JobStatus.CANCELLED
@@ -120,6 +125,7 @@ def test_a_job_that_is_cancelled_while_it_runs_stops_before_its_next_stage(store
     assert store.find(run_id).status is JobStatus.CANCELLED
 
 
+@pytest.mark.slow
 def test_a_job_that_is_cancelled_between_claim_and_start_ends_cancelled(store, tmp_path):
     run_id = _submit(store)
     job = store.claim("server")
@@ -129,6 +135,7 @@ def test_a_job_that_is_cancelled_between_claim_and_start_ends_cancelled(store, t
     assert (status.status, status.error) == (JobStatus.CANCELLED, "Cancelled on request.")
 
 
+@pytest.mark.slow
 def test_a_job_that_is_cancelled_at_the_moment_of_its_start_ends_cancelled(store, tmp_path):
     """The start of the run overwrites the status that asked it to stop."""
     run_id = _submit(store)
@@ -142,6 +149,7 @@ def test_a_job_that_is_cancelled_at_the_moment_of_its_start_ends_cancelled(store
     assert (status.status, status.error) == (JobStatus.CANCELLED, "Cancelled on request.")
 
 
+@pytest.mark.slow
 def test_a_job_ended_by_the_supervisor_says_why(store):
     run_id = _submit(store)
     store.fail(store.claim("server"), "it took too long")
@@ -163,6 +171,7 @@ def test_jobs_are_counted_by_client_and_status(store):
     assert [store.unfinished(client) for client in ("a", "b", "c")] == [1, 1, 0]
 
 
+@pytest.mark.slow
 def test_a_job_is_read_again_only_where_it_moved_on(store):
     run_id = _submit(store)
     job = store.find(run_id)
@@ -176,6 +185,7 @@ def test_a_job_is_read_again_only_where_it_moved_on(store):
     assert store.refreshed(claimed) is None
 
 
+@pytest.mark.slow
 def test_other_runs_of_the_platform_are_no_jobs(store):
     run_id = str(uuid.uuid4())
     store.instance.add_run(dg.DagsterRun(job_name="slate_job", run_id=run_id))
@@ -184,6 +194,7 @@ def test_other_runs_of_the_platform_are_no_jobs(store):
     assert store.jobs() == []
 
 
+@pytest.mark.slow
 def test_a_server_says_that_it_lives(store):
     assert store.last_beat("server") is None
     store.beat("server", {"beat": 1.0})
@@ -192,6 +203,7 @@ def test_a_server_says_that_it_lives(store):
     store.ping()
 
 
+@pytest.mark.slow
 def test_scenarios_that_are_told_of_are_the_jobs_progress(store):
     run_id = _submit(store)
     run = store.claim("server").run

@@ -271,6 +271,7 @@ def test_a_file_of_another_site_is_refused():
         built(eight(), rules=rule_set("fd-classic", date(2026, 3, 1)))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.integers(3000, 9000), min_size=6, max_size=12),

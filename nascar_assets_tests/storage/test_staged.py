@@ -202,6 +202,7 @@ def test_patience_ends_with_the_holder_s_name(root: DataRoot) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_in_a_folder_a_killed_holder_frees_at_once(tmp_path: Path) -> None:
     code = (
         "import sys, time; from nascar_assets.storage import DataRoot;"

@@ -43,6 +43,7 @@ def test_one_wild_lap_hardly_moves_the_slope():
     assert out["slow_lap"][14]
 
 
+@pytest.mark.slow
 def test_standard_error_covers_the_truth():
     """Of 400 runs with a known slope, slope +- 1.96 errors covers it in 95% of them.
 

@@ -55,6 +55,7 @@ def quarantined(inputs, name):
     return json.loads(inputs.root.read(f"quarantine/laps/{name}.report.json"))
 
 
+@pytest.mark.slow
 def test_pit_data_that_land_before_the_laps_wait_and_are_joined_when_these_come(inputs):
     inputs.root.write(PITS, as_json(stops()))
     laps, _ = run(inputs)
@@ -73,6 +74,7 @@ def test_pit_data_that_land_before_the_laps_wait_and_are_joined_when_these_come(
     assert again.frame.equals(laps.frame)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -95,6 +97,7 @@ def test_bad_pit_data_are_quarantined_and_the_laps_stay_as_they_are(inputs, body
     assert report["sha256"] == content_hash(as_json(body))
 
 
+@pytest.mark.slow
 def test_numbers_written_as_text_and_an_odd_grid_do_not_cost_the_laps(inputs):
     body = lap_times_body()
     first, second = body["laps"][:2]
@@ -109,6 +112,7 @@ def test_numbers_written_as_text_and_an_odd_grid_do_not_cost_the_laps(inputs):
     assert laps.frame.equals(run(inputs)[0].frame)
 
 
+@pytest.mark.slow
 def test_stops_that_are_corrected_away_leave_no_marks(inputs):
     inputs.root.write(TIMES, as_json(lap_times_body()))
     inputs.root.write(PITS, as_json(stops()))
@@ -123,6 +127,7 @@ def test_stops_that_are_corrected_away_leave_no_marks(inputs):
     assert PIT_NAME not in laps.sources
 
 
+@pytest.mark.slow
 def test_flag_data_fill_laps_that_carry_no_flag_and_no_others(inputs):
     states = as_json([flag(0, 1, 0.0), flag(2, 2, 61.0), flag(4, 1, 125.0)])
     inputs.root.write(flag_data_path(inputs), states)
@@ -152,6 +157,7 @@ def test_snapshots_of_the_live_feed_give_laps_until_lap_times_land(inputs):
     assert laps.frame.height == 39
 
 
+@pytest.mark.slow
 def test_laps_are_held_against_loop_statistics(inputs):
     inputs.root.write(TIMES, as_json(lap_times_body()))
     assert run(inputs)[0].metadata["loop_statistics"] == "no loop statistics"

@@ -165,6 +165,7 @@ def _positions_again(body):
     return body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lap", [12, 33, 60, 71, 95])
 def test_laps_that_were_not_driven_yet_are_not_read(lap):
     """Cars that are laps down have laps of a number in the file that they drove later."""
@@ -182,6 +183,7 @@ def test_laps_that_were_not_driven_yet_are_not_read(lap):
     assert state(lap, faster) == found
 
 
+@pytest.mark.slow
 def test_the_fastest_lap_is_that_of_the_cars_which_ran_together():
     """A car laps down on new tyres is faster than laps of its own number, driven long before."""
     body = lap_times(cautions=(), slow={19: 12.0})

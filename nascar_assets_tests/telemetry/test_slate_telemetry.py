@@ -141,6 +141,7 @@ def test_a_store_without_laps_gives_an_empty_table_that_says_so(root):
     )
 
 
+@pytest.mark.slow
 def test_a_made_up_id_is_the_driver_that_it_was_merged_into(root):
     entries = [
         {**dict.fromkeys(ENTRIES), "driver_id": driver, "driver_name": "Iñaki Barragón"}

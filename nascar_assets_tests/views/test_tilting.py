@@ -237,6 +237,7 @@ def test_two_views_by_hand() -> None:
     assert blended(10.0, [(20.0, 0.5), (30.0, 0.75)]) == pytest.approx(24.0)
 
 
+@pytest.mark.slow
 @given(
     odds=st.lists(st.floats(1.2, 500), min_size=6, max_size=12),
     own=st.lists(st.floats(0.01, 1), min_size=12, max_size=12),
@@ -376,6 +377,7 @@ def test_views_of_forty_drivers_take_less_than_half_a_second_over_ten_thousand_s
     assert found.effective >= 5_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contradiction", [0.05, 0.6, 3.0])
 def test_targets_that_contradict_each_other_take_no_longer_and_stay_closest(
     contradiction: float,
