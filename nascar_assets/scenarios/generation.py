@@ -22,7 +22,7 @@ from nascar_assets.scenarios.laws import check_laws
 from nascar_assets.scenarios.parameters import ProcessParameters
 from nascar_assets.scenarios.race_events import ACCIDENT
 from nascar_assets.scenarios.race_over import standing
-from nascar_assets.scenarios.random_numbers import NORMAL_QUANTILES, STEP_NORMALS
+from nascar_assets.scenarios.random_numbers import NORMALS
 from nascar_assets.scenarios.regimes import REGIMES, classify
 from nascar_assets.scenarios.result import CAR_ARRAYS, RACE_ARRAYS, Scenarios, concatenate
 from nascar_assets.scenarios.setup import RaceSetup
@@ -167,8 +167,7 @@ def simulate_rows(
             inputs.field,
             inputs.begin,
             outcome,
-            STEP_NORMALS,
-            NORMAL_QUANTILES,
+            NORMALS,
         )
         return part
 

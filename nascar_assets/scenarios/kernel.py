@@ -17,6 +17,7 @@ from nascar_assets.scenarios.race_orders import (
     positions_after,
 )
 from nascar_assets.scenarios.random_numbers import (
+    Normals,
     exponential_of,
     from_quantiles,
     high_unit,
@@ -105,8 +106,7 @@ def simulate(
     field: Field,
     begin: Begin,
     out: Outcome,
-    table: npt.NDArray[np.float32],
-    quantiles: Floats,
+    normals: Normals,
 ) -> None:
     """Simulate scenarios `first` to `first + count - 1` into rows `row` onwards of `out`.
 
@@ -144,39 +144,26 @@ def simulate(
     stream = np.empty(2, np.uint64)
     for k in range(count):
         open_stream(stream, seed, np.uint64(first + k))
-        _race(
-            stream,
-            row + k,
-            scheduled_laps,
-            rates,
-            field,
-            begin,
-            out,
-            table,
-            quantiles,
-            car,
-            scratch,
-        )
+        _race(stream, row + k, scheduled_laps, rates, field, begin, out, normals, car, scratch)
 
 
 @njit(cache=True, forceinline=True)
-def _race(
+def _line_up(
     stream: npt.NDArray[np.uint64],
     r: int,
     scheduled_laps: int,
     rates: Rates,
     field: Field,
-    begin: Begin,
     out: Outcome,
-    table: npt.NDArray[np.float32],
     quantiles: Floats,
     car: Car,
     scratch: Scratch,
-) -> None:
-    """One scenario from the grid, or from a state, to the classification, into row r of `out`.
+) -> tuple[int, float, np.int64, np.int64, np.int64]:
+    """Draw what a scenario has before its green flag: its day, its grid and its cars' plans.
 
-    The order in which numbers are drawn is part of the result: a draw that moves changes every
-    forecast of a seed. A state draws what is its own after all that a whole race draws.
+    Returns:
+        The pit strategy and the race-day factor of accidents, which all cars share, and the laps
+        of the first planned stop, failure and trouble of any car.
     """
     fast, cumulative = scratch.fast, scratch.cumulative
     n = field.level.size
@@ -249,6 +236,32 @@ def _race(
         car.y[i] = 0.0
         car.pull[i] = 0.0
         car.offset[i] = OUT
+    return strategy, chaos, next_stop, next_break, next_trouble
+
+
+@njit(cache=True, forceinline=True)
+def _race(
+    stream: npt.NDArray[np.uint64],
+    r: int,
+    scheduled_laps: int,
+    rates: Rates,
+    field: Field,
+    begin: Begin,
+    out: Outcome,
+    normals: Normals,
+    car: Car,
+    scratch: Scratch,
+) -> None:
+    """One scenario from the grid, or from a state, to the classification, into row r of `out`.
+
+    The order in which numbers are drawn is part of the result: a draw that moves changes every
+    forecast of a seed. A state draws what is its own after all that a whole race draws.
+    """
+    strategy, chaos, next_stop, next_break, next_trouble = _line_up(
+        stream, r, scheduled_laps, rates, field, out, normals.quantiles, car, scratch
+    )
+    fast, cumulative = scratch.fast, scratch.cumulative
+    n = field.level.size
     if begin.lap > 0:
         next_stop, next_break, next_trouble = go_on(
             stream, r, scheduled_laps, rates, field, begin, out, car, strategy, n
@@ -316,7 +329,7 @@ def _race(
             caution_laps += 1
             out.laps_led[r, leader] += 1
             if caution_left == 0 and lap < last_lap:
-                events.restart_shuffle(stream, car, rates, quantiles, n)
+                events.restart_shuffle(stream, car, rates, normals.quantiles, n)
                 run_start = lap
                 restart_until = lap + rates.restart_laps
                 next_stop = np.min(car.due)
@@ -408,7 +421,7 @@ def _race(
         if lap >= next_dry:
             events.run_dry(car, lap, n)
         # A green lap: Ornstein-Uhlenbeck towards the level, the leader in clean air.
-        step_normals(stream, scratch.words, table, scratch.etas)
+        step_normals(stream, scratch.words, normals.steps, scratch.etas)
         car.y[leader] += clean_air
         leader = _green_lap(car.y, car.pull, car.offset, noise, scratch, keep, give)
         out.laps_led[r, leader] += 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,14 @@ _TAYLOR = np.array([1.0 / math.factorial(k) for k in range(13, -1, -1)])
 _POWERS = np.array([2.0**k for k in range(-64, 65)])
 
 
-def _tables() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+class Normals(NamedTuple):
+    """Normal quantiles in which compiled code looks its numbers up."""
+
+    steps: npt.NDArray[np.float32]  # [CELLS] at the cells' middles, variance 1: steps that add up
+    quantiles: npt.NDArray[np.float64]  # [2 CELLS + 1] at the edges, then inside the lowest cell
+
+
+def _tables() -> Normals:
     inverse = NormalDist().inv_cdf
     # Rounded to 1e-9, so that the last bits of the platform's logarithm cannot show.
     middle = np.array([round(inverse((i + 0.5) / CELLS), 9) for i in range(CELLS)])
@@ -51,14 +59,10 @@ def _tables() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
         [0.0, *(round(inverse(i / CELLS), 9) for i in range(1, CELLS)), 0.0], dtype=np.float64
     )
     tail = np.array([round(inverse((i + 0.5) / CELLS / CELLS), 9) for i in range(CELLS)])
-    return middle.astype(np.float32), np.concatenate([edges, tail])
+    return Normals(middle.astype(np.float32), np.concatenate([edges, tail]))
 
 
-STEP_NORMALS, _NORMAL_QUANTILES = _tables()
-"""STEP_NORMALS: normal quantiles at cell middles, scaled to variance 1, for steps that add up."""
-
-NORMAL_QUANTILES = _NORMAL_QUANTILES
-"""Quantiles at the cells' edges (4,097 values), then those inside the lowest cell (4,096)."""
+NORMALS = _tables()
 
 
 @njit(cache=True, forceinline=True)

@@ -126,7 +126,7 @@ def test_streams_of_neighbouring_scenarios_and_seeds_are_unrelated():
 
 
 def test_normals_are_standard_normal_into_the_tails():
-    drawn = normals(stream_of(2), rn.NORMAL_QUANTILES, 400_000)
+    drawn = normals(stream_of(2), rn.NORMALS.quantiles, 400_000)
     edges = np.array([-np.inf, -3.7, -3.0, *np.linspace(-2.5, 2.5, 41), 3.0, 3.7, np.inf])
     counts = np.histogram(drawn, edges)[0]
     expected = np.diff(stats.norm.cdf(edges)) * len(drawn)
@@ -138,16 +138,17 @@ def test_step_normals_use_every_cell_alike_and_have_variance_one():
     stream, drawn = stream_of(3), np.empty(40, np.float32)
     taken = np.concatenate(
         [
-            (rn.step_normals(stream, np.empty(8, np.uint64), rn.STEP_NORMALS, drawn), drawn.copy())[
-                1
-            ]
+            (
+                rn.step_normals(stream, np.empty(8, np.uint64), rn.NORMALS.steps, drawn),
+                drawn.copy(),
+            )[1]
             for _ in range(5000)
         ]
     )
-    counts = np.bincount(np.searchsorted(rn.STEP_NORMALS, taken), minlength=rn.CELLS)
+    counts = np.bincount(np.searchsorted(rn.NORMALS.steps, taken), minlength=rn.CELLS)
     assert stats.chisquare(counts).pvalue > FALSE_FAILURE
-    assert float(np.mean(rn.STEP_NORMALS.astype(np.float64) ** 2)) == pytest.approx(1.0, abs=1e-6)
-    assert float(np.mean(rn.STEP_NORMALS.astype(np.float64))) == pytest.approx(0.0, abs=1e-6)
+    assert float(np.mean(rn.NORMALS.steps.astype(np.float64) ** 2)) == pytest.approx(1.0, abs=1e-6)
+    assert float(np.mean(rn.NORMALS.steps.astype(np.float64))) == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize("shape", [0.8, 3.3, 8.0])
@@ -177,7 +178,7 @@ def test_running_order_is_ornstein_uhlenbeck():
     # omega 0.8, tau 5 laps: variance .64, correlation over h laps exp(-h / 5).
     omega, tau, cars, laps = 0.8, 5.0, 40, 4000
     keep = np.exp(-1.0 / tau)
-    path = running_order(laps, cars, keep, omega * np.sqrt(1 - keep**2), rn.STEP_NORMALS)[100:]
+    path = running_order(laps, cars, keep, omega * np.sqrt(1 - keep**2), rn.NORMALS.steps)[100:]
     path = path.astype(np.float64)
     # Variance of the estimate of a variance from correlated laps: 2 s^4 / n_eff, with
     # n_eff = n (1 - k^2) / (1 + k^2); five standard errors fail once in 1.7 million.
