@@ -182,7 +182,9 @@ class Optimizer:
         data = self._root.read(path)
         if data is not None:  # else its own request was refused and took it back just now
             check_same(_hash_of(CompiledRequest.from_json(data).request), body_hash)
-        return False
+        # Written anew: the sweep goes by age, and the first try may be long ago.
+        self._root.write(path, data or job.to_json())
+        return data is None
 
     def _take_back(self, run_id: str, job: CompiledRequest) -> None:
         """Removes the file of a request that was not taken, so that refusals fill no disk."""

@@ -78,6 +78,9 @@ class Retention:
                 latest[run_id] = max(file.modified, latest.get(run_id, file.modified))
         old = [run_id for run_id, modified in latest.items() if now - modified > ORPHAN_AGE]
         for run_id in self._store.unknown(old):
+            files = self._root.list(job_folder(run_id))
+            if any(now - file.modified <= ORPHAN_AGE for file in files):
+                continue  # sent again meanwhile with its Idempotency-Key: a job goes on with them
             self._root.delete_folder(job_folder(run_id))
             orphans += 1
         if deleted or orphans:

@@ -62,8 +62,19 @@ class _Order:
         self.slate_id: str = self.request["slate"]
 
     def sent(self) -> bytes:
-        """The file that came with the request."""
-        return self.root.read(sent_path(self.run_id)) or b""
+        """The file that came with the request.
+
+        Raises:
+            InputError: If it is no longer there.
+        """
+        data = self.root.read(sent_path(self.run_id))
+        if data is None:
+            raise InputError(
+                "The file that came with the request is no longer there.",
+                field="body",
+                remedy="Send it again, with another Idempotency-Key where it had one.",
+            )
+        return data
 
     def tell(self, share: float, words: str) -> None:
         """Notes how far the job is."""

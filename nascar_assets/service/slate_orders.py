@@ -288,10 +288,14 @@ class SlateOrders:
 
     def _store_first(self, sender: Sender, run_id: str, order: Mapping[str, Any]) -> None:
         """Stores what a job computes from: of several requests with one key at once, the first."""
+        path = request_path(run_id)
         data = json.dumps({**order, REQUEST_HASH: sender.request_hash}).encode()
-        if not self._root.create(request_path(run_id), data):
-            there = json.loads(self._root.read(request_path(run_id)) or b"{}")
-            check_same(there.get(REQUEST_HASH), sender.request_hash)
+        if not self._root.create(path, data):
+            there = self._root.read(path)
+            if there is not None:  # else the sweep took it just now
+                check_same(json.loads(there).get(REQUEST_HASH), sender.request_hash)
+            # Written anew: the sweep goes by age, and the first try may be long ago.
+            self._root.write(path, there or data)
 
     def status(self, run_id: str, client: str) -> SlateJob:
         """Where a job stands.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Barrier
 from types import SimpleNamespace
 
@@ -19,9 +22,12 @@ from nascar_assets.service.contracts import OptimizeRequest
 from nascar_assets.service.jobs import request_path, resolved_job
 from nascar_assets.service.optimizer import Optimizer
 from nascar_assets.service.problems import RequestRefused
+from nascar_assets.service.retention import ORPHAN_AGE, Retention
 from nascar_assets.service.run_store import RunStore
 from nascar_assets.service.settings import ServiceSettings
+from nascar_assets.service.slate_jobs import _Order
 from nascar_assets.service.slate_orders import SlateOrders
+from nascar_assets.storage import DataRoot
 from nascar_assets_tests.service.stored import slate_request, write_slate
 
 
@@ -119,6 +125,49 @@ def test_a_slates_request_with_one_key_is_one_job(tmp_path):
         assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert sent(b"a,b\n", key="l").json()["run_id"] != run_id
     assert len(client.app.state.service.store.instance.get_runs()) == 2
+
+
+def test_a_retry_long_after_a_fault_finds_its_files(tmp_path, monkeypatch):
+    app = create_app(str(tmp_path))
+    client = TestClient(app, "http://localhost", raise_server_exceptions=False)
+    service = app.state.service
+    root, store = service.platform.root, service.store
+
+    def sent():
+        headers = {"Idempotency-Key": "k"}
+        return client.post("/api/v1/slates?filename=s.csv&wait=0", content=b"a\n", headers=headers)
+
+    def away(*_, **__):
+        raise OSError("no disk")
+
+    with monkeypatch.context() as fault:
+        fault.setattr(store, "submit", away)
+        assert sent().status_code >= 500
+    files = sorted(file.path for file in root.list("api") if not file.path.endswith(".ready"))
+    assert [path.rsplit("/", 1)[1] for path in files] == ["request.json", "sent"]
+    long_ago = time.time() - ORPHAN_AGE.total_seconds() - 60
+    for path in files:
+        os.utime(tmp_path / path, (long_ago, long_ago))
+    unknown = store.unknown
+
+    def retried(ids):
+        """The retry comes while the sweep is at work."""
+        found = unknown(ids)
+        assert sent().is_success
+        return found
+
+    monkeypatch.setattr(store, "unknown", retried)
+    now = datetime.now(UTC)
+    Retention(store, root, ServiceSettings(), lambda: None).sweep(now)
+    assert sorted(file.path for file in root.list("api") if file.path in files) == files
+    assert all(now - file.modified < ORPHAN_AGE for file in root.list("api"))
+
+
+def test_a_file_that_is_gone_is_asked_for_again(tmp_path):
+    order = object.__new__(_Order)
+    order.root, order.run_id = DataRoot.open(tmp_path), str(uuid.uuid4())
+    with pytest.raises(InputError, match=r"field body.*Send it again"):
+        order.sent()
 
 
 def test_a_view_that_two_take_back_at_once_was_dropped_before(monkeypatch):
