@@ -370,6 +370,29 @@ def find_header(
     return None
 
 
+def check_once(names: Iterable[str], doubled: set[str], file: str, row: int) -> None:
+    """Refuses a header in which a column that is read occurs twice: one would be left out unsaid.
+
+    Args:
+        names: Names of the columns that are read.
+        doubled: Keys that occur more than once, as `find_header` gives them.
+        file: The file's name, for messages.
+        row: The header's line.
+
+    Raises:
+        InputError: Naming the column.
+    """
+    for name in names:
+        if column_key(name) in doubled:
+            raise InputError(
+                "The column occurs twice.",
+                file=file,
+                row=row,
+                field=name,
+                remedy="Take one of the two columns out.",
+            )
+
+
 _ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?e\+?[0-9]{1,3}", re.IGNORECASE)
 _GROUPED_ID = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.0+)?|[0-9]{1,3}(\.[0-9]{3}){2,}")
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")

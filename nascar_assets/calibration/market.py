@@ -31,7 +31,7 @@ from nascar_assets.calibration.plackett_luce import sample_orders
 from nascar_assets.errors import InputError
 from nascar_assets.feed.odds import OddsFormat, decimal_odds
 from nascar_assets.feed.schemas import UTC_TIME
-from nascar_assets.files import LARGE, find_header, id_cell, read_rows, read_text
+from nascar_assets.files import LARGE, check_once, find_header, id_cell, read_rows, read_text
 
 _ODDS: tuple[tuple[str, OddsFormat | None], ...] = (
     ("odds", None),
@@ -90,13 +90,22 @@ def read_odds(
             field=next((name for name in ODDS_COLUMNS if name not in first), "odds"),
             remedy=f"Expected: {', '.join(ODDS_COLUMNS)}.",
         )
-    places = found[1]
-    column, says = next((name, says) for name, says in _ODDS if keys[name] in places)
+    header, places, width, doubled = found
+    check_once(keys, doubled, file, header)
+    (column, says), *others = [item for item in _ODDS if keys[item[0]] in places]
+    if others:
+        raise InputError(
+            f"The columns {column} and {others[0][0]} both hold odds.",
+            file=file,
+            row=header,
+            field=others[0][0],
+            remedy="Take one of the two columns out.",
+        )
     read = []
     for line, cells in rows:
-        if any(cells[found[2] :]):
+        if any(cells[width:]):
             raise InputError(
-                f"The row has {len(cells)} cells and the header {found[2]}.",
+                f"The row has {len(cells)} cells and the header {width}.",
                 file=file,
                 row=line,
                 field=column,

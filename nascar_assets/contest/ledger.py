@@ -17,6 +17,7 @@ from nascar_assets.columns.contests import LEDGER
 from nascar_assets.errors import InputError
 from nascar_assets.files import (
     LARGE,
+    check_once,
     column_key,
     find_header,
     id_cell,
@@ -85,6 +86,7 @@ def read_history(
             row=1,
             remedy="Use the entry history that the site exports (My Contests, History, Download).",
         )
+    check_once(_COLUMNS, found[3], given.file, found[0])
     columns = {name: found[1].get(column_key(name), -1) for name in _COLUMNS}
     made: list[dict[str, Any]] = []
     others: dict[str, int] = {}

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.files import find_header, number_cell, read_rows, read_text
+from nascar_assets.files import check_once, find_header, number_cell, read_rows, read_text
 
 Cents = npt.NDArray[np.int64]
 Fault = Callable[..., "PayoutError"]
@@ -110,7 +110,17 @@ def read_payouts(content: bytes, *, file: str = "payouts.csv") -> PayoutTable:
             field="places",
             remedy="Write places,prize above the first place.",
         )
-    at = found[1].get("places", found[1].get("place", 0)), found[1]["prize"]
+    line, columns, _, doubled = found
+    check_once(("places", "place", "prize"), doubled, file, line)
+    if "places" in columns and "place" in columns:
+        raise PayoutError(
+            "the columns places and place both hold places.",
+            file=file,
+            row=line,
+            field="place",
+            remedy="Take one of the two columns out.",
+        )
+    at = columns.get("places", columns.get("place", 0)), columns["prize"]
     facts: dict[str, int] = {}
     rows_of: dict[str, int] = {}
     spans: list[tuple[int, int, int, int]] = []

@@ -14,6 +14,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.files import (
     LARGE,
     GivenText,
+    check_once,
     column_key,
     find_header,
     id_cell,
@@ -103,7 +104,8 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
             1,
             remedy="Use the standings file that the site exports, within a week of the contest.",
         )
-    number, columns, _, _ = found
+    number, columns, _, doubled = found
+    check_once((*_LEFT, "TimeRemaining", *_RIGHT), doubled, given.file, number)
     left = {name: columns[column_key(name)] for name in _LEFT}
     time_left = columns.get(column_key("TimeRemaining"), -1)
     right = {name: columns.get(column_key(name), -1) for name in _RIGHT}

@@ -14,6 +14,7 @@ from nascar_assets.files import (
     AGAIN,
     GivenText,
     SourceFile,
+    check_once,
     column_key,
     find_header,
     id_cell,
@@ -226,15 +227,7 @@ def _header(given: GivenText) -> tuple[Site, dict[str, int], int, Iterator[tuple
         key=lambda site: len(places.keys() & {*map(column_key, site.salary_columns.values())}),
     )
     known = {column_key(column): column for column in site.salary_columns.values()}
-    for key in known:
-        if key in doubled:
-            raise InputError(
-                "The column occurs twice.",
-                file=given.file,
-                row=line,
-                field=known[key],
-                remedy="Take one of the two columns out.",
-            )
+    check_once(known.values(), doubled, given.file, line)
     known |= {column_key(column): column for column in (*site.other_columns, *STATUS_COLUMNS)}
     columns = {key: at for key, at in places.items() if key in known}
     status = [columns[key] for key in map(column_key, STATUS_COLUMNS) if key in columns]

@@ -143,7 +143,7 @@ def read_header(
         if held is not None and key != wanted:
             if held not in who:
                 who[held], titles[held] = place, cell
-            elif held in ("odds", "american", "decimal"):
+            else:
                 ignored.append(cell)
             continue
         quantity = VALUES.get(key)

@@ -132,6 +132,14 @@ def test_a_book_that_cannot_be_solved_leaves_out_its_race_alone(tables, prepared
             b"race_id,driver_id,odds,quoted_at\n1,2,+1,200,2024-01-01T00:00:00Z",
             "row 2, field odds: The row has 5 cells",
         ),
+        (
+            b"race_id,driver_id,odds,american_odds,quoted_at\n1,2,3.5,+900,2024-01-01T00:00:00Z",
+            "row 1, field american_odds: The columns odds and american_odds both hold odds",
+        ),
+        (
+            b"race_id,driver_id,odds,Odds,quoted_at\n1,2,3.5,9.5,2024-01-01T00:00:00Z",
+            "row 1, field odds: The column occurs twice",
+        ),
         (b"", "empty"),
     ],
 )

@@ -85,6 +85,7 @@ def test_returns_are_of_settled_entries_and_lie_in_their_intervals():
         (history([ROWS[0], ROWS[0]]), "row 3, field Entry_Key: entry 1 is in row 2"),
         (history([ROWS[0][:60]]), "row 2: .*cut off"),
         (b"Sport,Entry\r\nNAS,1", "no row is a header"),
+        (history().replace(b"Prize_Pool", b"Entry_Fee"), "row 1, field Entry_Fee: The column"),
     ],
 )
 def test_what_is_wrong_is_named_by_row_and_field(content, words):

@@ -53,11 +53,17 @@ def test_places_prizes_and_facts_are_read():
         ("entries,100", "entries,many", "row 5, field entries"),
         ("max_entries,3", "entries,90", "row 8, field entries: entries is in row 5 already"),
         ("places,prize", "rank,money", "row 1"),
+        ("places,prize", "places,prize,place", "row 1, field place: the columns places and place"),
     ],
 )
 def test_a_table_that_cannot_be_right_is_refused(old, new, words):
     with pytest.raises(PayoutError, match=words.replace("$", r"\$").replace(r"\\", "\\")):
         read_payouts(GOOD.replace(old, new).encode(), file="payouts.csv")
+
+
+def test_two_columns_of_prizes_are_refused():
+    with pytest.raises(InputError, match="row 1, field prize: The column occurs twice"):
+        read_payouts(b"places,prize,Prize\n1,$20,$10\n")
 
 
 def test_a_table_without_prizes_is_refused():

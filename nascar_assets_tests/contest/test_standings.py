@@ -86,6 +86,7 @@ def swap(old, new):
     ("content", "words"),
     [
         (swap(b"Rank,", b"Place,"), "row 1"),
+        (swap(b"TimeRemaining", b"Points"), "row 1, field Points: The column occurs twice"),
         (swap(b"%Drafted", b"Owned"), "row 1, field Player"),
         (swap(b"\n2,702", b"\nx,702"), "row 3, field Rank: 'x'"),
         (swap(b"\n2,702", b"\n2,701"), "row 3, field EntryId: the entry 701 is there twice"),

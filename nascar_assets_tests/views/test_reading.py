@@ -168,6 +168,8 @@ def test_a_second_column_of_odds_is_left_out_with_a_notice() -> None:
     assert read_view(text.replace(b"+300", b""), "view.csv", RACE).notices == ()
     twice = read_view(text.replace(b"American Odds", b"Moneyline"), "view.csv", RACE)
     assert "left out: Moneyline" in twice.notices[0]
+    named = read_view(b"Driver,Name,odds\nKyle Larson,Corey Heim,5.5", "view.csv", RACE)
+    assert "left out: Name" in named.notices[0]
 
 
 def test_shares_that_may_be_percent_are_refused_with_both_readings() -> None:
