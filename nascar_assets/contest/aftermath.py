@@ -14,6 +14,7 @@ from nascar_assets.contest.presets import Contest
 from nascar_assets.contest.review import ContestReview, review_contest
 from nascar_assets.contest.simulate import forecast_contest, settled_scenarios
 from nascar_assets.contest.standings import Standings
+from nascar_assets.lineups.ownership import Rivals, kind_of_prizes
 from nascar_assets.lineups.projection import project
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.slates.slate import Slate
@@ -44,6 +45,7 @@ def contest_aftermath(
     *,
     settings: PortfolioSettings | Mapping[str, Any] | None = None,
     payouts: PayoutTable | None = None,
+    rivals: Rivals | None = None,
     seed: int = 1,
 ) -> Aftermath:
     """What was forecast for a portfolio in a contest, and what it came to.
@@ -57,6 +59,7 @@ def contest_aftermath(
         standings: The finished contest.
         settings: The portfolio's settings, for given ownerships and factors on points.
         payouts: The contest's prizes; returns are compared where they and its fee are known.
+        rivals: What is expected of the rivals.
         seed: Seed of the rivals drawn for the forecast.
     """
     settings = PortfolioSettings.of(settings)
@@ -68,8 +71,10 @@ def contest_aftermath(
     keys = [tuple(sorted(row)) for row in rows.tolist()]
     entered = [number for number, key in enumerate(keys) if key in counts]
     own = rows[entered]
-    projection = project(points, slate, settings)
-    field = projection.field
+    projection = project(points, slate, settings, rivals=rivals)
+    # Without its prizes a contest counts as a tournament.
+    kind = "tournament" if payouts is None else kind_of_prizes(payouts.prizes_cents)
+    field = projection.field_of(kind)
     notices = [*standings.notices]
     if len(entered) < len(keys):
         notices.append(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nascar_assets.contest import Standings, contest_aftermath, expected_field, payout_table
+from nascar_assets.lineups.ownership import CASH_CHOICE_SCALE
 from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
 
 SALARIES = made_salaries(14, 3)
@@ -94,3 +95,13 @@ def test_a_given_ownership_is_the_one_that_is_compared():
     after = contest_aftermath(POINTS, SLATE, OWN, standings(OWN), settings=asked)
     shares = dict(after.review.drivers.select("name", "expected_ownership").iter_rows())
     assert shares[name] == pytest.approx(0.6, abs=1e-4)
+
+
+def test_a_cash_game_is_compared_with_its_own_field():
+    table = payout_table([400] * 90, entries=202, entry_fee_cents=200)
+    after = contest_aftermath(POINTS, SLATE, OWN, standings(OWN), payouts=table)
+    means = POINTS.mean(axis=0) / 20
+    cash = expected_field(means, np.array(SALARIES), 50_000, 6, choice_scale=CASH_CHOICE_SCALE)
+    shares = dict(after.review.drivers.select("name", "expected_ownership").iter_rows())
+    names = [player.name for player in SLATE.players]
+    assert shares == pytest.approx(dict(zip(names, cash.ownership, strict=True)), abs=1e-6)

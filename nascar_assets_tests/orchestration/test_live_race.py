@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,16 @@ from nascar_assets.errors import InputError
 from nascar_assets.orchestration.automation.sensor_live import decide
 from nascar_assets.orchestration.inputs.live_continuity import check_goes_on
 from nascar_assets.orchestration.inputs.live_forecast import (
+    _contest,
     live_answer,
     live_series,
     make_live_forecast,
 )
+from nascar_assets.orchestration.inputs.payout_files import land_payouts
 from nascar_assets.orchestration.inputs.schedule import stored_schedule
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.tags import RACE
+from nascar_assets.storage import DataRoot
 from nascar_assets.telemetry.state_from_laps import state_from_lap_times
 from nascar_assets_tests.orchestration.conftest import World
 from nascar_assets_tests.orchestration.race_under_way import Race
@@ -195,6 +200,25 @@ def test_a_grid_that_the_slate_knows_otherwise_is_no_change_of_drivers(
     first["lined_up"], second["lined_up"] = second["lined_up"], first["lined_up"]
     with pytest.raises(InputError, match="have each other's start"):
         check_goes_on([made], state_from_lap_times(race.until(60), race.row))
+
+
+@pytest.mark.parametrize("payout", ["cash", "double-up.csv"])
+def test_lineups_in_a_cash_game_are_placed_among_its_own_field(
+    world: World, home: Path, payout: str
+) -> None:
+    root = DataRoot.open(home)
+    table = b"places,prize\n1-180,$10\nentries,400\nentry_fee,$5\n"
+    land_payouts(root, "double-up.csv", table)
+    run = SlateRun.load(root, world.slate)
+    drivers = [player.driver_id for player in run.slate.players]
+    tops = {}
+    for named in ("150-max", payout):
+        plan = replace(run.plan, settings=f'payout = "{named}"', run_id=f"with {named}")
+        contest, rivals = _contest(SlateRun(root, plan), drivers)
+        tops[named] = contest.name, np.bincount(rivals.ravel()).max() / rivals.shape[0]
+    assert [name for name, _ in tops.values()] == ["150-max", Path(payout).stem]
+    # In cash games rivals crowd more on the favourite.
+    assert tops[payout][1] > tops["150-max"][1] + 0.02
 
 
 def test_a_race_that_is_over_is_what_stands(world: World, home: Path) -> None:

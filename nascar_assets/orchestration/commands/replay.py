@@ -153,6 +153,7 @@ def _contest(
         read,
         settings=run.with_views(settings),
         payouts=None if settings.payout is None else landed_payouts(run.root, settings.payout),
+        rivals=run.rivals,
         seed=plan.seed,
     )
     review = after.review

@@ -269,20 +269,25 @@ def _lineups(
 
 def _contest(run: SlateRun, drivers: Sequence[str]) -> tuple[Contest, npt.NDArray[np.int32]]:
     """The slate's contest, and rivals drawn from the field as it was before the race."""
-    from nascar_assets.contest.presets import preset
+    from nascar_assets.contest.presets import PRESETS, preset
     from nascar_assets.contest.simulate import settled_scenarios
     from nascar_assets.lineups import PortfolioSettings
+    from nascar_assets.lineups.ownership import kind_of_prizes
     from nascar_assets.lineups.projection import project
     from nascar_assets.orchestration.inputs.payout_files import named_contest
 
-    named = named_contest(run.root, run.plan.settings)
-    contest = named if named is not None else preset(CONTEST)
+    settings = PortfolioSettings.from_toml(run.plan.settings)
+    contest = named_contest(run.root, run.plan.settings)
+    if contest is None:
+        contest = preset(settings.payout if settings.payout in PRESETS else CONTEST)
     if run.plan.run_id not in _rivals:
         _rivals.clear()
-        settings = PortfolioSettings.from_toml(run.plan.settings)
-        projection = project(settled_scenarios(run.points), run.slate, run.with_views(settings))
+        kind = kind_of_prizes(contest.payouts.prizes_cents)
+        said = run.with_views(settings, cash=kind == "cash")
+        projection = project(settled_scenarios(run.points), run.slate, said, rivals=run.rivals)
         rng = np.random.Generator(np.random.Philox(run.plan.seed))
-        drawn = projection.field.sample(min(RIVALS, contest.entries), rng)
+        # The middle one of the fields that the slate's contests are settled against.
+        drawn = projection.field_of(kind, 0.0).sample(min(RIVALS, contest.entries), rng)
         column = {driver: place for place, driver in enumerate(drivers)}
         held = np.array([column[player.driver_id] for player in run.slate.players])
         _rivals[run.plan.run_id] = held[drawn].astype(np.int32)
