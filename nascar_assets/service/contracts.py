@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
@@ -51,6 +52,24 @@ Text = Annotated[
     ),
 ]
 """An id or a name from outside: never empty, never long, no control characters."""
+
+
+def in_words_of_the_api(text: str) -> str:
+    """A message with the API's parameters in the place of the command's options.
+
+    Example:
+        >>> in_words_of_the_api("Say which with --odds american or --odds decimal.")
+        'Say which with odds=american or odds=decimal.'
+    """
+    named = re.sub(r"--(odds|unit|column) ([A-Za-z]+)", r"\1=\2", text)
+    named = re.sub(
+        r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)\b", lambda option: option[1].replace("-", "_"), named
+    )
+    return "driver" if named == "DRIVER" else named
+
+
+Notice = Annotated[str, AfterValidator(in_words_of_the_api)]
+"""What a person should know, whoever asked: the command line's options are the API's parameters."""
 
 LARGEST_SEED = 2**63 - 1
 
@@ -358,7 +377,7 @@ class OptimizeResponse(Contract):
     scenario_diagnostics: ScenarioDiagnostics
     constraint_spec_hash: str
     run_config: RunConfigModel
-    notices: tuple[str, ...] = Field(default=(), description="What was assumed on the way.")
+    notices: tuple[Notice, ...] = Field(default=(), description="What was assumed on the way.")
 
 
 class Problem(Contract):

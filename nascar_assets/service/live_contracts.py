@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from nascar_assets.service.contracts import Contract
+from nascar_assets.service.contracts import Contract, Notice
 
 RaceName = Annotated[
     str,
@@ -110,7 +110,7 @@ class LiveForecast(Contract):
     lap: int = Field(description="Laps that the leader had completed.")
     scheduled_laps: int
     flag: str | None
-    notices: tuple[str, ...]
+    notices: tuple[Notice, ...]
     slates: dict[str, LiveSlate]
     made_at: datetime
     age_s: float = Field(description="Seconds since it was made.")

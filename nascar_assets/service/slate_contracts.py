@@ -8,7 +8,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from nascar_assets.lineups.settings import PortfolioSettings
-from nascar_assets.service.contracts import Contract, JobStatus, OptimizationStatus, Problem
+from nascar_assets.service.contracts import (
+    Contract,
+    JobStatus,
+    Notice,
+    OptimizationStatus,
+    Problem,
+)
 from nascar_assets.service.view_contracts import RowAtFault, ViewTaken
 
 SlateKey = Annotated[
@@ -86,7 +92,7 @@ class SlateDetail(SlateSummary, tables=("schedule", "slate_summary")):
         default=None, description="The portfolio's settings as TOML, as the command line reads it."
     )
     checks: tuple[RunCheck, ...] = ()
-    notices: tuple[str, ...] = Field(default=(), description="What a person should know.")
+    notices: tuple[Notice, ...] = Field(default=(), description="What a person should know.")
 
 
 class ForecastRow(Contract, tables=("scenario_summary", "slate", "scenario_optima")):
@@ -373,7 +379,7 @@ class SlateLineups(Contract):
     rows: tuple[LineupRow, ...]
     overlap: tuple[Overlap, ...]
     best: Spread = Field(description="The best lineup's points in each scenario.")
-    notices: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 class SlateExposures(Contract):
@@ -623,7 +629,7 @@ class EntriesResult(Contract):
     filename: str
     entries: int
     changes: tuple[str, ...] = Field(description="Which driver was replaced by whom.")
-    notices: tuple[str, ...]
+    notices: tuple[Notice, ...]
 
 
 class SlateRunResult(Contract):
@@ -632,7 +638,7 @@ class SlateRunResult(Contract):
     kind: Literal["slate"] = "slate"
     slate: str
     run_id: str
-    notices: tuple[str, ...]
+    notices: tuple[Notice, ...]
 
 
 JobResult = Annotated[

@@ -103,9 +103,9 @@ def _answering(order: _Order) -> Iterator[None]:
     """Keeps what the request is at fault for, so that the API can say it with its details."""
     from nascar_assets.lineups import InfeasiblePortfolio, PortfolioSettings
     from nascar_assets.orchestration.inputs.registering import RaceNotFound
+    from nascar_assets.service.contracts import in_words_of_the_api
     from nascar_assets.service.problems import of_input_error
     from nascar_assets.service.slate_contracts import SlateProblem
-    from nascar_assets.service.slate_views import in_words_of_the_api
     from nascar_assets.service.slate_work import at_fault, choices, kept_run
     from nascar_assets.views.statement import UnusableView
 
@@ -114,7 +114,7 @@ def _answering(order: _Order) -> Iterator[None]:
     except InputError as error:
         found = of_input_error(error).problem.model_dump()
         for name in ("message", "field", "remedy"):
-            found[name] = in_words_of_the_api(found[name])
+            found[name] = found[name] and in_words_of_the_api(found[name])
         status = 422
         if isinstance(error, InfeasiblePortfolio):
             settings = PortfolioSettings.from_toml(order.request["toml"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -179,19 +178,3 @@ def _facts(
         "counts": counts,
         "standing": standing,
     }
-
-
-def in_words_of_the_api(text: str | None) -> str | None:
-    """A refusal's words with the API's parameters in the place of the command's options.
-
-    Example:
-        >>> in_words_of_the_api("Say which with --odds american or --odds decimal.")
-        'Say which with odds=american or odds=decimal.'
-    """
-    if text is None:
-        return None
-    named = re.sub(r"--(odds|unit|column) ([A-Za-z]+)", r"\1=\2", text)
-    named = re.sub(
-        r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)\b", lambda option: option[1].replace("-", "_"), named
-    )
-    return "driver" if named == "DRIVER" else named

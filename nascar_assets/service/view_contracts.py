@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nascar_assets.service.contracts import Contract, Text
+from nascar_assets.service.contracts import Contract, Notice, Text
 
 ViewText = Annotated[str, Field(max_length=500)]
 Confidence = Annotated[float, Field(ge=0, le=1)]
@@ -138,4 +138,4 @@ class ViewTaken(Contract):
     drivers: int
     statements: int
     in_force: int = Field(description="Statements that a run of now would count.")
-    notices: tuple[str, ...]
+    notices: tuple[Notice, ...]

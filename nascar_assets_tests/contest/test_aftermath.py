@@ -98,7 +98,7 @@ def test_a_given_ownership_is_the_one_that_is_compared():
 
 
 def test_a_cash_game_is_compared_with_its_own_field():
-    table = payout_table([400] * 90, entries=202, entry_fee_cents=200)
+    table = payout_table([400] * 90, entries=203, entry_fee_cents=200)
     after = contest_aftermath(POINTS, SLATE, OWN, standings(OWN), payouts=table)
     means = POINTS.mean(axis=0) / 20
     cash = expected_field(means, np.array(SALARIES), 50_000, 6, choice_scale=CASH_CHOICE_SCALE)

@@ -12,13 +12,16 @@ from fastapi.testclient import TestClient
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.assets.slate import resolve_as_of
 from nascar_assets.service.app import create_app
-from nascar_assets.service.contracts import JobStatus, OptimizationStatus
+from nascar_assets.service.contracts import (
+    JobStatus,
+    OptimizationStatus,
+    in_words_of_the_api,
+)
 from nascar_assets.service.problems import ended_without
 from nascar_assets.service.run_log import reason_of
 from nascar_assets.service.run_store import CLIENT
-from nascar_assets.service.slate_contracts import RaceChoice, SlateProblem
+from nascar_assets.service.slate_contracts import RaceChoice, SlateProblem, SlateRunResult
 from nascar_assets.service.slate_jobs import _answering, problem_path
-from nascar_assets.service.slate_views import in_words_of_the_api
 from nascar_assets.storage import DataRoot
 
 
@@ -103,6 +106,7 @@ def test_a_fault_of_a_slates_request_has_the_requests_own_field(tmp_path):
 )
 def test_options_of_the_command_line_are_the_requests_parameters(said, words):
     assert in_words_of_the_api(said) == words
+    assert SlateRunResult(slate="s", run_id="r", notices=(said,)).notices == (words,)
 
 
 @pytest.mark.parametrize(
