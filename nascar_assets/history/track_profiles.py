@@ -19,8 +19,8 @@ def track_profiles(
     """Profiles of the tracks from the points races whose results were known at a time.
 
     A track's races under another type than its latest one (Atlanta before its rebuilding) are left
-    out; so are exhibition races everywhere. Races whose cautions were not counted take no part in
-    the means of cautions.
+    out; so are exhibition races everywhere. Races whose cautions, caution laps or laps led were not
+    counted take no part in the means of these.
 
     Args:
         results: A table `RESULTS`, of one series or of several.
@@ -57,7 +57,7 @@ def track_profiles(
         races = races.with_columns(lead_changes=pl.lit(None, pl.Int32))
     races = races.sort("start_time", "race_id")
     latest_type = pl.col("track_type").last().over("track_id")
-    counted = pl.col("cautions").is_not_null()
+    counted, timed = pl.col("cautions").is_not_null(), pl.col("caution_laps").is_not_null()
     miles = pl.col("actual_laps") * pl.col("track_length_miles")
     return (
         races.filter(pl.col("track_type") == latest_type)
@@ -72,10 +72,11 @@ def track_profiles(
             (100 * pl.col("cautions").sum() / miles.filter(counted).sum()).alias(
                 "cautions_per_100_miles"
             ),
-            (pl.col("caution_laps").sum() / pl.col("actual_laps").filter(counted).sum()).alias(
+            (pl.col("caution_laps").sum() / pl.col("actual_laps").filter(timed).sum()).alias(
                 "caution_share"
             ),
-            pl.col("leaders").mean(),
+            # A race has a leader: without one its laps led were not counted.
+            pl.col("leaders").filter(pl.col("leaders") > 0).mean(),
             pl.col("lead_changes").mean(),
             pl.col("correlation").drop_nans().mean().alias("start_finish_correlation"),
             (pl.col("accidents").sum() / pl.col("cars").sum()).alias("accident_share"),

@@ -45,8 +45,9 @@ def track_values(results: pl.DataFrame, schedule: pl.DataFrame, as_of: datetime)
     - aggression_factor: accident retirements a caution beyond the stage ends; gamma prior.
     - caution_rate: cautions beyond the stage ends a mile; gamma prior.
 
-    A track that changed its type counts with the races of its present type only. One without
-    races gets 0.5 with the prior's standard error.
+    A track that changed its type counts with the races of its present type only. A race whose
+    cautions were not counted takes no part in the two rates. A track without races gets 0.5 with
+    the prior's standard error.
 
     Args:
         results: RESULTS of any series.
@@ -106,7 +107,7 @@ def _race_measures(known: pl.DataFrame, schedule: pl.DataFrame) -> pl.DataFrame:
         "race_id", "series", "track_id", "track_type", "start_time", maintain_order=True
     ).agg(
         (pl.col("status") == "accident").sum().cast(pl.Float64).alias("accidents"),
-        pl.col("cautions").first().fill_null(0),
+        pl.col("cautions").first(),
         (pl.col("actual_laps").first() * pl.col("track_length_miles").first()).alias("miles"),
         pl.struct("start", "mid_position", "finish").alias("order"),
     )
@@ -115,10 +116,7 @@ def _race_measures(known: pl.DataFrame, schedule: pl.DataFrame) -> pl.DataFrame:
         races.drop("order")
         .with_columns(pl.Series("stability", stability, dtype=pl.Float64))
         .join(stages.unique("race_id"), on="race_id", how="left", maintain_order="left")
-        .with_columns(
-            (pl.col("cautions") - pl.col("stages").fill_null(2)).clip(0).cast(pl.Float64),
-            pl.col("miles").fill_null(0.0),
-        )
+        .with_columns((pl.col("cautions") - pl.col("stages").fill_null(2)).clip(0).cast(pl.Float64))
     )
 
 
@@ -159,7 +157,12 @@ def _stability(races: pl.DataFrame, slot: NDArray[np.int64], tracks: int) -> tup
 def _rate(
     races: pl.DataFrame, events: str, exposure: str, slot: NDArray[np.int64], tracks: int
 ) -> tuple[Floats, Floats]:
-    """Standardised log ratio of each track's rate to its cell's, and its sd: [tracks]."""
+    """Standardised log ratio of each track's rate to its cell's, and its sd: [tracks].
+
+    From the races in which both were counted: no count is not a count of zero.
+    """
+    known = races[events].is_not_null() & races[exposure].is_not_null()
+    races, slot = races.filter(known), slot[known.to_numpy()]
     seen = races[events].to_numpy() / DISPERSION
     expected = cell_rates(races, seen, races[exposure].to_numpy(), prior=0.0)
     ratio, sd = log_ratio(

@@ -109,6 +109,10 @@ def race_moments(races: Races) -> dict[str, Floats]:
     with np.errstate(invalid="ignore", divide="ignore"):
         fast_top = np.where(total_fast > 0, fastest.max(axis=1) / total_fast, np.nan)
         fast_level = np.where(total_fast > 0, (fastest * level).sum(axis=1) / total_fast, np.nan)
+        # None awarded: a real race without loop statistics.
+        fast_awarded = np.where(
+            total_fast > 0, total_fast / np.maximum(races.green_laps, 1), np.nan
+        )
         accident_level = np.where(
             accidents > 0, (level * (races.status == ACCIDENT)).sum(axis=1) / accidents, np.nan
         )
@@ -126,7 +130,7 @@ def race_moments(races: Races) -> dict[str, Floats]:
         "led_level": (races.laps_led * level).sum(axis=1) / laps,
         "fastest_first": fast_top,
         "fastest_level": fast_level,
-        "fastest_awarded": total_fast / np.maximum(races.green_laps, 1),
+        "fastest_awarded": fast_awarded,
         "start_finish": _rows_correlation(races.start.astype(np.float64), finish, everyone),
         "level_finish": -_rows_correlation(level, finish, everyone),
         "level_finish_running": -_rows_correlation(level, finish, running),

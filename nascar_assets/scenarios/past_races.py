@@ -57,7 +57,7 @@ def past_races(
 
     Returns:
         The races in order of start. Left out: exhibitions, races of other lengths or field sizes
-        than can be simulated, without a count of caution laps or without ratings.
+        than can be simulated, without a count of caution laps or laps led or without ratings.
     """
     known = results.filter(
         pl.col("race_type") == "points",
@@ -67,6 +67,8 @@ def past_races(
         pl.col("cautions").is_not_null(),
         pl.col("actual_laps").is_not_null(),
         pl.col("scheduled_laps").is_between(*RACE_LAPS),
+        # Somebody leads a race: where nobody did, the laps led were not counted.
+        pl.col("laps_led").sum().over("race_id") > 0,
     )
     if series is not None:
         known = known.filter(pl.col("series").is_in(series))
@@ -169,7 +171,7 @@ def past_regimes(results: pl.DataFrame) -> tuple[dict[str, float], int]:
             accidents=(pl.col("status") == ACCIDENT).sum(),
             size=pl.len(),
         )
-        .filter(pl.col("top").is_not_null())
+        .filter(pl.col("top") > 0)  # somebody leads a race that was counted
     )
     if races.is_empty():
         return {}, 0

@@ -169,7 +169,7 @@ def _track_races(run: SlateRun) -> tuple[TrackRace, ...]:
         .agg(
             pl.col("driver_name").first().alias("winner"),
             pl.col("cautions", "caution_laps").first(),
-            pl.when(pl.col("laps_led").null_count() < pl.len())
+            pl.when(pl.col("laps_led").sum() > 0)  # else they were not counted
             .then((pl.col("laps_led") > 0).sum())
             .alias("leaders"),
             (pl.col("status") == "accident").sum().alias("accidents"),

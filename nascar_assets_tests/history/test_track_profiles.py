@@ -109,6 +109,16 @@ def test_races_without_counted_cautions_do_not_dilute_the_others():
     assert found["cautions_per_100_miles"] is None
 
 
+def test_caution_laps_and_leaders_that_were_not_counted_are_not_none():
+    results = frame(
+        race_rows("1", FIRST, [1, 2, 3, 4]),
+        race_rows("2", LATER, [1, 2, 3, 4], caution_laps=None, laps_led=0),
+    )
+    found = track_profiles(results, LATER + timedelta(days=1)).row(0, named=True)
+    assert (found["races"], found["leaders"]) == (2, 2)
+    assert found["caution_share"] == pytest.approx(0.2)
+
+
 def test_lead_changes_come_from_the_schedule():
     results = frame(race_rows("1", FIRST, [1, 2, 3, 4]))
     schedule = pl.DataFrame(

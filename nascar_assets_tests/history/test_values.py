@@ -236,6 +236,28 @@ def test_tracks_with_more_cautions_bigger_accidents_and_a_fixed_order_stand_out(
     assert by_track["t0"]["aggression_factor"] < 0.4
 
 
+@pytest.mark.parametrize(
+    "unknown",
+    [{"cautions": pl.lit(None, pl.Int32)}, {"actual_laps": pl.lit(None, pl.Int32)}],
+    ids=["cautions", "laps"],
+)
+def test_what_was_not_counted_is_no_race_without_cautions(unknown):
+    last = pl.col("race_id") == RESULTS.sort("start_time")["race_id"].last()
+    without = RESULTS.with_columns(
+        pl.when(last).then(value).otherwise(name).alias(name) for name, value in unknown.items()
+    )
+    schedule = schedule_of(RESULTS)
+    found, less = (
+        track_values(without, schedule, AS_OF),
+        track_values(RESULTS.filter(~last), schedule, AS_OF),
+    )
+    columns = ["caution_rate", "caution_rate_se"]
+    if "cautions" in unknown:
+        columns += ["aggression_factor", "aggression_factor_se"]
+    assert found.select(columns).equals(less.select(columns))
+    assert found["races"].sum() == less["races"].sum() + 1
+
+
 def test_a_track_counts_with_races_of_its_present_type_only():
     results = pl.concat(
         [

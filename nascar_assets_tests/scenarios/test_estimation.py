@@ -13,7 +13,7 @@ from nascar_assets.scenarios import STARTING_VALUES, STATUS, generate_scenarios
 from nascar_assets.scenarios.estimation import FitError, fit_parameters
 from nascar_assets.scenarios.fit_scales import FREE, GIVEN
 from nascar_assets.scenarios.fit_targets import pit_moments, pooled_targets, weighted_means
-from nascar_assets.scenarios.moments import GROUPS, SHARES, Races, finish_shares
+from nascar_assets.scenarios.moments import GROUPS, SHARES, Races, finish_shares, race_moments
 from nascar_assets.scenarios.parameters import ProcessParameters, TypeParameters
 from nascar_assets.scenarios.past_races import past_races
 from nascar_assets_tests.scenarios.fields import setup_of
@@ -215,6 +215,17 @@ def test_a_race_called_early_and_a_gap_in_the_grid(tables):
     races = past_races(called, ratings, schedule, LATER)
     assert races[0].setup.race_id == "1"
     assert sorted(entry.start for entry in races[0].setup.entries) == list(range(1, 34))
+
+
+def test_what_no_file_counted_is_not_taken_for_zero(tables):
+    first, second = pl.col("race_id") == "0", pl.col("race_id") == "1"
+    results = tables[0].with_columns(
+        laps_led=pl.when(first).then(0).otherwise("laps_led"),
+        fastest_laps=pl.when(second).then(None).otherwise("fastest_laps"),
+    )
+    races = past_races(results, *tables[1:], LATER)
+    assert [race.setup.race_id for race in races[:2]] == ["1", "2"]
+    assert np.isnan(race_moments(races[0].outcome)["fastest_awarded"][0])
 
 
 def test_a_stage_that_ends_with_a_shortened_race_is_left_out(tables):

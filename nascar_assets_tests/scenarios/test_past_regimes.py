@@ -33,6 +33,7 @@ def test_every_course_has_its_share_of_the_past():
                 race("3", even, caution=5),
                 race("4", even),
                 race("5", led, caution=None),  # not counted: its cautions are not known
+                race("6", [0] * 10),  # nor are the laps led of this one
             ]
         )
     )
