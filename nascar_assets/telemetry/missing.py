@@ -10,6 +10,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.telemetry.laps import (
     Frame,
     columns_of,
+    counted,
     driver_keys,
     is_racing_lap,
     on_lazy,
@@ -35,7 +36,8 @@ def handle_missing_data(laps: Frame, method: str = "forward") -> Frame:
     one: it is for races that lie wholly before the as-of time. With both, counters (`laps_led`)
     fill with 0 and what is missing before a driver's first value stays null; so does what is
     missing after the last one under `interpolate`. Time stamps, flags and pit marks are never
-    filled, and the grid (lap 0) neither gives nor takes a lap time or a speed.
+    filled; the grid (lap 0) neither gives nor takes a lap time or a speed, and a lap on which the
+    car stood (a red flag, the garage) gives none, since the windows leave such laps out.
 
     Args:
         laps: Canonical laps, in any order. A lazy frame is read once more for the counts.
@@ -103,7 +105,7 @@ def _fills(laps: pl.DataFrame | pl.LazyFrame, method: str) -> dict[str, pl.Expr]
             continue
         value = pl.col(name)
         if name in {"lap_time_s", "lap_speed_mph"}:
-            value = pl.when(is_racing_lap()).then(value)
+            value = counted(name, schema)
         if method == "forward":
             own = value.forward_fill().over(keys, order_by="lap")
         else:

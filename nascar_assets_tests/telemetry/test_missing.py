@@ -78,6 +78,19 @@ def test_the_grid_neither_gives_nor_takes_a_time():
     assert late["lap_time_s"].to_list() == [30.0, None]
 
 
+@pytest.mark.parametrize(("method", "filled"), [("forward", 30.0), ("interpolate", 32.0)])
+@pytest.mark.parametrize("stop", [("red", 250.0), ("green", 1500.0)])
+def test_a_lap_on_which_the_car_stood_gives_no_pace(method, filled, stop):
+    flag, time = stop
+    flags = ["green", flag, "green", "green"]
+    laps = driver_laps("11", [30.0, time, None, 33.0], flags=flags)
+    out = handle_missing_data(laps, method=method)
+    assert out["lap_time_s"].to_list() == [30.0, time, filled, 33.0]
+    speed = out["lap_speed_mph"].to_list()
+    assert speed[1] == 5400.0 / time
+    assert speed[2] > 160.0
+
+
 def test_times_flags_and_pit_marks_are_never_made_up():
     laps = gappy().with_columns(flag=pl.lit(None, pl.String), pit=pl.lit(None, pl.Boolean))
     out = handle_missing_data(laps)
