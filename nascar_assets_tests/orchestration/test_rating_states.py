@@ -116,3 +116,19 @@ def test_what_changed_is_built_again(races: Path, change: object) -> None:
     change(root)
     assert build_rating_state(root, plan(known[-1])).to_bytes() == fresh(root, known[-1])
     assert kept_after(root) == len(load_rating_state(root, plan(known[-1])).seen)
+
+
+def test_a_race_that_came_late_and_was_known_with_the_last_one_takes_its_place(races: Path) -> None:
+    root = DataRoot.open(races)
+    order = all_results(root).unique("race_id").sort("results_at", "start_time")
+    late, last = order["race_key"][-2:]
+    moment = order["results_at"][-1]
+    path, last_path = table_path("race_results", late), table_path("race_results", last)
+    table = root.scan_frame(path).collect().with_columns(results_at=pl.lit(moment))
+    assert table["start_time"][0] < root.scan_frame(last_path).collect()["start_time"][0]
+    root.delete(path)
+    build_rating_state(root, plan(moment))
+    before = kept_after(root)
+    root.write_frame(path, table)
+    assert build_rating_state(root, plan(moment)).to_bytes() == fresh(root, moment)
+    assert kept_after(root) == before + 1
