@@ -420,7 +420,8 @@ def _race(
             next_dry = np.min(car.dry)
         if lap >= next_dry:
             events.run_dry(car, lap, n)
-        # A green lap: Ornstein-Uhlenbeck towards the level, the leader in clean air.
+        # A green lap: Ornstein-Uhlenbeck towards the level. The leader's clean air is added before
+        # the step, which keeps `keep` of it: as if his level were higher by keep * delta.
         step_normals(stream, scratch.words, normals.steps, scratch.etas)
         car.y[leader] += clean_air
         leader = _green_lap(car.y, car.pull, car.offset, noise, scratch, keep, give)

@@ -25,7 +25,8 @@ class TypeParameters:
         tau: Relaxation time of the running order.
         omega: Stationary spread of the running order about the levels.
         sigma_s: Race-day spread of a level.
-        delta: Level gained by leading.
+        delta: Gain from leading: the leader is lifted by (1 - exp(-1 / tau)) * delta before a
+            lap's step, as if his level were higher by exp(-1 / tau) * delta (tau in laps).
         wreck_rate: lambda_W.
         chaos_shape: k of the race-day hazard factor Gamma(k, 1/k).
         wreck_more: p_m, chance that a wreck takes a further car.

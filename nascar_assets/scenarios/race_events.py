@@ -55,7 +55,7 @@ class Rates(NamedTuple):
     """The race process of one race, in laps; every field a float so that one kernel serves all."""
 
     keep: float  # exp(-1 / tau): what remains of a deviation after a lap
-    clean_air: float  # (1 - keep) * delta: a lap's gain from leading
+    clean_air: float  # (1 - keep) * delta: lifts the leader before a lap's step, which keeps `keep`
     start_scale: float  # a0
     start_correlation: float  # of a drawn start with the level
     start_day: float  # of what else decides a drawn start with the race-day level
