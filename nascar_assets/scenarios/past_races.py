@@ -10,11 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nascar_assets.feed.status import ACCIDENT, status_codes
+from nascar_assets.feed.status import ACCIDENT, DISQUALIFIED, status_codes
 from nascar_assets.scenarios.moments import Races
 from nascar_assets.scenarios.race_events import RUNNING
 from nascar_assets.scenarios.regimes import REGIMES, classify
 from nascar_assets.scenarios.setup import RACE_LAPS, Entry, RaceSetup, inner_stage_ends
+
+ON_TRACK = (
+    pl.when((pl.col("status") == DISQUALIFIED) & pl.col("finish_on_track").is_not_null())
+    .then(pl.col("finish_on_track") - 0.5)
+    .otherwise("finish")
+)
+"""Order of a race's cars, a disqualified one just ahead of who holds its place officially, as
+`history.ratings_scores.finish_scores` has it: no simulated car is disqualified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ def past_races(
             how="inner",
         )
         .join(schedule.select("race_id", "stage_ends").unique("race_id"), on="race_id", how="left")
-        .sort("start_time", "race_id", "finish", "driver_id")
+        .sort("start_time", "race_id", ON_TRACK, "driver_id")
     )
     races = joined.partition_by("race_id", maintain_order=True)
     return [_past_race(race) for race in races if 6 <= race.height <= 50]
@@ -161,7 +169,7 @@ def past_regimes(results: pl.DataFrame) -> tuple[dict[str, float], int]:
             pl.col("caution_laps").is_not_null(),
             pl.col("actual_laps") > 0,
         )
-        .sort("race_id", "finish")
+        .sort("race_id", ON_TRACK)
         .group_by("race_id", maintain_order=True)
         .agg(
             laps=pl.col("actual_laps").first(),

@@ -228,6 +228,24 @@ def test_what_no_file_counted_is_not_taken_for_zero(tables):
     assert np.isnan(race_moments(races[0].outcome)["fastest_awarded"][0])
 
 
+def test_a_disqualified_car_counts_where_it_ran(tables):
+    results, ratings, schedule = tables
+    race = results.filter(pl.col("race_id") == "1").sort("finish")
+    size = race.height
+    third = race["driver_id"][2]
+    official = race.with_columns(
+        finish_on_track="finish",
+        finish=pl.Series([1, 2, size, *range(3, size)], dtype=pl.Int32),
+        status=pl.Series(["running", "running", "disqualified", *race["status"][3:]]),
+    )
+    ran, out = (
+        past_races(table, ratings, schedule, LATER)[0]
+        for table in (official, official.with_columns(finish_on_track=pl.lit(None, pl.Int32)))
+    )
+    assert ran.setup.driver_ids == tuple(race["driver_id"])
+    assert out.setup.driver_ids[-1] == third  # no loop statistics say where it ran
+
+
 def test_a_stage_that_ends_with_a_shortened_race_is_left_out(tables):
     results, ratings, schedule = tables
     laps = int(results["scheduled_laps"][0])

@@ -13,6 +13,7 @@ def race(key, led, *, caution=20, laps=100, wrecked=0):
         {
             "race_id": [key] * n,
             "finish": range(1, n + 1),
+            "finish_on_track": range(1, n + 1),
             "laps_led": led,
             "caution_laps": [caution] * n,
             "actual_laps": [laps] * n,
@@ -43,6 +44,16 @@ def test_every_course_has_its_share_of_the_past():
         "dominator": 0.25, "chaos": 0.25, "long_green": 0.25, "standard": 0.25, "fuel_mileage": 0.0,
     }  # fmt: skip
     assert past_regimes(race("5", led, caution=None)) == ({}, 0)
+
+
+def test_a_disqualified_winner_counts_as_the_winner_he_was_on_track():
+    # Officially the last, with the most laps led: without him the winner led none.
+    one = race("1", [0, 40, *[0] * 7, 60]).with_columns(
+        finish_on_track=pl.Series([2, 3, 4, 5, 6, 7, 8, 9, 10, 1]),
+        status=pl.Series(["running"] * 9 + ["disqualified"]),
+    )
+    shares, _ = past_regimes(one)
+    assert shares["dominator"] == 1.0
 
 
 def test_a_rule_says_names_for_ids():
