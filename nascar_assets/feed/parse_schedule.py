@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
@@ -24,6 +25,7 @@ from nascar_assets.feed.payload import (
 from nascar_assets.feed.schemas import SCHEDULE, SERIES
 from nascar_assets.feed.times import (
     entries_known,
+    known_after_qualifying_races,
     qualifying_known,
     race_start,
     results_known,
@@ -85,6 +87,7 @@ def parse_schedule(
         notices += [f"{fault} The race is left out; the others are read." for fault in faults]
     rows.sort(key=lambda row: (row["start_time"], row["series"], int(row["race_id"])))
     _number_races(rows, known_keys or {})
+    _await_qualifying_races(rows)
     return pl.DataFrame(rows, schema=SCHEDULE, orient="row")
 
 
@@ -220,6 +223,21 @@ def _number_races(rows: list[dict[str, Any]], known_keys: Mapping[str, str]) -> 
             key = f"{prefix}{following:02d}"
         taken.add(key)
         row["race_key"] = key
+
+
+def _await_qualifying_races(rows: list[dict[str, Any]]) -> None:
+    """Has no grid known before the races that set it."""
+    exhibitions: dict[tuple[str, str], list[datetime]] = {}
+    for row in rows:
+        if row["race_type"] == "exhibition":
+            place = (row["series"], row["track_id"])
+            exhibitions.setdefault(place, []).append(row["start_time"])
+    for row in rows:
+        row["qualifying_at"] = known_after_qualifying_races(
+            row["qualifying_at"],
+            row["start_time"],
+            exhibitions.get((row["series"], row["track_id"]), ()),
+        )
 
 
 def _misplaced(race_id: int, why: str, file: str, where: str, field: str) -> FeedFormatError:

@@ -21,7 +21,7 @@ into its own forecast.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -143,6 +143,21 @@ def qualifying_known(
     if held is None or not start - _QUALIFYING_WINDOW <= held:
         return start
     return min(held + _QUALIFYING_AFTER, start)
+
+
+def known_after_qualifying_races(
+    known: datetime, start: datetime, races: Iterable[datetime]
+) -> datetime:
+    """When a grid is known that qualifying races set: two hours after the last of them began.
+
+    Args:
+        known: When the grid would be known without them.
+        start: The race's start, at which it is known at the latest.
+        races: Starts of the exhibitions of its series at its track; those within 4 days before
+            the start are taken for its qualifying races (the Duels, the All-Star Open).
+    """
+    held = [race for race in races if start - _QUALIFYING_WINDOW <= race < start]
+    return min(start, max([known, *(race + _QUALIFYING_AFTER for race in held)]))
 
 
 def results_known(race: Mapping[str, Any], start: datetime, file: str) -> datetime:

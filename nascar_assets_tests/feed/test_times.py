@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pytest
 
 from nascar_assets.feed.parse_schedule import parse_schedule
@@ -145,6 +146,32 @@ def test_the_last_event_before_the_race_goes_before_the_qualifying_date():
     # A race put off by a week that keeps its events: that qualifying may still be to come.
     later = start() + timedelta(days=7)
     assert qualifying_known(race(schedule=events), later, EASTERN, "file") == later
+
+
+def test_a_grid_is_known_after_the_qualifying_races_that_set_it():
+    # Sunday's race with qualifying on Wednesday and the Duels on Thursday evening.
+    def duel(race_id, begins, **changes):
+        day = {"race_type_id": 2, "qualifying_date": begins, **dated(begins, begins, begins)}
+        return race(race_id, **day, **changes)
+
+    listed = [
+        race(qualifying_date="2026-02-25T00:00:00"),
+        duel(1, "2026-02-26T19:00:00"),
+        duel(2, "2026-02-26T20:45:00"),
+        duel(3, "2026-02-27T19:00:00", track_id=105),  # elsewhere
+        duel(4, "2026-02-27T19:00:00", series_id=2),  # another series'
+        duel(5, "2026-02-22T19:00:00"),  # the week before
+    ]
+
+    def known(races):
+        table = parse_schedule({2026: races})
+        return table.row(by_predicate=pl.col("race_type") == "points", named=True)["qualifying_at"]
+
+    assert known(listed[:1]) == eastern("2026-02-26T05:00")  # midnight in Las Vegas and two hours
+    assert known(listed) == eastern("2026-02-26T22:45")
+    # On the race's own day: at its start.
+    late = duel(6, "2026-03-01T14:00:00")
+    assert known([*listed, late]) == eastern("2026-03-01T15:30")
 
 
 @pytest.mark.real_data
