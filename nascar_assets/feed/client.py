@@ -32,6 +32,7 @@ _ATTEMPTS = 4
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 _ABSENT = frozenset({403, 404, 410})  # the feed's CDN answers 403 for a file that it does not have
+_OF_ONE_FILE = frozenset({errno.EACCES, errno.EPERM, errno.EIO})
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -95,7 +96,7 @@ class DirectoryFeed:
         Raises:
             FeedReadError: If the read failed.
             FeedFormatError: If it is larger than any file of the feed, or no plain file at all: a
-                folder, a pipe, links in a circle.
+                folder, a pipe, links in a circle; or if it alone may not or cannot be read.
         """
         try:
             with open(self._folder / path, "rb", opener=_plain) as file:
@@ -110,7 +111,21 @@ class DirectoryFeed:
             if error.errno == errno.ELOOP:
                 message = f"{self._folder / path} is a link that leads to itself."
                 raise FeedFormatError(message, file=path) from error
+            if error.errno in _OF_ONE_FILE and self._can_be_listed():
+                raise FeedFormatError(
+                    f"{self._folder / path} cannot be read: {error.strerror}.",
+                    file=path,
+                    remedy="Let this user read it, or put the file there anew.",
+                ) from error
             raise FeedReadError(f"Reading {self._folder / path} failed: {error}") from error
+
+    def _can_be_listed(self) -> bool:
+        """Whether the folder itself can be read, so that a fault is of one file in it."""
+        try:
+            os.scandir(self._folder).close()
+        except OSError:
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

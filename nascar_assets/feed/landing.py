@@ -32,7 +32,7 @@ from nascar_assets.feed.paths import (
 )
 from nascar_assets.feed.payload import FeedFormatError, decoded
 from nascar_assets.redaction import redacted
-from nascar_assets.storage import DataRoot
+from nascar_assets.storage import DataRoot, UnreadableFile
 
 LANDING = "landing/feed"
 QUARANTINE = "quarantine/feed"
@@ -176,8 +176,9 @@ def sync_feed(
                 wanted.append((path, FeedFile(kind, season, race_series, race_id), start))
     if not found:
         years = ", ".join(str(season) for season in sorted(set(seasons)))
+        refused = "".join(f" {item.reason}" for item in landing.quarantined)
         raise InputError(
-            f"The feed at {source.location} has no usable schedule of {years}.",
+            f"The feed at {source.location} has no usable schedule of {years}.{refused}",
             field="seasons",
             remedy="Check the location of the feed and the seasons.",
         )
@@ -227,7 +228,10 @@ class LandingCache:
     def get(self, path: str) -> CachedFile | None:
         """The landed file with the server's validators."""
         known = self._validators.get(path)
-        body = self._root.read(f"{LANDING}/{path}") if known is not None else None
+        try:
+            body = self._root.read(f"{LANDING}/{path}") if known is not None else None
+        except UnreadableFile:
+            return None
         if known is None or body is None or _hash(body) != known.get("sha256"):
             return None
         return CachedFile(body, known.get("etag"), known.get("last_modified"))
@@ -271,7 +275,7 @@ class _Landing:
         """Brings one file in, if the feed has it and it is new or changed."""
         try:
             data = self._source.read(path)
-        except FeedFormatError as error:  # larger than is read: there is nothing to keep of it
+        except FeedFormatError as error:  # too large, or it cannot be read: nothing to keep of it
             self._refuse(path, None, error)
             return
         if data is None or not data.strip():

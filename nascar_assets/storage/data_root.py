@@ -46,6 +46,10 @@ class StorageFault(EnvironmentFault):
     """A read or write of the data root failed: disk full, no permission, store unreachable."""
 
 
+class UnreadableFile(StorageFault):
+    """One file of a landing folder cannot be read; it keeps no other out."""
+
+
 class DataRoot:
     """Every read and write of the platform's files goes through one of these.
 
@@ -115,16 +119,26 @@ class DataRoot:
         """The content of a file, none where there is no such file.
 
         Raises:
+            UnreadableFile: If it is a landed file of a local root and it alone cannot be read.
             StorageFault: If the file is there and cannot be read.
         """
         try:
             if self._folder is not None and path.startswith(LANDING):
-                return read_dropped(self._folder, _checked(path))
+                return self._dropped(path)
             return bytes(self._opened().get(_checked(path)).bytes())
         except FileNotFoundError:
             return None
         except (OSError, BaseError) as error:
             raise self._fault(f"Reading {self.uri(path)}", error) from error
+
+    def _dropped(self, path: str) -> bytes:
+        assert self._folder is not None
+        try:
+            return read_dropped(self._folder, _checked(path))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise UnreadableFile(f"Reading {self.uri(path)} failed: {error}") from error
 
     @counted("store")
     def write(self, path: str, data: bytes) -> None:

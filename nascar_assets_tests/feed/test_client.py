@@ -8,12 +8,14 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed import client
 from nascar_assets.feed.client import DirectoryFeed, FeedReadError, HttpFeed, open_feed
 from nascar_assets.feed.payload import LARGEST_JSON_BYTES, FeedFormatError
 
@@ -226,6 +228,25 @@ def test_a_folder_that_cannot_be_read_is_an_error_not_a_missing_file(tmp_path):
     (folder / "cacher").rmdir()
     folder.rmdir()
     with pytest.raises(FeedReadError, match="gone"):
+        source.read("cacher/x.json")
+
+
+def refusing(error: OSError) -> Callable[..., Any]:
+    def refused(*_: Any) -> Any:
+        raise error
+
+    return refused
+
+
+def test_one_file_that_may_not_be_read_is_at_fault_and_a_folder_is_the_machines(
+    tmp_path, monkeypatch
+):
+    source = open_feed(tmp_path)
+    monkeypatch.setattr(client, "_plain", refusing(PermissionError(13, "Permission denied")))
+    with pytest.raises(FeedFormatError, match=r"x\.json cannot be read: Permission denied. Let"):
+        source.read("cacher/x.json")
+    monkeypatch.setattr(os, "scandir", refusing(PermissionError(13, "Permission denied")))
+    with pytest.raises(FeedReadError, match="Permission denied"):
         source.read("cacher/x.json")
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed import client
 from nascar_assets.feed.client import CachedFile, DirectoryFeed, FeedReadError
 from nascar_assets.feed.landing import (
     LandingCache,
@@ -256,6 +257,29 @@ def test_a_folder_in_the_place_of_a_file_is_quarantined_and_the_rest_goes_on(fee
     assert [refused.path for refused in report.quarantined] == [LOOP]
     assert "no plain file" in report.quarantined[0].reason
     assert set(report.changed) == set(files()) - {LOOP}
+
+
+def test_a_file_that_may_not_be_read_is_quarantined_and_the_rest_goes_on(feed, root, monkeypatch):
+    closed = {WEEKEND}
+    plain = client._plain
+
+    def opened(path: str, flags: int) -> int:
+        if any(str(path).endswith(name) for name in closed):
+            raise PermissionError(13, "Permission denied")
+        return plain(path, flags)
+
+    monkeypatch.setattr(client, "_plain", opened)
+    report = sync(feed, root)
+    assert [refused.path for refused in report.quarantined] == [WEEKEND]
+    assert "cannot be read: Permission denied" in report.quarantined[0].reason
+    assert set(report.changed) == set(files()) - {WEEKEND}
+    assert root.exists(f"quarantine/feed/{WEEKEND}.report.json")
+    closed.clear()
+    assert sync(feed, root).changed == (WEEKEND,)
+    closed.add(SCHEDULE)
+    root.delete(f"landing/feed/{SCHEDULE}")
+    with pytest.raises(InputError, match=r"usable schedule of 2026\. .*Permission denied"):
+        sync(feed, root)
 
 
 def test_a_file_that_is_mended_is_landed(feed, root):

@@ -23,6 +23,8 @@ from nascar_assets.cli.location import code_location
 from nascar_assets.orchestration.commands.sync import sync_races
 from nascar_assets.sample import Sample, write_sample
 from nascar_assets.sample.generate import SEASONS
+from nascar_assets.storage import data_root
+from nascar_assets.storage.dropped import read_dropped
 from nascar_assets_tests.samples import sample_of
 
 SCENARIOS = 300
@@ -145,6 +147,20 @@ def home(world: World, tmp_path: Path) -> Path:
 def races(raced: Path, tmp_path: Path) -> Path:
     """A copy of the home without a slate that a test may change."""
     return copy_of(raced, tmp_path / "races")
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Paths of landed files that this process may not read; a test changes the set."""
+    paths: set[str] = set()
+
+    def read(folder: Path, path: str) -> bytes:
+        if path in paths:
+            raise PermissionError(13, "Permission denied", str(folder / path))
+        return read_dropped(folder, path)
+
+    monkeypatch.setattr(data_root, "read_dropped", read)
+    return paths
 
 
 def copy_of(home: Path, target: Path) -> Path:

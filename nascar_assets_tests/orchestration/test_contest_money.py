@@ -85,7 +85,7 @@ def standings(slate_run: SlateRun, own: dict[str, tuple[int, ...]], left: int = 
 
 
 def test_standings_refused_before_their_slate_was_run_or_locked_are_read_again(
-    world: World, home: Path, nascar: Callable[..., dict[str, Any]]
+    world: World, home: Path, nascar: Callable[..., dict[str, Any]], closed: set[str]
 ) -> None:
     root = DataRoot.open(home)
     plan = SlatePlan.load(root, world.slate)
@@ -108,6 +108,9 @@ def test_standings_refused_before_their_slate_was_run_or_locked_are_read_again(
     plan.save(root)
     assert scan(-1) == unrun  # run, and not locked
     nascar("contest", "add", home / second, "--payout", "20-max")
+    closed.add(first)
+    assert "Permission denied" in scan(6)[first]  # and the other is read
+    closed.clear()
     assert scan(6) == {}
     known = stored_contests(root).sort("contest_id")
     assert known["contest_id"].to_list() == ["7000444", "7000445"]

@@ -18,6 +18,7 @@ from dagster._core.execution.api import execute_run
 
 from nascar_assets.cli.location import code_location
 from nascar_assets.definitions import build_definitions
+from nascar_assets.feed.landing import LANDING
 from nascar_assets.feed.paths import loop_stats_path, schedule_path, weekend_path
 from nascar_assets.orchestration.automation import sensor_runs
 from nascar_assets.orchestration.commands.sync import SyncOutcome, sync_races
@@ -133,6 +134,35 @@ def test_it_is_none_of_another_series_failures(home: Path, synced: SyncOutcome) 
     assert other.races == ["2026-trucks-01"]
     assert (other.failures, other.input_at_fault) == ({}, False)
     assert list(sync(home, "cup").failures) == [BAD]
+
+
+@pytest.mark.slow
+def test_a_landed_file_that_may_not_be_read_keeps_no_other_race_out(
+    tmp_path: Path, closed: set[str]
+) -> None:
+    files = {path: data for path, data in season().items() if "7002" not in path}
+    write_feed(tmp_path / "feed", files)
+    assert sync(tmp_path, "cup").races == ["2026-cup-01", "2026-cup-03"]
+    first, third = (f"{LANDING}/{weekend_path(2026, 'cup', number)}" for number in (7001, 7003))
+    # Known from the scan before, and another file of each race is new.
+    closed.add(first)
+    for number in (7001, 7003):
+        path = loop_stats_path(2026, "cup", number)
+        drivers = [loop_row(11, 1), loop_row(12, 2), loop_row(13, 3)]
+        write_feed(tmp_path / "feed", {path: json.dumps(loop_stats(drivers, number)).encode()})
+    again = sync(tmp_path, "cup")
+    assert again.races == ["2026-cup-03"]
+    assert list(again.failures) == ["2026-cup-01"]
+    assert "Permission denied" in again.failures["2026-cup-01"]
+    assert first in again.failures["2026-cup-01"]
+    # New and never read.
+    closed.clear()
+    closed.add(third)
+    (tmp_path / "data" / third).touch()
+    again = sync(tmp_path, "cup")
+    assert again.races == ["2026-cup-01"]
+    assert "Permission denied" in again.failures["2026-cup-03"]
+    assert not any("2026-cup-03 waits" in notice for notice in again.notices)
 
 
 def failure_context(

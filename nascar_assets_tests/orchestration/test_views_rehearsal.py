@@ -302,7 +302,7 @@ def test_another_weight_takes_the_place_of_the_view_and_a_drop_takes_it_back(
 
 
 def test_files_that_land_are_taken_once_and_bad_ones_go_to_quarantine(
-    root: DataRoot, world: World
+    root: DataRoot, world: World, closed: set[str]
 ) -> None:
     names = names_of(root, world)
     folder = Path(root.location) / f"landing/views/{world.slate}"
@@ -328,6 +328,13 @@ def test_files_that_land_are_taken_once_and_bad_ones_go_to_quarantine(
     assert bad in notices
     assert not fresh
     assert len(view_records(root, world.slate)) == 1
+    # One that may not be read any more keeps no other out.
+    closed.add(bad)
+    (folder / "next.csv").write_text(f'Name,Fpts\n"{names[0]}",30\n')
+    os.utime(folder / "next.csv", (old, old))
+    notices, _ = take_landed(root, datetime.now(UTC), now + timedelta(hours=2))
+    assert "Permission denied" in notices[bad]
+    assert [one.author for one in view_records(root, world.slate)] == ["mine", "next"]
 
 
 def test_a_file_that_is_put_back_counts_again_and_one_that_was_dropped_does_not(

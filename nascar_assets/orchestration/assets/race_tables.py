@@ -18,7 +18,7 @@ from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.orchestration.tags import SKIPPED, skipped_tag
-from nascar_assets.storage import DataRoot
+from nascar_assets.storage import DataRoot, UnreadableFile
 
 RACES_OF_A_RUN = 5
 """Races of a backfill in one run, where runs are spread over hosts; on one machine all are."""
@@ -146,8 +146,10 @@ def race_table(
             try:
                 output = compute(RaceInputs(root, rows[key]))
                 failures = output.failures
-            except (EnvironmentFault, OSError, MemoryError):
-                raise
+            except (EnvironmentFault, OSError, MemoryError) as error:
+                if not many or not isinstance(error, UnreadableFile):
+                    raise
+                failures = (str(error),)
             except Exception as error:
                 failures = (str(error) or type(error).__name__,)
                 if not many:

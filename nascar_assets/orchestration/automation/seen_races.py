@@ -63,7 +63,8 @@ class RacesSeen:
         unread: Why those that cannot be read cannot, by path.
         strays: Why what lies there and is not looked at is not, by escaped path.
         tables: Files of the tables that are made for each race.
-        unsettled_races: Races with such a path, by key: what is seen of them is not the whole.
+        unsettled_races: Such a path by the key of its race, one that cannot be read before others:
+            what is seen of the race is not the whole.
     """
 
     schedule: pl.DataFrame
@@ -76,7 +77,7 @@ class RacesSeen:
     unread: Mapping[str, str]
     strays: Mapping[str, str]
     tables: TableLists
-    unsettled_races: frozenset[str]
+    unsettled_races: Mapping[str, str]
 
 
 def table_lists(root: DataRoot, tables: Collection[str]) -> TableLists:
@@ -133,12 +134,12 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
                 entered.add(keys[file.race_id])
     own = pl.col("path").is_in([*foreign, *(path for path, _ in schedule_files)])
     landed, unknown = landed_races(found.files.filter(~own), race_of)
-    unsettled = set()
-    for path in found.unsettled:
+    unsettled = {}
+    for path in sorted(found.unsettled, key=found.unread.__contains__):
         if path.startswith(f"{LAPS}/"):
-            unsettled.add(dropped_for(path))
+            unsettled[dropped_for(path)] = path
         elif (file := parse_path(path.removeprefix(f"{LANDING}/"))) and file.race_id:
-            unsettled.add(keys.get(file.race_id))
+            unsettled[keys.get(file.race_id)] = path
     return RacesSeen(
         schedule=schedule,
         schedules=content_of(schedule_files) if schedule_files else "",
@@ -150,7 +151,7 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
         unread=found.unread,
         strays=strays | strays_of_laps,
         tables=tables,
-        unsettled_races=frozenset(key for key in unsettled if key),
+        unsettled_races={key: path for key, path in unsettled.items() if key},
     )
 
 

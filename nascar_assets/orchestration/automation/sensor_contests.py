@@ -20,7 +20,7 @@ from nascar_assets.orchestration.inputs.contest_store import (
 from nascar_assets.orchestration.inputs.slate_plan import slate_plans
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, report_strays
-from nascar_assets.storage import DataRoot
+from nascar_assets.storage import DataRoot, UnreadableFile
 
 QUARANTINE = "quarantine/contests"
 INTERVAL_SECONDS = 30
@@ -107,11 +107,16 @@ def read_landed(
     # A person may have added one of them by hand meanwhile, with a payout table.
     added = set(stored_contests(root)["sha256"]) if todo else set()
     for path in sorted(todo):
+        name = path.rsplit("/", 1)[-1]
+        try:
+            data = root.read(path)
+        except UnreadableFile as error:  # looked at again at the next scan
+            notices[path] = str(error)
+            continue
         read[path] = landed[path]
         refused.pop(path, None)
         if landed[path] in added:
             continue
-        name, data = path.rsplit("/", 1)[-1], root.read(path)
         try:
             if data is None:
                 raise InputError("The file is too large or gone.", file=name)

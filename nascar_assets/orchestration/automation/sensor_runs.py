@@ -58,6 +58,7 @@ FAULTS_OF_THE_MACHINE = frozenset(
     {
         "EnvironmentFault",
         "StorageFault",
+        "UnreadableFile",
         "GraphFault",
         "FeedReadError",
         "OSError",

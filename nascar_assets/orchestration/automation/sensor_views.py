@@ -16,7 +16,7 @@ from nascar_assets.orchestration.inputs.slate_plan import registered_slates
 from nascar_assets.orchestration.inputs.views import LANDED, Added, add_view, view_records
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, report_strays
-from nascar_assets.storage import DataRoot
+from nascar_assets.storage import DataRoot, UnreadableFile
 from nascar_assets.views.record import ViewRecord
 
 QUARANTINE = "quarantine/views"
@@ -106,6 +106,8 @@ def take_landed(root: DataRoot, real: datetime, now: datetime) -> tuple[dict[str
             notices |= {path: " ".join(added.notices)} if added.notices else {}
             if not (again and added.record.silent):  # a board that moved and has no weight
                 fresh |= {path} & notices.keys()
+        except UnreadableFile as error:
+            notices[path] = str(error)
         except EnvironmentFault:
             raise
         except Exception as error:  # one file that nobody foresaw must not keep all others out

@@ -147,8 +147,14 @@ def materialise_races(
     touched = pl.col("race_id").is_in(sorted(race_ids)) | pl.col("race_key").is_in(sorted(wanted))
     asked = pl.col("series").is_in(list(series)) & pl.col("season").is_in(list(seasons))
     of_series = seen.schedule.filter(asked).sort("start_time", "race_id")
-    waiting = [key for key in of_series["race_key"] if key in seen.waiting]
-    keys = [key for key in of_series.filter(touched)["race_key"] if key not in waiting]
+    unread = {
+        key: seen.unread[path]
+        for key in of_series["race_key"]
+        if (path := seen.unsettled_races.get(key, "")) in seen.unread
+    }
+    waiting = [key for key in of_series["race_key"] if key in seen.waiting and key not in unread]
+    touched_keys = of_series.filter(touched)["race_key"]
+    keys = [key for key in touched_keys if key not in waiting and key not in unread]
     failures: dict[str, Exception] = {}
     if keys:
         instance = open_instance(home)
@@ -164,7 +170,7 @@ def materialise_races(
         )
     seconds["ratings"] = time.perf_counter() - started
     done = [key for key in keys if key not in failures]
-    reasons = {key: reason(error) for key, error in failures.items()}
+    reasons = {**unread, **{key: reason(error) for key, error in failures.items()}}
     return done, reasons, waiting, any(is_input_fault(error) for error in failures.values())
 
 

@@ -24,7 +24,7 @@ from nascar_assets.orchestration.inputs.slate_lineups import (
 from nascar_assets.orchestration.inputs.slate_plan import registrations
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.rules import score
-from nascar_assets.storage import DataRoot
+from nascar_assets.storage import DataRoot, UnreadableFile
 
 if TYPE_CHECKING:
     from nascar_assets.contest.presets import Contest
@@ -91,7 +91,10 @@ def landed_state(root: DataRoot, race: Mapping[str, Any], path: str) -> Landed:
         if item.path == path:
             break
         if item.path.endswith(".json") and not item.path.endswith(LAP_TIMES):
-            body = root.read(item.path) or b""
+            try:
+                body = root.read(item.path) or b""
+            except UnreadableFile:  # told of when it was the newest
+                continue
             lap = LAP_NUMBER.search(body)
             key = lap[1] if lap else item.path.encode()
             before.pop(key, None)
