@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ import pytest
 
 from nascar_assets.cli.location import code_location
 from nascar_assets.feed.paths import lap_times_path, loop_stats_path, schedule_path, weekend_path
+from nascar_assets.orchestration.automation import sensor_telemetry
+from nascar_assets.orchestration.automation.sensor_telemetry import scan_files
 from nascar_assets.orchestration.commands.sync import sync_races
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.processes import daemon, runs, settled, wait_for
 from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
 
@@ -133,6 +137,49 @@ def test_a_good_file_joins_its_race_and_a_bad_one_is_quarantined(races: Path) ->
     assert done == [f"race_job {key}", "as_of_job range"]  # ratings read features of laps
     assert ticker.tick("landing_telemetry") == []  # nothing is taken twice
     assert "accepted" not in ticker.skipped
+
+
+def test_a_file_refused_for_its_entry_list_is_read_again_when_that_has_come(
+    races: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensor_telemetry, "scan_files", without_settling)
+    race_id, key, data = a_race_with_laps(races)
+    ticker = Ticker(races)
+    entries = races / f"store/entries/{key}.parquet"
+    listed = pl.read_parquet(entries)
+    listed.with_columns(pl.col("driver_id") + "0").write_parquet(entries)
+    good = data.replace(b'"laps"', b' "laps"', 1)
+    drop(races, f"{race_id}-a.json", good)
+    drop(races, f"{race_id}-b.json", data.replace(b'"laps"', b'  "laps"', 1), seconds_ago=90)
+    drop(races, f"{race_id}-c.json", b"null")
+
+    def told() -> dict[str, str]:
+        ticker.tick("landing_telemetry")
+        found: dict[str, str] = json.loads(ticker.cursors["landing_telemetry"] or "")["notified"]
+        return {path.rpartition("-")[2]: text for path, text in found.items()}
+
+    refused = told()
+    assert set(refused) == {"a.json", "b.json", "c.json"}
+    assert "are entered in this race" in refused["a.json"]
+    assert told() == refused  # it is said for as long as it stands
+    listed.write_parquet(entries)
+    older = "It is older than the file of its race that is in use now."
+    assert told() == {"b.json": older, "c.json": refused["c.json"]}
+    assert f"accepted landing/telemetry/{race_id}-a.json" in ticker.skipped
+    place = races / "landing/feed/cacher/2025/1" / race_id / "lap-times.json"
+    assert place.read_bytes() == good
+    place.write_bytes(data)  # the feed's correction, which is newer still
+    assert set(told()) == {"b.json", "c.json"}
+    assert "accepted" not in ticker.skipped
+    assert place.read_bytes() == data
+    (races / f"landing/telemetry/{race_id}-b.json").unlink()
+    assert set(told()) == {"c.json"}
+
+
+def without_settling(root: DataRoot, listed: Any, cursor: Any, now: datetime) -> Any:
+    """Two scans at once, the first as it would have been 20 minutes ago."""
+    earlier = scan_files(root, listed, cursor, now - timedelta(minutes=20))
+    return scan_files(root, listed, earlier.cursor, now)
 
 
 def test_a_lap_file_that_is_cut_short_waits_for_its_end(races: Path) -> None:

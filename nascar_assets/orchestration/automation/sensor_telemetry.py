@@ -5,7 +5,9 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import dagster as dg
@@ -13,6 +15,7 @@ import polars as pl
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.files import BESIDE
+from nascar_assets.orchestration.automation.landing_index import sha256
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.storage import DataRoot, StorageFault, StoredFile
 
@@ -32,39 +35,46 @@ _KEY = re.compile(r"(?<!\d)\d{4}-(?:cup|xfinity|trucks)-x?\d{2}(?!\d)")
     "quarantine/telemetry.",
 )
 def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
-    """Two scans in one tick, so that a complete file needs no second tick."""
+    """Two scans in one tick, so that a complete file needs no second tick.
+
+    Why a file was refused is said for as long as it lies there. It is read again when what it was
+    checked against has changed: its race's entry list may have come after it.
+    """
     from nascar_assets.orchestration.automation.notify import notify_new
     from nascar_assets.orchestration.storage.quarantine import report_strays
     from nascar_assets.telemetry.landing import SETTLE, LandingCursor
-    from nascar_assets.telemetry.validate import content_hash
 
     root = platform.root
     before = json.loads(context.cursor) if context.cursor else {}
     cursor = LandingCursor.from_text(before.get("files"))
     notices: dict[str, str] = {}
-    accepted: list[str] = []
+    refused = {path: Refused(**known) for path, known in before.get("refused", {}).items()}
+    accepted = read_again(root, refused, root.landed(FOLDER)[0], cursor)
     for last in (False, True):
         listed, strays = root.landed(FOLDER)
+        modified = {item.path: item.modified for item in listed}
         decision = scan_files(root, listed, cursor, datetime.now(UTC))
         cursor = decision.cursor
         for ready in decision.ready:
-            for path, content in ready.files.items():
-                try:
-                    data = root.read(path)
-                except StorageFault:
-                    data = None
-                if data is None or content_hash(data) != content:
+            # The newest last: of files that have one place it is the one to stay there.
+            for path in sorted(ready.files, key=lambda path: (modified[path], path)):
+                data = _read(root, path, ready.files[path])
+                if data is None:
                     cursor = cursor.without(path)  # replaced since: the next scan reads it
                     continue
+                known = Refused(ready.race_key, *standing(root, ready.race_key))
                 problem = take(root, path, data, ready.race_key)
+                refused.pop(path, None)
                 if problem is None:
                     accepted.append(path)
                 else:
-                    notices[path] = problem
+                    refused[path] = replace(known, why=problem)
         if last or not decision.waiting:
             break
         time.sleep(SETTLE.total_seconds() + 0.1)
     report_strays(root, strays, QUARANTINE)
+    refused = {path: known for path, known in refused.items() if path in modified}
+    notices |= {path: known.why for path, known in refused.items()}
     notices |= strays
     notices |= {path: f"It cannot be read: {why}" for path, why in decision.unread.items()}
     notices |= dict.fromkeys(
@@ -80,8 +90,98 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
     return dg.SensorResult(
         run_requests=[],
         skip_reason=dg.SkipReason("; ".join(reasons)[:2000] or "No new telemetry."),
-        cursor=json.dumps({"files": cursor.to_text(), "notified": notified}, sort_keys=True),
+        cursor=json.dumps(
+            {
+                "files": cursor.to_text(),
+                "notified": notified,
+                "refused": {path: asdict(known) for path, known in refused.items()},
+            },
+            sort_keys=True,
+        ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file that was refused.
+
+    Attributes:
+        race_key: The race that it is of.
+        checked_against: A stamp of what it was checked against.
+        own_files: Tags by path of the race's own files when it was refused first: what came into
+            their place since is newer, and stays.
+        why: What is wrong with it.
+    """
+
+    race_key: str
+    checked_against: str
+    own_files: Mapping[str, str | None]
+    why: str = ""
+
+
+def read_again(
+    root: DataRoot, refused: dict[str, Refused], listed: Sequence[StoredFile], cursor: Any
+) -> list[str]:
+    """Reads refused files again whose race has other entries, another schedule or other files now.
+
+    Args:
+        root: The data root.
+        refused: What was refused, by path; what is accepted now is taken out.
+        listed: The folder's files.
+        cursor: The cursor of the last scan; a file with other content than then is the next one's.
+
+    Returns:
+        Paths of the files that are accepted now.
+    """
+    accepted = []
+    # The newest first: none takes the place of what came after it.
+    for item in sorted(listed, key=attrgetter("modified", "path"), reverse=True):
+        known, seen = refused.get(item.path), cursor.files.get(item.path)
+        if known is None or seen is None:
+            continue
+        stamp, _ = standing(root, known.race_key)
+        if stamp in ("", known.checked_against):
+            continue
+        data = _read(root, item.path, seen.content)
+        if data is None:
+            continue
+        problem = take(root, item.path, data, known.race_key, known.own_files)
+        if problem is None:
+            accepted.append(item.path)
+            del refused[item.path]
+        else:
+            refused[item.path] = replace(known, checked_against=stamp, why=problem)
+    return accepted
+
+
+def standing(root: DataRoot, race_key: str) -> tuple[str, dict[str, str | None]]:
+    """What a race's files are checked against as it stands.
+
+    Returns:
+        A stamp of the race's schedule, entries and own files, and the tags of these by path; an
+        empty one where the schedule does not hold the race.
+    """
+    from nascar_assets.orchestration.assets.race_tables import RaceInputs
+    from nascar_assets.orchestration.inputs.schedule import schedule_rows
+    from nascar_assets.orchestration.storage.store import table_path
+
+    race = schedule_rows(root, [race_key], known_only=True).get(race_key)
+    if race is None:
+        return "", {}
+    own_files = {path: root.tag(path) for path in _places(RaceInputs(root, race)).values()}
+    seen = f"{race} {root.tag(table_path('entries', race_key))} {own_files}"
+    return sha256(seen.encode())[:24], own_files
+
+
+def _read(root: DataRoot, path: str, content: str | None) -> bytes | None:
+    """A file's bytes; none where it cannot be read or holds something else by now."""
+    from nascar_assets.telemetry.validate import content_hash
+
+    try:
+        data = root.read(path)
+    except StorageFault:
+        return None
+    return data if data is not None and content_hash(data) == content else None
 
 
 def scan_files(root: DataRoot, listed: Sequence[StoredFile], cursor: Any, now: datetime) -> Any:
@@ -150,8 +250,21 @@ def _races(root: DataRoot) -> dict[str, str]:
     return {name: key for race_id, key in rows for name in (race_id, key)}
 
 
-def take(root: DataRoot, path: str, data: bytes, race_key: str) -> str | None:
+def take(
+    root: DataRoot,
+    path: str,
+    data: bytes,
+    race_key: str,
+    own_files: Mapping[str, str | None] | None = None,
+) -> str | None:
     """Validates a file's content and puts it where the race's tables are made from.
+
+    Args:
+        root: The data root.
+        path: The file.
+        data: Its content.
+        race_key: The race that it is of.
+        own_files: Tags by path; it does not take the place of a file that has another tag now.
 
     Returns:
         None where it was accepted, else what is wrong with it.
@@ -166,7 +279,11 @@ def take(root: DataRoot, path: str, data: bytes, race_key: str) -> str | None:
     name = path.removeprefix(f"{FOLDER}/")
     try:
         found = validate_landed(data, name, inputs.race, accepted_laps(inputs, name))
-        if found.accepted and _put(inputs, found, data):
+        place = _place(inputs, found, data) if found.accepted else None
+        if place is not None:
+            if own_files and place in own_files and root.tag(place) != own_files[place]:
+                return "It is older than the file of its race that is in use now."
+            root.write(place, _as_stored(found, data))
             return None
     except EnvironmentFault:
         raise
@@ -181,27 +298,35 @@ def take(root: DataRoot, path: str, data: bytes, race_key: str) -> str | None:
     return "; ".join(str(item) for item in found.problems) or report["problems"][0]["reason"]
 
 
-def _put(inputs: Any, found: Any, data: bytes) -> bool:
-    """Puts an accepted file where the race's laps are made from; false for no such kind."""
+def _places(inputs: Any) -> dict[str, str]:
+    """Where the one file of each kind lies that the race's laps are made from."""
     from nascar_assets.feed.landing import LANDING
     from nascar_assets.feed.paths import race_path
     from nascar_assets.orchestration.assets.feed import dropped_laps_path
-    from nascar_assets.orchestration.assets.lap_files import flag_data_path, snapshot_path
-    from nascar_assets.telemetry import telemetry_artifact_bytes
+    from nascar_assets.orchestration.assets.lap_files import flag_data_path
 
     race = inputs.race
-    if found.kind == "laps":
-        path = dropped_laps_path(inputs)
-        sources = {found.file: found.content_hash}
-        data = telemetry_artifact_bytes(found.laps.collect(), sources=sources)
-    elif found.kind == "live_feed":
-        path = snapshot_path(inputs, data)
-    elif found.kind == "flag_data":
-        path = flag_data_path(inputs)
-    elif found.kind in ("lap_times", "pit_data"):
-        own = race_path(found.kind, race["season"], race["series"], race["race_id"])
-        path = f"{LANDING}/{own}"
-    else:
-        return False
-    inputs.root.write(path, data)
-    return True
+    feed = {
+        kind: f"{LANDING}/{race_path(kind, race['season'], race['series'], race['race_id'])}"
+        for kind in ("lap_times", "pit_data")
+    }
+    return {"laps": dropped_laps_path(inputs), "flag_data": flag_data_path(inputs), **feed}
+
+
+def _place(inputs: Any, found: Any, data: bytes) -> str | None:
+    """Where an accepted file goes; none for a kind that no laps are made from."""
+    from nascar_assets.orchestration.assets.lap_files import snapshot_path
+
+    if found.kind == "live_feed":
+        return snapshot_path(inputs, data)
+    return _places(inputs).get(found.kind)
+
+
+def _as_stored(found: Any, data: bytes) -> bytes:
+    """The bytes to keep of an accepted file."""
+    from nascar_assets.telemetry import telemetry_artifact_bytes
+
+    if found.kind != "laps":
+        return data
+    sources = {found.file: found.content_hash}
+    return telemetry_artifact_bytes(found.laps.collect(), sources=sources)
