@@ -11,6 +11,7 @@ from uuid import uuid4
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.events import RunFailureReason
 from dagster._core.execution.api import execute_run
 from dagster._core.execution.execute_in_process import merge_run_tags
 from dagster._core.remote_origin import (
@@ -67,12 +68,19 @@ def run_job(
     quiet: bool = True,
     progress: Progress | None = None,
     times: StageTimes | None = None,
+    go_on: bool = False,
 ) -> dg.JobExecutionResult:
     """Runs a job in this process; `times` gets what each of its stages took.
 
+    The first asset that fails ends the run. With `go_on` those that do not rest on it are made all
+    the same, as in a run of the daemon.
+
     Raises:
-        Exception: What the failing asset raised, as it raised it.
+        Exception: What the failing asset raised, as it raised it; a group of what several did.
     """
+    failed: list[BaseException] = []
+    if go_on:
+        job = job.with_hooks({_kept_in(failed)})
     config = dict(run_config or {})
     if quiet:
         config = {**_QUIET, **config}
@@ -97,7 +105,10 @@ def run_job(
             remote_job_origin=origin_of(job.name),
         )
         with present(instance):
-            return execute_run(InMemoryJob(job), run, instance, raise_on_error=True)
+            result = execute_run(InMemoryJob(job), run, instance, raise_on_error=not go_on)
+        if not result.success:
+            raise _what_ended(result, failed)
+        return result
     except BaseException:
         # One that is stored and never begins would count as in flight: it ends here.
         with suppress(Exception):  # what stopped it is what is said
@@ -105,6 +116,29 @@ def run_job(
             if stored is not None and stored.status is dg.DagsterRunStatus.NOT_STARTED:
                 instance.report_run_canceled(stored, message="It was stopped before it began.")
         raise
+
+
+def _kept_in(failed: list[BaseException]) -> dg.HookDefinition:
+    """Keeps what assets raise, of which the run's events hold the text alone."""
+
+    @dg.failure_hook(name="kept")
+    def keep(context: dg.HookContext) -> None:
+        if context.op_exception is not None:
+            failed.append(context.op_exception)
+
+    return keep
+
+
+def _what_ended(result: dg.JobExecutionResult, failed: Sequence[BaseException]) -> BaseException:
+    """What is to be raised for a run that went on behind failures and has ended without success."""
+    ends = [event.job_failure_data for event in result.all_events if event.is_run_failure]
+    if not ends or ends[-1].failure_reason is RunFailureReason.UNEXPECTED_TERMINATION:
+        return dg.DagsterExecutionInterruptedError()
+    if failed and ends[-1].failure_reason is RunFailureReason.STEP_FAILURE:
+        several = len(failed) > 1
+        return BaseExceptionGroup("Several assets failed.", failed) if several else failed[0]
+    error = ends[-1].error  # of Dagster's own doing, such as a record that could not be stored
+    return EnvironmentFault(error.message.strip() if error else "The run failed.")
 
 
 def origin_of(job: str) -> RemoteJobOrigin:
@@ -141,7 +175,8 @@ def run_races(
 
     Races that stand next to each other in the partitions' order go into one run. What such a run
     skips is run by itself, and so are all its races where it failed by no fault of the
-    machine, so that one bad race does not stop the others.
+    machine, so that one bad race does not stop the others, nor one bad table those of its race
+    that do not rest on it.
 
     Args:
         job: The job.
@@ -164,7 +199,7 @@ def run_races(
         for key in left:
             tags = {RUN_KEY: run_keys[key]} if run_keys and key in run_keys else {}
             try:
-                run_job(job, instance, partition=key, tags=tags)
+                run_job(job, instance, partition=key, tags=tags, go_on=True)
             except Exception as error:
                 failures[key] = error
     return failures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import signal
 import urllib.request
 import uuid
 from datetime import UTC, datetime
@@ -18,13 +19,20 @@ from dagster._core.execution.api import execute_run
 
 from nascar_assets.cli.location import code_location
 from nascar_assets.definitions import build_definitions
+from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.feed.landing import LANDING
 from nascar_assets.feed.paths import loop_stats_path, schedule_path, weekend_path
 from nascar_assets.orchestration.automation import sensor_runs
-from nascar_assets.orchestration.commands.sync import SyncOutcome, sync_races
+from nascar_assets.orchestration.commands.sync import (
+    SyncOutcome,
+    is_input_fault,
+    reason,
+    sync_races,
+)
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.runs import run_job
 from nascar_assets.orchestration.storage.instance import open_instance
-from nascar_assets.orchestration.storage.store import scan_table
+from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.orchestration.tags import BACKFILL, PARTITION, filters_of
 from nascar_assets.service.run_store import JOB_NAMES, RunStore
 from nascar_assets.storage import DataRoot
@@ -113,6 +121,10 @@ def test_a_sync_ends_and_says_which_cars_of_which_race(home: Path, synced: SyncO
     for key in synced.races:  # the third has results that its schedule does not know yet
         assert scan_table(root, "race_results", key).collect().height == 4
         assert scan_table(root, "driver_ratings", key).collect().height == 4
+    # What does not rest on its results is made all the same.
+    for table in ("practice", "laps", "lap_summaries"):
+        assert root.exists(table_path(table, BAD)), table
+    assert not root.exists(table_path("race_results", BAD))
     first = scan_table(root, "race_results", "2026-cup-01").collect()
     assert first.filter(pl.col("fastest_laps").is_null())["driver_id"].to_list() == ["12", "14"]
 
@@ -126,6 +138,61 @@ def test_it_fails_in_one_run_and_the_others_are_made_in_theirs(
     assert failed.tags["dagster/partition"] == failed.tags["nascar/race"] == BAD
     (shared,) = [run for run in runs if run.is_success]
     assert shared.tags[f"nascar/skipped/{BAD}"] == shared.tags["nascar/skipped"] == "yes"
+
+
+def job_of(**raised: BaseException | None) -> dg.JobDefinition:
+    """A job of assets that rest on nothing, and one more that rests on the first."""
+
+    def asset(name: str, error: BaseException | None, deps: list[str]) -> dg.AssetsDefinition:
+        @dg.asset(name=name, deps=deps)
+        def made() -> None:
+            if isinstance(error, KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            elif error is not None:
+                raise error
+
+        return made
+
+    assets = [asset(name, error, []) for name, error in raised.items()]
+    assets.append(asset("z_after", None, [next(iter(raised))]))
+    job: dg.JobDefinition = dg.Definitions(
+        assets, jobs=[dg.define_asset_job("all", executor_def=dg.in_process_executor)]
+    ).resolve_job_def("all")
+    return job
+
+
+def made_in(instance: dg.DagsterInstance) -> list[str]:
+    (run,) = instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.FAILURE
+    kinds = {dg.DagsterEventType.STEP_SUCCESS}
+    records = instance.get_records_for_run(run.run_id, of_type=kinds).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    return [str(event.step_key) for event in events if event is not None]
+
+
+def test_a_run_that_goes_on_makes_the_rest_and_raises_what_failed() -> None:
+    wrong = InputError("A name is missing.", file="x.csv")
+    with dg.instance_for_test() as instance:
+        with pytest.raises(InputError) as one:
+            run_job(job_of(a=wrong, b=None), instance, go_on=True)
+        assert one.value is wrong
+        assert made_in(instance) == ["b"]
+    full = EnvironmentFault("The disk is full.")
+    with dg.instance_for_test() as instance:
+        with pytest.raises(ExceptionGroup) as several:
+            run_job(job_of(a=full, b=wrong, c=wrong, d=None), instance, go_on=True)
+        assert made_in(instance) == ["d"]
+    assert reason(several.value) == "The disk is full. x.csv: A name is missing."
+    assert is_input_fault(several.value)
+    assert not is_input_fault(full)
+
+
+def test_a_run_that_goes_on_ends_when_it_is_stopped() -> None:
+    job = job_of(a=InputError("A name is missing."), b=KeyboardInterrupt(), c=None)
+    with dg.instance_for_test() as instance:
+        with pytest.raises(dg.DagsterExecutionInterruptedError):
+            run_job(job, instance, go_on=True)
+        assert made_in(instance) == []
 
 
 @pytest.mark.slow

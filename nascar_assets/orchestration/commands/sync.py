@@ -175,13 +175,18 @@ def materialise_races(
 
 
 def reason(error: BaseException) -> str:
-    """What a person sees of a failure: the innermost error that speaks of the input."""
+    """What a person sees of a failure: the innermost error that speaks of the input; of several
+    failures of a run each once."""
+    if isinstance(error, BaseExceptionGroup):
+        return " ".join(dict.fromkeys(map(reason, error.exceptions)))
     found = _root_fault(error)
     return " ".join(str(found).split()) or type(found).__name__
 
 
 def is_input_fault(error: BaseException) -> bool:
     """Whether a failure is the input's fault: a bad file, or a check that refused its table."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(is_input_fault, error.exceptions))
     fault = _root_fault(error)
     return isinstance(fault, InputError | DagsterAssetCheckFailedError)
 
