@@ -12,7 +12,13 @@ from polars.testing import assert_frame_equal
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.paths import schedule_path
 from nascar_assets.feed.schemas import UTC_TIME
-from nascar_assets.orchestration.inputs.past import all_results, past_sources, results_before
+from nascar_assets.orchestration.inputs.past import (
+    all_results,
+    past_features,
+    past_ratings,
+    past_sources,
+    results_before,
+)
 from nascar_assets.orchestration.inputs.schedule import landed_schedule
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.storage import DataRoot
@@ -31,7 +37,7 @@ def _store(root: DataRoot, key: str, driver_id: str, at: datetime) -> None:
         "results_at": at,
     }
     frame = pl.DataFrame([row]).with_columns(pl.col(pl.Datetime).cast(UTC_TIME))
-    for table in ("entries", "race_results", "practice"):
+    for table in ("entries", "race_results", "practice", "race_features", "driver_ratings"):
         root.write_frame(table_path(table, key), frame)
 
 
@@ -46,6 +52,11 @@ def test_a_driver_whose_id_came_later_keeps_his_results_as_of_before(tmp_path: P
         assert_frame_equal(after[name].filter(race_id="1"), table)
     assert results_before(root, AS_OF)["driver_id"].to_list() == ["990001"]
     assert all_results(root)["driver_id"].to_list() == ["4030", "4030"]
+    # His stored features and ratings go with them, though no table was made again.
+    for stored in (past_features, past_ratings):
+        assert stored(root, AS_OF).sort("race_id")["driver_id"].to_list() == ["990001", "4030"]
+        assert stored(root, AS_OF + timedelta(days=7))["driver_id"].to_list() == ["4030", "4030"]
+    assert past_features(root)["driver_id"].to_list() == ["4030", "4030"]
 
 
 def test_a_race_that_was_run_stays_in_the_schedule_when_its_file_loses_it(tmp_path: Path) -> None:

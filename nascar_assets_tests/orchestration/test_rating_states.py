@@ -32,7 +32,7 @@ def plan(as_of: datetime) -> SlatePlan:
 
 def fresh(root: DataRoot, as_of: datetime) -> bytes:
     state = RatingState.empty()
-    state.extend(results_before(root, as_of), as_of, past_features(root))
+    state.extend(results_before(root, as_of), as_of, past_features(root, as_of))
     return state.to_bytes()
 
 

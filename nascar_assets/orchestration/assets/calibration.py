@@ -11,17 +11,15 @@ from pydantic import Field
 from nascar_assets.columns.calibration import RECALIBRATION
 from nascar_assets.columns.column import types_of
 from nascar_assets.columns.scenarios import MODEL_PARAMETERS
-from nascar_assets.history.schemas import RATINGS
 from nascar_assets.orchestration.assets.feed import schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, driver_ratings
 from nascar_assets.orchestration.assets.slate import ALL_RACES, resolve_as_of, slate, slate_field
 from nascar_assets.orchestration.assets.slate_assets import slate_asset
-from nascar_assets.orchestration.inputs.past import past_features, results_before
+from nascar_assets.orchestration.inputs.past import past_features, past_ratings, results_before
 from nascar_assets.orchestration.inputs.slate_files import record_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.metadata import file_at, picture, shown
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.store import read_all
 from nascar_assets.reports.plots import coverage_plot
 
 
@@ -53,7 +51,7 @@ def process_fit(
     as_of = resolve_as_of(config.as_of, now, now, limit="the present", field="as_of")
     fitted = fit_parameters(
         results_before(root, as_of),
-        read_all(root, "driver_ratings", RATINGS),
+        past_ratings(root, as_of),
         schedule,
         as_of,
         series=config.series,
@@ -97,7 +95,7 @@ def recalibration(
     known = results_before(root, as_of)
     base = fit_as_of(root, config.series, as_of)
     past = WalkForward(
-        schedule, known, config.series, with_values=False, features=past_features(root)
+        schedule, known, config.series, with_values=False, features=past_features(root, as_of)
     ).races_known_as_of(as_of)
     emos = fit_latent_emos(recent_by_type(past, known), base, seed=RunningOrderModel.seed)
     path = save_recalibration(root, config.series, base, emos.apply(base), as_of)
@@ -178,7 +176,7 @@ def calibration_record(run: SlateRun, schedule: pl.DataFrame) -> dg.Output[pl.Da
     archive, models = KeptScores(root, grid=run.qualified), KnownModels(root, series)
     record = walk_forward_record(
         run.results,
-        read_all(root, "driver_ratings", RATINGS),
+        past_ratings(root, run.as_of),
         run.as_of,
         RecordSettings(grid=run.qualified, threads=2),
         series=series,

@@ -10,6 +10,7 @@ from nascar_assets.feed.names import DriverDirectory, with_canonical_ids
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
 from nascar_assets.feed.sources import FEATURE_SOURCES, SOURCE
 from nascar_assets.history.features import FEATURE_TABLE
+from nascar_assets.history.schemas import RATINGS
 from nascar_assets.orchestration.storage.store import read_all, read_table, stored_partitions
 from nascar_assets.storage import DataRoot
 
@@ -55,9 +56,20 @@ def known_entries(root: DataRoot, race_key: str, as_of: datetime) -> pl.DataFram
     return SOURCE["entries"].as_known(named, as_of)
 
 
-def past_features(root: DataRoot) -> pl.DataFrame:
-    """FEATURE_TABLE of every race that was run, each as of its start."""
-    return read_all(root, "race_features", FEATURE_TABLE)
+def past_features(root: DataRoot, as_of: datetime | None = None) -> pl.DataFrame:
+    """FEATURE_TABLE of every race that was run, each as of its start.
+
+    Drivers' ids are those known by a moment, as those of the results beside them; by now where left
+    out. A table that was stored before a driver's own id came has him under a placeholder.
+    """
+    stored = read_all(root, "race_features", FEATURE_TABLE)
+    return with_canonical_ids(stored, driver_directory(root, as_of))
+
+
+def past_ratings(root: DataRoot, as_of: datetime) -> pl.DataFrame:
+    """RATINGS of every race that was run, each as of its start, with the ids known by a moment."""
+    stored = read_all(root, "driver_ratings", RATINGS)
+    return with_canonical_ids(stored, driver_directory(root, as_of))
 
 
 def past_sources(root: DataRoot, as_of: datetime | None = None) -> dict[str, pl.DataFrame]:

@@ -35,7 +35,7 @@ def build_rating_state(root: DataRoot, plan: SlatePlan) -> RatingState:
     It is the same to the byte whether it was built from nothing or from the one that was kept.
     """
     results = known_results(results_before(root, plan.as_of), plan.as_of)
-    features = past_features(root)
+    features = past_features(root, plan.as_of)
     kept = _Kept.read(root)
     begun = kept is not None and kept.leads_to(results, features, plan.as_of)
     state = kept.state if kept is not None and begun else RatingState.empty()
@@ -62,7 +62,7 @@ def keep_season_start(root: DataRoot) -> None:
         return
     start = run.filter(pl.col("season") == pl.col("season").max())["start_time"].min()
     assert isinstance(start, datetime)
-    known = known_results(results_before(root, start), start)
+    known, features = known_results(results_before(root, start), start), past_features(root, start)
     state = RatingState.empty()
     if state.extend(known, start, features):
         root.write(KEPT, _origin(known, features, state.seen) + state.to_bytes())
