@@ -119,10 +119,12 @@ def contest_table(rows: Sequence[ContestRow], caution: str) -> None:
                 "roi", "Profit %", "Profit of 100 dollars of entry fees, against an assumed field"
             ),
             number("roi_se", "± error", "Standard error: how far scenarios alone may be off"),
-            number("cash", "Cash %"),
-            number("win", "Win %"),
-            number("top", "Top 1 %"),
-            number("any_top", "Any in top 1 %"),
+            number("cash", "Cash %", "Share of your entries that win something"),
+            number("win", "Win %", "Share of races in which any of your entries comes first"),
+            number("top", "Top 1 %", "Share of your entries in the best hundredth"),
+            number(
+                "any_top", "Any in top 1 %", "Share of races in which any of your entries is there"
+            ),
             number("duplicates", "Duplicates", "Rivals expected to enter the same lineup"),
         ],
         [

@@ -509,6 +509,10 @@ def show_result(
                 for row in result["contests"]
             ],
         )
+        out.line(
+            "cash: share of own entries that win something; win, top 1%: share of races in which"
+        )
+        out.line("any of them comes first or is in the best hundredth")
         out.line(_field_line(result["contests"]))
         _show_values(out, result["contests"][-1], sort)
     out.line(_objective_line(result["portfolio"]))

@@ -74,6 +74,12 @@ def test_every_part_is_shown():
     assert not missing, page.text
 
 
+def test_a_contests_chance_to_win_is_of_races_not_of_entries():
+    titles = Page(render_slate_report(report())).attributes("title")
+    assert "Races in which one of the own entries comes first, alone or tied" in titles
+    assert "Share of the own entries that win something" in titles
+
+
 def test_unknown_start_and_share_are_dashes_not_the_word_none():
     forecast = report().forecast.with_columns(
         start=pl.lit(None, pl.Int64),
