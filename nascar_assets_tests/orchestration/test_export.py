@@ -138,6 +138,50 @@ def test_nothing_else_is_written_over(
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("kind", ["duckdb", "parquet"])
+def test_a_place_of_the_wrong_kind_is_refused_in_words(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, folder = tmp_path / "a file", tmp_path / "a folder"
+    file.write_text("a person's own")
+    folder.mkdir()
+    command = ["--table", "slate", "--home", str(tmp_path / "home")]
+    wrong = folder if kind == "duckdb" else file
+    assert run(["export", kind, str(wrong), *command]) == 2
+    words = capsys.readouterr().err
+    assert "is a folder" in words if kind == "duckdb" else "is a file" in words
+    assert "Name a" in words
+    assert run(["export", kind, str(file / "below"), *command]) == 2
+    assert f"{file} is a file" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_here_is_a_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for _ in range(2):
+        assert export_parquet(DataRoot.open(tmp_path / "home"), Path(), ["slate"]) == {"slate": 0}
+    assert sorted(path.name for path in Path.cwd().iterdir()) == ["catalogue.json", "slate.parquet"]
+
+
+def test_an_export_removes_what_an_export_wrote_and_nothing_else(tmp_path: Path) -> None:
+    root, folder = DataRoot.open(tmp_path / "home"), tmp_path / "exported"
+    export_parquet(root, folder, ["slate", "schedule"])
+    (folder / "notes.txt").write_text("a person's own")
+    export_parquet(root, folder, ["schedule"])
+    left = ["catalogue.json", "notes.txt", "schedule.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == left
+    (folder / "slate.parquet").write_text("a person's own")
+    with pytest.raises(InputError, match="not written over"):
+        export_parquet(root, folder, ["slate"])
+    for content in ('{"books": []}', "[1]", "no JSON"):  # a catalogue of something else
+        other = tmp_path / "other"
+        other.mkdir(exist_ok=True)
+        (other / "catalogue.json").write_text(content)
+        with pytest.raises(InputError, match="not written over"):
+            export_parquet(root, other)
+        assert (other / "catalogue.json").read_text() == content
+
+
 def test_the_notebook_makes_its_three_plots(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

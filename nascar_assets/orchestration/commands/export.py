@@ -60,6 +60,12 @@ def export_duckdb(root: DataRoot, target: Path, names: Sequence[str] = ()) -> di
     import duckdb
 
     chosen = _chosen(names)
+    _in_folders(target)
+    if target.is_dir():
+        raise InputError(
+            f"{target} is a folder; a database is one file.",
+            remedy=f"Name a file, as {target / 'nascar.duckdb'}.",
+        )
     if target.exists() and not _is_database(target):
         raise InputError(
             f"{target} is no DuckDB database and is not written over.",
@@ -67,6 +73,7 @@ def export_duckdb(root: DataRoot, target: Path, names: Sequence[str] = ()) -> di
         )
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(str(draft)) as database:
             database.begin()  # one commit: the disk is waited for once
             rows = {name: _load(database, root, name) for name in chosen}
@@ -89,6 +96,8 @@ def export_duckdb(root: DataRoot, target: Path, names: Sequence[str] = ()) -> di
 def export_parquet(root: DataRoot, folder: Path, names: Sequence[str] = ()) -> dict[str, int]:
     """Writes each table into one Parquet file, with `catalogue.json`, which describes them all.
 
+    Of an earlier export its own files alone are removed: what else lies there stays.
+
     Args:
         root: The home.
         folder: A new folder, an empty one, or one that an earlier export made.
@@ -98,16 +107,25 @@ def export_parquet(root: DataRoot, folder: Path, names: Sequence[str] = ()) -> d
         Rows by table.
 
     Raises:
-        InputError: If a name is of no table, or the folder holds something else.
+        InputError: If a name is of no table, or the folder holds something else or is a file.
         EnvironmentFault: If it cannot be written.
     """
     chosen = _chosen(names)
-    if folder.exists() and not (folder / CATALOGUE).is_file() and any(folder.iterdir()):
+    _in_folders(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(
+            f"{folder} is a file; tables are written into a folder.",
+            remedy="Name a folder.",
+        )
+    old = _exported(folder)
+    new = [CATALOGUE, *(f"{name}.parquet" for name in chosen)]
+    others = [name for name in new if name not in old and (folder / name).exists()]
+    if others or (not old and folder.exists() and any(folder.iterdir())):
         raise InputError(
             f"{folder} holds other files and is not written over.",
             remedy="Name a new folder.",
         )
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    draft = folder / f".export.{os.getpid()}"
     try:
         draft.mkdir(parents=True)
         rows = {}
@@ -121,13 +139,38 @@ def export_parquet(root: DataRoot, folder: Path, names: Sequence[str] = ()) -> d
             "tables": {name: _entry(name, rows[name]) for name in chosen},
         }
         (draft / CATALOGUE).write_text(json.dumps(said, indent=1) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.replace(folder)
+        for name in old:
+            (folder / name).unlink(missing_ok=True)
+        for name in new:  # the catalogue first: where this is stopped, it names what was written
+            (draft / name).replace(folder / name)
     except OSError as error:
         raise EnvironmentFault(f"{folder} cannot be written: {error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return rows
+
+
+def _in_folders(path: Path) -> None:
+    """Refuses a path below something that is no folder.
+
+    Raises:
+        InputError: If it lies below a file.
+    """
+    there = next((above for above in path.parents if above.exists()), None)
+    if there is not None and not there.is_dir():
+        raise InputError(
+            f"{there} is a file, so {path} cannot lie in it.", remedy="Name another place."
+        )
+
+
+def _exported(folder: Path) -> list[str]:
+    """Names of the files that an earlier export wrote into a folder, by its catalogue."""
+    try:
+        said = json.loads((folder / CATALOGUE).read_text())
+        names = [Path(name).name for name in dict(said["tables"])] if "version" in said else []
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    return [CATALOGUE, *(f"{name}.parquet" for name in names)] if names else []
 
 
 def _chosen(names: Sequence[str]) -> list[str]:
