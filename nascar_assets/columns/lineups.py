@@ -62,7 +62,17 @@ LINEUPS: Columns = {
         "points, shares",
         "settings, scenarios and the ownership model",
     ),
-    "run_id": Column(pl.String, "The run of the slate that made them.", "", "slate plan"),
+    "run_id": Column(
+        pl.String, "The run of the slate whose scenarios they are of.", "", "slate plan"
+    ),
+    "lineups_run_id": Column(
+        pl.String,
+        "The run that chose them: the slate's, or a later one that solved its portfolio again. "
+        "Lineups of earlier versions lack it.",
+        "",
+        "Dagster",
+        optional=True,
+    ),
     "objective": Column(
         pl.String, "What the set was chosen for, as docs/lineups.md lists it.", "", "settings"
     ),

@@ -129,7 +129,8 @@ class Provenance:
         n_scenarios: How many scenarios.
         spec_hash: Hash of the compiled constraint specification.
         run_config_hash: Hash of the run's configuration.
-        run_id: The run that made it.
+        run_id: The run that made the forecast.
+        lineups_run_id: The run that chose the lineups.
     """
 
     inputs: tuple[SourceFile, ...]
@@ -139,6 +140,7 @@ class Provenance:
     spec_hash: str
     run_config_hash: str
     run_id: str
+    lineups_run_id: str
 
 
 @dataclass(frozen=True)

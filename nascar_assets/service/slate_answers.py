@@ -21,6 +21,7 @@ from nascar_assets.orchestration.inputs.slate_files import run_config_path
 from nascar_assets.orchestration.inputs.slate_lineups import (
     has_lineups,
     lineup_rows,
+    lineups_run_id,
     load_lineups,
     stored_players,
 )
@@ -321,7 +322,7 @@ def lineups_answer(
     numbers = ("mean_points", "points_p10", "points_p25", "points_p50", "points_p75", "points_p90")
     return SlateLineups(
         slate=run.slate_id,
-        run_id=first["run_id"],
+        run_id=lineups_run_id(table),
         objective=first["objective"],
         objective_words=kind.words,
         unit=kind.unit.strip(),
@@ -355,7 +356,7 @@ def exposures(run: SlateRun) -> SlateExposures:
     table = _lineups(run)
     return SlateExposures(
         slate=run.slate_id,
-        run_id=run.plan.run_id,
+        run_id=lineups_run_id(table),
         rows=exposure_rows(
             run, stored_players(table), table.height, PortfolioSettings.from_toml(run.plan.settings)
         ),
@@ -420,7 +421,7 @@ def _bounds(
 
 def contests(run: SlateRun) -> SlateContests:
     """What the stored portfolio is expected to win."""
-    _lineups(run)
+    table = _lineups(run)
     there = run.root.exists(table_path("contest_forecast", run.slate_id))
     rows = run.table("contest_forecast").to_dicts() if there else []
     values = [
@@ -428,7 +429,7 @@ def contests(run: SlateRun) -> SlateContests:
     ]
     return SlateContests(
         slate=run.slate_id,
-        run_id=run.plan.run_id,
+        run_id=lineups_run_id(table),
         rows=contest_rows(rows),
         values=tuple(LineupValue(**value) for value in values),
         caution=CAUTION,
@@ -455,6 +456,7 @@ def provenance(run: SlateRun) -> SlateProvenance:
     return SlateProvenance(
         slate=run.slate_id,
         run_id=plan.run_id,
+        lineups_run_id=lineups_run_id(_lineups(run)) if has_lineups(run.root, plan) else None,
         as_of=plan.as_of,
         code_version=str(config.sim_params.get("code_version") or code_version()),
         seed=plan.seed,

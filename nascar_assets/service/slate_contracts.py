@@ -91,7 +91,14 @@ class SlateDetail(SlateSummary, tables=("schedule", "slate_summary")):
     settings: str | None = Field(
         default=None, description="The portfolio's settings as TOML, as the command line reads it."
     )
-    checks: tuple[RunCheck, ...] = ()
+    lineups_run_id: str | None = Field(
+        default=None,
+        description="The run that chose its lineups: a later one than `run_id` where the portfolio "
+        "was solved again.",
+    )
+    checks: tuple[RunCheck, ...] = Field(
+        default=(), description="The newest result of each, of both runs."
+    )
     notices: tuple[Notice, ...] = Field(default=(), description="What a person should know.")
 
 
@@ -370,7 +377,7 @@ class SlateLineups(Contract):
     """A portfolio."""
 
     slate: str
-    run_id: str
+    run_id: str = Field(description="The run that chose it.")
     objective: str
     objective_words: str
     unit: str
@@ -386,7 +393,7 @@ class SlateExposures(Contract):
     """Exposures of the stored portfolio against their bounds, the greatest first."""
 
     slate: str
-    run_id: str
+    run_id: str = Field(description="The run that chose it.")
     rows: tuple[Exposure, ...]
 
 
@@ -394,7 +401,7 @@ class SlateContests(Contract):
     """What the stored portfolio is expected to win in contests of the usual shapes."""
 
     slate: str
-    run_id: str
+    run_id: str = Field(description="The run that chose it.")
     rows: tuple[ContestRow, ...]
     values: tuple[LineupValue, ...] = Field(
         default=(), description="What each lineup is worth in each contest."
@@ -508,6 +515,9 @@ class SlateProvenance(Contract):
 
     slate: str
     run_id: str
+    lineups_run_id: str | None = Field(
+        description="The run that chose the lineups; none before there are any."
+    )
     as_of: datetime
     code_version: str
     seed: int

@@ -23,7 +23,11 @@ from nascar_assets.orchestration.commands.slate import slate_state
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_change import has_begun_anew
 from nascar_assets.orchestration.inputs.slate_files import slate_notices, upload_path
-from nascar_assets.orchestration.inputs.slate_lineups import has_lineups, load_lineups
+from nascar_assets.orchestration.inputs.slate_lineups import (
+    has_lineups,
+    lineups_run_id,
+    load_lineups,
+)
 from nascar_assets.orchestration.inputs.slate_plan import (
     Registration,
     SlatePlan,
@@ -243,13 +247,16 @@ class SlateReads:
         if plan is not None and root.exists(table_path("slate", slate_id)):
             run = self._run(slate_id)
             last: tuple[str, ...] = ()
+            chosen_by = None
             if has_lineups(root, plan):
-                last = tuple(load_lineups(root, plan)["notices"][0])
+                lineups = load_lineups(root, plan)
+                last, chosen_by = tuple(lineups["notices"][0]), lineups_run_id(lineups)
             facts = {
                 "n_scenarios": plan.n_scenarios,
                 "seed": plan.seed,
                 "settings": plan.settings,
-                "checks": self._checks(plan.run_id),
+                "lineups_run_id": chosen_by,
+                "checks": self._checks(plan.run_id, chosen_by),
                 "notices": slate_notices(root, slate_id, run.slate.notices, last),
                 "teams": tuple(sorted({item.team for item in run.slate.players if item.team})),
             }
@@ -262,10 +269,15 @@ class SlateReads:
             **facts,
         )
 
-    def _checks(self, run_id: str) -> tuple[RunCheck, ...]:
-        records = self._instance.get_records_for_run(
-            run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION
-        ).records
+    def _checks(self, run_id: str, later: str | None) -> tuple[RunCheck, ...]:
+        """What a slate's run checked, or the later one that chose its lineups did again."""
+        records = [
+            item
+            for checked in dict.fromkeys((run_id, later or run_id))
+            for item in self._instance.get_records_for_run(
+                checked, of_type=DagsterEventType.ASSET_CHECK_EVALUATION
+            ).records
+        ]
         found = {}
         for item in records:
             event = item.event_log_entry.dagster_event

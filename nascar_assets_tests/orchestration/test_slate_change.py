@@ -21,6 +21,8 @@ from nascar_assets.orchestration.commands.slate import (
 from nascar_assets.orchestration.inputs.slate_change import mixture
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.service.slate_contracts import SlateDetail
+from nascar_assets.service.slate_reads import SlateReads
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.lease import lease
 from nascar_assets_tests.orchestration.conftest import World
@@ -124,8 +126,17 @@ def test_a_run_by_hand_keeps_the_settings_of_the_run_before(
 ) -> None:
     slate, root = world.slate, DataRoot.open(home)
     words = ["slate", "run", slate, "--as-of", world.sample.as_of.isoformat(), "--home", str(home)]
-    run_portfolio(str(home), slate, SETTINGS, code_location(str(home)))
+    portfolio = run_portfolio(str(home), slate, SETTINGS, code_location(str(home))).result
     before = SlatePlan.load(root, slate)
+    detail = SlateReads(root, open_instance(str(home))).detail(slate).model
+    assert isinstance(detail, SlateDetail)
+    assert portfolio["run_id"] == portfolio["lineups_run_id"] == detail.lineups_run_id
+    assert detail.run_id == before.run_id != detail.lineups_run_id
+    checks = {check.name for check in detail.checks}
+    assert checks > {check["name"] for check in portfolio["checks"]}  # and the forecast's own
+    page = (home / f"slates/{slate}/report.html").read_text()
+    assert before.run_id in page
+    assert portfolio["run_id"] in page
     capfd.readouterr()
     assert run([*words, "--scenarios", str(SCENARIOS)]) == 0
     said = " ".join(capfd.readouterr().err.split())

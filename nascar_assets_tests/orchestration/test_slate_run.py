@@ -26,6 +26,7 @@ from nascar_assets.orchestration.assets.lineups import (
 from nascar_assets.orchestration.assets.slate import slate
 from nascar_assets.orchestration.inputs import contest_store, slate_run
 from nascar_assets.orchestration.inputs.portfolio_tables import exposures
+from nascar_assets.orchestration.inputs.slate_lineups import lineups_run_id
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun, SlateRuns
 from nascar_assets.orchestration.partitions import SLATES
@@ -33,6 +34,7 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.io_manager import ParquetTables
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.scenarios import generate_scenarios
+from nascar_assets.service import slate_answers
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.service.stored import NAMES, SLATE_ID, car_id, write_slate
 
@@ -137,6 +139,21 @@ def test_players_of_a_newer_salary_file_do_not_come_under_an_older_plan(root: Da
     with pytest.raises(InputError, match="was registered after this run"):
         materialise(root, slate)
     assert root.read(table_path("slate", SLATE_ID)) == before
+
+
+def test_who_chose_the_lineups_is_told_beside_whose_scenarios_they_are_of(root: DataRoot) -> None:
+    materialise(root, scenario_optima, lineups)  # a run later than that of the plan
+    run = SlateRun.load(root, SLATE_ID)
+    table = run.table("lineups")
+    assert table["run_id"].unique().to_list() == [run.plan.run_id]
+    chosen_by = lineups_run_id(table)
+    assert chosen_by != run.plan.run_id
+    assert slate_answers.lineups(run).run_id == chosen_by
+    told = slate_answers.provenance(run)
+    assert (told.run_id, told.lineups_run_id) == (run.plan.run_id, chosen_by)
+    # Lineups of before the column was stored are of the slate's own run, for all that is known.
+    root.write_frame(table_path("lineups", SLATE_ID), table.drop("lineups_run_id"))
+    assert slate_answers.lineups(run).run_id == run.plan.run_id
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ MADE = Provenance(
     spec_hash="ef" * 32,
     run_config_hash="12" * 32,
     run_id="run-1",
+    lineups_run_id="run-1",
 )
 
 

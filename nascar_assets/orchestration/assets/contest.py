@@ -62,7 +62,7 @@ def contest_forecast(
     # A rehearsal's runs are told their time by who asked for them.
     at = context.run.tags.get(AT)
     now = datetime.now(UTC) if at is None else datetime.fromisoformat(at)
-    keep_said(run, rows, table, field, cash_field, now)
+    keep_said(run, context.run.run_id, rows, table, field, cash_field, now)
     yield dg.Output(
         table,
         metadata=shown(

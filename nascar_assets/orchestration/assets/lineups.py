@@ -123,7 +123,12 @@ class LineupsRun(dg.Config):
         )
     ],
 )
-def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) -> Iterator[Any]:
+def lineups(
+    context: dg.AssetExecutionContext,
+    config: LineupsRun,
+    run: SlateRun,
+    scenario_optima: pl.DataFrame,
+) -> Iterator[Any]:
     """Chosen on three quarters of the scenarios, valued on the rest.
 
     A lineup that a constraint denies is never stored: what was there before stays.
@@ -194,6 +199,7 @@ def lineups(config: LineupsRun, run: SlateRun, scenario_optima: pl.DataFrame) ->
     yield dg.Output(
         table.with_columns(
             run_id=pl.lit(plan.run_id),
+            lineups_run_id=pl.lit(context.run.run_id),
             objective=pl.lit(made.objective),
             objective_value=pl.lit(made.value.value),
             objective_se=pl.lit(made.value.standard_error),

@@ -36,6 +36,7 @@ from nascar_assets.orchestration.inputs.slate_files import (
 )
 from nascar_assets.orchestration.inputs.slate_lineups import (
     has_lineups,
+    lineups_run_id,
     load_lineups,
     newest_whole,
     stored_players,
@@ -375,6 +376,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
         "race": plan.race_key,
         "as_of": plan.as_of.isoformat(),
         "run_id": plan.run_id,
+        "lineups_run_id": lineups_run_id(lineups),
         "constraint_spec_hash": config.get("constraint_spec_hash"),
         "seed": plan.seed,
         "n_scenarios": plan.n_scenarios,

@@ -17,7 +17,7 @@ from nascar_assets.ontology import Statement
 from nascar_assets.orchestration.inputs.provenance import code_version
 from nascar_assets.orchestration.inputs.said import track_rows
 from nascar_assets.orchestration.inputs.slate_files import run_config_path, slate_notices
-from nascar_assets.orchestration.inputs.slate_lineups import stored_players
+from nascar_assets.orchestration.inputs.slate_lineups import lineups_run_id, stored_players
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.view_scores import record_words, view_scores
@@ -114,6 +114,7 @@ def slate_report(
             spec_hash=config.constraint_spec_hash,
             run_config_hash=hashlib.sha256(config.to_json().encode()).hexdigest(),
             run_id=plan.run_id,
+            lineups_run_id=lineups_run_id(lineups),
         ),
         overrides=people_table(run.spec, statements, names),
         views=_views(run),

@@ -22,6 +22,7 @@ FOLDER = "store/said"
 
 def keep_said(
     run: SlateRun,
+    run_id: str,
     lineups: list[list[int]],
     outlook: pl.DataFrame,
     settings: PortfolioSettings,
@@ -41,7 +42,7 @@ def keep_said(
         series=run.race["series"],
         as_of=run.as_of,
         sealed_at=now,
-        run_id=run.plan.run_id,
+        run_id=run_id,
     )
     path = f"{FOLDER}/{run.slate_id}/said.json"
     before = run.root.read(path)

@@ -46,6 +46,12 @@ def load_lineups(root: DataRoot, plan: SlatePlan) -> pl.DataFrame:
     return scan_table(root, "lineups", plan.slate_id).collect()
 
 
+def lineups_run_id(lineups: pl.DataFrame) -> str:
+    """The run that chose stored lineups; the slate's own where an earlier version stored them."""
+    column = "lineups_run_id" if "lineups_run_id" in lineups.columns else "run_id"
+    return str(lineups[column][0])
+
+
 def newest_whole(
     root: DataRoot, plan: SlatePlan, scanned: Callable[[str], bool] | None = None
 ) -> None:
