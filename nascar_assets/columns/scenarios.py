@@ -111,7 +111,14 @@ def _mean(name: str, meaning: str, unit: str, source: str) -> dict[str, Column]:
 
 
 SCENARIO_SUMMARY: Columns = {
-    **taken("slate_field", ENTRIES, ("driver_id", "driver_name", "team", "start")),
+    **taken("slate_field", ENTRIES, ("driver_id",)),
+    "driver_name": Column(
+        pl.String,
+        "The driver's name: the salary file's where he is on the slate, else the feed's.",
+        "",
+        "slate.name, slate_field.driver_name",
+    ),
+    **taken("slate_field", ENTRIES, ("team", "start")),
     **_mean("mean_points", "Mean contest points.", _POINTS, _OF_POINTS),
     "sd_points": Column(pl.Float64, "Standard deviation of contest points.", _POINTS, _OF_POINTS),
     **{

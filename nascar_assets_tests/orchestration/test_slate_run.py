@@ -23,6 +23,7 @@ from nascar_assets.orchestration.assets.lineups import (
     scenario_optima,
     upload_file,
 )
+from nascar_assets.orchestration.assets.scenarios import scenario_summary
 from nascar_assets.orchestration.assets.slate import slate
 from nascar_assets.orchestration.inputs import contest_store, slate_run
 from nascar_assets.orchestration.inputs.portfolio_tables import exposures
@@ -38,7 +39,7 @@ from nascar_assets.service import slate_answers
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.service.stored import NAMES, SLATE_ID, car_id, write_slate
 
-STORED = {"slate_plan", "slate", "scenarios", "constraint_spec"}
+STORED = {"slate_plan", "slate", "slate_field", "scenarios", "constraint_spec"}
 FACTOR = 1.5
 SETTINGS = (
     f'lineups = 4\nobjective = "mean"\n[drivers."{NAMES[5]}"]\npoints_multiplier = {FACTOR}\n'
@@ -154,6 +155,19 @@ def test_who_chose_the_lineups_is_told_beside_whose_scenarios_they_are_of(root: 
     # Lineups of before the column was stored are of the slate's own run, for all that is known.
     root.write_frame(table_path("lineups", SLATE_ID), table.drop("lineups_run_id"))
     assert slate_answers.lineups(run).run_id == run.plan.run_id
+
+
+def test_a_driver_on_the_slate_has_the_salary_files_name_in_every_answer(root: DataRoot) -> None:
+    field = SlateRun.load(root, SLATE_ID).table("slate_field")
+    feeds = field.with_columns(driver_name=pl.lit("Feed's ") + pl.col("driver_name"))
+    root.write_frame(table_path("slate_field", SLATE_ID), feeds)
+    materialise(root, scenario_summary)
+    run = SlateRun.load(root, SLATE_ID)
+    shown = dict(run.table("scenario_summary").select("driver_id", "driver_name").iter_rows())
+    assert shown == run.names
+    assert shown[car_id(0)] == NAMES[0]
+    off_the_slate = car_id(len(shown) - 1)
+    assert shown[off_the_slate] == f"Feed's {NAMES[len(shown) - 1]}"
 
 
 @pytest.mark.slow

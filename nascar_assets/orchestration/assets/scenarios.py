@@ -13,7 +13,7 @@ from nascar_assets.orchestration.assets.constraints import (
     slate_track_values,
 )
 from nascar_assets.orchestration.assets.feed import schedule
-from nascar_assets.orchestration.assets.slate import slate_field, slate_ratings
+from nascar_assets.orchestration.assets.slate import slate, slate_field, slate_ratings
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.slate_files import keep_notices
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
@@ -98,14 +98,19 @@ def scenarios(run: SlateRun) -> Iterator[Any]:
 @slate_asset(
     group_name="scenarios",
     description="The forecast per driver: points, finish, chances, laps led, with their errors.",
-    deps=[scenarios],
+    deps=[slate, scenarios],
     kinds={"polars"},
 )
 def scenario_summary(run: SlateRun, slate_field: pl.DataFrame) -> dg.Output[pl.DataFrame]:
     """One row per car of the field."""
     from nascar_assets.scenarios import summarise
 
-    names = slate_field.select("driver_id", "driver_name", "team", "start")
+    names = slate_field.select(
+        "driver_id",
+        pl.col("driver_id").replace_strict(run.names).alias("driver_name"),
+        "team",
+        "start",
+    )
     summary = names.join(
         summarise(run.scenarios, run.rules), on="driver_id", how="inner", maintain_order="left"
     ).sort("mean_points", descending=True)

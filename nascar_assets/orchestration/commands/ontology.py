@@ -221,11 +221,10 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
         (races.points(rules).mean(axis=0) / rules.points_scale, (races.finish == 1).mean(axis=0))
         for races in (stored.take(np.arange(count)), made)
     ]
-    names = dict(run.table("slate_field").select("driver_id", "driver_name").iter_rows())
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "driver_id": driver,
-            "name": names.get(driver, driver),
+            "name": run.names.get(driver, driver),
             "mean_points": [round(float(means[at]), 2) for means, _ in found],
             "win": [round(float(wins[at]), 4) for _, wins in found],
         }

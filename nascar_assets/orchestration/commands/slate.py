@@ -47,7 +47,7 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import Progress, register_slates, run_job
 from nascar_assets.orchestration.stage_times import StageTimes
 from nascar_assets.orchestration.storage.instance import open_instance
-from nascar_assets.orchestration.storage.store import scan_table, table_path
+from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.orchestration.tags import SLATE
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.overhead import overhead
@@ -328,8 +328,7 @@ def compile_constraints(
     with slate_change(root, slate_id, "nascar constraints compile") as staged:
         run_job(job, open_instance(home), partition=slate_id)
         spec = load_spec(staged, slate_id)
-    field = scan_table(root, "slate_field", slate_id).select("driver_id", "driver_name").collect()
-    return spec, {**driver_directory(root).names, **dict(field.iter_rows())}
+    return spec, {**driver_directory(root).names, **SlateRun.load(root, slate_id).names}
 
 
 def check_results(run: dg.JobExecutionResult) -> list[dict[str, Any]]:

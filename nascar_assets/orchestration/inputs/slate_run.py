@@ -85,6 +85,13 @@ class SlateRun:
         return slate_from_polars(self.table("slate"))
 
     @cached_property
+    def names(self) -> dict[str, str]:
+        """Names of the race's drivers by id: as the salary file spells them, else as the feed."""
+        entered = self.table("slate_field").select("driver_id", "driver_name")
+        spelled = {player.driver_id: player.name for player in self.slate.everyone}
+        return {**dict(entered.iter_rows()), **spelled}
+
+    @cached_property
     def qualified(self) -> bool:
         """Whether the starting order was known by the as-of time."""
         return bool(self.table("slate_field")["start"].is_not_null().any())

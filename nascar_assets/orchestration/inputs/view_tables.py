@@ -74,12 +74,11 @@ def _tilted(
     if not targets:
         return base, pl.DataFrame(schema=VIEW_TARGETS), list(notices)
     found = tilt(own, targets, run.plan.seed, HELD_BACK_EVERY)
-    names = dict(run.table("slate_field").select("driver_id", "driver_name").iter_rows())
     table = pl.DataFrame(
         [
             {
                 "driver_id": base.driver_ids[target.driver],
-                "name": names[base.driver_ids[target.driver]],
+                "name": run.names[base.driver_ids[target.driver]],
                 "quantity": target.quantity,
                 "threshold": target.threshold if target.quantity == "ceiling_points" else None,
                 "own": target.own,
