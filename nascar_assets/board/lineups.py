@@ -118,11 +118,11 @@ class Lineups:
         caution: str,
     ) -> None:
         heading("Lineups")
-        error = lineups.standard_error
-        give = "" if error is None else f", give or take {error:.2f}"
+        # Results of earlier versions have no text.
+        worth = lineups.value_text or f"{lineups.value:g} {lineups.unit}"
         ui.label(
             f"{len(lineups.rows)} lineups, chosen for {lineups.objective_words}: "
-            f"{lineups.value:.2f} {lineups.unit}{give}, on races that were not searched."
+            f"{worth}, on races that were not searched."
         )
         with ui.row().classes("items-center"):
             path = (

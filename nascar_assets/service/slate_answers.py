@@ -328,6 +328,7 @@ def lineups_answer(
         unit=kind.unit.strip(),
         value=first["objective_value"],
         standard_error=known(first["objective_se"]),
+        value_text=kind.text(first["objective_value"], first["objective_se"]),
         rows=tuple(
             LineupRow(
                 lineup=row["lineup"],

@@ -383,6 +383,9 @@ class SlateLineups(Contract):
     unit: str
     value: float = Field(description="On scenarios that were not searched.")
     standard_error: float | None
+    value_text: str = Field(
+        default="", description="Both for people, in the objective's own form: dollars, per cent."
+    )
     rows: tuple[LineupRow, ...]
     overlap: tuple[Overlap, ...]
     best: Spread = Field(description="The best lineup's points in each scenario.")

@@ -170,6 +170,35 @@ def test_a_driver_on_the_slate_has_the_salary_files_name_in_every_answer(root: D
     assert shown[off_the_slate] == f"Feed's {NAMES[len(shown) - 1]}"
 
 
+@pytest.mark.parametrize(
+    ("objective", "value", "error", "text"),
+    [
+        ("probability", 0.0031, 0.0011, "0.31% (standard error 0.11%)"),
+        ("payout", 12.345, 1.2, "$12.35 (standard error $1.20)"),
+        ("mean", 240.1, None, "240.10 points (standard error not known: too few scenarios)"),
+    ],
+)
+def test_a_portfolios_worth_is_told_in_its_objectives_own_form(
+    objective: str, value: float, error: float | None, text: str, root: DataRoot
+) -> None:
+    run = SlateRun.load(root, SLATE_ID)
+    table = pl.DataFrame(
+        {
+            "lineup": [1],
+            "driver_ids": [[player.driver_id for player in run.slate.players[:6]]],
+            "salary": [50_000],
+            **{f"points_p{share}": [200.0] for share in (10, 25, 50, 75, 90)},
+            "mean_points": [200.0],
+            "run_id": ["a run"],
+            "objective": [objective],
+            "objective_value": [value],
+            "objective_se": [error],
+        }
+    )
+    rows, scores = np.arange(6)[None, :], np.full((4, 1), 200.0)
+    assert slate_answers.lineups_answer(run, table, rows, scores, ()).value_text == text
+
+
 @pytest.mark.slow
 def test_means_and_exposures_are_those_under_the_persons_factor_everywhere(root: DataRoot) -> None:
     materialise(root, scenario_optima, lineups)
