@@ -196,6 +196,7 @@ class SlateReport:
         newest_race: The newest race whose results were known at the as-of time, if any.
         newest_at: When its results were known (UTC).
         overrides: Values that people set, `OVERRIDE_COLUMNS`; may be empty.
+        changed: What people changed beside them, in sentences.
         notices: What a person should know.
         pit: Optional PIT histogram, `PIT_COLUMNS`: share of values in each of the equal bars
             from 0 to 1, and the number of values (the same in every row).
@@ -217,6 +218,7 @@ class SlateReport:
     overrides: pl.DataFrame = field(
         default_factory=lambda: pl.DataFrame(schema=dict.fromkeys(OVERRIDE_COLUMNS, pl.String))
     )
+    changed: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     past_races: int = 0
     contests: pl.DataFrame | None = None

@@ -11,6 +11,7 @@ import pytest
 
 from nascar_assets.reports import RaceFacts
 from nascar_assets.reports.slate_page import render_slate_report
+from nascar_assets.reports.slate_report import EFFECT_COLUMNS, ViewsShown
 from nascar_assets_tests.reports.reports import RACE, report
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
@@ -78,6 +79,16 @@ def test_a_contests_chance_to_win_is_of_races_not_of_entries():
     titles = Page(render_slate_report(report())).attributes("title")
     assert "Races in which one of the own entries comes first, alone or tied" in titles
     assert "Share of the own entries that win something" in titles
+
+
+def test_what_people_changed_beside_values_is_said():
+    none = report().overrides.clear()
+    assert "Nothing: every value" in Page(render_slate_report(report(overrides=none))).text
+    views = ViewsShown((), pl.DataFrame(schema=EFFECT_COLUMNS), 2_500.0, 1.0)
+    said = "Views were stated."
+    page = Page(render_slate_report(report(overrides=none, changed=(said,), views=views)))
+    assert f"What people changed {said} Nothing else: no value of a driver" in page.text
+    assert "every value comes from the data" not in page.text
 
 
 def test_unknown_start_and_share_are_dashes_not_the_word_none():

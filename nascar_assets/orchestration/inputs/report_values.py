@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -117,6 +117,7 @@ def slate_report(
             lineups_run_id=lineups_run_id(lineups),
         ),
         overrides=people_table(run.spec, statements, names),
+        changed=tuple(_changed(run)),
         views=_views(run),
         notices=slate_notices(root, plan.slate_id, slate["notices"][0], lineups["notices"][0]),
         portfolio=(
@@ -271,6 +272,30 @@ def _inputs(plan: SlatePlan, config: RunConfig) -> tuple[SourceFile, ...]:
         plan.source,
         *(SourceFile(name, digest) for name, digest in tables),
     )
+
+
+def _changed(run: SlateRun) -> Iterator[str]:
+    """What people changed beside values of drivers and tracks, in sentences."""
+    from nascar_assets.lineups import PortfolioSettings
+    from nascar_assets.lineups.problem import find_driver
+
+    if not run.views.is_empty():
+        yield "Views were stated; what they say, and how they moved the forecast, is under Views."
+    settings = PortfolioSettings.from_toml(run.plan.settings)
+    asked = [
+        (run.slate.everyone[find_driver(run.slate, key, field=f"drivers.{key}")].name, wanted)
+        for drivers in (settings.drivers, *(section.drivers for section in settings.contests))
+        for key, wanted in drivers.items()
+    ]
+    scaled = dict.fromkeys(name for name, wanted in asked if wanted.points_multiplier != 1)
+    if scaled:
+        yield (
+            f"Settings have factors on the points of {', '.join(scaled)}: lineups are chosen by "
+            "them, the forecast is without them."
+        )
+    owned = dict.fromkeys(name for name, wanted in asked if wanted.ownership is not None)
+    if owned:
+        yield f"Settings say what the field's ownership of {', '.join(owned)} is."
 
 
 def _views(run: SlateRun) -> ViewsShown | None:
