@@ -19,7 +19,10 @@ SCENARIO_OPTIMA: Columns = {
         _SCENARIOS,
     ),
     "optimal_share_se": Column(
-        pl.Float64, "Monte Carlo standard error of the share.", "share", _SCENARIOS
+        pl.Float64,
+        "Monte Carlo standard error of the share, of as many equal scenarios as they are worth.",
+        "share",
+        _SCENARIOS,
     ),
 }
 """One row per player."""

@@ -103,7 +103,8 @@ _OF_POINTS = "scenarios, scored under the slate's rules"
 
 def _mean(name: str, meaning: str, unit: str, source: str) -> dict[str, Column]:
     """A mean or chance over scenarios and its Monte Carlo error."""
-    error = "Monte Carlo standard error of {}: its standard deviation over root scenarios."
+    error = "Monte Carlo standard error of {}: its standard deviation over root scenarios; where "
+    error += "views tilted them, over the root of the equal ones that they are worth."
     return {
         name: Column(pl.Float64, meaning, unit, source),
         f"{name}_se": Column(pl.Float64, error.format(name), unit, source),

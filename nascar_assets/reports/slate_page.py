@@ -61,7 +61,7 @@ def render_slate_report(report: SlateReport) -> str:
         script_hash=digest,
         drivers=drivers,
         scale=scale,
-        most_error=100.0 * 0.5 / math.sqrt(max(report.provenance.n_scenarios, 1)),
+        most_error=100.0 * 0.5 / math.sqrt(_worth(report)),
         has_optimal=report.forecast["optimal_share"].drop_nulls().len() > 0,
         lineups=lineups[:_LINEUPS_SHOWN],
         folded=lineups[_LINEUPS_SHOWN:],
@@ -89,6 +89,12 @@ def render_slate_report(report: SlateReport) -> str:
 def _script(html: str) -> str:
     """The script's own text, out of the file that wraps it."""
     return html.split("<script>", 1)[1].rsplit("</script>", 1)[0]
+
+
+def _worth(report: SlateReport) -> float:
+    """Equal scenarios that the report's are worth: fewer than there are where views tilted them."""
+    tilted = None if report.views is None else report.views.effective
+    return max(report.provenance.n_scenarios if tilted is None else tilted, 1.0)
 
 
 def _pretty(name: str) -> str:
@@ -133,7 +139,7 @@ def _forecast_rows(report: SlateReport) -> tuple[list[dict[str, Any]], drawings.
                     label=label,
                 )
             )
-        error = row["sd_points"] / math.sqrt(max(report.provenance.n_scenarios, 1))
+        error = row["sd_points"] / math.sqrt(_worth(report))
         # Where the quantiles' numbers stand under the drawing; kept off the edges.
         places = {
             "low_at": max(scale.at(row["points_p10"]), 11.0),

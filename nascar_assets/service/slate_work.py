@@ -99,6 +99,7 @@ def choose_portfolio(
     from nascar_assets.orchestration.inputs.portfolio_tables import lineup_table
     from nascar_assets.orchestration.inputs.rivals import expected_ownership
     from nascar_assets.orchestration.inputs.unseen import unseen_points
+    from nascar_assets.orchestration.inputs.view_tables import error_factor
 
     tell(0.02, "reading scenarios")
     run = kept_run(root, slate_id)
@@ -125,7 +126,7 @@ def choose_portfolio(
         run_id=pl.lit(run_id),
         objective=pl.lit(made.objective),
         objective_value=pl.lit(made.value.value),
-        objective_se=pl.lit(made.value.standard_error),
+        objective_se=pl.lit(made.value.standard_error * error_factor(run)),
     )
     upload = upload_csv(pool, made.drivers.tolist())
     read_upload(pool, upload)

@@ -200,6 +200,28 @@ def test_a_portfolios_worth_is_told_in_its_objectives_own_form(
 
 
 @pytest.mark.slow
+def test_errors_are_of_as_many_scenarios_as_tilted_ones_are_worth(root: DataRoot) -> None:
+    materialise(root, scenario_optima, lineups)
+    run = SlateRun.load(root, SLATE_ID)
+    plain = run.table("lineups")["objective_se"][0]
+    worth = run.plan.n_scenarios / 4
+    targets = pl.DataFrame({"effective_scenarios": [worth]})
+    root.write_frame(table_path("view_targets", SLATE_ID), targets)
+    materialise(root, scenario_summary, scenario_optima, lineups)
+    shown = run.table("scenario_summary")
+    sd, error = shown["sd_points"].to_numpy(), shown["mean_points_se"].to_numpy()
+    assert error == pytest.approx(sd / np.sqrt(worth))
+    win = shown["win"].to_numpy()
+    assert shown["win_se"].to_numpy() == pytest.approx(np.sqrt(win * (1 - win) / worth))
+    optima = run.table("scenario_optima")
+    share = optima["optimal_share"].to_numpy()
+    assert optima["optimal_share_se"].to_numpy() == pytest.approx(
+        np.sqrt(share * (1 - share) / worth)
+    )
+    assert run.table("lineups")["objective_se"][0] == pytest.approx(2 * plain)
+
+
+@pytest.mark.slow
 def test_means_and_exposures_are_those_under_the_persons_factor_everywhere(root: DataRoot) -> None:
     materialise(root, scenario_optima, lineups)
     run = SlateRun.load(root, SLATE_ID)

@@ -81,7 +81,7 @@ def test_a_contests_chance_to_win_is_of_races_not_of_entries():
     assert "Share of the own entries that win something" in titles
 
 
-def test_what_people_changed_beside_values_is_said():
+def test_what_people_changed_beside_values_is_said_and_tilting_is_in_the_errors():
     none = report().overrides.clear()
     assert "Nothing: every value" in Page(render_slate_report(report(overrides=none))).text
     views = ViewsShown((), pl.DataFrame(schema=EFFECT_COLUMNS), 2_500.0, 1.0)
@@ -89,6 +89,8 @@ def test_what_people_changed_beside_values_is_said():
     page = Page(render_slate_report(report(overrides=none, changed=(said,), views=views)))
     assert f"What people changed {said} Nothing else: no value of a driver" in page.text
     assert "every value comes from the data" not in page.text
+    assert "50.2 ±0.40" in page.text  # sd 20 over the root of 2,500, not of 10,000
+    assert "at most 1.00 points" in page.text
 
 
 def test_unknown_start_and_share_are_dashes_not_the_word_none():

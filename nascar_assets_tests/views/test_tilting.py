@@ -173,6 +173,21 @@ def test_views_that_ask_too_much_keep_half_of_the_scenarios(made: Scenarios) -> 
     assert own.points[found.rows, 8].mean() > own.points[:, 8].mean()
 
 
+def test_a_mean_of_tilted_scenarios_errs_as_one_of_as_many_as_they_are_worth() -> None:
+    means, errors, size = [], [], 400
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        points = rng.normal(40.0, 12.0, (size, 2))  # the second driver's know nothing of the first
+        own = OwnMoments(("1", "2"), points, np.argsort(np.argsort(-points, axis=1), axis=1) + 1)
+        targets, _ = blended_targets(view({("1", "mean_points"): 49.0}, 1.0), own)
+        found = tilt(own, targets, seed, 4)
+        means.append(points[found.rows, 1].mean())
+        errors.append(points[found.rows, 1].std() / np.sqrt(found.effective))
+    real = np.std(means, ddof=1)
+    assert real == pytest.approx(np.mean(errors), rel=0.2)
+    assert real > 1.1 * 12.0 / np.sqrt(size)  # what it would be of so many equal ones
+
+
 def test_scenarios_that_are_held_back_stay_so(made: Scenarios) -> None:
     own = moments(made)
     stated = view({(made.driver_ids[3], "win"): 0.4}, 0.7)

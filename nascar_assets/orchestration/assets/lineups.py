@@ -35,6 +35,7 @@ from nascar_assets.orchestration.inputs.slate_files import (
 )
 from nascar_assets.orchestration.inputs.slate_lineups import lineup_rows
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.inputs.view_tables import error_factor
 from nascar_assets.orchestration.metadata import file_at, picture, shown
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.reports.plots import exposure_plot, lineup_score_distribution, overlap_plot
@@ -94,7 +95,7 @@ def scenario_optima(run: SlateRun) -> pl.DataFrame:
             "name": [player.name for player in pool.players],
             "salary": [player.salary for player in pool.players],
             "optimal_share": best.optimal_share,
-            "optimal_share_se": best.optimal_share_se,
+            "optimal_share_se": best.optimal_share_se * error_factor(run),
         }
     ).sort("optimal_share", descending=True)
 
@@ -187,6 +188,7 @@ def lineups(
     if config.settings is not None:  # the slate's own from now on
         run.plan = replace(plan, settings=config.settings, prove=config.prove or plan.prove)
         run.plan.save(root)
+    value, value_se = made.value.value, made.value.standard_error * error_factor(run)
     run.keep_run_config()  # of the lineups that are made now, also where they are made alone
     table = lineup_table(made, expected_ownership(run, wanted))
     shares = exposures(table, scenario_optima)
@@ -201,15 +203,15 @@ def lineups(
             run_id=pl.lit(plan.run_id),
             lineups_run_id=pl.lit(context.run.run_id),
             objective=pl.lit(made.objective),
-            objective_value=pl.lit(made.value.value),
-            objective_se=pl.lit(made.value.standard_error),
+            objective_value=pl.lit(value),
+            objective_se=pl.lit(value_se),
             notices=pl.lit(notices, dtype=pl.List(pl.String)),
         ),
         metadata=shown(
             objective=made.objective,
-            worth=OBJECTIVES[made.objective].text(made.value.value, made.value.standard_error),
-            value_on_held_back_scenarios=made.value.value,
-            standard_error=made.value.standard_error,
+            worth=OBJECTIVES[made.objective].text(value, value_se),
+            value_on_held_back_scenarios=value,
+            standard_error=value_se,
             bound="not searched for" if made.bound is None else made.bound,
             notices=list(notices),
             **pictures,

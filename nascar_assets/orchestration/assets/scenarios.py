@@ -17,7 +17,7 @@ from nascar_assets.orchestration.assets.slate import slate, slate_field, slate_r
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
 from nascar_assets.orchestration.inputs.slate_files import keep_notices
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
-from nascar_assets.orchestration.inputs.view_tables import scenarios_with_views
+from nascar_assets.orchestration.inputs.view_tables import error_factor, scenarios_with_views
 from nascar_assets.orchestration.metadata import picture, shown, table_metadata
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.reports.plots import laps_led_shares, points_distribution, regime_frequencies
@@ -114,6 +114,7 @@ def scenario_summary(run: SlateRun, slate_field: pl.DataFrame) -> dg.Output[pl.D
     summary = names.join(
         summarise(run.scenarios, run.rules), on="driver_id", how="inner", maintain_order="left"
     ).sort("mean_points", descending=True)
+    summary = summary.with_columns(pl.col("^.*_se$") * error_factor(run))
     drawn = summary.select(
         "driver_name",
         "mean_points",

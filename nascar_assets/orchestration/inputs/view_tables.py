@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,18 @@ def moved_by_views(run: SlateRun, made: Scenarios) -> Scenarios:
     """Scenarios of the race with its starts at the rear, tilted as the views in force say."""
     stated = in_force(run.views, "projections", "chances", "odds")
     return made if stated.is_empty() else _tilted(run, made, stated)[0]
+
+
+def error_factor(run: SlateRun) -> float:
+    """What Monte Carlo errors of the slate's scenarios are multiplied by.
+
+    Errors are worked out as of scenarios that are drawn one by one. Those that views tilted were
+    drawn again by weight, some more than once, and are worth fewer: the errors are those of as many
+    equal ones. 1 where nothing was tilted.
+    """
+    if not run.root.exists(table_path(TARGETS, run.slate_id)):
+        return 1.0
+    return math.sqrt(run.plan.n_scenarios / run.table(TARGETS)["effective_scenarios"][0])
 
 
 def _tilted(
