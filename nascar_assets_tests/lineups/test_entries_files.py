@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.errors import InputError
 from nascar_assets.orchestration.commands.entries import fill
 from nascar_assets.orchestration.commands.files import read_file, write_file
 
@@ -20,9 +20,9 @@ def test_a_file_is_replaced_whole(tmp_path):
 def test_where_a_file_cannot_be_put_nothing_is_left(tmp_path):
     folder = tmp_path / "filled.csv"
     folder.mkdir()
-    with pytest.raises(EnvironmentFault, match="cannot be written"):
+    with pytest.raises(InputError, match="This is a folder, not a file"):
         write_file(folder, b"after")
-    with pytest.raises(EnvironmentFault, match="cannot be written"):
+    with pytest.raises(InputError, match="There is no folder"):
         write_file(tmp_path / "nowhere" / "filled.csv", b"after")
     assert list(tmp_path.iterdir()) == [folder]
 

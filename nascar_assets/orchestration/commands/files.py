@@ -40,8 +40,17 @@ def write_file(path: Path, data: bytes) -> None:
     """Puts a person's file in place, whole or not at all.
 
     Raises:
+        InputError: If a folder lies there, or there is no folder for it.
         EnvironmentFault: If it cannot be written.
     """
+    if path.is_dir():
+        raise InputError(
+            "This is a folder, not a file.", file=str(path), remedy="Name a file in it."
+        )
+    if not path.absolute().parent.is_dir():
+        raise InputError(
+            f"There is no folder {path.parent}.", file=str(path), remedy="Make it first."
+        )
     try:
         handle, draft = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
         try:
