@@ -38,7 +38,7 @@ def statements(
     """Every statement of the views that were not dropped by the as-of time, and whether it counts.
 
     Of one author the newest statement of a quantity of a driver counts; of odds with times the
-    newest that was quoted by the as-of time.
+    newest that was quoted by the as-of time, also where an older one landed after it.
 
     Args:
         views: The views of a slate.
@@ -51,7 +51,7 @@ def statements(
     """
     racing = set(field)
     rows: list[dict[str, Any]] = []
-    newest: dict[tuple[str, str, str], int] = {}
+    newest: dict[tuple[str, str, str], tuple[int, datetime]] = {}
     ordered = sorted(views, key=lambda view: (view.record.landed_at, view.record.view_id))
     for view in ordered:
         record = view.record
@@ -73,9 +73,13 @@ def statements(
                 state = NOT_IN_FIELD
             if state == IN_FORCE:
                 key = (record.author, stated.quantity, driver)
-                if key in newest:
-                    rows[newest[key]]["state"] = REPLACED
-                newest[key] = len(rows)
+                said_at, before = stated.quoted_at or record.landed_at, newest.get(key)
+                if before is not None and said_at < before[1]:
+                    state = REPLACED
+                else:
+                    newest[key] = (len(rows), said_at)
+                    if before is not None:
+                        rows[before[0]]["state"] = REPLACED
             rows.append(
                 {
                     "view_id": record.view_id,

@@ -317,6 +317,20 @@ def test_of_one_author_the_newest_statement_counts_and_a_dropped_one_gives_way()
     assert in_force(before)["value"].to_list() == [50.0]
 
 
+def test_a_quote_of_before_does_not_take_the_place_of_a_newer_one_that_landed_first() -> None:
+    def quoted(landed_at: float, quoted_at: float | None, value: float) -> Landed:
+        time = None if quoted_at is None else NOW + timedelta(hours=quoted_at)
+        made = record(landed_at, confidence=0.3)
+        return landed(made, value, quantity="odds_win", quoted_at=time)
+
+    newer, older = quoted(-3, -4, 2.5), quoted(-2, -20, 9.0)
+    found = statements([newer, older], NOW, ["1"], {"1": "A"})
+    assert found["state"].to_list() == ["in force", REPLACED]
+    for later in (quoted(-1, -4, 2.0), quoted(-1, None, 2.0)):
+        found = statements([newer, older, later], NOW, ["1"], {"1": "A"})
+        assert in_force(found)["value"].to_list() == [2.0]
+
+
 def test_odds_have_no_weight_unless_somebody_gives_them_one() -> None:
     quoted = {"quantity": "odds_win"}
     silent = statements([landed(record(-1), 5.0, **quoted)], NOW, ["1"], {"1": "A"})
