@@ -17,7 +17,8 @@ def settings_with_views(
 ) -> PortfolioSettings:
     """The settings with what views say of the field's ownership and of own exposures.
 
-    What a person set by hand stands; of several people's views the mean counts.
+    What a person set by hand stands; of several people's views the mean counts, each by its
+    confidence.
 
     Args:
         settings: The settings.
@@ -82,9 +83,14 @@ def renormalised(shares: Mapping[str, float], drivers: int, places: float) -> di
 
 
 def _means(stated: pl.DataFrame, quantities: Sequence[str]) -> dict[str, float]:
-    """Mean of what is stated of each driver, by the first of some quantities that is."""
+    """Mean of what is stated of each driver, by the first of some quantities that is.
+
+    Each statement counts by its confidence; one that stands alone counts whole.
+    """
     found: dict[str, float] = {}
+    weight = pl.col("confidence") / pl.col("confidence").max()  # equal ones are 1: a plain mean
     for quantity in reversed(quantities):
         rows = stated.filter(quantity=quantity).group_by("driver_id", maintain_order=True)
-        found |= dict(rows.agg(pl.col("value").mean()).iter_rows())
+        mean = (weight * pl.col("value")).sum() / weight.sum()
+        found |= dict(rows.agg(mean).iter_rows())
     return found

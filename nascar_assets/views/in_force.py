@@ -98,10 +98,7 @@ def statements(
                 }
             )
     table = pl.DataFrame(rows, schema=VIEWS)
-    silent = pl.col("family").is_in(["projections", "chances", "odds"]) & (
-        pl.col("confidence") == 0.0
-    )
-    return with_state(table, silent, NO_WEIGHT)
+    return with_state(table, pl.col("confidence") == 0.0, NO_WEIGHT)
 
 
 def with_state(table: pl.DataFrame, where: pl.Expr, state: str) -> pl.DataFrame:

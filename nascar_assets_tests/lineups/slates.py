@@ -50,12 +50,12 @@ def made_slate(
     )
 
 
-def stated(*rows: tuple[str, str, str, float]) -> pl.DataFrame:
+def stated(*rows: tuple[str, str, str, float], confidence: float = 1.0) -> pl.DataFrame:
     """A slate's views in force, by quantity, family, driver and value."""
     landed = {"view_id": "v", "file": "v.csv", "row": 2, "author": "me", "why": ""}
     names = ("quantity", "family", "driver_id", "value")
     found = [
-        landed | dict(zip(names, row, strict=True)) | {"confidence": 1.0, "state": IN_FORCE}
+        landed | dict(zip(names, row, strict=True)) | {"confidence": confidence, "state": IN_FORCE}
         for row in rows
     ]
     return pl.DataFrame(found, schema=VIEWS)

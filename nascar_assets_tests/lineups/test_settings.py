@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 
+import polars as pl
 import pytest
 
 from nascar_assets.cli.slate import read_settings
@@ -301,6 +302,26 @@ def test_what_is_set_by_hand_stands_above_the_exposures_of_views():
     assert found.drivers == {**asked.drivers, "102": DriverSettings(min_exposure=0.5)}
     made = build_portfolio(made_points([8_000] * 8, 40), slate, found)
     assert (made.exposures["100"], made.exposures["101"]) == (0, 1)
+
+
+def test_of_several_peoples_views_the_mean_by_their_confidence_counts():
+    slate = made_slate([8_000] * 8)
+    names = (("ownership", "ownership"), ("max_exposure", "exposures"))
+
+    def by(value: float, confidence: float) -> pl.DataFrame:
+        rows = ((quantity, family, "100", value) for quantity, family in names)
+        return stated(*rows, confidence=confidence)
+
+    def found(*views: pl.DataFrame) -> DriverSettings:
+        return settings_with_views(PortfolioSettings(), pl.concat(views), slate).drivers["100"]
+
+    for one in (found(by(0.35, 0.3)), found(by(0.35, 1.0))):
+        assert (one.ownership, one.max_exposure) == (0.35, 0.35)
+    equal = found(by(0.2, 0.3), by(0.6, 0.3))
+    assert equal.ownership == equal.max_exposure == pytest.approx(0.4, abs=1e-15)
+    # Weights 1 and 3: (0.2 + 3 * 0.6) / 4 = 0.5.
+    unequal = found(by(0.2, 0.3), by(0.6, 0.9))
+    assert unequal.ownership == unequal.max_exposure == pytest.approx(0.5)
 
 
 def test_more_rules_than_are_taken_are_refused_before_anything_is_searched():

@@ -339,6 +339,13 @@ def test_odds_have_no_weight_unless_somebody_gives_them_one() -> None:
     assert in_force(statements([weighed], NOW, ["1"], {"1": "A"}))["confidence"].to_list() == [0.3]
 
 
+@pytest.mark.parametrize("quantity", ["win", "ownership", "max_exposure", "rear_start"])
+def test_a_view_of_no_confidence_is_out_of_force_whatever_it_states(quantity: str) -> None:
+    for confidence, state in ((0.0, "without weight"), (0.2, "in force")):
+        made = landed(record(-1, confidence=confidence), 0.5, quantity=quantity)
+        assert statements([made], NOW, ["1"], {"1": "A"})["state"].to_list() == [state]
+
+
 def test_a_record_comes_back_as_it_was_stored_and_ids_are_numbered() -> None:
     full = record(-1, confidence=0.25, why="a reason", dropped_at=NOW)
     assert ViewRecord.from_json(full.to_json()) == full
