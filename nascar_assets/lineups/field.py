@@ -136,7 +136,7 @@ def fit_field(
     total = float(wanted[known].sum())
     inside = bool(((wanted[known] >= 0) & (wanted[known] <= 1)).all())
     whole = known.all() and abs(total - roster_size) <= 1e-6
-    if not inside or not (whole or (partial and total <= roster_size)):
+    if not inside or not (whole or (partial and total <= roster_size + 1e-6)):
         raise InputError(
             f"ownerships add up to {total:.4f}; they are shares from 0 to 1 that add up to the "
             f"roster size, {roster_size}.",

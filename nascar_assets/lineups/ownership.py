@@ -133,3 +133,28 @@ def expected_field(
     return fit_field(
         given, salaries, cap, roster_size, salary_left=salary_left, start=logits, partial=True
     )
+
+
+def rescaled_field(
+    field: FieldModel, mean_points: Floats, before: float, after: float
+) -> FieldModel:
+    """The field that chooses by projections as before, but on another choice scale.
+
+    What it prefers beside projections, as ownerships that were given say, stays.
+
+    Args:
+        field: The field.
+        mean_points: [N] projections in contest points.
+        before: Its choice scale.
+        after: The scale that is wanted: a smaller one is of a sharper field.
+    """
+    if after == before:
+        return field
+    with np.errstate(divide="ignore"):
+        logits = np.log(field.weights)
+    logits += (mean_points - mean_points.max()) * (1.0 / after - 1.0 / before)
+    found = utility_field(
+        logits, field.salaries, field.cap, field.roster_size, salary_left=field.salary_left
+    )
+    # What the cap keeps the field from, it is as far from on every scale.
+    return replace(found, wanted=found.ownership + field.wanted - field.ownership)

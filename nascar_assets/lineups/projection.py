@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nascar_assets.lineups.field import FieldModel
 from nascar_assets.lineups.objectives import check_points
-from nascar_assets.lineups.ownership import Rivals, expected_field
+from nascar_assets.lineups.ownership import Rivals, expected_field, rescaled_field
 from nascar_assets.lineups.problem import CountRule, Problem, resolve
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.slates.slate import Slate
@@ -54,7 +54,8 @@ class Projection:
     def field_of(self, kind: str, sharper: float | None = None) -> FieldModel:
         """The field expected in a kind of contest, with its ownerships [N].
 
-        Ownerships of the settings hold, the rest is the model's.
+        Ownerships of the settings hold, the rest is the model's. They are of the field that is
+        expected: sharper and duller ones lie around them.
 
         Args:
             kind: One of `ownership.KINDS`.
@@ -63,17 +64,19 @@ class Projection:
         """
         problem = self.problem
         parameters = self.rivals.parameters[kind]
-        if sharper is not None:
-            parameters = parameters.sharper(sharper)
-        return expected_field(
+        settled = parameters if sharper is None else parameters.sharper(sharper)
+        free = bool(np.isnan(problem.ownership).all())
+        scale = settled.choice_scale if free else parameters.choice_scale
+        found = expected_field(
             self._public_means,
             problem.salary,
             problem.cap,
             problem.roster_size,
             given=problem.ownership,
-            choice_scale=parameters.choice_scale,
+            choice_scale=scale,
             salary_left=parameters.salary_left,
         )
+        return rescaled_field(found, self._public_means, scale, settled.choice_scale)
 
 
 def project(

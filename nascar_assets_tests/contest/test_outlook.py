@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from nascar_assets.contest import Contest, payout_table, preset
 from nascar_assets.contest.outlook import VALUE, contest_outlook, lineup_values, whole_cents
 from nascar_assets.lineups import PortfolioSettings
+from nascar_assets.lineups.field import utility_field
 from nascar_assets.lineups.projection import project
 from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
 
@@ -121,6 +122,39 @@ def test_a_sharper_field_leaves_less_and_its_error_holds_the_unknown_of_the_race
     assert apart["roi_se"] > 2 * even["roi_se"]
     # The best lineup of 300 is worth less among rivals who find such lineups too.
     assert even["roi_low"] < even["roi"] < even["roi_high"]
+    # So it is where every ownership is given, around what they say.
+    shares = project(points, slate, PortfolioSettings()).field.ownership.tolist()
+    names = [player.name for player in slate.players]
+    drivers = {name: {"ownership": x} for name, x in zip(names, shares, strict=True)}
+    said = PortfolioSettings.of({"drivers": drivers})
+    given = contest_outlook(points, slate, strong, seed=1, settings=said).row(0, named=True)
+    assert given["roi_low"] < given["roi"] < given["roi_high"]
+
+
+def test_sharper_and_duller_fields_lie_around_ownerships_that_are_given():
+    slate = made_slate(SALARIES)
+    projection = project(POINTS, slate, PortfolioSettings())
+    expected = projection.field.ownership
+    names = [player.name for player in slate.players]
+
+    def given(shares):
+        drivers = {n: {"ownership": float(x)} for n, x in zip(names, shares, strict=True)}
+        return project(POINTS, slate, PortfolioSettings.of({"drivers": drivers}))
+
+    # Those of the model itself are sharpened as the model is.
+    for level in (-1.28, 1.28):
+        found = given(expected).field_of("tournament", level).ownership
+        assert found == pytest.approx(projection.field_of("tournament", level).ownership, abs=1e-4)
+    # Others are kept by the expected field, and the sharper one scores more.
+    taste = np.random.default_rng(4).normal(size=len(names))
+    shares = utility_field(taste, np.array(SALARIES), 50_000, 6).ownership
+    other = given(shares)
+    assert other.field_of("tournament", 0.0).ownership == pytest.approx(shares, abs=1e-4)
+    scores = [
+        float(other.field_of("tournament", level).ownership @ projection.mean_points)
+        for level in (-1.28, 0.0, 1.28)
+    ]
+    assert scores[0] < scores[1] < scores[2]
 
 
 def test_twins_are_as_many_as_fields_that_are_drawn_have():
