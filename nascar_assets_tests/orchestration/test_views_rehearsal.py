@@ -37,6 +37,7 @@ from nascar_assets.orchestration.inputs.slate_files import upload_path, withdraw
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.view_scores import record_words, slate_view_score
+from nascar_assets.orchestration.inputs.view_tables import moved_by_views
 from nascar_assets.orchestration.inputs.views import (
     add_view,
     changed_at,
@@ -385,6 +386,29 @@ def test_a_file_that_is_put_back_counts_again_and_one_that_was_dropped_does_not(
     assert held({}) == []
     assert len(view_records(root, world.slate)) == count
     assert held({"mine.csv": 20}) == [("mine", b"20")]
+
+
+def test_odds_on_one_driver_raise_his_chance_with_their_weight(
+    root: DataRoot, world: World
+) -> None:
+    run_of = SlateRun.load(DataRoot.open(world.home), world.slate)
+    now = run_of.plan.lock - timedelta(hours=3)
+    driver = world.result["forecast"][5]
+    made = run_of.scenarios
+    at = made.driver_ids.index(driver["driver_id"])
+
+    def chance(confidence: float) -> float:
+        data = f"driver,odds\n{driver['name']},+{100 * (1 / (own + 0.06) - 1):.0f}\n".encode()
+        book = {"author": "book", "now": now, "confidence": confidence}
+        added = add_view(root, world.slate, data, "odds.csv", **book)
+        vars(run_of)["views"] = added.table
+        return float((moved_by_views(run_of, made).finish[:, at] == 1).mean())
+
+    own = float((made.finish[:, at] == 1).mean())
+    seen = [chance(confidence) for confidence in (0.0, 0.3, 0.6, 1.0)]
+    assert seen[0] == own
+    assert seen == sorted(seen)
+    assert seen[-1] > own + 0.02
 
 
 class Quiet(SimpleHTTPRequestHandler):

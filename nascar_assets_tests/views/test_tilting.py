@@ -28,11 +28,13 @@ from nascar_assets.views.rear import with_rear_starts
 from nascar_assets.views.record import ViewRecord, next_id
 from nascar_assets.views.statement import Stated
 from nascar_assets.views.targets import (
+    MARGIN_POWER,
     Bounds,
     OwnMoments,
     blended,
     blended_targets,
     chances_of_odds,
+    margin_is_known,
     refuse_contradictions,
 )
 from nascar_assets.views.tilting import tilt
@@ -118,7 +120,7 @@ def test_certain_views_that_can_be_are_met_and_every_law_holds(made: Scenarios) 
 @settings(deadline=None, max_examples=12)
 @given(
     driver=st.integers(0, 11),
-    quantity=st.sampled_from(["mean_points", "win", "top5", "ceiling_points"]),
+    quantity=st.sampled_from(["mean_points", "win", "top5", "ceiling_points", "odds_win"]),
     more=st.floats(0.05, 0.6),
 )
 def test_a_view_in_favour_moves_a_driver_up_and_further_with_confidence(
@@ -131,6 +133,7 @@ def test_a_view_in_favour_moves_a_driver_up_and_further_with_confidence(
         "win": float(own.chance("win")[driver] * (1 + more) + 0.01),
         "top5": float(min(own.chance("top5")[driver] * (1 + more) + 0.01, 0.98)),
         "ceiling_points": float(np.quantile(column, 0.9) + more * 10),
+        "odds_win": float(own.chance("win")[driver] * (1 + more) + 0.01) ** (-1 / MARGIN_POWER),
     }[quantity]
     stated = {(made.driver_ids[driver], quantity): value}
     seen = [weights_of(own, view(stated, confidence=c)) for c in (0.0, 0.3, 0.6, 0.9)]
@@ -258,7 +261,7 @@ def test_two_views_by_hand() -> None:
     own=st.lists(st.floats(0.01, 1), min_size=12, max_size=12),
     market=st.sampled_from(["win", "top3", "top5"]),
 )
-def test_chances_of_a_board_leave_ours_to_who_is_not_quoted(
+def test_chances_of_a_board_leave_ours_to_who_is_not_quoted_or_stand_by_themselves(
     odds: list[float], own: list[float], market: str
 ) -> None:
     places = {"win": 1, "top3": 3, "top5": 5}[market]
@@ -268,17 +271,40 @@ def test_chances_of_a_board_leave_ours_to_who_is_not_quoted(
     left = ours[len(odds) :].sum()
     assert (found > 0).all()
     assert (found <= 1).all()
-    assert found.sum() + left == pytest.approx(places, abs=1e-6)
+    if margin_is_known(ours, quoted, market):
+        assert found.sum() + left == pytest.approx(places, abs=1e-6)
+    else:
+        assert left > 0.2 * places
+        typical = np.power(odds, -MARGIN_POWER)
+        power = np.log(found) / -np.log(odds)  # one for all: what the places leave, or the typical
+        assert power == pytest.approx(np.full(len(odds), power[0]))
+        assert found.sum() == pytest.approx(min(typical.sum(), places), abs=1e-6)
     order = np.argsort(odds, kind="stable")
     assert (np.diff(found[order]) <= 1e-12).all()
 
 
 @pytest.mark.parametrize("rounding", [-1, 0, 1])
-def test_a_board_of_drivers_who_never_win_stands_as_it_is_quoted(rounding: int) -> None:
+def test_a_board_of_drivers_who_never_win_stands_less_a_typical_margin(rounding: int) -> None:
     # What is left for them is nothing, give or take the last bit of the others' chances.
     ours = np.array([1.0 + rounding * np.finfo(float).eps, 0.0, 0.0])
     found = chances_of_odds(np.array([501.0, 5.0]), ours, [1, 2], "win")
-    assert found == pytest.approx([1 / 501, 0.2])
+    assert found == pytest.approx([501**-MARGIN_POWER, 5**-MARGIN_POWER])
+
+
+@pytest.mark.parametrize("drivers", [1, 3])
+def test_odds_on_a_few_drivers_move_all_of_them_and_it_is_said(
+    made: Scenarios, drivers: int
+) -> None:
+    own = moments(made)
+    ours = own.chance("win")[:drivers]
+    quoted = {
+        (made.driver_ids[at], "odds_win"): float(1.3 * chance + 0.02) ** (-1 / MARGIN_POWER)
+        for at, chance in enumerate(ours)
+    }
+    targets, (notice,) = blended_targets(view(quoted, 1.0, "book"), own)
+    assert [target.wanted for target in targets] == pytest.approx(1.3 * ours + 0.02)
+    assert notice.startswith(f"The win odds of book are of {drivers} of {len(own.driver_ids)}")
+    assert f"{ours.sum():.0%} of the market" in notice
 
 
 def record(hours: float, author: str = "me", **changes: object) -> ViewRecord:
