@@ -106,15 +106,18 @@ def choose_portfolio(
     pool, points = run.slate, run.points
     payouts = None if settings.payout is None else landed_payouts(root, settings.payout)
     tell(0.1, "choosing lineups")
-    made = build_portfolio(
-        points,
-        pool,
-        run.with_views(settings),
-        vetoes=veto_rules(pool, run.spec),
-        prizes_cents=None if payouts is None else payouts.prizes_cents,
-        entries=None if payouts is None else payouts.entries,
-        prove=False,
-        rivals=run.rivals,
+    made, said = run.under_views(
+        settings,
+        lambda viewed: build_portfolio(
+            points,
+            pool,
+            viewed,
+            vetoes=veto_rules(pool, run.spec),
+            prizes_cents=None if payouts is None else payouts.prizes_cents,
+            entries=None if payouts is None else payouts.entries,
+            prove=False,
+            rivals=run.rivals,
+        ),
     )
     checker = LineupChecker(pool, run.spec)
     for number, ids in enumerate(made.driver_ids, 1):
@@ -131,7 +134,7 @@ def choose_portfolio(
     upload = upload_csv(pool, made.drivers.tolist())
     read_upload(pool, upload)
     players = {row["driver_id"]: row for row in table["players"][0]}
-    notices = (*made.notices, *made.warnings)
+    notices = (*said, *made.notices, *made.warnings)
     toml = settings_toml(settings)
     result = PortfolioResult(
         slate=slate_id,

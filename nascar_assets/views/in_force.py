@@ -20,6 +20,7 @@ REPLACED = "replaced by the author's newer view"
 NOT_IN_FIELD = "not in the race"
 NO_GRID = "waits for the starting order"
 NO_WEIGHT = "without weight"
+APART = "people's least exposure of him is above their greatest"
 LEFT_OUT = "the run was asked to go without views"
 KNOWN_TO_FEED = "the feed has the practice"
 
@@ -113,3 +114,35 @@ def in_force(table: pl.DataFrame, *families: str) -> pl.DataFrame:
     """The statements that count, of some families or of all."""
     found = table.filter(pl.col("state") == IN_FORCE)
     return found.filter(pl.col("family").is_in(list(families))) if families else found
+
+
+def exposures_that_agree(table: pl.DataFrame) -> pl.DataFrame:
+    """The statements, exposures of a driver out of force whose least is above their greatest.
+
+    Of several people's views the mean counts; between such people nobody is right.
+    """
+    stated = in_force(table, "exposures")
+    lower, upper = (weighted_means(stated, name) for name in ("min_exposure", "max_exposure"))
+    apart = [driver for driver in lower.keys() & upper.keys() if lower[driver] > upper[driver]]
+    where = (pl.col("family") == "exposures") & pl.col("driver_id").is_in(apart)
+    return with_state(table, where, APART)
+
+
+def weighted_means(stated: pl.DataFrame, *quantities: str) -> dict[str, float]:
+    """Mean of what is stated of each driver, by the first of some quantities that is.
+
+    Each statement counts by its confidence; one that stands alone counts whole.
+    """
+    found: dict[str, float] = {}
+    weight = pl.col("confidence") / pl.col("confidence").max()  # equal ones are 1: a plain mean
+    for quantity in reversed(quantities):
+        rows = stated.filter(quantity=quantity).group_by("driver_id", maintain_order=True)
+        mean = (weight * pl.col("value")).sum() / weight.sum()
+        found |= dict(rows.agg(mean).iter_rows())
+    return found
+
+
+def sources_of(stated: pl.DataFrame) -> str:
+    """The files of statements and who sent them, in words."""
+    files = stated.select("file", "author").unique(maintain_order=True)
+    return ", ".join(f"{file} ({author})" for file, author in files.iter_rows())

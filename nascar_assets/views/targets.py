@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -13,6 +13,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.rules import RuleSet
+from nascar_assets.views.in_force import sources_of
 from nascar_assets.views.quantities import CEILING_CHANCE, QUANTITIES, TOPS
 
 Floats = npt.NDArray[np.float64]
@@ -225,9 +226,6 @@ def blended_targets(
     Args:
         statements: Those in force, a table `VIEWS`.
         own: The scenarios' own moments.
-
-    Raises:
-        InputError: If the blended chances add up to more than there is.
     """
     place = {driver: at for at, driver in enumerate(own.driver_ids)}
     names = dict(statements.select("driver_id", "name").iter_rows())
@@ -273,7 +271,8 @@ def blended_targets(
         if target.driver not in pinned:
             at = target.driver
             targets.append(Target(at, "mean_points", means[at], means[at]))
-    return _within_sums(targets, own, names), tuple(notices)
+    kept, more = _within_sums(targets, own, statements)
+    return kept, (*notices, *more)
 
 
 def blended(own: float, stated: Sequence[tuple[float, float]]) -> float:
@@ -367,24 +366,29 @@ def chances_of_odds(odds: Floats, own: Floats, quoted: Sequence[int], market: st
 
 
 def _within_sums(
-    targets: Iterable[Target], own: OwnMoments, names: Mapping[str, str]
-) -> tuple[Target, ...]:
-    """The targets, unless chances of several people's views together exceed what there is.
+    targets: Iterable[Target], own: OwnMoments, statements: pl.DataFrame
+) -> tuple[tuple[Target, ...], list[str]]:
+    """The targets, and notices of chances of several views that exceed what there is together.
 
-    Raises:
-        InputError: Naming the sum.
+    These step back towards ours until they do not.
     """
-    kept = tuple(targets)
+    kept, notices = tuple(targets), []
+    names = dict(statements.select("driver_id", "name").iter_rows())
     for name, places in TOPS.items():
-        wanted = {t.driver: t.wanted for t in kept if t.quantity == name}
-        total = sum(wanted.values())
-        if total > places * (1.0 + ROUNDING):
-            first = sorted(wanted, key=lambda at: -wanted[at])[:4]
-            listed = ", ".join(f"{names[own.driver_ids[at]]} {wanted[at]:.1%}" for at in first)
-            raise InputError(
-                f"Taken together the views' {QUANTITIES[name].words}s add up to {total:.1%}, more "
-                f"than the {places:.0%} that there is ({listed}).",
-                field="views",
-                remedy="Lower a confidence or drop a view (nascar views list, nascar views drop).",
-            )
-    return kept
+        part = [target for target in kept if target.quantity == name]
+        total, ours = sum(t.wanted for t in part), sum(t.own for t in part)
+        if total <= places * (1.0 + ROUNDING):
+            continue
+        share = max(0.0, (places - ours) / (total - ours))
+        kept = tuple(
+            replace(t, wanted=t.own + share * (t.wanted - t.own)) if t.quantity == name else t
+            for t in kept
+        )
+        first = sorted(part, key=lambda target: -target.wanted)[:4]
+        listed = ", ".join(f"{names[own.driver_ids[t.driver]]} {t.wanted:.1%}" for t in first)
+        whose = sources_of(statements.filter(pl.col("quantity").is_in([name, f"odds_{name}"])))
+        notices.append(
+            f"Taken together the {QUANTITIES[name].words}s by {whose} add up to {total:.1%}, more "
+            f"than the {places:.0%} that there is ({listed}): they go {share:.0%} of the way."
+        )
+    return kept, notices

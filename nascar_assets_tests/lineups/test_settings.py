@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -17,8 +18,9 @@ from nascar_assets.lineups import (
     build_portfolio,
 )
 from nascar_assets.lineups.problem import check_settings, find_driver, for_contest, resolve
+from nascar_assets.lineups.projection import project
 from nascar_assets.lineups.settings import DriverSettings
-from nascar_assets.lineups.view_settings import settings_with_views
+from nascar_assets.lineups.view_settings import ownerships_set_aside, settings_with_views
 from nascar_assets_tests.lineups.slates import made_points, made_slate, stated
 
 WHOLE = """
@@ -322,6 +324,50 @@ def test_of_several_peoples_views_the_mean_by_their_confidence_counts():
     # Weights 1 and 3: (0.2 + 3 * 0.6) / 4 = 0.5.
     unequal = found(by(0.2, 0.3), by(0.6, 0.9))
     assert unequal.ownership == unequal.max_exposure == pytest.approx(0.5)
+
+
+def test_ownerships_of_nothing_that_leave_the_field_no_lineup_are_the_models():
+    # The six of every lineup cost 58,000; with the cheap ones there are lineups for 50,000.
+    slate = made_slate([11_000] * 4 + [7_000] * 2 + [5_000] * 6)
+    points = made_points([8_000] * 12, 40)
+
+    def field(shares: list[float], by_hand: dict[str, float]):
+        rows = [("ownership", "ownership", str(100 + i), x) for i, x in enumerate(shares)]
+        hand = {"drivers": {name: {"ownership": x} for name, x in by_hand.items()}}
+        asked, views = PortfolioSettings.of(hand), stated(*rows)
+        said = ownerships_set_aside(asked, views, slate)
+        projection = project(points, slate, settings_with_views(asked, views, slate))
+        return projection.field.ownership, said
+
+    nothing = "Ownerships of 0% leave the field no lineup to play ({} drivers, by v.csv (me))"
+    found, (said,) = field([0.0] * 7 + [0.4] * 5, {})
+    assert found[7:] == pytest.approx(0.4, abs=1e-4)  # as they were stated
+    assert found.sum() == pytest.approx(6)
+    assert nothing.format(7) in said
+    for shares, by_hand, none in (
+        ([0.4] * 6 + [0.0] * 6, {}, 6),  # none under the cap
+        ([0.0] * 12, {}, 12),
+        ([0.0] * 12, {"Driver AL": 0.1}, 11),
+    ):
+        found, (said,) = field(shares, by_hand)
+        assert found.sum() == pytest.approx(6)
+        assert nothing.format(none) in said
+    found, said = field([0.0] * 6 + [0.4] * 6, {})
+    assert (found[6:], said) == (pytest.approx(1.0, abs=1e-3), ())
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [[1.0] * 7, [1.0] * 7 + [0.5] * 3, np.random.default_rng(1).random(8).tolist()],
+)
+def test_stated_ownerships_of_more_than_the_roster_are_scaled_to_it(shares):
+    slate = made_slate([8_000] * 12)
+    rows = [("ownership", "ownership", str(100 + i), x + 0.5) for i, x in enumerate(shares)]
+    rows = [(*row[:3], min(row[3], 1.0)) for row in rows]
+    settings = settings_with_views(PortfolioSettings(), stated(*rows), slate)
+    found = project(made_points([8_000] * 12, 40), slate, settings).field.ownership
+    wanted = np.array([row[3] for row in rows])
+    assert found[: len(rows)] == pytest.approx(6 * wanted / wanted.sum(), abs=1e-4)
 
 
 def test_more_rules_than_are_taken_are_refused_before_anything_is_searched():

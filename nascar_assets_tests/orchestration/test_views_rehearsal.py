@@ -195,6 +195,16 @@ def test_exposures_of_views_hold_wherever_lineups_are_chosen(home: Path, world: 
     )
     assert answer[0].max_exposure == 0.0
 
+    # Views that were accepted and that no lineups keep, or no field, never stop it.
+    least = [("min_exposure", "exposures", one.driver_id, 1.0) for one in slate.players[:8]]
+    field = [("ownership", "ownership", one.driver_id, 0.0) for one in slate.players]
+    vars(run_of)["views"] = stated(*least, *field)
+    choose_portfolio(root, slate_id, PortfolioSettings(lineups=2), "r", print, shown.append)
+    notices = shown[-1].result.lineups.notices
+    assert "No lineups keep the views, they are set aside (v.csv (me))" in notices[0]
+    assert "Ownerships of 0% leave the field no lineup to play" in notices[1]
+    vars(run_of)["views"] = views
+
     # Entries of a section, filled and mended.
     run_of.plan = replace(plan, settings='[[contests]]\nid = "77"\nobjective = "mean"\n')
     own, _ = filled(run_of, blank(500, 5, "77"), "DKEntries.csv")

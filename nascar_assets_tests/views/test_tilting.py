@@ -21,7 +21,15 @@ from nascar_assets.lineups import optimal_lineups
 from nascar_assets.rules import rule_set
 from nascar_assets.scenarios import Scenarios, check_laws, generate_scenarios
 from nascar_assets.scenarios.setup import RaceSetup
-from nascar_assets.views.in_force import LATE, REPLACED, Landed, in_force, statements
+from nascar_assets.views.in_force import (
+    APART,
+    LATE,
+    REPLACED,
+    Landed,
+    exposures_that_agree,
+    in_force,
+    statements,
+)
 from nascar_assets.views.people import Resolved
 from nascar_assets.views.quantities import QUANTITIES
 from nascar_assets.views.rear import with_rear_starts
@@ -233,13 +241,32 @@ def test_the_best_and_worst_points_of_a_race_by_hand() -> None:
     assert bounds.worst["10"] == 5 - 26
 
 
-def test_chances_of_several_people_that_add_up_to_more_than_one_are_refused(
+def test_chances_of_several_people_that_add_up_to_more_than_one_give_way_and_are_named(
     made: Scenarios,
 ) -> None:
+    own = moments(made)
     one = view({(made.driver_ids[0], "win"): 0.9}, 1.0, "one")
     other = view({(made.driver_ids[1], "win"): 0.9}, 1.0, "other")
-    with pytest.raises(InputError, match=r"Taken together.*180"):
-        blended_targets(pl.concat([one, other]), moments(made))
+    targets, (notice,) = blended_targets(pl.concat([one, other]), own)
+    assert sum(target.wanted for target in targets) == pytest.approx(1.0)
+    assert all(target.own < target.wanted < 0.9 for target in targets)
+    for words in ("one.csv (one), other.csv (other)", "180.0%", "Driver"):
+        assert words in notice
+    assert tilt(own, targets, 1, 4).effective >= len(made) / 2
+
+
+def test_exposures_of_two_people_that_contradict_each_other_are_both_out_of_force() -> None:
+    bounds = (("min_exposure", 0.6, "one"), ("max_exposure", 0.3, "other"))
+    apart, fine = (
+        pl.concat([view({(driver, name): x}, author=author) for name, x, author in said])
+        for driver, said in (("1", bounds), ("2", bounds[1:]))
+    )
+    found = exposures_that_agree(pl.concat([apart, fine]))
+    assert found["state"].to_list() == [APART, APART, "in force"]
+    # A third opinion makes means that agree.
+    third = view({("1", "min_exposure"): 0.0}, author="third")
+    table = pl.concat([apart, third])
+    assert exposures_that_agree(table).equals(table)
 
 
 @given(own=st.floats(-10, 60), value=st.floats(-10, 60), confidence=st.floats(0, 1))

@@ -151,15 +151,18 @@ def lineups(
     try:
         wanted = check_settings(pool, settings)
         payouts = None if wanted.payout is None else landed_payouts(root, wanted.payout)
-        made = build_portfolio(
-            run.points,
-            pool,
-            run.with_views(wanted),
-            vetoes=veto_rules(pool, run.spec),
-            prizes_cents=None if payouts is None else payouts.prizes_cents,
-            entries=None if payouts is None else payouts.entries,
-            prove=config.prove or plan.prove,
-            rivals=run.rivals,
+        made, said = run.under_views(
+            wanted,
+            lambda viewed: build_portfolio(
+                run.points,
+                pool,
+                viewed,
+                vetoes=veto_rules(pool, run.spec),
+                prizes_cents=None if payouts is None else payouts.prizes_cents,
+                entries=None if payouts is None else payouts.entries,
+                prove=config.prove or plan.prove,
+                rivals=run.rivals,
+            ),
         )
     except InputError as error:
         if root.exists(withdrawn_path(plan.slate_id)):
@@ -182,7 +185,7 @@ def lineups(
     if refused:
         yield legal
         raise dg.Failure(f"Lineups that constraints deny are not stored: {'; '.join(refused)}")
-    notices = [*made.notices, *made.warnings]
+    notices = [*said, *made.notices, *made.warnings]
     if made.bound is not None:
         notices.append(made.bound_statement)
     if config.settings is not None:  # the slate's own from now on

@@ -25,7 +25,14 @@ from nascar_assets.orchestration.storage.store import read_table, stored_partiti
 )
 def slate_views(run: SlateRun, slate_field: pl.DataFrame) -> dg.Output[pl.DataFrame]:
     """One row per statement; what landed after the as-of time is listed and does not count."""
-    from nascar_assets.views.in_force import IN_FORCE, LEFT_OUT, NO_GRID, statements, with_state
+    from nascar_assets.views.in_force import (
+        IN_FORCE,
+        LEFT_OUT,
+        NO_GRID,
+        exposures_that_agree,
+        statements,
+        with_state,
+    )
     from nascar_assets.views.people import People
     from nascar_assets.views.practice import feed_goes_first
 
@@ -42,7 +49,7 @@ def slate_views(run: SlateRun, slate_field: pl.DataFrame) -> dg.Output[pl.DataFr
             f"View {view.record.view_id}: {fault}" for view in landed for fault in view.found.faults
         ]
         field = slate_field["driver_id"].to_list()
-        table = statements(landed, run.as_of, field, people.names)
+        table = exposures_that_agree(statements(landed, run.as_of, field, people.names))
         if slate_field["start"].null_count():
             table = with_state(table, pl.col("family") == "rear", NO_GRID)
         practice = None

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.lineups import (
-    InfeasiblePortfolio,
     PortfolioSettings,
     read_entries,
     swap_entries,
@@ -28,8 +25,6 @@ from nascar_assets.orchestration.inputs.slate_lineups import keep_entered, lineu
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.slates.slate import Slate
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -114,7 +109,7 @@ def filled(
             file=name,
         )
 
-    done, said = _with_views(run, settings, under)
+    done, said = run.under_views(settings, under)
     held = read_entries(done.content, slate, file=name)
     entries = [entry for entry in held if contest_id is None or entry.contest_id == contest_id]
     return done.content, EntriesOutcome(
@@ -164,27 +159,7 @@ def swapped(
             file=name,
         )
 
-    done, said = _with_views(run, PortfolioSettings.from_toml(run.plan.settings), under)
+    done, said = run.under_views(PortfolioSettings.from_toml(run.plan.settings), under)
     return done.content, EntriesOutcome(
         done.entries, done.changes, (*said, *done.notices), done.at_risk
     )
-
-
-def _with_views(
-    run: SlateRun, settings: PortfolioSettings, make: Callable[[PortfolioSettings], T]
-) -> tuple[T, tuple[str, ...]]:
-    """What is made under the settings and the slate's views, and a notice where these gave way.
-
-    A view's exposures are shares of a whole portfolio: of the few lineups of one contest they may
-    leave none.
-
-    Raises:
-        InfeasiblePortfolio: If the settings alone cannot be kept.
-    """
-    viewed = run.with_views(settings)
-    try:
-        return make(viewed), ()
-    except InfeasiblePortfolio as error:
-        if viewed == settings:
-            raise
-        return make(settings), (f"No lineups keep the views, they are set aside: {error}",)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
 import numpy as np
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from nascar_assets.lineups import PortfolioSettings, Rivals
     from nascar_assets.orchestration.inputs.process_parameters import UsedModel
     from nascar_assets.scenarios import RaceSetup, Scenarios
+
+T = TypeVar("T")
 
 
 class SlateRun:
@@ -165,6 +168,38 @@ class SlateRun:
             own = self.with_views(for_contest(self.slate, settings, section, settings.lineups))
             sections.append(section.model_copy(update={"drivers": own.drivers}))
         return stated.model_copy(update={"contests": tuple(sections)})
+
+    def under_views(
+        self, settings: PortfolioSettings, make: Callable[[PortfolioSettings], T]
+    ) -> tuple[T, tuple[str, ...]]:
+        """What is made under settings and views, and notices where these gave way.
+
+        Exposures of views may leave no lineups: several people's together, or shares of a whole
+        portfolio among the few lineups of one contest.
+
+        Args:
+            settings: What is asked of the lineups.
+            make: Makes them.
+
+        Raises:
+            InfeasiblePortfolio: If the settings alone cannot be kept.
+        """
+        from nascar_assets.lineups import InfeasiblePortfolio
+        from nascar_assets.lineups.view_settings import ownerships_set_aside
+        from nascar_assets.views.in_force import in_force, sources_of
+
+        viewed = self.with_views(settings)
+        said = ownerships_set_aside(settings, self.views, self.slate)
+        try:
+            return make(viewed), said
+        except InfeasiblePortfolio as error:
+            if viewed == settings:
+                raise
+            whose = sources_of(in_force(self.views, "ownership", "exposures"))
+            return make(settings), (
+                f"No lineups keep the views, they are set aside ({whose}): {error}",
+                *said,
+            )
 
     @cached_property
     def rivals(self) -> Rivals:

@@ -17,7 +17,7 @@ from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.lease import lease
-from nascar_assets.views.in_force import IN_FORCE, Landed, statements
+from nascar_assets.views.in_force import APART, IN_FORCE, Landed, exposures_that_agree, statements
 from nascar_assets.views.people import People, resolve_rows, resolved_whole
 from nascar_assets.views.reading import read_view
 from nascar_assets.views.record import ViewRecord, next_id
@@ -194,7 +194,7 @@ def add_view(
             if one is not same:
                 root.write(_path(one, "json"), one.dropped(now).to_json())
         if same is None:
-            counted = table.filter(view_id=kept.view_id)["state"].is_in([IN_FORCE])
+            counted = table.filter(view_id=kept.view_id)["state"].is_in([IN_FORCE, APART])
             kept = replace(kept, silent=not counted.any())
             root.write(_path(kept, "data"), data)
             root.write(_path(kept, "json"), kept.to_json())
@@ -234,7 +234,7 @@ def _checked(
     bounds = Bounds.of(rules, starts, race["scheduled_laps"])
     new = landed[-1].record.view_id
     refuse_contradictions(table.filter(pl.col("state") == IN_FORCE), bounds, new)
-    return table
+    return exposures_that_agree(table)
 
 
 def _uncounted(table: pl.DataFrame, record: ViewRecord) -> list[str]:
