@@ -134,9 +134,10 @@ def weighted_means(stated: pl.DataFrame, *quantities: str) -> dict[str, float]:
     Each statement counts by its confidence; one that stands alone counts whole.
     """
     found: dict[str, float] = {}
+    weighed = stated.filter(pl.col("confidence") > 0.0)  # a run of before may have others in force
     weight = pl.col("confidence") / pl.col("confidence").max()  # equal ones are 1: a plain mean
     for quantity in reversed(quantities):
-        rows = stated.filter(quantity=quantity).group_by("driver_id", maintain_order=True)
+        rows = weighed.filter(quantity=quantity).group_by("driver_id", maintain_order=True)
         mean = (weight * pl.col("value")).sum() / weight.sum()
         found |= dict(rows.agg(mean).iter_rows())
     return found

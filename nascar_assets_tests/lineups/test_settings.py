@@ -322,7 +322,7 @@ def test_of_several_peoples_views_the_mean_by_their_confidence_counts():
     equal = found(by(0.2, 0.3), by(0.6, 0.3))
     assert equal.ownership == equal.max_exposure == pytest.approx(0.4, abs=1e-15)
     # Weights 1 and 3: (0.2 + 3 * 0.6) / 4 = 0.5.
-    unequal = found(by(0.2, 0.3), by(0.6, 0.9))
+    unequal = found(by(0.2, 0.3), by(0.6, 0.9), by(0.9, 0.0))
     assert unequal.ownership == unequal.max_exposure == pytest.approx(0.5)
 
 
