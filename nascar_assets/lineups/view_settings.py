@@ -54,7 +54,7 @@ def settings_with_views(
     return settings.model_copy(update={"drivers": drivers})
 
 
-def ownerships_set_aside(
+def ownerships_left_out(
     settings: PortfolioSettings, statements: pl.DataFrame, slate: Slate
 ) -> tuple[str, ...]:
     """Where ownerships of 0% leave the field no lineup, so that the model's stand for them.
@@ -106,14 +106,14 @@ def _fill_lineups(own: Mapping[str, float], by_hand: Mapping[str, float], slate:
 
     A driver of whom views state more than nothing may be scaled up to be in every lineup.
     """
-    size, most = slate.rules.roster_size, 0.0
+    size, places = slate.rules.roster_size, 0.0
     salaries = []
     for player in slate.players:
         driver = player.driver_id
         share = by_hand[driver] if driver in by_hand else float(own.get(driver, 1.0) > 0.0)
-        most += share
+        places += share
         salaries += [player.salary] if share > 0.0 else []
-    return most >= size - 1e-9 and sum(sorted(salaries)[:size]) <= slate.rules.salary_cap
+    return places >= size - 1e-9 and sum(sorted(salaries)[:size]) <= slate.rules.salary_cap
 
 
 def renormalised(shares: Mapping[str, float], drivers: int, places: float) -> dict[str, float]:

@@ -20,7 +20,7 @@ from nascar_assets.lineups import (
 from nascar_assets.lineups.problem import check_settings, find_driver, for_contest, resolve
 from nascar_assets.lineups.projection import project
 from nascar_assets.lineups.settings import DriverSettings
-from nascar_assets.lineups.view_settings import ownerships_set_aside, settings_with_views
+from nascar_assets.lineups.view_settings import ownerships_left_out, settings_with_views
 from nascar_assets_tests.lineups.slates import made_points, made_slate, stated
 
 WHOLE = """
@@ -335,7 +335,7 @@ def test_ownerships_of_nothing_that_leave_the_field_no_lineup_are_the_models():
         rows = [("ownership", "ownership", str(100 + i), x) for i, x in enumerate(shares)]
         hand = {"drivers": {name: {"ownership": x} for name, x in by_hand.items()}}
         asked, views = PortfolioSettings.of(hand), stated(*rows)
-        said = ownerships_set_aside(asked, views, slate)
+        said = ownerships_left_out(asked, views, slate)
         projection = project(points, slate, settings_with_views(asked, views, slate))
         return projection.field.ownership, said
 

@@ -185,11 +185,11 @@ class SlateRun:
             InfeasiblePortfolio: If the settings alone cannot be kept.
         """
         from nascar_assets.lineups import InfeasiblePortfolio
-        from nascar_assets.lineups.view_settings import ownerships_set_aside
+        from nascar_assets.lineups.view_settings import ownerships_left_out
         from nascar_assets.views.in_force import in_force, sources_of
 
         viewed = self.with_views(settings)
-        said = ownerships_set_aside(settings, self.views, self.slate)
+        said = ownerships_left_out(settings, self.views, self.slate)
         try:
             return make(viewed), said
         except InfeasiblePortfolio as error:
