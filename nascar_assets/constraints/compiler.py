@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from nascar_assets.constraints.models import ConstraintSpec, DriverConstraints, TrackConstraints
@@ -14,14 +14,12 @@ from nascar_assets.constraints.rows import (
     rows_by_key,
     track_of_row,
 )
-from nascar_assets.ontology.engine import GraphEngine, Query, Row
-from nascar_assets.ontology.load import ensure_state, stored_hash
+from nascar_assets.ontology.engine import CypherStatement, GraphEngine, Query, Row
+from nascar_assets.ontology.load import read_state
 from nascar_assets.ontology.queries import COMPILE_DRIVERS, COMPILE_TRACKS
 from nascar_assets.ontology.state import OntologyState
 
 _log = logging.getLogger(__name__)
-
-_ATTEMPTS = 10
 
 
 class ConstraintCompiler:
@@ -31,7 +29,8 @@ class ConstraintCompiler:
         graph: The graph.
         state: The state that the graph must hold, or its hash. Every node that is read must
             carry it, so that a graph that was rebuilt for another date since is refused; none:
-            whatever the graph holds.
+            whatever the graph holds. While others load a server, `compile_for_state` alone
+            reads nothing that is half loaded.
     """
 
     def __init__(self, graph: GraphEngine, state: OntologyState | str | None = None) -> None:
@@ -60,11 +59,32 @@ class ConstraintCompiler:
                 unknown, or the graph holds another state.
             GraphFault: If a query failed.
         """
+        return self._compiled(
+            slate_id,
+            driver_ids,
+            track_ids,
+            now,
+            lambda queries: [self._graph.read(query, **ids) for query, ids in queries],
+        )
+
+    def _compiled(
+        self,
+        slate_id: str,
+        driver_ids: Iterable[str],
+        track_ids: Iterable[str],
+        now: datetime,
+        read: Callable[[Sequence[CypherStatement]], list[list[Row]]],
+    ) -> ConstraintSpec:
         started = time.perf_counter()
         drivers, tracks = _distinct("driver", driver_ids), _distinct("track", track_ids)
         _log.info("Compiling %s: %d drivers, %d tracks.", slate_id, len(drivers), len(tracks))
-        driver_rows = self._rows(COMPILE_DRIVERS, "driver_id", "driver_ids", drivers)
-        track_rows = self._rows(COMPILE_TRACKS, "track_id", "track_ids", tracks)
+        found = read(
+            [(COMPILE_DRIVERS, {"driver_ids": drivers}), (COMPILE_TRACKS, {"track_ids": tracks})]
+        )
+        driver_rows, track_rows = (
+            rows_by_key(rows, key, self._state)
+            for rows, key in zip(found, ("driver_id", "track_id"), strict=True)
+        )
         _refuse_missing(
             f" of slate {slate_id}",
             (("driver", drivers, driver_rows), ("track", tracks, track_rows)),
@@ -125,8 +145,8 @@ def compile_for_state(
 ) -> ConstraintSpec:
     """The spec of a slate from a server that several slates share.
 
-    A server holds one state at a time. The state is loaded if it is not there, and once more if
-    another slate's run loaded its own between the loading and the queries.
+    A server holds one state at a time. The state is loaded if it is not there, and no other
+    slate's run can load its own before the queries are answered.
 
     Args:
         graph: A graph that may be written.
@@ -137,20 +157,12 @@ def compile_for_state(
         now: When the spec is compiled.
 
     Raises:
-        CompileError: As for `ConstraintCompiler.compile_spec`; also if other runs replaced the
-            state at every one of several attempts.
+        CompileError: As for `ConstraintCompiler.compile_spec`.
         GraphFault: If the graph does not answer.
     """
-    drivers, tracks = list(driver_ids), list(track_ids)
-    compiler = ConstraintCompiler(graph, state)
-    for attempt in range(_ATTEMPTS):
-        ensure_state(graph, state)
-        try:
-            return compiler.compile_spec(slate_id, drivers, tracks, now=now)
-        except CompileError:
-            if stored_hash(graph) == state.hash or attempt == _ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+    return ConstraintCompiler(graph, state)._compiled(
+        slate_id, driver_ids, track_ids, now, lambda queries: read_state(graph, state, queries)
+    )
 
 
 def compile_constraints_from_neo4j(

@@ -100,8 +100,11 @@ class GraphEngine(Protocol):
         """
         ...
 
-    def write_all(self, statements: Sequence[CypherStatement]) -> None:
+    def write_all(self, statements: Sequence[CypherStatement]) -> list[list[Row]]:
         """Many changes in one transaction: all of them or none.
+
+        Returns:
+            The rows of each statement.
 
         Raises:
             GraphFault: As for `read`; nothing was changed then.

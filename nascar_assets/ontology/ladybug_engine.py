@@ -91,17 +91,17 @@ class LadybugEngine:
         """Changes the graph. See `GraphEngine.write`."""
         return self.read(query, **parameters)
 
-    def write_all(self, statements: Sequence[CypherStatement]) -> None:
+    def write_all(self, statements: Sequence[CypherStatement]) -> list[list[Row]]:
         """Changes the graph in one transaction. See `GraphEngine.write_all`."""
         with self._lock:
             self._run("BEGIN TRANSACTION", {})
             try:
-                for query, parameters in statements:
-                    self._run(query, parameters)
+                rows = [self._run(query, parameters) for query, parameters in statements]
             except BaseException:
                 self._rollback()
                 raise
             self._run("COMMIT", {})
+            return rows
 
     def ping(self) -> None:
         """Checks that the graph answers and plans the compiler's queries."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.ontology import queries as q
-from nascar_assets.ontology.engine import CypherStatement, GraphEngine, GraphFault, Query
+from nascar_assets.ontology.engine import CypherStatement, GraphEngine, GraphFault, Query, Row
 from nascar_assets.ontology.nodes import DriverNode, TrackNode
 from nascar_assets.ontology.state import OntologyState
 from nascar_assets.ontology.vetoes import parse_veto
@@ -48,10 +48,33 @@ def ensure_state(engine: GraphEngine, state: OntologyState) -> bool:
     return True
 
 
+def read_state(
+    engine: GraphEngine, state: OntologyState, queries: Sequence[CypherStatement]
+) -> list[list[Row]]:
+    """The rows of queries to a graph that others load too, all from one state.
+
+    The state is loaded where the graph holds another one. The queries run in the transaction that
+    has made sure of it: a server's query shows half of what is committed while it runs.
+
+    Raises:
+        GraphFault: As for `load_state`.
+    """
+    engine.prepare()
+    _, held, *rows = engine.write_all([(q.LOCK_STATE, {}), (q.READ_STATE, {}), *queries])
+    if _hash_of(held) == state.hash:
+        return rows
+    statements = load_statements(state)
+    return engine.write_all([*statements, *queries])[len(statements) :]
+
+
 def stored_hash(engine: GraphEngine) -> str | None:
     """The hash of the state that a prepared graph holds, none for an empty graph."""
-    rows = engine.read(q.READ_STATE)
-    return str(rows[0]["hash"]) if len(rows) == 1 else None
+    return _hash_of(engine.read(q.READ_STATE))
+
+
+def _hash_of(rows: list[Row]) -> str | None:
+    # A state that was locked and never loaded has none.
+    return rows[0]["hash"] if len(rows) == 1 else None
 
 
 def load_statements(state: OntologyState) -> list[CypherStatement]:
@@ -63,7 +86,7 @@ def load_statements(state: OntologyState) -> list[CypherStatement]:
     notes: dict[str, list[str]] = {}
     for entry in state.vetoes:
         notes.setdefault(entry.name, []).append(f"{entry.subject} {entry.subject_id}: {entry.note}")
-    statements: list[CypherStatement] = [(query, {}) for query in q.DROP_LINKS]
+    statements: list[CypherStatement] = [(query, {}) for query in (q.LOCK_STATE, *q.DROP_LINKS)]
 
     def put(query: Query, rows: Iterable[dict[str, Any]]) -> None:
         listed = list(rows)

@@ -110,24 +110,26 @@ class Neo4jEngine:
         """Changes the graph. See `GraphEngine.write`."""
         return self._execute(query, parameters, neo4j.RoutingControl.WRITE)
 
-    def write_all(self, statements: Sequence[CypherStatement]) -> None:
+    def write_all(self, statements: Sequence[CypherStatement]) -> list[list[Row]]:
         """Changes the graph in one transaction. See `GraphEngine.write_all`."""
         limit = max(self.time_limit, _LOAD_TIME_LIMIT)
         at: list[CypherStatement] = [("begin", {})]
 
         @neo4j.unit_of_work(timeout=limit)
-        def work(transaction: neo4j.ManagedTransaction) -> None:
+        def work(transaction: neo4j.ManagedTransaction) -> list[list[Row]]:
+            rows = []
             for query, parameters in statements:
                 at[0] = (query, parameters)
-                transaction.run(_literal(query), dict(parameters)).consume()
+                rows.append(transaction.run(_literal(query), dict(parameters)).data())
+            return rows
 
-        def run(driver: neo4j.Driver) -> None:
+        def run(driver: neo4j.Driver) -> list[list[Row]]:
             with driver.session(
                 database=self._database, bookmark_manager=driver.execute_query_bookmark_manager
             ) as session:
-                session.execute_write(work)
+                return session.execute_write(work)
 
-        self._limited(run, lambda: at[0], limit)
+        return self._limited(run, lambda: at[0], limit)
 
     def ping(self) -> None:
         """Checks that the server answers and has it plan the compiler's queries."""

@@ -60,7 +60,12 @@ RETURN s.name AS name, s.hash AS hash, s.as_of AS as_of, s.data_through AS data_
 )
 
 # Loading. Relationships go first, then every node is merged by its key and marked with the new
-# state, then what carries another state goes; one transaction holds it all.
+# state, then what carries another state goes; one transaction holds it all. It begins with a write
+# to the one node of the state: a server shows a transaction only what others have committed, so two
+# loads at once would each add their relationships to the other's. The lock of that write makes
+# the second wait for the first.
+
+LOCK_STATE = Query("lock state", "MERGE (s:OntologyState {name: 'current'}) SET s.state = s.state")
 
 DROP_DRIVES_FOR = Query("drop DRIVES_FOR", "MATCH (:Driver)-[r:DRIVES_FOR]->(:Team) DELETE r")
 DROP_RUNS = Query("drop RUNS", "MATCH (:Team)-[r:RUNS]->(:Manufacturer) DELETE r")

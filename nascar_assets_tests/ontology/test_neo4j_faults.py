@@ -9,9 +9,21 @@ import time
 
 import pytest
 
-from nascar_assets.constraints import ConstraintCompiler, compile_constraints_from_neo4j
+from nascar_assets.constraints import (
+    ConstraintCompiler,
+    compile_constraints_from_neo4j,
+    compile_for_state,
+)
 from nascar_assets.errors import InputError
-from nascar_assets.ontology import GraphFault, GraphSlow, Query, build_state, load_state, open_graph
+from nascar_assets.ontology import (
+    GraphFault,
+    GraphSlow,
+    Query,
+    Statement,
+    build_state,
+    load_state,
+    open_graph,
+)
 from nascar_assets_tests.ontology.made_up import AS_OF, driver_values, schedule, track_values
 
 pytestmark = pytest.mark.neo4j
@@ -172,6 +184,42 @@ def test_two_nodes_with_one_key_are_refused(loaded):
     with pytest.raises(InputError, match="more than one node with driver_id 101"):
         compile_with(engine)
     engine.close()
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_slates_that_load_a_server_at_once_each_get_their_own_vetoes(neo4j_server, filled):
+    def state_with(vetoed):
+        vetoes = [
+            Statement("veto", "driver", id_, "not-in-lineups", None, "Ada", "ill", AS_OF)
+            for id_ in vetoed
+        ]
+        return build_state(driver_values(), track_values(), schedule(), vetoes, AS_OF)
+
+    def compile_from(engine, state, vetoed):
+        spec = compile_for_state(engine, state, "s", ids, ["1"], now=AS_OF)
+        found[vetoed] = tuple(id_ for id_ in ids if spec.drivers[id_].veto_rules)
+
+    ids = [node.driver_id for node in state_with(()).drivers]
+    wanted = [("101", "103"), ("102", "103")]
+    engines = [neo4j_server.engine() for _ in wanted]
+    for _ in range(3):
+        neo4j_server.clear()
+        if filled:
+            load_state(engines[0], state_with(("104",)))
+        found = {}
+        runs = [
+            threading.Thread(target=compile_from, args=(engine, state_with(vetoed), vetoed))
+            for engine, vetoed in zip(engines, wanted, strict=True)
+        ]
+        for run in runs:
+            run.start()
+        for run in runs:
+            run.join()
+        assert found == {vetoed: vetoed for vetoed in wanted}
+        links = engines[0].read("MATCH (:Driver)-[r:DRIVES_FOR]->() RETURN count(r) AS links")
+        assert links == [{"links": len(ids)}]
+    for engine in engines:
+        engine.close()
 
 
 class OpenFront:
