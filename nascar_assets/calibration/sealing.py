@@ -168,5 +168,5 @@ def seals_from_json(content: bytes) -> tuple[dict[str, Seal], dict[str, Any]]:
         stored = json.loads(content)
         seals = {key: Seal.from_dict(value) for key, value in stored["races"].items()}
         return seals, dict(stored["settings"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"The seals cannot be read: {error}.", file="seals.json") from error

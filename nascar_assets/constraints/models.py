@@ -270,7 +270,7 @@ class ConstraintSpec:
         """
         try:
             stored = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConstraintValueError(f"A stored spec is no JSON: {error}.") from error
         if not isinstance(stored, dict):
             raise ConstraintValueError("A stored spec is a JSON object.")

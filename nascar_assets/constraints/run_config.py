@@ -66,7 +66,7 @@ class RunConfig:
             params = freeze(self.sim_params)
             _only_json(params)
             content_hash(params)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ConstraintValueError(
                 f"A run's parameters must be JSON values: {error}", field="sim_params"
             ) from error
@@ -105,7 +105,12 @@ class RunConfig:
                 file=source,
             )
         claimed = stored.pop("checksum")
-        computed = content_hash(stored)
+        try:
+            computed = content_hash(stored)
+        except (ValueError, RecursionError) as error:
+            raise ConstraintValueError(
+                f"It holds what no run config has: {error}.", file=source
+            ) from error
         if claimed != computed:
             raise ConstraintValueError(
                 f"Its checksum is {claimed}, and its content gives {computed}: it was changed "
@@ -119,7 +124,12 @@ class RunConfig:
             raise ConstraintValueError(
                 f"It has no valid time: {error}.", file=source, field="created_at"
             ) from error
-        return cls(**stored)
+        try:
+            return cls(**stored)
+        except ConstraintValueError as error:
+            raise ConstraintValueError(
+                error.message, file=source, field=error.field, remedy=error.remedy
+            ) from error
 
 
 def _only_json(value: Any) -> None:

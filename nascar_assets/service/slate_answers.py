@@ -451,7 +451,7 @@ def provenance(run: SlateRun) -> SlateProvenance:
     data = run.root.read(run_config_path(run.slate_id))
     if data is None:
         raise InputError(f"The RunConfig of {run.slate_id} is gone.", field="slate")
-    config = RunConfig.from_json(data)
+    config = RunConfig.from_json(data, source=run_config_path(run.slate_id))
     plan = run.plan
     files = [(plan.source.path, plan.source.sha256), *config.sim_params.get("data", {}).items()]
     return SlateProvenance(

@@ -257,7 +257,7 @@ def test_a_stored_spec_that_was_tampered_with_is_refused(change, message):
         ConstraintSpec.from_json(json.dumps(stored))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "null", "{", b"\xff"])
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", b"\xff", "[" * 100_000])
 def test_a_stored_spec_that_is_none_is_refused(text):
     with pytest.raises(ConstraintValueError):
         ConstraintSpec.from_json(text)

@@ -16,6 +16,7 @@ from nascar_assets.constraints import (
     load_run_config,
     save_run_config,
 )
+from nascar_assets.ontology.canonical import content_hash
 
 NOW = datetime(2031, 3, 1, tzinfo=UTC)
 SPEC = ConstraintSpec("s", NOW, [DriverConstraints("1", 0.5, 0.5, 0.5)], [])
@@ -122,12 +123,34 @@ def test_nothing_can_be_changed():
             change()
 
 
+def nested(depth):
+    value = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_a_value_that_no_run_can_have_is_refused_with_the_file(tmp_path):
+    content = {**create_run_config(SPEC, PARAMS, 7).to_dict(), "random_seed": 0}
+    path = tmp_path / "run_config.json"
+    path.write_text(json.dumps({**content, "checksum": content_hash(content)}))
+    with pytest.raises(ConstraintValueError, match=r"run_config\.json, field random_seed"):
+        load_run_config(path)
+
+
+def test_parameters_nested_too_deeply_are_refused():
+    with pytest.raises(ConstraintValueError, match="JSON values: maximum recursion"):
+        create_run_config(SPEC, {**PARAMS, "x": nested(900)}, 7)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda s: s.update(random_seed=8), "changed after it was written"),
         (lambda s: s["sim_params"].update(n_scenarios=10), "changed after it was written"),
         (lambda s: s.update(checksum="0" * 64), "changed after it was written"),
+        (lambda s: s["sim_params"].update(x=float("nan")), "Out of range float"),
+        (lambda s: s["sim_params"].update(x=nested(900)), "holds what no run config has"),
         (lambda s: s.pop("run_id"), "has the fields"),
         (lambda s: s.update(extra=1), "has the fields"),
     ],
@@ -143,7 +166,7 @@ def test_a_tampered_file_is_refused_with_the_reason(tmp_path, change, message):
     assert "run_config.json" in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"null", b"{", b"\xff\xfe", b"[1]"])
+@pytest.mark.parametrize("content", [b"", b"null", b"{", b"\xff\xfe", b"[1]", b"[" * 100_000])
 def test_a_file_that_is_no_run_config_is_refused(tmp_path, content):
     path = tmp_path / "run_config.json"
     path.write_bytes(content)

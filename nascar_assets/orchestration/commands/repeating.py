@@ -55,7 +55,8 @@ def differences(home: str, config: RunConfig, outcome: SlateOutcome) -> list[str
     if before != code_version():
         found.append(f"The code differs: {before} then, {code_version()} now.")
     root = Platform(home=home).root
-    again = RunConfig.from_json(root.read(run_config_path(outcome.plan.slate_id)) or b"")
+    path = run_config_path(outcome.plan.slate_id)
+    again = RunConfig.from_json(root.read(path) or b"", source=path)
     process = config.sim_params.get("parameters_hash")
     if process is not None and process != again.sim_params["parameters_hash"]:
         found.append(

@@ -332,4 +332,4 @@ def _has(run: SlateRun, table: str) -> bool:
 def _run_config(run: SlateRun) -> RunConfig:
     data = run.root.read(run_config_path(run.slate_id))
     assert data is not None  # downstream of the asset that writes it
-    return RunConfig.from_json(data)
+    return RunConfig.from_json(data, source=run_config_path(run.slate_id))
