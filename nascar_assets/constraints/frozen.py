@@ -65,13 +65,18 @@ def freeze(value: Any) -> Any:
     NumPy scalars become Python numbers; other values are returned as they are.
 
     Raises:
-        TypeError: If a value is of a kind that can be changed and is none of these.
+        TypeError: If a value is of a kind that can be changed and is none of these, or a
+            mapping's key is no text.
     """
     if value is None or isinstance(value, (str, int, float, bool, bytes, datetime, date)):
         return value.item() if isinstance(value, np.generic) else value
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
+        # Two keys may have one text (1 and "1"), and only one of them would be left.
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"The key {key!r} is no text; write it as text.")
         return FrozenMap({str(key): freeze(item) for key, item in value.items()})
     if isinstance(value, np.ndarray):
         return freeze(value.tolist())

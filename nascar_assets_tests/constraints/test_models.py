@@ -276,3 +276,5 @@ def test_what_cannot_be_frozen_is_refused():
 
     with pytest.raises(TypeError, match="Changing"):
         freeze({"a": [Changing()]})
+    with pytest.raises(TypeError, match="key 1 is no text"):
+        freeze({"a": {1: "a", "1": "b"}})

@@ -88,6 +88,7 @@ def test_the_same_run_has_the_same_name_and_no_clock_is_read():
         ({"sim_params": {"n_scenarios": 5, "x": [{"y": NOW.date()}]}}, "JSON.* type date;"),
         ({"sim_params": {"n_scenarios": 5, "x": {1, 2}}}, "JSON.* type frozenset"),
         ({"sim_params": {"n_scenarios": 5, "x": b"1"}}, "JSON"),
+        ({"sim_params": {"n_scenarios": 5, "x": {None: "a", "None": "b"}}}, "key None is no text"),
         ({"constraint_spec_hash": "a" * 63}, "64 hex digits"),
         ({"constraint_spec_hash": "g" * 64}, "64 hex digits"),
         ({"constraint_spec_hash": None}, "64 hex digits"),
