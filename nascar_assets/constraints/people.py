@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any
 
 import polars as pl
 
 from nascar_assets.constraints.models import ConstraintSpec, DriverConstraints, TrackConstraints
-from nascar_assets.constraints.rows import COMPILED_NAMES
-from nascar_assets.errors import InputError
+from nascar_assets.constraints.rows import COMPILED_NAMES, driver_of_row, track_of_row
 from nascar_assets.ontology import OntologyState, Statement, in_force
+from nascar_assets.ontology.apply import apply_overrides
+from nascar_assets.ontology.engine import Row
+from nascar_assets.ontology.nodes import DriverNode, TrackNode
 from nascar_assets.ontology.vetoes import parse_veto
 
 COLUMNS = ("subject", "field", "value", "why", "who", "at")
@@ -73,41 +73,28 @@ def _changes(spec: ConstraintSpec) -> Iterator[tuple[str, str, str, str]]:
             yield subject, key, code, "veto"
 
 
-def with_entry(spec: ConstraintSpec, entry: Statement, estimated: OntologyState) -> ConstraintSpec:
-    """The spec as it would be compiled with one entry more.
+def with_entries(
+    spec: ConstraintSpec, entries: Iterable[Statement], estimated: OntologyState
+) -> ConstraintSpec:
+    """The spec as it would be compiled with some entries.
 
     Args:
-        spec: The compiled spec.
-        entry: The entry.
-        estimated: The graph's own estimates, which a cleared value goes back to.
+        spec: The compiled spec, whose drivers and tracks are taken.
+        entries: Everything that people entered, in the order of their times.
+        estimated: The graph's own estimates, before people's overrides.
 
     Raises:
-        InputError: If the spec does not hold the driver or track.
+        InputError: If two entries contradict each other.
     """
-    nodes: Mapping[str, Any] = spec.drivers if entry.subject == "driver" else spec.tracks
-    if entry.subject_id not in nodes:
-        raise InputError(
-            f"The race of slate {spec.slate_id} does not have this {entry.subject}.",
-            field="--slate",
-            remedy="Name another slate with --slate.",
-        )
-    node = nodes[entry.subject_id]
-    changed: dict[str, Any] = {}
-    if entry.action in ("veto", "lift"):
-        rules = {*node.veto_rules, entry.name} - ({entry.name} if entry.action == "lift" else set())
-        changed["veto_rules"] = tuple(sorted(rules))
-    else:
-        field = COMPILED_NAMES.get(entry.name, entry.name)
-        value: Any = entry.value
-        if entry.action == "clear":
-            own = estimated.drivers if entry.subject == "driver" else estimated.tracks
-            key = f"{entry.subject}_id"
-            value = next(
-                getattr(item, entry.name) for item in own if getattr(item, key) == entry.subject_id
-            )
-        if hasattr(node, field):
-            changed[field] = value
-    new: dict[str, Any] = {**nodes, entry.subject_id: replace(node, **changed)}
-    if entry.subject == "driver":
-        return ConstraintSpec(spec.slate_id, spec.compiled_at, new, spec.tracks)
-    return ConstraintSpec(spec.slate_id, spec.compiled_at, spec.drivers, new)
+    drivers, tracks, _ = apply_overrides(estimated.drivers, estimated.tracks, *in_force(entries))
+    return ConstraintSpec(
+        spec.slate_id,
+        spec.compiled_at,
+        [driver_of_row(_row(node)) for node in drivers if node.driver_id in spec.drivers],
+        [track_of_row(_row(node)) for node in tracks if node.track_id in spec.tracks],
+    )
+
+
+def _row(node: DriverNode | TrackNode) -> Row:
+    """A node as the compile queries give it."""
+    return {name: getattr(node, name) for name in node.__slots__} | {"veto_rules": node.vetoes}

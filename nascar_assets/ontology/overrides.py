@@ -156,7 +156,7 @@ def _checked(subject: str, name: str, value: Any) -> Value:
         return int(value)
     if not 0 <= value <= 1:
         raise InputError(f"{name} lies in [0, 1]; got {value!r}.", field=name)
-    return float(value)
+    return float(value) + 0.0  # minus zero would equal zero and be written otherwise
 
 
 def _short(value: Any) -> str:

@@ -4,10 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from nascar_assets.constraints import ConstraintSpec, DriverConstraints, TrackConstraints
-from nascar_assets.constraints.people import CHANGED_SINCE, COLUMNS, people_table
-from nascar_assets.ontology import Statement
+from nascar_assets.constraints.compiler import ConstraintCompiler
+from nascar_assets.constraints.people import CHANGED_SINCE, COLUMNS, people_table, with_entries
+from nascar_assets.ontology import Statement, build_state, load_state
+from nascar_assets.ontology.ladybug_engine import LadybugEngine
 from nascar_assets.reports.slate_page import render_slate_report
 from nascar_assets_tests.constraints.made_up import LOCK, SLATE_ID
+from nascar_assets_tests.ontology.made_up import driver_values, entrants, schedule, track_values
 from nascar_assets_tests.reports.reports import report
 
 VETO = "not-in-lineups"
@@ -81,3 +84,34 @@ def test_the_report_of_the_slate_shows_them():
     for text in ("New crew chief", "Ada Marsh", "[40, 80]", VETO, "Angry &lt;b&gt;again&lt;/b&gt;"):
         assert text in page
     assert "First thought" not in page
+
+
+def test_a_spec_with_more_entries_is_the_one_that_is_compiled_with_them():
+    def state_with(entries):
+        newcomer = entrants(("900", "New Comer", "Team 1", "Ford"))
+        return build_state(
+            driver_values(), track_values(), schedule(), entries, LOCK, entrants=newcomer
+        )
+
+    def compiled(entries):
+        load_state(engine, state_with(entries))
+        return ConstraintCompiler(engine).compile_spec("s", ids, ["1"], now=LOCK)
+
+    ids, engine = ["101", "102", "900"], LadybugEngine()
+    entered = (
+        entry("override", "driver", "900", "realpolitik_pos", 0.9),
+        entry("override", "driver", "101", "psyche_aggression", -0.0),
+        entry("override", "driver", "101", "max_laps_led", 40),
+        entry("veto", "driver", "102", "finishes-behind:other=101"),
+        entry("override", "track", "1", "pit_window_laps", (35, 70)),
+        entry("clear", "driver", "900", "realpolitik_pos"),
+        entry("lift", "driver", "102", "finishes-behind:other=101"),
+    )
+    before, estimated = compiled(()), state_with(())
+    for count in range(len(entered) + 1):
+        entries = entered[:count]
+        found = with_entries(before, entries, estimated)
+        assert found == compiled(entries)
+        assert CHANGED_SINCE not in people_table(found, entries)["why"].to_list()
+    assert with_entries(before, entered[:1], estimated).drivers["900"].skill == 0.9
+    engine.close()

@@ -191,10 +191,11 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
     """
     import numpy as np
 
-    from nascar_assets.constraints.people import with_entry
+    from nascar_assets.constraints.people import with_entries
     from nascar_assets.scenarios import generate_scenarios
 
-    root = Platform(home=home).root
+    platform = Platform(home=home)
+    root = platform.root
     if slate_id is None:
         plans = [
             plan
@@ -207,10 +208,17 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
     else:
         plan = SlatePlan.load(root, slate_id)
     run = SlateRun(root, plan)
+    held = run.spec.drivers if entry.subject == "driver" else run.spec.tracks
+    if entry.subject_id not in held:
+        raise InputError(
+            f"The race of slate {plan.slate_id} does not have this {entry.subject}.",
+            field="--slate",
+            remedy="Name another slate with --slate.",
+        )
     stored, rules = run.scenarios, run.rules
     count = min(len(stored), EFFECT_SCENARIOS)
     made = generate_scenarios(
-        with_entry(run.spec, entry, run.estimates),
+        with_entries(run.spec, (*entry_store(platform).entries(), entry), run.estimates),
         run.setup,
         count,
         plan.seed,
