@@ -11,6 +11,7 @@ from nascar_assets.cli.app import run
 from nascar_assets.cli.location import code_location
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import ENTRIES
+from nascar_assets.feed.sources import PEOPLES_VIEWS
 from nascar_assets.history.schemas import DRIVER_VALUES
 from nascar_assets.orchestration.commands.ontology import (
     entry_effect,
@@ -27,6 +28,7 @@ from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.scenarios import generate_scenarios
 from nascar_assets.service.stored_slates import StoredSlates
 from nascar_assets.storage import DataRoot
+from nascar_assets_tests.lineups.slates import stated
 from nascar_assets_tests.service.stored import NAMES, RACE, SLATE_ID, car_id, write_slate
 
 NOW = datetime(2026, 2, 28, 12, tzinfo=UTC)
@@ -104,6 +106,24 @@ def test_an_override_shows_its_effect_on_mean_points_and_win_chance(root, value,
     assert row["win"][0] == round(float((stored.finish[:, at] == 1).mean()), 4)
     assert sign * (row["mean_points"][1] - row["mean_points"][0]) > 3
     assert sign * (row["win"][1] - row["win"][0]) > 0
+
+
+def test_an_entry_that_changes_nothing_shows_no_effect(root):
+    # The stored races are other ones: an older model's, say. A view moves the slate besides.
+    slate = StoredSlates(root).get(SLATE_ID)
+    other = generate_scenarios(slate.spec, slate.setup, 200, 6)
+    root.write_frame(table_path("scenarios", SLATE_ID), other.to_polars([slate.rules]))
+    values = scan_table(root, "slate_driver_values", SLATE_ID).collect()
+    skill = values.filter(pl.col("driver_id") == car_id(4))["skill"][0]
+    entry = entry_of(root, NAMES[4], value=str(skill))
+    (plain,) = entry_effect(root.location, entry, SLATE_ID)["drivers"]
+    view = stated(("mean_points", "projections", car_id(4), plain["mean_points"][0] + 4))
+    root.write_frame(table_path(PEOPLES_VIEWS.table, SLATE_ID), view)
+    (moved,) = entry_effect(root.location, entry, SLATE_ID)["drivers"]
+    for row in (plain, moved):
+        assert row["mean_points"][0] == row["mean_points"][1]
+        assert row["win"][0] == row["win"][1]
+    assert moved["mean_points"][0] > plain["mean_points"][0] + 2
 
 
 def test_a_track_shows_the_drivers_whom_it_moves_most(root):

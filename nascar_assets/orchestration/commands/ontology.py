@@ -173,7 +173,8 @@ EFFECT_SCENARIOS = 2_000
 def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str, Any] | None:
     """What an entry would do to the forecast of a slate that was run.
 
-    The slate's stored races are simulated again under its stored constraints with the entry.
+    The slate's race is simulated without it and with it, beside everything else that people
+    entered by now, and both are moved by the slate's views.
 
     Args:
         home: The data root.
@@ -189,9 +190,8 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
         InputError: If the slate was not run, its race has not the driver or track, or the entry
             rejects too many scenarios.
     """
-    import numpy as np
-
     from nascar_assets.constraints.people import with_entries
+    from nascar_assets.orchestration.inputs.view_tables import moved_by_views
     from nascar_assets.scenarios import generate_scenarios
 
     platform = Platform(home=home)
@@ -215,20 +215,21 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
             field="--slate",
             remedy="Name another slate with --slate.",
         )
-    stored, rules = run.scenarios, run.rules
-    count = min(len(stored), EFFECT_SCENARIOS)
-    made = generate_scenarios(
-        with_entries(run.spec, (*entry_store(platform).entries(), entry), run.estimates),
-        run.setup,
-        count,
-        plan.seed,
-        parameters=run.model.parameters,
-    )
-    # A larger set of scenarios begins with the smaller one: the stored ones are the same races.
-    found = [
-        (races.points(rules).mean(axis=0) / rules.points_scale, (races.finish == 1).mean(axis=0))
-        for races in (stored.take(np.arange(count)), made)
-    ]
+    rules, count = run.rules, min(plan.n_scenarios, EFFECT_SCENARIOS)
+    entered = entry_store(platform).entries()
+    found = []
+    # The stored scenarios are of the spec, the model and the views of their own time.
+    for entries in (entered, (*entered, entry)):
+        made = generate_scenarios(
+            with_entries(run.spec, entries, run.estimates),
+            run.setup,
+            count,
+            plan.seed,
+            parameters=run.model.parameters,
+        )
+        races = moved_by_views(run, made)
+        points = races.points(rules).mean(axis=0) / rules.points_scale
+        found.append((points, (races.finish == 1).mean(axis=0)))
     rows: list[dict[str, Any]] = [
         {
             "driver_id": driver,
