@@ -72,6 +72,23 @@ def test_names_and_ids_find_drivers_and_tracks(root, text, kind, key):
     assert found.name == (RACE["track_name"] if kind == "track" else NAMES[int(key) % 10_000])
 
 
+def test_every_name_of_a_track_finds_it_and_the_newest_is_shown(root):
+    schedule = scan_table(root, "schedule").collect()
+    older = [
+        schedule.with_columns(
+            race_id=pl.lit(f"98{years}"),
+            track_name=pl.lit("The Old Ridge"),
+            start_time=pl.col("start_time") - pl.duration(days=365 * years),
+        )
+        for years in (1, 2)
+    ]
+    for rows in ([schedule, *older], [*older, schedule]):
+        root.write_frame(table_path("schedule"), pl.concat(rows))
+        for text in ("The Old Ridge", "old ridge", "Invented Ridge Speedway", "ridge", "903"):
+            found = find_subject(root, text)
+            assert (found.key, found.name) == ("903", "Invented Ridge Speedway")
+
+
 def test_an_unknown_name_is_told_the_nearest_drivers_and_tracks(root):
     with pytest.raises(InputError, match="names no driver and no track") as driver:
         find_subject(root, "Inaki Barragan")

@@ -48,26 +48,33 @@ def find_subject(root: DataRoot, text: str) -> Subject:
     Raises:
         InputError: If none does, or more than one; names the nearest drivers and tracks.
     """
-    tracks = dict(
-        scan_table(root, "schedule").select("track_id", "track_name").unique().collect().iter_rows()
+    # A track may have had several names: all of them find it, the newest is shown.
+    called = (
+        scan_table(root, "schedule")
+        .sort("start_time", "race_id")
+        .select("track_id", "track_name")
+        .collect()
+        .rows()
     )
+    tracks = dict(called)
     directory = driver_directory(root)
     if text in tracks:
         return Subject("track", text, tracks[text])
     if text in directory.names:
         return Subject("driver", text, directory.names[text])
     wanted = plain_name(text)
-    same = {key for key, name in tracks.items() if plain_name(name) == wanted}
-    part = same or {key for key, name in tracks.items() if wanted and wanted in plain_name(name)}
+    names = {(key, plain_name(name)) for key, name in called}
+    same = {key for key, name in names if name == wanted}
+    part = same or {key for key, name in names if wanted and wanted in name}
     found = directory.resolve(text)
     if found.driver_id is not None and not same:
         return Subject("driver", found.driver_id, directory.names[found.driver_id])
     if len(part) == 1:
         key = part.pop()
         return Subject("track", key, tracks[key])
-    names = {plain_name(name): f"{name} ({key})" for key, name in tracks.items()}
-    close = difflib.get_close_matches(wanted, list(names), n=3, cutoff=0.5)
-    near = sorted(f"{tracks[key]} ({key})" for key in part) or [names[name] for name in close]
+    by_name = {plain_name(name): f"{name} ({key})" for key, name in called}
+    close = difflib.get_close_matches(wanted, list(by_name), n=3, cutoff=0.5)
+    near = sorted(f"{tracks[key]} ({key})" for key in part) or [by_name[name] for name in close]
     lists = [
         f"{kind} with such a name: {', '.join(listed)}"
         for kind, listed in (("Drivers", found.candidates), ("Tracks", near))
