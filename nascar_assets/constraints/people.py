@@ -22,7 +22,7 @@ CHANGED_SINCE = "its entry was changed or taken back after the constraints were 
 def people_table(
     spec: ConstraintSpec,
     entries: Iterable[Statement],
-    names: Mapping[str, str] | None = None,
+    names: Mapping[tuple[str, str], str] | None = None,
 ) -> pl.DataFrame:
     """One row for each value that a person set and each veto, as the spec holds them.
 
@@ -32,12 +32,14 @@ def people_table(
     Args:
         spec: The compiled spec.
         entries: What people entered, in the order of their times.
-        names: Names of drivers and tracks by id; an id without one is shown itself.
+        names: Names by `driver` or `track` and the id, for a driver and a track may have one id;
+            an id without a name is shown itself.
 
     Returns:
         `COLUMNS`, all text; sorted by subject, drivers first.
     """
     overrides, vetoes = in_force(entries)
+    drivers = {key: name for (subject, key), name in (names or {}).items() if subject == "driver"}
     known = {
         (entry.subject, entry.subject_id, COMPILED_NAMES.get(entry.name, entry.name)): entry
         for entry in overrides
@@ -49,8 +51,8 @@ def people_table(
         same = entry is not None and (value == "veto" or json.dumps(entry.value) == value)
         rows.append(
             {
-                "subject": names[key] if names and key in names else f"{subject} {key}",
-                "field": parse_veto(name).said(names) if names and value == "veto" else name,
+                "subject": (names or {}).get((subject, key), f"{subject} {key}"),
+                "field": parse_veto(name).said(drivers) if names and value == "veto" else name,
                 "value": value,
                 "why": entry.reason if entry is not None and same else CHANGED_SINCE,
                 "who": entry.author if entry is not None and same else "",

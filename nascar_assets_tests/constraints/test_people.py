@@ -79,6 +79,19 @@ def test_a_spec_that_nobody_changed_has_no_rows():
     assert people_table(plain, ENTRIES).is_empty()
 
 
+def test_a_driver_and_a_track_with_one_id_have_their_own_names():
+    numbers, changed = (0.5, 0.5, 0.5), ("skill",)
+    driver = DriverConstraints("34", *numbers, veto_rules=(VETO,), overridden=changed)
+    track = TrackConstraints("34", *numbers, overridden=("difficulty",))
+    names = {("driver", "34"): "Justin Allgaier", ("track", "34"): "Road America"}
+    table = people_table(ConstraintSpec(SLATE_ID, LOCK, [driver], [track]), (), names)
+    assert table.select("subject", "field").rows() == [
+        ("Justin Allgaier", "skill"),
+        ("Justin Allgaier", "No lineup holds the driver."),
+        ("Road America", "difficulty"),
+    ]
+
+
 def test_the_report_of_the_slate_shows_them():
     page = render_slate_report(report(overrides=people_table(spec(), ENTRIES)))
     for text in ("New crew chief", "Ada Marsh", "[40, 80]", VETO, "Angry &lt;b&gt;again&lt;/b&gt;"):

@@ -89,6 +89,18 @@ def test_every_name_of_a_track_finds_it_and_the_newest_is_shown(root):
             assert (found.key, found.name) == ("903", "Invented Ridge Speedway")
 
 
+def test_an_id_of_a_driver_and_of_a_track_is_refused_with_both(root):
+    schedule = scan_table(root, "schedule").collect()
+    track = schedule.with_columns(track_id=pl.lit(car_id(1)), track_name=pl.lit("Another Oval"))
+    root.write_frame(table_path("schedule"), pl.concat([schedule, track]))
+    with pytest.raises(InputError, match="the id of a driver and of a track") as caught:
+        find_subject(root, car_id(1))
+    for kind, name in (("driver", NAMES[1]), ("track", "Another Oval")):
+        assert f'"{kind} {car_id(1)}" ({name})' in str(caught.value)
+        found = find_subject(root, f"{kind} {car_id(1)}")
+        assert (found.kind, found.key, found.name) == (kind, car_id(1), name)
+
+
 def test_an_unknown_name_is_told_the_nearest_drivers_and_tracks(root):
     with pytest.raises(InputError, match="names no driver and no track") as driver:
         find_subject(root, "Inaki Barragan")

@@ -45,6 +45,9 @@ class Subject:
 def find_subject(root: DataRoot, text: str) -> Subject:
     """The driver or track that a name or the feed's id means.
 
+    The feed numbers drivers and tracks apart, so an id may be of both; `driver 34` and `track 34`
+    say which.
+
     Raises:
         InputError: If none does, or more than one; names the nearest drivers and tracks.
     """
@@ -58,10 +61,17 @@ def find_subject(root: DataRoot, text: str) -> Subject:
     )
     tracks = dict(called)
     directory = driver_directory(root)
-    if text in tracks:
-        return Subject("track", text, tracks[text])
-    if text in directory.names:
-        return Subject("driver", text, directory.names[text])
+    said, _, key = text.partition(" ")
+    ids = {"driver": directory.names, "track": tracks}
+    kinds = [(said, key)] if said in ids else [(kind, text) for kind in ids]
+    by_id = [Subject(kind, key, ids[kind][key]) for kind, key in kinds if key in ids[kind]]
+    if len(by_id) > 1:
+        forms = " or ".join(f'"{item.kind} {item.key}" ({item.name})' for item in by_id)
+        raise InputError(
+            f"{text!r} is the id of a driver and of a track.", field="NAME", remedy=f"Give {forms}."
+        )
+    if by_id:
+        return by_id[0]
     wanted = plain_name(text)
     names = {(key, plain_name(name)) for key, name in called}
     same = {key for key, name in names if name == wanted}

@@ -79,8 +79,10 @@ def slate_report(
     shares, alike_races = past_regimes(alike)
     newest = past.sort("results_at").tail(1).to_dicts()
     config = _run_config(run)
-    names = dict(summary.select("driver_id", "driver_name").iter_rows())
-    names[race["track_id"]] = race["track_name"]
+    names = {
+        ("driver", key): name
+        for key, name in summary.select("driver_id", "driver_name").iter_rows()
+    } | {("track", race["track_id"]): race["track_name"]}
     return SlateReport(
         title=plan.slate_id,
         race=RaceFacts(
