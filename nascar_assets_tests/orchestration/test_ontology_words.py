@@ -13,12 +13,14 @@ from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import ENTRIES
 from nascar_assets.feed.sources import PEOPLES_VIEWS
 from nascar_assets.history.schemas import DRIVER_VALUES
+from nascar_assets.ontology import Statement
 from nascar_assets.orchestration.commands.ontology import (
     entry_effect,
     find_subject,
     keep,
     override_entry,
     show_subject,
+    veto_entry,
 )
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.slate_plan import registration_path
@@ -121,6 +123,46 @@ def test_show_has_the_value_in_force_beside_the_estimate(root):
     assert shown["entries"][0].startswith("override skill = 0.25 by ann")
     keep(root.location, override_entry(root.location, NAMES[2], "skill", "clear", "ann", "no", NOW))
     assert show_subject(root.location, NAMES[2], location)["in_force"] == {}
+
+
+def veto_of(root: DataRoot, who: str, code: str, *, lift: bool = False):
+    return veto_entry(root.location, who, code, "ann", "a feud", NOW, lift=lift)
+
+
+def test_a_veto_names_drivers_and_teams_as_the_feed_does(root):
+    behind = veto_of(root, NAMES[2], "finishes-behind:other=jr abernant")
+    assert behind.name == f"finishes-behind:other={car_id(1)}"
+    few = veto_of(root, "903", "team-in-lineup-at-most:drivers=1,team=TEAM 3")
+    assert few.name == "team-in-lineup-at-most:drivers=1,team=Team 3"
+
+
+@pytest.mark.parametrize(
+    ("who", "code", "said"),
+    [
+        (NAMES[2], "finishes-behind:other=903", "'903' names no driver"),
+        (NAMES[2], "finishes-behind:other=Invented Ridge Speedway", "names no driver"),
+        (NAMES[1], "finishes-behind:other=jr abernant", "is about him"),
+        ("903", "team-in-lineup-at-most:drivers=1,team=Tame 3", "no team.*such a name: Team 3"),
+        ("903", "team-accidents-at-most:cars=1,team=Zyx", "no team.*None has a like name"),
+    ],
+)
+def test_a_veto_that_could_never_bite_is_refused(root, who, code, said):
+    with pytest.raises(InputError, match=said):
+        veto_of(root, who, code)
+
+
+def test_only_what_is_in_force_can_be_taken_back(root):
+    with pytest.raises(InputError, match=r"No override of psyche_aggression is in force.*: none"):
+        entry_of(root, NAMES[2], "aggression", "clear")
+    keep(root.location, entry_of(root, NAMES[2]))
+    with pytest.raises(InputError, match=r"In force: skill\."):
+        entry_of(root, NAMES[2], "shadow_risk", "clear")
+    # Entered when any id was taken.
+    old = Statement("veto", "driver", car_id(2), "finishes-behind:other=903", None, "a", "b", NOW)
+    keep(root.location, old)
+    with pytest.raises(InputError, match=r"No veto leads-no-laps is in force.*: finishes-behind"):
+        veto_of(root, NAMES[2], "leads-no-laps", lift=True)
+    assert veto_of(root, NAMES[2], old.name, lift=True).name == old.name
 
 
 @pytest.mark.parametrize(("value", "sign"), [("0.05", -1), ("0.99", 1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import polars as pl
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed.schemas import ENTRIES, RESULTS
 from nascar_assets.lineups.problem import plain_name
 from nascar_assets.ontology import Statement, in_force
-from nascar_assets.ontology.vetoes import parse_veto
+from nascar_assets.ontology.vetoes import VetoRule, parse_veto
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.graph import entry_store
 from nascar_assets.orchestration.inputs.past import driver_directory
@@ -22,7 +24,7 @@ from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import run_job
 from nascar_assets.orchestration.storage.instance import open_instance
-from nascar_assets.orchestration.storage.store import scan_table, table_path
+from nascar_assets.orchestration.storage.store import read_all, scan_table, table_path
 from nascar_assets.storage import DataRoot
 
 
@@ -42,18 +44,25 @@ class Subject:
     name: str
 
 
-def find_subject(root: DataRoot, text: str) -> Subject:
+def find_subject(root: DataRoot, text: str, *, kind: str | None = None) -> Subject:
     """The driver or track that a name or the feed's id means.
 
     The feed numbers drivers and tracks apart, so an id may be of both; `driver 34` and `track 34`
     say which.
+
+    Args:
+        root: The data root.
+        text: The name or the id.
+        kind: `driver` where nothing else can be meant.
 
     Raises:
         InputError: If none does, or more than one; names the nearest drivers and tracks.
     """
     # A track may have had several names: all of them find it, the newest is shown.
     called = (
-        scan_table(root, "schedule")
+        []
+        if kind == "driver"
+        else scan_table(root, "schedule")
         .sort("start_time", "race_id")
         .select("track_id", "track_name")
         .collect()
@@ -63,8 +72,8 @@ def find_subject(root: DataRoot, text: str) -> Subject:
     directory = driver_directory(root)
     said, _, key = text.partition(" ")
     ids = {"driver": directory.names, "track": tracks}
-    kinds = [(said, key)] if said in ids else [(kind, text) for kind in ids]
-    by_id = [Subject(kind, key, ids[kind][key]) for kind, key in kinds if key in ids[kind]]
+    keys = [(said, key)] if said in ids else [(sort, text) for sort in ids]
+    by_id = [Subject(sort, key, ids[sort][key]) for sort, key in keys if key in ids[sort]]
     if len(by_id) > 1:
         forms = " or ".join(f'"{item.kind} {item.key}" ({item.name})' for item in by_id)
         raise InputError(
@@ -86,15 +95,15 @@ def find_subject(root: DataRoot, text: str) -> Subject:
     close = difflib.get_close_matches(wanted, list(by_name), n=3, cutoff=0.5)
     near = sorted(f"{tracks[key]} ({key})" for key in part) or [by_name[name] for name in close]
     lists = [
-        f"{kind} with such a name: {', '.join(listed)}"
-        for kind, listed in (("Drivers", found.candidates), ("Tracks", near))
+        f"{sorts} with such a name: {', '.join(listed)}"
+        for sorts, listed in (("Drivers", found.candidates), ("Tracks", near))
         if listed
     ]
     raise InputError(
-        f"{text!r} names no driver and no track."
+        f"{text!r} names no driver{'' if kind else ' and no track'}."
         if not part and found.how != "ambiguous"
-        else f"{text!r} names more than one driver or track.",
-        field="NAME",
+        else f"{text!r} names more than one driver{'' if kind else ' or track'}.",
+        field="NAME" if kind is None else "CODE",
         remedy=f"{'; '.join(lists) or 'None has a like name'}. Give the name or the feed's id.",
     )
 
@@ -118,11 +127,7 @@ def show_subject(home: str, text: str, location: Location) -> dict[str, Any]:
     rows = scan_table(platform.root, asset).filter(pl.col(key) == subject.key).collect()
     row = rows.row(0, named=True) if rows.height else {key: subject.key, "name": subject.name}
     names = driver_directory(platform.root).names
-    own = [
-        entry
-        for entry in entry_store(platform).entries()
-        if (entry.subject, entry.subject_id) == (subject.kind, subject.key)
-    ]
+    own = _entries_of(platform, subject)
     overrides, _ = in_force(own)
     return {
         **{k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()},
@@ -146,12 +151,18 @@ def override_entry(
     """A person's override of a driver or track, or its clearing, checked and not yet kept.
 
     Raises:
-        InputError: If the name, the field or the value is at fault, or the reason is empty.
+        InputError: If the name, the field or the value is at fault, the reason is empty, or there
+            is nothing to clear.
     """
-    subject = find_subject(Platform(home=home).root, text)
-    action = "clear" if value == "clear" else "override"
-    number = None if action == "clear" else _number(value)
-    return Statement(action, subject.kind, subject.key, field, number, author, why, now)
+    platform = Platform(home=home)
+    subject = find_subject(platform.root, text)
+    if value != "clear":
+        number = _number(value)
+        return Statement("override", subject.kind, subject.key, field, number, author, why, now)
+    entry = Statement("clear", subject.kind, subject.key, field, None, author, why, now)
+    overrides, _ = in_force(_entries_of(platform, subject))
+    _refuse_absent(f"override of {entry.name}", entry.name, overrides, subject, "FIELD")
+    return entry
 
 
 def veto_entry(
@@ -160,19 +171,78 @@ def veto_entry(
     """A person's veto rule, or its lifting, checked and not yet kept.
 
     Raises:
-        InputError: If the name or the rule is unknown, or the reason is empty.
+        InputError: If the name, the rule, or a driver or team in it is unknown, the reason is
+            empty, or there is nothing to lift.
     """
-    root = Platform(home=home).root
-    subject = find_subject(root, text)
+    platform = Platform(home=home)
+    subject = find_subject(platform.root, text)
     rule = parse_veto(code, subject=subject.kind)
-    drivers = {item.name for item in rule.kind.parameters if item.kind == "driver"}
-    named = tuple(
-        (name, find_subject(root, str(value)).key if name in drivers else value)
-        for name, value in rule.arguments
-    )
+    _, vetoes = in_force(_entries_of(platform, subject))
+    # What is in force can be lifted by its code, whomever it names.
+    if not lift or rule.code not in {entry.name for entry in vetoes}:
+        rule = _resolved(platform.root, rule, subject)
+    if lift:
+        _refuse_absent(f"veto {rule.code}", rule.code, vetoes, subject, "CODE")
     action = "lift" if lift else "veto"
-    code = replace(rule, arguments=named).code
-    return Statement(action, subject.kind, subject.key, code, None, author, why, now)
+    return Statement(action, subject.kind, subject.key, rule.code, None, author, why, now)
+
+
+def _resolved(root: DataRoot, rule: VetoRule, subject: Subject) -> VetoRule:
+    """A rule with the feed's ids and spellings for the drivers and teams that it names."""
+    kinds = {item.name: item.kind for item in rule.kind.parameters}
+    arguments: list[tuple[str, int | str]] = []
+    for name, value in rule.arguments:
+        found = value
+        if kinds[name] == "driver":
+            found = find_subject(root, str(value), kind="driver").key
+            if found == subject.key:
+                raise InputError(
+                    f"The veto names {subject.name} as the other driver, and is about him.",
+                    field="CODE",
+                    remedy=f"Give another driver as {name}=.",
+                )
+        elif kinds[name] == "team":
+            found = _team(root, str(value))
+        arguments.append((name, found))
+    return replace(rule, arguments=tuple(arguments))
+
+
+def _team(root: DataRoot, text: str) -> str:
+    """A team as the feed spells it."""
+    lists = (read_all(root, "entries", ENTRIES), read_all(root, "race_results", RESULTS))
+    teams = sorted({team for listed in lists for team in listed["team"].drop_nulls().unique()})
+    same = [team for team in teams if plain_name(team) == plain_name(text)]
+    if text in teams or len(same) == 1:
+        return text if text in teams else same[0]
+    by_name = {plain_name(team): team for team in teams}
+    close = difflib.get_close_matches(plain_name(text), list(by_name), n=3, cutoff=0.5)
+    near = ", ".join(same or [by_name[name] for name in close])
+    raise InputError(
+        f"{text!r} names {'more than one team' if same else 'no team'}.",
+        field="CODE",
+        remedy=f"Teams with such a name: {near}." if near else "None has a like name.",
+    )
+
+
+def _entries_of(platform: Platform, subject: Subject) -> list[Statement]:
+    return [
+        entry
+        for entry in entry_store(platform).entries()
+        if (entry.subject, entry.subject_id) == (subject.kind, subject.key)
+    ]
+
+
+def _refuse_absent(
+    what: str, name: str, held: Iterable[Statement], subject: Subject, field: str
+) -> None:
+    """Refuses to take back what nobody entered."""
+    names = [entry.name for entry in held]
+    if name not in names:
+        raise InputError(
+            f"No {what} is in force for {subject.name}.",
+            field=field,
+            remedy=f"In force: {', '.join(names) or 'none'}.",
+        )
 
 
 def keep(home: str, entry: Statement) -> dict[str, Any]:
