@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +16,12 @@ import pytest
 
 from nascar_assets.cli.app import run
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.orchestration.commands.home import MANIFEST, export_home, import_home
+from nascar_assets.orchestration.commands.home import (
+    MANIFEST,
+    export_home,
+    import_home,
+    written_later,
+)
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.records import dumped, record_tables
 from nascar_assets.storage import DataRoot
@@ -193,6 +200,42 @@ def test_nothing_is_written_over(home: Path, exported: Path, tmp_path: Path) -> 
         take(runs_alone, exported)
     assert files(home) == there
     assert not (home / "dagster/import-unfinished").exists()
+
+
+class Bucket(DataRoot):
+    """A folder with the times of an object store: whole seconds of when a file was put."""
+
+    @property
+    def is_local(self) -> bool:
+        return False
+
+    def write(self, path: str, data: bytes) -> None:
+        super().write(path, data)
+        if self._folder is not None:
+            os.utime(self._folder / path, (int(time.time()),) * 2)
+
+
+@pytest.mark.slow
+def test_the_newest_of_several_files_is_the_newest_in_a_bucket_too(tmp_path: Path) -> None:
+    names = ["salaries/z.csv", "salaries/a.csv", "live/5596/2.json", "live/5596/1.json", "feed/a"]
+    root = DataRoot.open(tmp_path / "home")
+    for minute, name in enumerate(names):
+        root.write(f"landing/{name}", name.encode())
+        os.utime(tmp_path / "home/landing" / name, (1_700_000_000 + 60 * minute,) * 2)
+    export(tmp_path / "home", DataRoot.open(tmp_path / "out"))
+    new = Bucket(tmp_path / "new")
+    take(tmp_path / "new", tmp_path / "out", new)
+    for folder in ("landing/salaries", "landing/live"):
+        there = sorted(new.list(folder), key=lambda file: (file.modified, file.path))
+        assert [file.path for file in there] == [
+            f"landing/{name}" for name in names if f"landing/{name}".startswith(folder)
+        ]
+
+
+def test_few_files_wait_for_the_next_second() -> None:
+    live = [f"landing/live/5596/{lap:03d}.json" for lap in range(200)]
+    late = "landing/salaries/a.csv"
+    assert written_later(["landing/salaries/b.csv", *live, late, "landing/feed/a"]) == {late}
 
 
 class Stopped(DataRoot):
