@@ -79,6 +79,11 @@ def redacted(text: str, environment: Mapping[str, str] = os.environ) -> str:
     return _KEYED.sub(_quoted, _USER.sub(rf"\g<1>{HIDDEN}@", text))
 
 
+def shown_setting(name: str, value: str) -> str:
+    """The value of a setting for people: hidden in whole where it is a secret, however short."""
+    return HIDDEN if _WHOLE.fullmatch(name) else redacted(value)
+
+
 def _quoted(found: re.Match[str]) -> str:
     """The name with its value hidden, in the quotes that it had: JSON stays JSON."""
     begin = re.match(r"\\*['\"]?", found[2])

@@ -12,14 +12,16 @@ from nascar_assets.cli.output import Output
 
 
 def doctor(home: Home, as_json: Json = False) -> None:
-    """Looks at Python, packages, data root, Dagster's storage, graph and feed.
+    """Looks at Python, packages, settings, data root, Dagster's storage, graph and feed.
 
     Example: nascar doctor
     """
     from nascar_assets.orchestration.commands.doctor import environment_summary, examine
+    from nascar_assets.service.settings import ServiceSettings
 
     out = Output(as_json)
-    findings = examine(home, os.environ.get("NASCAR_FEED"), datetime.now(UTC).year)
+    feed, this_year = os.environ.get("NASCAR_FEED"), datetime.now(UTC).year
+    findings = examine(home, feed, this_year, [ServiceSettings.from_environment])
     out.table(
         "Health",
         ["part", "state", "found"],

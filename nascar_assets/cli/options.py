@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _default_home() -> str:
-    return os.environ.get("NASCAR_HOME", "data")
+    return os.environ.get("NASCAR_HOME") or "data"
 
 
 _HOME = {

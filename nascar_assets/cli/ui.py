@@ -55,6 +55,7 @@ def ui(
 
     Example: nascar ui --port 3000
     """
+    from nascar_assets.orchestration.automation.clock import refresh_cron
     from nascar_assets.orchestration.commands.switches import summary, switches
     from nascar_assets.orchestration.runs import LOCATION
     from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
@@ -66,6 +67,7 @@ def ui(
             "Put a server with a login before it, here, and name it in NASCAR_UI_HOSTS",
         )
     folder = dagster_home(home)
+    refresh_cron()  # without it no schedule can be loaded
     sole(folder).release()
     if only is not Part.DAEMON:
         with listening(host, port):  # else the pages of another would be taken for Dagster's

@@ -12,7 +12,7 @@ from nascar_assets.storage.staged import in_change
 
 def default_home() -> str:
     """The data root that `NASCAR_HOME` names, `data` where it names none."""
-    return os.environ.get("NASCAR_HOME", "data")
+    return os.environ.get("NASCAR_HOME") or "data"
 
 
 class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]

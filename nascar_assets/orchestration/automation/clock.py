@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -65,3 +66,21 @@ def rehearsed(setting: str, unix: float) -> datetime:
         ) from None
     passed = (unix - float(found["origin"])) * float(found["speed"])
     return start.astimezone(UTC) + timedelta(seconds=passed)
+
+
+def refresh_cron(environment: Mapping[str, str] = os.environ) -> str:
+    """How often the week is looked at. What is due is decided by the races' own times.
+
+    Raises:
+        InputError: If `NASCAR_REFRESH_CRON` is no cron line.
+    """
+    from dagster._utils.schedules import is_valid_cron_string
+
+    text = environment.get("NASCAR_REFRESH_CRON") or "*/5 * * * *"
+    if not is_valid_cron_string(text):
+        raise InputError(
+            f"{text!r} is no cron line.",
+            field="NASCAR_REFRESH_CRON",
+            remedy="Write it as */5 * * * *, or unset it.",
+        )
+    return text

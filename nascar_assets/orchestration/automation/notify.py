@@ -18,12 +18,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any, Protocol
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
+from nascar_assets.errors import InputError
 from nascar_assets.visible import visible
 
 TIMEOUT_SECONDS = 10.0
 UI_URL = "NASCAR_UI_URL"
+WEBHOOK, MAIL_SERVER = "NASCAR_NOTIFY_WEBHOOK", "NASCAR_NOTIFY_MAIL_SERVER"
+
+_WEB = {"https": "host", "http": "host"}
+_MAIL = {"smtp": "host:587", "smtps": "host:465"}
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +134,7 @@ class MailNotifier:
     """
 
     def __init__(self, server: str, sender: str, to: Sequence[str]) -> None:
-        self._server = urlsplit(server)
+        self._server = server
         self._sender = sender
         self._to = tuple(to)
 
@@ -137,6 +142,7 @@ class MailNotifier:
         """Sends one mail.
 
         Raises:
+            InputError: If the server's address is none.
             OSError: If the server cannot be reached.
             smtplib.SMTPException: If it does not take the mail.
         """
@@ -145,9 +151,8 @@ class MailNotifier:
         mail["From"] = self._sender
         mail["To"] = ", ".join(self._to)
         mail.set_content(notice.body)
-        server = self._server
-        host = server.hostname or "localhost"
-        with _smtp(server.scheme, host, server.port) as connection:
+        server = _address(MAIL_SERVER, self._server, _MAIL)
+        with _smtp(server.scheme, str(server.hostname), server.port) as connection:
             if server.scheme == "smtp" and connection.has_extn("starttls"):
                 connection.starttls(context=ssl.create_default_context())
                 connection.ehlo()
@@ -169,18 +174,40 @@ def _smtp(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
 def notifiers(environment: Mapping[str, str] = os.environ, own_log: Any = log) -> list[Notifier]:
     """The ways that the environment asks for; the log first."""
     found: list[Notifier] = [LogNotifier(own_log)]
-    if url := environment.get("NASCAR_NOTIFY_WEBHOOK"):
+    if url := environment.get(WEBHOOK):
         found.append(WebhookNotifier(url))
-    if to := environment.get("NASCAR_NOTIFY_MAIL_TO"):
-        addresses = [address.strip() for address in to.split(",") if address.strip()]
+    to = environment.get("NASCAR_NOTIFY_MAIL_TO", "")
+    if addresses := [address.strip() for address in to.split(",") if address.strip()]:
         found.append(
             MailNotifier(
-                environment.get("NASCAR_NOTIFY_MAIL_SERVER", "smtp://localhost"),
-                environment.get("NASCAR_NOTIFY_MAIL_FROM", addresses[0]),
+                environment.get(MAIL_SERVER) or "smtp://localhost",
+                environment.get("NASCAR_NOTIFY_MAIL_FROM") or addresses[0],
                 addresses,
             )
         )
     return found
+
+
+def address_of(name: str, environment: Mapping[str, str] = os.environ) -> SplitResult | None:
+    """The address that a setting of this module holds; none where it is not set.
+
+    Raises:
+        InputError: If it is no address.
+    """
+    text = environment.get(name)
+    return _address(name, text, _MAIL if name == MAIL_SERVER else _WEB) if text else None
+
+
+def _address(name: str, text: str, forms: Mapping[str, str]) -> SplitResult:
+    """An address taken apart; what it is stays out of the error, for it may let somebody in."""
+    try:
+        parts = urlsplit(text)
+        if parts.scheme in forms and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:  # of a port, or of brackets
+        pass
+    wanted = " or ".join(f"{scheme}://{rest}" for scheme, rest in forms.items())
+    raise InputError("It is no such address.", field=name, remedy=f"Write it as {wanted}.")
 
 
 def notify_all(ways: Sequence[Notifier], notice: Notice) -> list[str]:

@@ -1,10 +1,10 @@
 """The schedules of race week, in the time of New York: when open slates are run again."""
 
-import os
 from collections.abc import Iterator
 
 import dagster as dg
 
+from nascar_assets.orchestration.automation.clock import refresh_cron
 from nascar_assets.orchestration.automation.run_state import (
     RunState,
     ever_run,
@@ -18,13 +18,10 @@ from nascar_assets.orchestration.resources import Platform
 
 ZONE = "America/New_York"
 
-EVERY = os.environ.get("NASCAR_REFRESH_CRON", "*/5 * * * *")
-"""How often the week is looked at. What is due is decided by the races' own times."""
-
 
 @dg.schedule(
     name="race_week",
-    cron_schedule=EVERY,
+    cron_schedule=refresh_cron(),
     execution_timezone=ZONE,
     job=slate_job,
     default_status=dg.DefaultScheduleStatus.RUNNING,

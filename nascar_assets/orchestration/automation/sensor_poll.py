@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from nascar_assets.errors import InputError
+from nascar_assets.feed.paths import SERIES_NUMBERS
 from nascar_assets.orchestration.automation.run_state import any_in_flight
 from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.resources import Platform
@@ -29,12 +30,14 @@ def poll_interval(environment: Mapping[str, str] = os.environ) -> int:
     Raises:
         InputError: If the setting is no number.
     """
-    text = environment.get("NASCAR_FEED_INTERVAL", str(DEFAULT_SECONDS))
+    text = environment.get("NASCAR_FEED_INTERVAL") or str(DEFAULT_SECONDS)
     try:
         seconds = int(text)
     except ValueError:
         raise InputError(
-            f"{text!r} is no number of seconds.", field="NASCAR_FEED_INTERVAL"
+            f"{text!r} is no number of seconds.",
+            field="NASCAR_FEED_INTERVAL",
+            remedy="Write whole seconds, or unset it.",
         ) from None
     asked = (environment.get("NASCAR_FEED", ""), environment.get("NASCAR_ODDS", ""))
     server = any(place.startswith(("http://", "https://")) for place in asked)
@@ -42,9 +45,20 @@ def poll_interval(environment: Mapping[str, str] = os.environ) -> int:
 
 
 def polled_series(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """The series that are asked for: `NASCAR_FEED_SERIES`, `cup` by default."""
-    text = environment.get("NASCAR_FEED_SERIES", "cup")
-    return [name.strip() for name in text.split(",") if name.strip()]
+    """The series that are asked for: `NASCAR_FEED_SERIES`, `cup` by default.
+
+    Raises:
+        InputError: If the setting names no series, or one that there is not.
+    """
+    text = environment.get("NASCAR_FEED_SERIES") or "cup"
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found or not SERIES_NUMBERS.keys() >= set(found):
+        raise InputError(
+            f"{text!r} are no series.",
+            field="NASCAR_FEED_SERIES",
+            remedy=f"Name some of {', '.join(SERIES_NUMBERS)}, with commas, or unset it.",
+        )
+    return found
 
 
 def polled_seasons(now: datetime) -> list[int]:

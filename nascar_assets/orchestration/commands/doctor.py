@@ -6,17 +6,25 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
 from importlib import metadata
 
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
-from nascar_assets.errors import EnvironmentFault
+from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.hosts.queues import QUEUES
 from nascar_assets.orchestration.inputs.slate_change import mixture, taken_away
-from nascar_assets.orchestration.launchers import SETTING, Launcher, broker_name
+from nascar_assets.orchestration.launchers import (
+    SETTING,
+    Launcher,
+    broker_name,
+    launcher,
+    runs_at_once,
+)
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.disk_use import (
     days_left,
@@ -25,13 +33,26 @@ from nascar_assets.orchestration.storage.disk_use import (
     noted_uses,
 )
 from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
-from nascar_assets.orchestration.storage.postgres_storage import server_name
+from nascar_assets.orchestration.storage.postgres_storage import server_name, server_url
 from nascar_assets.orchestration.storage.retention import Keep
-from nascar_assets.redaction import redacted
+from nascar_assets.redaction import redacted, shown_setting
 
 LOW_SPACE_BYTES = 2 * 1024**3
 SHORT_DAYS = 30.0
 """A disk that is full before that at current growth is warned of."""
+
+SETTINGS = (
+    *("NASCAR_HOME", "NASCAR_LOCAL", "NASCAR_STORAGE", "NASCAR_KEEP_RUN_DAYS", "NASCAR_KEEP_RUNS"),
+    *("NASCAR_FEED", "NASCAR_FEED_INTERVAL", "NASCAR_FEED_SERIES", "NASCAR_ODDS"),
+    *("NASCAR_GRAPH", "NASCAR_GRAPH_USER", "NASCAR_GRAPH_PASSWORD", "NASCAR_GRAPH_DATABASE"),
+    *("NASCAR_LAUNCHER", "NASCAR_RUNS", "NASCAR_BROKER", "NASCAR_IMAGE", "NASCAR_DOCKER_NETWORK"),
+    *("NASCAR_KUBERNETES_CONFIG", "NASCAR_KUBERNETES_SECRET"),
+    *("NASCAR_KUBERNETES_NAMESPACE", "NASCAR_KUBERNETES_ACCOUNT"),
+    *("NASCAR_UI_URL", "NASCAR_UI_HOSTS", "NASCAR_NOTIFY_WEBHOOK", "NASCAR_NOTIFY_MAIL_TO"),
+    *("NASCAR_NOTIFY_MAIL_SERVER", "NASCAR_NOTIFY_MAIL_FROM"),
+    *("NASCAR_CLOCK", "NASCAR_REFRESH_CRON", "NASCAR_REAL_DATA", "NASCAR_TRACE"),
+)
+OF_THE_API = "NASCAR_API_"
 
 LAST_HEARTBEAT_SECONDS = 120
 """A daemon gives a sign of life every half minute."""
@@ -47,17 +68,29 @@ class Finding:
     remedy: str = ""
 
 
-def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
-    """Looks at Python, packages, data root, disk, Dagster, sensors, settings, graph, broker, feed.
+def examine(
+    home: str,
+    feed: str | None,
+    this_year: int,
+    parsers: Sequence[Callable[[], object]] = (),
+) -> list[Finding]:
+    """Looks at Python, packages, settings, data root, disk, Dagster, sensors, graph, broker, feed.
 
     Args:
         home: The data root.
         feed: The feed to try, none to leave it out.
         this_year: The newest season that the feed may hold.
+        parsers: What reads settings that are not the platform's own, and refuses malformed ones.
     """
+    faults = _setting_faults(parsers)
     checks: list[tuple[str, Callable[[], str], str]] = [
         ("python", _python, "Install Python 3.11 or later and run make setup."),
         ("packages", _packages, "Run make setup: it installs what requirements.lock pins."),
+        (
+            "settings",
+            lambda: _settings(faults),
+            "Correct or unset it; docs/operations.md lists the settings.",
+        ),
         (
             "data root",
             lambda: _data_root(home),
@@ -90,7 +123,6 @@ def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
             lambda: _entries(home),
             "Remove the file that is named, or put it back as it was; then enter it again.",
         ),
-        ("settings", _settings, "Correct or unset it; docs/operations.md lists the settings."),
         (
             "graph",
             lambda: _graph(home),
@@ -131,13 +163,15 @@ def examine(home: str, feed: str | None, this_year: int) -> list[Finding]:
                 "Give a base URL or a folder with cacher/ and loopstats/ in NASCAR_FEED.",
             )
         )
-    return [_finding(name, check, remedy) for name, check, remedy in checks]
+    return [_finding(name, check, remedy, faults) for name, check, remedy in checks]
 
 
-def _finding(name: str, check: Callable[[], str], remedy: str) -> Finding:
+def _finding(name: str, check: Callable[[], str], remedy: str, faults: Sequence[str]) -> Finding:
     try:
         return Finding(name, True, check())
     except Exception as error:  # whatever it is, it is what the doctor was asked for
+        if name != "settings" and str(error) in faults:
+            return Finding(name, False, "a setting keeps it from being looked at", "See settings.")
         text = redacted(str(error)).strip().splitlines()
         return Finding(name, False, text[0] if text else type(error).__name__, remedy)
 
@@ -253,17 +287,62 @@ def _entries(home: str) -> str:
     return f"{len(entries)} overrides and vetoes"
 
 
-def _settings() -> str:
-    from nascar_assets.orchestration.automation.sensor_poll import poll_interval
+def _setting_faults(parsers: Sequence[Callable[[], object]]) -> list[str]:
+    """What is the matter with the settings, by those who read them."""
+    from nascar_assets.orchestration.automation.clock import refresh_cron
+    from nascar_assets.orchestration.automation.notify import (
+        MAIL_SERVER,
+        UI_URL,
+        WEBHOOK,
+        address_of,
+    )
+    from nascar_assets.orchestration.automation.sensor_poll import poll_interval, polled_series
 
-    if "NASCAR_CLOCK" in os.environ:
-        raise EnvironmentFault(
-            f"A rehearsal's clock is set (NASCAR_CLOCK={os.environ['NASCAR_CLOCK']}): sensors and "
-            "schedules decide by it, not by the time that it is."
+    faults = []
+    every: list[Callable[[], object]] = [
+        *(launcher, runs_at_once, server_url, Keep.from_settings),
+        *(poll_interval, polled_series, refresh_cron, _odds),
+        *(partial(address_of, name) for name in (UI_URL, WEBHOOK, MAIL_SERVER)),
+        *parsers,
+    ]
+    for parse in every:
+        try:
+            parse()
+        except (InputError, EnvironmentFault) as error:
+            faults.append(str(error))
+    for name in sorted(_unknown()):
+        if near := get_close_matches(name, SETTINGS, 1, 0.9):
+            faults.append(f"{name}: Nothing reads it. {near[0]} may be meant.")
+    if clock := os.environ.get("NASCAR_CLOCK"):
+        faults.append(
+            f"A rehearsal's clock is set (NASCAR_CLOCK={clock}): sensors and schedules decide by "
+            "it, not by the time that it is."
         )
-    poll_interval()
-    Keep.from_settings()
-    return ", ".join(sorted(environment_summary())) or "none set"
+    return faults
+
+
+def _odds() -> None:
+    from nascar_assets.feed.client import open_feed
+
+    if host := os.environ.get("NASCAR_ODDS"):
+        try:
+            open_feed(host)
+        except InputError as error:
+            raise InputError(error.message, field="NASCAR_ODDS", remedy=error.remedy) from error
+
+
+def _settings(faults: Sequence[str]) -> str:
+    if faults:
+        raise EnvironmentFault(" ".join(faults))
+    said = ", ".join(sorted(environment_summary())) or "none set"
+    unknown = ", ".join(sorted(_unknown()))
+    return f"{said}; set and read by nothing: {unknown}" if unknown else said
+
+
+def _unknown() -> set[str]:
+    """Settings by name that nothing of the platform reads; the API looks after its own."""
+    ours = {name for name in os.environ if name.startswith("NASCAR_")}
+    return {name for name in ours - set(SETTINGS) if not name.startswith(OF_THE_API)}
 
 
 def _graph(home: str) -> str:
@@ -335,20 +414,8 @@ def _feed(feed: str, newest: int) -> str:
 
 def environment_summary() -> dict[str, str]:
     """The settings that are in force, without secrets."""
-    names = (
-        "NASCAR_HOME",
-        "NASCAR_FEED",
-        "NASCAR_FEED_INTERVAL",
-        "NASCAR_ODDS",
-        "NASCAR_GRAPH",
-        "NASCAR_LAUNCHER",
-        "NASCAR_BROKER",
-        "NASCAR_RUNS",
-        "NASCAR_LOCAL",
-        "NASCAR_REAL_DATA",
-        "NASCAR_CLOCK",
-        "NASCAR_KEEP_RUN_DAYS",
-        "NASCAR_KEEP_RUNS",
-        "NASCAR_UI_URL",
-    )
-    return {name: redacted(os.environ[name]) for name in names if name in os.environ}
+    return {
+        name: shown_setting(name, value)
+        for name, value in sorted(os.environ.items())
+        if value and (name in SETTINGS or name.startswith(OF_THE_API))
+    }

@@ -28,7 +28,7 @@ def dagster_home(home: str) -> Path:
             Dagster's is of no use.
     """
     local = os.environ.get("NASCAR_LOCAL")
-    if local is None and "://" in home:
+    if not local and "://" in home:
         raise EnvironmentFault(
             f"Dagster's storage cannot lie in {home}: set NASCAR_LOCAL to a local folder."
         )

@@ -1,0 +1,96 @@
+"""What the doctor says of the settings: by who reads them, of every one, each fault once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+import nascar_assets
+from nascar_assets.cli.app import run
+from nascar_assets.orchestration.commands.doctor import OF_THE_API, SETTINGS, environment_summary
+
+SOURCES = Path(nascar_assets.__file__).parent.rglob("*.py")
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("NASCAR_")]:
+        monkeypatch.delenv(name)
+
+
+def rows(home: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[bool, str, str]]:
+    run(["doctor", "--home", str(home), "--json"])
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    return {item["name"]: (item["ok"], item["found"], item["remedy"]) for item in checks}
+
+
+def test_the_list_of_settings_has_all_that_are_read() -> None:
+    named = {name for path in SOURCES for name in re.findall(r'"(NASCAR_\w+)"', path.read_text())}
+    assert {name for name in named if not name.startswith(OF_THE_API)} == set(SETTINGS)
+
+
+@pytest.mark.slow
+def test_what_is_malformed_is_told_all_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    malformed = {
+        "NASCAR_FEED_SERIES": "cupp",
+        "NASCAR_REFRESH_CRON": "garbage",
+        "NASCAR_ODDS": "htp://x",
+        "NASCAR_NOTIFY_MAIL_SERVER": "foo",
+        "NASCAR_NOTIFY_WEBHOOK": "notaurl",
+        "NASCAR_UI_URL": "foo",
+        "NASCAR_API_KEEP_DAYS": "x",
+        "NASCAR_FED": "x",  # nothing reads it
+    }
+    for name, value in malformed.items():
+        monkeypatch.setenv(name, value)
+    ok, found, _ = rows(tmp_path, capsys)["settings"]
+    assert not ok
+    assert [name for name in malformed if name not in found] == []
+
+
+@pytest.mark.slow
+def test_what_is_empty_counts_as_not_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in SETTINGS:
+        monkeypatch.setenv(name, "")
+    assert rows(tmp_path, capsys)["settings"] == (True, "none set", "")
+    monkeypatch.setenv("NASCAR_ELSEWHERE", "1")
+    assert "by nothing: NASCAR_ELSEWHERE" in rows(tmp_path, capsys)["settings"][1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["NASCAR_LAUNCHER", "NASCAR_RUNS", "NASCAR_STORAGE"])
+def test_a_setting_that_closes_the_records_is_told_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, "zzz")
+    faults = {part: row for part, row in rows(tmp_path, capsys).items() if not row[0]}
+    assert name in faults.pop("settings")[1]
+    assert "dagster storage" in faults
+    assert {row[2] for row in faults.values()} == {"See settings."}
+
+
+def test_settings_in_force_are_shown_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NASCAR_STORAGE", "postgresql://me:abc@host/nascar")
+    monkeypatch.setenv("NASCAR_GRAPH_PASSWORD", "abc")
+    monkeypatch.setenv("NASCAR_API_KEEP_DAYS", "3")
+    assert environment_summary() == {
+        "NASCAR_STORAGE": "postgresql://***@host/nascar",
+        "NASCAR_GRAPH_PASSWORD": "***",
+        "NASCAR_API_KEEP_DAYS": "3",
+    }
+
+
+def test_a_cron_line_that_is_none_stops_the_ui_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NASCAR_REFRESH_CRON", "garbage")
+    assert run(["ui", "--home", str(tmp_path)]) == 2
+    assert "NASCAR_REFRESH_CRON" in capsys.readouterr().err
