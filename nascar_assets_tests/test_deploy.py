@@ -122,6 +122,14 @@ def test_each_setting_is_one_that_the_product_reads() -> None:
     assert [setting for setting in sorted(named) if not known(setting)] == []
 
 
+def test_each_sync_of_the_page_names_its_feed() -> None:
+    """Neither the chart's settings nor the example of Compose's have one."""
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    lines = re.findall(r"(?:nascar|worker) (sync [^`\n]*)", page)
+    assert len(lines) == 2
+    assert [line for line in lines if not parsed(shlex.split(line))["feed"]] == []
+
+
 def test_each_variable_of_compose_is_in_the_example_and_no_secret_is() -> None:
     text = (DEPLOY / "compose.yaml").read_text()
     used = set(re.findall(r"\$\{(\w+)", text))

@@ -17,11 +17,14 @@ FIRST_SEASON = 2022
 
 
 def sync(
-    feed: Annotated[
-        str,
-        typer.Option(envvar="NASCAR_FEED", help="The feed: a base URL, or a folder like it."),
-    ],
     home: Home,
+    feed: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NASCAR_FEED",
+            help="The feed: a base URL, or a folder like it. Needed here or in NASCAR_FEED.",
+        ),
+    ] = None,
     series: Annotated[
         list[str] | None,
         typer.Option(help="cup, xfinity or trucks; may be given several times. Default: cup."),
@@ -41,6 +44,13 @@ def sync(
     """
     from nascar_assets.orchestration.commands.sync import sync_races
 
+    if not feed:
+        raise InputError(
+            "No feed is given.",
+            field="--feed",
+            remedy="Name its base URL (https://cf.nascar.com) or a folder like it, here or in "
+            "NASCAR_FEED.",
+        )
     out = Output(as_json)
     with out.progress("feed files") as update:
         report = sync_races(

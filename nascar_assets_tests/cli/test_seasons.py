@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nascar_assets.cli.app import run
 from nascar_assets.cli.sync import parse_seasons
 from nascar_assets.errors import InputError
 from nascar_assets.feed.paths import schedule_path
@@ -41,3 +42,14 @@ def test_seasons_are_one_a_span_or_a_list(text: str, seasons: list[int]) -> None
 def test_what_names_no_seasons_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="names no seasons"):
         parse_seasons(text, A_LATER_YEAR)
+
+
+def test_a_sync_without_a_feed_says_what_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NASCAR_FEED", "")  # as Compose gives what is left empty
+    for words in ([], ["--feed", ""]):
+        assert run(["sync", "--home", str(tmp_path), *words]) == 2
+        said = capsys.readouterr().err
+        assert "No feed is given" in said
+        assert "NASCAR_FEED" in said
