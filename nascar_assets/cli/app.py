@@ -46,7 +46,8 @@ _CTRL_C = 130
 
 app = typer.Typer(
     name="nascar",
-    help="Forecasts and lineups for NASCAR daily fantasy contests.",
+    help="Forecasts and lineups for NASCAR daily fantasy contests.\n\n"
+    "Example: nascar slate run DKSalaries.csv",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

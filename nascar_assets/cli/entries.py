@@ -15,7 +15,11 @@ from nascar_assets.cli.output import Output
 if TYPE_CHECKING:
     from nascar_assets.lineups.dollars import AtRisk
 
-app = typer.Typer(no_args_is_help=True, help="DKEntries.csv filled and swapped, losslessly.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="DKEntries.csv filled and swapped, losslessly.\n\n"
+    "Example: nascar entries fill 2026-03-15-cup-dk-classic DKEntries.csv --out filled.csv",
+)
 
 
 @app.command()

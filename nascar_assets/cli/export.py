@@ -10,7 +10,11 @@ import typer
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
-app = typer.Typer(no_args_is_help=True, help="Everything that is stored, for other tools.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Everything that is stored, for other tools.\n\n"
+    "Example: nascar export duckdb nascar.duckdb",
+)
 
 Tables = Annotated[
     list[str] | None,

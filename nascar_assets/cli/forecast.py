@@ -10,7 +10,11 @@ import typer
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
-app = typer.Typer(no_args_is_help=True, help="A slate's forecast for other programs.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="A slate's forecast for other programs.\n\n"
+    "Example: nascar forecast export 2026-03-15-cup-dk-classic",
+)
 
 
 @app.callback()

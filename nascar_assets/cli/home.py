@@ -14,7 +14,11 @@ from nascar_assets.cli.ui_keeper import sole
 if TYPE_CHECKING:
     from nascar_assets.orchestration.commands.home import Moved
 
-app = typer.Typer(no_args_is_help=True, help="A home moved to another place or storage.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="A home moved to another place or storage.\n\n"
+    "Example: nascar home export /mnt/backup/nascar",
+)
 
 
 @app.callback()

@@ -10,7 +10,10 @@ import typer
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
-app = typer.Typer(no_args_is_help=True, help="Entries over the years: fees, winnings, returns.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Entries over the years: fees, winnings, returns.\n\nExample: nascar ledger show",
+)
 
 
 @app.command()

@@ -11,7 +11,9 @@ import typer
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
-app = typer.Typer(no_args_is_help=True, help="The race while it is run.")
+app = typer.Typer(
+    no_args_is_help=True, help="The race while it is run.\n\nExample: nascar live show 2026-cup-05"
+)
 
 Scenarios = Annotated[int, typer.Option(min=10, max=100_000, help="For each forecast.")]
 Feed = Annotated[

@@ -16,7 +16,11 @@ from nascar_assets.errors import InputError
 if TYPE_CHECKING:
     from nascar_assets.ontology import Statement
 
-app = typer.Typer(no_args_is_help=True, help="The ontology graph and people's overrides.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The ontology graph and people's overrides.\n\n"
+    'Example: nascar ontology show "Kyle Larson"',
+)
 
 
 @app.command()

@@ -13,7 +13,10 @@ from nascar_assets.cli.options import Home, Json, Timings
 from nascar_assets.cli.output import Output
 from nascar_assets.errors import InputError
 
-app = typer.Typer(no_args_is_help=True, help="Slates: from a salary file to an upload file.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Slates: from a salary file to an upload file.\n\nExample: nascar slate list",
+)
 
 Race = Annotated[
     str | None,

@@ -14,7 +14,8 @@ from nascar_assets.orchestration.automation.clock import clock_now
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="What you know beside history: projections, ownership, odds, starts at the rear.",
+    help="What you know beside history: projections, ownership, odds, starts at the rear.\n\n"
+    "Example: nascar views list 2026-03-15-cup-dk-classic",
 )
 
 Slate = Annotated[str, typer.Argument(help="The slate's key.")]

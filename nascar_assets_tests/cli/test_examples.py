@@ -25,6 +25,14 @@ def commands(group: Any = PROGRAM, path: tuple[str, ...] = ()) -> Iterator[tuple
             yield (*path, name)
 
 
+def groups(group: Any = PROGRAM, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of each command that has others below it; of the program itself an empty one."""
+    yield path
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from groups(command, (*path, name))
+
+
 def found(path: tuple[str, ...]) -> Any:
     """The command at a path."""
     command = PROGRAM
@@ -47,6 +55,15 @@ def parsed_example(path: tuple[str, ...]) -> dict[str, Any]:
 @pytest.mark.parametrize("path", list(commands()), ids=" ".join)
 def test_a_command_parses_its_own_example(path: tuple[str, ...]) -> None:
     parsed_example(path)
+
+
+@pytest.mark.parametrize("path", list(groups()), ids=lambda path: " ".join(path) or "nascar")
+def test_a_group_has_an_example_of_one_of_its_commands(path: tuple[str, ...]) -> None:
+    (line,) = [text for text in found(path).help.splitlines() if text.startswith("Example: nascar")]
+    words = shlex.split(line)[2:]
+    (command,) = [one for one in commands() if tuple(words[: len(one)]) == one]
+    assert command[: len(path)] == path
+    found(command).make_context(" ".join(command), words[len(command) :])
 
 
 @pytest.mark.parametrize("path", list(commands()), ids=" ".join)
