@@ -190,8 +190,12 @@ def test_nothing_is_written_over(home: Path, exported: Path, tmp_path: Path) -> 
     for target, why in ((exported, "an export already"), (tmp_path, "not empty")):
         with pytest.raises(InputError, match=why):
             export(home, DataRoot.open(target))
+    (tmp_path / "link").symlink_to(home)
+    for inside in (home / "out", tmp_path / "link", tmp_path / "link/out"):
+        with pytest.raises(InputError, match="in the home itself"):
+            export(home, DataRoot.open(inside))
     with pytest.raises(InputError, match="in the home itself"):
-        export(home, DataRoot.open(home / "out"))
+        export(tmp_path / "link", DataRoot.open(home / "out"))
     with pytest.raises(InputError, match="no home"):
         export(tmp_path / "nothing", DataRoot.open(tmp_path / "out"))
     runs_alone = tmp_path / "runs"

@@ -75,7 +75,8 @@ def export_home(
             nothing.
         EnvironmentFault: If runs go on or a daemon does, or a file changed meanwhile.
     """
-    if target.location == root.location or target.location.startswith(f"{root.location}/"):
+    inside, place = _place(root), _place(target)
+    if place == inside or place.startswith(f"{inside}/"):
         raise InputError("An export cannot lie in the home itself.", field="target")
     instance = open_instance(home)
     _refuse_work(instance)
@@ -225,6 +226,11 @@ def written_later(paths: Iterable[str]) -> set[str]:
 def _written(item: tuple[str, dict[str, Any]]) -> tuple[datetime, str]:
     """When a file of the manifest was written, and its path."""
     return datetime.fromisoformat(item[1]["modified"]), item[0]
+
+
+def _place(root: DataRoot) -> str:
+    """Where a root lies, whatever links its name goes through."""
+    return str(root.local_path(".").resolve()) if root.is_local else root.location
 
 
 def _files(root: DataRoot) -> dict[str, datetime]:
