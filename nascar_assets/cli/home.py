@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,11 +46,10 @@ def export_command(
     """
     from nascar_assets.orchestration.commands.home import export_home
     from nascar_assets.orchestration.resources import Platform
-    from nascar_assets.orchestration.storage.instance import dagster_home
 
     out = Output(as_json)
     root, other = Platform(home=home).root, Platform(home=target).root
-    with sole(dagster_home(home)), out.progress("files") as update:
+    with _held(home), out.progress("files") as update:
         moved = export_home(home, root, other, datetime.now(UTC), update)
     _tell(out, moved, "exported to", target)
 
@@ -71,6 +76,35 @@ def import_command(
     with sole(dagster_home(home)), out.progress("files") as update:
         moved = import_home(home, root, other, update)
     _tell(out, moved, "imported to", home)
+
+
+@contextmanager
+def _held(home: str) -> Iterator[None]:
+    """Keeps a UI from the home for the length of a block.
+
+    Where nothing may be written (a read-only mount, another user's home), no UI of this user can
+    be there. SQLite writes beside what it reads, so that the records are then read from a copy.
+    """
+    from nascar_assets.orchestration.storage.instance import dagster_home
+
+    folder = dagster_home(home)
+    files = [path for path in folder.iterdir() if path.is_file()]
+    if all(os.access(path, os.W_OK) for path in (folder, *files)):
+        with sole(folder):
+            yield
+        return
+    local = os.environ.get("NASCAR_LOCAL")
+    with TemporaryDirectory() as copy:
+        (Path(copy) / "dagster").mkdir()
+        for path in files:
+            shutil.copyfile(path, Path(copy) / "dagster" / path.name)
+        os.environ["NASCAR_LOCAL"] = copy
+        try:
+            yield
+        finally:
+            os.environ.pop("NASCAR_LOCAL")
+            if local is not None:
+                os.environ["NASCAR_LOCAL"] = local
 
 
 def _tell(out: Output, moved: Moved, done: str, place: str) -> None:

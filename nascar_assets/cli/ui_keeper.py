@@ -36,7 +36,7 @@ def sole(folder: Path) -> FileLock:
         folder: Dagster's folder of the home.
 
     Raises:
-        EnvironmentFault: If another UI of this home runs.
+        EnvironmentFault: If another UI of this home runs, or the lock cannot be written.
     """
     lock = FileLock(folder / "ui.lock")
     try:
@@ -47,6 +47,11 @@ def sole(folder: Path) -> FileLock:
             f"Another nascar ui runs on this data root (process {other.get('pid', 'not known')}, "
             f"port {other.get('port', 'not known')}): two daemons would start the same runs. Use "
             "that one, or stop it first."
+        ) from error
+    except OSError as error:
+        raise EnvironmentFault(
+            f"The lock of the home's UI cannot be taken: {error}. Give this user write permission "
+            f"for {folder}, or name another home."
         ) from error
     return lock
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import dagster as dg
 import pytest
 
 from nascar_assets.cli.app import run
+from nascar_assets.cli.ui_keeper import sole
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.commands.home import (
     MANIFEST,
@@ -179,6 +181,32 @@ def test_the_command_says_what_it_moved(
     assert "every one has the hash that it had" in capsys.readouterr().out
     assert run(["home", "import", out, "--home", new]) == 2
     assert "is not empty" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_home_that_may_only_be_read_is_exported(
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(home, tmp_path / "home")
+    before = {path: path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file()}
+    monkeypatch.setattr(os, "access", lambda path, _: not Path(path).is_relative_to(tmp_path))
+    out = str(tmp_path / "out")
+    assert run(["home", "export", out, "--home", str(tmp_path / "home")]) == 0
+    after = {path: path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file()}
+    assert after == before
+    assert "NASCAR_LOCAL" not in os.environ
+    monkeypatch.undo()
+    take(tmp_path / "new", Path(out))
+    assert records(tmp_path / "new") == records(home)
+
+
+def test_a_lock_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "ui.lock").mkdir()
+    with pytest.raises(EnvironmentFault, match="write permission"):
+        sole(tmp_path)
 
 
 @pytest.mark.slow
