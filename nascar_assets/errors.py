@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,6 +74,29 @@ class EnvironmentFault(RuntimeError):
 
     def __str__(self) -> str:
         return visible(redacted(super().__str__()))
+
+
+ROOM = "Free some space and run it again."
+"""What to do where a disk is full; the old version of every file is still in place."""
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk has no room, in the words of the system or of SQLite."""
+    return any(
+        (isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT))
+        or "no space left on device" in (text := str(one).lower())
+        or "database or disk is full" in text
+        for one in causes(error)
+    )
+
+
+def full_disk(error: BaseException) -> EnvironmentFault | None:
+    """The same error in words that say what to do, where a disk is full."""
+    if not disk_is_full(error):
+        return None
+    if isinstance(error, EnvironmentFault):
+        return error
+    return EnvironmentFault(f"The disk is full: {str(error).partition(chr(10))[0]}. {ROOM}")
 
 
 def causes(error: Any) -> Iterator[Any]:

@@ -38,7 +38,7 @@ from nascar_assets.cli.sync import sync
 from nascar_assets.cli.track_record import track_record
 from nascar_assets.cli.ui import ui
 from nascar_assets.cli.worker import worker
-from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.errors import EnvironmentFault, InputError, full_disk
 from nascar_assets.processes import let_ctrl_c_end_waits
 
 _CTRL_C = 130
@@ -109,10 +109,10 @@ def run(arguments: Sequence[str]) -> int:
         _say(error)
         return 1
     except (MemoryError, OSError) as error:
-        _say(error)
+        _say(full_disk(error) or error)
         return 1
     except Exception as error:
-        if fault := _of_storage(error):
+        if fault := _of_storage(error) or full_disk(error):
             _say(fault)
             return 1
         _say(error)  # a defect: said in one line, the trace on request

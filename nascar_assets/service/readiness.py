@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from nascar_assets.errors import disk_is_full
 from nascar_assets.service.contracts import Readiness
 
 POLL_SECONDS = 2.0
@@ -104,10 +105,8 @@ def check_space(*folders: Path) -> None:
 
 def storage_fault(error: Exception) -> str:
     """What is the matter with the storage, for clients: no paths, no addresses."""
-    text = str(error).lower()
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if full or "no space left" in text or "disk is full" in text:
+    if disk_is_full(error):
         return "The disk of the data root is full."
-    if "is locked" in text:
+    if "is locked" in str(error).lower():
         return "The database of runs is locked by another program."
     return f"The storage does not answer ({type(error).__name__})."

@@ -17,7 +17,7 @@ import polars as pl
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import LocalStore, S3Store, from_url
 
-from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.errors import ROOM, EnvironmentFault, InputError, disk_is_full
 from nascar_assets.storage.dropped import dropped_files, read_dropped
 from nascar_assets.storage.overhead import counted
 
@@ -339,11 +339,12 @@ class DataRoot:
         )
 
     def _fault(self, what: str, error: BaseException) -> StorageFault:
-        """What failed and why; of an object store also where to look, without its own trace."""
-        reason = str(error)
+        """What failed, why, and what to do or where to look, without the store's own trace."""
+        reason = " ".join(str(error).partition("Debug source:")[0].split()).rstrip(".")
         if self._folder is None:
-            reason = " ".join(reason.partition("Debug source:")[0].split()).rstrip(".")
             reason += ". See to the store, its address (AWS_ENDPOINT_URL) and its credentials."
+        elif disk_is_full(error):
+            reason = f"No space left on device. {ROOM}"
         return StorageFault(f"{what} failed: {reason}")
 
     def _scanned(self, path: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import sqlite3
 import time
 
 import pytest
+import sqlalchemy
 
 from nascar_assets.cli import app
 from nascar_assets.cli.output import Output
+from nascar_assets.errors import ROOM
 
 
 def test_a_stopped_command_says_so(
@@ -22,6 +26,26 @@ def test_a_stopped_command_says_so(
     monkeypatch.setattr(app, "let_ctrl_c_end_waits", signalled)  # within the command
     assert app.run(["doctor"]) == 1
     assert capsys.readouterr().err == "stopped\n"
+
+
+FULL = sqlite3.OperationalError("database or disk is full")
+
+
+@pytest.mark.parametrize(
+    "error", [sqlalchemy.exc.OperationalError("INSERT", {}, FULL), OSError(errno.ENOSPC, "full")]
+)
+def test_a_full_disk_is_told_with_what_to_do(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(app, "let_ctrl_c_end_waits", fail)
+    assert app.run(["doctor"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: The disk is full: ")
+    assert said.endswith(f". {ROOM}\n")
+    assert "SQL:" not in said
 
 
 @pytest.mark.parametrize("text", ["see [/notes]", "slow [engine]", "/srv/x [prod]", "[red]"])

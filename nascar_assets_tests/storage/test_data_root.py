@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import polars as pl
 import pytest
 
-from nascar_assets.errors import InputError
+from nascar_assets.errors import ROOM, InputError
 from nascar_assets.storage import DataRoot, StorageFault
 from nascar_assets_tests.servers import s3_server
 from nascar_assets_tests.storage.killed_writers import kill_at_random
@@ -181,8 +181,9 @@ def test_a_full_disk_is_a_fault_that_leaves_the_old_file(tmp_path):
     try:
         root = DataRoot.open(small)
         root.write("artifact", b"old")
-        with pytest.raises(StorageFault, match="artifact"):
+        with pytest.raises(StorageFault, match="artifact") as fault:
             root.write("artifact", b"n" * 2_000_000)
+        assert str(fault.value).endswith(f"artifact failed: No space left on device. {ROOM}")
         assert root.read("artifact") == b"old"
     finally:
         subprocess.run(["umount", str(small)], check=True)

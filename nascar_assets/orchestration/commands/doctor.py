@@ -15,7 +15,7 @@ from importlib import metadata
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
-from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.errors import EnvironmentFault, InputError, full_disk
 from nascar_assets.orchestration.hosts.queues import QUEUES
 from nascar_assets.orchestration.inputs.slate_change import mixture, taken_away
 from nascar_assets.orchestration.launchers import (
@@ -172,6 +172,8 @@ def _finding(name: str, check: Callable[[], str], remedy: str, faults: Sequence[
     except Exception as error:  # whatever it is, it is what the doctor was asked for
         if name != "settings" and str(error) in faults:
             return Finding(name, False, "a setting keeps it from being looked at", "See settings.")
+        if fault := full_disk(error):
+            return Finding(name, False, str(fault), "See disk space.")
         text = redacted(str(error)).strip().splitlines()
         return Finding(name, False, text[0] if text else type(error).__name__, remedy)
 
