@@ -12,6 +12,7 @@ import pytest
 import nascar_assets
 from nascar_assets.cli.app import run
 from nascar_assets.orchestration.commands.doctor import OF_THE_API, SETTINGS, environment_summary
+from nascar_assets.orchestration.storage.instance import INSTANCE_SETTINGS
 
 SOURCES = Path(nascar_assets.__file__).parent.rglob("*.py")
 
@@ -75,6 +76,33 @@ def test_a_setting_that_closes_the_records_is_told_once(
     assert name in faults.pop("settings")[1]
     assert "dagster storage" in faults
     assert {row[2] for row in faults.values()} == {"See settings."}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("sensor: {}", 'unexpected config entry "sensor" at the root.'),
+        ("sensor: [", "It is no YAML: while parsing a flow node"),
+        ("run_storage: {module: json, class: Nope}", "Couldn't find class Nope in module"),
+    ],
+)
+def test_a_mistake_in_dagsters_settings_is_named_with_its_file(
+    more: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "home/dagster/dagster.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{INSTANCE_SETTINGS}\n{more}\n")
+    home = str(tmp_path / "home")
+    assert run(["home", "export", str(tmp_path / "out"), "--home", home]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {file}: ")
+    assert why in said
+    assert said.endswith("or delete the file: it is made anew with the same databases.\n")
+    assert len(said) < 500
+    found = rows(tmp_path / "home", capsys)
+    assert why in found["dagster storage"][1]
+    assert found["daemon"][2] == "See dagster storage."
 
 
 def test_settings_in_force_are_shown_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

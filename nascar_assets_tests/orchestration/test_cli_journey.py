@@ -263,7 +263,7 @@ def test_doctor_names_a_damaged_database_and_a_rehearsals_clock(
     said = nascar(home, "doctor", "--json")
     assert said.code == 1
     faults = {item["name"]: item["found"] for item in said.json["checks"] if not item["ok"]}
-    assert "sqlite3.DatabaseError" in faults["daemon"]
+    assert "sqlite3.DatabaseError" in faults["dagster storage"]
     assert "NASCAR_CLOCK" in faults["settings"]
 
 

@@ -163,15 +163,18 @@ def examine(
                 "Give a base URL or a folder with cacher/ and loopstats/ in NASCAR_FEED.",
             )
         )
-    return [_finding(name, check, remedy, faults) for name, check, remedy in checks]
+    named = dict.fromkeys(faults, "settings")
+    return [_finding(name, check, remedy, named) for name, check, remedy in checks]
 
 
-def _finding(name: str, check: Callable[[], str], remedy: str, faults: Sequence[str]) -> Finding:
+def _finding(name: str, check: Callable[[], str], remedy: str, named: dict[str, str]) -> Finding:
+    """What a check found; what an earlier one met already (`named`) is said with its name."""
     try:
         return Finding(name, True, check())
     except Exception as error:  # whatever it is, it is what the doctor was asked for
-        if name != "settings" and str(error) in faults:
-            return Finding(name, False, "a setting keeps it from being looked at", "See settings.")
+        first = named.setdefault(str(error), name)
+        if first != name:
+            return Finding(name, False, f"could not be looked at: see {first}", f"See {first}.")
         if fault := full_disk(error):
             return Finding(name, False, str(fault), "See disk space.")
         text = redacted(str(error)).strip().splitlines()

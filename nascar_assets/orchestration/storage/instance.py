@@ -7,8 +7,9 @@ from importlib import resources
 from pathlib import Path
 
 import dagster as dg
+from dagster._check import CheckError
 
-from nascar_assets.errors import EnvironmentFault
+from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.launchers import STORAGE, launcher, runs_at_once
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.postgres_storage import server_url
@@ -68,10 +69,30 @@ def open_instance(home: str, *, unfinished: bool = False) -> dg.DagsterInstance:
         unfinished: Whether it may be one that an import has not finished.
 
     Raises:
-        InputError: If it is one and may not be.
+        InputError: If it is one and may not be, or its `dagster.yaml` holds a mistake.
     """
     if not unfinished:
         refuse_half_there(Platform(home=home).root)
     folder = str(dagster_home(home))
     os.environ["DAGSTER_HOME"] = folder  # the settings name their databases by it
-    return dg.DagsterInstance.from_config(folder)
+    try:
+        return dg.DagsterInstance.from_config(folder)
+    except Exception as error:
+        if mistake := _mistake(error):
+            raise InputError(
+                mistake,
+                file=f"{folder}/dagster.yaml",
+                remedy="Mend it, or delete the file: it is made anew with the same databases.",
+            ) from error
+        raise
+
+
+def _mistake(error: Exception) -> str | None:
+    """What is wrong in `dagster.yaml`, without Dagster's schema of it; none of other errors."""
+    if isinstance(error, dg.DagsterInvalidConfigError):
+        return error.errors[0].message.partition(" Expected: ")[0]
+    if isinstance(error, CheckError):
+        return str(error).removeprefix("Failure condition: ")
+    if type(error).__module__.startswith("yaml."):  # Dagster's parser, none of ours
+        return f"It is no YAML: {' '.join(str(error).split())}."
+    return None
