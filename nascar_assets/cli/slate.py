@@ -427,7 +427,7 @@ def _field_line(contests: list[dict[str, Any]]) -> str:
     )
     return (
         "Returns are of races that the lineups were not chosen on. The field's sharpness is "
-        f"{rests}; returns range from a sharp to a dull one."
+        f"{rests}; beside the return stand those against a sharp field and a dull one."
     )
 
 

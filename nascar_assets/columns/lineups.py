@@ -150,10 +150,16 @@ CONTEST_FORECAST: Columns = {
     "entry_fee_dollars": Column(pl.Float64, "Fee of an entry.", "dollars", "the contest"),
     **_rate("roi", "Profit for each dollar of fees.", "share"),
     "roi_low": Column(
-        pl.Float64, "The same against a field that one in ten is sharper than.", "share", _SETTLED
+        pl.Float64,
+        "The same against a field that one in ten is sharper than; not always the lower one.",
+        "share",
+        _SETTLED,
     ),
     "roi_high": Column(
-        pl.Float64, "The same against a field that one in ten is duller than.", "share", _SETTLED
+        pl.Float64,
+        "The same against a field that one in ten is duller than; not always the higher one.",
+        "share",
+        _SETTLED,
     ),
     "won_dollars": Column(
         pl.Float64, "What all own entries win together, in whole cents.", "dollars", _SETTLED

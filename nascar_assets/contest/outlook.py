@@ -71,10 +71,11 @@ def contest_outlook(
     Returns:
         `contest`, `kind`, `entries`, `own_entries`, `entry_fee_dollars`; `roi`, `cash_rate`,
         `win_rate`, `top_rate`, `any_top_rate`, `profit_dollars`, each with its standard error
-        (`_se`); `roi_low` and `roi_high`, the returns against the sharpest and the dullest field;
-        `won_dollars`, to the cent; `duplicates` (rivals expected to enter one of the own lineups, a
-        lineup); `ownership_error` (largest miss of the field's ownerships); `cash_line_points`
-        with `cash_line_p10` and `cash_line_p90`, the least points that win a prize;
+        (`_se`); `roi_low` and `roi_high`, the returns against the sharpest and the dullest field,
+        mostly but not always the lower and the higher one; `won_dollars`, to the cent;
+        `duplicates` (rivals expected to enter one of the own lineups, a lineup);
+        `ownership_error` (largest miss of the field's ownerships); `cash_line_points` with
+        `cash_line_p10` and `cash_line_p90`, the least points that win a prize;
         `field_contests` (contests that the field was fitted on), `scenarios`; and `lineups`, a
         list of `VALUE` for each own lineup that is entered.
     """
@@ -246,7 +247,7 @@ def _row(
     won = whole_cents(cents, n)
     duplicates = np.mean([model.expected_duplicates(entered, others) for model in fields.models], 0)
     correlation, correlation_se = scores.correlations(count)
-    ends = _ends(points, entered, contest, fields, seed)
+    dull, sharp = _ends(points, entered, contest, fields, seed)
     roi = float(cents.sum()) / n / spent - 1
     table = pl.DataFrame(
         {
@@ -277,8 +278,8 @@ def _row(
         "entry_fee_dollars": fee / 100,
         "roi": roi,
         "roi_se": float(_error(whole)),
-        "roi_low": roi + min(ends),
-        "roi_high": roi + max(ends),
+        "roi_low": roi + sharp,
+        "roi_high": roi + dull,
         "won_dollars": int(won.sum()) / 100,
         "profit_dollars": (int(won.sum()) - spent) / 100,
         "profit_dollars_se": float(_error(whole)) * spent / 100,
@@ -338,8 +339,8 @@ def _ends(
     contest: Contest,
     fields: Fields,
     seed: int,
-) -> list[float]:
-    """By how much returns are less or more against the dullest and the sharpest field.
+) -> tuple[float, float]:
+    """By how much returns are more or less against the dullest and against the sharpest field.
 
     Beside the expected one on the same scenarios, with the same random numbers.
     """
@@ -350,7 +351,7 @@ def _ends(
         drawn = model.sample(others, np.random.Generator(np.random.Philox(seed)))
         won = settle(rows, entered, drawn, contest.payouts).cents.sum() / rows.shape[0]
         found.append(float(won) / (fee * entered.shape[0]))
-    return [0.0, found[1] - found[0], found[2] - found[0]]
+    return found[1] - found[0], found[2] - found[0]
 
 
 def _error(by_part: npt.NDArray[np.floating]) -> Any:

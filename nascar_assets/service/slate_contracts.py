@@ -336,8 +336,12 @@ class ContestRow(Contract, tables=("contest_forecast",)):
     any_top_rate_se: float
     duplicates: float = Field(description="Rivals expected to enter one of these lineups, each.")
     kind: str | None = Field(default=None, description="`cash` or `tournament`.")
-    roi_low: float | None = Field(default=None, description="The return against a sharp field.")
-    roi_high: float | None = Field(default=None, description="The return against a dull field.")
+    roi_low: float | None = Field(
+        default=None, description="The return against a sharp field; not always the lower one."
+    )
+    roi_high: float | None = Field(
+        default=None, description="The return against a dull field; not always the higher one."
+    )
     won_dollars: float | None = Field(default=None, description="Won together, in whole cents.")
     cash_line_points: float | None = Field(default=None, description="Points that win a prize.")
     field_contests: int | None = Field(

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nascar_assets.contest import Contest, payout_table, preset
-from nascar_assets.contest.outlook import VALUE, contest_outlook, lineup_values, whole_cents
+from nascar_assets.contest.outlook import (
+    VALUE,
+    Fields,
+    contest_outlook,
+    lineup_values,
+    whole_cents,
+)
+from nascar_assets.contest.settlement import settle
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.lineups.field import utility_field
 from nascar_assets.lineups.projection import project
@@ -82,8 +89,23 @@ def test_lineups_add_up_to_the_set_to_the_cent_and_every_part_counts_once():
         assert row["profit_dollars"] == pytest.approx(row["won_dollars"] - fees)
         assert row["roi"] == pytest.approx(np.mean([one["roi"] for one in own]))
         assert row["cash_rate"] == pytest.approx(np.mean([one["cash_rate"] for one in own]))
-        assert row["roi_low"] <= row["roi"] <= row["roi_high"]
         assert row["cash_line_p10"] <= row["cash_line_points"] <= row["cash_line_p90"]
+    # The ends are the returns against the sharp and the dull field, also where the former is more.
+    contest, slate = preset("single-entry"), made_slate(SALARIES)
+    fields = Fields.of(project(POINTS, slate, PortfolioSettings()), "tournament")
+    sharp, dull = (
+        settle(
+            POINTS[::8],
+            LINEUPS[:1],
+            model.sample(contest.entries - 1, np.random.Generator(np.random.Philox(1))),
+            contest.payouts,
+        ).cents.mean()
+        / contest.entry_fee_cents
+        for model in (fields.sharpest, fields.dullest)
+    )
+    single = table.row(1, named=True)
+    assert sharp > dull
+    assert single["roi_low"] - single["roi_high"] == pytest.approx(sharp - dull)
     values = lineup_values(table)
     assert values.columns == ["contest", "kind", *VALUE]
     scores = POINTS[:, LINEUPS].sum(axis=2) / 20

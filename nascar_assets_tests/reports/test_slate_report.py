@@ -93,6 +93,12 @@ def test_what_people_changed_beside_values_is_said_and_tilting_is_in_the_errors(
     assert "at most 1.00 points" in page.text
 
 
+def test_the_range_of_a_return_is_in_order_where_sharp_rivals_leave_more():
+    contests = report().contests.with_columns(roi_low=pl.lit(0.55), roi_high=pl.lit(0.5))
+    page = Page(render_slate_report(report(contests=contests)))
+    assert "25.0 ±3.1, 25 to 55" in page.text
+
+
 def test_unknown_start_and_share_are_dashes_not_the_word_none():
     forecast = report().forecast.with_columns(
         start=pl.lit(None, pl.Int64),
