@@ -396,6 +396,27 @@ def test_a_file_that_is_put_back_counts_again_and_one_that_was_dropped_does_not(
     assert held({}) == []
     assert len(view_records(root, world.slate)) == count
     assert held({"mine.csv": 20}) == [("mine", b"20")]
+    # What comes to say the same as somebody else's stands beside it.
+    assert held({"yours.csv": 70}) == [("mine", b"20"), ("yours", b"70")]
+    assert held({"yours.csv": 20}) == [("mine", b"20"), ("yours", b"20")]
+    assert held({}) == [("mine", b"20"), ("yours", b"20")]
+
+
+def test_no_view_takes_the_place_of_another_authors(root: DataRoot, world: World) -> None:
+    text = f'Name,Fpts\n"{names_of(root, world)[0]}",40\n'.encode()
+    add = partial(
+        add_view, root, world.slate, text, "p.csv", now=datetime(2026, 2, 15, 12, tzinfo=UTC)
+    )
+    mine, yours = add(author="me"), add(author="you")
+    again = add(author="me")
+    assert (mine.notices, again.fresh) == ((), False)
+    for added, other in ((yours, mine), (again, yours)):
+        (notice,) = added.notices
+        assert f"nascar views drop {world.slate} {other.record.view_id}" in notice
+    assert yours.table["author"].to_list() == ["me", "you"]
+    add(author="you", confidence=0.9)
+    held = [one for one in view_records(root, world.slate) if one.dropped_at is None]
+    assert sorted((one.author, one.confidence) for one in held) == [("me", None), ("you", 0.9)]
 
 
 def test_odds_on_one_driver_raise_his_chance_with_their_weight(

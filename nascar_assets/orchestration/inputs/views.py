@@ -150,8 +150,8 @@ def add_view(
 ) -> Added:
     """Takes a view, all of it or nothing.
 
-    The same file with the same words changes nothing; with another weight or reason it takes the
-    place of what it was.
+    The same file of the same author with the same words changes nothing; with another weight or
+    reason it takes the place of what it was. Another author's view of it stays beside it.
 
     Args:
         root: The data root.
@@ -178,10 +178,11 @@ def add_view(
         records = view_records(root, slate_id)
         held = [one for one in records if not one.dropped_by(now)]
         same = next((one for one in held if one.says_the_same(record)), None)
+        alike = [one for one in held if one.source.sha256 == file.source.sha256]
         gone = [
             one
             for one in held
-            if one.source.sha256 == file.source.sha256 or one.view_id == replaces
+            if one.view_id == replaces or (one in alike and one.author == author)
         ]
         others = [one for one in held if one not in gone]
         landed = landed_views(root, others, registration.race_id, people)
@@ -199,6 +200,12 @@ def add_view(
             root.write(_path(kept, "data"), data)
             root.write(_path(kept, "json"), kept.to_json())
     notices = [*file.notices, *found.notices, *_uncounted(table, kept)]
+    notices += [
+        f"The same file is a view of {one.author} too ({one.view_id}): each counts by itself. "
+        f"Where it is one view only, drop one: nascar views drop {slate_id} {one.view_id}."
+        for one in alike
+        if one not in gone and one is not same
+    ]
     start = schedule_rows(root, [registration.race_key])[registration.race_key]["start_time"]
     if now > start:
         notices.append(
