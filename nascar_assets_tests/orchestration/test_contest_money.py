@@ -118,6 +118,33 @@ def test_standings_refused_before_their_slate_was_run_or_locked_are_read_again(
     assert known["prizes_cents"].is_not_null().to_list() == [False, True]
 
 
+def test_what_a_person_said_of_a_contest_is_kept_where_it_is_left_out_later(
+    home: Path, world: World, tmp_path: Path, nascar: Callable[..., dict[str, Any]]
+) -> None:
+    slate_run = SlateRun.load(DataRoot.open(home), world.slate)
+    file = tmp_path / "contest-standings-7000555.csv"
+
+    def add(*words: object) -> dict[str, Any]:
+        added = nascar("contest", "add", file, *words)
+        typed = ("name", "kind", "entry_fee_cents", "paid", "cash_line_points", "new")
+        return {name: added[name] for name in typed} | {"notices": len(added["notices"])}
+
+    file.write_bytes(standings(slate_run, {}, left=20))
+    first = add("--payout", "20-max", "--name", "Big One", "--kind", "cash")
+    assert (first["name"], first["kind"], first["notices"]) == ("Big One", "cash", 1)
+    assert add() == {**first, "new": False}
+    file.write_bytes(standings(slate_run, {}))  # the final ones take the place of the live ones
+    final = {**first, "notices": 0}
+    assert add() == final
+    # Each alone takes the place of what was said, and leaves the rest.
+    assert add("--name", "Other") == {**final, "name": "Other"}
+    again = add("--payout", "single-entry")
+    assert (again["name"], again["kind"]) == ("Other", "cash")
+    assert again["entry_fee_cents"] != final["entry_fee_cents"]
+    assert add("--kind", "tournament") == {**again, "kind": "tournament"}
+    assert add() == {**again, "kind": "tournament", "new": False}
+
+
 def test_a_race_week_with_money(
     world: World, home: Path, tmp_path: Path, nascar: Callable[..., dict[str, Any]]
 ) -> None:

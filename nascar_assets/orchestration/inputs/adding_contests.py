@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from nascar_assets.contest.payouts import PayoutTable
+from nascar_assets.contest.payouts import PayoutTable, payout_table
 from nascar_assets.contest.records import ContestFacts, agreement, check_race, contest_record
 from nascar_assets.contest.standings import OtherSlate, Standings, read_standings
 from nascar_assets.errors import InputError
-from nascar_assets.orchestration.inputs.contest_store import keep_contest
+from nascar_assets.orchestration.inputs.contest_store import keep_contest, stored_contest
 from nascar_assets.orchestration.inputs.official import official_points
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.slate_lineups import (
@@ -58,9 +58,9 @@ def add_standings(
         file: Its name.
         now: The time.
         slate_id: Its slate; found by drivers, own entries and points where it is not given.
-        payouts: Its prizes, where known.
-        kind: `cash` or `tournament`, where a person says it.
-        name: Its name, where a person says it.
+        payouts: Its prizes, where known; else those that were said before.
+        kind: `cash` or `tournament`, where a person says it or said it before.
+        name: Its name, where a person says it or said it before.
 
     Raises:
         InputError: If the file is at fault or of no slate that is there.
@@ -73,14 +73,10 @@ def add_standings(
     digest = hashlib.sha256(content).hexdigest()
     found = re.search(r"\d{5,}", read.file)
     own = stored_players(run.table("lineups")) if has_lineups(root, run.plan) else {}
-    known = entered.get(contest) if contest else None
-    facts = ContestFacts(
-        contest or (found[0] if found else digest[:16]),
-        name or (known.name if known else ""),
-        kind,
-        payouts,
-        known.fee_cents if known else None,
-    )
+    contest_id = contest or (found[0] if found else digest[:16])
+    before = stored_contest(root, slate.slate_id, contest_id)
+    said = ContestFacts(contest_id, name or "", kind, payouts)
+    facts = _facts(said, before, entered.get(contest_id))
     cash = facts.found_kind == "cash"
     owned = "cash_ownership" if cash else "expected_ownership"
     record = contest_record(
@@ -101,13 +97,39 @@ def add_standings(
             "The race was going on when this was downloaded: it is kept as live and nothing is "
             "learnt from it. Add the final standings too, within a week of the race."
         )
-    if payouts is None:
+    if facts.payouts is None:
         notices.append(
             "No payout table is known: cash line and winnings are left out. Name it with --payout."
         )
     if not own:
         notices.append("The slate has no lineups: what its field chose cannot be learnt from.")
     return Added(record.row(0, named=True), keep_contest(root, record), tuple(notices))
+
+
+def _facts(
+    said: ContestFacts, before: dict[str, Any] | None, entered: EnteredContest | None
+) -> ContestFacts:
+    """What is known of a contest: as said now, else as said before, else as in an entries file.
+
+    Args:
+        said: What a person says now.
+        before: The contest's row, where it was added before.
+        entered: The contest in an entries file of ours, where it is in one.
+    """
+    name, kind, payouts = said.name, said.kind, said.payouts
+    fees = [entered.fee_cents] if entered else []
+    fees += [payouts.entry_fee_cents] if payouts else []
+    if before is not None:
+        fees.append(before["entry_fee_cents"])
+        prizes = before["prizes_cents"]
+        stored = None if prizes is None else payout_table(prizes)
+        # A kind that follows from prizes and name was said by nobody: it follows anew.
+        follows = ContestFacts(said.contest_id, before["name"], None, stored).found_kind
+        kind = kind or (before["kind"] if before["kind"] != follows else None)
+        name, payouts = name or before["name"], payouts or stored
+    name = name or (entered.name if entered else "")
+    fee = next((fee for fee in fees if fee is not None), None)
+    return ContestFacts(said.contest_id, name, kind, payouts, fee)
 
 
 def _contest_of(standings: Standings, entered: dict[str, EnteredContest]) -> str | None:

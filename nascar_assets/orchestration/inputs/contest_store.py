@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -27,6 +27,12 @@ def contest_path(slate_id: str, contest_id: str) -> str:
     return f"{FOLDER}/{slate_id}/{re.sub(r'[^0-9A-Za-z-]', '-', contest_id)}.parquet"
 
 
+def stored_contest(root: DataRoot, slate_id: str, contest_id: str) -> dict[str, Any] | None:
+    """A contest's row as it is kept; none where it was not added."""
+    path = contest_path(slate_id, contest_id)
+    return root.scan_frame(path).collect().row(0, named=True) if root.exists(path) else None
+
+
 def keep_contest(root: DataRoot, record: pl.DataFrame) -> bool:
     """Keeps a contest's row; returns whether it is new.
 
@@ -34,15 +40,14 @@ def keep_contest(root: DataRoot, record: pl.DataFrame) -> bool:
     ones that of older.
     """
     row = record.row(0, named=True)
-    path = contest_path(row["slate_id"], row["contest_id"])
-    if root.exists(path):
-        before = root.scan_frame(path).collect().row(0, named=True)
+    before = stored_contest(root, row["slate_id"], row["contest_id"])
+    if before is not None:
         beside = ("sha256", "name", "kind", "entry_fee_cents", "prizes_cents", "state")
         if all(before[name] == row[name] for name in beside):
             return False
         if before["state"] == "final" and row["state"] == "live":
             return False
-    root.write_frame(path, record)
+    root.write_frame(contest_path(row["slate_id"], row["contest_id"]), record)
     return True
 
 
