@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from nascar_assets.columns.column import types_of
 from nascar_assets.columns.contests import CONTESTS
 from nascar_assets.contest.field_fit import SeenContest
 from nascar_assets.contest.payouts import PayoutTable
-from nascar_assets.contest.standings import Standings, StandingsError
+from nascar_assets.contest.standings import SHARE_SLACK, Standings, StandingsError
 from nascar_assets.lineups.ownership import CASH_NAME, KINDS, kind_of_prizes
 from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
@@ -179,6 +180,15 @@ def contest_record(
         "notices": list(standings.notices),
     }
     return pl.DataFrame([row], schema=types_of(CONTESTS))
+
+
+def other_entries(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two rows `CONTESTS` of a slate hold other entries: none changes after lock."""
+    held = {row["driver_id"]: row["ownership"] for row in one["drivers"]}
+    return one["entries"] != other["entries"] or any(
+        abs(held.get(row["driver_id"], row["ownership"]) - row["ownership"]) > SHARE_SLACK
+        for row in other["drivers"]
+    )
 
 
 def seen_contests(records: pl.DataFrame) -> Sequence[SeenContest]:

@@ -29,8 +29,8 @@ from nascar_assets.slates.slate import Slate
 # `TimeRemaining` and `Roster Position` are not in every form, and nothing needs them.
 _LEFT = ("Rank", "EntryId", "EntryName", "Points", "Lineup")
 _RIGHT = ("Player", "%Drafted", "FPTS")
-# Shares are printed with two decimals; a file cut at a row's end misses by far more.
-_SHARE_SLACK = 0.005
+SHARE_SLACK = 0.005
+"""Shares are printed with two decimals; a file cut at a row's end misses by far more."""
 # A site adds and replaces a driver or two after a salary file; more, and it is another slate's.
 _MAX_STRANGERS = 3
 _MAX_OF_STRANGERS = 0.25
@@ -264,7 +264,7 @@ class _Reader:
     def _check_whole(self, counted: npt.NDArray[np.float64], last: int) -> None:
         """The printed shares are of all entries: entries that are missing show in them."""
         miss = float(np.nanmax(np.abs(counted - self.ownership), initial=0.0))
-        if miss > _SHARE_SLACK:
+        if miss > SHARE_SLACK:
             raise self.fault(
                 f"drivers' printed shares differ by up to {miss:.1%} from those of the "
                 f"{len(self.entries):,} entries in the file: entries are missing, it was cut off.",

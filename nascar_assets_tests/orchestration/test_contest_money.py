@@ -118,6 +118,34 @@ def test_standings_refused_before_their_slate_was_run_or_locked_are_read_again(
     assert known["prizes_cents"].is_not_null().to_list() == [False, True]
 
 
+def test_a_date_in_a_files_name_is_no_contest_and_other_entries_are_told_of(
+    home: Path, world: World, tmp_path: Path, nascar: Callable[..., dict[str, Any]]
+) -> None:
+    root = DataRoot.open(home)
+    slate_run, lock = SlateRun.load(root, world.slate), SlatePlan.load(root, world.slate).lock
+    one, other, first, second = (
+        standings(slate_run, {str(at): (0, 1, 2, 3, 4, 5) for at in range(count)})
+        for count in (1, 2, 3, 20)
+    )
+    added = []
+    for content, name in ((one, "cash 20260215.csv"), (other, "gpp 20260215.csv")):
+        (tmp_path / name).write_bytes(content)
+        added.append(nascar("contest", "add", tmp_path / name)["contest_id"])
+    assert stored_contests(root)["contest_id"].sort().to_list() == sorted(added)
+
+    # Of one number the newer file counts, and that its entries are others is said.
+    paths = [f"{LANDING}/{name}contest-standings-7000666.csv" for name in ("a ", "b ")]
+    root.write(paths[0], first)
+    real, now = lock.replace(year=2100), lock + timedelta(hours=6)
+    cursor, notices = read_landed(root, ContestCursor(), real, now)
+    assert notices == {}
+    root.write(paths[1], second)
+    _, notices = read_landed(root, cursor, real, now)
+    assert list(notices) == [paths[1]]
+    assert "contest 7000666 with other entries (303 in a contest-st" in notices[paths[1]]
+    assert stored_contests(root).filter(contest_id="7000666")["entries"].to_list() == [320]
+
+
 def test_what_a_person_said_of_a_contest_is_kept_where_it_is_left_out_later(
     home: Path, world: World, tmp_path: Path, nascar: Callable[..., dict[str, Any]]
 ) -> None:

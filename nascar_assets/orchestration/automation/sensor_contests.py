@@ -120,7 +120,8 @@ def read_landed(
         try:
             if data is None:
                 raise InputError("The file is too large or gone.", file=name)
-            add_standings(root, data, name, now)
+            done = add_standings(root, data, name, now)
+            notices |= {path: done.replaced} if done.replaced else {}
         except InputError as error:
             put_in_quarantine(
                 root, f"{QUARANTINE}/{name}", data, {"file": path, "reason": str(error)}

@@ -10,7 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from nascar_assets.contest.payouts import PayoutTable, payout_table
-from nascar_assets.contest.records import ContestFacts, agreement, check_race, contest_record
+from nascar_assets.contest.records import (
+    ContestFacts,
+    agreement,
+    check_race,
+    contest_record,
+    other_entries,
+)
 from nascar_assets.contest.standings import OtherSlate, Standings, read_standings
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.inputs.contest_store import keep_contest, stored_contest
@@ -27,16 +33,26 @@ from nascar_assets.orchestration.inputs.slate_plan import slate_plans
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.storage import DataRoot
 
+_NUMBER = re.compile(r"contest-standings-(\d+)", re.I)  # as the site names the file
 _SAME = 0.8  # share of drivers whose printed points have to be a race's for it to be that race's
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What came of adding a contest: its row, whether it is new, and what a person should know."""
+    """What came of adding a contest.
+
+    Attributes:
+        record: Its row.
+        fresh: Whether it says anything new.
+        notices: What a person should know.
+        replaced: The one of them that tells of final standings with other entries, whose place
+            these took; empty where there were none.
+    """
 
     record: dict[str, Any]
     fresh: bool
     notices: tuple[str, ...]
+    replaced: str = ""
 
 
 def add_standings(
@@ -71,9 +87,10 @@ def add_standings(
     entered = load_contests(root, slate.slate_id)
     contest = _contest_of(read, entered)
     digest = hashlib.sha256(content).hexdigest()
-    found = re.search(r"\d{5,}", read.file)
+    # Other digits may be a date, which several contests have in common.
+    found = _NUMBER.search(read.file)
     own = stored_players(run.table("lineups")) if has_lineups(root, run.plan) else {}
-    contest_id = contest or (found[0] if found else digest[:16])
+    contest_id = contest or (found[1] if found else digest[:16])
     before = stored_contest(root, slate.slate_id, contest_id)
     said = ContestFacts(contest_id, name or "", kind, payouts)
     facts = _facts(said, before, entered.get(contest_id))
@@ -103,7 +120,17 @@ def add_standings(
         )
     if not own:
         notices.append("The slate has no lineups: what its field chose cannot be learnt from.")
-    return Added(record.row(0, named=True), keep_contest(root, record), tuple(notices))
+    row = record.row(0, named=True)
+    fresh, replaced = keep_contest(root, record), ""
+    if fresh and before is not None and before["state"] == "final" and other_entries(before, row):
+        replaced = (
+            f"This takes the place of final standings of contest {contest_id} with other entries "
+            f"({before['entries']:,} in {before['file']}); what was said of that contest is kept. "
+            "Where it is another contest, give both files the names that the site gave them and "
+            "add both again with what belongs to each."
+        )
+        notices.append(replaced)
+    return Added(row, fresh, tuple(notices), replaced)
 
 
 def _facts(
