@@ -27,7 +27,10 @@ _OWN: dict[str, pl.DataType | type[pl.DataType]] = {
 
 CONTESTS: Columns = {
     "contest_id": Column(
-        pl.String, "The site's number of the contest, from the file's name, or its hash.", "", _FILE
+        pl.String,
+        "The site's number of the contest, from an entries file or the file's name, else its hash.",
+        "",
+        _FILE,
     ),
     "slate_id": Column(pl.String, "The slate that it was of.", "", "the slates' drivers"),
     "race_key": Column(pl.String, "Its race.", "", "schedule.race_key"),
@@ -57,7 +60,9 @@ CONTESTS: Columns = {
     "winning_points": Column(pl.Float64, "Points of the first place.", "points", _FILE),
     "file": Column(pl.String, "The file's name.", "", _FILE),
     "sha256": Column(pl.String, "Hash of its bytes.", "", _FILE),
-    "known_at": Column(UTC_TIME, "When it was added.", "UTC", "the clock"),
+    "known_at": Column(
+        UTC_TIME, "When it was added, or when more of it was said or known.", "UTC", "the clock"
+    ),
     "drivers": Column(
         pl.List(pl.Struct(_DRIVER)),
         "Every row of the salary file: projection and ownership as they were said before the race "

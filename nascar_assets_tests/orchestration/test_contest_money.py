@@ -173,6 +173,62 @@ def test_what_a_person_said_of_a_contest_is_kept_where_it_is_left_out_later(
     assert add() == {**again, "kind": "tournament", "new": False}
 
 
+def come_to_an_end(root: DataRoot, home: Path, plan: SlatePlan) -> None:
+    """The race has results: those of another one, under its name."""
+    stored = [item.path for item in root.list("store/race_results")]
+    source = next(path for path in reversed(stored) if plan.race_key not in path)
+    results = pl.read_parquet(home / source).with_columns(race_id=pl.lit(plan.race_id))
+    root.write_frame(f"store/race_results/{plan.race_key}.parquet", results)
+
+
+def test_what_is_known_later_is_learnt_later_and_was_not_known_before(
+    home: Path, world: World, nascar: Callable[..., dict[str, Any]]
+) -> None:
+    root = DataRoot.open(home)
+    slate_run, plan = SlateRun.load(root, world.slate), SlatePlan.load(root, world.slate)
+    path, lineups = (
+        f"{LANDING}/contest-standings-7000777.csv",
+        f"store/lineups/{world.slate}.parquet",
+    )
+    # The form without players: drivers' points are those of the results.
+    text = standings(slate_run, {}).decode().splitlines()
+    root.write(path, "\n".join(",".join(line.split(",")[:6]) for line in text).encode())
+    kept, cursor = root.read(lineups), ContestCursor()
+    assert kept is not None
+    root.delete(lineups)
+
+    def scan(hours: int) -> tuple[list[bool], list[bool]]:
+        """Whether drivers' points and projections are known, now and as of 7 hours after lock."""
+        nonlocal cursor
+        now = plan.lock + timedelta(hours=hours)
+        read = ContestCursor.of(json.loads(json.dumps(asdict(cursor))))
+        cursor, notices = read_landed(root, read, now.replace(year=2100), now)
+        assert notices == {}
+        known = []
+        for as_of in (now, plan.lock + timedelta(hours=7)):
+            rows = stored_contests(root, as_of)["drivers"].explode().struct.unnest()
+            known.append([rows[name].is_not_null().any() for name in ("points", "mean_points")])
+        return known[0], known[1]
+
+    nothing = [False, False]
+    assert scan(6) == (nothing, nothing)
+    assert scan(7) == (nothing, nothing)
+    root.write(lineups, kept)
+    assert scan(8) == ([False, True], nothing)
+    come_to_an_end(root, home, plan)
+    assert scan(9) == ([True, True], nothing)
+    before = stored_contests(root)
+    assert scan(10) == ([True, True], nothing)
+    assert nascar("contest", "add", home / path)["new"] is False
+    assert stored_contests(root).equals(before)
+    # Projections stay as they were said, whatever the slate's lineups say since.
+    other = pl.read_parquet(home / lineups).with_columns(
+        pl.col("players").list.eval(pl.element().struct.with_fields(mean_points=pl.lit(1.0)))
+    )
+    root.write_frame(lineups, other)
+    assert nascar("contest", "add", home / path)["new"] is False
+
+
 def test_a_race_week_with_money(
     world: World, home: Path, tmp_path: Path, nascar: Callable[..., dict[str, Any]]
 ) -> None:
@@ -235,10 +291,7 @@ def test_a_race_week_with_money(
     assert len(nascar("contest", "list")["contests"]) == 2
 
     # The race is run: what was said stands beside what came, and the report can quote it.
-    stored = [item.path for item in root.list("store/race_results")]
-    source = next(path for path in reversed(stored) if plan.race_key not in path)
-    results = pl.read_parquet(home / source).with_columns(race_id=pl.lit(plan.race_id))
-    root.write_frame(f"store/race_results/{plan.race_key}.parquet", results)
+    come_to_an_end(root, home, plan)
     record = nascar("track-record")
     assert "Over 1 earlier slate" in record["sentence"]
     (row,) = record["slates"]

@@ -16,6 +16,7 @@ from nascar_assets.orchestration.inputs.contest_store import (
     LANDING,
     missing_standings,
     stored_contests,
+    waits,
 )
 from nascar_assets.orchestration.inputs.slate_plan import slate_plans
 from nascar_assets.orchestration.resources import Platform
@@ -61,16 +62,20 @@ class ContestCursor:
     Attributes:
         read: Hash by path of what was read, also of what was refused.
         refused: By path of what was refused: a stamp of what that rested on, and why.
+        waiting: The stamp by path of what was added before its race's results or its slate's
+            lineups.
     """
 
     read: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    waiting: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Self:
         """From what the sensor's cursor holds; an older one does not say what was refused."""
         read = value.get("read", {})
-        return cls(read, value.get("refused", dict.fromkeys(read, ("", ""))))
+        refused = value.get("refused", dict.fromkeys(read, ("", "")))
+        return cls(read, refused, value.get("waiting", {}))
 
 
 def read_landed(
@@ -79,7 +84,8 @@ def read_landed(
     """Adds the standings that landed since, and returns the next cursor and what is to be said.
 
     Standings that were refused are read again when a slate was run or has locked since, or a
-    race's results came: their slate may be known now.
+    race's results came: their slate may be known now. So are those that were added before what
+    is learnt from them was known.
 
     Args:
         root: The data root.
@@ -101,11 +107,15 @@ def read_landed(
     read = {path: digest for path, digest in before.read.items() if root.exists(path)}
     refused = {path: why for path, why in before.refused.items() if path in read}
     todo = {path for path, digest in landed.items() if read.get(path) != digest}
-    stamp = _stamp(root, now) if todo or refused else ""
+    waiting = {path: seen for path, seen in before.waiting.items() if path in read}
+    stamp = _stamp(root, now) if todo or refused or waiting else ""
     todo |= {path for path, (seen, _) in refused.items() if seen != stamp and path in landed}
+    again = {path for path, seen in waiting.items() if seen != stamp and path in landed} - todo
+    todo |= again
     notices |= {path: text for path, (_, text) in refused.items() if path not in todo}
     # A person may have added one of them by hand meanwhile, with a payout table.
-    added = set(stored_contests(root)["sha256"]) if todo else set()
+    rows = stored_contests(root).iter_rows(named=True) if todo else ()
+    added = {row["sha256"]: row for row in rows}
     for path in sorted(todo):
         name = path.rsplit("/", 1)[-1]
         try:
@@ -115,28 +125,36 @@ def read_landed(
             continue
         read[path] = landed[path]
         refused.pop(path, None)
-        if landed[path] in added:
-            continue
-        try:
-            if data is None:
-                raise InputError("The file is too large or gone.", file=name)
-            done = add_standings(root, data, name, now)
+        waiting.pop(path, None)
+        row = added.get(landed[path])
+        if row is None and path in again:
+            continue  # a newer file took the place of one that waited
+        if row is None or path in again:
+            try:
+                if data is None:
+                    raise InputError("The file is too large or gone.", file=name)
+                done = add_standings(root, data, name, now)
+            except InputError as error:
+                put_in_quarantine(
+                    root, f"{QUARANTINE}/{name}", data, {"file": path, "reason": str(error)}
+                )
+                notices[path] = str(error)
+                refused[path] = (stamp, str(error))
+                continue
+            row = done.record
             notices |= {path: done.replaced} if done.replaced else {}
-        except InputError as error:
-            put_in_quarantine(
-                root, f"{QUARANTINE}/{name}", data, {"file": path, "reason": str(error)}
-            )
-            notices[path] = str(error)
-            refused[path] = (stamp, str(error))
-    return ContestCursor(read, refused), notices
+        if waits(row):
+            waiting[path] = stamp
+    return ContestCursor(read, refused, waiting), notices
 
 
 def _stamp(root: DataRoot, now: datetime) -> str:
-    """Changes with what tells the slate of standings: slates' runs and locks, races' results.
+    """Changes with what tells the slate of standings, and with what is kept beside them.
 
-    A run writes its plan first and the slate's table later: both count.
+    These are slates' runs and locks, and races' results. A run writes its plan first, the slate's
+    table and its lineups later: all count.
     """
     plans = [plan for plan in slate_plans(root) if plan.lock <= now]
     seen = [(plan.slate_id, plan.lock.isoformat(), plan.run_id) for plan in plans]
-    tables = [root.folder_tag(f"store/{asset}") for asset in ("slate", "race_results")]
+    tables = [root.folder_tag(f"store/{asset}") for asset in ("slate", "lineups", "race_results")]
     return sha256(f"{seen} {tables}".encode())[:24]

@@ -96,12 +96,17 @@ def add_standings(
     facts = _facts(said, before, entered.get(contest_id))
     cash = facts.found_kind == "cash"
     owned = "cash_ownership" if cash else "expected_ownership"
+    # What was kept as said before the race stays as it is, whatever was run since.
+    means = _kept(before, "mean_points")
+    same_kind = before is not None and before["kind"] == facts.found_kind
+    expected = _kept(before, "expected_ownership") if same_kind else {}
     record = contest_record(
         read,
         slate,
         facts,
-        mean_points={driver: row["mean_points"] for driver, row in own.items()},
-        expected={d: row[owned] for d, row in own.items() if row.get(owned) is not None},
+        mean_points=means or {driver: row["mean_points"] for driver, row in own.items()},
+        expected=expected
+        or {driver: row[owned] for driver, row in own.items() if row.get(owned) is not None},
         official=official,
         own_entries=load_entered(root, slate.slate_id),
         file=file,
@@ -118,7 +123,7 @@ def add_standings(
         notices.append(
             "No payout table is known: cash line and winnings are left out. Name it with --payout."
         )
-    if not own:
+    if not own and not means:
         notices.append("The slate has no lineups: what its field chose cannot be learnt from.")
     row = record.row(0, named=True)
     fresh, replaced = keep_contest(root, record), ""
@@ -131,6 +136,12 @@ def add_standings(
         )
         notices.append(replaced)
     return Added(row, fresh, tuple(notices), replaced)
+
+
+def _kept(before: dict[str, Any] | None, name: str) -> dict[str, float]:
+    """What is kept of each driver in a contest's row, where it is known."""
+    rows = () if before is None else before["drivers"]
+    return {row["driver_id"]: row[name] for row in rows if row[name] is not None}
 
 
 def _facts(

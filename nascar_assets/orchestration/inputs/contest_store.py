@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -34,21 +35,28 @@ def stored_contest(root: DataRoot, slate_id: str, contest_id: str) -> dict[str, 
 
 
 def keep_contest(root: DataRoot, record: pl.DataFrame) -> bool:
-    """Keeps a contest's row; returns whether it is new.
+    """Keeps a contest's row; returns whether it says anything new.
 
-    The same file again changes nothing; final standings take the place of live ones, and newer
-    ones that of older.
+    The same file again changes nothing, unless more is known beside it by now; then all of the
+    row is known since now, so that nothing as of before has what came later. Final standings take
+    the place of live ones, and newer ones that of older.
     """
     row = record.row(0, named=True)
     before = stored_contest(root, row["slate_id"], row["contest_id"])
     if before is not None:
-        beside = ("sha256", "name", "kind", "entry_fee_cents", "prizes_cents", "state")
-        if all(before[name] == row[name] for name in beside):
+        said = [name for name in CONTESTS if name not in ("known_at", "file")]
+        if all(before[name] == row[name] for name in said):
             return False
         if before["state"] == "final" and row["state"] == "live":
             return False
     root.write_frame(contest_path(row["slate_id"], row["contest_id"]), record)
     return True
+
+
+def waits(row: Mapping[str, Any]) -> bool:
+    """Whether a final contest's row has no driver's points yet, or no projection."""
+    known = {name for one in row["drivers"] for name, value in one.items() if value is not None}
+    return row["state"] == "final" and not {"points", "mean_points"} <= known
 
 
 def stored_contests(root: DataRoot, as_of: datetime | None = None) -> pl.DataFrame:
