@@ -19,6 +19,7 @@ from nascar_assets.lineups.projection import project
 from nascar_assets.orchestration.automation.sensor_contests import ContestCursor, read_landed
 from nascar_assets.orchestration.inputs.contest_store import (
     LANDING,
+    contest_path,
     missing_standings,
     stored_contests,
 )
@@ -133,6 +134,15 @@ def test_a_date_in_a_files_name_is_no_contest_and_other_entries_are_told_of(
         added.append(nascar("contest", "add", tmp_path / name)["contest_id"])
     assert stored_contests(root)["contest_id"].sort().to_list() == sorted(added)
 
+    # Under the digits by which a home of before knows it the same file stays the same contest.
+    older = stored_contests(root).filter(contest_id=added[0])
+    root.delete(contest_path(world.slate, added[0]))
+    older = older.with_columns(contest_id=pl.lit("20260215"))
+    root.write_frame(contest_path(world.slate, "20260215"), older)
+    again = nascar("contest", "add", tmp_path / "cash 20260215.csv", "--name", "Big one")
+    assert again["contest_id"] == "20260215"
+    assert stored_contests(root)["contest_id"].sort().to_list() == sorted(["20260215", added[1]])
+
     # Of one number the newer file counts, and that its entries are others is said.
     paths = [f"{LANDING}/{name}contest-standings-7000666.csv" for name in ("a ", "b ")]
     root.write(paths[0], first)
@@ -144,6 +154,10 @@ def test_a_date_in_a_files_name_is_no_contest_and_other_entries_are_told_of(
     assert list(notices) == [paths[1]]
     assert "contest 7000666 with other entries (303 in a contest-st" in notices[paths[1]]
     assert stored_contests(root).filter(contest_id="7000666")["entries"].to_list() == [320]
+
+
+def test_what_an_older_cursor_has_read_is_looked_at_for_what_it_waits_for() -> None:
+    assert ContestCursor.of({"read": {"a.csv": "h"}, "refused": {}}).waiting == {"a.csv": ""}
 
 
 def test_what_a_person_said_of_a_contest_is_kept_where_it_is_left_out_later(

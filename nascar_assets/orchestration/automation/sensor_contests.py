@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import dagster as dg
+import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.files import BESIDE, LARGE
@@ -72,10 +73,10 @@ class ContestCursor:
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Self:
-        """From what the sensor's cursor holds; an older one does not say what was refused."""
+        """From what the sensor's cursor holds; an older one says neither refusals nor waits."""
         read = value.get("read", {})
         refused = value.get("refused", dict.fromkeys(read, ("", "")))
-        return cls(read, refused, value.get("waiting", {}))
+        return cls(read, refused, value.get("waiting", dict.fromkeys(read, "")))
 
 
 def read_landed(
@@ -114,8 +115,8 @@ def read_landed(
     todo |= again
     notices |= {path: text for path, (_, text) in refused.items() if path not in todo}
     # A person may have added one of them by hand meanwhile, with a payout table.
-    rows = stored_contests(root).iter_rows(named=True) if todo else ()
-    added = {row["sha256"]: row for row in rows}
+    rows = stored_contests(root).select("sha256", "state", "drivers") if todo else pl.DataFrame()
+    added: dict[str, Mapping[str, Any]] = {row["sha256"]: row for row in rows.iter_rows(named=True)}
     for path in sorted(todo):
         name = path.rsplit("/", 1)[-1]
         try:
@@ -129,7 +130,7 @@ def read_landed(
         row = added.get(landed[path])
         if row is None and path in again:
             continue  # a newer file took the place of one that waited
-        if row is None or path in again:
+        if row is None or (path in again and waits(row)):
             try:
                 if data is None:
                     raise InputError("The file is too large or gone.", file=name)

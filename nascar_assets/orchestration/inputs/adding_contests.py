@@ -19,7 +19,11 @@ from nascar_assets.contest.records import (
 )
 from nascar_assets.contest.standings import OtherSlate, Standings, read_standings
 from nascar_assets.errors import InputError
-from nascar_assets.orchestration.inputs.contest_store import keep_contest, stored_contest
+from nascar_assets.orchestration.inputs.contest_store import (
+    keep_contest,
+    stored_contest,
+    stored_contests,
+)
 from nascar_assets.orchestration.inputs.official import official_points
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.slate_lineups import (
@@ -87,10 +91,12 @@ def add_standings(
     entered = load_contests(root, slate.slate_id)
     contest = _contest_of(read, entered)
     digest = hashlib.sha256(content).hexdigest()
-    # Other digits may be a date, which several contests have in common.
+    # Other digits may be a date, which several contests have in common. The same file stays the
+    # contest that it was added as, whatever its name told then.
     found = _NUMBER.search(read.file)
+    same = stored_contests(root).filter(slate_id=slate.slate_id, sha256=digest)["contest_id"]
     own = stored_players(run.table("lineups")) if has_lineups(root, run.plan) else {}
-    contest_id = contest or (found[1] if found else digest[:16])
+    contest_id = contest or (found[1] if found else next(iter(same), digest[:16]))
     before = stored_contest(root, slate.slate_id, contest_id)
     said = ContestFacts(contest_id, name or "", kind, payouts)
     facts = _facts(said, before, entered.get(contest_id))
