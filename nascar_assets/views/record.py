@@ -20,7 +20,7 @@ class ViewRecord:
 
     Attributes:
         view_id: What it is known by on its slate: the beginning of its file's hash, numbered where
-            the file came again after it was dropped.
+            the file came again, after it was dropped or by another author.
         slate_id: The slate.
         source: The file.
         author: Who says so.

@@ -49,13 +49,14 @@ def new_files(
     A file that was taken before is compared with what was taken under its name, be it dropped
     since, but for what has given way to a newer view: a file that stays in its folder is not taken
     again, and one that was put back to what it said before is. A file of a new name is compared
-    with every view in this way.
+    with every view in this way, and of several that come at once with the same bytes one is taken.
 
     Args:
         files: Path under the data root and hash of each file.
         known: The views of every registered slate, in the order in which they landed.
     """
     found = []
+    copied: set[tuple[str, str]] = set()
     for path, digest in files:
         slate, _, name = path.removeprefix(f"{LANDED}/").partition("/")
         if not name.lower().endswith(ENDINGS) or BESIDE.search(path):
@@ -66,8 +67,12 @@ def new_files(
         # that a person used as well, several may hold.
         landed = {one.landed_at for one in records}
         taken = [one for one in own or records if one.dropped_at not in landed] + own[-1:]
-        if digest not in {one.source.sha256 for one in taken}:
-            found.append((slate, path, digest))
+        if digest in {one.source.sha256 for one in taken} or (
+            not own and (slate, digest) in copied
+        ):
+            continue
+        copied.add((slate, digest))
+        found.append((slate, path, digest))
     return found
 
 
