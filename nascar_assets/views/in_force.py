@@ -123,7 +123,9 @@ def exposures_that_agree(table: pl.DataFrame) -> pl.DataFrame:
     """
     stated = in_force(table, "exposures")
     lower, upper = (weighted_means(stated, name) for name in ("min_exposure", "max_exposure"))
-    apart = [driver for driver in lower.keys() & upper.keys() if lower[driver] > upper[driver]]
+    apart = [
+        driver for driver in lower.keys() & upper.keys() if lower[driver] > upper[driver] + 1e-9
+    ]
     where = (pl.col("family") == "exposures") & pl.col("driver_id").is_in(apart)
     return with_state(table, where, APART)
 

@@ -29,7 +29,7 @@ from nascar_assets.lineups.upload import read_upload
 from nascar_assets.orchestration.automation.odds_poll import BOARDS, asked_races, land_odds
 from nascar_assets.orchestration.automation.sensor_poll import poll_job
 from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
-from nascar_assets.orchestration.automation.sensor_views import take_landed
+from nascar_assets.orchestration.automation.sensor_views import new_files, take_landed
 from nascar_assets.orchestration.commands.entries import filled, swapped
 from nascar_assets.orchestration.inputs.late_news import take_in_news
 from nascar_assets.orchestration.inputs.payout_files import land_payouts
@@ -542,3 +542,9 @@ def test_nascars_own_odds_land_as_a_view_where_they_say_something_new(
     monkeypatch.setenv("NASCAR_ODDS", str(folder / "nowhere"))
     platform = Platform(home=root.location)
     assert poll_job.execute_in_process(resources={"platform": platform}).success
+
+
+def test_of_copies_that_land_at_once_one_is_taken() -> None:
+    names = ("s/proj (1).csv", "s/proj.csv", "t/proj.csv")
+    files = [(f"landing/views/{name}", "hash") for name in names]
+    assert [path for _, path, _ in new_files(files, {})] == [files[0][0], files[2][0]]

@@ -263,6 +263,10 @@ def test_exposures_of_two_people_that_contradict_each_other_are_both_out_of_forc
     )
     found = exposures_that_agree(pl.concat([apart, fine]))
     assert found["state"].to_list() == [APART, APART, "in force"]
+    # Two who say the same are of one mind, whatever the last bit of their mean is.
+    both = view({("1", "min_exposure"): 0.85, ("1", "max_exposure"): 0.85}, 0.5, "one")
+    same = pl.concat([both, view({("1", "min_exposure"): 0.85}, 0.8, "other")])
+    assert exposures_that_agree(same).equals(same)
     # A third opinion makes means that agree.
     third = view({("1", "min_exposure"): 0.0}, author="third")
     table = pl.concat([apart, third])

@@ -275,7 +275,6 @@ def _contest(run: SlateRun, drivers: Sequence[str]) -> tuple[Contest, npt.NDArra
     from nascar_assets.contest.presets import PRESETS, preset
     from nascar_assets.contest.simulate import settled_scenarios
     from nascar_assets.lineups import PortfolioSettings
-    from nascar_assets.lineups.ownership import kind_of_prizes
     from nascar_assets.lineups.projection import project
     from nascar_assets.orchestration.inputs.payout_files import named_contest
 
@@ -285,7 +284,7 @@ def _contest(run: SlateRun, drivers: Sequence[str]) -> tuple[Contest, npt.NDArra
         contest = preset(settings.payout if settings.payout in PRESETS else CONTEST)
     if run.plan.run_id not in _rivals:
         _rivals.clear()
-        kind = kind_of_prizes(contest.payouts.prizes_cents)
+        kind = run.kind_of_contest(settings)
         said = run.with_views(settings, cash=kind == "cash")
         projection = project(settled_scenarios(run.points), run.slate, said, rivals=run.rivals)
         rng = np.random.Generator(np.random.Philox(run.plan.seed))

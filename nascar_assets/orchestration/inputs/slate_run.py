@@ -140,7 +140,7 @@ class SlateRun:
         return self.table(PEOPLES_VIEWS.table) if known else pl.DataFrame(schema=VIEWS)
 
     def with_views(
-        self, settings: PortfolioSettings, *, cash: bool | None = None
+        self, settings: PortfolioSettings, *, cash: bool | None = None, exposures: bool = True
     ) -> PortfolioSettings:
         """Settings, and their sections of contests, with what views say of exposures and field.
 
@@ -148,26 +148,39 @@ class SlateRun:
             settings: What is asked of some lineups.
             cash: Whether the field of cash games is meant; where none is given, the prizes of the
                 payout table that the settings name say it, and without one that is there it is not.
+            exposures: Whether views' exposures are taken, too.
         """
-        from nascar_assets.lineups.ownership import kind_of_prizes
         from nascar_assets.lineups.problem import for_contest
         from nascar_assets.lineups.view_settings import settings_with_views
-        from nascar_assets.orchestration.inputs.payout_files import landed_payouts
         from nascar_assets.views.in_force import in_force
 
-        if in_force(self.views, "ownership", "exposures").is_empty():
+        views = in_force(self.views, "ownership", *(["exposures"] if exposures else []))
+        if views.is_empty():
             return settings
-        if cash is None and settings.payout is not None:
-            with suppress(InputError):  # who fills or settles the contest says what is the matter
-                table = landed_payouts(self.root, settings.payout)
-                cash = kind_of_prizes(table.prizes_cents) == "cash"
-        stated = settings_with_views(settings, self.views, self.slate, cash=bool(cash))
+        if cash is None:
+            cash = self.kind_of_contest(settings) == "cash"
+        stated = settings_with_views(settings, views, self.slate, cash=cash)
         # Each section by its own prizes: its drivers stand in the place of the portfolio's.
         sections = []
         for section in settings.contests:
-            own = self.with_views(for_contest(self.slate, settings, section, settings.lineups))
+            asked = for_contest(self.slate, settings, section, settings.lineups)
+            own = self.with_views(asked, exposures=exposures)
             sections.append(section.model_copy(update={"drivers": own.drivers}))
         return stated.model_copy(update={"contests": tuple(sections)})
+
+    def kind_of_contest(self, settings: PortfolioSettings) -> str:
+        """The kind of contest by the prizes of the payout table that the settings name.
+
+        Without one that is there it is a tournament: who fills or settles the contest says what is
+        the matter with it.
+        """
+        from nascar_assets.lineups.ownership import kind_of_prizes
+        from nascar_assets.orchestration.inputs.payout_files import landed_payouts
+
+        if settings.payout is not None:
+            with suppress(InputError):
+                return kind_of_prizes(landed_payouts(self.root, settings.payout).prizes_cents)
+        return "tournament"
 
     def under_views(
         self, settings: PortfolioSettings, make: Callable[[PortfolioSettings], T]
@@ -175,7 +188,8 @@ class SlateRun:
         """What is made under settings and views, and notices where these gave way.
 
         Exposures of views may leave no lineups: several people's together, or shares of a whole
-        portfolio among the few lineups of one contest.
+        portfolio among the few lineups of one contest. They give way first: returns are settled
+        against the field that views state, which lineups should be chosen against.
 
         Args:
             settings: What is asked of the lineups.
@@ -188,18 +202,30 @@ class SlateRun:
         from nascar_assets.lineups.view_settings import ownerships_left_out
         from nascar_assets.views.in_force import in_force, sources_of
 
-        viewed = self.with_views(settings)
         said = ownerships_left_out(settings, self.views, self.slate)
-        try:
-            return make(viewed), said
-        except InfeasiblePortfolio as error:
-            if viewed == settings:
-                raise
-            whose = sources_of(in_force(self.views, "ownership", "exposures"))
-            return make(settings), (
-                f"No lineups keep the views, they are set aside ({whose}): {error}",
-                *said,
-            )
+        found: list[InfeasiblePortfolio] = []
+        tried = None
+        for asked, families in (
+            (self.with_views(settings), ()),
+            (self.with_views(settings, exposures=False), ("exposures",)),
+            (settings, ("ownership", "exposures")),
+        ):
+            if asked == tried:
+                continue
+            tried = asked
+            try:
+                made = make(asked)
+            except InfeasiblePortfolio as error:
+                found.append(error)
+                continue
+            if found:
+                whose = sources_of(in_force(self.views, *families))
+                said = (
+                    f"No lineups keep the views, they are set aside ({whose}): {found[0]}",
+                    *said,
+                )
+            return made, said
+        raise found[-1]
 
     @cached_property
     def rivals(self) -> Rivals:
