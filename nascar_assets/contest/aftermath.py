@@ -93,7 +93,9 @@ def contest_aftermath(
         max_entries = max(payouts.max_entries or 0, len(entered))
         contest = Contest("contest", entries, payouts.entry_fee_cents, max_entries, payouts)
         rng = np.random.Generator(np.random.Philox(seed))
-        simulated = forecast_contest(settled, own, contest, field, rng).result
+        # The middle one of the fields that a slate's contests are settled against.
+        rivals_field = projection.field_of(kind, 0.0)
+        simulated = forecast_contest(settled, own, contest, rivals_field, rng).result
     review = review_contest(
         slate,
         standings,

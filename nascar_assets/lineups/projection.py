@@ -62,21 +62,30 @@ class Projection:
             sharper: By how many standard deviations the field that is settled against is sharper
                 than expected; none for the field by its ownerships.
         """
-        problem = self.problem
         parameters = self.rivals.parameters[kind]
-        settled = parameters if sharper is None else parameters.sharper(sharper)
-        free = bool(np.isnan(problem.ownership).all())
-        scale = settled.choice_scale if free else parameters.choice_scale
-        found = expected_field(
+        scale, given = parameters.choice_scale, ~np.isnan(self.problem.ownership)
+        settled = scale if sharper is None else parameters.sharper(sharper).choice_scale
+        if not given.any():
+            return self._fit(kind, settled)
+        if kind not in self._given:
+            self._given[kind] = self._fit(kind, scale)
+        return rescaled_field(self._given[kind], self._public_means, scale, settled)
+
+    @cached_property
+    def _given(self) -> dict[str, FieldModel]:
+        """The expected field of each kind that was asked for, where ownerships are given."""
+        return {}
+
+    def _fit(self, kind: str, choice_scale: float) -> FieldModel:
+        return expected_field(
             self._public_means,
-            problem.salary,
-            problem.cap,
-            problem.roster_size,
-            given=problem.ownership,
-            choice_scale=scale,
-            salary_left=parameters.salary_left,
+            self.problem.salary,
+            self.problem.cap,
+            self.problem.roster_size,
+            given=self.problem.ownership,
+            choice_scale=choice_scale,
+            salary_left=self.rivals.parameters[kind].salary_left,
         )
-        return rescaled_field(found, self._public_means, scale, settled.choice_scale)
 
 
 def project(
