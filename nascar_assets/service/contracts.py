@@ -57,15 +57,21 @@ Text = Annotated[
 def in_words_of_the_api(text: str) -> str:
     """A message with the API's parameters in the place of the command's options.
 
+    A whole command (`nascar ...`) stays as it is.
+
     Example:
         >>> in_words_of_the_api("Say which with --odds american or --odds decimal.")
         'Say which with odds=american or odds=decimal.'
     """
-    named = re.sub(r"--(odds|unit|column) ([A-Za-z]+)", r"\1=\2", text)
-    named = re.sub(
-        r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)\b", lambda option: option[1].replace("-", "_"), named
-    )
-    return "driver" if named == "DRIVER" else named
+
+    def named(words: str) -> str:
+        words = re.sub(r"--(odds|unit|column) ([A-Za-z]+)", r"\1=\2", words)
+        option = r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)\b"
+        return re.sub(option, lambda found: found[1].replace("-", "_"), words)
+
+    parts = re.split(r"(\bnascar [^.,;:()]*)", text)  # every second one is a command
+    words = "".join(part if at % 2 else named(part) for at, part in enumerate(parts))
+    return "driver" if words == "DRIVER" else words
 
 
 Notice = Annotated[str, AfterValidator(in_words_of_the_api)]

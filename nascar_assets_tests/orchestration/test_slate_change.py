@@ -140,7 +140,10 @@ def test_a_run_by_hand_keeps_the_settings_of_the_run_before(
     capfd.readouterr()
     assert run([*words, "--scenarios", str(SCENARIOS)]) == 0
     said = " ".join(capfd.readouterr().err.split())
-    assert "Kept from the run before: its portfolio settings (--default-settings" in said
+    assert (
+        "Kept from the run before: its portfolio settings (nascar slate run --default-settings"
+        in said
+    )
     after = SlatePlan.load(root, slate)
     assert (after.settings, after.n_scenarios) == (SETTINGS, SCENARIOS)
     assert after.run_id != before.run_id

@@ -102,6 +102,10 @@ def test_a_fault_of_a_slates_request_has_the_requests_own_field(tmp_path):
         ("--as-of", "as_of"),
         ("my--file.csv", "my--file.csv"),
         ("Say --odds american.", "Say odds=american."),
+        (
+            "nascar ontology veto X RULE --lift, or --as-of",
+            "nascar ontology veto X RULE --lift, or as_of",
+        ),
     ],
 )
 def test_options_of_the_command_line_are_the_requests_parameters(said, words):

@@ -253,7 +253,10 @@ def _taken_over(kept: Mapping[str, Any], given: Mapping[str, Any]) -> str | None
     ]
     if not found:
         return None
-    return f"Kept from the run before: {', '.join(found)} (--default-settings for none of them)."
+    return (
+        f"Kept from the run before: {', '.join(found)} "
+        "(nascar slate run --default-settings for none of them)."
+    )
 
 
 def run_portfolio(
