@@ -152,7 +152,11 @@ def _keep(out: Output, home: str, entry: Statement, slate: str | None) -> None:
             f"What it does on {effect['slate']} ({effect['scenarios']:,} races)",
             ["driver", "mean points now", "then", "win % now", "then "],
             [
-                (row["name"], *row["mean_points"], *(100 * share for share in row["win"]))
+                (
+                    row["name"],
+                    *row["mean_points"],
+                    *(None if share is None else 100 * share for share in row["win"]),
+                )
                 for row in effect["drivers"]
             ],
         )

@@ -197,6 +197,14 @@ def test_an_entry_that_changes_nothing_shows_no_effect(root):
     assert moved["mean_points"][0] > plain["mean_points"][0] + 2
 
 
+def test_what_no_race_keeps_is_taken_back_with_its_effect_shown(root):
+    keep(root.location, entry_of(root, NAMES[4], "min_laps_led", "119"))
+    entry = entry_of(root, NAMES[4], "min_laps_led", "clear")
+    (row,) = entry_effect(root.location, entry, SLATE_ID)["drivers"]
+    assert row["mean_points"][0] is None
+    assert row["mean_points"][1] > 0
+
+
 def test_a_track_shows_the_drivers_whom_it_moves_most(root):
     entry = entry_of(root, "Invented Ridge Speedway", "caution_rate", "1")
     effect = entry_effect(root.location, entry, SLATE_ID)

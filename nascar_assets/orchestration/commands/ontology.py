@@ -279,7 +279,7 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
     """
     from nascar_assets.constraints.people import with_entries
     from nascar_assets.orchestration.inputs.view_tables import moved_by_views
-    from nascar_assets.scenarios import generate_scenarios
+    from nascar_assets.scenarios import TooManyRejectedError, generate_scenarios
 
     platform = Platform(home=home)
     root = platform.root
@@ -304,16 +304,22 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
         )
     rules, count = run.rules, min(plan.n_scenarios, EFFECT_SCENARIOS)
     entered = entry_store(platform).entries()
-    found = []
+    found: list[tuple[Any, Any] | None] = []
     # The stored scenarios are of the spec, the model and the views of their own time.
     for entries in (entered, (*entered, entry)):
-        made = generate_scenarios(
-            with_entries(run.spec, entries, run.estimates),
-            run.setup,
-            count,
-            plan.seed,
-            parameters=run.model.parameters,
-        )
+        try:
+            made = generate_scenarios(
+                with_entries(run.spec, entries, run.estimates),
+                run.setup,
+                count,
+                plan.seed,
+                parameters=run.model.parameters,
+            )
+        except TooManyRejectedError:
+            if entries is not entered:
+                raise
+            found.append(None)  # a veto that this entry may lift
+            continue
         races = moved_by_views(run, made)
         points = races.points(rules).mean(axis=0) / rules.points_scale
         found.append((points, (races.finish == 1).mean(axis=0)))
@@ -321,14 +327,14 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
         {
             "driver_id": driver,
             "name": run.names.get(driver, driver),
-            "mean_points": [round(float(means[at]), 2) for means, _ in found],
-            "win": [round(float(wins[at]), 4) for _, wins in found],
+            "mean_points": [None if one is None else round(float(one[0][at]), 2) for one in found],
+            "win": [None if one is None else round(float(one[1][at]), 4) for one in found],
         }
         for at, driver in enumerate(made.driver_ids)
     ]
     if entry.subject == "driver":
         rows = [row for row in rows if row["driver_id"] == entry.subject_id]
-    else:
+    elif None not in found:
         rows.sort(key=lambda row: -abs(row["mean_points"][1] - row["mean_points"][0]))
     return {"slate": plan.slate_id, "scenarios": count, "drivers": rows[:5]}
 
