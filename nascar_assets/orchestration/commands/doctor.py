@@ -172,7 +172,8 @@ def _finding(name: str, check: Callable[[], str], remedy: str, named: dict[str, 
     try:
         return Finding(name, True, check())
     except Exception as error:  # whatever it is, it is what the doctor was asked for
-        first = named.setdefault(str(error), name)
+        known = isinstance(error, InputError | EnvironmentFault)  # others may share their few words
+        first = named.setdefault(str(error), name) if known else name
         if first != name:
             return Finding(name, False, f"could not be looked at: see {first}", f"See {first}.")
         if fault := full_disk(error):

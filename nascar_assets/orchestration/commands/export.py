@@ -31,6 +31,7 @@ CACHES = frozenset({"landing_index"})
 """Tables that hold nothing but what the program notes for itself."""
 
 CATALOGUE = "catalogue.json"
+_DRAFT = ".export."
 _ROWS_AT_ONCE = 500_000
 _PARTITION = "Key of the race or slate that the row's file is of; for sealed forecasts version and "
 _PARTITION += "race; null for a table of one file."
@@ -120,12 +121,15 @@ def export_parquet(root: DataRoot, folder: Path, names: Sequence[str] = ()) -> d
     old = _exported(folder)
     new = [CATALOGUE, *(f"{name}.parquet" for name in chosen)]
     others = [name for name in new if name not in old and (folder / name).exists()]
-    if others or (not old and folder.exists() and any(folder.iterdir())):
+    held = [one for one in folder.iterdir() if not _is_draft(one)] if folder.exists() else []
+    if others or (not old and held):
         raise InputError(
             f"{folder} holds other files and is not written over.",
             remedy="Name a new folder.",
         )
-    draft = folder / f".export.{os.getpid()}"
+    for left in filter(_is_draft, folder.iterdir() if folder.exists() else ()):
+        shutil.rmtree(left, ignore_errors=True)  # of an export that was killed
+    draft = folder / f"{_DRAFT}{os.getpid()}"
     try:
         draft.mkdir(parents=True)
         rows = {}
@@ -161,6 +165,11 @@ def _in_folders(path: Path) -> None:
         raise InputError(
             f"{there} is a file, so {path} cannot lie in it.", remedy="Name another place."
         )
+
+
+def _is_draft(path: Path) -> bool:
+    """Whether it is what an export of a folder writes first."""
+    return path.name.startswith(_DRAFT)
 
 
 def _exported(folder: Path) -> list[str]:
