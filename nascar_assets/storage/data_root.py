@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -209,11 +210,21 @@ class DataRoot:
             StorageFault: If it cannot be looked for.
         """
         try:
+            if self._folder is not None and path.startswith(LANDING):
+                return self._dropped_tag(path)
             return _stored(self._opened().head(_checked(path))).tag
         except FileNotFoundError:
             return None
         except (OSError, BaseError) as error:
             raise self._fault(f"Looking for {self.uri(path)}", error) from error
+
+    def _dropped_tag(self, path: str) -> str | None:
+        """The tag in the local store's own form, which would open the file: it may be closed."""
+        assert self._folder is not None
+        status = (self._folder / _checked(path)).stat()
+        if stat.S_ISDIR(status.st_mode):
+            return None
+        return f'"{status.st_ino:x}-{status.st_mtime_ns // 1000:x}-{status.st_size:x}"'
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file."""

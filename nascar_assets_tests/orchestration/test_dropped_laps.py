@@ -176,6 +176,36 @@ def test_a_file_refused_for_its_entry_list_is_read_again_when_that_has_come(
     assert set(told()) == {"c.json"}
 
 
+def test_a_file_of_a_race_that_cannot_be_read_keeps_no_other_races_out(
+    races: Path, closed: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensor_telemetry, "scan_files", without_settling)
+    race_id, _, data = a_race_with_laps(races)
+    others = sorted((races / "landing/feed/cacher/2025/1").glob("*/lap-times.json"))
+    other_id = others[1].parent.name
+    ticker = Ticker(races)
+
+    def told() -> dict[str, str]:
+        ticker.tick("landing_telemetry")
+        found: dict[str, str] = json.loads(ticker.cursors["landing_telemetry"] or "")["notified"]
+        return {path.removeprefix("landing/telemetry/"): text for path, text in found.items()}
+
+    drop(races, f"{race_id}-a.json", b"null")
+    first = told()
+    place = f"landing/feed/cacher/2025/1/{race_id}/lap-times.json"
+    closed.add(place)
+    (races / place).write_bytes(data + b" ")  # the refused file is looked at again
+    drop(races, f"{race_id}-b.json", data.replace(b'"laps"', b' "laps"', 1))
+    drop(races, f"{other_id}-c.json", b"null")
+    notices = told()
+    assert set(notices) == {f"{race_id}-a.json", f"{race_id}-b.json", f"{other_id}-c.json"}
+    for name in (f"{race_id}-a.json", f"{race_id}-b.json"):
+        assert "lap-times.json failed: [Errno 13] Permission denied" in notices[name]
+    closed.clear()
+    assert told() == first | {f"{other_id}-c.json": notices[f"{other_id}-c.json"]}
+    assert f"accepted landing/telemetry/{race_id}-b.json" in ticker.skipped
+
+
 def without_settling(root: DataRoot, listed: Any, cursor: Any, now: datetime) -> Any:
     """Two scans at once, the first as it would have been 20 minutes ago."""
     earlier = scan_files(root, listed, cursor, now - timedelta(minutes=20))

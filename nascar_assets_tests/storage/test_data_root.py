@@ -1,16 +1,21 @@
 """The data root keeps files whole, inside the root, and tells a fault from an absence."""
 
 import io
+import os
 import pickle
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
+from obstore.store import LocalStore
 
 from nascar_assets.errors import ROOM, InputError
-from nascar_assets.storage import DataRoot, StorageFault
+from nascar_assets.orchestration.inputs.live_forecast import live_files
+from nascar_assets.storage import DataRoot, StorageFault, UnreadableFile
 from nascar_assets_tests.servers import s3_server
 from nascar_assets_tests.storage.killed_writers import kill_at_random
 
@@ -90,6 +95,44 @@ def test_a_tag_tells_another_content(any_root):
     root.write("a", b"2")
     assert root.tag("a") != tag
     assert root.tag("b") is None
+
+
+@pytest.fixture
+def closed_file():
+    """A local root with a landed file that this process may not open."""
+    with TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
+        root = DataRoot.open(folder)
+        root.write("landing/live/5600/live-feed.json", b"{}")
+        Path(folder).chmod(0o755)
+        (Path(folder) / "landing/live/5600/live-feed.json").chmod(0)
+        user = os.geteuid()
+        if user == 0:  # who may read everything
+            os.seteuid(65534)
+        try:
+            yield root, "landing/live/5600/live-feed.json"
+        finally:
+            os.seteuid(user)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")
+def test_a_landed_file_that_cannot_be_opened_is_there_and_has_a_tag(closed_file):
+    """Else one such file would stop the sensor of all the others."""
+    root, path = closed_file
+    with pytest.raises(UnreadableFile):
+        root.read(path)
+    assert root.exists(path)
+    assert [*live_files(root)["5600"]] == [path]
+
+
+def test_a_landed_file_has_the_tag_that_the_store_gives_it(tmp_path):
+    """It is kept in sensors' cursors."""
+    root = DataRoot.open(tmp_path)
+    root.write("landing/live/a.json", b"{}")
+    assert (
+        root.tag("landing/live/a.json") == LocalStore(tmp_path).head("landing/live/a.json")["e_tag"]
+    )
+    assert root.tag("landing/live") is None
+    assert root.tag("landing/live/b.json") is None
 
 
 def test_of_many_that_replace_a_version_in_a_store_one_does(s3):

@@ -17,7 +17,7 @@ from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.files import BESIDE
 from nascar_assets.orchestration.automation.landing_index import sha256
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.storage import DataRoot, StorageFault, StoredFile
+from nascar_assets.storage import DataRoot, StorageFault, StoredFile, UnreadableFile
 
 FOLDER = "landing/telemetry"
 QUARANTINE = "quarantine/telemetry"
@@ -48,6 +48,7 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
     before = json.loads(context.cursor) if context.cursor else {}
     cursor = LandingCursor.from_text(before.get("files"))
     notices: dict[str, str] = {}
+    held: dict[str, str] = {}
     refused = {path: Refused(**known) for path, known in before.get("refused", {}).items()}
     accepted = read_again(root, refused, root.landed(FOLDER)[0], cursor)
     for last in (False, True):
@@ -62,8 +63,13 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
                 if data is None:
                     cursor = cursor.without(path)  # replaced since: the next scan reads it
                     continue
-                known = Refused(ready.race_key, *standing(root, ready.race_key))
-                problem = take(root, path, data, ready.race_key)
+                try:
+                    known = Refused(ready.race_key, *standing(root, ready.race_key))
+                    problem = take(root, path, data, ready.race_key)
+                except UnreadableFile as error:  # one of its race's: the next scans read it again
+                    cursor = cursor.without(path)
+                    held[path] = str(error)
+                    continue
                 refused.pop(path, None)
                 if problem is None:
                     accepted.append(path)
@@ -75,7 +81,7 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
     report_strays(root, strays, QUARANTINE)
     refused = {path: known for path, known in refused.items() if path in modified}
     notices |= {path: known.why for path, known in refused.items()}
-    notices |= strays
+    notices |= strays | held
     notices |= {path: f"It cannot be read: {why}" for path, why in decision.unread.items()}
     notices |= dict.fromkeys(
         decision.unknown,
@@ -145,7 +151,11 @@ def read_again(
         data = _read(root, item.path, seen.content)
         if data is None:
             continue
-        problem = take(root, item.path, data, known.race_key, known.own_files)
+        try:
+            problem = take(root, item.path, data, known.race_key, known.own_files)
+        except UnreadableFile as error:  # one of its race's
+            refused[item.path] = replace(known, why=str(error))
+            continue
         if problem is None:
             accepted.append(item.path)
             del refused[item.path]
