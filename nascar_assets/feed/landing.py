@@ -193,16 +193,25 @@ def sync_feed(
     return landing.report(found)
 
 
-def landed_schedules(root: DataRoot) -> dict[int, bytes]:
-    """The schedule files of the landing folder, by season, as `parse_schedule` takes them."""
+def landed_schedules(root: DataRoot) -> tuple[dict[int, bytes], dict[int, str]]:
+    """The schedule files of the landing folder, by season, as `parse_schedule` takes them.
+
+    Returns:
+        The files, and of seasons whose file cannot be read the reason.
+    """
     schedules: dict[int, bytes] = {}
+    unread: dict[int, str] = {}
     for stored in root.list(LANDING):
         file = parse_path(stored.path.removeprefix(f"{LANDING}/"))
         if file is not None and file.kind == "schedule":
-            data = root.read(stored.path)
+            try:
+                data = root.read(stored.path)
+            except UnreadableFile as error:
+                unread[file.season] = str(error)
+                continue
             if data is not None:
                 schedules[file.season] = data
-    return schedules
+    return schedules, unread
 
 
 def read_landed(root: DataRoot, kind: str, season: int, series: str, race_id: str) -> bytes | None:
@@ -347,9 +356,13 @@ class _Landing:
 def _land_schedule(landing: _Landing, season: int) -> pl.DataFrame | None:
     """The races of a season by the landed schedule; none where there is no usable one."""
     path = schedule_path(season)
-    before = landing.landed(path)
-    landing.land(path, FeedFile("schedule", season, None, None))
-    data = landing.landed(path)
+    try:
+        before = landing.landed(path)
+        landing.land(path, FeedFile("schedule", season, None, None))
+        data = landing.landed(path)
+    except UnreadableFile as error:
+        landing.quarantined.append(Quarantined(path, f"{error}. Mend or delete it in {LANDING}."))
+        return None
     if data is None:
         return None
     try:

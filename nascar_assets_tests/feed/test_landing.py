@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_every_file_is_landed_as_it_came(feed, root):
     assert report.missing == 5  # the five files of race 7002
     for path, data in files().items():
         assert root.read(f"landing/feed/{path}") == data
-    assert landed_schedules(root) == {2026: files()[SCHEDULE]}
+    assert landed_schedules(root) == ({2026: files()[SCHEDULE]}, {})
     assert read_landed(root, "weekend", 2026, "cup", "7001") == files()[WEEKEND]
     assert read_landed(root, "weekend", 2026, "cup", "7002") is None
 
@@ -296,6 +297,20 @@ def test_a_broken_schedule_leaves_the_landed_one_in_force(feed, root):
     report = sync(feed, root)
     assert [refused.path for refused in report.quarantined] == [SCHEDULE]
     assert report.changed == (LAPS,)
+
+
+def test_a_landed_schedule_that_cannot_be_read_keeps_no_other_season_out(feed, root):
+    older = schedule_path(2025)
+    write_feed(feed, {older: json.dumps({"series_1": [ran(race_season=2025)]}).encode()})
+    sync(feed, root)
+    landed = Path(root.location) / "landing/feed" / older
+    landed.unlink(missing_ok=True)
+    landed.parent.mkdir(parents=True, exist_ok=True)
+    landed.symlink_to(feed / older)  # which is followed nowhere in that folder
+    report = sync_from(feed, root, ["cup"], [2025, 2026], now=NOW)
+    assert report.seasons == (2026,)
+    assert [refused.path for refused in report.quarantined] == [older]
+    assert "Mend or delete it in landing/feed." in report.quarantined[0].reason
 
 
 def test_a_feed_without_any_schedule_is_the_inputs_fault(tmp_path, root):

@@ -71,3 +71,23 @@ def test_a_race_that_was_run_stays_in_the_schedule_when_its_file_loses_it(tmp_pa
     kept = landed_schedule(root)
     assert_frame_equal(kept.frame, stored.filter(pl.col("race_id") != "7003"))
     assert "no longer lists 2026-cup-01 (Fictional 150), which was run" in kept.notices[0]
+
+
+def test_a_season_whose_file_cannot_be_read_stays_as_it_is_stored(
+    tmp_path: Path, closed: set[str]
+) -> None:
+    root = DataRoot.open(tmp_path)
+    lists = {
+        2025: {"series_1": [race(7001, race_season=2025, race_date="2025-03-02T15:30:00")]},
+        2026: {"series_1": [race(7002)]},
+    }
+    root.write_frame(table_path("schedule"), parse_schedule(lists))
+    lists[2026]["series_1"].append(race(7003, race_date="2026-03-08T15:30:00"))
+    for season, listed in lists.items():
+        root.write(f"landing/feed/{schedule_path(season)}", json.dumps(listed).encode())
+    closed.add(f"landing/feed/{schedule_path(2025)}")
+    found = landed_schedule(root)
+    assert_frame_equal(found.frame, parse_schedule(lists))
+    (notice,) = found.notices
+    assert "Permission denied" in notice
+    assert notice.endswith(" The races of 2025 stay as they were.")

@@ -34,10 +34,11 @@ def landed_schedule(root: DataRoot) -> Parsed:
     """
     stored = stored_schedule(root)
     known = dict(stored.select("race_id", "race_key").iter_rows())
-    notices: list[str] = []
+    schedules, unread = landed_schedules(root)
+    notices = [f"{why}. The races of {season} stay as they were." for season, why in unread.items()]
+    kept = [stored.filter(season=season) for season in unread]
     readable = {}
-    kept = []
-    for season, data in landed_schedules(root).items():
+    for season, data in schedules.items():
         try:
             parse_schedule({season: data})
         except FeedFormatError as error:
