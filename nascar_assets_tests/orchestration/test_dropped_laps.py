@@ -163,10 +163,13 @@ def test_a_file_refused_for_its_entry_list_is_read_again_when_that_has_come(
     assert "are entered in this race" in refused["a.json"]
     assert told() == refused  # it is said for as long as it stands
     listed.write_parquet(entries)
+    place = races / "landing/feed/cacher/2025/1" / race_id / "lap-times.json"
+    copied = place.read_bytes()
+    place.unlink()
+    place.write_bytes(copied)  # as in a home that was moved
     older = "It is older than the file of its race that is in use now."
     assert told() == {"b.json": older, "c.json": refused["c.json"]}
     assert f"accepted landing/telemetry/{race_id}-a.json" in ticker.skipped
-    place = races / "landing/feed/cacher/2025/1" / race_id / "lap-times.json"
     assert place.read_bytes() == good
     place.write_bytes(data)  # the feed's correction, which is newer still
     assert set(told()) == {"b.json", "c.json"}

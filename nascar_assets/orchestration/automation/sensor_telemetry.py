@@ -23,6 +23,9 @@ FOLDER = "landing/telemetry"
 QUARANTINE = "quarantine/telemetry"
 INTERVAL_SECONDS = 15
 
+OLDER = "It is older than the file of its race that is in use now."
+"""Why a refused file stays out for good, also where what was there first comes back."""
+
 _KEY = re.compile(r"(?<!\d)\d{4}-(?:cup|xfinity|trucks)-x?\d{2}(?!\d)")
 
 
@@ -64,7 +67,9 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
                     cursor = cursor.without(path)  # replaced since: the next scan reads it
                     continue
                 try:
-                    known = Refused(ready.race_key, *standing(root, ready.race_key))
+                    stamp, places = standing(root, ready.race_key)
+                    own_files = {place: _content(root, place) for place in places}
+                    known = Refused(ready.race_key, stamp, own_files)
                     problem = take(root, path, data, ready.race_key)
                 except UnreadableFile as error:  # one of its race's: the next scans read it again
                     cursor = cursor.without(path)
@@ -114,8 +119,9 @@ class Refused:
     Attributes:
         race_key: The race that it is of.
         checked_against: A stamp of what it was checked against.
-        own_files: Tags by path of the race's own files when it was refused first: what came into
-            their place since is newer, and stays.
+        own_files: SHA-256 by path of the race's own files when it was refused first: what came
+            into their place since is newer, and stays. A tag would be another one in a home that
+            was moved.
         why: What is wrong with it.
     """
 
@@ -140,12 +146,15 @@ def read_again(
         Paths of the files that are accepted now.
     """
     accepted = []
+    stamps: dict[str, str] = {}
     # The newest first: none takes the place of what came after it.
     for item in sorted(listed, key=attrgetter("modified", "path"), reverse=True):
         known, seen = refused.get(item.path), cursor.files.get(item.path)
-        if known is None or seen is None:
+        if known is None or seen is None or known.why == OLDER:
             continue
-        stamp, _ = standing(root, known.race_key)
+        if known.race_key not in stamps:
+            stamps[known.race_key], _ = standing(root, known.race_key)
+        stamp = stamps[known.race_key]
         if stamp in ("", known.checked_against):
             continue
         data = _read(root, item.path, seen.content)
@@ -158,18 +167,18 @@ def read_again(
             continue
         if problem is None:
             accepted.append(item.path)
-            del refused[item.path]
+            del refused[item.path], stamps[known.race_key]
         else:
             refused[item.path] = replace(known, checked_against=stamp, why=problem)
     return accepted
 
 
-def standing(root: DataRoot, race_key: str) -> tuple[str, dict[str, str | None]]:
+def standing(root: DataRoot, race_key: str) -> tuple[str, list[str]]:
     """What a race's files are checked against as it stands.
 
     Returns:
-        A stamp of the race's schedule, entries and own files, and the tags of these by path; an
-        empty one where the schedule does not hold the race.
+        A stamp of the race's schedule, entries and own files, and the paths of these; an empty one
+        where the schedule does not hold the race.
     """
     from nascar_assets.orchestration.assets.race_tables import RaceInputs
     from nascar_assets.orchestration.inputs.schedule import schedule_rows
@@ -177,10 +186,15 @@ def standing(root: DataRoot, race_key: str) -> tuple[str, dict[str, str | None]]
 
     race = schedule_rows(root, [race_key], known_only=True).get(race_key)
     if race is None:
-        return "", {}
-    own_files = {path: root.tag(path) for path in _places(RaceInputs(root, race)).values()}
-    seen = f"{race} {root.tag(table_path('entries', race_key))} {own_files}"
-    return sha256(seen.encode())[:24], own_files
+        return "", []
+    places = [*_places(RaceInputs(root, race)).values()]
+    tags = [root.tag(path) for path in (table_path("entries", race_key), *places)]
+    return sha256(f"{race} {tags}".encode())[:24], places
+
+
+def _content(root: DataRoot, path: str) -> str | None:
+    data = root.read(path)
+    return None if data is None else sha256(data)
 
 
 def _read(root: DataRoot, path: str, content: str | None) -> bytes | None:
@@ -274,7 +288,7 @@ def take(
         path: The file.
         data: Its content.
         race_key: The race that it is of.
-        own_files: Tags by path; it does not take the place of a file that has another tag now.
+        own_files: SHA-256 by path; it does not take the place of a file that is another one now.
 
     Returns:
         None where it was accepted, else what is wrong with it.
@@ -291,8 +305,8 @@ def take(
         found = validate_landed(data, name, inputs.race, accepted_laps(inputs, name))
         place = _place(inputs, found, data) if found.accepted else None
         if place is not None:
-            if own_files and place in own_files and root.tag(place) != own_files[place]:
-                return "It is older than the file of its race that is in use now."
+            if own_files and place in own_files and _content(root, place) != own_files[place]:
+                return OLDER
             root.write(place, _as_stored(found, data))
             return None
     except EnvironmentFault:
