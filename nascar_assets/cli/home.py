@@ -15,7 +15,7 @@ import typer
 
 from nascar_assets.cli.options import Home, Json, NewHome
 from nascar_assets.cli.output import Output
-from nascar_assets.cli.ui_keeper import sole
+from nascar_assets.cli.ui_keeper import kept_off, sole
 
 if TYPE_CHECKING:
     from nascar_assets.orchestration.commands.home import Moved
@@ -82,8 +82,8 @@ def import_command(
 def _held(home: str) -> Iterator[None]:
     """Keeps a UI from the home for the length of a block.
 
-    Where nothing may be written (a read-only mount, another user's home), no UI of this user can
-    be there. SQLite writes beside what it reads, so that the records are then read from a copy.
+    Where nothing may be written (a read-only mount, another user's home), the lock is only read.
+    SQLite writes beside what it reads, so that the records are then read from a copy.
     """
     from nascar_assets.orchestration.storage.instance import dagster_home
 
@@ -94,7 +94,7 @@ def _held(home: str) -> Iterator[None]:
             yield
         return
     local = os.environ.get("NASCAR_LOCAL")
-    with TemporaryDirectory() as copy:
+    with kept_off(folder), TemporaryDirectory() as copy:
         (Path(copy) / "dagster").mkdir()
         for path in files:
             shutil.copyfile(path, Path(copy) / "dagster" / path.name)

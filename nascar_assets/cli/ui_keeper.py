@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from filelock import FileLock, Timeout
 
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.processes import end_session, signal_on_parents_end
+
+if sys.platform != "win32":
+    import fcntl
 
 SERVER = "nascar_assets.orchestration.commands.ui_server"
 
@@ -42,18 +46,43 @@ def sole(folder: Path) -> FileLock:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        other = running(folder)
-        raise EnvironmentFault(
-            f"Another nascar ui runs on this data root (process {other.get('pid', 'not known')}, "
-            f"port {other.get('port', 'not known')}): two daemons would start the same runs. Use "
-            "that one, or stop it first."
-        ) from error
+        raise _another(folder) from error
     except OSError as error:
         raise EnvironmentFault(
             f"The lock of the home's UI cannot be taken: {error}. Give this user write permission "
             f"for {folder}, or name another home."
         ) from error
     return lock
+
+
+@contextmanager
+def kept_off(folder: Path) -> Iterator[None]:
+    """Keeps a UI from a home whose lock this user may at most read, for the length of a block.
+
+    Args:
+        folder: Dagster's folder of the home.
+
+    Raises:
+        EnvironmentFault: If a UI of this home runs.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):  # there was no UI yet, or this user may not know of it
+            lock = stack.enter_context((folder / "ui.lock").open("rb"))
+            if sys.platform != "win32":
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise _another(folder) from error
+        yield
+
+
+def _another(folder: Path) -> EnvironmentFault:
+    other = running(folder)
+    return EnvironmentFault(
+        f"Another nascar ui runs on this data root (process {other.get('pid', 'not known')}, "
+        f"port {other.get('port', 'not known')}): two daemons would start the same runs. Use "
+        "that one, or stop it first."
+    )
 
 
 def running(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import dagster as dg
 import pytest
 
 from nascar_assets.cli.app import run
+from nascar_assets.cli.home import _held
 from nascar_assets.cli.ui_keeper import sole
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.commands.home import (
@@ -24,7 +25,7 @@ from nascar_assets.orchestration.commands.home import (
     import_home,
     written_later,
 )
-from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
 from nascar_assets.orchestration.storage.records import dumped, record_tables
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.service.records import new_database, run_grid
@@ -201,6 +202,23 @@ def test_a_home_that_may_only_be_read_is_exported(
     monkeypatch.undo()
     take(tmp_path / "new", Path(out))
     assert records(tmp_path / "new") == records(home)
+
+
+def test_a_home_that_may_only_be_read_is_not_exported_while_its_ui_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = dagster_home(str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with (
+        sole(folder),
+        pytest.raises(EnvironmentFault, match="Another nascar ui runs"),
+        _held(str(tmp_path)),
+    ):
+        pass
+    with _held(str(tmp_path)), pytest.raises(EnvironmentFault, match="Another"):
+        sole(folder)
+    with sole(folder):
+        pass
 
 
 def test_a_lock_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
