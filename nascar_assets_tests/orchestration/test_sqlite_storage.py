@@ -18,6 +18,7 @@ from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 
 from nascar_assets.cli.app import run
+from nascar_assets.errors import EnvironmentFault
 from nascar_assets.files import SourceFile
 from nascar_assets.orchestration.inputs.slate_plan import Registration
 from nascar_assets.orchestration.storage.instance import (
@@ -117,6 +118,18 @@ def test_settings_that_a_person_wrote_are_kept(tmp_path: Path) -> None:
     settings.write_text(settings.read_text().replace(week, hour))
     dagster_home(str(tmp_path))
     assert settings.read_text() == f"{INSTANCE_SETTINGS}# mine\n"
+
+
+def test_an_earlier_versions_settings_that_may_only_be_read_count(tmp_path: Path) -> None:
+    settings = dagster_home(str(tmp_path)) / "dagster.yaml"
+    earlier = INSTANCE_SETTINGS.replace("_seconds: 604800\n", "_seconds: 3600\n")
+    settings.write_text(earlier)
+    settings.with_suffix(f".{os.getpid()}").mkdir()  # so that it cannot be written
+    assert dagster_home(str(tmp_path)) == settings.parent
+    assert settings.read_text() == earlier
+    settings.unlink()
+    with pytest.raises(EnvironmentFault, match="cannot be made"):
+        dagster_home(str(tmp_path))
 
 
 @pytest.mark.slow

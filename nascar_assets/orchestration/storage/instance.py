@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
@@ -49,11 +50,12 @@ def dagster_home(home: str) -> Path:
         wanted = wanted.replace("start_timeout_seconds: 3600\n", "start_timeout_seconds: 604800\n")
         if wanted != text:
             draft = settings.with_suffix(f".{os.getpid()}")
-            draft.write_text(wanted)
             try:
+                draft.write_text(wanted)
                 draft.replace(settings)
-            except OSError:  # mounted, where a chart wrote it: what it says counts
-                draft.unlink()
+            except OSError:  # mounted, or it may only be read: what it says counts
+                with suppress(OSError):
+                    draft.unlink()
                 if text is None or old:
                     raise
     except OSError as error:
