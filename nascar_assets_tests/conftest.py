@@ -28,6 +28,7 @@ MARKS = {
     "small": "server",
     "released": "slow",
     "fitted": "slow",
+    "sample_tables": "slow",
 }
 """The marker of a test that uses a fixture, directly or through others."""
 

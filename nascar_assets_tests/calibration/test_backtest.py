@@ -223,6 +223,7 @@ def test_a_changed_forecast_makes_its_race_void(tables, honest, tmp_path):
     assert "gone" in again.summary.exclusions["2024-cup-05"]
 
 
+@pytest.mark.slow
 def test_other_settings_in_the_same_folder_are_refused(tables, honest):
     _, folder = honest
     with pytest.raises(InputError, match="other settings: seed 1"):

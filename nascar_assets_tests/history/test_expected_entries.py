@@ -31,7 +31,6 @@ def names_of(tables, race):
     return own.select("driver_id", "driver_name").sort("driver_id")
 
 
-@pytest.mark.slow
 def test_a_driver_carries_the_car_of_his_last_race(tables, race):
     names = names_of(tables, race)
     made = expected_entries(names, tables.results, race, monday(race))

@@ -170,6 +170,7 @@ def made_in(instance: dg.DagsterInstance) -> list[str]:
     return [str(event.step_key) for event in events if event is not None]
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_makes_the_rest_and_raises_what_failed() -> None:
     wrong = InputError("A name is missing.", file="x.csv")
     with dg.instance_for_test() as instance:
@@ -187,6 +188,7 @@ def test_a_run_that_goes_on_makes_the_rest_and_raises_what_failed() -> None:
     assert not is_input_fault(full)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_ends_when_it_is_stopped() -> None:
     job = job_of(a=InputError("A name is missing."), b=KeyboardInterrupt(), c=None)
     with dg.instance_for_test() as instance:

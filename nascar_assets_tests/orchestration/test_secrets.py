@@ -120,6 +120,7 @@ def test_no_secret_is_written_or_printed(feed: str, tmp_path: Path) -> None:
     assert [str(path) for path in written if MARK.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.slow
 def test_a_quarantine_report_of_the_feed_holds_no_secret(
     few: Path, feed: str, tmp_path: Path
 ) -> None:

@@ -142,6 +142,7 @@ def test_players_of_a_newer_salary_file_do_not_come_under_an_older_plan(root: Da
     assert root.read(table_path("slate", SLATE_ID)) == before
 
 
+@pytest.mark.slow
 def test_who_chose_the_lineups_is_told_beside_whose_scenarios_they_are_of(root: DataRoot) -> None:
     materialise(root, scenario_optima, lineups)  # a run later than that of the plan
     run = SlateRun.load(root, SLATE_ID)
@@ -157,6 +158,7 @@ def test_who_chose_the_lineups_is_told_beside_whose_scenarios_they_are_of(root: 
     assert slate_answers.lineups(run).run_id == run.plan.run_id
 
 
+@pytest.mark.slow
 def test_a_driver_on_the_slate_has_the_salary_files_name_in_every_answer(root: DataRoot) -> None:
     field = SlateRun.load(root, SLATE_ID).table("slate_field")
     feeds = field.with_columns(driver_name=pl.lit("Feed's ") + pl.col("driver_name"))

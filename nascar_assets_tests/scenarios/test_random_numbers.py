@@ -109,6 +109,7 @@ def test_words_are_those_of_splitmix64():
     assert words(np.array([1234567, 0], np.uint64), 5).tolist() == expected
 
 
+@pytest.mark.slow
 def test_uniforms_fill_the_unit_interval_evenly():
     drawn = uniforms(stream_of(1), 400_000)
     counts = np.bincount((drawn * 256).astype(int), minlength=256)
@@ -160,6 +161,7 @@ def test_chaos_factor_is_gamma_with_mean_one(shape):
     assert drawn.mean() == pytest.approx(1.0, abs=5.0 * np.sqrt(1.0 / shape / 20_000))
 
 
+@pytest.mark.slow
 def test_laps_lost_to_repairs_are_geometric():
     drawn = geometrics(stream_of(5), 4.0, 50_000)
     counts = np.bincount(np.minimum(drawn, 20), minlength=21)[1:]

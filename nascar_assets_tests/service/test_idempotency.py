@@ -127,6 +127,7 @@ def test_a_slates_request_with_one_key_is_one_job(tmp_path):
     assert len(client.app.state.service.store.instance.get_runs()) == 2
 
 
+@pytest.mark.slow
 def test_a_retry_long_after_a_fault_finds_its_files(tmp_path, monkeypatch):
     app = create_app(str(tmp_path))
     client = TestClient(app, "http://localhost", raise_server_exceptions=False)

@@ -147,6 +147,7 @@ def test_of_many_that_replace_a_version_in_a_store_one_does(s3):
     assert not root.replace("gone", b"", tag)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_is_a_fault_and_no_absence():
     """Which one, and what to do, in words; back again, it is used as if nothing had been."""
     with s3_server() as server:

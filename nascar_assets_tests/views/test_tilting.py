@@ -184,6 +184,7 @@ def test_views_that_ask_too_much_keep_half_of_the_scenarios(made: Scenarios) -> 
     assert own.points[found.rows, 8].mean() > own.points[:, 8].mean()
 
 
+@pytest.mark.slow
 def test_a_mean_of_tilted_scenarios_errs_as_one_of_as_many_as_they_are_worth() -> None:
     means, errors, size = [], [], 400
     for seed in range(150):
