@@ -12,8 +12,10 @@ from nascar_assets.ontology import VETO_KINDS, UnknownVetoRule, VetoRule, parse_
 VALUES = {
     "count": st.integers(0, 999_999),
     "place": st.integers(1, 999_999),
-    "driver": st.text(string.printable, min_size=1).filter(str.strip),
-    "team": st.text(min_size=1).filter(lambda text: text.strip() and text.isprintable()),
+    "driver": st.text(string.printable, min_size=1, max_size=200).filter(str.strip),
+    "team": st.text(min_size=1, max_size=200).filter(
+        lambda text: text.strip() and text.isprintable()
+    ),
 }
 
 
