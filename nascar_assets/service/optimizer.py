@@ -54,6 +54,7 @@ from nascar_assets.service.settings import ServiceSettings
 from nascar_assets.service.stored_slates import StoredSlates
 from nascar_assets.service.track_names import catalogue
 from nascar_assets.service.webhook_targets import check_webhook_url
+from nascar_assets.storage import DataRoot
 
 _IDEMPOTENT = uuid.UUID("6f3a4bb1-5d0c-4a3e-9b57-2c1f8f4c9a10")
 _DRAWN_SEEDS = 2**53 - 1
@@ -176,15 +177,12 @@ class Optimizer:
 
         Returns whether this was the first.
         """
-        path = request_path(run_id)
-        if self._root.create(path, job.to_json()):
-            return True
-        data = self._root.read(path)
-        if data is not None:  # else its own request was refused and took it back just now
-            check_same(_hash_of(CompiledRequest.from_json(data).request), body_hash)
-        # Written anew: the sweep goes by age, and the first try may be long ago.
-        self._root.write(path, data or job.to_json())
-        return data is None
+        return store_first(
+            self._root,
+            run_id,
+            job.to_json(),
+            lambda there: check_same(_hash_of(CompiledRequest.from_json(there).request), body_hash),
+        )
 
     def _take_back(self, run_id: str, job: CompiledRequest) -> None:
         """Removes the file of a request that was not taken, so that refusals fill no disk."""
@@ -459,6 +457,29 @@ def _hash_of(request: OptimizeRequest) -> str:
 def id_of_key(*parts: str) -> str:
     """The job's id that a client's Idempotency-Key stands for."""
     return str(uuid.uuid5(_IDEMPOTENT, "\n".join(parts)))
+
+
+def store_first(root: DataRoot, run_id: str, data: bytes, check: Callable[[bytes], None]) -> bool:
+    """Stores a job's request, unless an earlier one with the same key has: then that one stays.
+
+    Args:
+        root: The data root.
+        run_id: The job.
+        data: The request.
+        check: Refuses it where the earlier one, which it is given, asked for something else.
+
+    Returns:
+        Whether this is the first that is there.
+    """
+    path = request_path(run_id)
+    if root.create(path, data):
+        return True
+    there = root.read(path)
+    if there is not None:  # else its own request took it back just now, or the sweep did
+        check(there)
+    # Written anew: the sweep goes by age, and the first try may be long ago.
+    root.write(path, there or data)
+    return there is None
 
 
 def check_same(before: str | None, body_hash: str) -> None:

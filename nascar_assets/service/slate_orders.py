@@ -20,8 +20,8 @@ from nascar_assets.lineups.settings_toml import settings_toml
 from nascar_assets.orchestration.automation.clock import clock_now
 from nascar_assets.orchestration.inputs.views import drop_view
 from nascar_assets.service.contracts import JobStatus
-from nascar_assets.service.jobs import job_folder, request_path, result_path
-from nascar_assets.service.optimizer import Optimizer, check_same, id_of_key
+from nascar_assets.service.jobs import job_folder, result_path
+from nascar_assets.service.optimizer import Optimizer, check_same, id_of_key, store_first
 from nascar_assets.service.problems import (
     RequestRefused,
     ended_without,
@@ -288,14 +288,13 @@ class SlateOrders:
 
     def _store_first(self, sender: Sender, run_id: str, order: Mapping[str, Any]) -> None:
         """Stores what a job computes from: of several requests with one key at once, the first."""
-        path = request_path(run_id)
         data = json.dumps({**order, REQUEST_HASH: sender.request_hash}).encode()
-        if not self._root.create(path, data):
-            there = self._root.read(path)
-            if there is not None:  # else the sweep took it just now
-                check_same(json.loads(there).get(REQUEST_HASH), sender.request_hash)
-            # Written anew: the sweep goes by age, and the first try may be long ago.
-            self._root.write(path, there or data)
+        store_first(
+            self._root,
+            run_id,
+            data,
+            lambda there: check_same(json.loads(there).get(REQUEST_HASH), sender.request_hash),
+        )
 
     def status(self, run_id: str, client: str) -> SlateJob:
         """Where a job stands.

@@ -16,7 +16,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.lineups.settings_toml import settings_toml
 from nascar_assets.orchestration.commands.entries import EntriesOutcome, filled, swapped
-from nascar_assets.orchestration.inputs.payout_files import landed_payouts, named_contest
+from nascar_assets.orchestration.inputs.payout_files import named_contest
 from nascar_assets.orchestration.inputs.registering import RaceNotFound, read_slate
 from nascar_assets.orchestration.inputs.slate_lineups import newest_whole
 from nascar_assets.orchestration.inputs.slate_plan import Registration, plan_path
@@ -94,8 +94,8 @@ def choose_portfolio(
         InputError: If the slate was not run to its end, or the settings are at fault.
     """
     from nascar_assets.contest.outlook import contest_outlook
-    from nascar_assets.lineups import build_portfolio, veto_rules
     from nascar_assets.lineups.upload import read_upload, upload_csv
+    from nascar_assets.orchestration.inputs.portfolio_choice import choose
     from nascar_assets.orchestration.inputs.portfolio_tables import lineup_table
     from nascar_assets.orchestration.inputs.rivals import expected_ownership
     from nascar_assets.orchestration.inputs.unseen import unseen_points
@@ -104,21 +104,8 @@ def choose_portfolio(
     tell(0.02, "reading scenarios")
     run = kept_run(root, slate_id)
     pool, points = run.slate, run.points
-    payouts = None if settings.payout is None else landed_payouts(root, settings.payout)
     tell(0.1, "choosing lineups")
-    made, said = run.under_views(
-        settings,
-        lambda viewed: build_portfolio(
-            points,
-            pool,
-            viewed,
-            vetoes=veto_rules(pool, run.spec),
-            prizes_cents=None if payouts is None else payouts.prizes_cents,
-            entries=None if payouts is None else payouts.entries,
-            prove=False,
-            rivals=run.rivals,
-        ),
-    )
+    made, said = choose(run, settings)
     checker = LineupChecker(pool, run.spec)
     for number, ids in enumerate(made.driver_ids, 1):
         if isinstance(denied := checker.check(ids), Deny):

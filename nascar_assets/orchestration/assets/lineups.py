@@ -134,10 +134,9 @@ def lineups(
 
     A lineup that a constraint denies is never stored: what was there before stays.
     """
-    from nascar_assets.lineups import build_portfolio, veto_rules
     from nascar_assets.lineups.objectives import OBJECTIVES
     from nascar_assets.lineups.problem import check_settings
-    from nascar_assets.orchestration.inputs.payout_files import landed_payouts
+    from nascar_assets.orchestration.inputs.portfolio_choice import choose
     from nascar_assets.orchestration.inputs.portfolio_tables import (
         exposures,
         lineup_table,
@@ -150,20 +149,7 @@ def lineups(
     settings = plan.settings if config.settings is None else config.settings
     try:
         wanted = check_settings(pool, settings)
-        payouts = None if wanted.payout is None else landed_payouts(root, wanted.payout)
-        made, said = run.under_views(
-            wanted,
-            lambda viewed: build_portfolio(
-                run.points,
-                pool,
-                viewed,
-                vetoes=veto_rules(pool, run.spec),
-                prizes_cents=None if payouts is None else payouts.prizes_cents,
-                entries=None if payouts is None else payouts.entries,
-                prove=config.prove or plan.prove,
-                rivals=run.rivals,
-            ),
-        )
+        made, said = choose(run, wanted, prove=config.prove or plan.prove)
     except InputError as error:
         if root.exists(withdrawn_path(plan.slate_id)):
             error.advise(

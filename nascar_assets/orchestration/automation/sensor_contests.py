@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import dagster as dg
-import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.files import BESIDE, LARGE
@@ -16,7 +15,7 @@ from nascar_assets.orchestration.automation.notify import notify_new
 from nascar_assets.orchestration.inputs.contest_store import (
     LANDING,
     missing_standings,
-    stored_contests,
+    scan_contests,
     waits,
 )
 from nascar_assets.orchestration.inputs.slate_plan import slate_plans
@@ -115,8 +114,10 @@ def read_landed(
     todo |= again
     notices |= {path: text for path, (_, text) in refused.items() if path not in todo}
     # A person may have added one of them by hand meanwhile, with a payout table.
-    rows = stored_contests(root).select("sha256", "state", "drivers") if todo else pl.DataFrame()
-    added: dict[str, Mapping[str, Any]] = {row["sha256"]: row for row in rows.iter_rows(named=True)}
+    added: dict[str, Mapping[str, Any]] = {}
+    if todo:
+        rows = scan_contests(root).select("sha256", "state", "drivers").collect()
+        added = {row["sha256"]: row for row in rows.iter_rows(named=True)}
     for path in sorted(todo):
         name = path.rsplit("/", 1)[-1]
         try:

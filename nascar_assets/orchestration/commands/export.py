@@ -121,14 +121,15 @@ def export_parquet(root: DataRoot, folder: Path, names: Sequence[str] = ()) -> d
     old = _exported(folder)
     new = [CATALOGUE, *(f"{name}.parquet" for name in chosen)]
     others = [name for name in new if name not in old and (folder / name).exists()]
-    held = [one for one in folder.iterdir() if not _is_draft(one)] if folder.exists() else []
-    if others or (not old and held):
+    held = list(folder.iterdir()) if folder.exists() else []
+    left = [path for path in held if path.name.startswith(_DRAFT)]  # of exports that were killed
+    if others or (not old and len(held) > len(left)):
         raise InputError(
             f"{folder} holds other files and is not written over.",
             remedy="Name a new folder.",
         )
-    for left in filter(_is_draft, folder.iterdir() if folder.exists() else ()):
-        shutil.rmtree(left, ignore_errors=True)  # of an export that was killed
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
     draft = folder / f"{_DRAFT}{os.getpid()}"
     try:
         draft.mkdir(parents=True)
@@ -165,11 +166,6 @@ def _in_folders(path: Path) -> None:
         raise InputError(
             f"{there} is a file, so {path} cannot lie in it.", remedy="Name another place."
         )
-
-
-def _is_draft(path: Path) -> bool:
-    """Whether it is what an export of a folder writes first."""
-    return path.name.startswith(_DRAFT)
 
 
 def _exported(folder: Path) -> list[str]:

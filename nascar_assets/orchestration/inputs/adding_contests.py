@@ -21,8 +21,8 @@ from nascar_assets.contest.standings import OtherSlate, Standings, read_standing
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.inputs.contest_store import (
     keep_contest,
+    scan_contests,
     stored_contest,
-    stored_contests,
 )
 from nascar_assets.orchestration.inputs.official import official_points
 from nascar_assets.orchestration.inputs.past import all_results
@@ -91,12 +91,10 @@ def add_standings(
     entered = load_contests(root, slate.slate_id)
     contest = _contest_of(read, entered)
     digest = hashlib.sha256(content).hexdigest()
-    # Other digits may be a date, which several contests have in common. The same file stays the
-    # contest that it was added as, whatever its name told then.
+    # Other digits may be a date, which several contests have in common.
     found = _NUMBER.search(read.file)
-    same = stored_contests(root).filter(slate_id=slate.slate_id, sha256=digest)["contest_id"]
     own = stored_players(run.table("lineups")) if has_lineups(root, run.plan) else {}
-    contest_id = contest or (found[1] if found else next(iter(same), digest[:16]))
+    contest_id = contest or (found[1] if found else _known_as(root, slate.slate_id, digest))
     before = stored_contest(root, slate.slate_id, contest_id)
     said = ContestFacts(contest_id, name or "", kind, payouts)
     facts = _facts(said, before, entered.get(contest_id))
@@ -142,6 +140,12 @@ def add_standings(
         )
         notices.append(replaced)
     return Added(row, fresh, tuple(notices), replaced)
+
+
+def _known_as(root: DataRoot, slate_id: str, digest: str) -> str:
+    """What a file is called by its hash: as it was added, whatever its name told then."""
+    same = scan_contests(root, slate_id).filter(sha256=digest).select("contest_id").collect()
+    return min(same["contest_id"], default=digest[:16])
 
 
 def _kept(before: dict[str, Any] | None, name: str) -> dict[str, float]:

@@ -59,12 +59,20 @@ def waits(row: Mapping[str, Any]) -> bool:
     return row["state"] == "final" and not {"points", "mean_points"} <= known
 
 
+def scan_contests(root: DataRoot, slate_id: str | None = None) -> pl.LazyFrame:
+    """Every contest, `CONTESTS`, of one slate or of all, in no order.
+
+    A contest's scores are by far the most of it: most askers need a few other columns.
+    """
+    folder = FOLDER if slate_id is None else f"{FOLDER}/{slate_id}"
+    paths = [item.path for item in root.list(folder) if item.path.endswith(".parquet")]
+    schema = types_of(CONTESTS)
+    return root.scan_frame(paths, schema=schema) if paths else pl.LazyFrame(schema=schema)
+
+
 def stored_contests(root: DataRoot, as_of: datetime | None = None) -> pl.DataFrame:
     """Every contest, `CONTESTS`; with an as-of time those that were added by then."""
-    paths = [item.path for item in root.list(FOLDER) if item.path.endswith(".parquet")]
-    if not paths:
-        return pl.DataFrame(schema=types_of(CONTESTS))
-    scan = root.scan_frame(paths, schema=types_of(CONTESTS))
+    scan = scan_contests(root)
     if as_of is not None:
         scan = scan.filter(pl.col("known_at") <= as_of)
     return scan.collect().sort("lock", "contest_id")
@@ -91,7 +99,8 @@ def missing_standings(root: DataRoot, now: datetime) -> list[str]:
     ]
     if not recent:
         return []
-    known = stored_contests(root).filter(pl.col("state") == "final")["slate_id"].to_list()
+    final = scan_contests(root).filter(pl.col("state") == "final").select("slate_id")
+    known = final.collect()["slate_id"].to_list()
     return [plan.slate_id for plan in recent if plan.slate_id not in known]
 
 

@@ -284,12 +284,13 @@ def _contest(run: SlateRun, drivers: Sequence[str]) -> tuple[Contest, npt.NDArra
         contest = preset(settings.payout if settings.payout in PRESETS else CONTEST)
     if run.plan.run_id not in _rivals:
         _rivals.clear()
-        kind = run.kind_of_contest(settings)
-        said = run.with_views(settings, cash=kind == "cash")
+        said = run.with_views(settings)
         projection = project(settled_scenarios(run.points), run.slate, said, rivals=run.rivals)
         rng = np.random.Generator(np.random.Philox(run.plan.seed))
         # The middle one of the fields that the slate's contests are settled against.
-        drawn = projection.field_of(kind, 0.0).sample(min(RIVALS, contest.entries), rng)
+        drawn = projection.field_of(run.kind_of_contest(settings), 0.0).sample(
+            min(RIVALS, contest.entries), rng
+        )
         column = {driver: place for place, driver in enumerate(drivers)}
         held = np.array([column[player.driver_id] for player in run.slate.players])
         _rivals[run.plan.run_id] = held[drawn].astype(np.int32)
