@@ -76,7 +76,7 @@ _LOADED_FIRST = (
     "nascar_assets.orchestration.assets.slate_contract",
     "nascar_assets.orchestration.automation.clock",
     "nascar_assets.orchestration.automation.seen_races",
-    "nascar_assets.orchestration.inputs.payout_files",
+    "nascar_assets.orchestration.inputs.portfolio_choice",
     "nascar_assets.orchestration.inputs.portfolio_tables",
     "nascar_assets.orchestration.inputs.process_parameters",
     "nascar_assets.orchestration.inputs.provenance",
