@@ -104,7 +104,11 @@ def build_slate(
     teams = (
         dict(last_teams or {})
         if listed is None
-        else dict(listed.select("driver_id", "team").unique("driver_id").iter_rows())
+        else dict(
+            listed.select("driver_id", "team")
+            .unique("driver_id", keep="first", maintain_order=True)
+            .iter_rows()
+        )
     )
 
     def who(row: SalaryRow) -> str:

@@ -245,6 +245,14 @@ def test_two_rows_for_one_driver_keep_the_one_with_his_own_name():
     assert any("is the same driver as AJ Fictional (row 11)" in notice for notice in slate.notices)
 
 
+def test_of_a_driver_entered_twice_the_first_rows_team_is_taken():
+    entries = entry_list()
+    more = entries.with_columns(pl.lit("Another Team").alias("team"))
+    for listed, team in ((entries, "Fictional Racing"), (more, "Another Team")):
+        slate = built(eight(), pl.concat([listed, entries, more]))
+        assert {player.team for player in slate.players} == {team}
+
+
 def test_an_entrant_without_a_salary_is_told():
     names = {number: f"Driver Number{number}" for number in range(11, 20)}
     assert built(eight(), entry_list(names)).notices == (
