@@ -60,6 +60,9 @@ def check_race_file(data: Payload, file: FeedFile, path: str) -> None:
         if not held[0]:
             raise FeedFormatError("The weekend feed holds no race.", file=path)
         _same_race(held[0][0], file, path)
+        where = "weekend_race[0]"
+        rows = required(held[0][0], "results", path, where)
+        records(rows or [], path, f"{where}.results")
     elif file.kind == "loop_stats":
         _same_race(parts[0], file, path)
     elif parts and file.kind == "pit_data" and not any("pit_in_race_time" in s for s in parts):

@@ -222,9 +222,9 @@ def _weekend(
             file=file,
             field="weekend_race[0].race_id",
         )
-    where = "weekend_race[0].results"
-    rows = weekend.get("results")
-    return file, weekend, records(rows if rows is not None else [], file, where)
+    where = "weekend_race[0]"
+    rows = required(weekend, "results", file, where)  # empty before there are any, never left out
+    return file, weekend, records(rows if rows is not None else [], file, f"{where}.results")
 
 
 def _place(row: dict[str, Any], key: str, file: str, where: str, notices: list[str]) -> int | None:

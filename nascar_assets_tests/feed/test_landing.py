@@ -223,6 +223,8 @@ def test_a_null_does_not_undo_what_was_landed(feed, root):
         (WEEKEND, b'{"weekend_race": [{"race_id": 1}]}', "race 1, not 7001"),
         (WEEKEND, b'{"weekend_race": [{"race_id": 7001, "series_id": 2}]}', "series 2, not 1"),
         (WEEKEND, b'{"weekend_race": [{"race_id": 7001, "race_season": 1}]}', "season 1, not 2026"),
+        (WEEKEND, b'{"weekend_race": [{"race_id": 7001}]}', "results: The field is missing"),
+        (WEEKEND, b'{"weekend_race": [{"race_id": 7001, "results": 5}]}', "results: A list"),
         (LOOP, b"[1, 2]", "object"),
         (LOOP, json.dumps(loop_stats([{}], 5)).encode(), "race 5, not 7001"),
         (AVERAGES, b'[{"Title": "x"}]', "Items"),

@@ -63,6 +63,7 @@ def test_a_row_without_a_driver_is_left_out():
         [],
         loop_stats([loop_row(11, 1)], race_id=1),
         loop_stats([{"driver_id": 11}]),
+        loop_stats([loop_row(0, 1), loop_row(0, 2)]),
         [{"race_id": 7001}],
     ],
 )

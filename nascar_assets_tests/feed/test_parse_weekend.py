@@ -342,6 +342,7 @@ def test_a_shared_place_names_race_cars_and_what_to_do():
         {"other": 1},
         {"weekend_race": [{"race_id": 7002, "results": []}]},
         {"weekend_race": [{"race_id": 7001, "results": {}}]},
+        {"weekend_race": [{"race_id": 7001}]},
     ],
 )
 def test_what_is_no_weekend_feed_is_refused(payload):

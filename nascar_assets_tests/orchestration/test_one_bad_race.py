@@ -21,7 +21,12 @@ from nascar_assets.cli.location import code_location
 from nascar_assets.definitions import build_definitions
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.feed.landing import LANDING
-from nascar_assets.feed.paths import loop_stats_path, schedule_path, weekend_path
+from nascar_assets.feed.paths import (
+    lap_averages_path,
+    loop_stats_path,
+    schedule_path,
+    weekend_path,
+)
 from nascar_assets.orchestration.automation import sensor_runs
 from nascar_assets.orchestration.commands.sync import (
     SyncOutcome,
@@ -40,6 +45,7 @@ from nascar_assets_tests.feed.feed_files import (
     four_results,
     loop_row,
     loop_stats,
+    practice_item,
     race,
     ran,
     result,
@@ -232,6 +238,34 @@ def test_a_landed_file_that_may_not_be_read_keeps_no_other_race_out(
     assert again.races == ["2026-cup-01"]
     assert "Permission denied" in again.failures["2026-cup-03"]
     assert not any("2026-cup-03 waits" in notice for notice in again.notices)
+
+
+@pytest.mark.slow
+def test_a_file_that_holds_nothing_empties_no_stored_table(tmp_path: Path) -> None:
+    """Landed by hand, past what a sync would refuse."""
+    key = "2026-cup-01"
+    feed = {path: data for path, data in season().items() if "7001" in path or "race_list" in path}
+    named, averages = weekend_path(2026, "cup", 7001), lap_averages_path(2026, "cup", 7001)
+    practice = [{"Title": "Practice", "Items": [practice_item(11, "Driver Number11", 30.0)]}]
+    write_feed(tmp_path / "feed", {**feed, averages: json.dumps(practice).encode()})
+    assert sync(tmp_path, "cup").races == [key]
+    root = DataRoot.open(tmp_path / "data")
+    tables = ("entries", "race_results", "practice")
+    before = {name: root.read(table_path(name, key)) for name in tables}
+    landed = json.loads(feed[named])
+    for row in landed["weekend_race"][0]["results"]:
+        row |= {"driver_id": 0, "driver_fullname": ""}
+    practice[0]["Items"] = [practice_item(0, "Driver Number11", 30.0)]
+    bodies = {named: landed, averages: practice}
+    write_feed(
+        tmp_path / "data" / LANDING,
+        {path: json.dumps(body).encode() for path, body in bodies.items()},
+    )
+    again = sync(tmp_path, "cup")
+    assert {name: root.read(table_path(name, key)) for name in tables} == before
+    assert f"{named}: The entry list is empty." in again.failures[key]
+    for name in tables[1:]:
+        assert f"what {table_path(name, key)} was made from, which stays" in again.failures[key]
 
 
 def failure_context(

@@ -110,7 +110,8 @@ def _entries(inputs: RaceInputs) -> RaceOutput:
     payload = race_payload(inputs, "weekend")
     assert payload is not None  # the blocking check on race_files holds this
     parsed = parse_entries(payload, inputs.race)
-    failures = [] if parsed.frame.height else ["The entry list is empty."]
+    file = _landed_path(inputs, "weekend")
+    failures = [] if parsed.frame.height else [f"{file}: The entry list is empty."]
     return RaceOutput(parsed.frame, parsed.notices, failures=failures)
 
 
@@ -139,6 +140,7 @@ def _parsed_table(source: Source) -> dg.AssetsDefinition:
         parsed = parse(payload, inputs.race, None)
         doubles = parsed.frame.height - parsed.frame.select(source.key).n_unique()
         failures = [f"{doubles} rows repeat a {' and '.join(keys)}."] if doubles else []
+        failures += inputs.emptied(source.table, parsed.frame)
         return RaceOutput(parsed.frame, parsed.notices, failures=failures)
 
     return race_table(

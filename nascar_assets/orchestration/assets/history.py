@@ -25,11 +25,14 @@ from nascar_assets.orchestration.storage.store import scan_table, table_path
 def _race_results(inputs: RaceInputs) -> RaceOutput:
     weekend = race_payload(inputs, "weekend")
     if weekend is None or laps_run(weekend, inputs.race) is None:
-        return RaceOutput(pl.DataFrame(schema=RESULTS), ["The race has not been run."])
+        empty = pl.DataFrame(schema=RESULTS)
+        failures = inputs.emptied("race_results", empty)
+        return RaceOutput(empty, ["The race has not been run."], failures=failures)
     parsed = build_race_results(inputs.race, weekend, race_payload(inputs, "loop_stats"))
     failures = (
         [] if parsed.frame["finish"].is_unique().all() else ["Two cars share a finishing position."]
     )
+    failures += inputs.emptied("race_results", parsed.frame)
     return RaceOutput(parsed.frame, parsed.notices, failures=failures)
 
 

@@ -9,7 +9,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
-from nascar_assets.errors import EnvironmentFault
+from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.inputs.schedule import Race, schedule_rows
 from nascar_assets.orchestration.launchers import launcher
 from nascar_assets.orchestration.metadata import shown, table_metadata
@@ -40,6 +40,16 @@ class RaceInputs:
         """Another asset's table of the same race."""
         return scan_table(self.root, asset, self.key).collect()
 
+    def emptied(self, asset: str, frame: pl.DataFrame) -> list[str]:
+        """A failure where a landed file would empty the asset's stored table of the race."""
+        path = table_path(asset, self.key)
+        if frame.height or not self.root.exists(path) or self.table(asset).is_empty():
+            return []
+        return [
+            f"The landed file no longer holds what {path} was made from, which stays. Sync again "
+            "when the feed has corrected it; where it is right to hold nothing, delete that table."
+        ]
+
 
 class RaceOutput:
     """A race's table with what a person should know about it.
@@ -48,7 +58,8 @@ class RaceOutput:
         frame: The table.
         notices: What was met and mended or left out, in plain words.
         metadata: Further entries for the UI (plots, hashes).
-        failures: What makes the table worthless downstream: the blocking check fails with these.
+        failures: What makes the table worthless: the blocking check fails with these, and the
+            table that is stored stays.
         sources: SHA-256 of every file that it was made from, by name; the table is then stored as
             a telemetry artifact, which holds them with its version and its number of rows.
     """
@@ -98,8 +109,8 @@ def race_table(
     """An asset with one table per race and one blocking check per race.
 
     The function sees one race at a time, whether the run has one partition or a range of them,
-    so a table never depends on which races were computed together. In a run over a range a race
-    that fails is skipped, its table stays as it was, and a tag of the run names it: whoever
+    so a table never depends on which races were computed together. The table of a race that fails
+    stays as it was. In a run over a range it is skipped, and a tag of the run names it: whoever
     started the run runs it by itself, and that run fails with the reason.
 
     Args:
@@ -158,9 +169,11 @@ def race_table(
                     raise
             if failures:
                 failed[key] = failures
-            if many:
+            if many or failures:
                 yield _evaluation(context, name, check, rows[key], failures, severity)
-            if many and failures:
+            if failures and not many:
+                raise InputError(" ".join(failures))
+            if failures:
                 # A run of its own says what it is; this one goes on with the others.
                 skipped = {SKIPPED: "yes", skipped_tag(key): "yes"}
                 context.instance.add_run_tags(context.run.run_id, skipped)
