@@ -9,9 +9,12 @@ import polars as pl
 
 from nascar_assets.feed.parse_loop_stats import LOOP_STATS, parse_loop_stats
 from nascar_assets.feed.parse_weekend import parse_official_results
-from nascar_assets.feed.paths import weekend_path
+from nascar_assets.feed.paths import loop_stats_path, weekend_path
 from nascar_assets.feed.payload import Parsed, Payload
 from nascar_assets.feed.schemas import RESULTS
+
+_COUNTED_LAPS = ("laps_led", "fastest_laps", "top15_laps", "loop_laps_led", "loop_laps")
+"""Laps of a driver, of which there are no more than the race had."""
 
 
 def build_race_results(
@@ -22,11 +25,12 @@ def build_race_results(
     `finish` is the official place, after disqualification; `finish_on_track` is the order of the
     loop statistics. Starting positions and laps completed are the weekend feed's; so are laps
     led, unless they do not add up to the race's laps and those of the loop statistics do. Where
-    the weekend feed lacks a driver's laps, those of the loop statistics are taken.
+    the weekend feed lacks a driver's laps, those of the loop statistics are taken. Laps led and the
+    laps of the loop statistics are left out with a notice where they are more than the race's.
 
     What does not add up stands in the notices: places that are missing in the official order
     (of rows that were left out), laps led that differ from the race's laps, drivers who are in one
-    file only, a car with more laps than the race.
+    file only, a car with more laps than the race, more fastest laps than laps.
 
     Args:
         race: The race's row of `SCHEDULE`; points and exhibition races alike.
@@ -52,6 +56,8 @@ def build_race_results(
     file = weekend_path(race["season"], race["series"], race["race_id"])
     if loop_stats is not None:
         notices += _unmatched(official.frame, loop, file)
+    joined, beyond = _within_the_race(joined, file, race)
+    notices += beyond
     joined = joined.with_columns(
         laps_completed=pl.coalesce("laps_completed", "loop_laps"),
         laps_led=pl.coalesce("laps_led", "loop_laps_led"),
@@ -83,6 +89,35 @@ def _unmatched(official: pl.DataFrame, loop: pl.DataFrame, file: str) -> list[st
         f"{file}: driver {driver_id} is in the loop statistics only and is left out."
         for driver_id in alone["driver_id"]
     ]
+
+
+def _within_the_race(
+    joined: pl.DataFrame, file: str, race: Mapping[str, Any]
+) -> tuple[pl.DataFrame, list[str]]:
+    """The results without counts of laps beyond the race's laps, and notices."""
+    if joined.is_empty():
+        return joined, []
+    # A race that went on past its distance may not yet be told so; its winner's laps say it too.
+    laps = max(joined["actual_laps"][0], joined["laps_completed"][0] or 0)
+    loops = loop_stats_path(race["season"], race["series"], race["race_id"])
+    notices = []
+    for column in _COUNTED_LAPS:
+        where = file if column == "laps_led" else loops
+        notices += [
+            f"{where}: {name} has {column} {count}, more than the race's {laps} laps. The value is "
+            "left out."
+            for name, count in joined.filter(pl.col(column) > laps)
+            .select("driver_name", column)
+            .iter_rows()
+        ]
+    possible = [pl.when(pl.col(name) <= laps).then(name).alias(name) for name in _COUNTED_LAPS]
+    joined = joined.with_columns(possible)
+    fastest = joined["fastest_laps"].sum()
+    if fastest > laps:
+        notices.append(
+            f"{loops}: the fastest laps add up to {fastest}, and the race had {laps} laps."
+        )
+    return joined, notices
 
 
 def _laps_led(joined: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[str]]:

@@ -84,6 +84,51 @@ def test_laps_led_that_add_up_nowhere_are_told():
     assert "add up to 101" in parsed.notices[0]
 
 
+@pytest.mark.parametrize(
+    ("key", "column"),
+    [
+        ("fast_laps", "fastest_laps"),
+        ("top15_laps", "top15_laps"),
+        ("lead_laps", "loop_laps_led"),
+        ("laps", "loop_laps"),
+    ],
+)
+def test_laps_beyond_the_races_are_left_out_with_a_notice(key, column):
+    loop = four_loop_rows()
+    loop[0][key] = 1000
+    parsed = built(loop=loop_stats(loop))
+    (notice,) = parsed.notices
+    assert f"Number11 has {column} 1000, more than the race's 100 laps" in notice
+    assert "loopstats/" in notice
+    plain = built(loop=loop_stats(four_loop_rows())).frame
+    if column in plain.columns:
+        assert parsed.frame[column].to_list() == [None, *plain[column][1:]]
+    assert parsed.frame.drop(column, strict=False).equals(plain.drop(column, strict=False))
+
+
+def test_laps_led_beyond_the_races_are_those_of_the_loop_statistics():
+    rows = four_results()
+    rows[0]["laps_led"] = 500
+    parsed = built(rows, loop_stats(four_loop_rows()))
+    assert parsed.frame["laps_led"].to_list() == [60, 40, 0, 0]
+    assert ["has laps_led 500" in notice for notice in parsed.notices] == [True]
+
+
+def test_laps_of_a_race_longer_than_it_is_told_count():
+    payload = weekend([{**row, "laps_led": 0} for row in four_results()])
+    payload["weekend_race"][0]["actual_laps"] = 90
+    loop = [{**row, "lead_laps": 0} for row in four_loop_rows()]
+    parsed = build_race_results(ROW, payload, loop_stats(loop))
+    assert parsed.frame["top15_laps"].to_list() == [100] * 4
+
+
+def test_more_fastest_laps_than_laps_are_told():
+    loop = four_loop_rows()
+    loop[0]["fast_laps"] = 41
+    (notice,) = built(loop=loop_stats(loop)).notices
+    assert "the fastest laps add up to 101, and the race had 100 laps" in notice
+
+
 def test_official_laps_led_stay_where_both_add_up():
     loop = loop_stats(
         [loop_row(11, 1, lead_laps=50), loop_row(12, 2, lead_laps=50), *four_loop_rows()[2:]]
