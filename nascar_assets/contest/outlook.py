@@ -247,8 +247,8 @@ def _row(
     won = whole_cents(cents, n)
     duplicates = np.mean([model.expected_duplicates(entered, others) for model in fields.models], 0)
     correlation, correlation_se = scores.correlations(count)
-    dull, sharp = _ends(points, entered, contest, fields, seed)
     roi = float(cents.sum()) / n / spent - 1
+    expected, dull, sharp = _ends(points, entered, contest, fields, seed)
     table = pl.DataFrame(
         {
             "lineup": np.arange(1, count + 1),
@@ -278,8 +278,8 @@ def _row(
         "entry_fee_dollars": fee / 100,
         "roi": roi,
         "roi_se": float(_error(whole)),
-        "roi_low": roi + sharp,
-        "roi_high": roi + dull,
+        "roi_low": moved_roi(roi, expected, sharp),
+        "roi_high": moved_roi(roi, expected, dull),
         "won_dollars": int(won.sum()) / 100,
         "profit_dollars": (int(won.sum()) - spent) / 100,
         "profit_dollars_se": float(_error(whole)) * spent / 100,
@@ -339,10 +339,10 @@ def _ends(
     contest: Contest,
     fields: Fields,
     seed: int,
-) -> tuple[float, float]:
-    """By how much returns are more or less against the dullest and against the sharpest field.
+) -> tuple[float, float, float]:
+    """Won for each dollar of fees against the expected, the dullest and the sharpest field.
 
-    Beside the expected one on the same scenarios, with the same random numbers.
+    On the same scenarios, with the same random numbers.
     """
     rows = points[::_ENDS]
     others, fee = contest.entries - entered.shape[0], contest.entry_fee_cents
@@ -351,7 +351,24 @@ def _ends(
         drawn = model.sample(others, np.random.Generator(np.random.Philox(seed)))
         won = settle(rows, entered, drawn, contest.payouts).cents.sum() / rows.shape[0]
         found.append(float(won) / (fee * entered.shape[0]))
-    return found[1] - found[0], found[2] - found[0]
+    return found[0], found[1], found[2]
+
+
+def moved_roi(roi: float, expected: float, other: float) -> float:
+    """A return as it would be against another field than the expected one.
+
+    Both fields are met on a few of the scenarios only. What is won more against the other one is
+    added; what is won less is the same share less of all that is won, so that no more than the fees
+    can be lost.
+
+    Args:
+        roi: The return on all scenarios.
+        expected: Won for each dollar of fees against the expected field, on a few scenarios.
+        other: The same against the other field.
+    """
+    if other >= expected:
+        return roi + (other - expected)
+    return (1 + roi) * (other / expected) - 1
 
 
 def _error(by_part: npt.NDArray[np.floating]) -> Any:

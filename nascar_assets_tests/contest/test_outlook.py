@@ -12,6 +12,7 @@ from nascar_assets.contest.outlook import (
     Fields,
     contest_outlook,
     lineup_values,
+    moved_roi,
     whole_cents,
 )
 from nascar_assets.contest.settlement import settle
@@ -93,7 +94,7 @@ def test_lineups_add_up_to_the_set_to_the_cent_and_every_part_counts_once():
     # The ends are the returns against the sharp and the dull field, also where the former is more.
     contest, slate = preset("single-entry"), made_slate(SALARIES)
     fields = Fields.of(project(POINTS, slate, PortfolioSettings()), "tournament")
-    sharp, dull = (
+    expected, sharp, dull = (
         settle(
             POINTS[::8],
             LINEUPS[:1],
@@ -101,11 +102,12 @@ def test_lineups_add_up_to_the_set_to_the_cent_and_every_part_counts_once():
             contest.payouts,
         ).cents.mean()
         / contest.entry_fee_cents
-        for model in (fields.sharpest, fields.dullest)
+        for model in (fields.models[0], fields.sharpest, fields.dullest)
     )
     single = table.row(1, named=True)
     assert sharp > dull
-    assert single["roi_low"] - single["roi_high"] == pytest.approx(sharp - dull)
+    assert single["roi_low"] == pytest.approx(moved_roi(single["roi"], expected, sharp))
+    assert single["roi_high"] == pytest.approx(moved_roi(single["roi"], expected, dull))
     values = lineup_values(table)
     assert values.columns == ["contest", "kind", *VALUE]
     scores = POINTS[:, LINEUPS].sum(axis=2) / 20
@@ -117,6 +119,18 @@ def test_lineups_add_up_to_the_set_to_the_cent_and_every_part_counts_once():
     assert last["correlation"].to_list() == pytest.approx(known)
     # A lineup by itself has no others to go with.
     assert values.filter(pl.col("contest") == "cash")["correlation"].to_list() == [None]
+
+
+WON = st.floats(0, 1e6).map(lambda won: round(won, 4))
+
+
+@given(WON, WON, WON)
+def test_no_field_costs_more_than_the_fees(won, expected, other):
+    roi = moved_roi(won - 1, expected, other)
+    assert np.isfinite(roi)
+    assert -1 <= roi <= won - 1 + max(other - expected, 0)
+    if won:
+        assert (roi > won - 1, roi < won - 1) == (other > expected, other < expected)
 
 
 @given(
