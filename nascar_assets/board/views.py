@@ -62,10 +62,12 @@ class Views:
         heading("What you know beside history")
         note(
             "Projections, ownership, exposures, others' chances, odds, practice times, starts at "
-            "the rear. Each moves the forecast by its weight, from the next run on."
+            "the rear."
         )
         if self._locked:
             notices(["This slate is locked: what is stated now is kept and does not count."])
+        else:
+            note("Each moves the forecast by its weight, from the next run on.")
         drivers = (await self._api.call(slates.forecast(self._slate))).rows
         with ui.element("div").classes("columns"):
             self._driver_form(drivers)

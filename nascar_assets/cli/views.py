@@ -196,5 +196,6 @@ def _show_added(out: Output, result: dict[str, Any]) -> None:
     fresh = "taken" if result["fresh"] else "there already, nothing changes"
     drivers = "1 driver" if result["drivers"] == 1 else f"{result['drivers']} drivers"
     out.line(f"{result['view_id']}: {what} of {drivers}, {fresh}")
-    out.line(f"It counts from the slate's next run on: nascar slate run {result['slate']}")
+    if not result["late"]:
+        out.line(f"It counts from the slate's next run on: nascar slate run {result['slate']}")
     out.result(result)

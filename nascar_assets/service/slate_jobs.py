@@ -274,7 +274,7 @@ def api_slate_result(context: dg.AssetExecutionContext, platform: Platform) -> d
     **_OWNED,
 )
 def api_view_result(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
-    """All of it or nothing; it counts from the slate's next run on."""
+    """All of it or nothing; one before lock counts from the slate's next run on."""
     from nascar_assets.orchestration.automation.clock import clock_now
     from nascar_assets.orchestration.commands.views import added_result, rear_start
     from nascar_assets.orchestration.inputs.views import add_view

@@ -127,7 +127,7 @@ class RowAtFault(Contract):
 
 
 class ViewTaken(Contract):
-    """A view that was taken; it counts from the slate's next run on."""
+    """A view that was taken; one before lock counts from the slate's next run on."""
 
     kind: Literal["view"] = "view"
     slate: str
@@ -137,5 +137,5 @@ class ViewTaken(Contract):
     states: tuple[str, ...]
     drivers: int
     statements: int
-    in_force: int = Field(description="Statements that a run of now would count.")
+    in_force: int = Field(description="Statements that a run of now would count; 0 after lock.")
     notices: tuple[Notice, ...]

@@ -312,6 +312,22 @@ def test_another_weight_takes_the_place_of_the_view_and_a_drop_takes_it_back(
     assert held == []
 
 
+def test_a_view_after_lock_is_not_said_to_count(
+    home: Path, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = DataRoot.open(home)
+    lock = slate_weeks(root, [world.slate])[world.slate].lock
+    driver = names_of(root, world)[3]
+    words = ["views", "rear", world.slate, driver, "--scored", "grid", "--home", str(home)]
+    for hours, counts in ((-1, True), (1, False)):
+        moment = (lock + timedelta(hours=hours)).isoformat()
+        monkeypatch.setenv("NASCAR_CLOCK", f"{moment} from {time.time():.0f} x 1")
+        assert run([*words, "--why", f"backup car {hours}"]) == 0
+        said = capsys.readouterr()
+        assert ("It counts from the slate's next run on" in said.out) == counts
+        assert ("does not count in its forecasts" in said.out + said.err) == (not counts)
+
+
 def test_files_that_land_are_taken_once_and_bad_ones_go_to_quarantine(
     root: DataRoot, world: World, closed: set[str]
 ) -> None:

@@ -102,7 +102,8 @@ def added_result(added: Added) -> dict[str, Any]:
         "states": [QUANTITIES[name].words for name in added.file.quantities],
         "drivers": mine["driver_id"].n_unique(),
         "statements": mine.height,
-        "in_force": mine.filter(pl.col("state") == IN_FORCE).height,
+        "in_force": 0 if added.late else mine.filter(pl.col("state") == IN_FORCE).height,
+        "late": added.late,
         "notices": list(added.notices),
     }
 

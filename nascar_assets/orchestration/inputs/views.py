@@ -41,6 +41,7 @@ class Added:
         file: What it states.
         table: All statements of the slate's views as of now, a table `VIEWS`.
         notices: What was left out, and what does not count.
+        late: Whether it landed after lock, and so never counts.
     """
 
     record: ViewRecord
@@ -48,6 +49,7 @@ class Added:
     file: ViewFile
     table: pl.DataFrame
     notices: tuple[str, ...]
+    late: bool
 
 
 def view_records(root: DataRoot, slate_id: str) -> list[ViewRecord]:
@@ -207,12 +209,13 @@ def add_view(
         if one not in gone and one is not same
     ]
     start = schedule_rows(root, [registration.race_key])[registration.race_key]["start_time"]
-    if now > start:
+    late = kept.landed_at > start
+    if late:
         notices.append(
             f"The slate locked at {start:%Y-%m-%d %H:%M} UTC: a view that lands after it does not "
             "count in its forecasts."
         )
-    return Added(kept, same is None, file, table, tuple(notices))
+    return Added(kept, same is None, file, table, tuple(notices), late)
 
 
 def _checked(
