@@ -32,7 +32,8 @@ def sync(
     seasons: Annotated[
         str | None,
         typer.Option(
-            help="A season or a span of seasons, both ends included. "
+            help="A season (2025), a span, both ends included (2022-2026), or a list "
+            "(2022,2024). "
             f"Default: {FIRST_SEASON} to this year."
         ),
     ] = None,

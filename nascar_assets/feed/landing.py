@@ -74,7 +74,8 @@ class SyncReport:
         touched: Ids of the races with a new or changed file of their own, sorted.
         schedules: Seasons whose schedule is new or changed.
         seasons: Seasons with a schedule in the landing folder.
-        notices: A sentence for each race of these schedules that is left out, and each value.
+        notices: A sentence for each race of these schedules that is left out, and each value; one
+            for the seasons that the feed does not have, and for those without races of a series.
     """
 
     changed: tuple[str, ...]
@@ -161,11 +162,18 @@ def sync_feed(
     landing = _Landing(source, root)
     wanted: list[tuple[str, FeedFile, datetime]] = []
     found: list[int] = []
+    absent: list[int] = []
+    without: dict[str, list[int]] = {name: [] for name in series}
     for season in sorted(set(seasons)):
+        refused_before = len(landing.quarantined)
         schedule = _land_schedule(landing, season)
         if schedule is None:
+            if len(landing.quarantined) == refused_before:  # else why not is told
+                absent.append(season)
             continue
         found.append(season)
+        for name in set(series).difference(schedule["series"]):
+            without[name].append(season)
         for race_id, race_series, start in schedule.select(
             "race_id", "series", "start_time"
         ).iter_rows():
@@ -175,13 +183,22 @@ def sync_feed(
                 path = race_path(kind, season, race_series, race_id)
                 wanted.append((path, FeedFile(kind, season, race_series, race_id), start))
     if not found:
-        years = ", ".join(str(season) for season in sorted(set(seasons)))
         refused = "".join(f" {item.reason}" for item in landing.quarantined)
         raise InputError(
-            f"The feed at {source.location} has no usable schedule of {years}.{refused}",
+            f"The feed at {source.location} has no usable schedule of "
+            f"{_listed(sorted(set(seasons)))}.{refused}",
             field="seasons",
             remedy="Check the location of the feed and the seasons.",
         )
+    if absent:
+        landing.notices.append(
+            f"The feed has no schedule of {_listed(absent)}: nothing of it is synced."
+        )
+    landing.notices += [
+        f"The schedule of {_listed(years)} has no race of the {name} series."
+        for name, years in without.items()
+        if years
+    ]
     for done, (path, file, start) in enumerate(wanted, start=1):
         if settled_before is None or start >= settled_before or not landing.settled(path):
             landing.land(path, file)
@@ -191,6 +208,10 @@ def sync_feed(
             progress(done, len(wanted), path)
     landing.save_manifest()
     return landing.report(found)
+
+
+def _listed(seasons: Iterable[int]) -> str:
+    return ", ".join(map(str, seasons))
 
 
 def landed_schedules(root: DataRoot) -> tuple[dict[int, bytes], dict[int, str]]:

@@ -168,6 +168,16 @@ def test_a_season_whose_schedule_is_not_there_yet_is_none(feed, root):
         report = sync_from(feed, root, ["cup"], [2026, 2027], now=NOW)
         assert report.seasons == (2026,)
         assert report.quarantined == ()
+        assert report.notices == ("The feed has no schedule of 2027: nothing of it is synced.",)
+
+
+def test_seasons_without_a_schedule_or_a_wanted_series_are_told(feed, root):
+    report = sync_from(feed, root, ["cup", "xfinity"], range(2023, 2027), now=NOW)
+    assert report.seasons == (2026,)
+    assert report.notices == (
+        "The feed has no schedule of 2023, 2024, 2025: nothing of it is synced.",
+        "The schedule of 2026 has no race of the xfinity series.",
+    )
 
 
 def test_a_schedule_of_another_season_is_quarantined_and_breaks_nothing(feed, root):
@@ -176,6 +186,7 @@ def test_a_schedule_of_another_season_is_quarantined_and_breaks_nothing(feed, ro
     (feed / path).write_bytes(files()[SCHEDULE])
     report = sync_from(feed, root, ["cup"], [2026, 2027], now=NOW)
     assert [item.path for item in report.quarantined] == [path]
+    assert report.notices == ()  # of a schedule that was refused the refusal tells
     assert "it is of 2026 and its file of 2027" in report.quarantined[0].reason
     assert report.seasons == (2026,)
     assert set(report.changed) == set(files())
