@@ -52,7 +52,7 @@ def check_race_file(data: Payload, file: FeedFile, path: str) -> None:
     """
     value = decoded(data, path)
     form = RACE_FILES[file.kind]
-    parts = records(value, path, "") if form.many else [value]
+    parts = records(value, path) if form.many else [value]
     if file.kind == "loop_stats" and len(parts) != 1:
         raise FeedFormatError(f"One race was expected, not {len(parts)}.", file=path)
     held = [_list_in(part, name, path) for part in parts for name in form.lists]

@@ -77,7 +77,7 @@ def parse_loop_stats(payload: Payload, race: Mapping[str, Any]) -> Parsed:
             statistics; names file and field.
     """
     file = loop_stats_path(race["season"], race["series"], race["race_id"])
-    races = records(decoded(payload, file), file, "")
+    races = records(decoded(payload, file), file)
     if len(races) != 1:
         raise FeedFormatError(f"One race was expected, not {len(races)}.", file=file)
     found = integer(races[0], "race_id", file)

@@ -67,7 +67,7 @@ def parse_practice(
     titles: set[str] = set()
     bests: list[float | None] = []
     notices: list[str] = []
-    for index, session in enumerate(records(decoded(payload, file), file, "")):
+    for index, session in enumerate(records(decoded(payload, file), file)):
         if not session:
             notices.append(f"{file}: session {index + 1} is empty.")
             continue

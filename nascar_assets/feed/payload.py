@@ -78,8 +78,13 @@ def too_large(payload: bytes | str) -> str | None:
     return None
 
 
-def records(value: Any, file: str, field: str) -> list[dict[str, Any]]:
+def records(value: Any, file: str, field: str | None = None) -> list[dict[str, Any]]:
     """A list of JSON objects; what is none is an empty one, which the rows' own rules report.
+
+    Args:
+        value: What should be the list.
+        file: The file, for errors.
+        field: Where it stands in the file; none where it is the file's whole content.
 
     Raises:
         FeedFormatError: If it is no list, or holds things and not one object.
@@ -96,7 +101,9 @@ def records(value: Any, file: str, field: str) -> list[dict[str, Any]]:
         )
     if value and not any(isinstance(item, dict) for item in value):
         raise FeedFormatError(
-            f"An object was expected, not {_type_name(value[0])}.", file=file, field=f"{field}[0]"
+            f"An object was expected, not {_type_name(value[0])}.",
+            file=file,
+            field=f"{field or ''}[0]",
         )
     return [item if isinstance(item, dict) else {} for item in value]
 

@@ -252,6 +252,7 @@ def test_a_broken_file_is_quarantined_with_a_report_and_the_rest_goes_on(
     (refused,) = report.quarantined
     assert refused.path == path
     assert reason in refused.reason
+    assert "field :" not in refused.reason
     assert set(report.changed) == set(files()) - {path}
     assert root.read(f"landing/feed/{path}") is None
     assert root.read(f"quarantine/feed/{path}") == body

@@ -71,6 +71,7 @@ def test_what_is_no_loop_statistics_is_refused(payload):
     with pytest.raises(FeedFormatError) as error:
         parse_loop_stats(payload, ROW)
     assert error.value.file == "loopstats/prod/2026/1/7001.json"
+    assert error.value.field != ""
 
 
 SENTINELS = [None, "", "NA", -1, 999, "999"]

@@ -92,6 +92,7 @@ def test_what_is_no_practice_file_is_refused(payload):
     with pytest.raises(FeedFormatError) as error:
         parse_practice(payload, ROW)
     assert error.value.file == "cacher/2026/1/7001/lap-averages.json"
+    assert error.value.field != ""
 
 
 @pytest.mark.parametrize(
