@@ -46,15 +46,36 @@ class FilledContests:
 
 
 def section_of(settings: PortfolioSettings, entry: ContestEntry) -> ContestSettings | None:
-    """The first section of `contests` that a contest fits, by name or id; none where none does."""
+    """The first section of `contests` that a contest fits, by name or id; none where none does.
+
+    In a pattern `*` is any text and `?` any letter; brackets are brackets, as in contests' names.
+    """
     for section in settings.contests:
         fits = (
             (section.name, entry.contest_name.casefold()),
-            (section.id, entry.contest_id),
+            (section.id, entry.contest_id.casefold()),
         )
-        if all(fnmatchcase(text, want.casefold()) for want, text in fits if want is not None):
+        if all(
+            fnmatchcase(text, want.casefold().replace("[", "[[]"))
+            for want, text in fits
+            if want is not None
+        ):
             return section
     return None
+
+
+def idle_sections(settings: PortfolioSettings, entries: Sequence[ContestEntry]) -> tuple[str, ...]:
+    """What to say of sections of `contests` that are for no contest of a file, mistyped maybe."""
+    used = [section_of(settings, entry) for entry in entries]
+    said = []
+    for place, section in enumerate(settings.contests):
+        if not any(section is one for one in used):
+            asked = [f"{key} {want!r}" for key in ("name", "id") if (want := getattr(section, key))]
+            said.append(
+                f"contests.{place} ({', '.join(asked)}) is for no contest of the file: none fits "
+                "it, or a section before it fits first."
+            )
+    return tuple(said)
 
 
 def fill_contests(
@@ -169,4 +190,5 @@ def fill_contests(
         raise locked_fault(next(iter(contests.values()))[0], slate, file)
     book.check(file)
     done = write_entries(content, slate, chosen, file=file)
+    notices += idle_sections(settings, entries)
     return FilledContests(done, len(chosen), tuple(notices), book.at_risk())

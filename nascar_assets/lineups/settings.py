@@ -171,7 +171,8 @@ class ContestSettings(ObjectiveSettings, _Settings):
     portfolio, the same driver in their place.
 
     Attributes:
-        name: Pattern of the contests' names (`*double up*`), case free.
+        name: Pattern of the contests' names (`*double up*`), case free; `*` is any text, `?` any
+            letter.
         id: Pattern of the site's ids.
         lineups: Distinct lineups; as many as there are entries where none is given.
         max_entries: Most entries that one of these contests may have in the file.

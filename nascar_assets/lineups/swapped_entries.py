@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups.contest_entries import section_of
+from nascar_assets.lineups.contest_entries import idle_sections, section_of
 from nascar_assets.lineups.dollars import AtRisk, Book
 from nascar_assets.lineups.entries_file import (
     ContestEntry,
@@ -146,7 +146,7 @@ def swap_entries(
         write_entries(content, slate, chosen, file=file),
         len(chosen),
         tuple(changes),
-        (*locked_notices(entries), *notices),
+        (*locked_notices(entries), *notices, *idle_sections(settings, entries)),
         book.at_risk(),
     )
 

@@ -134,6 +134,23 @@ def test_a_group_s_dollars_hold_over_all_contests():
     assert counted == pytest.approx(dear.dollars)
 
 
+def test_brackets_of_a_contest_s_name_are_plain_text():
+    content = entries_file().replace(b"NAS 20-Max", b"NAS $5K [20 Entry Max]")
+    for pattern in ("*[20 entry max]*", "NAS $5K [20 Entry Max]", "*[[]20 ent?y*"):
+        toml = f'lineups = 4\n[[contests]]\nname = "{pattern}"\nobjective = "mean"\n'
+        own = [n for n in filled(toml, content).notices if "lineups of its own" in n]
+        expected = [] if "[[]" in pattern else ["Contest 22 (NAS $5K [20 Entry Max])"]
+        assert [notice.split(":")[0] for notice in own] == expected
+
+
+def test_a_section_for_no_contest_of_the_file_is_told():
+    assert not any("no contest" in notice for notice in filled(TOML).notices)
+    toml = TOML + '[[contests]]\nname = "*tripel up*"\n[[contests]]\nname = "*20*"\nid = "22"\n'
+    one, other = (notice for notice in filled(toml).notices if "no contest" in notice)
+    assert one.startswith("contests.2 (name '*tripel up*') is for no contest of the file")
+    assert other.startswith("contests.3 (name '*20*', id '22') is for no contest of the file")
+
+
 def test_more_entries_than_a_contest_takes_are_refused():
     with pytest.raises(InputError, match="has 4 entries, and its max_entries is 3"):
         filled(TOML + "max_entries = 3\n")

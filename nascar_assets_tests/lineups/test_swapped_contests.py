@@ -53,6 +53,13 @@ def test_each_contest_is_mended_by_itself_and_no_lineup_comes_into_two():
     assert sum(row.dollars for row in done.at_risk) == pytest.approx(6 * (2 * 5 + 4 * 3 + 10))
 
 
+def test_a_section_for_no_contest_of_the_file_is_told_in_mending_too():
+    content = filled("lineups = 4\n", contest_id="11").content
+    toml = 'lineups = 4\n[[contests]]\nname = "*tripel up*"\n'
+    (notice,) = swapped(content, toml, in_most(content)).notices
+    assert notice.startswith("contests.0 (name '*tripel up*') is for no contest of the file")
+
+
 @pytest.mark.slow
 def test_a_lineup_comes_again_only_where_its_section_says_so():
     cash = '[[contests]]\nid = "11"\nobjective = "mean"\n'
