@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from nascar_assets.errors import InputError
 
@@ -346,6 +347,14 @@ def plain_cell(cell: str) -> str:
 def column_key(name: str) -> str:
     """A column's name for comparison: `Name + ID` is `name+id`, `Game Info` is `gameinfo`."""
     return re.sub(r"[\s_.-]+", "", name.casefold())
+
+
+@lru_cache(maxsize=4096)  # a contest's standings name forty drivers a million times
+def plain_name(text: str) -> str:
+    """A name without accents, case, punctuation and doubled spaces, for comparing."""
+    bare = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    kept = "".join(ch if ch.isalnum() or ch.isspace() else "" for ch in bare)
+    return " ".join(kept.casefold().split())
 
 
 def find_header(

@@ -19,11 +19,11 @@ from nascar_assets.files import (
     find_header,
     id_cell,
     number_cell,
+    plain_name,
     read_rows,
     read_text,
     truncated,
 )
-from nascar_assets.lineups.problem import plain_name
 from nascar_assets.slates.slate import Slate
 
 # `TimeRemaining` and `Roster Position` are not in every form, and nothing needs them.

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import difflib
 import math
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
+from nascar_assets.files import plain_name
 from nascar_assets.lineups.settings import (
     ContestSettings,
     DriverSettings,
@@ -120,14 +119,6 @@ class Problem:
 
 _NAMED_OWNERSHIPS = 8
 """Given ownerships that are named one by one."""
-
-
-@lru_cache(maxsize=4096)  # a contest's standings name forty drivers a million times
-def plain_name(text: str) -> str:
-    """A name without accents, case, punctuation and doubled spaces, for comparing."""
-    bare = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    kept = "".join(ch if ch.isalnum() or ch.isspace() else "" for ch in bare)
-    return " ".join(kept.casefold().split())
 
 
 def find_driver(slate: Slate, text: str, *, field: str, file: str | None = None) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.files import id_cell
+from nascar_assets.files import id_cell, plain_name
 from nascar_assets.lineups.legality import IllegalLineup, check_lineups
 from nascar_assets.rules import Site
 from nascar_assets.slates.slate import Slate, SlatePlayer
@@ -106,11 +106,21 @@ def player_of_cell(slate: Slate, cell: str, *, file: str, row: int, field: str) 
     """Index into `slate.everyone` of the driver that a cell names by id.
 
     Raises:
-        InputError: If the cell names no player of the slate.
+        InputError: If the cell names no player of the slate, or another by name than by id.
     """
     site_id = id_cell(slate.site.read_cell(cell)[0], file, row, field)
+    name = plain_name(slate.site.name_in(cell))
+    named = [other for other in slate.everyone if name and plain_name(other.name) == name]
     for index, player in enumerate(slate.everyone):
         if player.site_id == site_id:
+            if named and plain_name(player.name) != name:
+                raise InputError(
+                    f"{cell!r} has the name of {named[0].name} and the ID of {player.name}.",
+                    file=file,
+                    row=row,
+                    field=field,
+                    remedy="Write the name and the ID of the same driver.",
+                )
             return index
     raise InputError(
         f"{cell!r} names no driver of slate {slate.slate_id}.",

@@ -70,13 +70,19 @@ class Site:
 
     def read_cell(self, cell: str) -> tuple[str, bool]:
         """The id that a lineup's cell names, and whether the cell is marked as locked."""
-        text = cell.strip()
-        bare = _LOCKED.sub("", text)
-        pattern = (
-            re.escape(self.cell).replace(r"\{name\}", ".*?").replace(r"\{id\}", r"([^()\s:]+)")
-        )
-        found = re.fullmatch(pattern.replace(r"\ ", r"\s*"), bare)
-        return (found[1] if found else bare), bare != text
+        bare, found = self._parts(cell)
+        return (found["id"] if found else bare), bare != cell.strip()
+
+    def name_in(self, cell: str) -> str:
+        """The name that stands beside the id in a lineup's cell; empty where the id is alone."""
+        found = self._parts(cell)[1]
+        return found["name"] if found else ""
+
+    def _parts(self, cell: str) -> tuple[str, re.Match[str] | None]:
+        """A lineup's cell without the mark of a lock, and its name and id where it has both."""
+        bare = _LOCKED.sub("", cell.strip())
+        pattern = re.escape(self.cell).replace(r"\ ", r"\s*").replace(r"\{name\}", "(?P<name>.*?)")
+        return bare, re.fullmatch(pattern.replace(r"\{id\}", r"(?P<id>[^()\s:]+)"), bare)
 
 
 def _scaled(points: list[int], scale: int) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from nascar_assets.files import (
     id_cell,
     lost_digits,
     number_cell,
+    plain_name,
     read_rows,
     read_text,
 )
@@ -258,6 +259,17 @@ def _row(
     if bracket and ("id" not in field or lost_digits(site_id)):
         site_id = bracket[1]
     site_id = id_cell(site_id, file, line, id_field)
+    if bracket and name and site_id:
+        rounded = lost_digits(bracket[1])
+        in_brackets = site_id if rounded else id_cell(bracket[1], file, line, id_field)
+        called = plain_name(both[: bracket.start()])
+        if in_brackets != site_id or called != plain_name(name):
+            # As where one column alone was sorted or pasted over: either may be meant.
+            raise fault(
+                f"{both!r} is not {name!r} with the ID {site_id} of the same row.",
+                field=field["name_id"],
+                remedy=f"Correct what does not belong to the row's driver. {AGAIN}",
+            )
     if "id" not in field and "name_id" not in field:
         if name and not _NAME_WITHOUT_ID.fullmatch(name):
             raise fault(

@@ -161,6 +161,18 @@ def test_a_file_that_does_not_fit_is_refused_by_row_and_field(content, words):
         read_entries(content, SLATE)
 
 
+def test_a_cell_with_one_driver_s_name_and_another_s_id_is_refused():
+    with pytest.raises(InputError, match=r"row 2, field D 4.*name of Driver AH and the ID of .*AD"):
+        read_entries(entries_file(1, first=CELLS.replace("Driver AD", "Driver AH")), SLATE)
+    renamed = CELLS.replace("Driver AD", "driver  ÁD").replace("Driver AE", "E. of old")
+    (entry,) = read_entries(entries_file(1, first=renamed), SLATE)
+    assert entry.lineup == (0, 1, 2, 3, 4, 5)
+    cells = ",".join(f'"900{i}:Driver A{chr(65 + i + (i == 2))}"' for i in range(5))
+    content = fanduels_file().replace(b'"","","","",""', cells.encode(), 1)
+    with pytest.raises(InputError, match=r"row 2, field Driver 3.*name of Driver AD"):
+        read_entries(content, FANDUEL, file="entries.csv")
+
+
 def test_more_entries_than_lineups_is_an_error():
     with pytest.raises(InputError, match=r"row 3, field Entry ID: contest 77.*3 entries.*1 lineup"):
         fill_entries(entries_file(3), SLATE, LINEUPS[:1])

@@ -241,6 +241,34 @@ def test_what_a_spreadsheet_changed_without_loss_is_read(row, site_id):
     assert (found.site_id, found.salary, found.name) == (site_id, 8000, "Ann One")
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        "D,Bob Two (42329671),Ann One,42329671,D,8000,F,N,30.5",
+        "D,Ann One (42329672),Ann One,42329671,D,8000,F,N,30.5",
+        "D,Bob Two (42329672),Ann One,4.2E+07,D,8000,F,N,30.5",
+    ],
+)
+def test_a_row_of_two_drivers_is_refused(row):
+    error = refused(f"{DK_HEADER}\n{row}\n".encode())
+    assert (error.row, error.field) == (2, "Name + ID")
+    assert "of the same row" in str(error)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "D,Ánn  O’ne (42329671),ann O'NE,42329671,D,8000,F,N,30.5",
+        "D,Ann One (4.23E+07),Ann One,42329671,D,8000,F,N,30.5",
+        'D,"Ann One (42,329,671)",Ann One,42329671.0,D,8000,F,N,30.5',
+        "D,Ann One (Jr) (42329671),Ann One (Jr),42329671,D,8000,F,N,30.5",
+    ],
+)
+def test_columns_that_differ_in_their_form_alone_are_read(row):
+    (found,) = read_salaries(f"{DK_HEADER}\n{row}\n".encode(), "a.csv").rows
+    assert found.site_id == "42329671"
+
+
 def test_a_european_spreadsheets_file_is_read():
     text = f"{DK_HEADER}\r\n{POOL[0]}\r\n".replace(",", ";").replace("8000", "8.000")
     (row,) = read_salaries(text.replace("30.5", "30,5").encode("cp1252"), "a.csv").rows

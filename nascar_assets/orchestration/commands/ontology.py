@@ -13,7 +13,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
-from nascar_assets.lineups.problem import plain_name
+from nascar_assets.files import plain_name
 from nascar_assets.ontology import Statement, in_force
 from nascar_assets.ontology.vetoes import VetoRule, parse_veto
 from nascar_assets.orchestration.commands.sync import Location
