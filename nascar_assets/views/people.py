@@ -9,6 +9,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.names import DriverDirectory
+from nascar_assets.files import plain_name
 from nascar_assets.slates.slate import SlatePlayer
 from nascar_assets.views.columns import folded
 from nascar_assets.views.quantities import QUANTITIES
@@ -65,6 +66,15 @@ class People:
 
     def resolve(self, row: Stated) -> str | RowFault:
         """The driver of a row, or why it has none."""
+        found = self._driver(row)
+        plain = plain_name(row.name)
+        called = [key for key, name in self.names.items() if plain and plain_name(name) == plain]
+        by_id = bool(row.site_id or row.driver_id)
+        if by_id and called and isinstance(found, str) and found not in called:
+            return RowFault(row.row, row.name, f"the id is that of {self.names[found]}.")
+        return found
+
+    def _driver(self, row: Stated) -> str | RowFault:
         if row.site_id in self.site_ids:
             return self.site_ids[row.site_id]
         if row.driver_id:

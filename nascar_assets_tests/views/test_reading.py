@@ -214,6 +214,8 @@ def test_a_file_of_another_slate_is_noticed() -> None:
         ("driver,market,odds\nKyle Larson,fastest lap,+150", "none of win"),
         ("Name,Fpts\nKyle Larson,50\nKyle Larson,51", "50 on row 2"),
         ("Name,Fpts\nDaniel Suarez,31\nDaniel Suárez,30", "of whom row 2 states otherwise"),
+        ("Name + ID,Fpts\nDenny Hamlin (41007),51", "the id is that of Kyle Larson"),
+        ("driver_id,driver_name,Fpts\n4030,Denny Hamlin,51", "the id is that of Kyle Larson"),
         ("driver,odds,quoted_at\nKyle Larson,+150,2026-03-14T10:00", "has no zone"),
     ],
 )
