@@ -402,6 +402,31 @@ def check_once(names: Iterable[str], doubled: set[str], file: str, row: int) -> 
             )
 
 
+def check_width(
+    cells: list[str], width: int, file: str, row: int, field: str | None = None
+) -> None:
+    """Refuses a row with more cells than the header has: what follows a bare comma is shifted.
+
+    Args:
+        cells: The row.
+        width: The header's number of cells.
+        file: The file's name, for messages.
+        row: The row's line.
+        field: The column that most likely holds the comma, where there is one.
+
+    Raises:
+        InputError: If a cell beyond the header is not blank.
+    """
+    if any(cells[width:]):
+        raise InputError(
+            f"The row has {len(cells)} cells and the header {width}.",
+            file=file,
+            row=row,
+            field=field,
+            remedy='Quote what holds a comma ("$1,000.00"), or export the file again.',
+        )
+
+
 _ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?e\+?[0-9]{1,3}", re.IGNORECASE)
 _GROUPED_ID = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.0+)?|[0-9]{1,3}(\.[0-9]{3}){2,}")
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")

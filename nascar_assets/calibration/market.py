@@ -31,7 +31,15 @@ from nascar_assets.calibration.plackett_luce import sample_orders
 from nascar_assets.errors import InputError
 from nascar_assets.feed.odds import OddsFormat, decimal_odds
 from nascar_assets.feed.schemas import UTC_TIME
-from nascar_assets.files import LARGE, check_once, find_header, id_cell, read_rows, read_text
+from nascar_assets.files import (
+    LARGE,
+    check_once,
+    check_width,
+    find_header,
+    id_cell,
+    read_rows,
+    read_text,
+)
 
 _ODDS: tuple[tuple[str, OddsFormat | None], ...] = (
     ("odds", None),
@@ -103,14 +111,7 @@ def read_odds(
         )
     read = []
     for line, cells in rows:
-        if any(cells[width:]):
-            raise InputError(
-                f"The row has {len(cells)} cells and the header {width}.",
-                file=file,
-                row=line,
-                field=column,
-                remedy='Quote what holds a comma: "+1,200".',
-            )
+        check_width(cells, width, file, line, column)
         row = {
             name: cells[places[keys[name]]] if places[keys[name]] < len(cells) else ""
             for name in (*ODDS_COLUMNS[:2], column, "quoted_at")

@@ -18,6 +18,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.files import (
     LARGE,
     check_once,
+    check_width,
     column_key,
     find_header,
     id_cell,
@@ -96,6 +97,7 @@ def read_history(
         cells = {name: row[at] if 0 <= at < len(row) else "" for name, at in columns.items()}
         if len(row) <= max(columns[name] for name in _NEEDED):
             raise truncated(given.file, number)
+        check_width(row, found[2], given.file, number)
         if cells["Sport"].casefold() not in _NASCAR:
             others[cells["Sport"] or "none"] = others.get(cells["Sport"] or "none", 0) + 1
             continue

@@ -15,6 +15,7 @@ from nascar_assets.files import (
     LARGE,
     GivenText,
     check_once,
+    check_width,
     column_key,
     find_header,
     id_cell,
@@ -104,7 +105,7 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
             1,
             remedy="Use the standings file that the site exports, within a week of the contest.",
         )
-    number, columns, _, doubled = found
+    number, columns, width, doubled = found
     check_once((*_LEFT, "TimeRemaining", *_RIGHT), doubled, given.file, number)
     left = {name: columns[column_key(name)] for name in _LEFT}
     time_left = columns.get(column_key("TimeRemaining"), -1)
@@ -112,6 +113,7 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
     if right["Player"] >= 0 and min(right.values()) < 0:
         raise reader.fault(f"the players' columns are not {', '.join(_RIGHT)}.", number, "Player")
     for number, row in rows:
+        check_width(row, width, given.file, number)
         reader.entry(reader.part(row, left, number), number)
         reader.live |= _has_time_left(row, time_left)
         if 0 <= right["Player"] < len(row) and row[right["Player"]]:

@@ -15,6 +15,7 @@ from nascar_assets.files import (
     GivenText,
     SourceFile,
     check_once,
+    check_width,
     column_key,
     find_header,
     id_cell,
@@ -134,11 +135,7 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
         fault = partial(InputError, file=name, row=line)
         if not any(cells[first : last + 1]):
             continue  # beside or below the table
-        if any(cells[end:]):
-            raise fault(
-                f"The line has {len(cells)} fields and the header has {end}.",
-                remedy="Export the file again; a comma inside a field must be quoted.",
-            )
+        check_width(cells, end, name, line)
         if len(cells) <= last:
             missing = next(named[place] for place in sorted(named) if place >= len(cells))
             raise fault(

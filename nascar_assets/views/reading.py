@@ -14,6 +14,7 @@ from nascar_assets.feed.odds import OddsFormat, decimal_odds
 from nascar_assets.files import (
     GivenText,
     SourceFile,
+    check_width,
     id_cell,
     number_cell,
     printable,
@@ -176,6 +177,7 @@ class _Reader:
         others = 0
         shares: dict[str, list[tuple[Stated, str]]] = {}
         for line, cells in rows:
+            check_width(cells, self.header.width, self.source.path, line)
             who = self._who(line, cells)
             race = self._cell(cells, "race_id")
             if race:

@@ -83,6 +83,7 @@ def test_returns_are_of_settled_entries_and_lie_in_their_intervals():
         (history([ROWS[0].replace("$20.00", "a lot")]), "row 2, field Winnings_Non_Ticket"),
         (history([ROWS[0].replace("2026-03-15 15:30:00", "soon")]), "field Contest_Date_EST"),
         (history([ROWS[0], ROWS[0]]), "row 3, field Entry_Key: entry 1 is in row 2"),
+        (history([ROWS[0].replace("$20.00", "$1,000.00")]), "row 2: The row has 15 cells and the"),
         (history([ROWS[0][:60]]), "row 2: .*cut off"),
         (b"Sport,Entry\r\nNAS,1", "no row is a header"),
         (history().replace(b"Prize_Pool", b"Entry_Fee"), "row 1, field Entry_Fee: The column"),

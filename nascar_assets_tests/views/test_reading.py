@@ -227,6 +227,7 @@ def test_a_cell_at_fault_is_named(text: str, reason: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("driver,odds\nKyle Larson,+1,200", "row 2: The row has 3 cells and the header 2"),
         ("one,two\nthree,four", "states nothing that is known"),
         ("Name,Fpts\nKyle Larson,", "every cell of a known column is empty"),
         ("Name,Fpts,Projection\nKyle Larson,1,2", "both hold the same quantity"),
