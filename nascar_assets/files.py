@@ -456,6 +456,17 @@ def id_cell(cell: str, file: str, row: int, field: str) -> str:
     return decimal[1] if decimal else cell
 
 
+_UNCLEAR = re.compile(r"[^0-9]*[1-9][0-9]{0,2}(\.[0-9]{3})+")
+
+
+def unclear_thousands(cell: str, *, decimal_comma: bool = False) -> bool:
+    """Whether points may part thousands or decimals, as in `11.000` dollars.
+
+    Where numbers have a decimal comma they part thousands.
+    """
+    return not decimal_comma and _UNCLEAR.fullmatch(cell.strip()) is not None
+
+
 def number_cell(cell: str, *, decimal_comma: bool = False, whole: bool = False) -> Decimal | None:
     """A number of up to 15 digits, with or without thousands separators; none where it is none.
 

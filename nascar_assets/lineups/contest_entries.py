@@ -119,6 +119,9 @@ def fill_contests(
     entries = read_entries(content, slate, file=file)
     contests = by_contest(entries, slate, contest_id, file=file)
     book = Book(slate, settings)
+    notices = list(
+        book.check_fees((e for e in entries if e.lineup or e.contest_id in contests), file)
+    )
     used: set[tuple[int, ...]] = set()
     for entry in entries:  # what stays as it is counts
         if entry.lineup is not None and (entry.locked or entry.contest_id not in contests):
@@ -129,7 +132,6 @@ def fill_contests(
         for key, members in contests.items()
     }
     chosen: dict[str, Sequence[int]] = {}
-    notices = []
     for key, members in contests.items():
         free = [entry for entry in members if not entry.locked]
         if not free:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nascar_assets.errors import InputError
+from nascar_assets.lineups.entries_file import ContestEntry
 from nascar_assets.lineups.problem import find_driver
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.slates.slate import Slate
@@ -71,6 +72,32 @@ class Book:
             if members & set(lineup):
                 self.spent[key][0] += fee * times
                 self.spent[key][1] += times
+
+    def check_fees(self, entries: Iterable[ContestEntry], file: str) -> tuple[str, ...]:
+        """What to say of entries whose fees count as nothing because the file has no amount.
+
+        Args:
+            entries: The entries whose fees are counted.
+            file: The file's name.
+
+        Raises:
+            InputError: If there are limits, and a fee is given that is no amount: they would be
+                passed unseen.
+        """
+        without = [entry for entry in entries if entry.fee_cents is None]
+        said = next((entry for entry in without if entry.entry_fee), None)
+        if not without or (said is None and not self.limits):
+            return ()
+        if said is not None and self.limits:
+            raise InputError(
+                f"{said.entry_fee!r} is no fee in dollars, and max_dollars limits them.",
+                file=file,
+                row=said.row,
+                field=self.slate.site.entry_columns["entry_fee"],
+                remedy="Write it as 5.00 or $5.00, or Free, or take max_dollars out.",
+            )
+        ids = ", ".join(entry.entry_id for entry in without)
+        return (f"Without a fee in dollars, and not in the dollars at risk: {ids}.",)
 
     def bounded(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.files import column_key, id_cell, number_cell
+from nascar_assets.files import column_key, id_cell, number_cell, unclear_thousands
 from nascar_assets.lineups.legality import check_lineups, lineup_problems
 from nascar_assets.lineups.raw_csv import RawCsv, read_raw
 from nascar_assets.lineups.upload import player_cell, player_of_cell
@@ -34,6 +34,7 @@ class ContestEntry:
         entry_fee: As the file writes it.
         lineup: Indices into `slate.everyone` in the file's order; none where it is not filled.
         locked: Whether any of its drivers is marked as locked.
+        decimal_comma: Whether the file's amounts have a decimal comma.
     """
 
     row: int
@@ -43,12 +44,17 @@ class ContestEntry:
     entry_fee: str
     lineup: tuple[int, ...] | None
     locked: bool
+    decimal_comma: bool = False
 
     @property
     def fee_cents(self) -> int | None:
-        """The fee in cents; none where the file has no amount."""
-        amount = number_cell(self.entry_fee)
-        return None if amount is None else round(100 * amount)
+        """The fee in cents; none where the file has no amount in dollars."""
+        if self.entry_fee.casefold() == "free":
+            return 0
+        if unclear_thousands(self.entry_fee, decimal_comma=self.decimal_comma):
+            return None
+        amount = number_cell(self.entry_fee, decimal_comma=self.decimal_comma)
+        return None if amount is None or amount < 0 else round(100 * amount)
 
 
 def read_entries(
@@ -349,6 +355,7 @@ def _entries(raw: RawCsv, slate: Slate, file: str) -> tuple[ContestEntry, ...]:
                 entry_fee=held["entry_fee"],
                 lineup=lineup,
                 locked=any(site.read_cell(cell)[1] for cell in filled),
+                decimal_comma=raw.delimiter == ";",
             )
         )
     return tuple(entries)

@@ -95,13 +95,14 @@ def swap_entries(
             "every filled entry in the file is locked; no lineup can change any more.", file=file
         )
     book = Book(slate, settings)
+    notices = list(book.check_fees(filled, file))
     groups: dict[str, list[ContestEntry]] = {}
     for entry in filled:
         book.enter(entry.lineup or (), entry.fee_cents or 0)
         own = section_of(settings, entry) is not None
         groups.setdefault(entry.contest_id if own else "", []).append(entry)
     over = book.over()
-    notices = [
+    notices += [
         f"max_dollars of {book.names[key]}: the file does not keep it as it is." for key in over
     ]
     now = {entry.entry_id: _lineup(entry) for entry in filled}

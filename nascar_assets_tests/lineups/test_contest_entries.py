@@ -134,6 +134,26 @@ def test_a_group_s_dollars_hold_over_all_contests():
     assert counted == pytest.approx(dear.dollars)
 
 
+@pytest.mark.parametrize("fee", ["5.00 USD", "EUR 25", "12-Jan", "1e3", "-5", "1.000"])
+def test_a_fee_that_is_no_amount_is_refused_where_dollars_are_limited_and_else_told(fee):
+    content = entries_file().replace(b",11,$5,", f",11,{fee},".encode(), 1)
+    done = filled(TOML, content)
+    assert done.notices[0] == "Without a fee in dollars, and not in the dollars at risk: 900."
+    assert sum(row.dollars for row in done.at_risk) == pytest.approx(6 * (5 + 4 * 3 + 10))
+    limit = f'[drivers."{NAMES[0]}"]\nmax_dollars = 500\n'
+    with pytest.raises(InputError, match=f"row 2, field Entry Fee: '{fee}' is no fee in dollars"):
+        filled(TOML.replace("[[", limit + "[[", 1), content)
+
+
+@pytest.mark.parametrize(("fee", "told"), [("", True), ("Free", False), ("$0.00", False)])
+def test_an_entry_without_a_fee_costs_nothing(fee, told):
+    content = entries_file().replace(b",11,$5,", f",11,{fee},".encode(), 1)
+    limit = f'[drivers."{NAMES[0]}"]\nmax_dollars = 500\n'
+    notices = filled(TOML.replace("[[", limit + "[[", 1), content).notices
+    assert any("Without a fee" in notice for notice in notices) == told
+    assert not any("Without a fee" in notice for notice in filled(TOML, content).notices)
+
+
 def test_brackets_of_a_contest_s_name_are_plain_text():
     content = entries_file().replace(b"NAS 20-Max", b"NAS $5K [20 Entry Max]")
     for pattern in ("*[20 entry max]*", "NAS $5K [20 Entry Max]", "*[[]20 ent?y*"):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from nascar_assets.errors import InputError
 from nascar_assets.lineups import PortfolioSettings, build_portfolio, read_entries, swap_entries
 from nascar_assets.lineups.contest_entries import fill_contests
 from nascar_assets.lineups.raw_csv import read_raw
@@ -58,6 +59,17 @@ def test_a_section_for_no_contest_of_the_file_is_told_in_mending_too():
     toml = 'lineups = 4\n[[contests]]\nname = "*tripel up*"\n'
     (notice,) = swapped(content, toml, in_most(content)).notices
     assert notice.startswith("contests.0 (name '*tripel up*') is for no contest of the file")
+
+
+def test_a_fee_that_is_no_amount_is_refused_in_mending_where_dollars_are_limited():
+    content = filled("lineups = 4\n", contest_id="11").content.replace(b",11,$5,", b",11,5 USD,")
+    gone = in_most(content)
+    assert (
+        "not in the dollars at risk: 900, 901" in swapped(content, "lineups = 4\n", gone).notices[0]
+    )
+    limit = f'lineups = 4\n[drivers."{NAMES[0]}"]\nmax_dollars = 500\n'
+    with pytest.raises(InputError, match="row 2, field Entry Fee: '5 USD' is no fee"):
+        swapped(content, limit, gone)
 
 
 @pytest.mark.slow
