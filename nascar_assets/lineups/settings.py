@@ -15,6 +15,7 @@ from pydantic import (
     StrictBool,
     StringConstraints,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -178,7 +179,7 @@ class ContestSettings(ObjectiveSettings, _Settings):
         max_entries: Most entries that one of these contests may have in the file.
         payout: As in the portfolio's settings.
         max_shared: As there.
-        drivers: As there.
+        drivers: As there, but for `max_dollars`, which is over all contests.
         repeat: Whether lineups of contests before may come again.
     """
 
@@ -190,6 +191,16 @@ class ContestSettings(ObjectiveSettings, _Settings):
     max_shared: Count | None = None
     drivers: dict[Name, DriverSettings] = Field(default_factory=dict, max_length=200)
     repeat: StrictBool = False
+
+    @field_validator("drivers")
+    @classmethod
+    def _no_dollars(cls, drivers: dict[str, DriverSettings]) -> dict[str, DriverSettings]:
+        for name, driver in drivers.items():
+            if driver.max_dollars is not None:
+                raise ValueError(
+                    f"max_dollars of {name} is over all contests: put it under [drivers]"
+                )
+        return drivers
 
     @model_validator(mode="after")
     def _names_contests(self) -> Self:

@@ -182,6 +182,15 @@ def test_more_entries_than_a_contest_takes_are_refused():
         PortfolioSettings.from_toml("[[contests]]\nlineups = 3\n")
 
 
+def test_a_limit_in_dollars_of_one_contest_is_refused():
+    section = f'[contests.drivers."{NAMES[0]}"]\nmax_dollars = 3.0\n'
+    with pytest.raises(
+        SettingsError, match=r"over all contests: put it under \[drivers\]"
+    ) as error:
+        PortfolioSettings.from_toml(TOML + section, file="s.toml")
+    assert (error.value.field, error.value.row) == ("contests.1.drivers", 9)
+
+
 def test_the_same_file_and_settings_give_the_same_bytes():
     assert filled(TOML).content == filled(TOML).content
     assert np.array(PORTFOLIO).shape == (4, 6)
