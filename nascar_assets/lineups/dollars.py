@@ -65,7 +65,7 @@ class Book:
 
     def enter(self, lineup: Sequence[int], fee: int, times: int = 1) -> None:
         """Counts an entry's fee for its drivers, in cents; with `times` of -1 it is taken back."""
-        for driver in lineup:
+        for driver in set(lineup):
             self.cents[driver] += fee * times
             self.count[driver] += times
         for key, (members, _) in self.limits.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -60,11 +60,11 @@ class ContestEntry:
 def read_entries(
     content: bytes, slate: Slate, *, file: str = "DKEntries.csv"
 ) -> tuple[ContestEntry, ...]:
-    """The entries of a file.
+    """The entries of a file; whether their lineups are legal is for `check_entered` to say.
 
     Raises:
         InputError: If the file is no entries file, is of another slate, or a lineup in it is half
-            filled or illegal; naming row and field.
+            filled; naming row and field.
     """
     return _entries(_checked(content, slate, file), slate, file)
 
@@ -201,6 +201,24 @@ def write_entries(
     return raw.to_bytes()
 
 
+def check_entered(entries: Iterable[ContestEntry], slate: Slate, file: str) -> None:
+    """Refuses an entry whose lineup breaks the contest's rules; one who is out by now breaks none.
+
+    Raises:
+        InputError: Naming row and field of the first.
+    """
+    for entry in entries:
+        problems = lineup_problems(slate, entry.lineup or (), entered=True)
+        if entry.lineup is not None and problems:
+            raise InputError(
+                f"the lineup of entry {entry.entry_id} is illegal: {'; '.join(problems)}.",
+                file=file,
+                row=entry.row,
+                field=slate.site.entry_driver,
+                remedy="Correct it, empty its cells, or fill the entry anew (entries fill).",
+            )
+
+
 def locked_fault(entry: ContestEntry, slate: Slate, file: str) -> LockedEntry:
     """That an entry may no longer be changed."""
     return LockedEntry(
@@ -225,7 +243,11 @@ def _places(now: list[int], wanted: list[int]) -> dict[int, int]:
     if not now:
         return dict(enumerate(wanted))
     coming = [driver for driver in wanted if driver not in now]
-    going = [place for place, driver in enumerate(now) if driver not in wanted]
+    going = [
+        place
+        for place, driver in enumerate(now)
+        if driver not in wanted or driver in now[:place]  # held twice
+    ]
     return dict(zip(going, coming, strict=True))
 
 

@@ -15,6 +15,7 @@ from nascar_assets.lineups.dollars import AtRisk, Book
 from nascar_assets.lineups.entries_file import (
     ContestEntry,
     LockedEntry,
+    check_entered,
     locked_notices,
     read_entries,
     write_entries,
@@ -111,6 +112,7 @@ def swap_entries(
     for members in groups.values():
         if all(entry.locked for entry in members):
             continue
+        check_entered(members, slate, file)
         section = section_of(settings, members[0])
         ids = {entry.entry_id for entry in members}
         own_now = {now[key] for key in ids}

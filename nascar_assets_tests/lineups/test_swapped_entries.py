@@ -66,6 +66,16 @@ def test_a_lineup_in_two_contests_is_mended_alike_and_both_entries_are_named():
     assert [change.split(":")[0] for change in swap.changes] == ["entries 5000, 5001"]
 
 
+def test_an_illegal_entry_is_named_by_its_row():
+    filled = fill_entries(empty_file("1", "1"), SLATE, PORTFOLIO)
+    lines = filled.decode().split("\r\n")
+    cells = lines[2].split(",")
+    cells[5] = cells[4]
+    content = filled.replace(lines[2].encode(), ",".join(cells).encode())
+    with pytest.raises(InputError, match=r"row 3, field D: the lineup of entry 5001.*than once"):
+        swap_entries(content, SLATE, POINTS, ASKED, PORTFOLIO, [NAMES[0]])
+
+
 def test_lineups_of_ones_own_are_mended_by_themselves_and_what_they_break_is_told():
     own = PORTFOLIO[:2].copy()
     legal = [i for i in range(18) if i not in own[0]]
