@@ -26,6 +26,7 @@ from nascar_assets.files import (
     read_rows,
     read_text,
     truncated,
+    unclear_thousands,
 )
 from nascar_assets.lineups.ownership import CASH_NAME, KINDS
 
@@ -136,7 +137,8 @@ def _entry(
 ) -> dict[str, Any]:
     def cents(field: str) -> int:
         text = cells[field].strip()
-        amount = number_cell(text or "0", decimal_comma=decimal_comma)
+        unclear = unclear_thousands(text, decimal_comma=decimal_comma)
+        amount = None if unclear else number_cell(text or "0", decimal_comma=decimal_comma)
         if amount is None or amount < 0 or amount * 100 != int(amount * 100):
             raise InputError(
                 f"{text!r} is no amount in dollars and cents.",
@@ -150,7 +152,8 @@ def _entry(
 
     def whole(field: str) -> int | None:
         text = cells[field].strip()
-        value = number_cell(text, whole=True) if text else None
+        unclear = unclear_thousands(text, decimal_comma=decimal_comma)
+        value = None if unclear else number_cell(text, decimal_comma=decimal_comma, whole=True)
         if text and (value is None or value != int(value) or value < 0):
             raise InputError(f"{text!r} is no count.", file=file, row=row, field=field)
         return None if value is None else int(value)

@@ -24,6 +24,7 @@ from nascar_assets.files import (
     read_rows,
     read_text,
     truncated,
+    unclear_thousands,
 )
 from nascar_assets.slates.slate import Slate
 
@@ -134,6 +135,7 @@ class _Reader:
 
     def __init__(self, slate: Slate, given: GivenText) -> None:
         self.slate, self.file = slate, given.file
+        self.decimal_comma = given.decimal_comma
         self.number = partial(number_cell, decimal_comma=given.decimal_comma)
         self.before = re.compile(rf"(?:^|\s){re.escape(slate.site.position)}\s+")
         self.by_name: dict[str, int] = {}
@@ -162,7 +164,8 @@ class _Reader:
         if not row["EntryId"]:
             return
         size = self.slate.rules.roster_size
-        rank = number_cell(row["Rank"], whole=True)
+        unclear = unclear_thousands(row["Rank"], decimal_comma=self.decimal_comma)
+        rank = None if unclear else self.number(row["Rank"], whole=True)
         if rank is None or rank != int(rank) or not 0 < rank < 1e9:
             raise self.fault(f"{row['Rank']!r} is no rank.", number, "Rank")
         points = self.number(row["Points"])

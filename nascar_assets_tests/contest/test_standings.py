@@ -89,6 +89,7 @@ def swap(old, new):
         (swap(b"TimeRemaining", b"Points"), "row 1, field Points: The column occurs twice"),
         (swap(b"%Drafted", b"Owned"), "row 1, field Player"),
         (swap(b"\n2,702", b"\nx,702"), "row 3, field Rank: 'x'"),
+        (swap(b"\n2,702", b"\n2.000,702"), "row 3, field Rank: '2.000' is no rank"),
         (swap(b"\n2,702", b"\n2,701"), "row 3, field EntryId: the entry 701 is there twice"),
         (swap(b"some one (2/4)", b"one, some (2/4)"), "row 3: The row has 12 cells and the header"),
         (swap(b"298.25", b"many"), "row 3, field Points"),

@@ -110,7 +110,8 @@ def test_rows_are_the_lines_that_a_person_sees(newline):
 
 
 @pytest.mark.parametrize(
-    "salary", ["", "none", "-8000", "0", "8000.5", "1e4", "NaN", "٨٠٠٠", "99999999999999999999"]
+    "salary",
+    ["", "none", "-8000", "0", "8000.5", "1e4", "8.000", "NaN", "٨٠٠٠", "99999999999999999999"],
 )
 def test_a_salary_that_is_no_whole_number_is_refused(salary):
     error = refused(dk_file([*eight(), ("Bad Salary", 900, salary)]))
