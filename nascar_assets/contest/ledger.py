@@ -16,6 +16,7 @@ from nascar_assets.columns.column import types_of
 from nascar_assets.columns.contests import LEDGER
 from nascar_assets.errors import InputError
 from nascar_assets.files import (
+    AGAIN,
     LARGE,
     check_once,
     check_width,
@@ -120,10 +121,13 @@ def read_history(
     if others:
         said = ", ".join(f"{count} {sport}" for sport, count in sorted(others.items()))
         notices.append(f"Rows of other sports are set aside: {said}.")
-    if cancelled or refunded:
+    if refunded:
+        notices.append(f"{refunded} refunded entries are kept and count for no return.")
+    if cancelled:
         notices.append(
-            f"{cancelled} entries of cancelled contests and {refunded} refunded ones are kept and "
-            "count for no return: fees and winnings are the same money."
+            f"{cancelled} entries without a place and without winnings are taken for those of "
+            "cancelled contests: they are kept and their fees count for no return. Add the history "
+            "again where their contests are settled later."
         )
     return History(pl.DataFrame(made, schema=types_of(LEDGER)), others, tuple(notices))
 
@@ -166,10 +170,25 @@ def _entry(
     place, entries, paid = (whole(name) for name in ("Place", "Contest_Entries", "Places_Paid"))
     state = "settled"
     if not place:
-        state = "refunded" if fee and won == fee else "cancelled"
+        back = won + ticket
+        if back not in (0, fee):
+            raise InputError(
+                f"the entry has no place, and winnings of ${back / 100:,.2f} that are not its fee "
+                f"of ${fee / 100:,.2f}.",
+                file=file,
+                row=row,
+                field="Place",
+                remedy="Download it again once the contest is settled.",
+            )
+        state = "refunded" if back else "cancelled"
+    entry_key = id_cell(cells["Entry_Key"], file, row, "Entry_Key")
+    if not entry_key:
+        raise InputError(
+            "the entry has no key.", file=file, row=row, field="Entry_Key", remedy=AGAIN
+        )
     name = cells["Entry"].strip()
     return {
-        "entry_key": id_cell(cells["Entry_Key"], file, row, "Entry_Key"),
+        "entry_key": entry_key,
         "contest_key": id_cell(cells["Contest_Key"], file, row, "Contest_Key"),
         "name": name,
         "day": day,

@@ -46,6 +46,11 @@ def test_entries_are_read_to_the_cent_and_other_sports_are_counted():
     assert [rows[key]["series"] for key in "1234"] == ["cup", "cup", "xfinity", "trucks"]
     assert [rows[key]["kind"] for key in "134"] == ["tournament", "cash", "tournament"]
     assert [rows[key]["state"] for key in "156"] == ["settled", "refunded", "cancelled"]
+    refunded, cancelled = read.notices[1:]
+    assert refunded.startswith("1 refunded entries")
+    assert cancelled.startswith("1 entries without a place and without winnings")
+    ticket = ROWS[4].replace("$3.00,$0.00", "$0.00,$3.00")
+    assert read_history(history([ticket]), RACES).rows["state"].to_list() == ["refunded"]
     assert read.rows.schema == types_of(LEDGER)
 
 
@@ -84,6 +89,14 @@ def test_returns_are_of_settled_entries_and_lie_in_their_intervals():
         (history([ROWS[0].replace("$20.00", "$2.000")]), "field Winnings_Non_Ticket: '.2.000' is"),
         (history([ROWS[0].replace(",2500,", ",2.500,")]), "field Contest_Entries: '2.500' is no"),
         (history([ROWS[0].replace("2026-03-15 15:30:00", "soon")]), "field Contest_Date_EST"),
+        (
+            history([ROWS[0].replace(",12,231.5", ",,231.5")]),
+            "row 2, field Place: .*20.00 that are",
+        ),
+        (
+            history([ROWS[0].replace("Classic,1,", "Classic,,")]),
+            "row 2, field Entry_Key: the entry",
+        ),
         (history([ROWS[0], ROWS[0]]), "row 3, field Entry_Key: entry 1 is in row 2"),
         (history([ROWS[0].replace("$20.00", "$1,000.00")]), "row 2: The row has 15 cells and the"),
         (history([ROWS[0][:60]]), "row 2: .*cut off"),
