@@ -283,6 +283,15 @@ def _checked(content: bytes, slate: Slate, file: str) -> RawCsv:
             ),
             remedy="Use the entries file that the site exports for this contest.",
         )
+    if keys[len(wanted) :][:1] == keys[len(wanted) - 1 : len(wanted)]:
+        raise InputError(
+            f"the file has more than {slate.rules.roster_size} columns {site.entry_driver}, the "
+            f"drivers of a lineup of slate {slate.slate_id}.",
+            file=file,
+            row=top + 1,
+            field=site.entry_driver,
+            remedy="Use the entries file that the site exports for this contest.",
+        )
     _check_pool(raw, slate, file, len(wanted))
     if any(player.site_id == player.name for player in slate.players):
         raise InputError(

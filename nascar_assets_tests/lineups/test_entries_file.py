@@ -149,6 +149,7 @@ def swap(content, old, new):
     [
         (swap(entries_file(), "Entry ID,", "Entry,"), "row 1, field Entry ID"),
         (swap(entries_file(), ",D,D,D,D,D,D,", ",G,G,G,G,G,G,"), "row 1, field D"),
+        (swap(entries_file(), ",D,,", ",D,D,"), "row 1, field D: .*more than 6 columns D"),
         (swap(swap(entries_file(), ",90", ",80"), "(90", "(80"), "not that of slate"),
         (entries_file(1, first=CELLS.replace("9003", "1111")), "row 2, field D 4"),
         (entries_file(1, first=CELLS.replace("Driver AF (9005)", "")), "row 2, field D 6"),
@@ -159,7 +160,7 @@ def swap(content, old, new):
         (b"PK\x03\x04\x00\x00", "archive"),
     ],
     ids=[
-        "header", "sport", "other-slate", "other-id", "half-filled", "twice", "no-id", "cut",
+        "header", "sport", "seven", "other-slate", "other-id", "half-filled", "twice", "no-id", "cut",
         "empty", "binary",
     ],
 )  # fmt: skip
