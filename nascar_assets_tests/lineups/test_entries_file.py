@@ -160,8 +160,8 @@ def swap(content, old, new):
         (b"PK\x03\x04\x00\x00", "archive"),
     ],
     ids=[
-        "header", "sport", "seven", "other-slate", "other-id", "half-filled", "twice", "no-id", "cut",
-        "empty", "binary",
+        "header", "sport", "seven", "other-slate", "other-id", "half-filled", "twice", "no-id",
+        "cut", "empty", "binary",
     ],
 )  # fmt: skip
 def test_a_file_that_does_not_fit_is_refused_by_row_and_field(content, words):
