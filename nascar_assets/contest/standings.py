@@ -33,6 +33,7 @@ _LEFT = ("Rank", "EntryId", "EntryName", "Points", "Lineup")
 _RIGHT = ("Player", "%Drafted", "FPTS")
 SHARE_SLACK = 0.005
 """Shares are printed with two decimals; a file cut at a row's end misses by far more."""
+_PRINTED = 0.01  # points are printed with two decimals
 # A site adds and replaces a driver or two after a salary file; more, and it is another slate's.
 _MAX_STRANGERS = 3
 _MAX_OF_STRANGERS = 0.25
@@ -94,7 +95,8 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
 
     Raises:
         StandingsError: If the file is cut off, damaged, no standings file, or names more drivers
-            who are not of the slate; naming row and field.
+            who are not of the slate; if a worse rank has more points, or a few entries of a
+            contest that is over have other points than their drivers; naming row and field.
     """
     given = read_text(content, file, limits=LARGE, lossy=True)
     rows = read_rows(given, limits=LARGE)
@@ -141,7 +143,7 @@ class _Reader:
         self.by_name: dict[str, int] = {}
         for index, player in enumerate(slate.everyone):
             self.by_name.setdefault(plain_name(player.name), index)
-        self.entries: dict[str, tuple[int, str, float, list[int]]] = {}
+        self.entries: dict[str, tuple[int, str, float, list[int], int]] = {}
         self.strangers: dict[str, list[int]] = {}
         self.live = False
         self.ownership = np.full(len(slate.everyone), np.nan)
@@ -191,7 +193,7 @@ class _Reader:
                 "Lineup",
                 "Download it again.",
             )
-        self.entries[entry_id] = int(rank), row["EntryName"], float(points), lineup
+        self.entries[entry_id] = int(rank), row["EntryName"], float(points), lineup, number
 
     def player(self, row: Mapping[str, str], number: int) -> None:
         """Takes a driver's share of the entries and his points."""
@@ -216,12 +218,15 @@ class _Reader:
                 None,
                 remedy="Download it once the contest is over, and within a week of it.",
             )
-        rank, names, points, held = zip(*self.entries.values(), strict=True)
+        rank, names, points, held, rows_of = zip(*self.entries.values(), strict=True)
         lineups = np.array(held, np.int32)
         self._check_strangers(lineups.size, last)
         entries, everyone = len(self.entries), len(self.slate.everyone)
         counted = np.bincount(lineups[lineups >= 0], minlength=everyone) / entries
         self._check_whole(counted, last)
+        self._check_ranks(np.array(rank), np.array(points), rows_of)
+        if not self.live:
+            self._check_sums(lineups, np.array(points), rows_of)
         return Standings(
             rank=np.array(rank, np.int32),
             entry_ids=tuple(self.entries),
@@ -241,6 +246,42 @@ class _Reader:
                 *([_UNCHECKED] if np.isnan(self.ownership).all() else []),
             ),
         )
+
+    def _check_ranks(
+        self, rank: npt.NDArray[np.int64], points: npt.NDArray[np.float64], rows: Sequence[int]
+    ) -> None:
+        """Refuses a damaged cell: places follow the points, and equal points may share one."""
+        order = np.lexsort((-points, rank))
+        rises = np.flatnonzero(np.diff(points[order]) > _PRINTED)
+        if rises.size:
+            better, worse = order[rises[0]], order[rises[0] + 1]
+            raise self.fault(
+                f"rank {rank[worse]} has {points[worse]:,.2f} points, more than rank "
+                f"{rank[better]} on row {rows[better]} with {points[better]:,.2f}.",
+                rows[worse],
+                "Points",
+                "Download it again.",
+            )
+
+    def _check_sums(
+        self, lineups: npt.NDArray[np.int32], points: npt.NDArray[np.float64], rows: Sequence[int]
+    ) -> None:
+        """Refuses a few entries whose points are not their drivers' where all others' are.
+
+        Where many are not, the drivers' points were printed at another time, and say nothing.
+        """
+        known = np.append(self.driver_points, np.nan)  # of nobody, -1
+        sums = known[lineups].sum(axis=1)
+        counted = int((~np.isnan(sums)).sum())
+        off = np.flatnonzero(np.abs(sums - points) > _PRINTED * lineups.shape[1])
+        if 0 < off.size <= max(1, counted // 20) and off.size < counted:
+            at = int(off[0])
+            raise self.fault(
+                f"the entry has {points[at]:,.2f} points and its drivers {sums[at]:,.2f}.",
+                rows[at],
+                "Points",
+                "Download it again.",
+            )
 
     def _check_strangers(self, places: int, last: int) -> None:
         """Refuses a file that was cut off within a name, or that is of another slate."""

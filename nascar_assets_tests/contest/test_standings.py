@@ -59,8 +59,8 @@ def test_an_empty_entry_is_kept_as_empty():
     with pytest.raises(StandingsError, match="printed shares"):
         # Its drivers are still in the printed shares, so it is missed.
         read_standings(content.replace(words.encode(), b"", 1), SLATE)
-    content = standings_file().replace(b"299.25", b"0")
-    assert read_standings(content, SLATE).points[0] == 0
+    content = standings_file().replace(b"296.25", b"0")
+    assert read_standings(content, SLATE).points[3] == 0
 
 
 def test_a_file_truncated_anywhere_among_its_entries_is_refused():
@@ -166,6 +166,35 @@ def test_a_rivals_lineup_with_a_driver_who_did_not_race_is_read_with_what_the_fi
     assert (his["expected_ownership"], his["realised_ownership"]) == (0.0, 0.25)
     assert (his["exposure"], his["realised_points"]) == (0.0, 0.0)
     assert review.drivers.height == 9
+
+
+def summed_file(left=0, **damaged):
+    """Standings of forty entries in which points are the sums of the drivers' and two tie."""
+    fpts = [40.5 + i for i in range(9)]
+    lineups = sorted(LINEUPS * 10, key=lambda lineup: -sum(fpts[i] for i in lineup))
+    scores = [sum(fpts[i] for i in lineup) for lineup in lineups]
+    lines = standings_file(lineups).decode().split("\r\n")
+    for at, score in enumerate(scores):
+        cells = lines[at + 1].split(",")
+        cells[0], cells[3] = str(1 + sum(other > score for other in scores)), str(left)
+        cells[4] = damaged.get(f"row{at + 2}", f"{score:.2f}")
+        lines[at + 1] = ",".join(cells)
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("left", [0, 30])
+def test_a_worse_rank_with_more_points_is_refused(left):
+    assert read_standings(summed_file(left), SLATE).rank[[0, 19, 20, 39]].tolist() == [1, 1, 21, 31]
+    with pytest.raises(StandingsError, match=r"row 40, field Points: rank 31 has 25,800.00 points"):
+        read_standings(summed_file(left, row40="25800"), SLATE)
+
+
+def test_a_few_entries_with_other_points_than_their_drivers_are_refused_once_it_is_over():
+    with pytest.raises(StandingsError, match=r"row 2, field Points: the entry has 27,600.00 point"):
+        read_standings(summed_file(row2="27600"), SLATE)
+    assert read_standings(summed_file(left=30, row2="27600"), SLATE).points[0] == 27600
+    # Where none is the sum, as of other drivers' points, nothing follows from it.
+    assert len(read_standings(standings_file(), SLATE).entry_ids) == 4
 
 
 def test_a_form_without_players_says_that_it_cannot_be_seen_to_be_whole():
