@@ -116,7 +116,8 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
     Raises:
         InputError: If it is no table with a salary file's header, there is no driver or there are
             over 500, a field is missing, a salary is no whole number of dollars from 1 up, digits
-            of an id are lost, or an ID occurs twice; says file, row and field.
+            of an id are lost, an ID occurs twice, or a row's columns are of two drivers; says
+            file, row and field.
     """
     path = filename.replace("\\", "/")
     name = path.rsplit("/", 1)[-1]
@@ -131,6 +132,7 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
     named = {place: column for column, place in columns.items()}
     rows: list[SalaryRow] = []
     seen: dict[str, int] = {}
+    in_parts: dict[int, str] = {}
     race_name, race_row = "", 0
     for line, cells in lines:
         fault = partial(InputError, file=name, row=line)
@@ -153,6 +155,7 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
                 remedy=f"Keep one of the two rows. {AGAIN}",
             )
         seen[row.site_id] = line
+        in_parts[line] = plain_name(f"{fields.get('first', '')} {fields.get('last', '')}")
         race = " ".join(fields.get("race", "").split())
         if race and not race_name:
             race_name, race_row = race, line
@@ -174,6 +177,16 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
             file=name,
             remedy="Sites give empty files of contests that are over or not open yet. " + AGAIN,
         )
+    for row in rows:  # a nickname may differ, but not be another driver's name
+        nickname = plain_name(row.name)
+        if in_parts[row.row] not in ("", nickname) and nickname in in_parts.values():
+            raise InputError(
+                f"{row.name!r} is another driver than first and last name say.",
+                file=name,
+                row=row.row,
+                field=field["name"],
+                remedy=f"Correct what does not belong to the row's driver. {AGAIN}",
+            )
     day, season = _dated(name)
     keys = _RACE_KEY.findall(path)
     return SalaryFile(
@@ -257,17 +270,6 @@ def _row(
     if bracket and ("id" not in field or lost_digits(site_id)):
         site_id = bracket[1]
     site_id = id_cell(site_id, file, line, id_field)
-    if bracket and name and site_id:
-        rounded = lost_digits(bracket[1])
-        in_brackets = site_id if rounded else id_cell(bracket[1], file, line, id_field)
-        called = plain_name(both[: bracket.start()])
-        if in_brackets != site_id or called != plain_name(name):
-            # As where one column alone was sorted or pasted over: either may be meant.
-            raise fault(
-                f"{both!r} is not {name!r} with the ID {site_id} of the same row.",
-                field=field["name_id"],
-                remedy=f"Correct what does not belong to the row's driver. {AGAIN}",
-            )
     if "id" not in field and "name_id" not in field:
         if name and not _NAME_WITHOUT_ID.fullmatch(name):
             raise fault(
@@ -285,6 +287,17 @@ def _row(
             field=id_field,
             remedy=AGAIN,
         )
+    if bracket:
+        rounded = lost_digits(bracket[1])
+        in_brackets = site_id if rounded else id_cell(bracket[1], file, line, id_field)
+        called = plain_name(both[: bracket.start()])
+        if in_brackets != site_id or called != plain_name(name):
+            # As where one column alone was sorted or pasted over: either may be meant.
+            raise fault(
+                f"{both!r} is not {name!r} with the ID {site_id} of the same row.",
+                field=field["name_id"],
+                remedy=f"Correct what does not belong to the row's driver. {AGAIN}",
+            )
     status = fields.get("status", "").upper() or None
     return SalaryRow(
         row=line,

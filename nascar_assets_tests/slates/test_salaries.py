@@ -68,6 +68,18 @@ def test_fanduels_columns_without_a_name_are_no_fault():
     assert found.rows[0].name == "Joey Logano"
 
 
+def test_a_nickname_that_is_another_drivers_name_is_refused():
+    one = "123-1,D,{},Joey Logano,{},30,1,9000,Fictional 150,,,,,,,,D"
+    two = "123-2,D,A.J.,AJ Allmendinger,Allmendinger,30,1,9000,Fictional 150,,,,,,,,D"
+    lines = [FD_HEADER, one.format("Joseph", "Logano"), two]
+    assert len(read_salaries("\n".join(lines).encode(), "fd.csv").rows) == 2
+    lines[1:1] = [one.format("Ryan", "Blaney").replace("123-1", "123-3")]
+    lines[2] = one.format("Joey", "Logano").replace("Joey Logano", "Ryan Blaney")
+    error = refused("\n".join(lines).encode(), "fd.csv")
+    assert (error.row, error.field) == (2, "Nickname")
+    assert "'Joey Logano' is another driver" in str(error)
+
+
 @pytest.mark.parametrize(
     ("filename", "day", "season", "series"),
     [
