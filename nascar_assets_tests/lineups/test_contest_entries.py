@@ -158,7 +158,8 @@ def test_brackets_of_a_contest_s_name_are_plain_text():
     content = entries_file().replace(b"NAS 20-Max", b"NAS $5K [20 Entry Max]")
     for pattern in ("*[20 entry max]*", "NAS $5K [20 Entry Max]", "*[[]20 ent?y*"):
         toml = f'lineups = 4\n[[contests]]\nname = "{pattern}"\nobjective = "mean"\n'
-        own = [n for n in filled(toml, content).notices if "lineups of its own" in n]
+        notices = filled(toml, content, contest_id="22").notices
+        own = [notice for notice in notices if "lineups of its own" in notice]
         expected = [] if "[[]" in pattern else ["Contest 22 (NAS $5K [20 Entry Max])"]
         assert [notice.split(":")[0] for notice in own] == expected
 
