@@ -87,7 +87,7 @@ def test_returns_are_of_settled_entries_and_lie_in_their_intervals():
     [
         (history([ROWS[0].replace("$20.00", "a lot")]), "row 2, field Winnings_Non_Ticket"),
         (history([ROWS[0].replace("$20.00", "$2.000")]), "field Winnings_Non_Ticket: '.2.000' is"),
-        (history([ROWS[0].replace(",2500,", ",2.500,")]), "field Contest_Entries: '2.500' is no"),
+        (history([ROWS[0].replace(",2500,", ",2.000,")]), "field Contest_Entries: '2.000' is no"),
         (history([ROWS[0].replace("2026-03-15 15:30:00", "soon")]), "field Contest_Date_EST"),
         (
             history([ROWS[0].replace(",12,231.5", ",,231.5")]),

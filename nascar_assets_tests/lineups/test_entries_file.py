@@ -101,8 +101,9 @@ def test_a_changed_lineup_rewrites_only_the_cells_of_those_who_go():
 def test_an_entry_that_holds_a_driver_twice_is_filled_over():
     content = entries_file(1, first=CELLS.replace("Driver AB (9001)", "Driver AA (9000)"))
     assert read_entries(content, SLATE)[0].lineup == (0, 0, 2, 3, 4, 5)
-    filled = fill_entries(content, SLATE, LINEUPS[2:])
-    assert read_entries(filled, SLATE)[0].lineup == (6, 7, 8, 3, 4, 5)
+    for lineup, expected in ((0, (0, 1, 2, 3, 4, 5)), (2, (6, 7, 8, 3, 4, 5))):
+        filled = fill_entries(content, SLATE, LINEUPS[[lineup]])
+        assert read_entries(filled, SLATE)[0].lineup == expected
 
 
 def test_cells_that_name_a_scratched_driver_are_read_and_filled_over():
