@@ -163,7 +163,9 @@ def api_portfolio_result(context: dg.AssetExecutionContext, platform: Platform) 
             toml = order.request["toml"]
             if order.request["keep"]:
                 order.tell(0.05, "choosing lineups")
-                run_portfolio(order.home, order.slate_id, toml, slate_location(platform))
+                location = slate_location(platform)
+                # The search that the lineups were shown from, where they are not kept.
+                run_portfolio(order.home, order.slate_id, toml, location, prove=False)
                 upload = order.root.read(upload_path(order.slate_id)) or b""
                 made = stored_portfolio(order.root, order.slate_id, order.run_id, upload)
             else:

@@ -12,6 +12,7 @@ import pytest
 
 from nascar_assets.cli.app import run
 from nascar_assets.cli.location import code_location
+from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.orchestration.commands.slate import (
     RunOptions,
     run_portfolio,
@@ -23,6 +24,7 @@ from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.service.slate_contracts import SlateDetail
 from nascar_assets.service.slate_reads import SlateReads
+from nascar_assets.service.slate_work import choose_portfolio
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.lease import lease
 from nascar_assets_tests.orchestration.conftest import World
@@ -119,6 +121,17 @@ def test_every_reader_refuses_files_that_do_not_belong_together(
     # A portfolio is made from the scenarios, which are whole: it mends the rest.
     run_portfolio(str(home), slate, SETTINGS, code_location(str(home)))
     assert mixture(DataRoot.open(home), slate) == []
+
+
+def test_lineups_that_are_kept_are_those_that_were_shown(world: World, home: Path) -> None:
+    slate, root, location = world.slate, DataRoot.open(home), code_location(str(home))
+    run_portfolio(str(home), slate, SETTINGS, location)  # proven, which the next one is not
+    wanted = PortfolioSettings.from_toml("lineups = 20\n")
+    shown = choose_portfolio(root, slate, wanted, "job", lambda *_: None, lambda _: None)
+    kept = run_portfolio(str(home), slate, "lineups = 20\n", location, prove=False)
+    assert not SlatePlan.load(root, slate).prove
+    assert not [text for text in kept.result["notices"] if "bound" in text]
+    assert files_of(home, slate)["upload.csv"] == shown.upload
 
 
 def test_a_run_by_hand_keeps_the_settings_of_the_run_before(

@@ -106,8 +106,9 @@ class LineupsRun(dg.Config):
     settings: str | None = Field(
         default=None, description="Portfolio settings as TOML; unset: those of the slate's run."
     )
-    prove: bool = Field(
-        default=False, description="Search on until a bound is proven, as the slate's run may too."
+    prove: bool | None = Field(
+        default=None,
+        description="Search on until a bound is proven; unset: as the slate's run did.",
     )
 
 
@@ -147,9 +148,10 @@ def lineups(
     root, plan, pool = run.root, run.plan, run.slate
     forget(root, plan.slate_id)
     settings = plan.settings if config.settings is None else config.settings
+    prove = plan.prove if config.prove is None else config.prove
     try:
         wanted = check_settings(pool, settings)
-        made, said = choose(run, wanted, prove=config.prove or plan.prove)
+        made, said = choose(run, wanted, prove=prove)
     except InputError as error:
         if root.exists(withdrawn_path(plan.slate_id)):
             error.advise(
@@ -175,7 +177,7 @@ def lineups(
     if made.bound is not None:
         notices.append(made.bound_statement)
     if config.settings is not None:  # the slate's own from now on
-        run.plan = replace(plan, settings=config.settings, prove=config.prove or plan.prove)
+        run.plan = replace(plan, settings=config.settings, prove=prove)
         run.plan.save(root)
     value, value_se = made.value.value, made.value.standard_error * error_factor(run)
     run.keep_run_config()  # of the lineups that are made now, also where they are made alone

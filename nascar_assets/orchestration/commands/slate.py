@@ -265,6 +265,8 @@ def run_portfolio(
     settings: str,
     location: Location,
     notify: Callable[[str], None] = lambda _: None,
+    *,
+    prove: bool = True,
 ) -> SlateOutcome:
     """Solves a slate's portfolio again on its stored scenarios.
 
@@ -278,6 +280,7 @@ def run_portfolio(
         settings: Portfolio settings as TOML, the slate's own from then on.
         location: Loads the definitions.
         notify: Is given whom the run waits for, and that the slate is run again.
+        prove: Whether the search goes on until a bound is proven; it may find other lineups.
 
     Raises:
         InputError: If the slate was never run, or the settings are at fault.
@@ -293,7 +296,7 @@ def run_portfolio(
             f"The newest run of {slate_id} did not come to its lineups: it is run again, races "
             "simulated anew, under these settings."
         )
-        options = RunOptions(settings=settings, prove=True)
+        options = RunOptions(settings=settings, prove=prove)
         return run_slate(home, slate_id, options, location=location, notify=notify)
     times = StageTimes()
     started = time.perf_counter()
@@ -308,7 +311,7 @@ def run_portfolio(
             definitions.resolve_job_def("portfolio_job"),
             instance,
             partition=slate_id,
-            run_config={"ops": {"lineups": {"config": {"settings": settings, "prove": True}}}},
+            run_config={"ops": {"lineups": {"config": {"settings": settings, "prove": prove}}}},
             times=times,
         )
         return _outcome(staged, slate_id, run, times, time.perf_counter() - started)
