@@ -17,6 +17,7 @@ from anyio import to_thread
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.problem import check_settings
 from nascar_assets.lineups.settings_toml import settings_toml
+from nascar_assets.orchestration.assets.slate import resolve_as_of
 from nascar_assets.orchestration.automation.clock import clock_now
 from nascar_assets.orchestration.inputs.views import drop_view
 from nascar_assets.service.contracts import JobStatus
@@ -43,6 +44,7 @@ from nascar_assets.service.slate_contracts import (
     RunRequest,
     SettingsChecked,
     SettingsText,
+    SlateDetail,
     SlateJob,
     SlateProblem,
 )
@@ -57,6 +59,7 @@ FOLLOW_SECONDS = 0.1
 _NEW = "(new)"
 """The slate of a job that has yet to find out which one a salary file makes."""
 _AGAIN = "Send the request again."
+_ANY_LOCK = datetime.max.replace(tzinfo=UTC)
 
 _log = structlog.get_logger(__name__)
 
@@ -177,6 +180,7 @@ class SlateOrders:
         Raises:
             RequestRefused: With the code, the field and the HTTP status.
         """
+        _refuse_as_of(wanted.as_of, _ANY_LOCK)  # its race, and so its lock, is yet to be found
         order = {"filename": filename, "race": race, **wanted.model_dump()}
         return self._submit("slate", _NEW, sender, order, content)
 
@@ -186,7 +190,9 @@ class SlateOrders:
         Raises:
             RequestRefused: With the code, the field and the HTTP status.
         """
-        self._reads.detail(slate_id)  # 404 where there is none
+        slate = self._reads.detail(slate_id).model  # 404 where there is none
+        assert isinstance(slate, SlateDetail)
+        _refuse_as_of(wanted.as_of, slate.lock)
         order = {"filename": None, "race": None, **wanted.model_dump()}
         return self._submit("slate", slate_id, sender, order)
 
@@ -402,3 +408,15 @@ class SlateOrders:
             refused.problem = problem
             raise refused
         raise ended_without(job)
+
+
+def _refuse_as_of(asked: str | None, lock: datetime) -> None:
+    """Refuses an as-of time that the job would refuse.
+
+    Raises:
+        RequestRefused: 422 if it is no time, has no zone, or lies after lock.
+    """
+    try:
+        resolve_as_of(asked, lock, datetime.now(UTC), field="as_of")
+    except InputError as error:
+        raise of_input_error(error) from error

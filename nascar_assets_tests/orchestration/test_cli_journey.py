@@ -404,12 +404,15 @@ def test_input_at_fault_ends_with_2(
 
 @pytest.mark.parametrize("as_of", ["tomorrow", "2026-02-15T14:00:00", "2027-01-01T00:00:00Z"])
 def test_a_as_of_that_cannot_be_is_refused(
-    as_of: str, nascar: Nascar, world: World, home: Path
+    as_of: str, nascar: Nascar, world: World, home: Path, tmp_path: Path
 ) -> None:
+    file = tmp_path / world.salaries.name
+    file.write_bytes(_salaries(world, _with(37, "Salary", "4400")))
     before = tree(home)
-    said = nascar(home, "slate", "run", world.slate, "--as-of", as_of)
-    assert said.code == 2
-    assert "--as-of" in said.err
+    for target in (world.slate, file):  # the file takes no older one's place either
+        said = nascar(home, "slate", "run", target, "--as-of", as_of)
+        assert said.code == 2
+        assert "--as-of" in said.err
     assert tree(home) == before
 
 

@@ -127,3 +127,10 @@ def test_what_no_path_may_hold_is_unknown_by_its_own_name(path, code, client):
     answer = client.get(f"/api/v1/{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, code)
     assert answer.json()["field"] in ("race", "slate", "driver", "view", "run_id")
+
+
+@pytest.mark.parametrize("as_of", ["yesterday", "2026-02-14T12:00:00", "2026-13-45"])
+def test_an_as_of_that_is_no_time_is_refused_at_once(as_of, client):
+    answer = client.post("/api/v1/slates", params={"as_of": as_of}, content=b"Name,Salary\n")
+    assert answer.status_code == 422
+    assert (answer.json()["field"], answer.json()["run_id"]) == ("as_of", None)

@@ -20,6 +20,7 @@ from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.past import driver_directory
 from nascar_assets.orchestration.inputs.registering import read_slate
+from nascar_assets.orchestration.inputs.schedule import schedule_rows
 from nascar_assets.orchestration.inputs.slate_change import (
     has_begun_anew,
     mixture,
@@ -208,8 +209,8 @@ def run_slate(
         DagsterAssetCheckFailedError: If a blocking check failed.
     """
     root = Platform(home=home).root
-    if salaries is None:
-        Registration.load(root, slate_id)
+    registration = Registration.load(root, slate_id) if salaries is None else salaries[0]
+    _refuse_options(root, registration, options)
     times = StageTimes()
     started = time.perf_counter()
     with times.stage("start"):
@@ -237,6 +238,21 @@ def run_slate(
             times=times,
         )
         return _outcome(staged, slate_id, run, times, time.perf_counter() - started)
+
+
+def _refuse_options(root: DataRoot, registration: Registration, options: RunOptions) -> None:
+    """Refuses what the run would refuse later, when a salary file has been replaced already.
+
+    Raises:
+        InputError: If the as-of time or the settings are at fault.
+    """
+    from nascar_assets.lineups import PortfolioSettings
+    from nascar_assets.orchestration.assets.slate import resolve_as_of
+
+    race = schedule_rows(root, [registration.race_key])[registration.race_key]
+    resolve_as_of(options.as_of, race["start_time"], datetime.now(UTC))
+    if options.settings:
+        PortfolioSettings.from_toml(options.settings)
 
 
 def _taken_over(kept: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
