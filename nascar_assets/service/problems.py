@@ -72,6 +72,17 @@ def unknown_slate() -> RequestRefused:
     )
 
 
+def not_ready(slate_id: str, message: str) -> RequestRefused:
+    """A slate that has no lineups: 409."""
+    return RequestRefused(
+        409,
+        "SLATE_NOT_READY",
+        message,
+        field="slate",
+        remedy=f"Run it: POST /api/v1/slates/{slate_id}/runs, or nascar slate run {slate_id}.",
+    )
+
+
 def unknown_driver() -> RequestRefused:
     """An id that no player of the slate has: 404."""
     return RequestRefused(

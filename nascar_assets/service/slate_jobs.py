@@ -103,8 +103,9 @@ def _answering(order: _Order) -> Iterator[None]:
     """Keeps what the request is at fault for, so that the API can say it with its details."""
     from nascar_assets.lineups import InfeasiblePortfolio, PortfolioSettings
     from nascar_assets.orchestration.inputs.registering import RaceNotFound
+    from nascar_assets.orchestration.inputs.slate_lineups import LineupsNotReady
     from nascar_assets.service.contracts import in_words_of_the_api
-    from nascar_assets.service.problems import of_input_error
+    from nascar_assets.service.problems import not_ready, of_input_error
     from nascar_assets.service.slate_contracts import SlateProblem
     from nascar_assets.service.slate_work import at_fault, choices, kept_run
     from nascar_assets.views.statement import UnusableView
@@ -130,6 +131,9 @@ def _answering(order: _Order) -> Iterator[None]:
             status = 409 if races else 422
             found |= {"code": "RACE_AMBIGUOUS" if races else "RACE_UNKNOWN", "races": races}
             found |= {"field": "race", "remedy": "Name the race in the parameter race."}
+        elif isinstance(error, LineupsNotReady):  # whoever runs the slate, not the request
+            status, refused = 409, not_ready(order.slate_id, error.message).problem
+            found = refused.model_dump()
         elif "view" in order.request:
             rows = error.faults if isinstance(error, UnusableView) else ()
             found |= {

@@ -43,6 +43,7 @@ from nascar_assets.rules.race_day import race_day
 from nascar_assets.service import slate_answers
 from nascar_assets.service.problems import (
     RequestRefused,
+    not_ready,
     unknown_driver,
     unknown_slate,
     unknown_view,
@@ -376,7 +377,7 @@ class SlateReads:
             settled(self._root, slate_id)
             data = self._root.read(path)
             if data is None:
-                raise _not_ready(slate_id, "The file is not there: its run did not come to it.")
+                raise not_ready(slate_id, "The file is not there: its run did not come to it.")
             return _File(data=data)
 
         found = self._answer(slate_id, path, build).model
@@ -399,7 +400,7 @@ class SlateReads:
         plan = self._planned(slate_id)
         if not has_lineups(self._root, plan):
             again = has_begun_anew(self._root, slate_id)
-            raise _not_ready(
+            raise not_ready(
                 slate_id,
                 "The slate is being run again, or its newest run did not come to its lineups."
                 if again
@@ -419,7 +420,7 @@ class SlateReads:
         self._known(slate_id)
         plan = SlatePlan.find(self._root, slate_id)
         if plan is None or not self._root.exists(table_path("scenario_summary", slate_id)):
-            raise _not_ready(slate_id, "The slate has not been run.")
+            raise not_ready(slate_id, "The slate has not been run.")
         return plan
 
     def _of_run(
@@ -493,16 +494,6 @@ class SlateReads:
             while len(self._runs) > RUNS_KEPT:
                 self._runs.popitem(last=False)
         return held[1]
-
-
-def _not_ready(slate_id: str, message: str) -> RequestRefused:
-    return RequestRefused(
-        409,
-        "SLATE_NOT_READY",
-        message,
-        field="slate",
-        remedy=f"Run it: POST /api/v1/slates/{slate_id}/runs, or nascar slate run {slate_id}.",
-    )
 
 
 def _row_of(rows: Sequence[ForecastRow], driver_id: str) -> ForecastRow:

@@ -18,6 +18,7 @@ from nascar_assets.lineups.settings_toml import settings_toml
 from nascar_assets.orchestration.commands.entries import EntriesOutcome, filled, swapped
 from nascar_assets.orchestration.inputs.payout_files import named_contest
 from nascar_assets.orchestration.inputs.registering import RaceNotFound, read_slate
+from nascar_assets.orchestration.inputs.slate_change import has_begun_anew, slate_change
 from nascar_assets.orchestration.inputs.slate_lineups import newest_whole
 from nascar_assets.orchestration.inputs.slate_plan import Registration, plan_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
@@ -51,9 +52,16 @@ class Chosen:
 def kept_run(root: DataRoot, slate_id: str) -> SlateRun:
     """A slate's newest run, with what was read of it before while its files are the same.
 
+    One that is at work is waited for: the job was taken while the slate had lineups.
+
     Raises:
-        InputError: If it did not come to its lineups, or its files are not of one run.
+        LineupsNotReady: If it did not come to its lineups.
+        InputError: If its files are not of one run.
+        EnvironmentFault: If a run of the slate goes on for too long.
     """
+    if has_begun_anew(root, slate_id):
+        with slate_change(root, slate_id, "a job of the API waits for the slate's run"):
+            pass
     settled(root, slate_id)
     version = " ".join(
         root.tag(path) or "-" for path in (plan_path(slate_id), manifest_path(slate_id))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -20,13 +23,16 @@ from nascar_assets.orchestration.commands.slate import (
     slate_states,
 )
 from nascar_assets.orchestration.inputs.slate_change import mixture
+from nascar_assets.orchestration.inputs.slate_lineups import LineupsNotReady
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.service.slate_contracts import SlateDetail
+from nascar_assets.service.slate_jobs import _answering, problem_path
 from nascar_assets.service.slate_reads import SlateReads
-from nascar_assets.service.slate_work import choose_portfolio
+from nascar_assets.service.slate_work import choose_portfolio, kept_run
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.lease import lease
+from nascar_assets.storage.staged import Manifest
 from nascar_assets_tests.orchestration.conftest import World
 from nascar_assets_tests.orchestration.processes import environment
 
@@ -132,6 +138,29 @@ def test_lineups_that_are_kept_are_those_that_were_shown(world: World, home: Pat
     assert not SlatePlan.load(root, slate).prove
     assert not [text for text in kept.result["notices"] if "bound" in text]
     assert files_of(home, slate)["upload.csv"] == shown.upload
+
+
+def test_a_job_of_the_api_waits_for_the_slates_run_and_says_where_that_did_not_end(
+    world: World, home: Path
+) -> None:
+    slate, root = world.slate, DataRoot.open(home)
+    whole = Manifest.load(root, slate)
+    assert whole is not None
+    Manifest(whole.files, (), "another run").save(root, slate)
+    with ThreadPoolExecutor(1) as pool:
+        with lease(root, slate, "another run"):
+            found = pool.submit(kept_run, root, slate)
+            with pytest.raises(TimeoutError):
+                found.result(timeout=0.5)
+            whole.save(root, slate)
+        assert found.result(timeout=60).slate_id == slate
+    Manifest(whole.files, (), "a run that was stopped").save(root, slate)
+    order: Any = SimpleNamespace(root=root, run_id="r", slate_id=slate, request={})
+    with pytest.raises(LineupsNotReady), _answering(order):
+        kept_run(root, slate)
+    said = json.loads(root.read(problem_path("r")) or b"")
+    assert (said["status"], said["problem"]["code"]) == (409, "SLATE_NOT_READY")
+    assert f"POST /api/v1/slates/{slate}/runs" in said["problem"]["remedy"]
 
 
 def test_a_run_by_hand_keeps_the_settings_of_the_run_before(

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from nascar_assets.lineups.entries_file import ContestEntry
 
 
+class LineupsNotReady(InputError):
+    """The newest run of a slate did not come to its lineups."""
+
+
 def has_lineups(root: DataRoot, plan: SlatePlan) -> bool:
     """Whether the newest run came to its lineups."""
     if has_begun_anew(root, plan.slate_id) or not root.exists(table_path("lineups", plan.slate_id)):
@@ -63,10 +67,11 @@ def newest_whole(
         scanned: Whether a file is scanned; those that lineups are chosen from otherwise.
 
     Raises:
-        InputError: If it did not end or they are not.
+        LineupsNotReady: If it did not end.
+        InputError: If they are not.
     """
     if not has_lineups(root, plan):
-        raise InputError(
+        raise LineupsNotReady(
             f"The newest run of {plan.slate_id} did not come to its lineups.",
             remedy=f"Run it again with nascar slate run {plan.slate_id}.",
         )
