@@ -218,15 +218,16 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
     _add_operations(app, service)
     add_docs_pages(app)
     _add_error_answers(app, service)
+    app.add_middleware(Gate, settings=settings, keys=keys, metrics=service.metrics)
+    # Around the gate: a page may read what the gate refuses as well.
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Content-Type", "X-API-Key", "Idempotency-Key"],
-            expose_headers=["Location", "Retry-After", "X-Request-ID"],
+            allow_headers=["Content-Type", "X-API-Key", "Idempotency-Key", "If-None-Match"],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
         )
-    app.add_middleware(Gate, settings=settings, keys=keys, metrics=service.metrics)
     return app
 
 

@@ -36,8 +36,10 @@ def test_limits_keys_cors_and_queue_on_a_server(make_server, tmp_path):
         TRUSTED_PROXIES="127.0.0.1",
         MAX_QUEUED="2",
     ).start()
-    answer = server.post(request_body())
+    page = {"Origin": "https://page.example"}
+    answer = server.post(request_body(), **page)
     assert (answer.status_code, answer.json()["code"]) == (401, "KEY_NEEDED")
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://page.example"
     assert server.post(request_body(), **{"X-API-Key": "wrong"}).status_code == 401
     assert server.http.get("/api/v1/optimize").status_code == 401
     assert server.http.get("/health").status_code == 200
@@ -50,17 +52,23 @@ def test_limits_keys_cors_and_queue_on_a_server(make_server, tmp_path):
     assert full.json()["code"] == "QUEUE_FULL"
     assert int(full.headers["Retry-After"]) >= 1
     # The eleventh request of the minute, whatever address the proxy says it comes from.
-    last = server.post(long, **{"X-Forwarded-For": "203.0.113.9"})
+    last = server.post(long, **{"X-Forwarded-For": "203.0.113.9"}, **page)
     assert (last.status_code, last.json()["code"]) == (429, "RATE_LIMITED")
     assert 1 <= int(last.headers["Retry-After"]) <= 60
+    assert last.headers["Access-Control-Allow-Origin"] == "https://page.example"
+    assert {"ETag", "Retry-After"} <= set(last.headers["Access-Control-Expose-Headers"].split(", "))
     # Polling has its own limit.
     run_id = answers[0].json()["run_id"]
     assert server.http.get(f"/api/v1/optimize/{run_id}/status").status_code == 200
-    page = {"Origin": "https://page.example"}
     allowed = server.http.get(f"/api/v1/optimize/{run_id}/status", headers=page)
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://page.example"
     asked = server.http.options(
-        "/api/v1/optimize", headers={**page, "Access-Control-Request-Method": "POST"}
+        "/api/v1/optimize",
+        headers={
+            **page,
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": "If-None-Match",
+        },
     )
     assert asked.status_code == 200
     other = server.http.get(
