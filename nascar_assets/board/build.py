@@ -19,7 +19,7 @@ from nascar_assets.board.widgets import (
     table,
     text,
 )
-from nascar_assets.client import AsyncClient, Refused, slates
+from nascar_assets.client import AsyncClient, Refused, Unavailable, slates
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.slate_contracts import (
@@ -449,10 +449,15 @@ class Build:
             await self._progress.follow(self._api, run_id, take)
             await self._api.call(slates.result(run_id))  # refuses where there is none
             await take()
+        except Unavailable as error:  # the server is stopped: its successor shows the run again
+            self._refused(error.problem)
+            return
         except Refused as error:
             self._refused(error.problem)
-        finally:
+        except BaseException:
             self._kept.pop("running", None)
+            raise
+        self._kept.pop("running", None)
 
     def _clear_faults(self) -> None:
         if self._faults:

@@ -32,7 +32,7 @@ from nascar_assets.board.widgets import (
     run_again,
     said,
 )
-from nascar_assets.client import AsyncClient, Refused, slates
+from nascar_assets.client import AsyncClient, Refused, Unavailable, slates
 from nascar_assets.service.slate_contracts import SlateDetail, SlateRunResult, SlateSummary
 
 LARGEST_FILE = 1_000_000
@@ -228,6 +228,8 @@ class _SalaryDrop:
         try:
             await self._progress.follow(self._api, run_id)
             result = await self._api.call(slates.result(run_id))
+        except Unavailable:  # the server is stopped: its successor shows the run again
+            raise
         except Refused:
             board.storage.user.pop(_ADDING, None)
             raise

@@ -144,7 +144,7 @@ def start(
             timeout_graceful_shutdown=10,
             h11_max_incomplete_event_size=HEAD_BYTES,
         )
-        _serve(config, sockets, connections, report)
+        _serve(config, sockets, connections, report, app.state.service.ending.set)
 
 
 def _serve(
@@ -152,14 +152,27 @@ def _serve(
     sockets: list[socket],
     connections: Connections,
     report: Callable[[int], None],
+    ends: Callable[[], None],
 ) -> None:
-    """Serves until it is stopped; `report` is given the port once requests are answered there."""
+    """Serves until it is stopped.
+
+    Args:
+        config: What is served, and how.
+        sockets: Where.
+        connections: Who is connected.
+        report: Is given the port once requests are answered there.
+        ends: Called once the server is to end, before it waits for what it has in hand.
+    """
     import uvicorn
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket] | None = None) -> None:
             await super().startup(sockets)
             report(self.servers[0].sockets[0].getsockname()[1])
+
+        async def shutdown(self, sockets: list[socket] | None = None) -> None:
+            ends()
+            await super().shutdown(sockets)
 
         async def on_tick(self, counter: int) -> bool:
             if counter % 10 == 0:  # every second

@@ -8,12 +8,12 @@ from typing import Self
 
 import httpx
 
-from nascar_assets.client.calls import Call, T, refusal, unreachable
+from nascar_assets.client.calls import Call, T, Unavailable, refusal, unreachable
 from nascar_assets.client.races import live_path
 from nascar_assets.client.slates import job_path
 from nascar_assets.service.contracts import Problem
 from nascar_assets.service.live_contracts import LiveForecast
-from nascar_assets.service.slate_contracts import SlateJob
+from nascar_assets.service.slate_contracts import ENDED, SlateJob, SlateProblem
 
 
 class AsyncClient:
@@ -87,9 +87,14 @@ class AsyncClient:
 
         Raises:
             Refused: If no job has this id.
+            Unavailable: If the service ended before the job did, which goes on once it is back.
         """
         async for _, data in self._events(f"{job_path(run_id)}/events"):
-            yield SlateJob.model_validate_json(data)
+            job = SlateJob.model_validate_json(data)
+            yield job
+            if job.status in ENDED:
+                return
+        raise _cut_short()
 
     async def follow_race(self, race: str) -> AsyncIterator[LiveForecast | Problem]:
         """A race's live forecast, and again whenever there is another one or a feed is refused.
@@ -98,10 +103,12 @@ class AsyncClient:
 
         Raises:
             Refused: If the schedule does not know the race.
+            Unavailable: If the service ended; nothing else ends it.
         """
         async for name, data in self._events(f"{live_path(race)}/events"):
             kind = LiveForecast if name == "forecast" else Problem
             yield kind.model_validate_json(data)
+        raise _cut_short()
 
     async def _events(self, path: str) -> AsyncIterator[tuple[str, str]]:
         """Server-sent events, each with its name and its data."""
@@ -118,3 +125,9 @@ class AsyncClient:
                         yield name, line.removeprefix("data: ")
         except httpx.TransportError as error:
             raise unreachable(error) from error
+
+
+def _cut_short() -> Unavailable:
+    """What a stream of events says that the service ended."""
+    message = "The service ended the stream of events: it is being stopped."
+    return Unavailable(0, SlateProblem(code="UNREACHABLE", message=message))

@@ -93,6 +93,8 @@ class Service:
 
     def __init__(self, home: str, settings: ServiceSettings) -> None:
         self.settings = settings
+        self.ending = asyncio.Event()
+        """Set once the server is to end: nobody is kept waiting for what comes later."""
         self.metrics = ServiceMetrics()
         self.platform = Platform(home=home)
         self._dagster = dagster_home(home)
@@ -122,6 +124,7 @@ class Service:
             self.reads,
             self.supervisor.wake,
             self.check_space,
+            self.ending,
         )
         self.retention = Retention(self.store, self.platform.root, settings, self.optimizer.forget)
         self.watch = Watch(
@@ -340,8 +343,8 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         return await written(lambda: optimizer.cancel(run_id, client))
 
     add_slate_routes(app, service.reads)
-    add_live_routes(app, service.platform.root)
-    add_slate_job_routes(app, service.orders, written)
+    add_live_routes(app, service.platform.root, service.ending)
+    add_slate_job_routes(app, service.orders, written, service.ending)
     add_view_routes(app, service.reads, service.orders, written)
 
 

@@ -27,10 +27,11 @@ class EventStreams:
 
     Args:
         what: What is followed, for whom one more is refused: `jobs`.
+        ending: Set once the server is to end; it ends the streams.
     """
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self, what: str, ending: asyncio.Event) -> None:
+        self._what, self._ending = what, ending
         self._open: Counter[str] = Counter()
 
     def answer(self, found: AsyncIterator[Event], client: str) -> StreamingResponse:
@@ -59,7 +60,7 @@ class EventStreams:
         async def stream() -> AsyncIterator[bytes]:
             self._open[client] += 1
             try:
-                async for part in _with_beats(found):
+                async for part in _with_beats(found, self._ending):
                     yield part
             finally:
                 self._open[client] -= 1
@@ -69,16 +70,20 @@ class EventStreams:
         return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
 
 
-async def _with_beats(found: AsyncIterator[Event]) -> AsyncIterator[bytes]:
-    """Events with a comment now and then while there is none."""
+async def _with_beats(found: AsyncIterator[Event], ending: asyncio.Event) -> AsyncIterator[bytes]:
+    """Events with a comment now and then while there is none, until the server is to end."""
     waiting: asyncio.Future[Event] | None = None
+    end = asyncio.ensure_future(ending.wait())
     try:
-        while True:
+        while not ending.is_set():
             if waiting is None:
                 waiting = asyncio.ensure_future(anext(found))
-            done, _ = await asyncio.wait({waiting}, timeout=BEAT_SECONDS)
-            if not done:
-                yield b": still there\n\n"
+            done, _ = await asyncio.wait(
+                {waiting, end}, timeout=BEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if waiting not in done:
+                if not done:
+                    yield b": still there\n\n"
                 continue
             try:
                 name, value = waiting.result()
@@ -87,5 +92,6 @@ async def _with_beats(found: AsyncIterator[Event]) -> AsyncIterator[bytes]:
             waiting = None
             yield f"event: {name}\ndata: {value.model_dump_json()}\n\n".encode()
     finally:
+        end.cancel()
         if waiting is not None:
             waiting.cancel()

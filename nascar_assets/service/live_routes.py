@@ -24,14 +24,15 @@ LOOK_SECONDS = 1.0
 """How often a race is looked at for those who follow it."""
 
 
-def add_live_routes(app: FastAPI, root: DataRoot) -> None:
+def add_live_routes(app: FastAPI, root: DataRoot, ending: asyncio.Event) -> None:
     """Adds the routes that read forecasts made while a race is run.
 
     Args:
         app: The application.
         root: The data root.
+        ending: Set once the server is to end.
     """
-    streams = EventStreams("races")
+    streams = EventStreams("races", ending)
 
     def key_of(race: str) -> str:
         rows = stored_schedule(root).select("race_key", "race_id")

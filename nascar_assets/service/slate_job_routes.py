@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Protocol, TypeVar
@@ -61,13 +62,16 @@ class Written(Protocol):
         """What the work gives."""
 
 
-def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) -> None:
+def add_slate_job_routes(
+    app: FastAPI, orders: SlateOrders, written: Written, ending: asyncio.Event
+) -> None:
     """Adds the routes.
 
     Args:
         app: The application.
         orders: Takes what is asked for.
         written: Runs what writes.
+        ending: Set once the server is to end.
     """
     refusals = problem_answers(401, 403, 404, 409, 413, 422, 429, 503, model=SlateProblem)
 
@@ -251,7 +255,7 @@ def add_slate_job_routes(app: FastAPI, orders: SlateOrders, written: Written) ->
             return attachment(found, f"lineups-{run_id[:8]}.csv")
         return not_ended(found)
 
-    streams = EventStreams("jobs")
+    streams = EventStreams("jobs", ending)
 
     @app.get(
         "/api/v1/jobs/{run_id}/events",

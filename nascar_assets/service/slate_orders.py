@@ -94,6 +94,7 @@ class SlateOrders:
         reads: What is stored of slates.
         wake: Called when there is a new job.
         check_space: Refuses where the disk has no room for one more job.
+        ending: Set once the server is to end: no answer waits for its job any more.
     """
 
     def __init__(
@@ -104,9 +105,11 @@ class SlateOrders:
         reads: SlateReads,
         wake: Callable[[], None],
         check_space: Callable[[], None],
+        ending: asyncio.Event,
     ) -> None:
         self._root, self._store, self._optimizer = root, store, optimizer
         self._reads, self._wake, self._check_space = reads, wake, check_space
+        self._ending = ending
 
     def check(self, slate_id: str, sent: SettingsText) -> SettingsChecked:
         """Settings found sound, as values and as TOML.
@@ -353,7 +356,7 @@ class SlateOrders:
             RequestRefused: Where it failed by the request's own fault.
         """
         end = time.monotonic() + seconds
-        while job.status not in ENDED and time.monotonic() < end:
+        while job.status not in ENDED and time.monotonic() < end and not self._ending.is_set():
             await asyncio.sleep(FOLLOW_SECONDS / 2)
             job = await to_thread.run_sync(self.status, job.run_id, client)
         if job.status is JobStatus.FAILED:

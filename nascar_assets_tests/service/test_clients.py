@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nascar_assets.client import AsyncClient, Unavailable
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.service import clients
 from nascar_assets.service.clients import (
@@ -19,9 +21,11 @@ from nascar_assets.service.clients import (
     hash_key,
     new_key,
 )
+from nascar_assets.service.contracts import JobStatus, OptimizationStatus
 from nascar_assets.service.event_streams import STREAMS_OF_ONE, EventStreams
 from nascar_assets.service.problems import RequestRefused
 from nascar_assets.service.settings import ServiceSettings
+from nascar_assets.service.slate_contracts import SlateJob
 from nascar_assets_tests.service.conftest import request_body
 
 
@@ -75,7 +79,17 @@ def test_limits_keys_cors_and_queue_on_a_server(make_server, tmp_path):
         f"/api/v1/optimize/{run_id}/status", headers={"Origin": "https://other.example"}
     )
     assert "Access-Control-Allow-Origin" not in other.headers
-    assert key not in server.log.read_text()
+    # A job that is followed does not hold up the end of the server.
+    waits = answers[1].json()["run_id"]
+    with server.http.stream("GET", f"/api/v1/jobs/{waits}/events") as events:
+        lines = events.iter_lines()
+        assert next(lines) == "event: status"
+        server.process.terminate()
+        assert not [line for line in lines if "completed" in line]
+    server.process.wait(timeout=30)
+    log = server.log.read_text()
+    assert "graceful shutdown" not in log
+    assert key not in log
 
 
 def test_limits_count_by_the_route_however_its_path_is_written(make_server):
@@ -177,7 +191,7 @@ def test_one_clients_streams_shut_nobody_out():
         yield "status", None
 
     async def follow():
-        streams = EventStreams("jobs")
+        streams = EventStreams("jobs", asyncio.Event())
 
         async def opened(client):
             body = streams.answer(silent(), client).body_iterator
@@ -197,6 +211,31 @@ def test_one_clients_streams_shut_nobody_out():
             task.cancel()
 
     asyncio.run(follow())
+
+
+def test_a_server_that_ends_ends_its_streams_and_followers_are_told():
+    status = OptimizationStatus(run_id="r", status=JobStatus.RUNNING, progress=0.5)
+    job = SlateJob(**status.model_dump(), kind="portfolio", result=None)
+
+    async def follow():
+        ending = asyncio.Event()
+
+        async def silent():
+            yield "status", job
+            await asyncio.sleep(60)
+            yield "status", job
+
+        def send(_):
+            stream = EventStreams("jobs", ending).answer(silent(), "me")
+            return httpx.Response(200, content=stream.body_iterator)
+
+        async with AsyncClient("http://x", transport=httpx.MockTransport(send)) as client:
+            async for found in client.follow("r"):
+                assert found == job
+                ending.set()
+
+    with pytest.raises(Unavailable, match="ended the stream"):
+        asyncio.run(asyncio.wait_for(follow(), 10))
 
 
 def test_a_clock_that_is_set_back_changes_no_wait(monkeypatch):

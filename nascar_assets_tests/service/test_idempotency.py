@@ -174,7 +174,7 @@ def test_a_file_that_is_gone_is_asked_for_again(tmp_path):
 def test_a_view_that_two_take_back_at_once_was_dropped_before(monkeypatch):
     view = SimpleNamespace(dropped_at=None)
     reads = SimpleNamespace(view=lambda *_: view)
-    orders = SlateOrders(*([None] * 3), reads, *([None] * 2))
+    orders = SlateOrders(*([None] * 3), reads, *([None] * 3))
 
     def too_late(*_):
         view.dropped_at = "now"

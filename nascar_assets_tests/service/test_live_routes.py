@@ -1,5 +1,6 @@
 """The route of a race under way: its answer is the stored series, its refusals say why."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 
@@ -45,7 +46,7 @@ def root(tmp_path):
 @pytest.fixture
 def client(root):
     app = FastAPI()
-    add_live_routes(app, root)
+    add_live_routes(app, root, asyncio.Event())
     return TestClient(app)
 
 
