@@ -51,6 +51,9 @@ JUDGED = "nascar/judged"
 API_CLIENT = "client"
 """Tag: whose job of the API the run is."""
 
+API_JOB = "nascar/api_job"
+"""Tag: the job of the API that carries the run out; its server sees to both."""
+
 FOR = "nascar/for"
 """Tag: the run key of the run that this one repeats."""
 
@@ -67,7 +70,7 @@ CODE = "nascar/code"
 """Tag: the version of the code that a run was asked for by; a worker of another refuses it."""
 
 _OF_ONE_RUN = frozenset(
-    {SKIPPED, NOTIFIED, LOST, JUDGED, FOR, ATTEMPT, QUEUE, HOST, CODE},
+    {SKIPPED, NOTIFIED, LOST, JUDGED, API_JOB, FOR, ATTEMPT, QUEUE, HOST, CODE},
 )
 
 _RACE_KEY = re.compile(r"\d{4}-([a-z]+)-x?\d{2}")

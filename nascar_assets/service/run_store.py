@@ -30,7 +30,7 @@ from dagster._serdes import serialize_value
 from nascar_assets.orchestration.runs import origin_of
 from nascar_assets.orchestration.storage.postgres_runs import SerialRunStorage
 from nascar_assets.orchestration.storage.retention import forget_run, unknown_runs
-from nascar_assets.orchestration.tags import API_CLIENT, filters_of
+from nascar_assets.orchestration.tags import API_CLIENT, API_JOB, filters_of
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus
 from nascar_assets.service.run_log import asked_to_stop, progress_of, reason_of
 
@@ -404,17 +404,26 @@ class RunStore:
         moved = self._move(job.run, _IN_FLIGHT[:2], DagsterRunStatus.NOT_STARTED, same=True)
         if moved:
             self.instance.report_engine_event(why, job.run)
+            self._end_inner(job, why)
         return moved
 
     def fail(self, job: Job, why: str) -> None:
         """Ends a job as failed with a reason; not one that was taken up again since it was read."""
         if self._is_same(job.run):
             self.instance.report_run_failed(job.run, message=why)
+            self._end_inner(job, why)
 
     def end_cancelled(self, job: Job) -> None:
         """Ends a job that was asked to stop and whose worker is gone."""
         if self._is_same(job.run):
             self.instance.report_run_canceled(job.run, message=ON_REQUEST)
+            self._end_inner(job, ON_REQUEST)
+
+    def _end_inner(self, job: Job, why: str) -> None:
+        """Ends the slate's run that a job carried out when its worker died: it would stay begun."""
+        unended = [*_WAITING, *_IN_FLIGHT]
+        for run in self.instance.get_runs(RunsFilter(tags={API_JOB: job.run_id}, statuses=unended)):
+            self.instance.report_run_canceled(run, message=why)
 
     def beat(self, server_id: str, content: Mapping[str, Any]) -> None:
         """Says that a server lives."""

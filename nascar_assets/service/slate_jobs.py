@@ -16,6 +16,7 @@ from nascar_assets.orchestration.inputs.slate_run import runs_of
 from nascar_assets.orchestration.metadata import described, shown
 from nascar_assets.orchestration.resources import Platform, fixed_platform
 from nascar_assets.orchestration.storage.io_manager import tables_of
+from nascar_assets.orchestration.tags import API_JOB
 from nascar_assets.service.jobs import (
     MEMORY,
     job_folder,
@@ -169,7 +170,14 @@ def api_portfolio_result(context: dg.AssetExecutionContext, platform: Platform) 
                 order.tell(0.05, "choosing lineups")
                 location = slate_location(platform)
                 # The search that the lineups were shown from, where they are not kept.
-                run_portfolio(order.home, order.slate_id, toml, location, prove=False)
+                run_portfolio(
+                    order.home,
+                    order.slate_id,
+                    toml,
+                    location,
+                    prove=False,
+                    tags={API_JOB: order.run_id},
+                )
                 upload = order.root.read(upload_path(order.slate_id)) or b""
                 made = stored_portfolio(order.root, order.slate_id, order.run_id, upload)
             else:
@@ -267,6 +275,7 @@ def api_slate_result(context: dg.AssetExecutionContext, platform: Platform) -> d
                 salaries=salaries,
                 progress=tell,
                 notify=notices.append,
+                tags={API_JOB: order.run_id},
             )
         said = dict.fromkeys((*notices, *outcome.result["notices"]))
         return order.done(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import EngineEventData
 
 from nascar_assets.orchestration import runs
 from nascar_assets.orchestration.automation.run_state import RunState, attempts_left, run_state
@@ -25,7 +26,7 @@ from nascar_assets.orchestration.automation.sensor_runs import (
     lost_and_not_repeated,
     process_of,
 )
-from nascar_assets.orchestration.tags import LOST
+from nascar_assets.orchestration.tags import API_JOB, LOST
 from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.processes import environment, free_port, wait_for
@@ -90,6 +91,23 @@ def test_a_killed_run_is_marked_and_run_again_once(races: Path) -> None:
     assert ticker.carry_out(request)
     assert ticker.tick("lost_runs") == []
     assert ticker.settle() == []
+
+
+def test_a_killed_run_of_a_job_of_the_api_is_left_to_its_server(home: Path) -> None:
+    ticker = Ticker(home)
+    created = ticker.instance.create_run_for_job(
+        ticker.definitions.resolve_job_def("slate_job"),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={API_JOB: "its job", "dagster/partition": "2026-02-15-cup-dk-classic"},
+    )
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    found = {"pid": dg.MetadataValue.text(str(gone.pid))}
+    ticker.instance.report_engine_event("It began.", created, EngineEventData(found))
+    ticker.tick("lost_runs")
+    run = ticker.instance.get_run_by_id(created.run_id)
+    assert run is not None
+    assert (run.status, LOST in run.tags) == (dg.DagsterRunStatus.CANCELED, False)
 
 
 def test_a_killed_run_that_dagster_found_first_is_run_again(races: Path) -> None:

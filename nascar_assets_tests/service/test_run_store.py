@@ -13,6 +13,7 @@ from dagster._core.execution.api import execute_run
 
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.tags import API_JOB
 from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.jobs import API_ASSETS, resolved_job
 from nascar_assets.service.run_log import STAGES, report_scenarios, stage_seconds
@@ -79,6 +80,21 @@ def test_a_claim_and_a_return_to_the_queue_are_in_the_runs_tags(store):
     found = store.instance.get_runs(dg.RunsFilter(tags={SERVER: "server-b"}))
     assert [run.run_id for run in found] == [run_id]
     assert store.claim("server-b").run_id == later
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["requeue", "fail", "end_cancelled"])
+def test_the_slates_run_of_a_job_whose_worker_is_gone_ends_with_it(store, end):
+    _submit(store)
+    job = store.claim("server-a")
+    begun = {"status": dg.DagsterRunStatus.STARTED, "job_name": "slate_job"}
+    inner = dg.DagsterRun(**begun, tags={API_JOB: job.run_id})
+    other = dg.DagsterRun(**begun, tags={API_JOB: "another job"})
+    for run in (inner, other):
+        store.instance.add_run(run)
+    getattr(store, end)(job, *([] if end == "end_cancelled" else ["its worker is gone"]))
+    found = [store.instance.get_run_by_id(run.run_id).status.value for run in (inner, other)]
+    assert found == ["CANCELED", "STARTED"]
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.tables import GRAPH_TABLES, RACE_TABLES
 from nascar_assets.orchestration.tags import (
     API_CLIENT,
+    API_JOB,
     AT,
     ATTEMPT,
     BACKFILL,
@@ -125,8 +126,9 @@ def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Sen
 def notify_lost(instance: dg.DagsterInstance, *, own: bool = False) -> list[dg.DagsterRun]:
     """Marks the runs whose process is gone as lost and failed, and returns them.
 
-    One that was being cancelled is cancelled, and not run again. Looking may take a while: what
-    has moved on in the meantime is left as it is.
+    One that was being cancelled is cancelled, and not run again; so is one that a job of the API
+    carried out: its server takes that job up. Looking may take a while: what has moved on in the
+    meantime is left as it is.
 
     Args:
         instance: Dagster's instance.
@@ -141,7 +143,7 @@ def notify_lost(instance: dg.DagsterInstance, *, own: bool = False) -> list[dg.D
         run = instance.get_run_by_id(seen.run_id)
         if run is None or run.is_finished or run.tags.get(HOST) != seen.tags.get(HOST):
             continue
-        if run.status is dg.DagsterRunStatus.CANCELING:
+        if run.status is dg.DagsterRunStatus.CANCELING or API_JOB in run.tags:
             instance.report_run_canceled(run)
             continue
         instance.add_run_tags(run.run_id, {LOST: "true"})

@@ -191,6 +191,7 @@ def run_slate(
     salaries: tuple[Registration, bytes] | None = None,
     progress: Progress | None = None,
     notify: Callable[[str], None] = lambda _: None,
+    tags: Mapping[str, str] | None = None,
 ) -> SlateOutcome:
     """Materialises everything that a slate needs, in this process.
 
@@ -202,6 +203,7 @@ def run_slate(
         salaries: A salary file to register first, with its bytes.
         progress: Notified of the run's steps.
         notify: Is given whom the run waits for, and what it took over from the run before.
+        tags: Tags of the run besides its own.
 
     Raises:
         InputError: If the input is at fault.
@@ -233,7 +235,7 @@ def run_slate(
             instance,
             partition=slate_id,
             run_config={"ops": {"slate_plan": {"config": options.config(kept)}}},
-            tags={SLATE: slate_id},
+            tags={SLATE: slate_id, **(tags or {})},
             progress=progress,
             times=times,
         )
@@ -283,6 +285,7 @@ def run_portfolio(
     notify: Callable[[str], None] = lambda _: None,
     *,
     prove: bool = True,
+    tags: Mapping[str, str] | None = None,
 ) -> SlateOutcome:
     """Solves a slate's portfolio again on its stored scenarios.
 
@@ -297,6 +300,7 @@ def run_portfolio(
         location: Loads the definitions.
         notify: Is given whom the run waits for, and that the slate is run again.
         prove: Whether the search goes on until a bound is proven; it may find other lineups.
+        tags: Tags of the run.
 
     Raises:
         InputError: If the slate was never run, or the settings are at fault.
@@ -313,7 +317,7 @@ def run_portfolio(
             "simulated anew, under these settings."
         )
         options = RunOptions(settings=settings, prove=prove)
-        return run_slate(home, slate_id, options, location=location, notify=notify)
+        return run_slate(home, slate_id, options, location=location, notify=notify, tags=tags)
     times = StageTimes()
     started = time.perf_counter()
     with times.stage("start"):
@@ -328,6 +332,7 @@ def run_portfolio(
             instance,
             partition=slate_id,
             run_config={"ops": {"lineups": {"config": {"settings": settings, "prove": prove}}}},
+            tags=tags,
             times=times,
         )
         return _outcome(staged, slate_id, run, times, time.perf_counter() - started)
