@@ -48,7 +48,8 @@ class SlateSummary(Contract, tables=("schedule",)):
     )
     data: DataState = Field(
         description="`fresh`: its newest run knows everything that is known; `stale`: something "
-        "came since; `missing`: it was never run to its players."
+        "came since, or a run began that has not come to its lineups; `missing`: it was never "
+        "run to its players."
     )
     data_notes: tuple[str, ...] = Field(default=(), description="Why it is not fresh, in words.")
     as_of: datetime | None = Field(default=None, description="What its newest run could know.")

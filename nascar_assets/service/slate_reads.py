@@ -218,6 +218,8 @@ class SlateReads:
         race = schedule_rows(root, [registration.race_key])[registration.race_key]
         plan, state = SlatePlan.find(root, slate_id), slate_state(root, slate_id)
         notes = slate_staleness(root, slate_id, now, now)
+        if plan is not None and not has_lineups(root, plan):
+            notes.append("A run of it began and has not come to its lineups.")
         ran = plan is not None and root.exists(table_path("scenario_summary", slate_id))
         return SlateSummary(
             slate=slate_id,

@@ -228,6 +228,9 @@ def test_a_slate_that_was_not_run_or_is_run_again_says_so(home, world):
     with pytest.raises(Refused, match="SLATE_NOT_READY"):
         api.call(slates.lineups(world.slate))
     assert api.call(slates.forecast(world.slate)).rows  # of the players there is one
+    found = api.call(slates.slate(world.slate))
+    assert (found.state, found.data) == ("not finished", "stale")
+    assert "A run of it began and has not come to its lineups." in found.data_notes
     lineups.write_bytes(stored)
     root.write(plan_path(world.slate), plan)
     assert api.get(f"/api/v1/slates/{world.slate}/forecast").json() == forecast.json()
