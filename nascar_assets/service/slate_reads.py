@@ -102,7 +102,12 @@ class Answer:
     @cached_property
     def etag(self) -> str:
         """Changes with the bytes."""
-        return f'"{hashlib.sha256(self.json).hexdigest()[:32]}"'
+        return etag_of(self.json)
+
+
+def etag_of(data: bytes) -> str:
+    """The ETag of an answer of these bytes."""
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
 class _File(BaseModel):

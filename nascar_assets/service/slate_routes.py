@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Request, Response
@@ -22,12 +22,13 @@ from nascar_assets.service.slate_contracts import (
     SlateProvenance,
     SlateRecord,
 )
-from nascar_assets.service.slate_reads import Answer, SlateReads
+from nascar_assets.service.slate_reads import Answer, SlateReads, etag_of
 
 TAG = "slates"
 CSV = "text/csv"
-_KEPT = {"Cache-Control": "private, no-cache", "Vary": "Accept"}
+_CHECKED = {"Cache-Control": "private, no-cache"}
 """A browser may keep an answer and asks each time whether it is still the same."""
+_KEPT = {**_CHECKED, "Vary": "Accept"}
 
 SlatePath = Annotated[SlateKey, Path()]
 DriverPath = Annotated[
@@ -117,25 +118,29 @@ def add_slate_routes(app: FastAPI, reads: SlateReads) -> None:
             response_class=Response,
             responses={
                 **problem_answers(401, 403, 404, 409, 422, 429, 503),
+                304: {"description": "It has not changed."},
                 200: {"content": {media_type: {"schema": {"type": "string"}}}},
             },
         )
 
     @file_route("/{slate}/upload.csv", "A slate's upload file", CSV)
-    def upload(slate: SlatePath) -> Response:
+    def upload(request: Request, slate: SlatePath) -> Response:
         """The lineups as the contest site takes them."""
-        return attachment(reads.upload(slate), f"{slate}-upload.csv")
+        name = {"Content-Disposition": f'attachment; filename="{slate}-upload.csv"'}
+        data = reads.upload(slate)
+        return _tagged(request, etag_of(data), lambda: data, CSV, _CHECKED | name)
 
     @file_route("/{slate}/report.html", "A slate's report", "text/html")
-    def report(slate: SlatePath) -> Response:
+    def report(request: Request, slate: SlatePath) -> Response:
         """One page that opens offline."""
-        headers = {
+        policy = {
             # The page is self-contained; its own script and styles stand in it.
             "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; "
             "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
             "frame-ancestors 'none'; sandbox allow-scripts allow-popups allow-downloads",
         }
-        return Response(reads.report(slate), media_type="text/html", headers=headers)
+        data = reads.report(slate)
+        return _tagged(request, etag_of(data), lambda: data, "text/html", _CHECKED | policy)
 
 
 def answered(request: Request, answer: Answer, *, table: bool = False) -> Response:
@@ -148,13 +153,24 @@ def answered(request: Request, answer: Answer, *, table: bool = False) -> Respon
     """
     as_csv = table and prefers_csv(request.headers)
     etag = f'{answer.etag[:-1]}c"' if as_csv else answer.etag
-    headers = {**_KEPT, "ETag": etag}
+    if as_csv:
+        return _tagged(request, etag, lambda: answer.csv, CSV, _KEPT)
+    return _tagged(request, etag, lambda: answer.json, "application/json", _KEPT)
+
+
+def _tagged(
+    request: Request,
+    etag: str,
+    content: Callable[[], bytes],
+    media_type: str,
+    headers: Mapping[str, str],
+) -> Response:
+    """An answer with its ETag; 304 where the request has it already."""
+    headers = {**headers, "ETag": etag}
     asked = request.headers.get("if-none-match", "")
     if etag in (item.strip().removeprefix("W/") for item in asked.split(",")):
         return Response(status_code=304, headers=headers)
-    if as_csv:
-        return Response(answer.csv, media_type=CSV, headers=headers)
-    return Response(answer.json, media_type="application/json", headers=headers)
+    return Response(content(), media_type=media_type, headers=headers)
 
 
 def prefers_csv(headers: Headers) -> bool:

@@ -17,7 +17,7 @@ from nascar_assets.service.slate_job_routes import (
     accepted,
 )
 from nascar_assets.service.slate_orders import SlateOrders
-from nascar_assets.service.slate_reads import SlateReads
+from nascar_assets.service.slate_reads import Answer, SlateReads
 from nascar_assets.service.slate_routes import TAG, SlatePath, answered
 from nascar_assets.service.view_contracts import (
     Confidence,
@@ -78,11 +78,15 @@ def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, writte
         f"{base}/{{view}}",
         tags=[TAG],
         summary="A view",
-        responses=problem_answers(401, 403, 404, 409, 422, 429, 503),
+        response_model=SlateViewDetail,
+        responses={
+            304: {"description": "It has not changed."},
+            **problem_answers(401, 403, 404, 409, 422, 429, 503),
+        },
     )
-    def view(slate: SlatePath, view: ViewId) -> SlateViewDetail:
+    def view(request: Request, slate: SlatePath, view: ViewId) -> Response:
         """One view with everything that it states."""
-        return reads.view(slate, view)
+        return answered(request, Answer(reads.view(slate, view)))
 
     @app.post(
         base,

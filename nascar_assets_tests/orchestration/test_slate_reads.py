@@ -7,6 +7,7 @@ import csv
 import io
 import shutil
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from nascar_assets.client import Refused, slates
 from nascar_assets.client.calls import refusal
 from nascar_assets.orchestration.inputs.slate_files import upload_path
 from nascar_assets.orchestration.inputs.slate_plan import plan_path
+from nascar_assets.orchestration.inputs.views import add_view
 from nascar_assets.service.app import create_app
 from nascar_assets.service.settings import ServiceSettings
 from nascar_assets.storage import DataRoot
@@ -122,13 +124,26 @@ def test_tables_come_as_csv_where_that_is_asked_for(api, world):
 
 
 def test_what_has_not_changed_is_not_sent_again(api, world):
-    for path in ("", f"/{world.slate}", f"/{world.slate}/forecast", f"/{world.slate}/record"):
+    parts = ("", "/forecast", "/record", "/upload.csv", "/report.html", "/views")
+    for path in ("", *(f"/{world.slate}{part}" for part in parts)):
         first = api.get(f"/api/v1/slates{path}")
         again = api.get(f"/api/v1/slates{path}", **{"If-None-Match": first.headers["ETag"]})
         assert (again.status_code, again.content) == (304, b"")
     path = f"/api/v1/slates/{world.slate}/forecast"
     tags = {api.get(path, accept=kind).headers["ETag"] for kind in ("text/csv", "*/*")}
     assert len(tags) == 2
+
+
+def test_a_view_that_has_not_changed_is_not_sent_again(home, world):
+    name = world.result["forecast"][0]["name"]
+    data, now = f'Name,Max Exposure\n"{name}",90%\n'.encode(), datetime(2026, 2, 15, 12, tzinfo=UTC)
+    root = DataRoot(str(home))
+    view = add_view(root, world.slate, data, "limits.csv", author="a", why="w", now=now).record
+    path = f"/api/v1/slates/{world.slate}/views/{view.view_id}"
+    first = Local(home).get(path)
+    assert first.json()["view_id"] == view.view_id
+    again = Local(home).get(path, **{"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
 
 
 def test_the_race_and_its_drivers_are_those_of_the_scenarios(api, world):
