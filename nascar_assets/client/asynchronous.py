@@ -19,6 +19,8 @@ from nascar_assets.service.slate_contracts import ENDED, SlateJob, SlateProblem
 class AsyncClient:
     """One service, asked without blocking. Use it as a context manager, or close it.
 
+    It tries nothing again: who asks many things at once decides what may wait.
+
     Example:
         async with AsyncClient("http://127.0.0.1:8000") as client:
             job = await client.call(slates.portfolio(key, PortfolioRequest()))
@@ -76,9 +78,9 @@ class AsyncClient:
                 content=call.content,
                 headers=dict(call.headers),
             )
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise unreachable(error) from error
-        if answer.status_code >= 400:
+        if not answer.is_success:
             raise refusal(answer)
         return call.read(answer)
 
@@ -115,7 +117,7 @@ class AsyncClient:
         name = ""
         try:
             async with self._http.stream("GET", path) as answer:
-                if answer.status_code >= 400:
+                if not answer.is_success:
                     await answer.aread()
                     raise refusal(answer)
                 async for line in answer.aiter_lines():
@@ -123,11 +125,11 @@ class AsyncClient:
                         name = line.removeprefix("event: ")
                     elif line.startswith("data: "):
                         yield name, line.removeprefix("data: ")
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise unreachable(error) from error
 
 
 def _cut_short() -> Unavailable:
-    """What a stream of events says that the service ended."""
-    message = "The service ended the stream of events: it is being stopped."
+    """What a stream of events says that ended before what it tells of."""
+    message = "The stream of events ended: the service is stopped, or something before it ended it."
     return Unavailable(0, SlateProblem(code="UNREACHABLE", message=message))

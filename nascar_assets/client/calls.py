@@ -14,6 +14,8 @@ from nascar_assets.service.slate_contracts import SlateProblem
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
+_CHECK = "Check that the address is the service's own, and its version this client's."
+
 
 class Refused(Exception):
     """The service refused a request.
@@ -71,29 +73,61 @@ class Call(Generic[T]):
 
 
 def value_of(model: type[M]) -> Callable[[httpx.Response], M]:
-    """Reads an answer as a value of a contract."""
-    return lambda answer: model.model_validate_json(answer.content)
+    """Reads an answer as a value of a contract; `Refused` where it is none, as a page is."""
+    return lambda answer: read_by(model.model_validate_json, answer)
+
+
+def read_by(validate: Callable[[bytes], T], answer: httpx.Response) -> T:
+    """An answer's value.
+
+    Raises:
+        Refused: If the answer is none of the service's own.
+    """
+    try:
+        return validate(answer.content)
+    except ValidationError as error:
+        message = f"Status {answer.status_code} with an answer that is not the service's own."
+        problem = SlateProblem(code="NO_ANSWER", message=message, remedy=_CHECK)
+        raise _kind(answer)(answer.status_code, problem) from error
 
 
 def bytes_of(answer: httpx.Response) -> bytes:
     """An answer's bytes, as of a file."""
-    return answer.content
+    return of_ended(answer).content
+
+
+def of_ended(answer: httpx.Response) -> httpx.Response:
+    """The answer of a job that has ended.
+
+    Raises:
+        Refused: If it has not: the answer is its status.
+    """
+    if answer.status_code == 202:
+        problem = SlateProblem(code="JOB_NOT_FINISHED", message="The job has not ended.")
+        raise Refused(202, problem, 1.0)
+    return answer
+
+
+def _kind(answer: httpx.Response) -> type[Refused]:
+    return Unavailable if answer.status_code in (502, 503, 504) else Refused
 
 
 def refusal(answer: httpx.Response) -> Refused:
-    """What an answer of 400 or more says."""
+    """What an answer says that is no success: of 300 or more."""
     try:
         problem = SlateProblem.model_validate_json(answer.content)
     except ValidationError:
-        problem = SlateProblem(code="NO_PROBLEM", message=f"Status {answer.status_code}.")
+        message = f"Status {answer.status_code}."
+        remedy = None if _kind(answer) is Unavailable else _CHECK
+        problem = SlateProblem(code="NO_PROBLEM", message=message, remedy=remedy)
     after = answer.headers.get("Retry-After", "")
-    kind = Unavailable if answer.status_code in (502, 503, 504) else Refused
-    return kind(
+    return _kind(answer)(
         answer.status_code, problem, float(after) if after.isascii() and after.isdigit() else None
     )
 
 
-def unreachable(error: httpx.TransportError) -> Unavailable:
-    """What a connection that failed says."""
-    problem = SlateProblem(code="UNREACHABLE", message=f"The service: {error}.")
+def unreachable(error: httpx.RequestError) -> Unavailable:
+    """What a connection that failed says, or an answer that cannot be unpacked."""
+    said = str(error) or type(error).__name__
+    problem = SlateProblem(code="UNREACHABLE", message=f"The service: {said}.")
     return Unavailable(0, problem)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from nascar_assets.client.calls import Call, Refused, T, refusal, unreachable
+from nascar_assets.client.calls import Call, T, of_ended, refusal, unreachable, value_of
 from nascar_assets.service.contracts import (
     JobList,
     JobStatus,
@@ -18,7 +18,6 @@ from nascar_assets.service.contracts import (
     OptimizeResponse,
     Readiness,
 )
-from nascar_assets.service.slate_contracts import SlateProblem
 
 _FIRST_WAIT = 0.05
 _LONGEST_WAIT = 1.0
@@ -51,6 +50,9 @@ class Client:
         timeout: Seconds that one answer may take.
         retries: How often an answer of 429 or 503, or a connection that failed, is tried again.
             Submitting is tried again only where it has an idempotency key.
+
+    Raises:
+        ValueError: If the retries are fewer than none.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class Client:
         timeout: float = 30.0,
         retries: int = 5,
     ) -> None:
+        if retries < 0:
+            raise ValueError(f"retries is {retries}; give 0 for none")
         headers = {"X-API-Key": api_key} if api_key else {}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
         self._retries = retries
@@ -100,7 +104,7 @@ class Client:
             content=request.model_dump_json(by_alias=True, exclude_unset=True),
             headers={"Content-Type": "application/json", **headers},
         )
-        return OptimizationStatus.model_validate_json(answer.content)
+        return value_of(OptimizationStatus)(answer)
 
     def status(self, run_id: str) -> OptimizationStatus:
         """Where a job stands.
@@ -109,7 +113,7 @@ class Client:
             Refused: If no job has this id.
         """
         answer = self._send("GET", f"{_job(run_id)}/status")
-        return OptimizationStatus.model_validate_json(answer.content)
+        return value_of(OptimizationStatus)(answer)
 
     def wait(self, run_id: str, *, timeout: float = 300.0) -> OptimizationStatus:
         """Waits until a job has completed.
@@ -142,10 +146,7 @@ class Client:
             Refused: 404 for an unknown job, 409 for one that failed, was cancelled or still runs.
         """
         answer = self._send("GET", f"{_job(run_id)}/result")
-        if answer.status_code == 202:
-            problem = SlateProblem(code="JOB_NOT_FINISHED", message="The job has not ended.")
-            raise Refused(202, problem, 1.0)
-        return OptimizeResponse.model_validate_json(answer.content)
+        return value_of(OptimizeResponse)(of_ended(answer))
 
     def cancel(self, run_id: str) -> OptimizationStatus:
         """Stops a job.
@@ -154,7 +155,7 @@ class Client:
             Refused: 404 for an unknown job, 409 for one that has ended already.
         """
         answer = self._send("DELETE", _job(run_id))
-        return OptimizationStatus.model_validate_json(answer.content)
+        return value_of(OptimizationStatus)(answer)
 
     def jobs(
         self,
@@ -168,7 +169,7 @@ class Client:
         wanted = {"slate_id": slate_id, "status": status, "limit": limit, "cursor": cursor}
         query = {name: str(value) for name, value in wanted.items() if value is not None}
         answer = self._send("GET", "/api/v1/optimize", params=query)
-        return JobList.model_validate_json(answer.content)
+        return value_of(JobList)(answer)
 
     def call(self, call: Call[T]) -> T:
         """Sends a call, such as `slates.forecast(key)`, and gives its answer's value.
@@ -187,23 +188,28 @@ class Client:
         return call.read(answer)
 
     def ready(self) -> Readiness:
-        """Whether graph, storage and workers answer."""
-        answer = self._http.get("/ready")
-        return Readiness.model_validate_json(answer.content)
+        """Whether graph, storage and workers answer.
+
+        Raises:
+            Unavailable: If the service itself does not.
+        """
+        answer = self._send("GET", "/ready", also=503)
+        return value_of(Readiness)(answer)
 
     def _send(
-        self, method: str, path: str, *, again: bool = True, **content: Any
+        self, method: str, path: str, *, again: bool = True, also: int = 0, **content: Any
     ) -> httpx.Response:
+        """An answer of 200 to 299, or of one status besides."""
         tries = 1 + (self._retries if again else 0)
         for number in range(1, tries + 1):
             try:
                 answer = self._http.request(method, path, **content)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 if number < tries:
                     time.sleep(min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**number))
                     continue
                 raise unreachable(error) from error
-            if answer.status_code < 400:
+            if answer.is_success or answer.status_code == also:
                 return answer
             refused = refusal(answer)
             if answer.status_code not in (429, 503) or number == tries:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, TypeAdapter
 
-from nascar_assets.client.calls import Call, M, bytes_of, value_of
+from nascar_assets.client.calls import Call, M, bytes_of, of_ended, read_by, value_of
 from nascar_assets.service.slate_contracts import (
     DriverDetail,
     EntriesResult,
@@ -160,7 +160,9 @@ def cancel(run_id: str) -> Call[SlateJob]:
 def result(run_id: str) -> Call[Made]:
     """What came of a job that has completed."""
     return Call(
-        "GET", f"{job_path(run_id)}/result", lambda answer: _RESULT.validate_json(answer.content)
+        "GET",
+        f"{job_path(run_id)}/result",
+        lambda answer: read_by(_RESULT.validate_json, of_ended(answer)),
     )
 
 

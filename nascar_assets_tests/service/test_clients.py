@@ -234,7 +234,7 @@ def test_a_server_that_ends_ends_its_streams_and_followers_are_told():
                 assert found == job
                 ending.set()
 
-    with pytest.raises(Unavailable, match="ended the stream"):
+    with pytest.raises(Unavailable, match="stream of events ended"):
         asyncio.run(asyncio.wait_for(follow(), 10))
 
 
