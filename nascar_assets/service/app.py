@@ -402,6 +402,17 @@ def _add_error_answers(app: FastAPI, service: Service) -> None:
             where = [where[-1]]
         if first["type"] == "json_invalid":
             return no_json()
+        if first["loc"] == ("body",):
+            where = ["body"]
+            kind = request.headers.get("content-type", "").partition(";")[0].strip()
+            if first["type"] != "missing" and kind and not kind.lower().endswith("json"):
+                problem = Problem(
+                    code="NOT_JSON",
+                    message=plain(f"The body was sent as {kind}, not as JSON.", 200),
+                    field="body",
+                    remedy="Send it with the header Content-Type: application/json.",
+                )
+                return answer(422, problem)
         return answer(422, _problem_of(first, where))
 
     def of_http(_: Request, error: HTTPException) -> Response:

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from nascar_assets.ontology.canonical import content_hash
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus, Text
 from nascar_assets.service.event_streams import Event, EventStreams
-from nascar_assets.service.problems import problem_answers
+from nascar_assets.service.problems import RequestRefused, problem_answers
 from nascar_assets.service.slate_contracts import (
     JobResult,
     PortfolioRequest,
@@ -24,7 +24,7 @@ from nascar_assets.service.slate_contracts import (
     SlateJob,
     SlateProblem,
 )
-from nascar_assets.service.slate_orders import Sender, SlateOrders
+from nascar_assets.service.slate_orders import AS_BODY, Sender, SlateOrders
 from nascar_assets.service.slate_routes import CSV, TAG, SlatePath, attachment, prefers_csv
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ def add_slate_job_routes(
         key: IdempotencyKey = None,
     ) -> SlateJob:
         """Registers the file's slate and runs it; 409 with the races where several fit."""
-        content = await request.body()
+        content = await sent_file(request)
         wanted = RunRequest(as_of=as_of, n_scenarios=n_scenarios, seed=seed)
 
         def work(sender: Sender) -> SlateJob:
@@ -185,7 +185,7 @@ def add_slate_job_routes(
         key: IdempotencyKey = None,
     ) -> Response:
         """The job; with `Accept: text/csv` the file itself, where it is done within the wait."""
-        content = await request.body()
+        content = await sent_file(request)
 
         def work(sender: Sender) -> SlateJob:
             return orders.entries(
@@ -277,6 +277,19 @@ def add_slate_job_routes(
                 yield "status", job
 
         return streams.answer(found(), client)
+
+
+async def sent_file(request: Request) -> bytes:
+    """The file that a request's body is.
+
+    Raises:
+        RequestRefused: 422 where it came in a form, with a head and other parts around it.
+    """
+    if request.headers.get("content-type", "").strip().lower().startswith("multipart/"):
+        raise RequestRefused(
+            422, "FILE_IN_FORM", "The file came in a form.", field="body", remedy=AS_BODY
+        )
+    return await request.body()
 
 
 async def accepted(

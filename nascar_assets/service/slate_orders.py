@@ -58,6 +58,7 @@ FOLLOW_SECONDS = 0.1
 """How often a job is looked at for those who follow it."""
 _NEW = "(new)"
 """The slate of a job that has yet to find out which one a salary file makes."""
+AS_BODY = "Send the file's bytes as the body: curl --data-binary @FILE."
 _AGAIN = "Send the request again."
 _ANY_LOCK = datetime.max.replace(tzinfo=UTC)
 
@@ -269,7 +270,7 @@ class SlateOrders:
                 "FILE_EMPTY",
                 "No file came with the request.",
                 field="body",
-                remedy="Send the file's bytes as the body: curl --data-binary @FILE.",
+                remedy=AS_BODY,
             )
         tags = {SLATE: slate_id, CLIENT: client}
         if sender.key is not None:

@@ -15,6 +15,7 @@ from nascar_assets.service.slate_job_routes import (
     Wait,
     Written,
     accepted,
+    sent_file,
 )
 from nascar_assets.service.slate_orders import SlateOrders
 from nascar_assets.service.slate_reads import Answer, SlateReads
@@ -113,7 +114,7 @@ def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, writte
         key: IdempotencyKey = None,
     ) -> SlateJob:
         """All of it or nothing: 422 names in `rows` each row that cannot be used."""
-        content = await request.body()
+        content = await sent_file(request)
         wanted = {
             "filename": filename,
             "confidence": confidence,

@@ -306,6 +306,29 @@ def test_a_body_that_is_no_request_is_refused(server, content):
     assert answer.status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("content", "kind", "said"),
+    [
+        (b"{}", "text/plain", "sent as text/plain, not as JSON"),
+        (b"[]", "application/json", "valid dictionary"),
+        (b"null", "application/json", "valid dictionary"),
+    ],
+)
+def test_a_body_that_is_at_fault_as_a_whole_is_named(server, content, kind, said):
+    answer = server.http.post(POST, content=content, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["field"]) == (422, "body")
+    assert said in answer.json()["message"]
+
+
+@pytest.mark.parametrize("path", ["", "/{slate}/entries", "/{slate}/views"])
+def test_a_file_in_a_form_is_to_be_sent_as_the_body(server, path):
+    path = path.format(slate="2026-03-01-cup-dk-classic")
+    answer = server.http.post(f"/api/v1/slates{path}", files={"file": b"Name,Salary\n"})
+    found = answer.json()
+    assert (answer.status_code, found["code"], found["field"]) == (422, "FILE_IN_FORM", "body")
+    assert "--data-binary" in found["remedy"]
+
+
 def test_a_body_of_more_than_a_megabyte_is_refused_before_it_is_parsed(server):
     large = json.dumps(request_body(slate_id="x" * 1_000_001)).encode()
     answer = _send(server, large)
