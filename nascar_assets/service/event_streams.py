@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi.responses import StreamingResponse
 
@@ -78,8 +79,9 @@ async def _with_beats(found: AsyncIterator[Event], ending: asyncio.Event) -> Asy
         while not ending.is_set():
             if waiting is None:
                 waiting = asyncio.ensure_future(anext(found))
+            either: set[asyncio.Future[Any]] = {waiting, end}
             done, _ = await asyncio.wait(
-                {waiting, end}, timeout=BEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                either, timeout=BEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
             )
             if waiting not in done:
                 if not done:
