@@ -157,9 +157,12 @@ class Build:
                 if need := _NEEDS.get(objective):
                     name, default = need
                     if name == "payout":
-                        ui.select(
-                            ["cash", "single-entry", "20-max", "150-max"],
-                            value=self._draft.get(name, default),
+                        held = self._draft.get(name, default)
+                        ui.select(  # a file's name stands in settings of the command line
+                            list(
+                                dict.fromkeys(["cash", "single-entry", "20-max", "150-max", held])
+                            ),
+                            value=held,
                             label="Contest",
                             on_change=lambda event: self._set("payout", event.value),
                         ).classes("w-full")

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+import structlog
 from fastapi import FastAPI
 from fastapi.dependencies import models
 from nicegui import __version__, events, ui
@@ -34,6 +35,8 @@ from nascar_assets.board.widgets import (
 )
 from nascar_assets.client import AsyncClient, Refused, Unavailable, slates
 from nascar_assets.service.slate_contracts import SlateDetail, SlateRunResult, SlateSummary
+
+_log = structlog.get_logger(__name__)
 
 LARGEST_FILE = 1_000_000
 ANSWER_SECONDS = 30.0
@@ -323,6 +326,22 @@ def _slate_head(api: AsyncClient, detail: SlateDetail) -> None:
                 ui.label(line)
 
 
+async def _filled(panel: ui.tab_panel, fill: Callable[[], Awaitable[None]]) -> bool:
+    """Fills a part, or says in it what went wrong."""
+    try:
+        with panel:
+            await fill()
+        return True
+    except Refused as error:
+        words = said(error)
+    except Exception as error:  # the page's other parts are there all the same
+        _log.exception("a part of the board failed")
+        words = f"This part cannot be shown: {type(error).__name__}: {error}"
+    with panel:
+        notices([words])
+    return False
+
+
 async def _parts(api: AsyncClient, detail: SlateDetail) -> None:
     """The tabs; each is filled when it is first opened."""
     key = detail.slate
@@ -366,12 +385,11 @@ async def _parts(api: AsyncClient, detail: SlateDetail) -> None:
         if name in opened or name not in fill:
             return
         opened.add(name)
-        with panels[name]:
-            try:
-                await fill[name]()
-            except Refused as error:
-                opened.discard(name)
-                notices([said(error)])
+        panels[name].clear()
+        if not await _filled(panels[name], fill[name]):
+            opened.discard(name)
+            if kept.get("tab") == name:  # the page would open at it again
+                kept.pop("tab")
 
     async def changed(event: events.ValueChangeEventArguments[Any]) -> None:
         await open_part(str(event.value))
