@@ -9,6 +9,7 @@ from nicegui import events, ui
 
 from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.widgets import (
+    KeptJob,
     Progress,
     file_drop,
     heading,
@@ -19,7 +20,7 @@ from nascar_assets.board.widgets import (
     table,
     text,
 )
-from nascar_assets.client import AsyncClient, Refused, Unavailable, slates
+from nascar_assets.client import AsyncClient, Refused, slates
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.slate_contracts import (
@@ -46,6 +47,7 @@ _NEEDS: dict[str, tuple[str, Any]] = {
     "payout": ("payout", "20-max"),
     "cvar": ("cvar", 0.1),
 }
+_CONTESTS = ("cash", "single-entry", "20-max", "150-max")
 _COLUMNS = [
     text("name", "Driver", pinned="left", width=160),
     number("mean", "Mean pts"),
@@ -123,6 +125,7 @@ class Build:
         self._draft: dict[str, Any] = kept.get("draft") or {}
         self._faults: tuple[str, ...] = ()
         self._rows: tuple[ForecastRow, ...] = ()
+        self._goes = False
 
     async def show(self) -> None:
         """Fills the part."""
@@ -133,14 +136,20 @@ class Build:
         with ui.row().classes("items-center"):  # above the settings: none of them has to be set
             ui.button("Build lineups", on_click=self._build).props("no-caps")
             self._keep = ui.checkbox("keep as the slate's own lineups")
-        self._progress = Progress("Lineups")
+        self._job = KeptJob(
+            self._api,
+            Progress("Lineups"),
+            self._kept,
+            "running",
+            lambda run_id, _: self._taken(run_id),
+            lambda error: self._refused(error.problem),
+            early=self._taken,
+        )
         self._said = ui.column().classes("w-full").props("aria-live=polite")
         self._form = ui.column().classes("w-full")
         self._fill()
         ui.run_javascript("import('nicegui-echart')")  # the lineups' charts will not wait for it
-        if run_id := self._kept.get("running"):  # the page was left, or the server restarted
-            # The page does not wait for it.
-            ui.timer(0.1, lambda: self._follow(run_id, again=True), once=True)
+        self._job.again()
 
     # --- what is set ---
 
@@ -158,10 +167,8 @@ class Build:
                     name, default = need
                     if name == "payout":
                         held = self._draft.get(name, default)
-                        ui.select(  # a file's name stands in settings of the command line
-                            list(
-                                dict.fromkeys(["cash", "single-entry", "20-max", "150-max", held])
-                            ),
+                        ui.select(  # settings of the command line may name a file
+                            [*_CONTESTS, *({held} - set(_CONTESTS))],
                             value=held,
                             label="Contest",
                             on_change=lambda event: self._set("payout", event.value),
@@ -415,16 +422,12 @@ class Build:
         await self._edits_taken()
         try:
             settings = PortfolioSettings.from_mapping(self._draft)
-            request = PortfolioRequest(settings=settings, keep=bool(self._keep.value))
-            job = await self._api.call(slates.portfolio(self._detail.slate, request, wait=0))
         except InputError as error:
             self._say([str(error)])
             return
-        except Refused as error:
-            self._refused(error.problem)
-            return
-        self._kept["running"] = job.run_id
-        await self._follow(job.run_id)
+        request = PortfolioRequest(settings=settings, keep=bool(self._keep.value))
+        self._goes = True
+        await self._job.start(slates.portfolio(self._detail.slate, request, wait=0))
 
     async def _edits_taken(self) -> None:
         """Ends the edit of a cell that is open, and waits until the table has told of it.
@@ -436,31 +439,13 @@ class Build:
             f"await new Promise((done) => setTimeout(done, {_EDIT_MILLISECONDS}))", timeout=10.0
         )
 
-    async def _follow(self, run_id: str, *, again: bool = False) -> None:
-        """Shows how far a build is and then its lineups; where it was left, without going there."""
-        shown = again
-
-        async def take() -> None:
-            nonlocal shown
-            self._clear_faults()
-            await self._lineups.take(run_id)
-            if not shown:  # else the visitor may be elsewhere by now
-                self._to_lineups()
-            shown = True
-
-        try:
-            await self._progress.follow(self._api, run_id, take)
-            await self._api.call(slates.result(run_id))  # refuses where there is none
-            await take()
-        except Unavailable as error:  # the server is stopped: its successor shows the run again
-            self._refused(error.problem)
-            return
-        except Refused as error:
-            self._refused(error.problem)
-        except BaseException:
-            self._kept.pop("running", None)
-            raise
-        self._kept.pop("running", None)
+    async def _taken(self, run_id: str) -> None:
+        """Shows the lineups; goes there once, where the build was asked for on this very page."""
+        self._clear_faults()
+        await self._lineups.take(run_id)
+        if self._goes:  # else the visitor may be elsewhere by now
+            self._goes = False
+            self._to_lineups()
 
     def _clear_faults(self) -> None:
         if self._faults:

@@ -9,6 +9,7 @@ from nicegui import events, ui
 
 from nascar_assets.board.race import contest_table
 from nascar_assets.board.widgets import (
+    ENDED_WITHOUT,
     Progress,
     anchor,
     file_drop,
@@ -98,7 +99,7 @@ class Lineups:
         except Refused as error:
             box.clear()
             self._waits = None
-            if run_id and error.status in (404, 409, 410, 422):  # it is gone, or never came
+            if run_id and error.status in ENDED_WITHOUT:
                 self._kept.pop("portfolio", None)
                 await self._draw()
                 return

@@ -23,6 +23,7 @@ from nascar_assets.board.race import show_contests, show_race
 from nascar_assets.board.transport import InProcess
 from nascar_assets.board.views import Views
 from nascar_assets.board.widgets import (
+    KeptJob,
     Progress,
     anchor,
     file_drop,
@@ -30,10 +31,10 @@ from nascar_assets.board.widgets import (
     named,
     note,
     notices,
-    run_again,
     said,
+    slate_run,
 )
-from nascar_assets.client import AsyncClient, Refused, Unavailable, slates
+from nascar_assets.client import AsyncClient, Refused, slates
 from nascar_assets.service.slate_contracts import SlateDetail, SlateRunResult, SlateSummary
 
 _log = structlog.get_logger(__name__)
@@ -202,6 +203,7 @@ class _SalaryDrop:
 
     def __init__(self, api: AsyncClient) -> None:
         self._api = api
+        self._file: tuple[bytes, str] | None = None
 
     @property
     def runs(self) -> bool:
@@ -214,51 +216,31 @@ class _SalaryDrop:
             "Drop a salary file here", self._sent, ".csv,.zip,.txt", LARGEST_FILE
         )
         self._said = ui.column().classes("w-full").props("aria-live=polite")
-        self._progress = Progress("The slate's run")
-        if run_id := board.storage.user.get(_ADDING):
-            ui.timer(0.1, lambda: self._again(run_id), once=True)
+        progress = Progress("The slate's run")
+        self._job = KeptJob(
+            self._api, progress, board.storage.user, _ADDING, self._taken, self._refused
+        )
+        self._job.again()
 
-    async def _again(self, run_id: str) -> None:
-        """Goes on showing a run that the page was left in."""
-        try:
-            await self._follow(run_id)
-        except Refused as error:
-            with self._said:
-                notices([said(error)])
-
-    async def _follow(self, run_id: str) -> None:
-        board.storage.user[_ADDING] = run_id
-        try:
-            await self._progress.follow(self._api, run_id)
-            result = await self._api.call(slates.result(run_id))
-        except Unavailable:  # the server is stopped: its successor shows the run again
-            raise
-        except Refused:
-            board.storage.user.pop(_ADDING, None)
-            raise
-        board.storage.user.pop(_ADDING, None)  # not where the page was left: it is shown again
-        assert isinstance(result, SlateRunResult)
-        ui.navigate.to(f"/slate/{quote(result.slate)}")
+    async def _taken(self, _: str, made: slates.Made) -> None:
+        assert isinstance(made, SlateRunResult)
+        ui.navigate.to(f"/slate/{quote(made.slate)}")
 
     async def _sent(self, event: events.UploadEventArguments) -> None:
         await self._run(await event.file.read(), event.file.name, None)
 
     async def _run(self, content: bytes, name: str, race: str | None) -> None:
         self._said.clear()
-        try:
-            job = await self._api.call(slates.add(content, name, race=race, wait=0))
-            await self._follow(job.run_id)
-        except Refused as error:
-            self._refused(error, content, name)
-            return
+        self._file = content, name
+        await self._job.start(slates.add(content, name, race=race, wait=0))
         self._drop.reset()
 
-    def _refused(self, error: Refused, content: bytes, name: str) -> None:
-        self._drop.reset()
+    def _refused(self, error: Refused) -> None:
         with self._said:
-            if not error.problem.races:
+            if self._file is None or not error.problem.races:
                 notices([said(error)])
                 return
+            content, name = self._file
             ui.label("Several races fit this file. Which one is it for?")
             for race in error.problem.races:
 
@@ -285,11 +267,12 @@ async def slate_page(slate: str) -> None:
             heading("Slate", 1)
             notices([said(error)])
             return
-        _slate_head(api, detail)
+        kept = board.storage.user.setdefault(slate, {})
+        _slate_head(api, detail, kept)
         if not _was_run(detail):
             note("It has not been run. Press Refresh to run it.")
             return
-        await _parts(api, detail)
+        await _parts(api, detail, kept)
 
 
 def _was_run(detail: SlateDetail) -> bool:
@@ -297,24 +280,24 @@ def _was_run(detail: SlateDetail) -> bool:
     return detail.run_id is not None and detail.data != "missing"
 
 
-def _slate_head(api: AsyncClient, detail: SlateDetail) -> None:
+def _slate_head(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) -> None:
     heading(_title(detail), 1)
     note(_details(detail))
     with ui.row().classes("items-center w-full"):
         ui.label(("Locked at " if detail.locked else "Locks at ") + _when(detail.lock))
         if detail.as_of:
             ui.label(f"Forecast of what was known at {_when(detail.as_of)}").classes("note")
-        progress: list[Progress] = []
 
         async def refresh() -> None:
-            await run_again(api, detail.slate, progress[0])
+            await run.start(slates.run(detail.slate))
 
         ui.button("Refresh", on_click=refresh).props("outline no-caps")
         if _was_run(detail):
             path = f"/api/v1/slates/{quote(detail.slate)}"
             anchor("Report", f"{path}/report.html")
             anchor("Upload file of the slate's own lineups", f"{path}/upload.csv")
-    progress.append(Progress("The slate's run"))
+    run = slate_run(api, Progress("The slate's run"), kept)
+    run.again()
     notices((*detail.absent, *detail.data_notes))
     failed = [check.name for check in detail.checks if not check.passed]
     if failed:
@@ -342,10 +325,9 @@ async def _filled(panel: ui.tab_panel, fill: Callable[[], Awaitable[None]]) -> b
     return False
 
 
-async def _parts(api: AsyncClient, detail: SlateDetail) -> None:
+async def _parts(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) -> None:
     """The tabs; each is filled when it is first opened."""
     key = detail.slate
-    kept = board.storage.user.setdefault(key, {})
     lineups = Lineups(api, key, kept)
     names = ("Forecast", "Build", "Lineups", "Race", "Live", "Contests", "Views", "Honesty")
     with (
@@ -373,7 +355,7 @@ async def _parts(api: AsyncClient, detail: SlateDetail) -> None:
         "Race": lambda: show_race(api, key),
         "Live": lambda: show_live(api, key, detail.race_key),
         "Contests": lambda: show_contests(api, key),
-        "Views": Views(api, key, detail.locked).show,
+        "Views": Views(api, key, detail.locked, kept).show,
         "Honesty": lambda: show_honesty(api, key),
     }
     first = kept.get("tab", "Forecast")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +20,8 @@ from nascar_assets.board.widgets import (
     number,
     percent,
     rounded,
-    run_again,
     said,
+    slate_run,
     table,
     text,
 )
@@ -52,10 +52,13 @@ class Views:
         api: The API.
         slate: The slate's key.
         locked: Whether its race has begun.
+        kept: What of this slate is kept for the visitor.
     """
 
-    def __init__(self, api: AsyncClient, slate: str, locked: bool) -> None:
-        self._api, self._slate, self._locked = api, slate, locked
+    def __init__(
+        self, api: AsyncClient, slate: str, locked: bool, kept: MutableMapping[str, Any]
+    ) -> None:
+        self._api, self._slate, self._locked, self._kept = api, slate, locked, kept
 
     async def show(self) -> None:
         """Fills the part."""
@@ -75,7 +78,7 @@ class Views:
             self._rear_form({row.driver_id: row.name for row in drivers})
         self._said = ui.column().classes("w-full").props("aria-live=polite")
         self._progress = Progress("The view")
-        self._run = Progress("The slate's run")
+        self._run = slate_run(self._api, Progress("The slate's run"), self._kept)
         self._found = ui.column().classes("w-full")
         await self._fill()
 
@@ -250,7 +253,7 @@ class Views:
     def _run_button(self, words: str, *, without: bool = False) -> None:
         async def run() -> None:
             request = RunRequest(without_views=without)
-            await run_again(self._api, self._slate, self._run, request)
+            await self._run.start(slates.run(self._slate, request))
 
         ui.button(words, on_click=run).props("outline no-caps")
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from nicegui import events, ui
 from nicegui.element import Element
 
-from nascar_assets.client import AsyncClient, Refused, slates
+from nascar_assets.client import AsyncClient, Call, Refused, slates
 from nascar_assets.service.contracts import JobStatus
-from nascar_assets.service.slate_contracts import RunRequest, SlateJob, Spread
+from nascar_assets.service.slate_contracts import ENDED, SlateJob, Spread
+
+ENDED_WITHOUT = (404, 409, 410, 422)
+"""Statuses by which the API says that a job is gone or nothing comes of it any more."""
 
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#595959"
 """Okabe and Ito's colours, which people with any colour vision tell apart."""
@@ -240,7 +245,10 @@ class Progress:
     async def _stop(self) -> None:
         if self._job is not None:
             api, run_id = self._job
-            await api.call(slates.cancel(run_id))
+            try:
+                await api.call(slates.cancel(run_id))
+            except Refused as error:  # it has ended meanwhile
+                ui.notify(said(error))
 
     async def follow(
         self,
@@ -256,6 +264,8 @@ class Progress:
             early: Called once the job has something to show before its end.
         """
         self._job = api, run_id
+        if (task := asyncio.current_task()) is not None:  # nobody sees it once the page is left
+            self.box.client.on_delete(task.cancel)
         self.box.visible, shown, job = True, False, None
         try:
             async for job in api.follow(run_id):
@@ -270,23 +280,84 @@ class Progress:
         return job
 
 
-async def run_again(
-    api: AsyncClient, slate: str, progress: Progress, request: RunRequest | None = None
-) -> None:
-    """Runs a slate with what is known now, and shows its page anew.
+class KeptJob:
+    """A job that is followed until it has ended, also over pages that are left or loaded anew.
+
+    Its id is kept until what came of it was taken: a page that is left, and a server that goes
+    down, end the following and not the job.
 
     Args:
         api: The API.
-        slate: The slate's key.
-        progress: Where it is shown how far the run is.
-        request: What is asked of the run.
+        progress: Where it is shown how far the job is.
+        kept: What is kept for the visitor.
+        name: Under which name the job's id is kept there.
+        taken: Is given the job's id and what came of it.
+        refused: Is given why nothing came of it.
+        early: Is given the job's id once there is something to show before its end.
     """
-    try:
-        job = await api.call(slates.run(slate, request))
-        ended = await progress.follow(api, job.run_id)
-        await api.call(slates.result(job.run_id))
-    except Refused as error:
-        ui.notify(said(error), type="negative", multi_line=True)
-        return
-    if ended and ended.status is JobStatus.COMPLETED:
+
+    def __init__(
+        self,
+        api: AsyncClient,
+        progress: Progress,
+        kept: MutableMapping[str, Any],
+        name: str,
+        taken: Callable[[str, slates.Made], Awaitable[None]],
+        refused: Callable[[Refused], None],
+        *,
+        early: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        self._api, self._progress = api, progress
+        self._kept, self._name = kept, name
+        self._taken, self._refused, self._early = taken, refused, early
+
+    async def start(self, call: Call[SlateJob]) -> None:
+        """Sends what makes the job, and follows it."""
+        try:
+            job = await self._api.call(call)
+        except Refused as error:
+            self._refused(error)
+            return
+        self._kept[self._name] = job.run_id
+        await self._follow(job.run_id)
+
+    def again(self) -> None:
+        """Follows the job that is kept, where there is one; the page does not wait for it."""
+        if run_id := self._kept.get(self._name):
+            ui.timer(0.1, lambda: self._follow(run_id), once=True)
+
+    async def _follow(self, run_id: str) -> None:
+        early = None if self._early is None else partial(self._early, run_id)
+        try:
+            job = await self._progress.follow(self._api, run_id, early)
+            if job is None or job.status not in ENDED:
+                return  # the server goes down
+            await self._taken(run_id, await self._api.call(slates.result(run_id)))
+        except Refused as error:
+            if error.status in ENDED_WITHOUT:
+                self._forget(run_id)
+            self._refused(error)
+            return
+        self._forget(run_id)
+
+    def _forget(self, run_id: str) -> None:
+        if self._kept.get(self._name) == run_id:
+            self._kept.pop(self._name)
+
+
+def slate_run(api: AsyncClient, progress: Progress, kept: MutableMapping[str, Any]) -> KeptJob:
+    """A slate's run, after which its page is shown anew.
+
+    Args:
+        api: The API.
+        progress: Where it is shown how far the run is.
+        kept: What of the slate is kept for the visitor.
+    """
+
+    async def taken(_: str, __: slates.Made) -> None:
         ui.navigate.reload()
+
+    def refused(error: Refused) -> None:
+        ui.notify(said(error), type="negative", multi_line=True)
+
+    return KeptJob(api, progress, kept, "run", taken, refused)

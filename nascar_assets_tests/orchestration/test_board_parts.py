@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from nicegui import Client, core, ui
+from nicegui import Client, background_tasks, core, ui
+from nicegui.app.app import State
 from nicegui.page import page
 
 from nascar_assets.board.build import Build
 from nascar_assets.board.page import _filled
-from nascar_assets.client import Call, Refused
+from nascar_assets.board.widgets import KeptJob, Progress
+from nascar_assets.client import Call, Refused, slates
 from nascar_assets.lineups.settings import PortfolioSettings
+from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.slate_contracts import (
     ForecastRow,
     SettingsChecked,
     SlateDetail,
     SlateForecast,
+    SlateJob,
     SlateProblem,
 )
 
 SLATE = "2026-02-15-cup-dk-classic"
+
+
+@pytest.fixture(autouse=True)
+def _started(monkeypatch):
+    """Timers tick while the library is started."""
+    monkeypatch.setattr(core.app, "_state", State.STARTED)
 
 
 class Api:
@@ -34,6 +44,8 @@ class Api:
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
         self.sent: list[str] = []
+        self.statuses: tuple[JobStatus, ...] = (JobStatus.RUNNING, JobStatus.COMPLETED)
+        self.runs_on = False
 
     async def call(self, call: Call[Any]) -> Any:
         name = call.path.rsplit("/", 1)[-1]
@@ -45,20 +57,31 @@ class Api:
             raise found
         return found
 
+    async def follow(self, _: str) -> AsyncIterator[SlateJob]:
+        self.sent.append("follow")
+        for status in self.statuses:
+            while self.runs_on and status is not JobStatus.RUNNING:
+                await asyncio.sleep(0.01)
+            yield SlateJob.model_construct(status=status, progress=0.5, stage=None, result=None)
+
 
 def on_a_page(test: Callable[[], Awaitable[None]]) -> None:
     """Runs a test as the handler of a page that a browser has open."""
 
+    async def within(client: Client) -> None:
+        with client:
+            await test()
+
     async def run() -> None:
         core.loop = asyncio.get_running_loop()
-        client = Client(page("/", reconnect_timeout=1.0))
+        client = Client(page("/"))
+        client.outbox.stop()  # there is no browser to tell
         client.tab_id = "open"
         try:
-            async with asyncio.timeout(10):
-                with client:
-                    await test()
+            await asyncio.wait_for(within(client), 10)
         finally:
-            client.delete()
+            if not client.is_deleted:
+                client.delete()
 
     asyncio.run(run())
 
@@ -70,7 +93,7 @@ def words() -> str:
 
 
 def press(name: str, times: int = 1) -> None:
-    """Presses of a button, as the browser tells of them: the later ones before the first is done."""
+    """Presses of a button, told of by the browser before the first is done."""
     shown = ui.context.client.elements.values()
     made = next(item for item in shown if isinstance(item, ui.button) and item.text == name)
     for _ in range(times):
@@ -144,3 +167,80 @@ def test_a_part_that_fails_says_so_and_leaves_the_others(fault, said):
         assert said in words()
 
     on_a_page(test)
+
+
+class Following:
+    """A job that is kept, and what came of following it."""
+
+    def __init__(self, api: Api, kept: dict[str, Any]) -> None:
+        self.taken: list[str] = []
+        self.refused: list[str] = []
+        self.job = KeptJob(
+            api,  # type: ignore[arg-type]
+            Progress("A run"),
+            kept,
+            "run",
+            self._taken,
+            lambda error: self.refused.append(error.problem.code),
+        )
+
+    async def _taken(self, run_id: str, _: slates.Made) -> None:
+        self.taken.append(run_id)
+
+
+def answered(status: int, code: str) -> Refused:
+    return Refused(status, SlateProblem(code=code, message=code))
+
+
+RUNNING = (JobStatus.RUNNING,)
+FAILED = (JobStatus.RUNNING, JobStatus.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "result", "kept", "taken", "refused"),
+    [
+        ((JobStatus.COMPLETED,), "made", {}, ["job"], []),
+        (RUNNING, "made", {"run": "job"}, [], []),  # the server goes down
+        (FAILED, answered(409, "JOB_FAILED"), {}, [], ["JOB_FAILED"]),
+        (FAILED, answered(503, "BUSY"), {"run": "job"}, [], ["BUSY"]),
+    ],
+)
+def test_a_job_is_kept_until_it_has_ended(statuses, result, kept, taken, refused):
+    async def test() -> None:
+        own: dict[str, Any] = {}
+        api = Api(runs=SlateJob.model_construct(run_id="job"), result=result)
+        api.statuses = statuses
+        following = Following(api, own)
+        await following.job.start(slates.run(SLATE))
+        assert (own, following.taken, following.refused) == (kept, taken, refused)
+
+    on_a_page(test)
+
+
+def test_a_job_that_was_left_is_followed_again():
+    async def test() -> None:
+        own: dict[str, Any] = {"run": "job"}
+        following = Following(Api(result="made"), own)
+        following.job.again()
+        await asyncio.sleep(0.3)
+        assert (own, following.taken) == ({}, ["job"])
+
+    on_a_page(test)
+
+
+def test_a_page_that_is_left_lets_go_of_its_job(caplog):
+    async def test() -> None:
+        own: dict[str, Any] = {}
+        api = Api(runs=SlateJob.model_construct(run_id="job"), result="made")
+        api.runs_on = True
+        following = Following(api, own)
+        start = following.job.start(slates.run(SLATE))
+        background_tasks.create(start, context=ui.context.slot)
+        await asyncio.sleep(0.1)
+        ui.context.client.delete()
+        api.runs_on = False
+        await asyncio.sleep(0.1)
+        assert (own, following.taken) == ({"run": "job"}, [])
+
+    on_a_page(test)
+    assert not caplog.records
