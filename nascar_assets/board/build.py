@@ -11,6 +11,7 @@ from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.widgets import (
     KeptJob,
     Progress,
+    button,
     file_drop,
     heading,
     note,
@@ -134,7 +135,7 @@ class Build:
             await self._take(SettingsText(), "")
         heading("Build lineups")
         with ui.row().classes("items-center"):  # above the settings: none of them has to be set
-            ui.button("Build lineups", on_click=self._build).props("no-caps")
+            button("Build lineups", self._build, "no-caps")
             self._keep = ui.checkbox("keep as the slate's own lineups")
         self._job = KeptJob(
             self._api,
@@ -379,9 +380,9 @@ class Build:
                 await self._take(SettingsText(toml=content), "The settings are read.")
 
             with ui.row():
-                ui.button("Show what is set", on_click=write).props("outline no-caps")
-                ui.button("Take these settings", on_click=read).props("outline no-caps")
-                ui.button("Download", on_click=save).props("outline no-caps")
+                button("Show what is set", write)
+                button("Take these settings", read)
+                button("Download", save)
             file_drop("Or drop a settings file here", dropped, ".toml", 200_000)
 
     async def _checked(self) -> Any:

@@ -12,6 +12,7 @@ from nascar_assets.board.widgets import (
     ENDED_WITHOUT,
     Progress,
     anchor,
+    button,
     file_drop,
     heading,
     note,
@@ -133,13 +134,9 @@ class Lineups:
             )
             anchor("Download upload file of these lineups", path).classes("file")
             if run_id:
-                ui.button("Show the slate's own lineups", on_click=self._own).props(
-                    "flat no-caps dense"
-                )
+                button("Show the slate's own lineups", self._own, "flat no-caps dense")
             elif self._kept.get("built"):
-                ui.button("Show the lineups of the build", on_click=self._built).props(
-                    "flat no-caps dense"
-                )
+                button("Show the lineups of the build", self._built, "flat no-caps dense")
         notices(lineups.notices)
         _lineup_table(lineups)
         rest = ui.column().classes("w-full")

@@ -26,6 +26,7 @@ from nascar_assets.board.widgets import (
     KeptJob,
     Progress,
     anchor,
+    button,
     file_drop,
     heading,
     named,
@@ -247,10 +248,7 @@ class _SalaryDrop:
                 async def chosen(key: str = race.race_key) -> None:
                     await self._run(content, name, key)
 
-                ui.button(
-                    f"{race.race_name}, {race.track_name}, {race.start_time:%d %b %Y}",
-                    on_click=chosen,
-                ).props("outline no-caps")
+                button(f"{race.race_name}, {race.track_name}, {race.start_time:%d %b %Y}", chosen)
 
 
 @ui.page("/slate/{slate}", title="Slate", response_timeout=ANSWER_SECONDS)
@@ -291,7 +289,7 @@ def _slate_head(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) -> 
         async def refresh() -> None:
             await run.start(slates.run(detail.slate))
 
-        ui.button("Refresh", on_click=refresh).props("outline no-caps")
+        button("Refresh", refresh)
         if _was_run(detail):
             path = f"/api/v1/slates/{quote(detail.slate)}"
             anchor("Report", f"{path}/report.html")

@@ -12,6 +12,7 @@ from nicegui import events, ui
 
 from nascar_assets.board.widgets import (
     Progress,
+    button,
     file_drop,
     heading,
     named,
@@ -130,7 +131,7 @@ class Views:
                 )
                 await self._take(lambda: self._api.call(call))
 
-            ui.button("State it", on_click=add).props("outline no-caps")
+            button("State it", add)
 
     def _file_form(self) -> None:
         with ui.column().style("min-width: 0"):
@@ -193,7 +194,7 @@ class Views:
                 start = RearStart(driver=driver.value, scored=scored.value, why=why.value)
                 await self._take(lambda: self._api.call(views.rear(self._slate, start, wait=0)))
 
-            ui.button("Put him at the rear", on_click=add).props("outline no-caps")
+            button("Put him at the rear", add)
 
     async def _take(self, send: Callable[[], Awaitable[SlateJob]]) -> None:
         """Sends a view, and says what was taken or why not."""
@@ -255,7 +256,7 @@ class Views:
             request = RunRequest(without_views=without)
             await self._run.start(slates.run(self._slate, request))
 
-        ui.button(words, on_click=run).props("outline no-caps")
+        button(words, run)
 
     def _list(self, found: SlateViews) -> None:
         heading("Who said what", 3)
@@ -296,7 +297,7 @@ class Views:
                 ui.label(f"Taken back: {view.file}.").classes("good")
             await self._fill()
 
-        ui.button(f"{view.file} ({view.author})", on_click=drop).props("outline dense no-caps")
+        button(f"{view.file} ({view.author})", drop, "outline dense no-caps")
 
     def _effects(self, found: SlateViews) -> None:
         heading("The forecast without and with them", 3)

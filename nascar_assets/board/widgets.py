@@ -32,6 +32,31 @@ def named(element: E, label: str, role: str | None = None) -> E:
     return element
 
 
+def button(
+    words: str, work: Callable[[], Awaitable[None]], props: str = "outline no-caps"
+) -> ui.button:
+    """A button that takes no press until what the last one began has ended.
+
+    Args:
+        words: What it says.
+        work: What a press does.
+        props: How it looks.
+    """
+
+    async def pressed() -> None:
+        if not made.enabled:  # the second press of two came before the browser knew of the first
+            return
+        made.disable()
+        try:
+            await work()
+        finally:
+            if not made.is_deleted:
+                made.enable()
+
+    made = ui.button(words, on_click=pressed).props(props)
+    return made
+
+
 def number(field: str, name: str, tip: str = "", **more: Any) -> dict[str, Any]:
     """A column of numbers."""
     return {
@@ -237,7 +262,7 @@ class Progress:
         with ui.column().classes("w-full") as self.box:
             self._words = ui.label("").props("role=status aria-live=polite")
             self._bar = named(ui.linear_progress(0, show_value=False), label)
-            ui.button("Stop", on_click=self._stop).props("outline no-caps")
+            button("Stop", self._stop)
         self.box.visible = False
         self._label = label
         self._job: tuple[AsyncClient, str] | None = None

@@ -13,7 +13,7 @@ from nicegui.page import page
 
 from nascar_assets.board.build import Build
 from nascar_assets.board.page import _filled
-from nascar_assets.board.widgets import KeptJob, Progress
+from nascar_assets.board.widgets import KeptJob, Progress, button
 from nascar_assets.client import Call, Refused, slates
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.contracts import JobStatus
@@ -244,3 +244,24 @@ def test_a_page_that_is_left_lets_go_of_its_job(caplog):
 
     on_a_page(test)
     assert not caplog.records
+
+
+def test_two_presses_of_a_button_do_one_thing():
+    async def test() -> None:
+        done: list[int] = []
+
+        async def work() -> None:
+            await asyncio.sleep(0.05)
+            done.append(1)
+
+        made = button("Build", work)
+        press("Build", times=2)
+        await asyncio.sleep(0)
+        assert not made.enabled
+        await asyncio.sleep(0.2)
+        assert (len(done), made.enabled) == (1, True)
+        press("Build")
+        await asyncio.sleep(0.2)
+        assert len(done) == 2
+
+    on_a_page(test)
