@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -50,10 +51,13 @@ class Lineups:
         api: The API.
         slate: The slate.
         kept: What of this slate is kept for the visitor.
+        to_build: Goes to where lineups are built.
     """
 
-    def __init__(self, api: AsyncClient, slate: str, kept: dict[str, Any]) -> None:
-        self._api, self._slate, self._kept = api, slate, kept
+    def __init__(
+        self, api: AsyncClient, slate: str, kept: dict[str, Any], to_build: Callable[[], None]
+    ) -> None:
+        self._api, self._slate, self._kept, self._to_build = api, slate, kept, to_build
         self._box: ui.column | None = None
         self._waits: str | None = None
 
@@ -65,6 +69,7 @@ class Lineups:
     async def take(self, run_id: str) -> None:
         """Shows what a job chose, from now on; of lineups that are shown, only what they win."""
         self._kept["portfolio"] = run_id
+        self._kept["portfolio_of"] = self._kept.get("running_of")
         if self._box is not None:
             await self._draw()
 
@@ -79,11 +84,12 @@ class Lineups:
     async def _draw(self) -> None:
         box = self._box
         assert box is not None
-        run_id = self._kept.get("portfolio")
+        run_id, newest = self._kept.get("portfolio"), None
         try:
             if run_id:
                 made = await self._api.call(slates.result(run_id))
                 assert isinstance(made, PortfolioResult)
+                newest = (await self._api.call(slates.slate(self._slate))).run_id
                 if run_id == self._waits and made.contests is not None:
                     self._waits = None
                     self._fill_contests(made.contests, made.caution)
@@ -109,7 +115,18 @@ class Lineups:
             return
         box.clear()
         with box:
+            if run_id and self._kept.get("portfolio_of") != newest:
+                self._old()
             self._all(run_id, *shown)
+
+    def _old(self) -> None:
+        """Says that the slate was run again after these lineups were built."""
+        with ui.row().classes("notice items-center"):
+            ui.label(
+                "The slate was run again after these lineups were built: they know nothing of what "
+                "has changed since, and may hold a driver who does not race any more."
+            )
+            ui.button("Build again", on_click=self._to_build).props("outline no-caps")
 
     def _all(
         self,

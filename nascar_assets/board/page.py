@@ -326,7 +326,7 @@ async def _filled(panel: ui.tab_panel, fill: Callable[[], Awaitable[None]]) -> b
 async def _parts(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) -> None:
     """The tabs; each is filled when it is first opened."""
     key = detail.slate
-    lineups = Lineups(api, key, kept)
+    lineups = Lineups(api, key, kept, lambda: go("Build"))
     names = ("Forecast", "Build", "Lineups", "Race", "Live", "Contests", "Views", "Honesty")
     with (
         named(ui.tabs(), "Parts of the slate")

@@ -12,6 +12,7 @@ from nicegui.app.app import State
 from nicegui.page import page
 
 from nascar_assets.board.build import Build
+from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.page import _filled
 from nascar_assets.board.widgets import KeptJob, Progress, button
 from nascar_assets.client import Call, Refused, slates
@@ -19,10 +20,12 @@ from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.slate_contracts import (
     ForecastRow,
+    PortfolioResult,
     SettingsChecked,
     SlateDetail,
     SlateForecast,
     SlateJob,
+    SlateLineups,
     SlateProblem,
 )
 
@@ -118,6 +121,13 @@ def checked(**settings: Any) -> SettingsChecked:
 
 def forecast(*names: str) -> SlateForecast:
     return SlateForecast.model_construct(rows=tuple(row(name) for name in names), n_scenarios=1)
+
+
+def portfolio() -> PortfolioResult:
+    lineups = SlateLineups.model_construct(
+        rows=(), value_text="1 point", objective_words="the mean", notices=()
+    )
+    return PortfolioResult.model_construct(lineups=lineups, exposures=(), contests=None, caution="")
 
 
 class NoLineups:
@@ -263,5 +273,25 @@ def test_two_presses_of_a_button_do_one_thing():
         press("Build")
         await asyncio.sleep(0.2)
         assert len(done) == 2
+
+    on_a_page(test)
+
+
+def test_lineups_of_an_earlier_run_say_so():
+    async def test() -> None:
+        again: list[str] = []
+        kept: dict[str, Any] = {"running_of": "first"}
+        api = Api(result=portfolio(), slate=detail("first"))
+        part = Lineups(api, SLATE, kept, lambda: again.append("Build"))  # type: ignore[arg-type]
+        kept["portfolio"] = "job"
+        await part.show()
+        await part.take("job")
+        assert "0 lineups, chosen for" in words()
+        assert "run again after these lineups" not in words()
+        api.answers["slate"] = detail("second")
+        await part.show()  # as on a page that is loaded anew
+        assert "run again after these lineups" in words()
+        press("Build again")
+        assert again == ["Build"]
 
     on_a_page(test)
