@@ -7,6 +7,7 @@ from collections.abc import Callable
 from nicegui import events, ui
 
 from nascar_assets.board.widgets import (
+    NewerRun,
     heading,
     note,
     number,
@@ -41,7 +42,9 @@ _COLUMNS = [
 ]
 
 
-async def show_forecast(api: AsyncClient, slate: str, to_honesty: Callable[[], None]) -> None:
+async def show_forecast(
+    api: AsyncClient, slate: str, to_honesty: Callable[[], None], newer: NewerRun
+) -> None:
     """Fills the part of the forecast."""
     trust = await api.call(slates.record(slate))
     found = await api.call(slates.forecast(slate))
@@ -90,11 +93,14 @@ async def show_forecast(api: AsyncClient, slate: str, to_honesty: Callable[[], N
             return
         try:
             one = await api.call(slates.driver(slate, event.args["data"]["driver_id"]))
+            other = await newer.look()
         except Refused as error:
             ui.notify(said(error), type="negative")
             return
         dialog.clear()
         with dialog, ui.card().classes("w-full"):
+            if other:
+                newer.say()
             _driver(one, dialog.close)
         dialog.open()
 

@@ -24,6 +24,7 @@ from nascar_assets.board.transport import InProcess
 from nascar_assets.board.views import Views
 from nascar_assets.board.widgets import (
     KeptJob,
+    NewerRun,
     Progress,
     anchor,
     button,
@@ -326,6 +327,7 @@ async def _filled(panel: ui.tab_panel, fill: Callable[[], Awaitable[None]]) -> b
 async def _parts(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) -> None:
     """The tabs; each is filled when it is first opened."""
     key = detail.slate
+    newer = NewerRun(api, detail)
     lineups = Lineups(api, key, kept, lambda: go("Build"))
     names = ("Forecast", "Build", "Lineups", "Race", "Live", "Contests", "Views", "Honesty")
     with (
@@ -347,7 +349,7 @@ async def _parts(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) ->
 
     build = Build(api, detail, kept, lineups, built)
     fill: dict[str, Callable[[], Awaitable[None]]] = {
-        "Forecast": lambda: show_forecast(api, key, lambda: go("Honesty")),
+        "Forecast": lambda: show_forecast(api, key, lambda: go("Honesty"), newer),
         "Build": build.show,
         "Lineups": lineups.show,
         "Race": lambda: show_race(api, key),
@@ -373,6 +375,7 @@ async def _parts(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) ->
 
     async def changed(event: events.ValueChangeEventArguments[Any]) -> None:
         await open_part(str(event.value))
+        await newer.look()
 
     with ui.tab_panels(tabs, value=first, animated=False, keep_alive=True).classes("w-full"):
         for name in names:

@@ -12,7 +12,7 @@ from nicegui.element import Element
 
 from nascar_assets.client import AsyncClient, Call, Refused, slates
 from nascar_assets.service.contracts import JobStatus
-from nascar_assets.service.slate_contracts import ENDED, SlateJob, Spread
+from nascar_assets.service.slate_contracts import ENDED, SlateDetail, SlateJob, Spread
 
 ENDED_WITHOUT = (404, 409, 410, 422)
 """Statuses by which the API says that a job is gone or nothing comes of it any more."""
@@ -233,6 +233,42 @@ def notices(words: Sequence[str]) -> None:
     for line in words:
         with ui.row().classes("notice"):
             ui.label(line)
+
+
+class NewerRun:
+    """Notices that a slate was run again since its page was loaded, which shows the run before.
+
+    Args:
+        api: The API.
+        detail: The slate as its page was loaded.
+    """
+
+    def __init__(self, api: AsyncClient, detail: SlateDetail) -> None:
+        self._api, self._detail = api, detail
+        self._box = ui.column().classes("w-full").props("aria-live=polite")
+        self._found = False
+
+    async def look(self) -> bool:
+        """Whether there is another run by now; the page says so once."""
+        if self._found:
+            return True
+        try:
+            now = await self._api.call(slates.slate(self._detail.slate))
+        except Refused:  # nothing is known of another one
+            return False
+        # A run that is under way has left nothing yet to be shown.
+        self._found = now.run_id != self._detail.run_id and now.state != "not finished"
+        if self._found:
+            with self._box:
+                self.say()
+        return self._found
+
+    @staticmethod
+    def say() -> None:
+        """Says so, with the way to it."""
+        with ui.row().classes("notice items-center"):
+            ui.label("There is a newer run: what is opened from now on is of it, the rest is not.")
+            ui.button("Load it", on_click=ui.navigate.reload).props("outline no-caps")
 
 
 def percent(share: float | None, digits: int = 1) -> float | None:

@@ -14,7 +14,7 @@ from nicegui.page import page
 from nascar_assets.board.build import Build
 from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.page import _filled
-from nascar_assets.board.widgets import KeptJob, Progress, button
+from nascar_assets.board.widgets import KeptJob, NewerRun, Progress, button
 from nascar_assets.client import Call, Refused, slates
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.contracts import JobStatus
@@ -293,5 +293,22 @@ def test_lineups_of_an_earlier_run_say_so():
         assert "run again after these lineups" in words()
         press("Build again")
         assert again == ["Build"]
+
+    on_a_page(test)
+
+
+def test_a_page_says_that_there_is_a_newer_run():
+    async def test() -> None:
+        api = Api(slate=detail("first"))
+        newer = NewerRun(api, detail("first"))  # type: ignore[arg-type]
+        assert not await newer.look()
+        api.answers["slate"] = answered(503, "BUSY")
+        assert not await newer.look()
+        api.answers["slate"] = detail("second").model_copy(update={"state": "not finished"})
+        assert not await newer.look()
+        assert not words()
+        api.answers["slate"] = detail("second")
+        assert [await newer.look(), await newer.look()] == [True, True]
+        assert words().count("There is a newer run") == 1
 
     on_a_page(test)
