@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -123,7 +124,7 @@ class Build:
     ) -> None:
         self._api, self._detail, self._kept = api, detail, kept
         self._lineups, self._to_lineups = lineups, to_lineups
-        self._draft: dict[str, Any] = kept.get("draft") or {}
+        self._shown: dict[str, Any] = {}  # the settings as this page shows them
         self._faults: tuple[str, ...] = ()
         self._rows: tuple[ForecastRow, ...] = ()
         self._goes = False
@@ -131,8 +132,6 @@ class Build:
     async def show(self) -> None:
         """Fills the part."""
         self._rows = (await self._api.call(slates.forecast(self._detail.slate))).rows
-        if "draft" not in self._kept:
-            await self._take(SettingsText(), "")
         heading("Build lineups")
         with ui.row().classes("items-center"):  # above the settings: none of them has to be set
             button("Build lineups", self._build, "no-caps")
@@ -148,14 +147,27 @@ class Build:
         )
         self._said = ui.column().classes("w-full").props("aria-live=polite")
         self._form = ui.column().classes("w-full")
+        if "draft" not in self._kept:
+            await self._take(SettingsText(), "")
         self._fill()
         ui.run_javascript("import('nicegui-echart')")  # the lineups' charts will not wait for it
         self._job.again()
 
     # --- what is set ---
 
+    @property
+    def _draft(self) -> dict[str, Any]:
+        """What the visitor has set, on any of his pages."""
+        return self._kept.get("draft") or {}
+
+    def _change(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Changes one thing of what is set; the rest stays as other pages of the visitor set it."""
+        for settings in (self._kept.setdefault("draft", {}), self._shown):
+            change(settings)
+
     def _fill(self) -> None:
         """Draws the fields anew from what is set."""
+        self._shown = _plain(self._draft)
         self._form.clear()
         with self._form:
             with ui.element("div").classes("columns"):
@@ -228,21 +240,20 @@ class Build:
 
     def _objective(self, event: events.ValueChangeEventArguments[Any]) -> None:
         for name, _ in _NEEDS.values():
-            self._draft.pop(name, None)
+            self._set(name, None)
         if need := _NEEDS.get(event.value):
-            self._draft[need[0]] = need[1]
+            self._set(*need)
         self._set("objective", event.value)
         self._fill()
 
     def _set(self, name: str, value: Any) -> None:
-        if value is None:
-            self._draft.pop(name, None)
-        else:
-            self._draft[name] = value
-        self._keep_draft()
+        def change(settings: dict[str, Any]) -> None:
+            if value is None:
+                settings.pop(name, None)
+            else:
+                settings[name] = value
 
-    def _keep_draft(self) -> None:
-        self._kept["draft"] = self._draft
+        self._change(change)
 
     def _key(self, row: Mapping[str, Any] | ForecastRow) -> str:
         """By which of his names the settings hold a driver; his plain name where they do not."""
@@ -273,18 +284,21 @@ class Build:
 
     def _edited(self, event: events.GenericEventArguments) -> None:
         column, value = event.args["colId"], event.args.get("newValue")
-        drivers = self._draft.setdefault("drivers", {})
         key = self._key(event.args["data"])
-        own = dict(drivers.get(key, {}))
-        if value is None or value is False:
-            own.pop(column, None)
-        else:
-            own[column] = round(float(value) / 100, 6) if column in _SHARES else value
-        if own:
-            drivers[key] = own
-        else:
-            drivers.pop(key, None)
-        self._keep_draft()
+
+        def change(settings: dict[str, Any]) -> None:
+            drivers = settings.setdefault("drivers", {})
+            own = drivers.setdefault(key, {})
+            if value is None or value is False:
+                own.pop(column, None)
+            else:
+                own[column] = round(float(value) / 100, 6) if column in _SHARES else value
+            if not own:
+                drivers.pop(key)
+            if not drivers:
+                settings.pop("drivers")
+
+        self._change(change)
 
     def _groups(self) -> None:
         """Groups and if-then rules, each in words with a way to drop it, and a way to add one."""
@@ -296,11 +310,12 @@ class Build:
                 with ui.row().classes(f"items-center w-full{fault}"):
                     ui.label(words(item))
 
-                    def dropped(kind: str = kind, at: int = at) -> None:
-                        self._draft[kind] = [
-                            kept for place, kept in enumerate(self._draft[kind]) if place != at
-                        ]
-                        self._keep_draft()
+                    def dropped(kind: str = kind, item: Any = item) -> None:
+                        def change(settings: dict[str, Any]) -> None:
+                            if item in settings.get(kind, ()):
+                                settings[kind].remove(item)
+
+                        self._change(change)
                         self._fill()
 
                     ui.button("Remove", on_click=dropped).props("flat dense no-caps")
@@ -329,9 +344,7 @@ class Build:
                     if then.value
                     else {"drivers": list(first.value), **bounds}
                 )
-                self._draft.setdefault(kind, [])
-                self._draft[kind] = [*self._draft[kind], item]
-                self._keep_draft()
+                self._change(lambda settings: settings.setdefault(kind, []).append(item))
                 self._fill()
 
             ui.button("Add", on_click=added).props("outline no-caps")
@@ -404,9 +417,10 @@ class Build:
         except Refused as error:
             self._say([said(error)])
             return
-        self._draft = checked.settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        self._kept["draft"] = checked.settings.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True
+        )
         self._faults = ()
-        self._keep_draft()
         if done:
             self._say([done])
             self._fill()
@@ -421,6 +435,10 @@ class Build:
     async def _build(self) -> None:
         self._said.clear()
         await self._edits_taken()
+        if self._draft != self._shown:
+            self._fill()
+            self._say(["Settings were changed on another page of yours; here they are now."])
+            return
         try:
             settings = PortfolioSettings.from_mapping(self._draft)
         except InputError as error:
@@ -474,3 +492,8 @@ class Build:
                 ui.label(problem.remedy)
         self._faults = problem.settings
         self._fill()
+
+
+def _plain(value: Any) -> Any:
+    """A copy that is not stored where the value is."""
+    return json.loads(json.dumps(value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -104,6 +105,12 @@ def press(name: str, times: int = 1) -> None:
             made._handle_event({"listener_id": listener.id, "args": {}})
 
 
+def field(label: str) -> Any:
+    """The newest field of this name."""
+    shown = ui.context.client.elements.values()
+    return [item for item in shown if item.props.get("label") == label][-1]
+
+
 def row(name: str, **more: Any) -> ForecastRow:
     values = {key: 0 for key, field in ForecastRow.model_fields.items() if field.is_required()}
     names = {"driver_id": f"id {name}", "site_id": f"site {name}", "name": name, "team": None}
@@ -141,16 +148,54 @@ def build(api: Api, kept: dict[str, Any]) -> Build:
     return Build(api, detail(), kept, NoLineups(), lambda: None)  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def _no_table(monkeypatch):
+    """No browser has a cell open."""
+
+    async def nothing(_: Build) -> None:
+        return None
+
+    monkeypatch.setattr(Build, "_edits_taken", nothing)
+
+
+def test_two_pages_of_a_visitor_keep_each_others_settings(_no_table):
+    async def test() -> None:
+        kept: dict[str, Any] = {"draft": {"lineups": 5}}
+        api = Api(forecast=forecast("A"), slate=detail(), portfolios=answered(422, "SENT"))
+        first, second = build(api, kept), build(api, kept)
+        await first.show()
+        lineups = field("Lineups")
+        await second.show()
+        lineups.value = 12
+        first._edited(SimpleNamespace(args=edit("A", "lock", True)))
+        field("Lowest salary of a lineup, $").value = 49_000
+        second._edited(SimpleNamespace(args=edit("A", "max_exposure", 50)))
+        wanted = {
+            "lineups": 12,
+            "salary_min": 49_000,
+            "drivers": {"A": {"lock": True, "max_exposure": 0.5}},
+        }
+        assert kept["draft"] == wanted
+        await second._build()
+        assert "changed on another page" in words()
+        assert "POST portfolios" not in api.sent
+        assert field("Lineups").value == 12
+        await second._build()
+        assert api.sent[-1] == "POST portfolios"
+
+    on_a_page(test)
+
+
+def edit(name: str, column: str, value: Any) -> dict[str, Any]:
+    data = {"name": name, "driver_id": f"id {name}", "site_id": f"site {name}"}
+    return {"data": data, "colId": column, "newValue": value}
+
+
 def test_a_payout_file_of_the_settings_is_shown_as_what_it_is():
     async def test() -> None:
         api = Api(forecast=forecast("A"), settings=checked(objective="payout", payout="mine.csv"))
         await build(api, {}).show()
-        shown = ui.context.client.elements.values()
-        (contest,) = [
-            item
-            for item in shown
-            if isinstance(item, ui.select) and item.props.get("label") == "Contest"
-        ]
+        contest = field("Contest")
         assert contest.value == "mine.csv"
         assert contest.options[:2] == ["cash", "single-entry"]
 
