@@ -15,6 +15,7 @@ from nascar_assets.board.widgets import (
     button,
     file_drop,
     heading,
+    named,
     note,
     notices,
     number,
@@ -98,6 +99,7 @@ _COLUMNS = [
     number("salary", "Salary $"),
     number("optimal", "Optimal %", "Share of races in which the best lineup holds him"),
 ]
+_HEADINGS = {str(column["field"]): str(column["headerName"]) for column in _COLUMNS}
 _EDIT_MILLISECONDS = 60
 """After which the table has told of an edit that was ended."""
 _SHARES = ("min_exposure", "max_exposure", "ownership")
@@ -207,6 +209,7 @@ class Build:
                 rowClassRules={"fault": "data.fault"},
             )
             grid.on("cellValueChanged", self._edited, args=["data", "colId", "newValue"])
+            self._strangers()
             self._groups()
             self._toml()
 
@@ -299,6 +302,33 @@ class Build:
                 settings.pop("drivers")
 
         self._change(change)
+
+    def _strangers(self) -> None:
+        """Drivers whom the settings name and no row of the table is: scratched ones, say."""
+        known = {self._key(row) for row in self._rows}
+        found = {
+            key: own for key, own in self._draft.get("drivers", {}).items() if key not in known
+        }
+        if not found:
+            return
+        heading("Set for names that the table does not have", 3)
+        for key, own in found.items():
+            fault = " at-fault" if f"drivers.{key}" in self._faults else ""
+            with ui.row().classes(f"items-center w-full{fault}"):
+                what = ", ".join(_cell_words(column, value) for column, value in own.items())
+                ui.label(f"{key}: {what}")
+
+                def dropped(key: str = key) -> None:
+                    def change(settings: dict[str, Any]) -> None:
+                        settings.get("drivers", {}).pop(key, None)
+
+                    self._change(change)
+                    self._fill()
+
+                named(
+                    ui.button("Remove", on_click=dropped).props("flat dense no-caps"),
+                    f"Remove what is set for {key}",
+                )
 
     def _groups(self) -> None:
         """Groups and if-then rules, each in words with a way to drop it, and a way to add one."""
@@ -497,3 +527,11 @@ class Build:
 def _plain(value: Any) -> Any:
     """A copy that is not stored where the value is."""
     return json.loads(json.dumps(value))
+
+
+def _cell_words(column: str, value: Any) -> str:
+    """What is set of a driver, as the table has it."""
+    name = _HEADINGS.get(column, column)
+    if value is True:
+        return name
+    return f"{name} {100 * value:g}" if column in _SHARES else f"{name} {value:g}"

@@ -158,7 +158,8 @@ def _no_table(monkeypatch):
     monkeypatch.setattr(Build, "_edits_taken", nothing)
 
 
-def test_two_pages_of_a_visitor_keep_each_others_settings(_no_table):
+@pytest.mark.usefixtures("_no_table")
+def test_two_pages_of_a_visitor_keep_each_others_settings():
     async def test() -> None:
         kept: dict[str, Any] = {"draft": {"lineups": 5}}
         api = Api(forecast=forecast("A"), slate=detail(), portfolios=answered(422, "SENT"))
@@ -182,6 +183,21 @@ def test_two_pages_of_a_visitor_keep_each_others_settings(_no_table):
         assert field("Lineups").value == 12
         await second._build()
         assert api.sent[-1] == "POST portfolios"
+
+    on_a_page(test)
+
+
+def test_what_is_set_of_a_scratched_driver_can_be_removed():
+    async def test() -> None:
+        own = {"lock": True, "max_exposure": 0.5}
+        kept: dict[str, Any] = {"draft": {"drivers": {"Gone": own, "site A": {"lock": True}}}}
+        await build(Api(forecast=forecast("A")), kept).show()
+        assert "the table does not have" in words()
+        assert "Gone: Lock, Max % 50" in words()
+        press("Remove")
+        assert kept["draft"] == {"drivers": {"site A": {"lock": True}}}
+        await asyncio.sleep(0)
+        assert "the table does not have" not in words()
 
     on_a_page(test)
 
