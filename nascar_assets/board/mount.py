@@ -134,6 +134,7 @@ def add_board(app: FastAPI, folder: Path) -> None:
         lambda: read_ahead(app, (page.scripts_of(page.TABLES), page.scripts_of(page.CHARTS)))
     )
 
+    @app.get(BOARD, include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def home() -> RedirectResponse:
         return RedirectResponse(f"{BOARD}/")

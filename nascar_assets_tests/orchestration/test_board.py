@@ -99,7 +99,7 @@ def _picture(page, name: str) -> None:
 
 
 def test_the_whole_journey(page, board, world, tmp_path):
-    page.goto(f"{board.url}/board/")
+    page.goto(f"{board.url}/board")
     page.locator("input[type=file]").set_input_files(str(world.salaries))
     page.get_by_text("The slate's run: ").wait_for()
     page.reload()  # it goes on, and is shown again
