@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from nicegui import events, ui
 
 from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.widgets import (
+    NUMBER_CELL,
     KeptJob,
+    NumberField,
     Progress,
     button,
     file_drop,
@@ -72,29 +74,25 @@ _COLUMNS = [
         "min_exposure",
         "Min %",
         "Lowest share of lineups that hold him",
-        editable=True,
-        cellDataType="number",
+        **NUMBER_CELL,
     ),
     number(
         "max_exposure",
         "Max %",
         "Highest share of lineups that hold him",
-        editable=True,
-        cellDataType="number",
+        **NUMBER_CELL,
     ),
     number(
         "points_multiplier",
         "× points",
         "Your own factor on his points: 1.2 is a fifth more, 0.8 a fifth less",
-        editable=True,
-        cellDataType="number",
+        **NUMBER_CELL,
     ),
     number(
         "ownership",
         "Own %",
         "Your own guess of his ownership",
-        editable=True,
-        cellDataType="number",
+        **NUMBER_CELL,
     ),
     number("salary", "Salary $"),
     number("optimal", "Optimal %", "Share of races in which the best lineup holds him"),
@@ -103,6 +101,8 @@ _HEADINGS = {str(column["field"]): str(column["headerName"]) for column in _COLU
 _EDIT_MILLISECONDS = 60
 """After which the table has told of an edit that was ended."""
 _SHARES = ("min_exposure", "max_exposure", "ownership")
+_MOST = {**dict.fromkeys(_SHARES, 100.0), "points_multiplier": 10.0}
+"""The most that a cell of each column of numbers can be."""
 
 
 class Build:
@@ -227,18 +227,21 @@ class Build:
         """A number of the settings, shown in units of `unit` of what they hold."""
 
         def changed(event: events.ValueChangeEventArguments[Any]) -> None:
-            value = None if event.value is None else round(event.value * unit, 6)
+            value = default if event.value is None else round(event.value * unit, 6)
             self._set(name, None if value is None else int(value) if whole else float(value))
 
         held = self._draft.get(name, default)
-        field = ui.number(
+        made = ui.number if whole else NumberField
+        field = made(
             label,
+            # What holds while the field is empty.
+            placeholder=None if default is None else f"{default:g}",
             value=held if held is None or unit == 1.0 else round(held / unit, 4),
             min=lower,
             max=upper,
             step=1 if whole else None,
             on_change=changed,
-        ).props("debounce=300 clearable" if default is None else "debounce=300")
+        ).props("debounce=300 clearable" if default is None else "debounce=300 stack-label")
         field.classes("w-full" + (" at-fault" if name in self._faults else ""))
 
     def _objective(self, event: events.ValueChangeEventArguments[Any]) -> None:
@@ -419,23 +422,28 @@ class Build:
                 await self._take(SettingsText(toml=area.value or ""), "The settings are read.")
 
             async def dropped(event: events.UploadEventArguments) -> None:
-                content = await event.file.text()
+                content = (await event.file.read()).decode("utf-8", "replace")
                 await self._take(SettingsText(toml=content), "The settings are read.")
 
             with ui.row():
                 button("Show what is set", write)
                 button("Take these settings", read)
                 button("Download", save)
-            file_drop("Or drop a settings file here", dropped, ".toml", 200_000)
+            file_drop(
+                "Or drop a settings file here",
+                dropped,
+                ".toml",
+                200_000,
+                lambda words: self._say([words]),
+            )
 
     async def _checked(self) -> Any:
+        if (settings := self._settings()) is None:
+            return None
         try:
-            settings = PortfolioSettings.from_mapping(self._draft)
             return await self._api.call(
                 slates.check(self._detail.slate, SettingsText(settings=settings))
             )
-        except InputError as error:
-            self._say([str(error)])
         except Refused as error:
             self._say([said(error)])
         return None
@@ -457,6 +465,39 @@ class Build:
 
     # --- solving ---
 
+    def _settings(self) -> PortfolioSettings | None:
+        """What is set; none where a part of it cannot be right, which is said and marked."""
+        wrong = dict(self._wrong_cells())
+        try:
+            if not wrong:
+                return PortfolioSettings.from_mapping(self._draft)
+        except InputError as error:
+            parts = (error.field or "").split(".")
+            place = parts[:2] if parts[0] in ("groups", "rules") else parts
+            wrong = {".".join(place): str(error)}
+        self._faults = tuple(wrong)
+        self._fill()
+        self._say(list(wrong.values()))
+        return None
+
+    def _wrong_cells(self) -> Iterator[tuple[str, str]]:
+        """Rows of the table that cannot be right, each with why, in the table's words and units."""
+        for name, own in self._draft.get("drivers", {}).items():
+            row = f"drivers.{name}"
+            if own.get("lock") and own.get("exclude"):
+                yield row, f"{name} is both locked and excluded: he can be one of the two."
+            for column, most in _MOST.items():
+                value, heading = own.get(column), _HEADINGS[column]
+                if value is None:
+                    continue
+                shown = 100 * value if column in _SHARES else value
+                if not 0 <= shown <= most or (shown == 0 and column not in _SHARES):
+                    low = "0 to" if column in _SHARES else "above 0 to"
+                    yield row, f"{heading} of {name} can be {low} {most:g}, not {shown:g}."
+            low, high = own.get("min_exposure"), own.get("max_exposure")
+            if low is not None and high is not None and low > high:
+                yield row, f"Min % of {name} ({100 * low:g}) is above Max % ({100 * high:g})."
+
     def _say(self, lines: list[str]) -> None:
         self._said.clear()
         with self._said:
@@ -469,10 +510,7 @@ class Build:
             self._fill()
             self._say(["Settings were changed on another page of yours; here they are now."])
             return
-        try:
-            settings = PortfolioSettings.from_mapping(self._draft)
-        except InputError as error:
-            self._say([str(error)])
+        if (settings := self._settings()) is None:
             return
         request = PortfolioRequest(settings=settings, keep=bool(self._keep.value))
         self._goes = True

@@ -186,6 +186,11 @@ class Lineups:
         progress = Progress("The entries file")
         mend = ui.checkbox("mend a filled file: replace who does not race")
 
+        def say(words: str) -> None:
+            remarks.clear()
+            with remarks:
+                notices([words])
+
         async def sent(event: events.UploadEventArguments) -> None:
             content = await event.file.read()
             remarks.clear()
@@ -204,8 +209,7 @@ class Lineups:
                 result = await self._api.call(slates.result(job.run_id))
                 filled = await self._api.call(slates.file(job.run_id))
             except Refused as error:
-                with remarks:
-                    notices([said(error)])
+                say(said(error))
                 return
             finally:
                 drop.reset()
@@ -216,7 +220,7 @@ class Lineups:
                     note(line)
             ui.download.content(filled, "DKEntries-filled.csv", "text/csv")
 
-        drop = file_drop("Drop an entries file here to fill it", sent, ".csv", LARGEST_FILE)
+        drop = file_drop("Drop an entries file here to fill it", sent, ".csv", LARGEST_FILE, say)
 
 
 def _spread_and_overlap(lineups: SlateLineups) -> None:

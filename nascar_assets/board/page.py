@@ -215,7 +215,7 @@ class _SalaryDrop:
     def show(self) -> None:
         """The place to drop it, and how far its run is."""
         self._drop = file_drop(
-            "Drop a salary file here", self._sent, ".csv,.zip,.txt", LARGEST_FILE
+            "Drop a salary file here", self._sent, ".csv,.zip,.txt", LARGEST_FILE, self._say
         )
         self._said = ui.column().classes("w-full").props("aria-live=polite")
         progress = Progress("The slate's run")
@@ -227,6 +227,11 @@ class _SalaryDrop:
     async def _taken(self, _: str, made: slates.Made) -> None:
         assert isinstance(made, SlateRunResult)
         ui.navigate.to(f"/slate/{quote(made.slate)}")
+
+    def _say(self, words: str) -> None:
+        self._said.clear()
+        with self._said:
+            notices([words])
 
     async def _sent(self, event: events.UploadEventArguments) -> None:
         await self._run(await event.file.read(), event.file.name, None)

@@ -6,11 +6,12 @@ import csv
 import io
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from nicegui import events, ui
 
 from nascar_assets.board.widgets import (
+    NumberField,
     Progress,
     button,
     file_drop,
@@ -31,15 +32,28 @@ from nascar_assets.service.slate_contracts import ForecastRow, RunRequest, Slate
 from nascar_assets.service.view_contracts import RearStart, SlateView, SlateViews, ViewTaken
 
 LARGEST_FILE = 1_000_000
+_DRAWN_MILLISECONDS = 100
+"""After which the browser has drawn what it was sent."""
 _SHOWN = 12
 """Rows at fault that are listed."""
-_STATED: dict[str, tuple[str, Callable[[ForecastRow], float | None]]] = {
-    "Fpts": ("Mean points", lambda row: rounded(row.mean_points)),
-    "Win": ("Chance to win, in percent", lambda row: percent(row.win)),
-    "T5": ("Chance of the top 5, in percent", lambda row: percent(row.top5)),
-    "T10": ("Chance of the top 10, in percent", lambda row: percent(row.top10)),
-    "Own": (
+
+
+class _Stated(NamedTuple):
+    """What a person may state: in words, in short, and what the forecast has."""
+
+    words: str
+    short: str
+    ours: Callable[[ForecastRow], float | None]
+
+
+_STATED = {
+    "Fpts": _Stated("Mean points", "mean points", lambda row: rounded(row.mean_points)),
+    "Win": _Stated("Chance to win, in percent", "win", lambda row: percent(row.win)),
+    "T5": _Stated("Chance of the top 5, in percent", "top 5", lambda row: percent(row.top5)),
+    "T10": _Stated("Chance of the top 10, in percent", "top 10", lambda row: percent(row.top10)),
+    "Own": _Stated(
         "Share of rivals' lineups that hold him, in percent",
+        "ownership",
         lambda row: percent(row.expected_ownership),
     ),
 }
@@ -94,12 +108,12 @@ class Views:
                 {row.driver_id: row.name for row in drivers}, label="Whom you mean", with_input=True
             ).classes("w-full")
             what = ui.select(
-                {header: words for header, (words, _) in _STATED.items()},
+                {header: stated.words for header, stated in _STATED.items()},
                 label="What you know of him",
                 value="Fpts",
             ).classes("w-full")
-            value = ui.number("Your number").classes("w-full")
-            weight = ui.number(
+            value = NumberField("Your number").classes("w-full")
+            weight = NumberField(
                 "Weight of your number, 0 to 1", placeholder="0.5", min=0, max=1, step=0.05
             ).classes("w-full")
             why = ui.input("Why you think so").props("maxlength=500").classes("w-full")
@@ -107,7 +121,7 @@ class Views:
 
             def compare() -> None:
                 row = rows.get(driver.value)
-                own = None if row is None else _STATED[what.value][1](row)
+                own = None if row is None else _STATED[what.value].ours(row)
                 ours.text = "" if own is None else f"The forecast says {own:g}."
 
             driver.on_value_change(compare)
@@ -123,7 +137,7 @@ class Views:
                 call = views.add(
                     self._slate,
                     content.getvalue().encode(),
-                    f"{row.driver_id} {what.value}.csv",
+                    f"{row.name}, {_STATED[what.value].short}",
                     confidence=weight.value,
                     why=why.value or None,
                     unit=None if what.value == "Fpts" else "percent",
@@ -136,7 +150,7 @@ class Views:
     def _file_form(self) -> None:
         with ui.column().style("min-width: 0"):
             heading("A file", 3)
-            weight = ui.number(
+            weight = NumberField(
                 "Weight, 0 to 1", placeholder="0.5; of odds 0", min=0, max=1, step=0.05
             ).classes("w-full")
             author = ui.input("Who says so").props("maxlength=500").classes("w-full")
@@ -171,7 +185,8 @@ class Views:
                 drop.reset()
                 await self._take(lambda: self._api.call(call))
 
-            drop = file_drop("Drop a file here", sent, ".csv,.tsv,.txt,.zip,.json", LARGEST_FILE)
+            kinds = ".csv,.tsv,.txt,.zip,.json"
+            drop = file_drop("Drop a file here", sent, kinds, LARGEST_FILE, self._say)
 
     def _rear_form(self, drivers: dict[str, str]) -> None:
         with ui.column().style("min-width: 0"):
@@ -214,9 +229,24 @@ class Views:
                 f"Taken: {what}." if taken.fresh else f"It was there already: {what}."
             ).classes("good")
             notices(taken.notices)
+        self._show_said()
         await self._fill()
 
+    def _say(self, words: str) -> None:
+        self._said.clear()
+        with self._said:
+            notices([words])
+        self._show_said()
+
+    def _show_said(self) -> None:
+        """Brings what is said into sight: on a phone it stands below all of the forms."""
+        self._said.client.run_javascript(
+            f"setTimeout(() => getHtmlElement({self._said.id})?.scrollIntoView("
+            f"{{block: 'nearest'}}), {_DRAWN_MILLISECONDS})"
+        )
+
     def _refused(self, error: Refused) -> None:
+        self._show_said()
         rows = error.problem.rows
         with self._said, ui.column().classes("conflict").props("role=alert"):
             if not rows:
@@ -295,6 +325,7 @@ class Views:
                 return
             with self._said:
                 ui.label(f"Taken back: {view.file}.").classes("good")
+            self._show_said()
             await self._fill()
 
         button(f"{view.file} ({view.author})", drop, "outline dense no-caps")

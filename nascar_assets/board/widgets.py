@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -55,6 +56,42 @@ def button(
 
     made = ui.button(words, on_click=pressed).props(props)
     return made
+
+
+class NumberField(ui.number):
+    """A field for a number with decimals, which may follow a comma as well as a point.
+
+    A browser's own field for numbers leaves out the comma where the visitor's language has none:
+    12,5 becomes 125.
+    """
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        self._wrong = False
+        super().__init__(
+            *args, validation=lambda _: "This is no number." if self._wrong else None, **more
+        )
+        self.props("type=text inputmode=decimal hide-bottom-space")
+
+    def _event_args_to_value(self, e: events.GenericEventArguments) -> float | None:
+        typed = str(e.args or "").strip()
+        try:
+            value = float(typed.replace(",", ".")) if typed else None
+        except ValueError:
+            value = math.nan
+        self._wrong = value is not None and not math.isfinite(value)
+        self.validate(return_result=False)
+        return None if self._wrong else value
+
+
+NUMBER_CELL = {
+    "editable": True,
+    "cellDataType": "number",
+    "cellEditor": "agTextCellEditor",  # not that for numbers, for the same reason
+    ":valueParser": "(cell) => { const typed = String(cell.newValue ?? '').replace('%', '').trim()"
+    ".replace(',', '.'); const value = Number(typed); return typed === '' ? null : "
+    "Number.isFinite(value) ? value : cell.oldValue }",
+}
+"""Of a column whose numbers are typed in, with a decimal comma or point; else nothing is taken."""
 
 
 def number(field: str, name: str, tip: str = "", **more: Any) -> dict[str, Any]:
@@ -153,6 +190,7 @@ def file_drop(
     on_upload: Callable[[events.UploadEventArguments], Awaitable[None]],
     kinds: str,
     largest: int,
+    refuse: Callable[[str], None],
 ) -> ui.upload:
     """A place where a file is dropped or chosen.
 
@@ -161,12 +199,24 @@ def file_drop(
         on_upload: Is given the file.
         kinds: Ends of names that it takes: `.csv,.zip`.
         largest: Bytes that it may have.
+        refuse: Is given in words why a file is not taken, in the place of what was said before.
     """
+
+    async def taken(event: events.UploadEventArguments) -> None:
+        if event.file.size():
+            await on_upload(event)
+            return
+        made.reset()
+        refuse(f"{event.file.name} is empty: there is nothing in it. Download it again.")
+
     made = ui.upload(
         auto_upload=True,
         max_file_size=largest,
-        on_upload=on_upload,
-        on_rejected=lambda: ui.notify("That file is too large, or of another kind."),
+        on_upload=taken,
+        on_rejected=lambda: refuse(
+            f"That file is not taken: it is larger than {largest:,} bytes, or its name does not "
+            f"end in {kinds.replace(',', ' or ')}."
+        ),
     )
     made.add_slot("header", _HEADER.format(label=label))
     return named(made, label, "group").classes("w-full").props(f"flat bordered accept={kinds}")

@@ -211,7 +211,7 @@ def _views_move_the_forecast(page, board, world, tmp_path) -> None:
         page.get_by_label("Your number", exact=True).fill(f"{other.mean_points - 4:.1f}")
         page.get_by_label("Why you think so").fill("a cut tyre in practice")
         page.get_by_role("button", name="State it").click()
-        page.get_by_text(f"{other.driver_id} Fpts.csv").first.wait_for()
+        page.get_by_text(f"{other.name}, mean points").first.wait_for()
         assert client.call(views.of(world.slate)).waits
         page.wait_for_timeout(1_000 * STATE_SECONDS)  # as old as a state may be told
         notes = client.call(slates.slate(world.slate)).data_notes

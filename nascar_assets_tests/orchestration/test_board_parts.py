@@ -8,14 +8,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nicegui import Client, background_tasks, core, ui
+from nicegui import Client, background_tasks, core, events, ui
 from nicegui.app.app import State
+from nicegui.elements.upload_files import SmallFileUpload
 from nicegui.page import page
 
 from nascar_assets.board.build import Build
 from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.page import _filled
-from nascar_assets.board.widgets import KeptJob, NewerRun, Progress, button
+from nascar_assets.board.widgets import KeptJob, NewerRun, NumberField, Progress, button, file_drop
 from nascar_assets.client import Call, Refused, slates
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.contracts import JobStatus
@@ -198,6 +199,96 @@ def test_what_is_set_of_a_scratched_driver_can_be_removed():
         assert kept["draft"] == {"drivers": {"site A": {"lock": True}}}
         await asyncio.sleep(0)
         assert "the table does not have" not in words()
+
+    on_a_page(test)
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"max_exposure": 1.5}, "Max % of A can be 0 to 100, not 150."),
+        ({"ownership": -0.1}, "Own % of A can be 0 to 100, not -10."),
+        ({"points_multiplier": 0}, "× points of A can be above 0 to 10, not 0."),
+        ({"min_exposure": 0.9, "max_exposure": 0.5}, "Min % of A (90) is above Max % (50)."),
+        (
+            {"lock": True, "exclude": True},
+            "A is both locked and excluded: he can be one of the two.",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("_no_table")
+def test_a_cell_that_cannot_be_right_is_refused_in_the_words_of_the_table(own, said):
+    async def test() -> None:
+        api = Api(forecast=forecast("A", "B"))
+        part = build(api, {"draft": {"drivers": {"A": own}}})
+        await part.show()
+        await part._build()
+        assert said in words()
+        assert api.sent == ["GET forecast"]
+        shown = part._grid.options["rowData"]
+        assert [item["name"] for item in shown if item["fault"]] == ["A"]
+
+    on_a_page(test)
+
+
+@pytest.mark.usefixtures("_no_table")
+def test_a_rule_that_cannot_be_right_is_marked():
+    async def test() -> None:
+        kept = {"draft": {"groups": [{"drivers": ["A"], "at_least": 3, "at_most": 2}]}}
+        part = build(Api(forecast=forecast("A")), kept)
+        await part.show()
+        await part._build()
+        assert part._faults == ("groups.0",)
+
+    on_a_page(test)
+
+
+def test_a_number_of_lineups_that_was_emptied_is_shown_as_what_it_is_then():
+    async def test() -> None:
+        kept: dict[str, Any] = {"draft": {"lineups": 5}}
+        await build(Api(forecast=forecast("A")), kept).show()
+        lineups = field("Lineups")
+        lineups.value = None
+        assert kept["draft"]["lineups"] == 20
+        assert lineups.props["placeholder"] == "20"
+
+    on_a_page(test)
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"), [("12,5", 12.5), ("1.5", 1.5), ("", None), ("x", None), ("nan", None)]
+)
+def test_a_number_may_have_a_decimal_comma(typed, value):
+    async def test() -> None:
+        made = NumberField("Number", value=3.0)
+        for listener in list(made._event_listeners.values()):
+            if listener.type == "update:modelValue":
+                made._handle_event({"listener_id": listener.id, "args": typed})
+        assert made.value == value
+        assert (made.error is not None) == (value is None and bool(typed))
+
+    on_a_page(test)
+
+
+def test_a_file_that_is_not_taken_is_said_by_the_page():
+    async def test() -> None:
+        taken: list[str] = []
+        said: list[str] = []
+
+        async def take(event: events.UploadEventArguments) -> None:
+            taken.append(event.file.name)
+
+        drop = file_drop("Drop", take, ".csv,.txt", 1_000, said.append)
+        for content in (b"", b"Name"):
+            file = SmallFileUpload("a.csv", "text/csv", content)
+            sent = events.UploadEventArguments(sender=drop, client=drop.client, file=file)
+            await drop._upload_handlers[0](sent)
+        assert taken == ["a.csv"]
+        assert said == ["a.csv is empty: there is nothing in it. Download it again."]
+        for listener in list(drop._event_listeners.values()):
+            if listener.type == "rejected":
+                drop._handle_event({"listener_id": listener.id, "args": {}})
+        assert "larger than 1,000 bytes, or its name does not end in .csv or .txt" in said[-1]
 
     on_a_page(test)
 
