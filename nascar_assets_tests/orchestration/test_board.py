@@ -143,7 +143,9 @@ def test_the_whole_journey(page, board, world, tmp_path):
         f".ag-center-cols-container .ag-row[row-index='{at.get_attribute('row-index')}']"
     )
     row.locator("[col-id=max_exposure]").click()
-    page.keyboard.type("50")  # the cell is still open when the lineups are asked for
+    page.keyboard.type(
+        "50,0"
+    )  # with a decimal comma; the cell is still open when the lineups are asked for
     page.get_by_role("button", name="Build lineups").click()
     page.get_by_text("6 lineups, chosen for").wait_for()
     link = page.get_by_role("link", name="Download upload file of these lineups")
@@ -217,6 +219,9 @@ def _views_move_the_forecast(page, board, world, tmp_path) -> None:
         notes = client.call(slates.slate(world.slate)).data_notes
         assert "Views were added or taken back after its newest run." in notes
         page.get_by_role("button", name="Run the slate again").click()
+        page.get_by_text("The slate's run: ").first.wait_for()
+        page.reload()  # it goes on, and is shown again
+        page.get_by_text("The slate's run: ").first.wait_for()
         moved = page.get_by_role("region", name="Forecast without and with the views")
         moved.locator(".ag-row").first.wait_for()
         found = client.call(views.of(world.slate))
@@ -227,6 +232,9 @@ def _views_move_the_forecast(page, board, world, tmp_path) -> None:
         assert less.wanted == pytest.approx(less.own - 0.5 * 4, abs=0.6)
         assert {view.confidence for view in found.views} == {None, 0.8}
         _picture(page, "views")
+        page.get_by_role("tab", name="Lineups").click()
+        page.get_by_text("The slate was run again after these lineups were built").wait_for()
+        page.get_by_role("tab", name="Views").click()
         page.get_by_role("button", name="mine.csv (api)").click()
         page.get_by_text("Taken back: mine.csv.").wait_for()
         assert client.call(views.of(world.slate)).waits
@@ -324,6 +332,8 @@ def test_a_server_that_comes_back_has_lost_nothing(board, browser, world):
     page.get_by_role("spinbutton", name="Lineups", exact=True).fill("7")
     page.wait_for_timeout(3_000)
     page.evaluate("window.before = true")  # gone once the page is loaded anew
+    page.get_by_role("button", name="Build lineups").click()
+    page.get_by_text("Lineups: ").wait_for()
     board.process.terminate()
     board.process.wait(timeout=60)
     page.locator("#popup").get_by_text("Connection lost").wait_for()
@@ -331,6 +341,11 @@ def test_a_server_that_comes_back_has_lost_nothing(board, browser, world):
     page.wait_for_function(
         "!window.before && document.querySelector('input[aria-label=Lineups]')?.value === '7'"
     )
+    panel = page.locator(".q-tab-panel:visible")
+    panel.get_by_text("Lineups: ").wait_for(state="hidden")
+    page.get_by_role("tab", name="Lineups").click()
+    panel.get_by_text("7 lineups, chosen for").wait_for()  # what was begun before
+    panel.get_by_role("button", name="Show the slate's own lineups").wait_for()
     context.close()
 
 
