@@ -92,6 +92,7 @@ class Views:
             self._file_form()
             self._rear_form({row.driver_id: row.name for row in drivers})
         self._said = ui.column().classes("w-full").props("aria-live=polite")
+        self._said.style("scroll-margin: 80px")  # brought into sight, not just to its edge
         self._progress = Progress("The view")
         self._run = slate_run(self._api, Progress("The slate's run"), self._kept)
         self._found = ui.column().classes("w-full")
