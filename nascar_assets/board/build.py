@@ -101,7 +101,7 @@ _HEADINGS = {str(column["field"]): str(column["headerName"]) for column in _COLU
 _EDIT_MILLISECONDS = 60
 """After which the table has told of an edit that was ended."""
 _SHARES = ("min_exposure", "max_exposure", "ownership")
-_MOST = {**dict.fromkeys(_SHARES, 100.0), "points_multiplier": 10.0}
+_UPPER = {**dict.fromkeys(_SHARES, 100.0), "points_multiplier": 10.0}
 """The most that a cell of each column of numbers can be."""
 
 
@@ -486,14 +486,14 @@ class Build:
             row = f"drivers.{name}"
             if own.get("lock") and own.get("exclude"):
                 yield row, f"{name} is both locked and excluded: he can be one of the two."
-            for column, most in _MOST.items():
+            for column, upper in _UPPER.items():
                 value, heading = own.get(column), _HEADINGS[column]
                 if value is None:
                     continue
                 shown = 100 * value if column in _SHARES else value
-                if not 0 <= shown <= most or (shown == 0 and column not in _SHARES):
+                if not 0 <= shown <= upper or (shown == 0 and column not in _SHARES):
                     low = "0 to" if column in _SHARES else "above 0 to"
-                    yield row, f"{heading} of {name} can be {low} {most:g}, not {shown:g}."
+                    yield row, f"{heading} of {name} can be {low} {upper:g}, not {shown:g}."
             low, high = own.get("min_exposure"), own.get("max_exposure")
             if low is not None and high is not None and low > high:
                 yield row, f"Min % of {name} ({100 * low:g}) is above Max % ({100 * high:g})."
