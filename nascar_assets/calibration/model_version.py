@@ -124,7 +124,9 @@ class GateRecord:
             }
             return cls(**content)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"A stored gate record is malformed: {error}.") from error
+            raise InputError(
+                f"The stored gate record is malformed or of another version: {error}."
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,9 @@ class ProcessParameters:
             )
             expected = stored["hash"]
         except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"The stored parameters are malformed: {error}.") from error
+            raise InputError(
+                f"The stored parameters are malformed or of another version: {error}."
+            ) from error
         if loaded.hash != expected:
             raise InputError("The stored parameters were changed after they were written.")
         return loaded

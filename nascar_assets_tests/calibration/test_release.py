@@ -26,7 +26,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import ENTRIES
 from nascar_assets.orchestration.assets import backtest as backtest_assets
 from nascar_assets.orchestration.inputs.process_parameters import (
-    fit_as_of,
+    KnownModels,
     gate_records,
     model_as_of,
     save_fit,
@@ -136,13 +136,48 @@ def test_a_parameter_that_does_not_exist_is_refused(name):
 def test_gate_records_survive_their_file(tmp_path):
     root = DataRoot(tmp_path)
     made = record(ModelRecipe(changes={"short.kappa": 1.5}), passed=True)
-    path = save_gate_record(root, made)
-    assert gate_records(root, "cup") == [made]
-    content = json.loads(root.read(path))
-    del content["races"]
-    root.write(path, json.dumps(content).encode())
-    with pytest.raises(InputError, match="malformed"):
-        gate_records(root, "cup")
+    save_gate_record(root, made)
+    assert gate_records(root, "cup") == ([made], [])
+
+
+def _stored_by_another_version(root):
+    """A fit, its recalibration and a release, each with a key that this version does not know."""
+    fit = ProcessParameters(STARTING_VALUES.by_type, "old", START)
+    recipe = ModelRecipe(fit_process=False, changes={"short.kappa": 1.25})
+    paths = (
+        save_fit(root, "cup", fit),
+        save_recalibration(root, "cup", fit, fit.with_type("short", omega=0.1), START),
+        save_gate_record(root, record(recipe, passed=True)),
+    )
+    for path, key in zip(paths, ('"as_of"', '"as_of"', '"known_until"'), strict=True):
+        root.write(path, root.read(path).replace(key.encode(), b'"cut_off"'))
+    return paths
+
+
+def test_what_another_version_stored_is_passed_over_with_a_notice(tmp_path):
+    root = DataRoot(tmp_path)
+    paths = _stored_by_another_version(root)
+    used = model_as_of(root, "cup", START + DAY)
+    assert used.parameters is STARTING_VALUES
+    assert used.version.record is None
+    jobs = ("fit_job", "fit_job", "release_job")
+    for path, job, notice in zip(paths, jobs, used.notices, strict=True):
+        assert notice.startswith(f"{path} is not used: ")
+        assert f"{job} makes one anew" in notice
+    # What this version stores beside it is used.
+    fit = ProcessParameters(STARTING_VALUES.by_type, "new", START + DAY)
+    save_fit(root, "cup", fit)
+    assert model_as_of(root, "cup", START + DAY).parameters.source == "new"
+
+
+def test_a_release_with_a_parameter_of_another_version_is_passed_over(tmp_path):
+    root = DataRoot(tmp_path)
+    path = save_gate_record(root, record(ModelRecipe(changes={"short.kappa": 1.5}), passed=True))
+    root.write(path, root.read(path).replace(b"short.kappa", b"short.older"))
+    records, (notice,) = gate_records(root, "cup")
+    assert records == []
+    assert "short.older" in notice
+    assert model_as_of(root, "cup", START).version.record is None
 
 
 def test_a_slate_uses_the_newest_fit_of_a_recipe_that_fits_and_its_recalibration(tmp_path):
@@ -157,7 +192,7 @@ def test_a_slate_uses_the_newest_fit_of_a_recipe_that_fits_and_its_recalibration
         save_fit(root, "cup", made)
     assert model_as_of(root, "cup", START + 4 * DAY).parameters.source == "fit 1"
     assert model_as_of(root, "cup", START + 5 * DAY).parameters.source == "fit 5"
-    base = fit_as_of(root, "cup", START + 5 * DAY)
+    base = KnownModels(root, "cup").to_recalibrate(START + 5 * DAY)
     corrected = base.with_type("short", omega=0.123)
     save_recalibration(root, "cup", base, corrected, START + 6 * DAY)
     assert model_as_of(root, "cup", START + 5 * DAY).parameters.hash == base.hash
@@ -282,7 +317,7 @@ def test_a_version_that_fails_is_not_used_and_the_last_good_one_stays_in_the_hom
     assert used.version.recipe == GOOD
     assert gate.metadata["slates_use"].value == used.version.version
     assert gate.metadata["version"].value == BAD.version(forecasting_code())
-    assert sorted(item.passed for item in gate_records(released.root, "cup")) == [False, True]
+    assert sorted(item.passed for item in gate_records(released.root, "cup")[0]) == [False, True]
 
 
 def test_the_report_shows_its_plots_and_is_one_page(released):
@@ -361,7 +396,7 @@ def test_a_race_says_the_same_whichever_races_ran_with_it(three_races, tables, t
 def test_too_few_races_prove_nothing(three_races):
     (gate,) = checks(three_races.release(HONEST, "model_version"), "release_gate")
     assert not gate.passed
-    (found,) = gate_records(three_races.root, "cup")
+    (found,), _ = gate_records(three_races.root, "cup")
     assert {item.name: item.passed for item in found.criteria}["races of the backtest"] is False
 
 
@@ -388,7 +423,7 @@ def test_races_to_come_are_left_out_and_a_gate_without_races_says_what_to_do(tab
     assert not home.root.exists(table_path("backtest", "2024-cup-20"))
     with pytest.raises(InputError, match="has no backtest of cup races"):
         home.release(HONEST)
-    assert gate_records(home.root, "cup") == []
+    assert gate_records(home.root, "cup") == ([], [])
 
 
 @pytest.mark.slow

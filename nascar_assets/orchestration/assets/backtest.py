@@ -306,7 +306,8 @@ def model_version(config: Candidate, platform: Platform) -> Iterator[Any]:
         decided_at=datetime.now(UTC),
     )
     path = save_gate_record(root, record)
-    releases = [item for item in gate_records(root, config.series) if item.passed]
+    records, passed_over = gate_records(root, config.series)
+    releases = [item for item in records if item.passed]
     used = max(releases, key=lambda item: item.decided_at).version if releases else "none yet"
     table = pl.DataFrame(
         {
@@ -322,6 +323,7 @@ def model_version(config: Candidate, platform: Platform) -> Iterator[Any]:
         races=summary.races,
         known_until=known_until.isoformat(),
         slates_use=used,
+        passed_over=" ".join(passed_over) or "none",
         gate=text_table(*gate_grid(criteria)),
     )
     yield dg.Output(table, metadata=shown(said, path=file_at(root.uri(path))))

@@ -85,7 +85,7 @@ def recalibration(
     from nascar_assets.calibration.models import RunningOrderModel, recent_by_type
     from nascar_assets.calibration.recalibration import fit_latent_emos
     from nascar_assets.orchestration.inputs.process_parameters import (
-        fit_as_of,
+        KnownModels,
         save_recalibration,
     )
 
@@ -93,7 +93,8 @@ def recalibration(
     now = datetime.now(UTC)
     as_of = resolve_as_of(config.as_of, now, now, limit="the present", field="as_of")
     known = results_before(root, as_of)
-    base = fit_as_of(root, config.series, as_of)
+    models = KnownModels(root, config.series)
+    base = models.to_recalibrate(as_of)
     past = WalkForward(
         schedule, known, config.series, with_values=False, features=past_features(root, as_of)
     ).races_known_as_of(as_of)
@@ -108,6 +109,7 @@ def recalibration(
             base=base.source,
             base_hash=base.hash,
             kept=", ".join(kind for kind, found in emos.by_type.items() if found.kept) or "none",
+            passed_over=" ".join(models.notices) or "none",
         ),
     )
 
@@ -125,6 +127,8 @@ def model_parameters(context: dg.AssetExecutionContext, run: SlateRun) -> dg.Out
 
     found, used = run.model, run.model.parameters
     context.log.info("Model: %s.", found.version.said)
+    for notice in found.notices:
+        context.log.warning("%s", notice)
     rows = [
         (kind, name, value, used.standard_errors.get(kind, {}).get(name))
         for kind, values in used.by_type.items()

@@ -61,7 +61,7 @@ def scenarios(run: SlateRun) -> Iterator[Any]:
     root.write_frame(table_path("scenario_races", plan.slate_id), made.races_to_polars())
     assert made.diagnostics is not None
     found = made.diagnostics
-    keep_notices(root, plan.slate_id, "scenarios", [*found.notices, *said])
+    keep_notices(root, plan.slate_id, "scenarios", [*found.notices, *said, *run.model.notices])
     records = check_laws(run.scenarios)
     regimes = pl.DataFrame(
         {

@@ -80,7 +80,7 @@ def replayed(
         "race_laps": last_lap(data),
         "scheduled_laps": ready.scheduled_laps,
         "flag": {1: "green", 2: "yellow", 3: "red"}.get(int(state.flags[-1])),
-        "notices": list(state.notices),
+        "notices": [*state.notices, *model.notes.get("not used", ())],
         "scores": score_finish(made.finish[:, kept], truth) if kept else None,
         "drivers": _drivers(made, ready, state, finish),
     }
@@ -119,7 +119,8 @@ def _from_home(root: DataRoot, row: Race) -> tuple[RaceToForecast, RunningOrder]
         pl.DataFrame(schema=TRACK_VALUES),
         as_of=start,
     )
-    return ready, RunningOrder(model_as_of(root, row["series"], start).parameters, values=False)
+    used = model_as_of(root, row["series"], start)
+    return ready, RunningOrder(used.parameters, values=False, notes={"not used": used.notices})
 
 
 def _from_feed(

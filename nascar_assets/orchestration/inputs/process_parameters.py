@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from nascar_assets.calibration.model_version import (
     GateRecord,
@@ -14,6 +14,7 @@ from nascar_assets.calibration.model_version import (
     VersionInUse,
     version_in_use,
 )
+from nascar_assets.errors import InputError
 from nascar_assets.orchestration.inputs.race_scores import forecasting_code
 from nascar_assets.scenarios import ProcessParameters
 from nascar_assets.storage import DataRoot
@@ -22,6 +23,8 @@ FITS = "store/process_fit"
 RECALIBRATED = "store/recalibration"
 RECORDS = "store/model_version"
 
+T = TypeVar("T")
+
 
 def save_fit(root: DataRoot, series: str, fitted: ProcessParameters) -> str:
     """Writes a fit under its series and as-of time; returns its path."""
@@ -29,11 +32,6 @@ def save_fit(root: DataRoot, series: str, fitted: ProcessParameters) -> str:
     path = f"{FITS}/{series}/{fitted.as_of:%Y%m%dT%H%M%SZ}.json"
     root.write(path, _json(fitted.to_dict()))
     return path
-
-
-def stored_fits(root: DataRoot, series: str) -> list[ProcessParameters]:
-    """Every fit of a series, by as-of time; one that was changed since is refused."""
-    return [ProcessParameters.from_dict(content) for content in _stored(root, FITS, series)]
 
 
 def save_recalibration(
@@ -61,9 +59,9 @@ def save_gate_record(root: DataRoot, record: GateRecord) -> str:
     return path
 
 
-def gate_records(root: DataRoot, series: str) -> list[GateRecord]:
-    """Every gate record of a series."""
-    return [GateRecord.from_dict(content) for content in _stored(root, RECORDS, series)]
+def gate_records(root: DataRoot, series: str) -> tuple[list[GateRecord], list[str]]:
+    """The gate records of a series, and notices of those that were passed over."""
+    return _stored(root, RECORDS, series, _gate_record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +70,22 @@ class UsedModel:
 
     parameters: ProcessParameters
     version: VersionInUse
+    notices: tuple[str, ...] = ()
+    """What was passed over because this version cannot read it."""
 
 
 class KnownModels:
-    """What a root holds of one series' models, read once, for any number of as-of times."""
+    """What a root holds of one series' models, read once, for any number of as-of times.
+
+    What another version of the program stored, or what was changed since, is passed over: one old
+    file must not keep every slate from its run.
+    """
 
     def __init__(self, root: DataRoot, series: str) -> None:
-        self._fits = stored_fits(root, series)
-        self._recalibrated = [
-            (
-                datetime.fromisoformat(content["as_of"]),
-                content["base"],
-                ProcessParameters.from_dict(content["parameters"]),
-            )
-            for content in _stored(root, RECALIBRATED, series)
-        ]
-        self._records = gate_records(root, series)
+        self._fits, fits = _stored(root, FITS, series, ProcessParameters.from_dict)
+        self._recalibrated, recalibrated = _stored(root, RECALIBRATED, series, _recalibrated)
+        self._records, records = gate_records(root, series)
+        self.notices = (*fits, *recalibrated, *records)
 
     def as_of(self, moment: datetime) -> UsedModel:
         """The model that knew nothing later: the last good version's, by its recipe."""
@@ -97,19 +95,17 @@ class KnownModels:
         if recipe.recalibrate:
             for known_at, base, corrected in reversed(self._recalibrated):
                 if known_at <= moment and base == chosen.hash:
-                    return UsedModel(corrected, version)
-        return UsedModel(chosen, version)
+                    return UsedModel(corrected, version, self.notices)
+        return UsedModel(chosen, version, self.notices)
 
     def base(self, recipe: ModelRecipe, moment: datetime) -> ProcessParameters:
         """A recipe's race process as of a moment, before any recalibration."""
         usable = [fit for fit in self._fits if fit.as_of is not None and fit.as_of <= moment]
         return usable[-1] if usable and recipe.fit_process else recipe.start()
 
-
-def fit_as_of(root: DataRoot, series: str, as_of: datetime) -> ProcessParameters:
-    """What a recalibration as of a moment corrects: the process of the version in use."""
-    models = KnownModels(root, series)
-    return models.base(models.as_of(as_of).version.recipe, as_of)
+    def to_recalibrate(self, moment: datetime) -> ProcessParameters:
+        """What a recalibration as of a moment corrects: the process of the version in use."""
+        return self.base(self.as_of(moment).version.recipe, moment)
 
 
 def model_as_of(root: DataRoot, series: str, as_of: datetime) -> UsedModel:
@@ -121,9 +117,36 @@ def model_as_of(root: DataRoot, series: str, as_of: datetime) -> UsedModel:
     return KnownModels(root, series).as_of(as_of)
 
 
-def _stored(root: DataRoot, folder: str, series: str) -> list[dict[str, Any]]:
-    found = (root.read(item.path) for item in root.list(f"{folder}/{series}"))
-    return [json.loads(data) for data in found if data is not None]
+def _recalibrated(content: Mapping[str, Any]) -> tuple[datetime, str, ProcessParameters]:
+    parameters = ProcessParameters.from_dict(content["parameters"])
+    return datetime.fromisoformat(content["as_of"]), content["base"], parameters
+
+
+def _gate_record(content: Mapping[str, Any]) -> GateRecord:
+    record = GateRecord.from_dict(content)
+    record.recipe.start()  # it may name a parameter that this version does not have
+    return record
+
+
+def _stored(
+    root: DataRoot, folder: str, series: str, parse: Callable[[Mapping[str, Any]], T]
+) -> tuple[list[T], list[str]]:
+    """What a folder holds of a series, by name, and a notice of what cannot be read."""
+    found, refused = [], []
+    for item in root.list(f"{folder}/{series}"):
+        data = root.read(item.path)
+        if data is None:
+            continue
+        try:
+            found.append(parse(json.loads(data)))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            why = error.message if isinstance(error, InputError) else f"It is malformed: {error}."
+            refused.append(f"{item.path} is not used: {why}")
+    if not refused:
+        return found, []
+    others = f" So are {len(refused) - 1} others of that folder." if refused[1:] else ""
+    job = "release_job" if folder == RECORDS else "fit_job"
+    return found, [f"{refused[-1]}{others} {job} makes one anew; what is not used may be removed."]
 
 
 def _json(content: Mapping[str, Any]) -> bytes:
