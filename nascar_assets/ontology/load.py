@@ -9,12 +9,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nascar_assets.errors import EnvironmentFault
+from nascar_assets.errors import ROOM, EnvironmentFault
 from nascar_assets.ontology import queries as q
 from nascar_assets.ontology.engine import CypherStatement, GraphEngine, GraphFault, Query, Row
 from nascar_assets.ontology.nodes import DriverNode, TrackNode
 from nascar_assets.ontology.state import OntologyState
 from nascar_assets.ontology.vetoes import parse_veto
+
+BUILDING_BYTES = 32 * 1024**2
+"""Free room below which no graph is built: the engine ends the whole process, or leaves a broken
+file, where a write finds no room. Ten seasons of three series take five MB; others write too."""
 
 _NO_BOUND = -1  # a column that is empty in every row has no type in an engine that wants one
 
@@ -210,7 +214,7 @@ def open_embedded(folder: Path, state: OntologyState, *, keep: int = 20) -> Grap
 
     Raises:
         GraphFault: If a graph cannot be built or opened.
-        EnvironmentFault: If the folder cannot be written.
+        EnvironmentFault: If the folder cannot be written or has too little room.
     """
     from nascar_assets.ontology.ladybug_engine import LadybugEngine
 
@@ -223,6 +227,12 @@ def open_embedded(folder: Path, state: OntologyState, *, keep: int = 20) -> Grap
                 # Damaged, or removed by another process since: what it held can be built again.
                 path.unlink(missing_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if free < BUILDING_BYTES:
+            raise EnvironmentFault(
+                f"The disk is full: a graph needs {BUILDING_BYTES // 1024**2} MB of free space, "
+                f"and the folder of graphs has {free // 1024**2}. {ROOM}"
+            )
         with tempfile.TemporaryDirectory(prefix=".building-", dir=folder) as draft_folder:
             draft = Path(draft_folder) / path.name
             engine = LadybugEngine(draft, time_limit=120.0)
@@ -230,6 +240,7 @@ def open_embedded(folder: Path, state: OntologyState, *, keep: int = 20) -> Grap
                 load_state(engine, state)
             finally:
                 engine.close()
+            _check(draft, state)
             os.replace(draft, path)
         _prune(folder, path, keep)
     except OSError as error:
@@ -241,11 +252,24 @@ def _opened(path: Path, state: OntologyState) -> GraphEngine:
     from nascar_assets.ontology.ladybug_engine import LadybugEngine
 
     engine = LadybugEngine(path, read_only=True)
-    held = stored_hash(engine)
-    if held != state.hash:
+    try:
+        held = stored_hash(engine)
+        if held != state.hash:
+            raise GraphFault(engine.description, "open", (), f"It holds state {held}.")
+    except GraphFault:
         engine.close()
-        raise GraphFault(engine.description, "open", (), f"It holds state {held}.")
+        raise
     return engine
+
+
+def _check(draft: Path, state: OntologyState) -> None:
+    """Refuses a graph that was not written whole: the engine does not say each time."""
+    try:
+        _opened(draft, state).close()
+    except GraphFault as error:
+        raise EnvironmentFault(
+            f"The graph was not written whole; the disk may be full. {ROOM}"
+        ) from error
 
 
 def _prune(folder: Path, current: Path, keep: int) -> None:

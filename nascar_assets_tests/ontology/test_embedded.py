@@ -1,6 +1,7 @@
 """The embedded graph: one file per state, whole or not there, read-only ever after."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,14 @@ import pytest
 
 from nascar_assets.constraints import ConstraintCompiler
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.ontology import GraphFault, build_state, open_embedded, open_graph, stored_hash
+from nascar_assets.ontology import (
+    GraphFault,
+    build_state,
+    load,
+    open_embedded,
+    open_graph,
+    stored_hash,
+)
 from nascar_assets.ontology.load import embedded_path
 from nascar_assets_tests.ontology.made_up import AS_OF, driver_values, schedule, track_values
 
@@ -89,6 +97,23 @@ def test_a_folder_that_cannot_be_used_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentFault, match="folder of graphs"):
         open_embedded(tmp_path / "file", state_of())
+
+
+def test_without_room_no_graph_is_begun(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    short = usage._replace(free=load.BUILDING_BYTES - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: short)
+    with pytest.raises(EnvironmentFault, match=r"disk is full: a graph needs 32 MB.*has 31"):
+        open_embedded(tmp_path, state_of())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_graph_that_was_not_written_whole_is_not_put_in_place(tmp_path, monkeypatch):
+    # As a full disk leaves it: a file that opens, without what was to be in it.
+    monkeypatch.setattr(load, "load_state", lambda *_: None)
+    with pytest.raises(EnvironmentFault, match="disk may be full"):
+        open_embedded(tmp_path, state_of())
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_setting_chooses_the_engine(tmp_path):
