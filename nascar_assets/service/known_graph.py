@@ -6,11 +6,13 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from nascar_assets.constraints import GraphStateView, RequirementKey
 from nascar_assets.errors import InputError
 from nascar_assets.ontology import GraphEngine, open_graph
+from nascar_assets.ontology import queries as q
 from nascar_assets.ontology.engine import GraphFault
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.service.contracts import OptimizeRequest
@@ -24,9 +26,10 @@ _PING_SECONDS = 2.0
 
 
 class GraphReader:
-    """Reads the graph server that the settings name, or the newest embedded graph's file.
+    """Reads the graph server that the settings name, or the embedded graph with the newest state.
 
-    The connection is kept; a newer file of the embedded graph is opened when it is there.
+    The connection is kept; a newer state's file is opened when it is there. A state that was built
+    later is not always newer: a slate may be run as of the past.
 
     Args:
         platform: The settings.
@@ -37,6 +40,7 @@ class GraphReader:
         self._lock = threading.Lock()
         self._engine: GraphEngine | None = None
         self._file: Path | None = None
+        self._as_of: dict[tuple[Path, int], datetime | None] = {}
         self._pinged: tuple[float, str] = (float("-inf"), "")
 
     def lookup(
@@ -110,12 +114,27 @@ class GraphReader:
             return self._engine
 
     def _newest_file(self) -> Path | None:
-        """The embedded graph's newest state, none where no state was ever built."""
+        """The embedded graph's state with the latest as-of time; none where none was ever built.
+
+        A file that does not open, or whose graph has another form, is passed over unless there is
+        no other.
+        """
         try:
             files = list(self._platform.graph_folder.glob("ontology-*.lbug"))
-            return max(files, key=lambda path: path.stat().st_mtime, default=None)
+            built = {path: path.stat().st_mtime_ns for path in files}
         except (InputError, OSError):
             return None  # an object store without a local folder, or a file just removed
+        with self._lock:
+            known = self._as_of
+            self._as_of = {
+                key: known[key] if key in known else _as_of(key[0]) for key in built.items()
+            }
+            oldest = datetime.min.replace(tzinfo=UTC)
+            return max(
+                files,
+                key=lambda path: (self._as_of[path, built[path]] or oldest, built[path]),
+                default=None,
+            )
 
     def _forget(self) -> None:
         with self._lock:
@@ -126,3 +145,17 @@ class GraphReader:
     def close(self) -> None:
         """Closes the connection."""
         self._forget()
+
+
+def _as_of(path: Path) -> datetime | None:
+    """The as-of time of a file's state; none where the file cannot be read."""
+    engine = None
+    try:
+        engine = open_graph(None, embedded_path=path, read_only=True, time_limit=LOOKUP_SECONDS)
+        engine.ping()
+        return datetime.fromisoformat(engine.read(q.READ_STATE)[0]["as_of"])
+    except (GraphFault, LookupError, ValueError):
+        return None
+    finally:
+        if engine is not None:
+            engine.close()
