@@ -340,11 +340,14 @@ class DataRoot:
             insert_missing: Whether a column that some files lack is read as null.
         """
         paths = [path] if isinstance(path, str) else path
+        insert = insert_missing or schema is not None
         return pl.scan_parquet(
             [self._scanned(item) for item in paths],
             storage_options=self._options or None,
             schema=None if schema is None else pl.Schema(schema),
-            missing_columns="insert" if insert_missing or schema is not None else "raise",
+            missing_columns="insert" if insert else "raise",
+            # A column of structs may lack a field in the same files.
+            cast_options=pl.ScanCastOptions(missing_struct_fields="insert") if insert else None,
             extra_columns="raise" if schema is None else "ignore",
             glob=False,
         )

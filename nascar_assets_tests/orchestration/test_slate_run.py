@@ -27,7 +27,7 @@ from nascar_assets.orchestration.assets.scenarios import scenario_summary
 from nascar_assets.orchestration.assets.slate import slate
 from nascar_assets.orchestration.inputs import contest_store, slate_run
 from nascar_assets.orchestration.inputs.portfolio_tables import exposures
-from nascar_assets.orchestration.inputs.slate_lineups import lineups_run_id
+from nascar_assets.orchestration.inputs.slate_lineups import lineups_run_id, stored_players
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun, SlateRuns
 from nascar_assets.orchestration.partitions import SLATES
@@ -156,6 +156,17 @@ def test_who_chose_the_lineups_is_told_beside_whose_scenarios_they_are_of(root: 
     # Lineups of before the column was stored are of the slate's own run, for all that is known.
     root.write_frame(table_path("lineups", SLATE_ID), table.drop("lineups_run_id"))
     assert slate_answers.lineups(run).run_id == run.plan.run_id
+
+
+def test_tables_of_an_earlier_version_are_refused_in_words(root: DataRoot) -> None:
+    older = pl.DataFrame({"driver_id": ["1"], "points_mean": [40.0]})
+    root.write_frame(table_path("scenario_summary", SLATE_ID), older)
+    with pytest.raises(
+        InputError, match=f"earlier version.*column driver_name.*nascar slate run {SLATE_ID}"
+    ):
+        SlateRun.load(root, SLATE_ID).table("scenario_summary")
+    with pytest.raises(InputError, match=r"table lineups .*earlier version.*nascar slate run"):
+        stored_players(pl.DataFrame({"lineup": [1]}))
 
 
 @pytest.mark.slow

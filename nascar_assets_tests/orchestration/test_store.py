@@ -64,6 +64,16 @@ def test_tables_of_before_a_column_was_added_are_read_beside_those_with_it(tmp_p
     assert scan_all(root, "results", SCHEMA).collect().columns == list(SCHEMA)
 
 
+def test_structs_of_before_a_field_was_added_are_read_beside_those_with_it(tmp_path: Path) -> None:
+    root = DataRoot.open(tmp_path)
+    rows: list[dict[str, int]] = [{"a": 1}, {"a": 2, "b": 3}]
+    for key, row in zip("ab", rows, strict=True):
+        root.write_frame(table_path("players", key), pl.DataFrame({"players": [[row]]}))
+    kind = pl.List(pl.Struct({"a": pl.Int64, "b": pl.Int64}))
+    found = read_all(root, "players", {"players": kind})["players"].to_list()
+    assert found == [[{"a": 1, "b": None}], [{"a": 2, "b": 3}]]
+
+
 def test_a_table_that_its_reader_changes_stays_as_it_is_for_others(tmp_path: Path) -> None:
     root = DataRoot.open(tmp_path)
     root.write_frame(table_path("results", "a"), pl.DataFrame([("a", 1)], SCHEMA, orient="row"))

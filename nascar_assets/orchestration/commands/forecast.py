@@ -26,10 +26,9 @@ def exported(home: str, slate_id: str, header: str) -> str:
     root = Platform(home=home).root
     Registration.load(root, slate_id)
     run = SlateRun.load(root, slate_id)
-    own = stored_players(load_lineups(root, run.plan))
-    table = forecast_table(
-        run.table("slate"), run.table("scenario_summary"), run.table("scenario_optima"), own
-    )
+    lineups, summary = load_lineups(root, run.plan), run.table("scenario_summary")
+    own = stored_players(lineups)
+    table = forecast_table(run.table("slate"), summary, run.table("scenario_optima"), own)
     made = run.scenarios
     top3 = pl.DataFrame(
         {"driver_id": list(made.driver_ids), "top3": (made.finish <= 3).mean(axis=0)}

@@ -327,6 +327,7 @@ def run_portfolio(
             instance = open_instance(home)
     with slate_change(root, slate_id, "nascar portfolio", notify) as staged:
         newest_whole(root, plan)
+        SlateRun(root, plan).table("scenario_summary")  # refused where another version made it
         run = run_job(
             definitions.resolve_job_def("portfolio_job"),
             instance,

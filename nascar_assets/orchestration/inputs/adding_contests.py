@@ -93,7 +93,9 @@ def add_standings(
     digest = hashlib.sha256(content).hexdigest()
     # Other digits may be a date, which several contests have in common.
     found = _NUMBER.search(read.file)
-    own = stored_players(run.table("lineups")) if has_lineups(root, run.plan) else {}
+    lineups = run.table("lineups") if has_lineups(root, run.plan) else None
+    # Lineups of an earlier version may lack them; the race is over, and nothing is run again.
+    own = {} if lineups is None or "players" not in lineups else stored_players(lineups)
     contest_id = contest or (found[1] if found else _known_as(root, slate.slate_id, digest))
     before = stored_contest(root, slate.slate_id, contest_id)
     said = ContestFacts(contest_id, name or "", kind, payouts)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
+
+import polars as pl
 
 from nascar_assets.constraints import ConstraintSpec
 from nascar_assets.errors import InputError
@@ -54,6 +56,23 @@ def run_config_path(slate_id: str) -> str:
 def record_path(slate_id: str) -> str:
     """Where a slate's calibration record lies as JSON."""
     return f"store/calibration_record/{slate_id}.json"
+
+
+def require_columns(
+    table: pl.DataFrame, columns: Iterable[str], asset: str, slate_id: str = "SLATE"
+) -> None:
+    """Refuses a slate's stored table that an earlier version made, with other columns.
+
+    Raises:
+        InputError: If it lacks one of them.
+    """
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"The slate's table {asset} was made by an earlier version: it has no column "
+            f"{missing[0]}.",
+            remedy=f"Run the slate again with nascar slate run {slate_id}.",
+        )
 
 
 def _notices_path(slate_id: str, stage: str) -> str:

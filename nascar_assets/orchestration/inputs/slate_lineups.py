@@ -17,6 +17,7 @@ from nascar_assets.orchestration.inputs.slate_change import (
     refuse_mixture,
     simulated,
 )
+from nascar_assets.orchestration.inputs.slate_files import require_columns
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.slates.slate import Slate
@@ -79,7 +80,12 @@ def newest_whole(
 
 
 def stored_players(lineups: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """What the stored portfolio took each player for, by driver id."""
+    """What the stored portfolio took each player for, by driver id.
+
+    Raises:
+        InputError: If an earlier version stored it, which did not keep that.
+    """
+    require_columns(lineups, ("players",), "lineups")
     return {row["driver_id"]: row for row in lineups["players"][0]}
 
 

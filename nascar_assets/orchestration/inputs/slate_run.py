@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nascar_assets.columns.column import types_of
+from nascar_assets.columns.scenarios import SCENARIO_SUMMARY
 from nascar_assets.constraints import ConstraintSpec, RunConfig, create_run_config
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import VIEWS
@@ -19,7 +21,11 @@ from nascar_assets.feed.sources import PEOPLES_VIEWS
 from nascar_assets.ontology import OntologyState, build_state
 from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.inputs.schedule import Race, schedule_rows
-from nascar_assets.orchestration.inputs.slate_files import load_spec, run_config_path
+from nascar_assets.orchestration.inputs.slate_files import (
+    load_spec,
+    require_columns,
+    run_config_path,
+)
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, plan_path
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import read_table, scan_table, table_path
@@ -64,8 +70,15 @@ class SlateRun:
         return cls(root, SlatePlan.load(root, slate_id))
 
     def table(self, asset: str) -> pl.DataFrame:
-        """The slate's own table of an asset."""
-        return read_table(self.root, asset, self.slate_id)
+        """The slate's own table of an asset.
+
+        Raises:
+            InputError: If it is a forecast that an earlier version stored in other columns.
+        """
+        found = read_table(self.root, asset, self.slate_id)
+        if asset == "scenario_summary":
+            require_columns(found, types_of(SCENARIO_SUMMARY), asset, self.slate_id)
+        return found
 
     @cached_property
     def race(self) -> Race:
