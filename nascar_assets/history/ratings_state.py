@@ -309,7 +309,7 @@ class RatingState:
                 raise ValueError(f"format {head['format']}")
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
-                f"this is no saved state of ratings ({error})",
+                f"This is no saved state of ratings of this version: {error}.",
                 remedy="Build the ratings anew from the results.",
             ) from error
         size = len(head["index"])

@@ -16,6 +16,7 @@ from nascar_assets.orchestration.inputs.rating_states import (
     build_rating_state,
     keep_season_start,
     load_rating_state,
+    state_path,
 )
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.store import stored_partitions, table_path
@@ -59,6 +60,15 @@ def test_a_slates_state_is_the_same_wherever_it_began(races: Path) -> None:
     # Nothing new: nothing written again.
     assert build_rating_state(root, plan(later)).to_bytes() == fresh(root, later)
     assert root.read(KEPT) == whole
+
+
+def test_a_state_that_another_version_stored_is_built_again(races: Path) -> None:
+    root = DataRoot.open(races)
+    as_of = all_results(root)["results_at"].min()
+    assert isinstance(as_of, datetime)
+    root.write(state_path("s"), b"a state in another form")
+    assert load_rating_state(root, plan(as_of)).to_bytes() == fresh(root, as_of)
+    assert root.read(state_path("s")) == fresh(root, as_of)
 
 
 def test_a_seasons_first_slate_begins_with_its_start(races: Path) -> None:

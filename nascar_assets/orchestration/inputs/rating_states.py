@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -69,10 +70,12 @@ def keep_season_start(root: DataRoot) -> None:
 
 
 def load_rating_state(root: DataRoot, plan: SlatePlan) -> RatingState:
-    """The state that the run stored."""
+    """The state that the run stored; built again where another version stored it, in its form."""
     data = root.read(state_path(plan.slate_id))
-    assert data is not None  # downstream of the asset that builds it
-    return RatingState.from_bytes(data)
+    if data is not None:
+        with suppress(InputError):
+            return RatingState.from_bytes(data)
+    return build_rating_state(root, plan)
 
 
 @dataclass(frozen=True)
