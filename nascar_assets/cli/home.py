@@ -112,5 +112,8 @@ def _tell(out: Output, moved: Moved, done: str, place: str) -> None:
         f"{moved.files:,} files with {moved.bytes:,} bytes and {moved.rows:,} rows of Dagster's "
         f"records {done} {place}; every one has the hash that it had."
     )
+    for path, why in moved.strays.items():
+        out.line(f"left behind: {path}: {why}")
     found = {"files": moved.files, "bytes": moved.bytes, "rows": moved.rows, "place": place}
+    found |= {"strays": dict(moved.strays)}
     out.result(found)

@@ -286,6 +286,29 @@ class DataRoot:
             raise self._fault(f"Listing {self.uri(prefix)}", error) from error
         return sorted(files, key=attrgetter("path")), dict(sorted(strays.items()))
 
+    def everything(self) -> tuple[Sequence[StoredFile], dict[str, str]]:
+        """All files of the root, sorted by path, and the strays of its landing folder by path.
+
+        Raises:
+            StorageFault: If a folder cannot be listed, or outside the landing folder holds what
+                no path of ours can name.
+        """
+        if self._folder is None:
+            return self.list(), {}
+        try:
+            top = self._opened().list_with_delimiter(None)
+        except FileNotFoundError:
+            return [], {}
+        except (OSError, BaseError) as error:
+            raise self._fault(f"Listing {self.uri('.')}", error) from error
+        landing = LANDING.rstrip("/")
+        files, strays = self.landed(landing)
+        found = [*files, *(_stored(item) for item in top["objects"])]
+        for folder in top["common_prefixes"]:
+            if folder != landing:
+                found += self.list(folder)
+        return sorted(found, key=attrgetter("path")), strays
+
     def _close_to_others(self, path: str) -> None:
         if self._folder is not None and path.startswith(QUARANTINE):
             with suppress(PermissionError):  # a folder of another user's, who decides on it

@@ -28,6 +28,7 @@ from nascar_assets.orchestration.commands.home import (
 from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
 from nascar_assets.orchestration.storage.records import dumped, record_tables
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.dropped import LARGEST_BYTES
 from nascar_assets_tests.service.records import new_database, run_grid
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -130,6 +131,38 @@ def test_a_home_moves_whole(
         monkeypatch.delenv("NASCAR_STORAGE")
         take(tmp_path / "back", tmp_path / "again")
         assert records(tmp_path / "back") == there
+
+
+def test_strays_in_the_landing_folder_are_left_behind_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, target = tmp_path / "home", tmp_path / "out"
+    root = DataRoot.open(home)
+    for path in ("landing/salaries/a.csv", "landing/salaries/locked.csv", "README.md", "store/a"):
+        root.write(path, b"1")
+    salaries = home / "landing/salaries"
+    (salaries / "link.csv").symlink_to("a.csv")
+    Path(os.fsdecode(os.fsencode(salaries) + b"/a\xff.csv")).write_bytes(b"1")
+    with (salaries / "large.csv").open("wb") as file:
+        file.truncate(LARGEST_BYTES + 1)
+    access = os.access
+    monkeypatch.setattr(  # a test may run as a user who may read everything
+        os, "access", lambda path, mode: "locked" not in str(path) and access(path, mode)
+    )
+    moved = export(home, DataRoot.open(target))
+    manifest = json.loads((target / MANIFEST).read_text())
+    assert set(manifest["files"]) == {"landing/salaries/a.csv", "store/a"}
+    assert manifest["strays"] == moved.strays
+    found = {Path(path).name: why for path, why in moved.strays.items()}
+    assert found.pop("link.csv").startswith("It is a link")
+    assert found.pop("large.csv").endswith("are read.")
+    assert found.pop("locked.csv").startswith("It may not be read")
+    (name,) = found.values()
+    assert name.startswith("Its name holds")
+    # Anywhere else what cannot be moved stops the export.
+    Path(os.fsdecode(os.fsencode(home) + b"/store/a\xff")).write_bytes(b"1")
+    with pytest.raises(EnvironmentFault, match="Listing"):
+        export(home, DataRoot.open(tmp_path / "again"))
 
 
 def test_a_home_moves_through_buckets(

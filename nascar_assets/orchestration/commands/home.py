@@ -12,8 +12,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -51,11 +51,15 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What was moved: files, their bytes, and rows of Dagster's records."""
+    """What was moved: files, their bytes, and rows of Dagster's records.
+
+    `strays` is what lies in the landing folder and is not taken, each with the reason, by path.
+    """
 
     files: int
     bytes: int
     rows: int
+    strays: Mapping[str, str] = field(default_factory=dict)
 
 
 def export_home(
@@ -91,7 +95,7 @@ def export_home(
         raise InputError(
             f"{target.location} is not empty.", field="target", remedy="Name an empty folder."
         )
-    found = _files(root)
+    found, strays = _files(root)
     if not found and not has_records(instance):
         raise InputError(f"There is no home in {root.location}.", field="home")
     target.write(BEGUN, b"")
@@ -116,7 +120,7 @@ def export_home(
             parts.append({"path": path, "sha256": hashlib.sha256(part).hexdigest()})
             rows += part.count(b"\n")
         records[f"{storage}.{name}"] = parts
-    changed = sorted({path for path, _ in _files(root).items() ^ found.items()})
+    changed = sorted({path for path, _ in _files(root)[0].items() ^ found.items()})
     if changed:
         raise EnvironmentFault(
             f"{len(changed)} files of the home changed while it was exported, {changed[0]} among "
@@ -132,11 +136,12 @@ def export_home(
         "version": metadata.version("nascar-assets"),
         "exported_at": now.isoformat(),
         "files": files,
+        "strays": strays,
         "records": records,
     }
     target.write(MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
     target.delete(BEGUN)
-    return Moved(total, size, rows)
+    return Moved(total, size, rows, strays)
 
 
 def import_home(
@@ -233,10 +238,23 @@ def _place(root: DataRoot) -> str:
     return str(root.local_path(".").resolve()) if root.is_local else root.location
 
 
-def _files(root: DataRoot) -> dict[str, datetime]:
-    """The files that are moved, in the order in which they were written."""
-    found = [file for file in root.list() if not _left_behind(file.path)]
-    return {file.path: file.modified for file in sorted(found, key=lambda one: one.modified)}
+def _files(root: DataRoot) -> tuple[dict[str, datetime], dict[str, str]]:
+    """The files that are moved, in the order in which they were written, and the strays.
+
+    Whatever people put into the landing folder and the program does not take stays there; anywhere
+    else it would be a file of the home that is missing.
+    """
+    listed, strays = root.everything()
+    found = {}
+    for file in sorted(listed, key=lambda one: one.modified):
+        if _left_behind(file.path):
+            continue
+        landed = root.is_local and file.path.startswith("landing/")
+        if landed and not os.access(root.local_path(file.path), os.R_OK):
+            strays[file.path] = "It may not be read; change its permissions."
+        else:
+            found[file.path] = file.modified
+    return found, {path: why for path, why in strays.items() if not _left_behind(path)}
 
 
 def _left_behind(path: str) -> bool:
