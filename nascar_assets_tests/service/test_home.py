@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.events import EngineEventData
 
 from nascar_assets.cli.app import run
 from nascar_assets.cli.home import _held
@@ -27,6 +30,7 @@ from nascar_assets.orchestration.commands.home import (
 )
 from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
 from nascar_assets.orchestration.storage.records import dumped, record_tables
+from nascar_assets.orchestration.tags import LOST
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.dropped import LARGEST_BYTES
 from nascar_assets_tests.service.records import new_database, run_grid
@@ -283,6 +287,40 @@ def test_nothing_is_written_over(home: Path, exported: Path, tmp_path: Path) -> 
         take(runs_alone, exported)
     assert files(home) == there
     assert not (home / "dagster/import-unfinished").exists()
+
+
+@dg.op
+def _nothing() -> None:
+    pass
+
+
+@dg.job
+def _of_nothing() -> None:
+    _nothing()
+
+
+def test_a_run_whose_process_was_killed_does_not_keep_a_home_from_its_export(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "home"
+    instance = open_instance(str(home))
+    begun = dg.DagsterRunStatus.STARTED
+    run = instance.create_run_for_job(_of_nothing, status=begun)
+
+    def is_of(pid: int) -> None:
+        said = EngineEventData(metadata={"pid": str(pid)})
+        instance.report_engine_event("Executing steps in process.", run, said)
+
+    is_of(os.getpid())
+    with pytest.raises(EnvironmentFault, match="Runs have not ended"):
+        export(home, DataRoot.open(tmp_path / "out"))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    is_of(ended.pid)
+    export(home, DataRoot.open(tmp_path / "out"))
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert (found.status, found.tags[LOST]) == (dg.DagsterRunStatus.FAILURE, "true")
 
 
 class Bucket(DataRoot):

@@ -22,6 +22,7 @@ import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.automation.run_state import IN_FLIGHT
+from nascar_assets.orchestration.automation.sensor_runs import notify_lost
 from nascar_assets.orchestration.commands.doctor import LAST_HEARTBEAT_SECONDS
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.postgres_storage import server_name
@@ -273,6 +274,7 @@ def _refuse_work(instance: dg.DagsterInstance) -> None:
                 "A daemon has worked on these records within two minutes: stop every nascar ui, "
                 "and wait as long."
             )
+    notify_lost(instance)  # without a daemon nobody else sees that a run's process was killed
     running = instance.get_run_ids(dg.RunsFilter(statuses=list(IN_FLIGHT)))
     if running:
         raise EnvironmentFault(
