@@ -132,7 +132,7 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
     named = {place: column for column, place in columns.items()}
     rows: list[SalaryRow] = []
     seen: dict[str, int] = {}
-    in_parts: dict[int, str] = {}
+    beside: dict[int, str] = {}
     race_name, race_row = "", 0
     for line, cells in lines:
         fault = partial(InputError, file=name, row=line)
@@ -155,7 +155,10 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
                 remedy=f"Keep one of the two rows. {AGAIN}",
             )
         seen[row.site_id] = line
-        in_parts[line] = plain_name(f"{fields.get('first', '')} {fields.get('last', '')}")
+        beside[line] = plain_name(
+            f"{fields.get('first', '')} {fields.get('last', '')}".strip()
+            or _IN_BRACKETS.sub("", fields.get("name_id", ""))
+        )
         race = " ".join(fields.get("race", "").split())
         if race and not race_name:
             race_name, race_row = race, line
@@ -177,11 +180,15 @@ def read_salaries(data: bytes, filename: str) -> SalaryFile:
             file=name,
             remedy="Sites give empty files of contests that are over or not open yet. " + AGAIN,
         )
-    for row in rows:  # a nickname may differ, but not be another driver's name
-        nickname = plain_name(row.name)
-        if in_parts[row.row] not in ("", nickname) and nickname in in_parts.values():
+    names, others = {plain_name(row.name) for row in rows}, {*beside.values()}
+    for row in rows:
+        # One column may spell a name another way, as the site's nickname or a person's correction,
+        # but not name another row's driver, as where one column alone was sorted or pasted over.
+        called, other = plain_name(row.name), beside[row.row]
+        if other not in ("", called) and (called in others or other in names):
+            parts = field.get("name_id", "first and last name")
             raise InputError(
-                f"{row.name!r} is another driver than first and last name say.",
+                f"{row.name!r} is another driver than {parts} of the same row.",
                 file=name,
                 row=row.row,
                 field=field["name"],
@@ -290,11 +297,9 @@ def _row(
     if bracket:
         rounded = lost_digits(bracket[1])
         in_brackets = site_id if rounded else id_cell(bracket[1], file, line, id_field)
-        called = plain_name(both[: bracket.start()])
-        if in_brackets != site_id or called != plain_name(name):
-            # As where one column alone was sorted or pasted over: either may be meant.
+        if in_brackets != site_id:  # either may be meant
             raise fault(
-                f"{both!r} is not {name!r} with the ID {site_id} of the same row.",
+                f"{both!r} is not the driver with the ID {site_id} of the same row.",
                 field=field["name_id"],
                 remedy=f"Correct what does not belong to the row's driver. {AGAIN}",
             )

@@ -255,17 +255,27 @@ def test_what_a_spreadsheet_changed_without_loss_is_read(row, site_id):
 
 
 @pytest.mark.parametrize(
-    "row",
+    ("row", "field"),
     [
-        "D,Bob Two (42329671),Ann One,42329671,D,8000,F,N,30.5",
-        "D,Ann One (42329672),Ann One,42329671,D,8000,F,N,30.5",
-        "D,Bob Two (42329672),Ann One,4.2E+07,D,8000,F,N,30.5",
+        ("D,Bob Two (42329671),Ann One,42329671,D,8000,F,N,30.5", "Name"),
+        ("D,Ann One (42329671),Bob Two,42329671,D,8000,F,N,30.5", "Name"),
+        ("D,Bob Two (42329673),Ann One,4.2E+07,D,8000,F,N,30.5", "Name"),
+        ("D,Ann One (42329673),Ann One,42329671,D,8000,F,N,30.5", "Name + ID"),
     ],
 )
-def test_a_row_of_two_drivers_is_refused(row):
-    error = refused(f"{DK_HEADER}\n{row}\n".encode())
-    assert (error.row, error.field) == (2, "Name + ID")
+def test_a_row_of_two_drivers_is_refused(row, field):
+    bob = "D,Bob Two (42329672),Bob Two,42329672,D,8000,F,N,30.5"
+    error = refused(f"{DK_HEADER}\n{row}\n{bob}\n".encode())
+    assert (error.row, error.field) == (2, field)
     assert "of the same row" in str(error)
+
+
+@pytest.mark.parametrize("name", ["Andres Perez", "Andres Perez De Lara (i)"])
+def test_a_name_that_a_person_corrected_to_match_the_entry_list_is_read(name):
+    """`build_slate` asks for it; Name + ID need not be written again too."""
+    row = f"D,Andres Perez De Lara (42118137),{name},42118137,D,8000,Fictional 150,Nasca,30.5"
+    found = read_salaries("\n".join([DK_HEADER, row, *POOL]).encode(), "DKSalaries.csv")
+    assert (found.rows[0].name, found.rows[0].site_id) == (name, "42118137")
 
 
 @pytest.mark.parametrize(
