@@ -99,10 +99,10 @@ def read_history(
         cells = {name: row[at] if 0 <= at < len(row) else "" for name, at in columns.items()}
         if len(row) <= max(columns[name] for name in _NEEDED):
             raise truncated(given.file, number)
-        check_width(row, found[2], given.file, number)
         if cells["Sport"].casefold() not in _NASCAR:
             others[cells["Sport"] or "none"] = others.get(cells["Sport"] or "none", 0) + 1
             continue
+        check_width(row, found[2], given.file, number)
         entry = _entry(cells, races, given.file, number, given.decimal_comma)
         key = entry["entry_key"]
         if key in seen:

@@ -177,16 +177,14 @@ class _Reader:
         others = 0
         shares: dict[str, list[tuple[Stated, str]]] = {}
         for line, cells in rows:
+            race = id_cell(self._cell(cells, "race_id"), self.source.path, line, "race_id")
+            if race and self.race_id not in (None, race):
+                others += 1
+                continue
             check_width(cells, self.header.width, self.source.path, line)
             who = self._who(line, cells)
-            race = self._cell(cells, "race_id")
-            if race:
-                race = id_cell(race, self.source.path, line, "race_id")
-                if self.race_id is None:
-                    who = replace(who, race_id=race)
-                elif race != self.race_id:
-                    others += 1
-                    continue
+            if race and self.race_id is None:
+                who = replace(who, race_id=race)
             for quantity, place in self.header.values.items():
                 text = cells[place] if place < len(cells) else ""
                 if text.casefold() not in _BLANK:

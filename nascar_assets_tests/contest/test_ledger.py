@@ -54,6 +54,13 @@ def test_entries_are_read_to_the_cent_and_other_sports_are_counted():
     assert read.rows.schema == types_of(LEDGER)
 
 
+def test_a_row_of_another_sport_with_a_bare_comma_does_not_cost_the_history():
+    rows = [*ROWS[:-2], ROWS[-2].replace("$1000000", "$1,000,000"), ROWS[-1]]
+    read = read_history(history(rows), RACES)
+    assert read.others == {"NFL": 1, "GOLF": 1}
+    assert read.rows.equals(read_history(history(), RACES).rows)
+
+
 def test_the_same_file_twice_changes_nothing_and_a_correction_does():
     read = read_history(history(), RACES).rows
     empty = read.clear()

@@ -240,6 +240,14 @@ def test_a_file_that_states_nothing_is_refused(text: str, reason: str) -> None:
         read(text)
 
 
+@pytest.mark.parametrize(
+    "row", ["5599,Kyle Larson,+1,200,2026-03-14T10:00Z", "5599,Kyle Larson,+150,soon"]
+)
+def test_a_damaged_row_of_another_race_does_not_cost_the_file(row: str) -> None:
+    text = f"race_id,driver,odds,quoted_at\n{RACE},Kyle Larson,+300,2026-03-14T10:00Z\n{row}\n"
+    assert read(text) == {(LARSON, "odds_win"): 4.0}
+
+
 def test_rows_of_who_does_not_race_and_unknown_columns_are_left_out_with_a_notice() -> None:
     view = read_view(b"Name,Fpts,Buzz\nKyle Larson,5,1\nCarson Hocevar,2,1", "v.csv", RACE)
     found = resolved_whole(view, people())
