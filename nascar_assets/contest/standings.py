@@ -95,8 +95,8 @@ def read_standings(content: bytes, slate: Slate, *, file: str = "standings.csv")
 
     Raises:
         StandingsError: If the file is cut off, damaged, no standings file, or names more drivers
-            who are not of the slate; if a worse rank has more points, or a few entries of a
-            contest that is over have other points than their drivers; naming row and field.
+            who are not of the slate; if in a contest that is over a worse rank has more points, or
+            a few entries have other points than their drivers; naming row and field.
     """
     given = read_text(content, file, limits=LARGE, lossy=True)
     rows = read_rows(given, limits=LARGE)
@@ -224,8 +224,8 @@ class _Reader:
         entries, everyone = len(self.entries), len(self.slate.everyone)
         counted = np.bincount(lineups[lineups >= 0], minlength=everyone) / entries
         self._check_whole(counted, last)
-        self._check_ranks(np.array(rank), np.array(points), rows_of)
-        if not self.live:
+        if not self.live:  # ranks and drivers' points lag the entries' while the race is going on
+            self._check_ranks(np.array(rank), np.array(points), rows_of)
             self._check_sums(lineups, np.array(points), rows_of)
         return Standings(
             rank=np.array(rank, np.int32),
