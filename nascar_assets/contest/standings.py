@@ -34,6 +34,7 @@ _RIGHT = ("Player", "%Drafted", "FPTS")
 SHARE_SLACK = 0.005
 """Shares are printed with two decimals; a file cut at a row's end misses by far more."""
 _PRINTED = 0.01  # points are printed with two decimals
+_MAX_OFF = 1 / 20  # of the entries; where more are off, the drivers' points are of another time
 # A site adds and replaces a driver or two after a salary file; more, and it is another slate's.
 _MAX_STRANGERS = 3
 _MAX_OF_STRANGERS = 0.25
@@ -65,7 +66,8 @@ class Standings:
         ownership: [M] share of entries that hold each of `slate.everyone`, as the site prints it,
             counted from the lineups where it prints none.
         driver_points: [M] contest points of each as printed; NaN where none.
-        notices: Drivers whom the slate does not have, and in how many entries they are.
+        notices: Drivers whom the slate does not have, and in how many entries they are; whose
+            printed points are not those that the entries hold.
         live: Whether the race was going on: the file says that some entries have time left.
         file: The file's name; in an archive `archive/member`.
     """
@@ -146,6 +148,7 @@ class _Reader:
         self.entries: dict[str, tuple[int, str, float, list[int], int]] = {}
         self.strangers: dict[str, list[int]] = {}
         self.live = False
+        self.at_odds: list[str] = []
         self.ownership = np.full(len(slate.everyone), np.nan)
         self.driver_points = np.full(len(slate.everyone), np.nan)
 
@@ -207,6 +210,8 @@ class _Reader:
                 number,
                 "%Drafted",
             )
+        if not np.isnan(self.ownership[index]):
+            return  # a row more of him, mostly without shares: the first counts
         self.ownership[index] = float(share) / 100
         self.driver_points[index] = float(points)
 
@@ -243,6 +248,7 @@ class _Reader:
                     f"{len(rows):,} of the {entries:,} entries."
                     for name, rows in self.strangers.items()
                 ),
+                *self.at_odds,
                 *([_UNCHECKED] if np.isnan(self.ownership).all() else []),
             ),
         )
@@ -268,20 +274,36 @@ class _Reader:
     ) -> None:
         """Refuses a few entries whose points are not their drivers' where all others' are.
 
-        Where many are not, the drivers' points were printed at another time, and say nothing.
+        Where many are not, the drivers' points were printed at another time, and say nothing. Where
+        they are all those of one driver and miss by the same, his points were corrected in one of
+        the two lists: no entry is damaged, and no later download differs.
         """
         known = np.append(self.driver_points, np.nan)  # of nobody, -1
-        sums = known[lineups].sum(axis=1)
-        counted = int((~np.isnan(sums)).sum())
-        off = np.flatnonzero(np.abs(sums - points) > _PRINTED * lineups.shape[1])
-        if 0 < off.size <= max(1, counted // 20) and off.size < counted:
-            at = int(off[0])
+        misses = points - known[lineups].sum(axis=1)
+        is_off = np.abs(misses) > _PRINTED * lineups.shape[1]
+        off = np.flatnonzero(is_off)
+        counted = ~np.isnan(misses)
+        if not 0 < off.size <= _MAX_OFF * counted.sum():
+            return
+        his = [
+            self.slate.everyone[driver].name
+            for driver in np.unique(lineups[off[0]]).tolist()
+            if np.array_equal((lineups == driver).any(axis=1) & counted, is_off)
+        ]
+        at = int(off[0])
+        if not his or np.ptp(misses[off]) > _PRINTED * lineups.shape[1]:
             raise self.fault(
-                f"the entry has {points[at]:,.2f} points and its drivers {sums[at]:,.2f}.",
+                f"the entry has {points[at]:,.2f} points and its drivers "
+                f"{points[at] - misses[at]:,.2f}.",
                 rows[at],
                 "Points",
                 "Download it again.",
             )
+        self.at_odds.append(
+            f"The printed points of {' or '.join(map(repr, his))} are not those that count in "
+            f"entries: the {off.size:,} that hold him have {abs(misses[at]):,.2f} points "
+            f"{'more' if misses[at] > 0 else 'fewer'} than their drivers. Both are kept."
+        )
 
     def _check_strangers(self, places: int, last: int) -> None:
         """Refuses a file that was cut off within a name, or that is of another slate."""

@@ -168,10 +168,10 @@ def test_a_rivals_lineup_with_a_driver_who_did_not_race_is_read_with_what_the_fi
     assert review.drivers.height == 9
 
 
-def summed_file(left=0, **damaged):
-    """Standings of forty entries in which points are the sums of the drivers' and two tie."""
+def summed_file(left=0, held=LINEUPS * 10, **damaged):
+    """Standings in which points are the sums of the drivers' and equal ones tie."""
     fpts = [40.5 + i for i in range(9)]
-    lineups = sorted(LINEUPS * 10, key=lambda lineup: -sum(fpts[i] for i in lineup))
+    lineups = sorted(held, key=lambda lineup: -sum(fpts[i] for i in lineup))
     scores = [sum(fpts[i] for i in lineup) for lineup in lineups]
     lines = standings_file(lineups).decode().split("\r\n")
     for at, score in enumerate(scores):
@@ -196,6 +196,30 @@ def test_a_few_entries_with_other_points_than_their_drivers_are_refused_once_it_
     assert read_standings(summed_file(left=30, row2="27600"), SLATE).points[0] == 27600
     # Where none is the sum, as of other drivers' points, nothing follows from it.
     assert len(read_standings(standings_file(), SLATE).entry_ids) == 4
+
+
+def test_a_little_held_driver_whose_points_were_corrected_in_one_list_is_named():
+    held = [*LINEUPS[1:] * 14, *LINEUPS[:1] * 2]
+    corrected = summed_file(held=held).replace(b",40.5", b",42.5")
+    (notice,) = read_standings(corrected, SLATE).notices
+    assert notice.startswith("The printed points of 'A' are not")
+    assert "the 2 that hold him have 2.00 points fewer than their drivers" in notice
+    # One of his two entries alone, or each by another amount: that is damage.
+    for damaged in ({"row45": "250"}, {"row44": "250", "row45": "249"}):
+        with pytest.raises(StandingsError, match=r"the entry has 250\.00 points"):
+            read_standings(summed_file(held=held, **damaged), SLATE)
+
+
+def test_in_a_contest_of_less_than_twenty_entries_points_at_odds_prove_nothing():
+    few = summed_file(held=LINEUPS * 4, row17="200")
+    assert read_standings(few, SLATE).points[-1] == 200
+
+
+def test_a_second_row_of_a_driver_does_not_take_the_first_one_s_place():
+    content = standings_file(LINEUPS * 4).decode().split("\r\n")
+    content[12] += ",,D. Dee,D,0.00%,0.0"
+    standings = read_standings("\n".join(content).encode(), SLATE)
+    assert (standings.ownership[7], standings.driver_points[7]) == (0.5, 47.5)
 
 
 def test_a_form_without_players_says_that_it_cannot_be_seen_to_be_whole():
