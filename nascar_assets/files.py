@@ -470,10 +470,10 @@ def unclear_thousands(cell: str, *, decimal_comma: bool = False) -> bool:
 def number_cell(cell: str, *, decimal_comma: bool = False, whole: bool = False) -> Decimal | None:
     """A number of up to 15 digits, with or without thousands separators; none where it is none.
 
-    `1,234` is 1234, `1,234.50` and `1.234,50` are 1234.5, `12,5` is 12.5, `1 234` is 1234, `.5` is
-    0.5. Where numbers have a decimal comma `1.234` is 1234, and `1,234` is read only where the
-    number has to be whole. Thousands do not begin with a zero: `0,045` and `0.045` are 0.045 in
-    every file. A dollar sign is left out.
+    `1,234` is 1234, `12,5` is 12.5, `1 234` is 1234, `.5` is 0.5; `1,234.50` and `1.234,50` are
+    1234.5 in every file. Where numbers have a decimal comma `1.234` is 1234, and `1,234` is read
+    only where the number has to be whole. Thousands do not begin with a zero: `0,045` and `0.045`
+    are 0.045 in every file. A dollar sign is left out.
     """
     if _PLAIN_NUMBER.fullmatch(cell) and not (decimal_comma and "." in cell):
         return Decimal(cell)
@@ -482,13 +482,11 @@ def number_cell(cell: str, *, decimal_comma: bool = False, whole: bool = False) 
     sign, digits = plain[:1] if plain[:1] in "+-" else "", plain.lstrip("+-")
     if len(plain) - len(digits) > 1 or len(digits) > 24:
         return None
-    marks = ("." if not whole else ".,") if decimal_comma else ","
-    for mark in marks:
-        point = "," if mark == "." else "."
-        if re.fullmatch(rf"[1-9][0-9]{{0,2}}(\{mark}[0-9]{{3}})+(\{point}[0-9]+)?", digits):
+    thousands = ("." if not whole else ".,") if decimal_comma else ","
+    for mark, point in (",.", ".,"):
+        grouped = re.fullmatch(rf"[1-9][0-9]{{0,2}}(\{mark}[0-9]{{3}})+(\{point}[0-9]+)?", digits)
+        if grouped and (grouped[2] or mark in thousands):  # with both marks there is one way only
             return Decimal(sign + digits.replace(mark, "").replace(point, "."))
-    if re.fullmatch(r"[1-9][0-9]{0,2}(\.[0-9]{3})+,[0-9]+", digits):
-        return Decimal(sign + digits.replace(".", "").replace(",", "."))
     if decimal_comma and re.fullmatch(r"[1-9][0-9]{0,2},[0-9]{3}", digits):
         return None
     if re.fullmatch(r"[0-9]{1,15}([.,][0-9]+)?", digits):

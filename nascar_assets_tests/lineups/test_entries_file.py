@@ -204,6 +204,13 @@ def test_utf_16_and_semicolons_stay_as_they_are(encoding):
     assert filled[:2] == content[:2]
 
 
+@pytest.mark.parametrize("fee", ["$1,000.00", "$1.000,00", "$1.000"])
+def test_a_fee_above_a_thousand_is_read_where_semicolons_part_the_cells(fee):
+    text = entries_file(1).decode().replace(",", ";").replace("$1.00", fee)
+    (entry,) = read_entries(text.encode(), SLATE)
+    assert entry.fee_cents == 100_000
+
+
 def test_ids_that_a_spreadsheet_rounded_are_refused_and_others_read():
     with pytest.raises(InputError, match=r"row 2, field Entry ID.*saved by a spreadsheet"):
         read_entries(swap(entries_file(), "5000,", "4.4E+09,"), SLATE)
