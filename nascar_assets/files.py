@@ -403,9 +403,18 @@ def check_once(names: Iterable[str], doubled: set[str], file: str, row: int) -> 
 
 
 def check_width(
-    cells: list[str], width: int, file: str, row: int, field: str | None = None
+    cells: list[str],
+    width: int,
+    file: str,
+    row: int,
+    field: str | None = None,
+    last: int | None = None,
 ) -> None:
     """Refuses a row with more cells than the header has: what follows a bare comma is shifted.
+
+    A person's note is let pass where nothing that is read can be shifted: with a blank cell between
+    it and the table, or as words of an unread last column that hold a comma. Words, because a
+    shifted number would stand behind the last column that is read.
 
     Args:
         cells: The row.
@@ -413,18 +422,28 @@ def check_width(
         file: The file's name, for messages.
         row: The row's line.
         field: The column that most likely holds the comma, where there is one.
+        last: The place of the last column that is read, where people add notes to such files; none
+            where they do not, and every cell beyond the header is refused.
 
     Raises:
         InputError: If a cell beyond the header is not blank.
     """
-    if any(cells[width:]):
-        raise InputError(
-            f"The row has {len(cells)} cells and the header {width}.",
-            file=file,
-            row=row,
-            field=field,
-            remedy='Quote what holds a comma ("$1,000.00"), or export the file again.',
-        )
+    beyond = cells[width:]
+    if not any(beyond):
+        return
+    if last is not None:
+        behind = cells[last + 1] if last + 1 < width else ""
+        if not beyond[0] or any(map(str.isalpha, behind)):
+            return
+    raise InputError(
+        f"The row has {len(cells)} cells and the header {width}: "
+        f"{next(filter(None, beyond))!r} is beyond it.",
+        file=file,
+        row=row,
+        field=field,
+        remedy='Quote what holds a comma ("$1,000.00"); where it is a note, give it a column in '
+        "the header or take it out.",
+    )
 
 
 _ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?e\+?[0-9]{1,3}", re.IGNORECASE)

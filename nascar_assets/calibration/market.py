@@ -109,9 +109,10 @@ def read_odds(
             field=others[0][0],
             remedy="Take one of the two columns out.",
         )
+    last = max(places[keys[name]] for name in (*ODDS_COLUMNS[:2], column, "quoted_at"))
     read = []
     for line, cells in rows:
-        check_width(cells, width, file, line, column)
+        check_width(cells, width, file, line, column, last)
         row = {
             name: cells[places[keys[name]]] if places[keys[name]] < len(cells) else ""
             for name in (*ODDS_COLUMNS[:2], column, "quoted_at")

@@ -102,7 +102,7 @@ def read_history(
         if cells["Sport"].casefold() not in _NASCAR:
             others[cells["Sport"] or "none"] = others.get(cells["Sport"] or "none", 0) + 1
             continue
-        check_width(row, found[2], given.file, number)
+        check_width(row, found[2], given.file, number, last=max(columns.values()))
         entry = _entry(cells, races, given.file, number, given.decimal_comma)
         key = entry["entry_key"]
         if key in seen:

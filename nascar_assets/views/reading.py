@@ -175,13 +175,14 @@ class _Reader:
             UnusableView: If a cell is no value of its column.
         """
         others = 0
+        last = max(*self.header.who.values(), *self.header.values.values())
         shares: dict[str, list[tuple[Stated, str]]] = {}
         for line, cells in rows:
             race = id_cell(self._cell(cells, "race_id"), self.source.path, line, "race_id")
             if race and self.race_id not in (None, race):
                 others += 1
                 continue
-            check_width(cells, self.header.width, self.source.path, line)
+            check_width(cells, self.header.width, self.source.path, line, last=last)
             who = self._who(line, cells)
             if race and self.race_id is None:
                 who = replace(who, race_id=race)

@@ -61,6 +61,12 @@ def test_a_row_of_another_sport_with_a_bare_comma_does_not_cost_the_history():
     assert read.rows.equals(read_history(history(), RACES).rows)
 
 
+def test_a_note_to_the_right_of_the_history_is_left_out():
+    assert read_history(history([ROWS[0] + ",,good one"]), RACES).rows.height == 1
+    with pytest.raises(InputError, match=r"row 2: .*'good one' is beyond it.*or take it out"):
+        read_history(history([ROWS[0] + ",good one"]), RACES)
+
+
 def test_the_same_file_twice_changes_nothing_and_a_correction_does():
     read = read_history(history(), RACES).rows
     empty = read.clear()

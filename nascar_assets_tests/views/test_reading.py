@@ -228,6 +228,10 @@ def test_a_cell_at_fault_is_named(text: str, reason: str) -> None:
     ("text", "reason"),
     [
         ("driver,odds\nKyle Larson,+1,200", "row 2: The row has 3 cells and the header 2"),
+        ("Name,Fpts\nKyle Larson,45.2,long runs", "'long runs' is beyond it.*or take it out"),
+        ("Name,Fpts,Buzz\nKyle Larson,45,2,low", "'low' is beyond it"),
+        ("Name,Fpts,Own%,Buzz\nLarson, Jr,45,2%,low", "'low' is beyond it"),
+        ("Name,Start,Fpts,Own%,Buzz\nKyle Larson, Jr,5,45.2,,low", "'low' is beyond it"),
         ("one,two\nthree,four", "states nothing that is known"),
         ("Name,Fpts\nKyle Larson,", "every cell of a known column is empty"),
         ("Name,Fpts,Projection\nKyle Larson,1,2", "both hold the same quantity"),
@@ -238,6 +242,18 @@ def test_a_cell_at_fault_is_named(text: str, reason: str) -> None:
 def test_a_file_that_states_nothing_is_refused(text: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         read(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Name,Fpts,Notes\nKyle Larson,45.2,fast in practice, slow in traffic",
+        'Name,Fpts\nKyle Larson,45.2,,"Made by X"',
+        "Name,Fpts\nKyle Larson,45.2,,",
+    ],
+)
+def test_notes_beyond_the_header_that_shift_nothing_are_left_out(text: str) -> None:
+    assert read(text) == {(LARSON, "mean_points"): 45.2}
 
 
 @pytest.mark.parametrize(
