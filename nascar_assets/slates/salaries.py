@@ -309,9 +309,7 @@ def _row(
         site_id=site_id,
         name=name,
         salary=_salary(fields["salary"], fault, field["salary"], decimal_comma),
-        average_points=_average(
-            fields.get("average", ""), fault, field.get("average"), decimal_comma
-        ),
+        average_points=_average(fields.get("average", ""), fault, field.get("average")),
         status=status,
         out=status in site.out,
     )
@@ -329,10 +327,11 @@ def _salary(text: str, fault: Fault, field: str, decimal_comma: bool) -> int:
     return int(value)
 
 
-def _average(text: str, fault: Fault, field: str | None, decimal_comma: bool) -> float | None:
+def _average(text: str, fault: Fault, field: str | None) -> float | None:
     if text.upper() in ("", "-", "--", "NA", "N/A", "NULL"):
         return None
-    number = number_cell(text, decimal_comma=decimal_comma)
+    # No average has thousands: in `38,625` and `38.625` alike the mark is a decimal one.
+    number = number_cell(text.replace(",", "."))
     try:
         value = float(text) if number is None else float(number)
     except ValueError:

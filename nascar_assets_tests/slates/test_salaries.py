@@ -298,6 +298,13 @@ def test_a_european_spreadsheets_file_is_read():
     assert (row.salary, row.average_points) == (8000, 30.5)
 
 
+@pytest.mark.parametrize("average", ["38,625", "38.625"])
+def test_an_average_of_three_decimals_is_read_where_semicolons_part_the_cells(average):
+    line = f"123-1;D;Joey;Joey Logano;Logano;{average};1;9000;Fictional 150;;;;;;;;D"
+    text = f"{FD_HEADER.replace(',', ';')}\n{line}\n"
+    assert read_salaries(text.encode(), "fd.csv").rows[0].average_points == 38.625
+
+
 @pytest.mark.parametrize("nothing", ["-", "N/A", "null"])
 def test_an_average_that_the_site_does_not_have_is_none(nothing):
     data = dk_file(eight()).replace(b"30.5", nothing.encode(), 1)
