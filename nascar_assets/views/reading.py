@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
+from decimal import Decimal
 from itertools import chain
 from zoneinfo import ZoneInfo
 
@@ -268,7 +269,7 @@ class _Reader:
             else:
                 self._fault(row, f"a start at the rear is scored from grid or rear, not {text!r}.")
         else:
-            value = number_cell(text, decimal_comma=self.given.decimal_comma)
+            value = self._number(text)
             if value is None or not abs(float(value)) < _GREATEST:
                 self._fault(row, f"{self._title(quantity)} is no number of a race: {text!r}.")
             elif quantity.unit == "seconds" and not 0 < float(value) < 999:
@@ -278,6 +279,12 @@ class _Reader:
                 self._fault(row, f"{self._title(quantity)} is {text}; a spread is above 0.")
             else:
                 self._keep(row, float(value))
+
+    def _number(self, text: str) -> Decimal | None:
+        """A number that cannot be in thousands: between semicolons `32,456` is 32.456."""
+        comma = self.given.decimal_comma
+        number = number_cell(text, decimal_comma=comma)
+        return number_cell(text.replace(",", ".")) if comma and number is None else number
 
     def _quoted_odds(self, cells: Sequence[str], who: Stated) -> None:
         """The odds of a column that a column of markets may tell apart; to win without one."""
@@ -324,7 +331,7 @@ class _Reader:
         numbers: list[tuple[Stated, float, bool]] = []
         for row, text in found:
             bare, signed = text.removesuffix("%").strip(), text.endswith("%")
-            number = number_cell(bare, decimal_comma=self.given.decimal_comma)
+            number = self._number(bare)
             if number is None or number < 0:
                 self._fault(row, f"{self._title(QUANTITIES[row.quantity])} is no share: {text!r}.")
             else:

@@ -62,6 +62,8 @@ LARSON, HAMLIN, HEIM = "4030", "454", "4180"
             {(LARSON, "sd_points"): 18.0, (LARSON, "ceiling_points"): 80.0},
         ),
         ("Projection;Player\n51,3;Kyle Larson", {(LARSON, "mean_points"): 51.3}),
+        ("Player;Best Lap\nKyle Larson;32,456", {(LARSON, "best_lap_time_s"): 32.456}),
+        ("Player;Own%\nKyle Larson;12,345%", {(LARSON, "ownership"): 0.12345}),
         ("Name + ID,Fpts\nKyle Larson (41007),51", {(LARSON, "mean_points"): 51.0}),
         ("ID,Proj Points\n41017,40", {(HAMLIN, "mean_points"): 40.0}),
         ("First Name,Last Name,Proj\nKyle,Larson,51", {(LARSON, "mean_points"): 51.0}),
