@@ -27,6 +27,7 @@ from nascar_assets.feed.paths import (
     schedule_path,
     weekend_path,
 )
+from nascar_assets.orchestration.assets.race_tables import RaceInputs
 from nascar_assets.orchestration.automation import sensor_runs
 from nascar_assets.orchestration.commands.sync import (
     SyncOutcome,
@@ -266,6 +267,16 @@ def test_a_file_that_holds_nothing_empties_no_stored_table(tmp_path: Path) -> No
     assert f"{named}: The entry list is empty." in again.failures[key]
     for name in tables[1:]:
         assert f"what {table_path(name, key)} was made from, which stays" in again.failures[key]
+
+
+@pytest.mark.parametrize("stored", [b"", b"PAR1garbage", b"PAR1" + bytes(60) + b"PAR1"])
+def test_a_damaged_table_is_nothing_to_protect(tmp_path: Path, stored: bytes) -> None:
+    root, path = DataRoot.open(tmp_path), table_path("race_results", BAD)
+    inputs, empty = RaceInputs(root, {"race_key": BAD}), pl.DataFrame()
+    root.write_frame(path, pl.DataFrame({"finish": [1]}))
+    assert len(inputs.emptied("race_results", empty)) == 1
+    root.write(path, stored)
+    assert inputs.emptied("race_results", empty) == []
 
 
 def failure_context(

@@ -1,5 +1,6 @@
 """Race-partitioned tables: one pure function a race, run over one race or over many in one run."""
 
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -43,12 +44,21 @@ class RaceInputs:
     def emptied(self, asset: str, frame: pl.DataFrame) -> list[str]:
         """A failure where a landed file would empty the asset's stored table of the race."""
         path = table_path(asset, self.key)
-        if frame.height or not self.root.exists(path) or self.table(asset).is_empty():
+        stored = None if frame.height else self.root.read(path)
+        if stored is None or not _rows(stored):
             return []
         return [
             f"The landed file no longer holds what {path} was made from, which stays. Sync again "
             "when the feed has corrected it; where it is right to hold nothing, delete that table."
         ]
+
+
+def _rows(stored: bytes) -> int:
+    """Rows of a stored table; none of a damaged one, which is there to be made again."""
+    try:
+        return pl.read_parquet(io.BytesIO(stored)).height
+    except pl.exceptions.PolarsError:
+        return 0
 
 
 class RaceOutput:
