@@ -97,8 +97,9 @@ def _within_the_race(
     """The results without counts of laps beyond the race's laps, and notices."""
     if joined.is_empty():
         return joined, []
-    # A race that went on past its distance may not yet be told so; its winner's laps say it too.
-    laps = max(joined["actual_laps"][0], joined["laps_completed"][0] or 0)
+    # A race that went on past its distance may not yet be told so. Its winner's laps say it too,
+    # or, where they are not known, those of the next: not the most, which may be one wrong number.
+    laps = max([joined["actual_laps"][0], *joined["laps_completed"].drop_nulls().head(1)])
     loops = loop_stats_path(race["season"], race["series"], race["race_id"])
     notices = []
     for column in _COUNTED_LAPS:

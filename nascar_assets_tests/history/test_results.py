@@ -122,6 +122,19 @@ def test_laps_of_a_race_longer_than_it_is_told_count():
     assert parsed.frame["top15_laps"].to_list() == [100] * 4
 
 
+def test_the_winner_of_a_longer_race_stays_where_his_laps_are_those_of_the_loop_statistics():
+    rows, loop = four_results(), four_loop_rows()
+    rows[0]["laps_completed"] = None
+    rows[3]["laps_completed"] = 1000  # a wrong number further down is no length of the race
+    loop[1]["top15_laps"] = 150
+    payload = weekend(rows)
+    payload["weekend_race"][0]["actual_laps"] = 90
+    parsed = build_race_results(ROW, payload, loop_stats(loop))
+    assert parsed.frame["finish"].to_list() == [1, 2, 3, 4]
+    assert parsed.frame["laps_completed"][0] == 100
+    assert parsed.frame["top15_laps"].to_list() == [100, None, 100, 100]
+
+
 def test_more_fastest_laps_than_laps_are_told():
     loop = four_loop_rows()
     loop[0]["fast_laps"] = 41
