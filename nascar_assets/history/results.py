@@ -104,13 +104,17 @@ def _within_the_race(
     notices = []
     for column in _COUNTED_LAPS:
         where = file if column == "laps_led" else loops
-        notices += [
-            f"{where}: {name} has {column} {count}, more than the race's {laps} laps. The value is "
-            "left out."
-            for name, count in joined.filter(pl.col(column) > laps)
-            .select("driver_name", column)
+        for name, count, loop in (
+            joined.filter(pl.col(column) > laps)
+            .select("driver_name", column, pl.col("loop_laps_led").alias("loop"))
             .iter_rows()
-        ]
+        ):
+            taken = column == "laps_led" and loop is not None and loop <= laps
+            instead = f"; that of the loop statistics, {loop}, is taken" if taken else ""
+            notices.append(
+                f"{where}: {name} has {column} {count}, more than the race's {laps} laps. The "
+                f"value is left out{instead}."
+            )
     possible = [pl.when(pl.col(name) <= laps).then(name).alias(name) for name in _COUNTED_LAPS]
     joined = joined.with_columns(possible)
     fastest = joined["fastest_laps"].sum()

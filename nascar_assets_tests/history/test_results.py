@@ -111,7 +111,17 @@ def test_laps_led_beyond_the_races_are_those_of_the_loop_statistics():
     rows[0]["laps_led"] = 500
     parsed = built(rows, loop_stats(four_loop_rows()))
     assert parsed.frame["laps_led"].to_list() == [60, 40, 0, 0]
-    assert ["has laps_led 500" in notice for notice in parsed.notices] == [True]
+    (notice,) = parsed.notices
+    assert "Number11 has laps_led 500" in notice
+    assert "left out; that of the loop statistics, 60, is taken." in notice
+
+
+def test_laps_led_beyond_the_races_in_both_files_are_left_out():
+    rows, loop = four_results(), four_loop_rows()
+    rows[0]["laps_led"] = loop[0]["lead_laps"] = 500
+    parsed = built(rows, loop_stats(loop))
+    assert parsed.frame["laps_led"].to_list() == [0, 40, 0, 0]
+    assert not any("is taken" in notice for notice in parsed.notices)
 
 
 def test_laps_of_a_race_longer_than_it_is_told_count():
