@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nascar_assets.feed.parse_loop_stats import parse_loop_stats
 from nascar_assets.feed.paths import RACE_FILES, SERIES_NUMBERS, FeedFile
 from nascar_assets.feed.payload import (
     FeedFormatError,
@@ -40,7 +41,8 @@ def holds_nothing_yet(value: Any, kind: str) -> bool:
 def check_race_file(data: Payload, file: FeedFile, path: str) -> None:
     """Refuses a file that is not what its path says.
 
-    Looks at the outer form only; what the rows hold is the parsers' matter.
+    Looks at the outer form only; what the rows hold is the parsers' matter. Loop statistics of no
+    driver are refused here, so that the last good ones stay: results are made without them too.
 
     Args:
         data: The file's content, as bytes or decoded.
@@ -48,7 +50,8 @@ def check_race_file(data: Payload, file: FeedFile, path: str) -> None:
         path: The feed's path, for the error.
 
     Raises:
-        FeedFormatError: If the file is no whole JSON file, or has another form or another race.
+        FeedFormatError: If the file is no whole JSON file, or has another form or another race, or
+            is of loop statistics and no driver has any.
     """
     value = decoded(data, path)
     form = RACE_FILES[file.kind]
@@ -65,6 +68,9 @@ def check_race_file(data: Payload, file: FeedFile, path: str) -> None:
         records(rows or [], path, f"{where}.results")
     elif file.kind == "loop_stats":
         _same_race(parts[0], file, path)
+        race = {"season": file.season, "series": file.series, "race_id": file.race_id}
+        if held[0] and parse_loop_stats(parts, race).frame.is_empty():
+            raise FeedFormatError("No driver has an id.", file=path, field="[0].drivers")
     elif parts and file.kind == "pit_data" and not any("pit_in_race_time" in s for s in parts):
         required(parts[0], "pit_in_race_time", path)
 

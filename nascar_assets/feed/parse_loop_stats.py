@@ -102,7 +102,7 @@ def parse_loop_stats(payload: Payload, race: Mapping[str, Any]) -> Parsed:
         if lacking:
             notices.append(f"{file}: driver {number_of_driver} has no {', '.join(lacking)}.")
         rows.append(row)
-    if drivers and all(row[column] is None for row in rows for column in _NEEDED):
+    if rows and all(row[column] is None for row in rows for column in _NEEDED):
         raise FeedFormatError("No driver has any statistics.", file=file, field=where)
     best: dict[str, dict[str, Any]] = {}
     for row in sorted(rows, key=lambda row: (-(row["loop_laps"] or 0), _order(row))):

@@ -54,6 +54,13 @@ def test_a_row_without_a_driver_is_left_out():
     assert len(parsed.notices) == 1
 
 
+@pytest.mark.parametrize("rows", [[], [{}], [loop_row(0, 1), loop_row(0, 2)]])
+def test_without_any_driver_there_are_no_statistics(rows):
+    parsed = parse_loop_stats(loop_stats(rows), ROW)
+    assert parsed.frame.is_empty()
+    assert len(parsed.notices) == len(rows)
+
+
 @pytest.mark.parametrize(
     "payload",
     [
@@ -63,7 +70,6 @@ def test_a_row_without_a_driver_is_left_out():
         [],
         loop_stats([loop_row(11, 1)], race_id=1),
         loop_stats([{"driver_id": 11}]),
-        loop_stats([loop_row(0, 1), loop_row(0, 2)]),
         [{"race_id": 7001}],
     ],
 )

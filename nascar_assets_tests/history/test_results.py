@@ -54,6 +54,12 @@ def test_without_loop_statistics_their_columns_are_null():
         assert parsed.frame[column].null_count() == 4
 
 
+def test_loop_statistics_of_no_driver_withhold_no_official_result():
+    parsed = built(loop=loop_stats([{}]))
+    assert parsed.frame.equals(built().frame)
+    assert "row 1 has no driver" in parsed.notices[0]
+
+
 def test_exhibitions_are_built_with_their_type():
     row = schedule_row(ran(race_type_id=2))
     parsed = build_race_results(row, weekend(four_results()))
