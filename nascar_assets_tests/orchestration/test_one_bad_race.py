@@ -265,8 +265,16 @@ def test_a_file_that_holds_nothing_empties_no_stored_table(tmp_path: Path) -> No
     again = sync(tmp_path, "cup")
     assert {name: root.read(table_path(name, key)) for name in tables} == before
     assert f"{named}: The entry list is empty." in again.failures[key]
-    for name in tables[1:]:
-        assert f"what {table_path(name, key)} was made from, which stays" in again.failures[key]
+    for name, file in (("race_results", named), ("practice", averages)):
+        path = table_path(name, key)
+        assert f"{LANDING}/{file} no longer holds what {path} was made" in again.failures[key]
+    # What the failure says to do where it is right to hold nothing.
+    assert f"delete that table and run race_job for {key}" in again.failures[key]
+    root.delete(table_path("practice", key))
+    again = sync(tmp_path, "cup")
+    assert scan_table(root, "practice", key).collect().is_empty()
+    assert averages not in again.failures[key]
+    assert f"{LANDING}/{named} no longer holds" in again.failures[key]
 
 
 @pytest.mark.parametrize("stored", [b"", b"PAR1garbage", b"PAR1" + bytes(60) + b"PAR1"])
@@ -274,9 +282,9 @@ def test_a_damaged_table_is_nothing_to_protect(tmp_path: Path, stored: bytes) ->
     root, path = DataRoot.open(tmp_path), table_path("race_results", BAD)
     inputs, empty = RaceInputs(root, {"race_key": BAD}), pl.DataFrame()
     root.write_frame(path, pl.DataFrame({"finish": [1]}))
-    assert len(inputs.emptied("race_results", empty)) == 1
+    assert len(inputs.emptied("race_results", empty, ["x.json"])) == 1
     root.write(path, stored)
-    assert inputs.emptied("race_results", empty) == []
+    assert inputs.emptied("race_results", empty, ["x.json"]) == []
 
 
 def failure_context(

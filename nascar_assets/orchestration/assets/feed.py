@@ -34,7 +34,7 @@ def schedule(context: dg.AssetExecutionContext, platform: Platform) -> pl.DataFr
 
 def race_payload(inputs: RaceInputs, kind: str) -> bytes | None:
     """One landed file of a race, none where the feed does not have it; see `listed_file`."""
-    return listed_file(inputs, _landed_path(inputs, kind))
+    return listed_file(inputs, landed_path(inputs, kind))
 
 
 def listed_file(inputs: RaceInputs, path: str) -> bytes | None:
@@ -57,7 +57,8 @@ def listed_file(inputs: RaceInputs, path: str) -> bytes | None:
     return data
 
 
-def _landed_path(inputs: RaceInputs, kind: str) -> str:
+def landed_path(inputs: RaceInputs, kind: str) -> str:
+    """Where one of a race's feed files lies, whether it has landed or not."""
     race = inputs.race
     return f"{LANDING}/{race_path(kind, race['season'], race['series'], race['race_id'])}"
 
@@ -73,7 +74,7 @@ def dropped_folder(inputs: RaceInputs) -> str:
 
 
 def _race_files(inputs: RaceInputs) -> RaceOutput:
-    paths = {_landed_path(inputs, kind): kind for kind in RACE_KINDS}
+    paths = {landed_path(inputs, kind): kind for kind in RACE_KINDS}
     paths[dropped_laps_path(inputs)] = "laps"
     for item in inputs.root.list(dropped_folder(inputs)):
         name = item.path.rsplit("/", 1)[-1]
@@ -110,7 +111,7 @@ def _entries(inputs: RaceInputs) -> RaceOutput:
     payload = race_payload(inputs, "weekend")
     assert payload is not None  # the blocking check on race_files holds this
     parsed = parse_entries(payload, inputs.race)
-    file = _landed_path(inputs, "weekend")
+    file = landed_path(inputs, "weekend")
     failures = [] if parsed.frame.height else [f"{file}: The entry list is empty."]
     return RaceOutput(parsed.frame, parsed.notices, failures=failures)
 
@@ -140,7 +141,7 @@ def _parsed_table(source: Source) -> dg.AssetsDefinition:
         parsed = parse(payload, inputs.race, None)
         doubles = parsed.frame.height - parsed.frame.select(source.key).n_unique()
         failures = [f"{doubles} rows repeat a {' and '.join(keys)}."] if doubles else []
-        failures += inputs.emptied(source.table, parsed.frame)
+        failures += inputs.emptied(source.table, parsed.frame, [landed_path(inputs, source.file)])
         return RaceOutput(parsed.frame, parsed.notices, failures=failures)
 
     return race_table(

@@ -11,7 +11,7 @@ from nascar_assets.feed.schemas import RESULTS
 from nascar_assets.feed.sources import FEATURE_SOURCES
 from nascar_assets.history.results import build_race_results
 from nascar_assets.history.track_profiles import track_profiles as profiles_as_of
-from nascar_assets.orchestration.assets.feed import race_files, race_payload
+from nascar_assets.orchestration.assets.feed import landed_path, race_files, race_payload
 from nascar_assets.orchestration.assets.race_tables import RaceInputs, RaceOutput, race_table
 from nascar_assets.orchestration.inputs.past import all_results, past_features, past_sources
 from nascar_assets.orchestration.inputs.schedule import schedule_rows
@@ -24,15 +24,16 @@ from nascar_assets.orchestration.storage.store import scan_table, table_path
 
 def _race_results(inputs: RaceInputs) -> RaceOutput:
     weekend = race_payload(inputs, "weekend")
+    landed = [landed_path(inputs, "weekend")]
     if weekend is None or laps_run(weekend, inputs.race) is None:
         empty = pl.DataFrame(schema=RESULTS)
-        failures = inputs.emptied("race_results", empty)
+        failures = inputs.emptied("race_results", empty, landed)
         return RaceOutput(empty, ["The race has not been run."], failures=failures)
     parsed = build_race_results(inputs.race, weekend, race_payload(inputs, "loop_stats"))
     failures = (
         [] if parsed.frame["finish"].is_unique().all() else ["Two cars share a finishing position."]
     )
-    failures += inputs.emptied("race_results", parsed.frame)
+    failures += inputs.emptied("race_results", parsed.frame, landed)
     return RaceOutput(parsed.frame, parsed.notices, failures=failures)
 
 

@@ -41,15 +41,23 @@ class RaceInputs:
         """Another asset's table of the same race."""
         return scan_table(self.root, asset, self.key).collect()
 
-    def emptied(self, asset: str, frame: pl.DataFrame) -> list[str]:
-        """A failure where a landed file would empty the asset's stored table of the race."""
+    def emptied(self, asset: str, frame: pl.DataFrame, landed: Sequence[str]) -> list[str]:
+        """A failure where landed files would empty the asset's stored table of the race.
+
+        Args:
+            asset: The asset.
+            frame: What the files make.
+            landed: The files, to name them.
+        """
         path = table_path(asset, self.key)
         stored = None if frame.height else self.root.read(path)
         if stored is None or not _rows(stored):
             return []
         return [
-            f"The landed file no longer holds what {path} was made from, which stays. Sync again "
-            "when the feed has corrected it; where it is right to hold nothing, delete that table."
+            f"{', '.join(landed)} no longer {'holds' if len(landed) == 1 else 'hold'} what {path} "
+            "was made from, which stays. Sync again when the feed has corrected it; where it is "
+            f"right to hold nothing, delete that table and run race_job for {self.key} (or nascar "
+            "sync again)."
         ]
 
 

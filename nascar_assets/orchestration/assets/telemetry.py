@@ -35,7 +35,7 @@ def _laps(inputs: RaceInputs) -> RaceOutput:
             "pit_unknown": racing["pit"].null_count(),
             "loop_statistics": agreement_with_loops(inputs, found.laps),
         },
-        failures=inputs.emptied("laps", found.laps),
+        failures=inputs.emptied("laps", found.laps, sorted(found.sources)),
         sources=found.sources,
     )
 
