@@ -105,8 +105,12 @@ def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
             if absent is not None and not sockets:
                 raise absent
         except OSError as error:
-            raise EnvironmentFault(
-                f"Nothing can listen on {host}, port {port} ({error.strerror}): choose another "
-                "with --port."
-            ) from error
+            raise not_free(host, port, error.strerror) from error
         yield sockets
+
+
+def not_free(host: str, port: int, why: str | None) -> EnvironmentFault:
+    """What to say of an address that something else listens on, or that cannot be listened on."""
+    return EnvironmentFault(
+        f"Nothing can listen on {host}, port {port} ({why}): choose another with --port."
+    )

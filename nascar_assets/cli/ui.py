@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import time
 import urllib.request
 from enum import Enum
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nascar_assets.cli.location import code_location
-from nascar_assets.cli.options import Expose, Home, Json, listening, refuse_exposure
+from nascar_assets.cli.options import Expose, Home, Json, listening, not_free, refuse_exposure
 from nascar_assets.cli.output import Output, say
 from nascar_assets.cli.ui_keeper import notify_runs, running, sole
 from nascar_assets.errors import EnvironmentFault
@@ -77,6 +79,7 @@ def ui(
         **os.environ,
         "DAGSTER_HOME": str(folder),
         "PYTHONSAFEPATH": "1",  # modules come from the installation, none from the current folder
+        "NASCAR_UI_MARK": secrets.token_hex(),
         "NASCAR_HOME": home if "://" in home else os.path.abspath(home),
     }
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -102,7 +105,9 @@ def ui(
         say(f"Sensors and schedules. {summary(on)}")
         if only is Part.DAEMON:
             say(f"Dagster's daemon with the data root {home}; Ctrl-C ends it.")
-        elif _until_answers(keeper, address):
+        elif (own := _until_answers(keeper, address, environment["NASCAR_UI_MARK"])) is False:
+            raise not_free(host, port, "another server has taken it meanwhile")
+        elif own:
             say(f"Dagster on {address} with the data root {home}; Ctrl-C ends it.")
             if as_json:
                 found = {"address": address, "home": environment["NASCAR_HOME"], "switches": on}
@@ -134,12 +139,13 @@ def _end(keeper: subprocess.Popen[bytes], folder: Path) -> None:
     notify_runs(folder)
 
 
-def _until_answers(process: subprocess.Popen[bytes], address: str) -> bool:
-    """Waits for the webserver; false where its process ended before."""
+def _until_answers(process: subprocess.Popen[bytes], address: str, mark: str) -> bool | None:
+    """Waits for the webserver; false where another one answers, none where its process ended."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{address}/server_info", timeout=5):
-                return True
-        except OSError:
+            with direct.open(f"{address}/server_info", timeout=5) as answer:
+                return bool(answer.headers["x-nascar-ui"] == mark)
+        except (OSError, HTTPException):
             time.sleep(0.2)
-    return False
+    return None

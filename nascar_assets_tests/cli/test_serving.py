@@ -9,9 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dagster._core.remote_origin import (
@@ -148,6 +151,43 @@ def test_no_port_of_another_is_taken(
     said = " ".join(found.err.split())
     assert f"Nothing can listen on 127.0.0.1, port {port}" in said
     assert "--port" in said
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Answers as the UI of another home does."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("x-nascar-ui", "of another")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.slow
+def test_a_server_that_took_the_port_meanwhile_is_not_believed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, start = free_port(), subprocess.Popen
+    until_its_input_ends = "import select, sys; select.select([sys.stdin], [], [], 30)"
+    with contextlib.ExitStack() as stack:
+
+        def keeper(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+            stranger = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", port), Stranger))
+            threading.Thread(target=stranger.serve_forever, args=(0.01,)).start()
+            stack.callback(stranger.shutdown)
+            return start([sys.executable, "-c", until_its_input_ends], **options)
+
+        monkeypatch.setattr("nascar_assets.cli.ui.subprocess.Popen", keeper)
+        words = ["ui", "--home", str(tmp_path / "home"), "--port", str(port), "--json"]
+        assert run(words) == 1
+    found = capfd.readouterr()
+    assert found.out == ""
+    said = " ".join(found.err.split())
+    assert f"Nothing can listen on 127.0.0.1, port {port} (another server" in said
+    assert "--port" in said
+    assert "Dagster on" not in said
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", ""])

@@ -139,7 +139,9 @@ class Guard:
 
 
 def _add_headers(message: MutableMapping[str, Any]) -> None:
-    ours = {name.encode(): value.encode() for name, value in SECURITY_HEADERS.items()}
+    # By its mark `nascar ui` knows the server that it started itself.
+    said = SECURITY_HEADERS | {"x-nascar-ui": os.environ.get("NASCAR_UI_MARK", "none")}
+    ours = {name.encode(): value.encode() for name, value in said.items()}
     kept = [
         (name, value)
         for name, value in message.get("headers", [])
