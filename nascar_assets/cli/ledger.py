@@ -63,6 +63,8 @@ def show(home: Home, as_json: Json = False) -> None:
 
     out = Output(as_json)
     found = ledger.shown(home)
+    for notice in found["notices"]:
+        out.notice(notice)
 
     def percent(value: float | None) -> str | None:
         return None if value is None else f"{value:+.1%}"

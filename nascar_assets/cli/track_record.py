@@ -17,6 +17,8 @@ def track_record(home: Home, as_json: Json = False) -> None:
 
     out = Output(as_json)
     found = recorded(home)
+    for notice in found["notices"]:
+        out.notice(notice)
     out.line(found["sentence"] or "No slate of which something was said has been raced yet.")
     for title, key in (
         ("Said before lock", "sealed"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from unittest.mock import MagicMock
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,10 @@ from nascar_assets.contest.outlook import contest_outlook
 from nascar_assets.contest.track_record import Said, found_of, said_of, sentence, summarised
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.lineups.projection import project
+from nascar_assets.orchestration.commands.ledger import shown as ledger_shown
+from nascar_assets.orchestration.commands.track_record import track_record as recorded
+from nascar_assets.orchestration.inputs.said import keep_said, stored_said, track_rows
+from nascar_assets.storage import DataRoot
 from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
 
 SALARIES = made_salaries(18, 8)
@@ -54,6 +59,45 @@ def test_what_was_said_is_kept_whole(outlook):
     assert again.sealed
     assert again.field.model().ownership == pytest.approx(one.field.model().ownership)
     assert not said(outlook, before_lock=False).sealed
+
+
+@pytest.mark.slow
+def test_what_another_version_said_is_passed_over_with_a_notice(outlook, tmp_path):
+    root, one = DataRoot.open(tmp_path), said(outlook)
+    content = one.to_dict()
+    bodies = {
+        "a": json.dumps(content).encode(),
+        "b": json.dumps(content | {"newer": 1}).encode(),
+        "c": json.dumps([content]).encode(),
+        "d": b"{",
+    }
+    for name, body in bodies.items():
+        root.write(f"store/said/{name}/said.json", body)
+    found, (notice,) = stored_said(root)
+    assert [item.slate_id for item in found] == [one.slate_id]
+    assert "store/said/d/said.json is not used" in notice
+    assert "So are 2 others" in notice
+    assert track_rows(root, pl.DataFrame({"race_id": ["none"]})) == ([], [notice])
+    home = str(tmp_path)
+    assert recorded(home)["notices"] == ledger_shown(home)["notices"] == [notice]
+
+
+@pytest.mark.slow
+def test_what_another_version_said_before_lock_is_not_replaced_after_it(
+    outlook, monkeypatch, tmp_path
+):
+    afterwards = said(outlook, before_lock=False)
+    root, path = DataRoot.open(tmp_path), "store/said/slate/said.json"
+    monkeypatch.setattr(
+        "nascar_assets.orchestration.inputs.said.said_of", lambda *_, **__: afterwards
+    )
+    monkeypatch.setattr("nascar_assets.orchestration.inputs.said.project", lambda *_, **__: None)
+    run = MagicMock(root=root, slate_id="slate")
+    sealed = json.dumps(said(outlook).to_dict() | {"newer": 1}).encode()
+    for stored, stays in ((sealed, True), (b"{", False)):
+        root.write(path, stored)
+        keep_said(run, "run", [], outlook, *[PortfolioSettings()] * 2, afterwards.sealed_at)
+        assert (root.read(path) == stored) is stays
 
 
 @pytest.mark.slow

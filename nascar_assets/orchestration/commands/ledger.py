@@ -13,6 +13,7 @@ import polars as pl
 from nascar_assets.columns.column import types_of
 from nascar_assets.columns.contests import LEDGER
 from nascar_assets.contest.ledger import merged, read_history, returns
+from nascar_assets.contest.track_record import Said
 from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.inputs.said import stored_said
 from nascar_assets.orchestration.inputs.schedule import stored_schedule
@@ -88,9 +89,11 @@ def shown(home: str) -> dict[str, Any]:
     """Returns of all entries, by series, kind and season, beside the forecast ones."""
     root = Platform(home=home).root
     ledger = load_ledger(root)
-    forecast = _forecast(root, ledger)
+    said, notices = stored_said(root)
+    forecast = _forecast(said, ledger)
     return {
         "entries": ledger.height,
+        "notices": notices,
         "states": dict(ledger.group_by("state").len().sort("state").iter_rows()),
         "fees_dollars": int(ledger["fee_cents"].sum()) / 100,
         "won_dollars": int(ledger["won_cents"].sum()) / 100,
@@ -103,7 +106,7 @@ def shown(home: str) -> dict[str, Any]:
     }
 
 
-def _forecast(root: DataRoot, ledger: pl.DataFrame) -> pl.DataFrame:
+def _forecast(stored: Sequence[Said], ledger: pl.DataFrame) -> pl.DataFrame:
     """What was said of each settled entry's return: by its day, series and kind of contest."""
     said = [
         {
@@ -112,7 +115,7 @@ def _forecast(root: DataRoot, ledger: pl.DataFrame) -> pl.DataFrame:
             "kind": row["kind"],
             "said_roi": row["roi"],
         }
-        for one in stored_said(root)
+        for one in stored
         for row in one.contests
         if row["contest"] in ("cash", "150-max")
     ]

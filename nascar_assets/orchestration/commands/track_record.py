@@ -18,11 +18,12 @@ def track_record(home: str) -> dict[str, Any]:
         home: The data root.
     """
     root = Platform(home=home).root
-    rows = track_rows(root, all_results(root))
+    rows, notices = track_rows(root, all_results(root))
     sealed = [row for row in rows if row["sealed"]]
     repeated = [row for row in rows if not row["sealed"]]
     return {
         "sentence": sentence(rows),
+        "notices": notices,
         "sealed": summarised(sealed),
         "afterwards": summarised(repeated),
         "cash_lines_inside": {

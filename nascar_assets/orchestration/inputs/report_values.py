@@ -69,7 +69,8 @@ def slate_report(
     from nascar_assets.lineups.objectives import OBJECTIVES
 
     root, plan, race, past = run.root, run.plan, run.race, run.results
-    earlier = [row for row in track_rows(root, past) if row["slate"] != plan.slate_id]
+    record, not_read = track_rows(root, past)
+    earlier = [row for row in record if row["slate"] != plan.slate_id]
     objective = OBJECTIVES[lineups["objective"][0]]
     alike = past.filter(
         pl.col("race_type") == "points",
@@ -121,7 +122,10 @@ def slate_report(
         overrides=people_table(run.spec, statements, names),
         changed=tuple(_changed(run)),
         views=_views(run),
-        notices=slate_notices(root, plan.slate_id, slate["notices"][0], lineups["notices"][0]),
+        notices=(
+            *slate_notices(root, plan.slate_id, slate["notices"][0], lineups["notices"][0]),
+            *not_read,
+        ),
         portfolio=(
             ("chosen for", objective.words),
             (

@@ -19,6 +19,9 @@ from nascar_assets.storage import DataRoot
 
 FOLDER = "store/said"
 
+UNREADABLE = (LookupError, TypeError, ValueError)
+"""What reading a damaged file raises, or one of another version."""
+
 
 def keep_said(
     run: SlateRun,
@@ -46,27 +49,51 @@ def keep_said(
     )
     path = f"{FOLDER}/{run.slate_id}/said.json"
     before = run.root.read(path)
-    if before is not None and not said.sealed and Said.from_dict(json.loads(before)).sealed:
+    if before is not None and not said.sealed and _sealed(before):
         return
     run.root.write(path, (json.dumps(said.to_dict(), sort_keys=True) + "\n").encode())
 
 
-def stored_said(root: DataRoot) -> list[Said]:
-    """What was said of every slate, by lock."""
-    found = []
+def _sealed(stored: bytes) -> bool:
+    """Whether a file, be it of another version, holds what was said before lock."""
+    try:
+        content = json.loads(stored)
+        at, lock = (datetime.fromisoformat(content[name]) for name in ("sealed_at", "lock"))
+        return at < lock
+    except UNREADABLE:
+        return False
+
+
+def stored_said(root: DataRoot) -> tuple[list[Said], list[str]]:
+    """What was said of every slate, by lock, and a notice of what this version cannot read."""
+    found, refused = [], []
     for item in root.list(FOLDER):
         data = root.read(item.path)
-        if data is not None:
+        if data is None:
+            continue
+        try:
             found.append(Said.from_dict(json.loads(data)))
-    return sorted(found, key=lambda said: (said.lock, said.slate_id))
+        except UNREADABLE as error:
+            why = f"It is malformed or of another version ({type(error).__name__}: {error})."
+            refused.append(f"{item.path} is not used: {why}")
+    found.sort(key=lambda said: (said.lock, said.slate_id))
+    if not refused:
+        return found, []
+    others = f" So are {len(refused) - 1} others of that folder." if refused[1:] else ""
+    return found, [f"{refused[-1]}{others} What is not used may be removed."]
 
 
-def track_rows(root: DataRoot, results: pl.DataFrame) -> list[dict[str, Any]]:
-    """Every slate of which something was said and whose race is in the results: a row each."""
+def track_rows(root: DataRoot, results: pl.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
+    """Every slate of which something was said and whose race is in the results: a row each.
+
+    Returns:
+        The rows, and a notice of what this version cannot read.
+    """
     raced = set(results["race_id"].unique().to_list())
     rows = []
-    for said in stored_said(root):
+    stored, notices = stored_said(root)
+    for said in stored:
         if said.race_id in raced:
             rules = rule_set(said.rules, race_day(said.lock))
             rows.append(found_of(said, official_by_id(rules, said.race_id, results)))
-    return rows
+    return rows, notices
