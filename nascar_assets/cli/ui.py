@@ -79,7 +79,7 @@ def ui(
         **os.environ,
         "DAGSTER_HOME": str(folder),
         "PYTHONSAFEPATH": "1",  # modules come from the installation, none from the current folder
-        "NASCAR_UI_MARK": secrets.token_hex(),
+        "_NASCAR_UI_MARK": secrets.token_hex(),
         "NASCAR_HOME": home if "://" in home else os.path.abspath(home),
     }
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -105,7 +105,7 @@ def ui(
         say(f"Sensors and schedules. {summary(on)}")
         if only is Part.DAEMON:
             say(f"Dagster's daemon with the data root {home}; Ctrl-C ends it.")
-        elif (own := _until_answers(keeper, address, environment["NASCAR_UI_MARK"])) is False:
+        elif (own := _until_answers(keeper, address, environment["_NASCAR_UI_MARK"])) is False:
             raise not_free(host, port, "another server has taken it meanwhile")
         elif own:
             say(f"Dagster on {address} with the data root {home}; Ctrl-C ends it.")

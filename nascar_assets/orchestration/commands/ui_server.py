@@ -140,7 +140,7 @@ class Guard:
 
 def _add_headers(message: MutableMapping[str, Any]) -> None:
     # By its mark `nascar ui` knows the server that it started itself.
-    said = SECURITY_HEADERS | {"x-nascar-ui": os.environ.get("NASCAR_UI_MARK", "none")}
+    said = SECURITY_HEADERS | {"x-nascar-ui": os.environ.get("_NASCAR_UI_MARK", "none")}
     ours = {name.encode(): value.encode() for name, value in said.items()}
     kept = [
         (name, value)
