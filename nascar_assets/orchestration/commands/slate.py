@@ -212,7 +212,6 @@ def run_slate(
     """
     root = Platform(home=home).root
     registration = Registration.load(root, slate_id) if salaries is None else salaries[0]
-    _refuse_options(root, registration, options)
     times = StageTimes()
     started = time.perf_counter()
     with times.stage("start"):
@@ -222,6 +221,8 @@ def run_slate(
                 import_module(name)
         with overhead("log"):
             instance = open_instance(home)
+        _refuse_options(root, registration, options)
+        with overhead("log"):
             register_slates(instance, [slate_id])
     with slate_change(root, slate_id, "nascar slate run", notify) as staged:
         if salaries is not None:
