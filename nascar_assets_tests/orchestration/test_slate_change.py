@@ -277,3 +277,31 @@ def test_a_run_waits_for_the_one_that_changes_the_slate(world: World, home: Path
     )
     assert "another run, process" in said[0]
     assert outcome.plan.n_scenarios == SCENARIOS
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_portfolio_is_solved_on_the_run_that_it_waited_for(
+    begun: bool, world: World, home: Path
+) -> None:
+    """Whether that run had begun when the portfolio was asked for, or was about to."""
+    said: list[str] = []
+    runs: list[str] = []
+    root, location = DataRoot.open(home), code_location(str(home))
+    whole = Manifest.load(root, world.slate)
+    assert whole is not None
+    options = RunOptions(world.sample.as_of.isoformat(), n_scenarios=SCENARIOS, seed=5)
+
+    def end(text: str) -> None:
+        said.append(text)
+        holder.__exit__(None, None, None)
+        ended = run_slate(str(home), world.slate, options, location=location)
+        runs.append(ended.plan.run_id)
+
+    holder = lease(root, world.slate, "another run")
+    holder.__enter__()
+    if begun:
+        Manifest(whole.files, (), "another run").save(root, world.slate)
+    kept = run_portfolio(str(home), world.slate, SETTINGS, location, end, prove=False)
+    assert [kept.plan.run_id] == runs
+    assert "another run, process" in said[0]
+    assert lineups_of(home, world.slate) == 3

@@ -310,15 +310,8 @@ def run_portfolio(
     from nascar_assets.lineups import PortfolioSettings
 
     root = Platform(home=home).root
-    plan = SlatePlan.load(root, slate_id)
+    SlatePlan.load(root, slate_id)  # refused at once where it was never run
     PortfolioSettings.from_toml(settings)
-    if has_begun_anew(root, slate_id):
-        notify(
-            f"The newest run of {slate_id} did not come to its lineups: it is run again, races "
-            "simulated anew, under these settings."
-        )
-        options = RunOptions(settings=settings, prove=prove)
-        return run_slate(home, slate_id, options, location=location, notify=notify, tags=tags)
     times = StageTimes()
     started = time.perf_counter()
     with times.stage("start"):
@@ -327,6 +320,17 @@ def run_portfolio(
         with overhead("log"):
             instance = open_instance(home)
     with slate_change(root, slate_id, "nascar portfolio", notify) as staged:
+        # Asked once it is this one's turn: a run that it waited for has changed the answers.
+        if has_begun_anew(root, slate_id):
+            notify(
+                f"The newest run of {slate_id} did not come to its lineups: it is run again, races "
+                "simulated anew, under these settings."
+            )
+            options = RunOptions(settings=settings, prove=prove)
+            return run_slate(
+                home, slate_id, options, location=lambda: definitions, notify=notify, tags=tags
+            )
+        plan = SlatePlan.load(root, slate_id)
         newest_whole(root, plan)
         SlateRun(root, plan).table("scenario_summary")  # refused where another version made it
         run = run_job(
