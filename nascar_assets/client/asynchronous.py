@@ -8,7 +8,7 @@ from typing import Self
 
 import httpx
 
-from nascar_assets.client.calls import Call, T, Unavailable, refusal, unreachable
+from nascar_assets.client.calls import Call, T, Unavailable, event_of, refusal, unreachable
 from nascar_assets.client.races import live_path
 from nascar_assets.client.slates import job_path
 from nascar_assets.service.contracts import Problem
@@ -88,11 +88,11 @@ class AsyncClient:
         """A job's status whenever it is another one, the last one how it ended.
 
         Raises:
-            Refused: If no job has this id.
+            Refused: If no job has this id, or an event is none of the service's own.
             Unavailable: If the service ended before the job did, which goes on once it is back.
         """
-        async for _, data in self._events(f"{job_path(run_id)}/events"):
-            job = SlateJob.model_validate_json(data)
+        async for _, data, answer in self._events(f"{job_path(run_id)}/events"):
+            job = event_of(SlateJob, data, answer)
             yield job
             if job.status in ENDED:
                 return
@@ -104,16 +104,17 @@ class AsyncClient:
         Without any forecast yet, why there is none.
 
         Raises:
-            Refused: If the schedule does not know the race.
+            Refused: If the schedule does not know the race, or an event is none of the service's
+                own.
             Unavailable: If the service ended; nothing else ends it.
         """
-        async for name, data in self._events(f"{live_path(race)}/events"):
-            kind = LiveForecast if name == "forecast" else Problem
-            yield kind.model_validate_json(data)
+        async for name, data, answer in self._events(f"{live_path(race)}/events"):
+            kind: type[LiveForecast | Problem] = LiveForecast if name == "forecast" else Problem
+            yield event_of(kind, data, answer)
         raise _cut_short()
 
-    async def _events(self, path: str) -> AsyncIterator[tuple[str, str]]:
-        """Server-sent events, each with its name and its data."""
+    async def _events(self, path: str) -> AsyncIterator[tuple[str, str, httpx.Response]]:
+        """Server-sent events, each with its name, its data and the answer that it came in."""
         name = ""
         try:
             async with self._http.stream("GET", path) as answer:
@@ -124,7 +125,7 @@ class AsyncClient:
                     if line.startswith("event: "):
                         name = line.removeprefix("event: ")
                     elif line.startswith("data: "):
-                        yield name, line.removeprefix("data: ")
+                        yield name, line.removeprefix("data: "), answer
         except httpx.RequestError as error:
             raise unreachable(error) from error
 

@@ -86,14 +86,31 @@ def read_by(validate: Callable[[bytes], T], answer: httpx.Response) -> T:
     try:
         return validate(answer.content)
     except ValidationError as error:
-        message = f"Status {answer.status_code} with an answer that is not the service's own."
-        problem = SlateProblem(code="NO_ANSWER", message=message, remedy=_CHECK)
-        raise _kind(answer)(answer.status_code, problem) from error
+        raise _foreign(answer) from error
 
 
-def bytes_of(answer: httpx.Response) -> bytes:
-    """An answer's bytes, as of a file."""
-    return of_ended(answer).content
+def event_of(model: type[M], data: str, answer: httpx.Response) -> M:
+    """The value of one event of a stream.
+
+    Raises:
+        Refused: If it is none of the service's own.
+    """
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        raise _foreign(answer) from error
+
+
+def bytes_of(kind: str) -> Callable[[httpx.Response], bytes]:
+    """Reads an answer's bytes, as of a file; `Refused` where they are not of this media type."""
+
+    def read(answer: httpx.Response) -> bytes:
+        said = of_ended(answer).headers.get("Content-Type", "")
+        if said.partition(";")[0].strip().lower() != kind:
+            raise _foreign(answer)
+        return answer.content
+
+    return read
 
 
 def of_ended(answer: httpx.Response) -> httpx.Response:
@@ -106,6 +123,13 @@ def of_ended(answer: httpx.Response) -> httpx.Response:
         problem = SlateProblem(code="JOB_NOT_FINISHED", message="The job has not ended.")
         raise Refused(202, problem, 1.0)
     return answer
+
+
+def _foreign(answer: httpx.Response) -> Refused:
+    """What an answer says that is none of the service's own, as a proxy's page is."""
+    message = f"Status {answer.status_code} with an answer that is not the service's own."
+    problem = SlateProblem(code="NO_ANSWER", message=message, remedy=_CHECK)
+    return _kind(answer)(answer.status_code, problem)
 
 
 def _kind(answer: httpx.Response) -> type[Refused]:

@@ -37,7 +37,8 @@ from nascar_assets.service.slate_contracts import (
 from nascar_assets.service.view_contracts import ViewTaken
 
 ROOT = "/api/v1/slates"
-FILE = {"Content-Type": "text/csv"}
+CSV = "text/csv"
+FILE = {"Content-Type": CSV}
 Made = PortfolioResult | EntriesResult | SlateRunResult | ViewTaken
 _RESULT: TypeAdapter[Made] = TypeAdapter(JobResult)
 
@@ -94,12 +95,12 @@ def provenance(key: str) -> Call[SlateProvenance]:
 
 def upload(key: str) -> Call[bytes]:
     """The upload file."""
-    return Call("GET", f"{path_of(key)}/upload.csv", bytes_of)
+    return Call("GET", f"{path_of(key)}/upload.csv", bytes_of(CSV))
 
 
 def report(key: str) -> Call[bytes]:
     """The report, one HTML page."""
-    return Call("GET", f"{path_of(key)}/report.html", bytes_of)
+    return Call("GET", f"{path_of(key)}/report.html", bytes_of("text/html"))
 
 
 def add(
@@ -168,7 +169,7 @@ def result(run_id: str) -> Call[Made]:
 
 def file(run_id: str) -> Call[bytes]:
     """The file that a job made: a portfolio's upload file, an entries file filled."""
-    return Call("GET", f"{job_path(run_id)}/file.csv", bytes_of)
+    return Call("GET", f"{job_path(run_id)}/file.csv", bytes_of(CSV))
 
 
 def job_path(run_id: str) -> str:
