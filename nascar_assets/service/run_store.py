@@ -401,28 +401,35 @@ class RunStore:
 
         Not one that has been taken up again since it was read.
         """
+        inner = self._inner(job)  # before another server can take it up and begin its own
         moved = self._move(job.run, _IN_FLIGHT[:2], DagsterRunStatus.NOT_STARTED, same=True)
         if moved:
             self.instance.report_engine_event(why, job.run)
-            self._end_inner(job, why)
+            self._end_all(inner, why)
         return moved
 
     def fail(self, job: Job, why: str) -> None:
         """Ends a job as failed with a reason; not one that was taken up again since it was read."""
         if self._is_same(job.run):
             self.instance.report_run_failed(job.run, message=why)
-            self._end_inner(job, why)
+            self._end_all(self._inner(job), why)
 
     def end_cancelled(self, job: Job) -> None:
         """Ends a job that was asked to stop and whose worker is gone."""
         if self._is_same(job.run):
             self.instance.report_run_canceled(job.run, message=ON_REQUEST)
-            self._end_inner(job, ON_REQUEST)
+            self._end_all(self._inner(job), ON_REQUEST)
 
-    def _end_inner(self, job: Job, why: str) -> None:
-        """Ends the slate's run that a job carried out when its worker died: it would stay begun."""
+    def _inner(self, job: Job) -> list[dg.DagsterRun]:
+        """The slate's runs that a job carried out and that have not ended."""
         unended = [*_WAITING, *_IN_FLIGHT]
-        for run in self.instance.get_runs(RunsFilter(tags={API_JOB: job.run_id}, statuses=unended)):
+        return list(
+            self.instance.get_runs(RunsFilter(tags={API_JOB: job.run_id}, statuses=unended))
+        )
+
+    def _end_all(self, runs: Sequence[dg.DagsterRun], why: str) -> None:
+        """Ends runs whose worker died: they would stay begun."""
+        for run in runs:
             self.instance.report_run_canceled(run, message=why)
 
     def beat(self, server_id: str, content: Mapping[str, Any]) -> None:

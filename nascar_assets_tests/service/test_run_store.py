@@ -98,6 +98,23 @@ def test_the_slates_run_of_a_job_whose_worker_is_gone_ends_with_it(store, end):
 
 
 @pytest.mark.slow
+def test_the_slates_run_of_a_job_that_was_taken_up_again_goes_on(store, monkeypatch):
+    _submit(store)
+    job = store.claim("server-a")
+    healthy = dg.DagsterRun(
+        job_name="slate_job", status=dg.DagsterRunStatus.STARTED, tags={API_JOB: job.run_id}
+    )
+
+    def taken_up(*_):  # at once, as another server does
+        assert store.claim("server-b").run_id == job.run_id
+        store.instance.add_run(healthy)
+
+    monkeypatch.setattr(store.instance, "report_engine_event", taken_up)
+    assert store.requeue(job, "its worker is gone")
+    assert store.instance.get_run_by_id(healthy.run_id).status is dg.DagsterRunStatus.STARTED
+
+
+@pytest.mark.slow
 def test_a_server_that_was_away_does_not_end_what_another_has_taken_up(store):
     _submit(store)
     before = store.claim("server-a")
