@@ -64,10 +64,13 @@ class Dripping:
 
     def _drip(self, connection: socket.socket) -> None:
         self.held += 1
-        with connection, contextlib.suppress(OSError):
-            for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000:
-                connection.sendall(bytes([byte]))
-                time.sleep(0.5)
+        try:
+            with connection, contextlib.suppress(OSError):
+                for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000:
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.5)
+        finally:
+            self.held -= 1
 
 
 def test_a_receiver_that_drips_holds_nobody_elses_delivery_back(server, receiver):
