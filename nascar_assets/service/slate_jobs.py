@@ -160,7 +160,12 @@ def api_portfolio_result(context: dg.AssetExecutionContext, platform: Platform) 
     from nascar_assets.lineups import PortfolioSettings
     from nascar_assets.orchestration.commands.slate import run_portfolio
     from nascar_assets.orchestration.inputs.slate_files import upload_path
-    from nascar_assets.service.slate_work import choose_portfolio, stored_portfolio
+    from nascar_assets.service.slate_work import (
+        choose_portfolio,
+        patience,
+        run_awaited,
+        stored_portfolio,
+    )
 
     with stage(context):
         order = _Order(context, platform)
@@ -170,14 +175,16 @@ def api_portfolio_result(context: dg.AssetExecutionContext, platform: Platform) 
                 order.tell(0.05, "choosing lineups")
                 location = slate_location(platform)
                 # The search that the lineups were shown from, where they are not kept.
-                run_portfolio(
-                    order.home,
-                    order.slate_id,
-                    toml,
-                    location,
-                    prove=False,
-                    tags={API_JOB: order.run_id},
-                )
+                with run_awaited(order.slate_id):
+                    run_portfolio(
+                        order.home,
+                        order.slate_id,
+                        toml,
+                        location,
+                        prove=False,
+                        tags={API_JOB: order.run_id},
+                        patience=patience(),
+                    )
                 upload = order.root.read(upload_path(order.slate_id)) or b""
                 made = stored_portfolio(order.root, order.slate_id, order.run_id, upload)
             else:

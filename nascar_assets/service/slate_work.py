@@ -19,15 +19,17 @@ from nascar_assets.orchestration.commands.entries import EntriesOutcome, filled,
 from nascar_assets.orchestration.inputs.payout_files import named_contest
 from nascar_assets.orchestration.inputs.registering import RaceNotFound, read_slate
 from nascar_assets.orchestration.inputs.slate_change import has_begun_anew, slate_change
-from nascar_assets.orchestration.inputs.slate_lineups import newest_whole
+from nascar_assets.orchestration.inputs.slate_lineups import LineupsNotReady, newest_whole
 from nascar_assets.orchestration.inputs.slate_plan import Registration, plan_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.service import slate_answers
 from nascar_assets.service.run_request import NoAllowedLineup
+from nascar_assets.service.settings import ServiceSettings
 from nascar_assets.service.slate_contracts import PortfolioResult, RaceChoice
 from nascar_assets.slates.slate import Slate
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.lease import StillHeld
 from nascar_assets.storage.staged import manifest_path, settled
 
 RUNS_KEPT = 2
@@ -49,18 +51,43 @@ class Chosen:
     upload: bytes
 
 
+def patience() -> float:
+    """Seconds that a job waits for a slate's run: they count as its own, which has a limit."""
+    return min(60.0, ServiceSettings.from_environment().job_seconds / 5)
+
+
+@contextmanager
+def run_awaited(slate_id: str) -> Iterator[None]:
+    """Says of a slate that it is being run again, where a job waited for that and does no more."""
+    try:
+        yield
+    except StillHeld as error:
+        raise LineupsNotReady(
+            f"{slate_id} is being run again, and that takes longer than a job waits for it.",
+            remedy="Send it again once that run has ended.",
+        ) from error
+
+
 def kept_run(root: DataRoot, slate_id: str) -> SlateRun:
     """A slate's newest run, with what was read of it before while its files are the same.
 
     One that is at work is waited for: the job was taken while the slate had lineups.
 
     Raises:
-        LineupsNotReady: If it did not come to its lineups.
+        LineupsNotReady: If it did not come to its lineups, or goes on for too long.
         InputError: If its files are not of one run.
-        EnvironmentFault: If a run of the slate goes on for too long.
     """
+    with run_awaited(slate_id):
+        try:
+            return _newest_run(root, slate_id)
+        except LineupsNotReady:  # another run may have begun since that was asked
+            return _newest_run(root, slate_id)
+
+
+def _newest_run(root: DataRoot, slate_id: str) -> SlateRun:
     if has_begun_anew(root, slate_id):
-        with slate_change(root, slate_id, "a job of the API waits for the slate's run"):
+        purpose = "a job of the API waits for the slate's run"
+        with slate_change(root, slate_id, purpose, patience=patience()):
             pass
     settled(root, slate_id)
     version = " ".join(

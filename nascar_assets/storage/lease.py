@@ -30,6 +30,10 @@ class LeaseLost(EnvironmentFault):
     """Another one has taken over what this process held: it was still for too long."""
 
 
+class StillHeld(EnvironmentFault):
+    """Another one holds it for longer than one waits."""
+
+
 @contextmanager
 def lease(
     root: DataRoot,
@@ -54,7 +58,8 @@ def lease(
         A function that raises `LeaseLost` where it is held no more; called before what counts.
 
     Raises:
-        EnvironmentFault: If another one holds it for longer than the patience, or it is lost.
+        StillHeld: If another one holds it for longer than the patience.
+        LeaseLost: If it is lost.
     """
     about = f"{purpose}, process {os.getpid()} on {socket.gethostname()}"
     held = _Folder(root, name, about) if root.is_local else _Object(root, name, about)
@@ -62,7 +67,7 @@ def lease(
     while not held.take():
         who = held.holder() or "another process"
         if time.monotonic() >= until:
-            raise EnvironmentFault(
+            raise StillHeld(
                 f"{name} is being changed: {who}. Wait for it, or stop it, and try again."
             )
         if not waited:

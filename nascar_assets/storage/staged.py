@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nascar_assets.storage.data_root import DataRoot, StoredFile
-from nascar_assets.storage.lease import LeaseLost, lease
+from nascar_assets.storage.lease import PATIENCE_SECONDS, LeaseLost, lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,7 @@ def change(
     notes: Callable[[StagedRoot], Mapping[str, str]],
     purpose: str,
     notify: Callable[[str], None] = lambda _: None,
+    patience: float = PATIENCE_SECONDS,
 ) -> Iterator[StagedRoot]:
     """Changes files of an owner together or not at all, one change at a time.
 
@@ -172,15 +173,16 @@ def change(
         notes: What to note of every file that was written, at the end.
         purpose: What the change is, for those who wait for it.
         notify: Is given whom it waits for.
+        patience: Seconds to wait.
 
     Raises:
-        EnvironmentFault: If another change goes on for too long.
+        StillHeld: If another change goes on for too long.
     """
     outer = _open.get()
     if outer is not None and (outer.location, outer.owner) == (root.location, owner):
         yield outer
         return
-    with lease(root, owner, purpose, notify) as held:
+    with lease(root, owner, purpose, notify, patience) as held:
         _finish(root, owner)
         staged = StagedRoot(root, owner, owns)
         token = _open.set(staged)

@@ -26,6 +26,7 @@ from nascar_assets.orchestration.inputs.slate_change import mixture
 from nascar_assets.orchestration.inputs.slate_lineups import LineupsNotReady
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.service import slate_work
 from nascar_assets.service.slate_contracts import SlateDetail
 from nascar_assets.service.slate_jobs import _answering, problem_path
 from nascar_assets.service.slate_reads import SlateReads
@@ -141,7 +142,7 @@ def test_lineups_that_are_kept_are_those_that_were_shown(world: World, home: Pat
 
 
 def test_a_job_of_the_api_waits_for_the_slates_run_and_says_where_that_did_not_end(
-    world: World, home: Path
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slate, root = world.slate, DataRoot.open(home)
     whole = Manifest.load(root, slate)
@@ -161,6 +162,24 @@ def test_a_job_of_the_api_waits_for_the_slates_run_and_says_where_that_did_not_e
     said = json.loads(root.read(problem_path("r")) or b"")
     assert (said["status"], said["problem"]["code"]) == (409, "SLATE_NOT_READY")
     assert f"POST /api/v1/slates/{slate}/runs" in said["problem"]["remedy"]
+    # Nor is it waited for as long as the job may take: the job itself would be ended.
+    monkeypatch.setenv("NASCAR_API_JOB_SECONDS", "2")
+    with lease(root, slate, "another run"), ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(kept_run, root, slate)
+        with pytest.raises(LineupsNotReady, match="is being run again"):
+            waits.result(timeout=30)
+    # One that begins after the job has looked is waited for as well.
+    looked = iter([False])
+    begun = slate_work.has_begun_anew
+    monkeypatch.setattr(slate_work, "has_begun_anew", lambda *words: next(looked, begun(*words)))
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setenv("NASCAR_API_JOB_SECONDS", "300")
+        with lease(root, slate, "another run"):
+            found = pool.submit(kept_run, root, slate)
+            with pytest.raises(TimeoutError):
+                found.result(timeout=0.5)
+            whole.save(root, slate)
+        assert found.result(timeout=60).slate_id == slate
 
 
 def test_a_run_by_hand_keeps_the_settings_of_the_run_before(

@@ -51,6 +51,7 @@ from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.orchestration.tags import SLATE
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.lease import PATIENCE_SECONDS
 from nascar_assets.storage.overhead import overhead
 
 if TYPE_CHECKING:
@@ -287,6 +288,7 @@ def run_portfolio(
     *,
     prove: bool = True,
     tags: Mapping[str, str] | None = None,
+    patience: float = PATIENCE_SECONDS,
 ) -> SlateOutcome:
     """Solves a slate's portfolio again on its stored scenarios.
 
@@ -302,10 +304,11 @@ def run_portfolio(
         notify: Is given whom the run waits for, and that the slate is run again.
         prove: Whether the search goes on until a bound is proven; it may find other lineups.
         tags: Tags of the run.
+        patience: Seconds to wait for another run of the slate.
 
     Raises:
         InputError: If the slate was never run, or the settings are at fault.
-        EnvironmentFault: If another run of the slate goes on for too long.
+        StillHeld: If another run of the slate goes on for too long.
     """
     from nascar_assets.lineups import PortfolioSettings
 
@@ -319,7 +322,7 @@ def run_portfolio(
             definitions = location()
         with overhead("log"):
             instance = open_instance(home)
-    with slate_change(root, slate_id, "nascar portfolio", notify) as staged:
+    with slate_change(root, slate_id, "nascar portfolio", notify, patience) as staged:
         # Asked once it is this one's turn: a run that it waited for has changed the answers.
         if has_begun_anew(root, slate_id):
             notify(

@@ -19,6 +19,7 @@ from nascar_assets.orchestration.inputs.slate_plan import (
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.lease import PATIENCE_SECONDS
 from nascar_assets.storage.staged import StagedRoot, change, manifest_path, settled
 
 P = ParamSpec("P")
@@ -29,7 +30,11 @@ _READS = 5
 
 
 def slate_change(
-    root: DataRoot, slate_id: str, purpose: str, notify: Callable[[str], None] = lambda _: None
+    root: DataRoot,
+    slate_id: str,
+    purpose: str,
+    notify: Callable[[str], None] = lambda _: None,
+    patience: float = PATIENCE_SECONDS,
 ) -> AbstractContextManager[StagedRoot]:
     """A block that changes a slate's files: all of them or none, and no other at the same time.
 
@@ -38,8 +43,9 @@ def slate_change(
         slate_id: The slate.
         purpose: What the change is, for those who wait for it.
         notify: Is given whom it waits for.
+        patience: Seconds to wait.
     """
-    return change(root, slate_id, partial(_owns, slate_id), _notes, purpose, notify)
+    return change(root, slate_id, partial(_owns, slate_id), _notes, purpose, notify, patience)
 
 
 def _owns(slate_id: str, path: str) -> bool:
