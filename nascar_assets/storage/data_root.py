@@ -23,7 +23,7 @@ from nascar_assets.storage.dropped import dropped_files, read_dropped
 from nascar_assets.storage.overhead import counted
 
 LANDING = "landing/"
-"""Here strangers put files: of a local root, links are not followed below it."""
+"""Here strangers put files: of a local root, links are not followed below its folders."""
 
 QUARANTINE = "quarantine/"
 """What was refused may hold anything: of a local root, its owner alone reads it."""
@@ -273,8 +273,9 @@ class DataRoot:
             return self.list(prefix), {}
         files, strays = [], {}
         folder = _checked(prefix)
+        found = dropped_files(self._folder / folder, holds_folders=f"{folder}/" == LANDING)
         try:
-            for path, status, fault in dropped_files(self._folder / folder):
+            for path, status, fault in found:
                 if fault is not None:
                     strays[f"{folder}/{path}"] = fault
                 else:

@@ -30,13 +30,18 @@ class Dropped(NamedTuple):
     fault: str | None
 
 
-def dropped_files(folder: Path) -> Iterator[Dropped]:
+def dropped_files(folder: Path, *, holds_folders: bool = False) -> Iterator[Dropped]:
     """Everything under a folder but its plain folders; paths of what is at fault are escaped.
+
+    Args:
+        folder: A landing folder.
+        holds_folders: Whether it is the folder of the landing folders instead, each of which may
+            itself be a link.
 
     Raises:
         OSError: If a folder cannot be listed.
     """
-    waiting = [("", 0)]
+    waiting = [("", -1 if holds_folders else 0)]
     while waiting:
         prefix, depth = waiting.pop()
         try:
@@ -49,7 +54,8 @@ def dropped_files(folder: Path) -> Iterator[Dropped]:
             for entry in listing:
                 path = f"{prefix}{entry.name}"
                 try:
-                    status = entry.stat(follow_symlinks=False)
+                    linked = depth < 0 and os.path.isdir(f"{folder}/{path}")
+                    status = entry.stat(follow_symlinks=linked)
                 except FileNotFoundError:
                     continue  # it went while the folder was listed
                 if (fault := _fault(entry.name, status, depth)) is not None:

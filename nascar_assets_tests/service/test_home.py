@@ -146,6 +146,10 @@ def test_strays_in_the_landing_folder_are_left_behind_and_named(
         root.write(path, b"1")
     salaries = home / "landing/salaries"
     (salaries / "link.csv").symlink_to("a.csv")
+    DataRoot.open(tmp_path / "disk").write("feed/2026/b.json", b"1")
+    (home / "landing/feed").symlink_to(tmp_path / "disk/feed")  # the operator's, on another disk
+    (tmp_path / "disk/feed/up").symlink_to("..")
+    (home / "landing/gone").symlink_to("nowhere")
     Path(os.fsdecode(os.fsencode(salaries) + b"/a\xff.csv")).write_bytes(b"1")
     with (salaries / "large.csv").open("wb") as file:
         file.truncate(LARGEST_BYTES + 1)
@@ -155,10 +159,12 @@ def test_strays_in_the_landing_folder_are_left_behind_and_named(
     )
     moved = export(home, DataRoot.open(target))
     manifest = json.loads((target / MANIFEST).read_text())
-    assert set(manifest["files"]) == {"landing/salaries/a.csv", "store/a"}
+    taken = {"landing/salaries/a.csv", "landing/feed/2026/b.json", "store/a"}
+    assert set(manifest["files"]) == taken
     assert manifest["strays"] == moved.strays
     found = {Path(path).name: why for path, why in moved.strays.items()}
-    assert found.pop("link.csv").startswith("It is a link")
+    for name in ("link.csv", "up", "gone"):
+        assert found.pop(name).startswith("It is a link")
     assert found.pop("large.csv").endswith("are read.")
     assert found.pop("locked.csv").startswith("It may not be read")
     (name,) = found.values()
