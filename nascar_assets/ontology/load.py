@@ -210,7 +210,8 @@ def open_embedded(folder: Path, state: OntologyState, *, keep: int = 20) -> Grap
     Args:
         folder: A local folder for graphs.
         state: The state.
-        keep: Graphs of other states to leave in the folder; the oldest beyond that are removed.
+        keep: Graphs of other states to leave in the folder; the oldest beyond that are removed,
+            and more of them where there is too little room for one more.
 
     Raises:
         GraphFault: If a graph cannot be built or opened.
@@ -227,8 +228,7 @@ def open_embedded(folder: Path, state: OntologyState, *, keep: int = 20) -> Grap
                 # Damaged, or removed by another process since: what it held can be built again.
                 path.unlink(missing_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-        if free < BUILDING_BYTES:
+        if (free := _room(folder, path, keep)) < BUILDING_BYTES:
             raise EnvironmentFault(
                 f"The disk is full: a graph needs {BUILDING_BYTES // 1024**2} MB of free space, "
                 f"and the folder of graphs has {free // 1024**2}. {ROOM}"
@@ -270,6 +270,17 @@ def _check(draft: Path, state: OntologyState) -> None:
         raise EnvironmentFault(
             f"The graph was not written whole; the disk may be full. {ROOM}"
         ) from error
+
+
+def _room(folder: Path, current: Path, keep: int) -> int:
+    """Free bytes; of too few, the oldest graphs but one make room: they can be built again."""
+    free = shutil.disk_usage(folder).free
+    for left in range(keep - 1, 0, -1):
+        if free >= BUILDING_BYTES:
+            break
+        _prune(folder, current, left)
+        free = shutil.disk_usage(folder).free
+    return free
 
 
 def _prune(folder: Path, current: Path, keep: int) -> None:

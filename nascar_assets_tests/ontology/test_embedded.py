@@ -108,6 +108,21 @@ def test_without_room_no_graph_is_begun(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_oldest_graphs_make_room_for_one_more(tmp_path, monkeypatch):
+    others = [tmp_path / f"ontology-{name}.lbug" for name in "abcd"]
+    for at, path in enumerate(others):
+        path.touch()
+        os.utime(path, (at, at))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(
+        shutil,
+        "disk_usage",
+        lambda _: usage._replace(free=load.BUILDING_BYTES - others[1].exists()),
+    )
+    open_embedded(tmp_path, state_of()).close()
+    assert [path.exists() for path in others] == [False, False, True, True]
+
+
 def test_a_graph_that_was_not_written_whole_is_not_put_in_place(tmp_path, monkeypatch):
     # As a full disk leaves it: a file that opens, without what was to be in it.
     monkeypatch.setattr(load, "load_state", lambda *_: None)
