@@ -384,8 +384,9 @@ def test_a_job_that_was_left_is_followed_again():
         own: dict[str, Any] = {"run": "job"}
         following = Following(Api(result="made"), own)
         following.job.again()
-        await asyncio.sleep(0.3)
-        assert (own, following.taken) == ({}, ["job"])
+        while own:  # its timer ticks when it can
+            await asyncio.sleep(0.01)
+        assert following.taken == ["job"]
 
     on_a_page(test)
 
