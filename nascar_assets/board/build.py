@@ -129,6 +129,7 @@ class Build:
         self._shown: dict[str, Any] = {}  # the settings as this page shows them
         self._faults: tuple[str, ...] = ()
         self._rows: tuple[ForecastRow, ...] = ()
+        self._numbers: list[NumberField] = []
         self._goes = False
 
     async def show(self) -> None:
@@ -171,6 +172,7 @@ class Build:
         """Draws the fields anew from what is set."""
         self._shown = _plain(self._draft)
         self._form.clear()
+        self._numbers = []
         with self._form:
             with ui.element("div").classes("columns"):
                 self._field("lineups", "Lineups", 20, whole=True, lower=1, upper=500)
@@ -243,6 +245,8 @@ class Build:
             on_change=changed,
         ).props("debounce=300 clearable" if default is None else "debounce=300 stack-label")
         field.classes("w-full" + (" at-fault" if name in self._faults else ""))
+        if isinstance(field, NumberField):
+            self._numbers.append(field)
 
     def _objective(self, event: events.ValueChangeEventArguments[Any]) -> None:
         for name, _ in _NEEDS.values():
@@ -467,6 +471,8 @@ class Build:
 
     def _settings(self) -> PortfolioSettings | None:
         """What is set; none where a part of it cannot be right, which is said and marked."""
+        if self._no_numbers():
+            return None
         wrong = dict(self._wrong_cells())
         try:
             if not wrong:
@@ -479,6 +485,13 @@ class Build:
         self._fill()
         self._say(list(wrong.values()))
         return None
+
+    def _no_numbers(self) -> bool:
+        """Whether a field holds something else than a number: it would count as empty."""
+        wrong = [field.wrong for field in self._numbers if field.wrong]
+        if wrong:
+            self._say(wrong)
+        return bool(wrong)
 
     def _wrong_cells(self) -> Iterator[tuple[str, str]]:
         """Rows of the table that cannot be right, each with why, in the table's words and units."""
@@ -506,6 +519,8 @@ class Build:
     async def _build(self) -> None:
         self._said.clear()
         await self._edits_taken()
+        if self._no_numbers():  # before the fields are drawn anew, without what was typed
+            return
         if self._draft != self._shown:
             self._fill()
             self._say(["Settings were changed on another page of yours; here they are now."])

@@ -129,6 +129,9 @@ class Views:
             what.on_value_change(compare)
 
             async def add() -> None:
+                if wrong := value.wrong or weight.wrong:
+                    self._say(wrong)
+                    return
                 if not driver.value or value.value is None:
                     ui.notify("Choose a driver and give a number.")
                     return
@@ -170,6 +173,10 @@ class Views:
                 column = ui.input("Column that holds your own mean points").classes("w-full")
 
             async def sent(event: events.UploadEventArguments) -> None:
+                if weight.wrong:
+                    drop.reset()
+                    self._say(weight.wrong)
+                    return
                 content = await event.file.read()
                 call = views.add(
                     self._slate,

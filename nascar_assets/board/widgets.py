@@ -72,6 +72,11 @@ class NumberField(ui.number):
         )
         self.props("type=text inputmode=decimal hide-bottom-space")
 
+    @property
+    def wrong(self) -> str | None:
+        """Why what was typed cannot be taken; the field has no value then."""
+        return f"{self.props['label']}: what is typed there is no number." if self._wrong else None
+
     def _event_args_to_value(self, e: events.GenericEventArguments) -> float | None:
         typed = str(e.args or "").strip()
         try:

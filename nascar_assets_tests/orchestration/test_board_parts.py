@@ -16,6 +16,7 @@ from nicegui.page import page
 from nascar_assets.board.build import Build
 from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.page import _filled
+from nascar_assets.board.views import Views
 from nascar_assets.board.widgets import KeptJob, NewerRun, NumberField, Progress, button, file_drop
 from nascar_assets.client import Call, Refused, slates
 from nascar_assets.lineups.settings import PortfolioSettings
@@ -110,6 +111,12 @@ def field(label: str) -> Any:
     """The newest field of this name."""
     shown = ui.context.client.elements.values()
     return [item for item in shown if item.props.get("label") == label][-1]
+
+
+def type_in(made: ui.element, typed: str) -> None:
+    for listener in list(made._event_listeners.values()):
+        if listener.type == "update:modelValue":
+            made._handle_event({"listener_id": listener.id, "args": typed})
 
 
 def row(name: str, **more: Any) -> ForecastRow:
@@ -261,11 +268,56 @@ def test_a_number_of_lineups_that_was_emptied_is_shown_as_what_it_is_then():
 def test_a_number_may_have_a_decimal_comma(typed, value):
     async def test() -> None:
         made = NumberField("Number", value=3.0)
-        for listener in list(made._event_listeners.values()):
-            if listener.type == "update:modelValue":
-                made._handle_event({"listener_id": listener.id, "args": typed})
+        type_in(made, typed)
         assert made.value == value
         assert (made.error is not None) == (value is None and bool(typed))
+
+    on_a_page(test)
+
+
+@pytest.mark.usefixtures("_no_table")
+def test_nothing_is_built_while_a_field_holds_no_number():
+    async def test() -> None:
+        kept: dict[str, Any] = {"draft": {"ownership_max": 0.985}}
+        api = Api(forecast=forecast("A"), slate=detail(), portfolios=answered(422, "SENT"))
+        part = build(api, kept)
+        await part.show()
+        type_in(field("Highest sum of ownerships, %"), "12o")
+        await part._build()
+        assert "Highest sum of ownerships, %: what is typed there is no number." in words()
+        assert await part._checked() is None
+        assert api.sent == ["GET forecast"]
+        type_in(field("Highest sum of ownerships, %"), "12")
+        await part._build()
+        assert api.sent[-1] == "POST portfolios"
+        assert kept["draft"] == {"ownership_max": 0.12}
+
+    on_a_page(test)
+
+
+def test_no_view_is_sent_while_a_field_holds_no_number(monkeypatch):
+    async def nothing(_: Views) -> None:
+        return None
+
+    monkeypatch.setattr(Views, "_fill", nothing)
+
+    async def test() -> None:
+        api = Api(forecast=forecast("A"), views=answered(422, "SENT"))
+        await Views(api, SLATE, False, {}).show()  # type: ignore[arg-type]
+        field("Whom you mean").value = "id A"
+        type_in(field("Your number"), "4o")
+        press("State it")
+        await asyncio.sleep(0)
+        assert "Your number: what is typed there is no number." in words()
+        type_in(field("Weight, 0 to 1"), "o.5")
+        shown = ui.context.client.elements.values()
+        (drop,) = (item for item in shown if isinstance(item, ui.upload))
+        file = SmallFileUpload("a.csv", "text/csv", b"Name")
+        await drop._upload_handlers[0](
+            events.UploadEventArguments(sender=drop, client=drop.client, file=file)
+        )
+        assert "Weight, 0 to 1: what is typed there is no number." in words()
+        assert api.sent == ["GET forecast"]
 
     on_a_page(test)
 
