@@ -529,12 +529,6 @@ class Build:
             return
         request = PortfolioRequest(settings=settings, keep=bool(self._keep.value))
         self._goes = True
-        try:
-            newest = (await self._api.call(slates.slate(self._detail.slate))).run_id
-        except Refused as error:
-            self._refused(error.problem)
-            return
-        self._kept["running_of"] = newest
         await self._job.start(slates.portfolio(self._detail.slate, request, wait=0))
 
     async def _edits_taken(self) -> None:

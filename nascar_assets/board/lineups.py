@@ -69,7 +69,6 @@ class Lineups:
     async def take(self, run_id: str) -> None:
         """Shows what a job chose, from now on; of lineups that are shown, only what they win."""
         self._kept["portfolio"] = run_id
-        self._kept["portfolio_of"] = self._kept.get("running_of")
         if self._box is not None:
             await self._draw()
 
@@ -84,12 +83,13 @@ class Lineups:
     async def _draw(self) -> None:
         box = self._box
         assert box is not None
-        run_id, newest = self._kept.get("portfolio"), None
+        run_id, old = self._kept.get("portfolio"), False
         try:
             if run_id:
                 made = await self._api.call(slates.result(run_id))
                 assert isinstance(made, PortfolioResult)
                 newest = (await self._api.call(slates.slate(self._slate))).run_id
+                old = made.slate_run_id is not None and made.slate_run_id != newest
                 if run_id == self._waits and made.contests is not None:
                     self._waits = None
                     self._fill_contests(made.contests, made.caution)
@@ -115,7 +115,7 @@ class Lineups:
             return
         box.clear()
         with box:
-            if run_id and self._kept.get("portfolio_of") != newest:
+            if old:
                 self._old()
             self._all(run_id, *shown)
 

@@ -624,6 +624,10 @@ class PortfolioResult(Contract):
     kind: Literal["portfolio"] = "portfolio"
     slate: str
     run_id: str
+    slate_run_id: str | None = Field(
+        default=None,
+        description="The slate's run on whose scenarios it was chosen; none of earlier versions.",
+    )
     settings: PortfolioSettings
     toml: str
     lineups: SlateLineups

@@ -161,6 +161,7 @@ def choose_portfolio(
     result = PortfolioResult(
         slate=slate_id,
         run_id=run_id,
+        slate_run_id=run.plan.run_id,
         settings=settings,
         toml=toml,
         lineups=slate_answers.lineups_answer(run, table, made.drivers, made.scores, notices),
@@ -211,6 +212,7 @@ def stored_portfolio(root: DataRoot, slate_id: str, run_id: str, upload: bytes) 
         PortfolioResult(
             slate=slate_id,
             run_id=run_id,
+            slate_run_id=run.plan.run_id,
             settings=settings,
             toml=settings_toml(settings),
             lineups=lineups,

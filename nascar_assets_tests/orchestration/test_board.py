@@ -357,6 +357,7 @@ def test_portfolios_of_the_api_keep_their_settings_and_say_conflicts(board, worl
         client.wait(job.run_id)
         made = client.call(slates.result(job.run_id))
         assert isinstance(made, PortfolioResult)
+        assert made.slate_run_id == client.call(slates.slate(world.slate)).run_id
         assert all(
             rows[3].driver_id in {d.driver_id for d in row.drivers} for row in made.lineups.rows
         )

@@ -138,11 +138,13 @@ def forecast(*names: str) -> SlateForecast:
     return SlateForecast.model_construct(rows=tuple(row(name) for name in names), n_scenarios=1)
 
 
-def portfolio() -> PortfolioResult:
+def portfolio(slate_run_id: str | None = None) -> PortfolioResult:
     lineups = SlateLineups.model_construct(
         rows=(), value_text="1 point", objective_words="the mean", notices=()
     )
-    return PortfolioResult.model_construct(lineups=lineups, exposures=(), contests=None, caution="")
+    return PortfolioResult.model_construct(
+        lineups=lineups, exposures=(), contests=None, caution="", slate_run_id=slate_run_id
+    )
 
 
 class NoLineups:
@@ -485,19 +487,22 @@ def test_two_presses_of_a_button_do_one_thing():
 def test_lineups_of_an_earlier_run_say_so():
     async def test() -> None:
         again: list[str] = []
-        kept: dict[str, Any] = {"running_of": "first"}
-        api = Api(result=portfolio(), slate=detail("first"))
+        # The slate was run again after the build was asked for: the job waited for that run.
+        kept: dict[str, Any] = {}
+        api = Api(result=portfolio("second"), slate=detail("second"))
         part = Lineups(api, SLATE, kept, lambda: again.append("Build"))  # type: ignore[arg-type]
-        kept["portfolio"] = "job"
-        await part.show()
         await part.take("job")
+        await part.show()
         assert "0 lineups, chosen for" in words()
         assert "run again after these lineups" not in words()
-        api.answers["slate"] = detail("second")
+        api.answers["slate"] = detail("third")
         await part.show()  # as on a page that is loaded anew
-        assert "run again after these lineups" in words()
+        assert words().count("run again after these lineups") == 1
         press("Build again")
         assert again == ["Build"]
+        api.answers["result"] = portfolio()  # of a version that did not say its run
+        await part._draw()
+        assert "run again after these lineups" not in words()
 
     on_a_page(test)
 
