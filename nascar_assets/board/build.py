@@ -131,6 +131,7 @@ class Build:
         self._rows: tuple[ForecastRow, ...] = ()
         self._numbers: list[NumberField] = []
         self._goes = False
+        self._announced: str | None = None  # the job whose lineups this page has said are there
 
     async def show(self) -> None:
         """Fills the part."""
@@ -545,9 +546,14 @@ class Build:
         """Shows the lineups; goes there once, where the build was asked for on this very page."""
         self._clear_faults()
         await self._lineups.take(run_id)
-        if self._goes:  # else the visitor may be elsewhere by now
+        if run_id == self._announced:
+            return
+        self._announced = run_id
+        if self._goes:
             self._goes = False
             self._to_lineups()
+        else:  # the visitor may be elsewhere by now
+            self._say(["The lineups are built: see Lineups."])
 
     def _clear_faults(self) -> None:
         if self._faults:

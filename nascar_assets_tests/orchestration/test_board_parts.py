@@ -507,6 +507,26 @@ def test_lineups_of_an_earlier_run_say_so():
     on_a_page(test)
 
 
+def test_a_build_that_outlives_its_page_says_where_its_lineups_are():
+    async def test() -> None:
+        went: list[str] = []
+        api = Api(forecast=forecast("A"))
+        part = build(api, {"draft": {}})
+        part._to_lineups = lambda: went.append("Lineups")
+        await part.show()
+        await part._taken("of a page before")
+        assert "The lineups are built: see Lineups." in words()
+        assert not went
+        part._said.clear()
+        part._goes = True
+        for _ in range(2):  # once with its lineups, once at its end
+            await part._taken("of this page")
+        assert went == ["Lineups"]
+        assert not words().count("The lineups are built")
+
+    on_a_page(test)
+
+
 def test_a_page_says_that_there_is_a_newer_run():
     async def test() -> None:
         api = Api(slate=detail("first"))
