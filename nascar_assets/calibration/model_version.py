@@ -14,7 +14,7 @@ from nascar_assets.calibration.models import RunningOrderModel
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import TRACK_TYPES
 from nascar_assets.scenarios import STARTING_VALUES, ProcessParameters
-from nascar_assets.scenarios.parameters import TypeParameters
+from nascar_assets.scenarios.parameters import TypeParameters, stored_time
 
 FEWEST_RACES = 20
 """Races of a backtest below which a version has proven nothing."""
@@ -119,8 +119,8 @@ class GateRecord:
                 **stored,
                 "recipe": ModelRecipe(**stored["recipe"]),
                 "criteria": tuple(Criterion(**item) for item in stored["criteria"]),
-                "known_until": datetime.fromisoformat(stored["known_until"]),
-                "decided_at": datetime.fromisoformat(stored["decided_at"]),
+                "known_until": stored_time(stored["known_until"]),
+                "decided_at": stored_time(stored["decided_at"]),
             }
             return cls(**content)
         except (KeyError, TypeError, ValueError) as error:

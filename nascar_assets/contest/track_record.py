@@ -17,6 +17,7 @@ from nascar_assets.contest.settlement import settle
 from nascar_assets.lineups import FieldModel
 from nascar_assets.lineups.field import utility_field
 from nascar_assets.lineups.projection import Projection
+from nascar_assets.scenarios.parameters import stored_time
 
 CONTEST = "150-max"
 """The contest whose field lineups are measured against, and its returns."""
@@ -120,7 +121,7 @@ class Said:
         return cls(
             **{
                 **content,
-                **{name: datetime.fromisoformat(content[name]) for name in moments},
+                **{name: stored_time(content[name]) for name in moments},
                 **{name: SaidField(**content[name]) for name in ("field", "cash_field")},
             }
         )

@@ -15,6 +15,18 @@ from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import TRACK_TYPES
 
 
+def stored_time(text: str) -> datetime:
+    """A time as it was stored; one without a zone is before or after no other.
+
+    Raises:
+        ValueError: If it is no time, or has no zone.
+    """
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(f"the time {text} has no zone")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class TypeParameters:
     """The race process at one track type. Times in % of the scheduled race, rates per 1% of it.
@@ -221,7 +233,7 @@ class ProcessParameters:
             loaded = cls(
                 by_type={k: TypeParameters(**v) for k, v in stored["by_type"].items()},
                 source=stored["source"],
-                as_of=(datetime.fromisoformat(stored["as_of"]) if stored["as_of"] else None),
+                as_of=stored_time(stored["as_of"]) if stored["as_of"] else None,
                 data_hash=stored["data_hash"],
                 standard_errors=stored["standard_errors"],
                 prior_spreads=stored["prior_spreads"],

@@ -170,6 +170,24 @@ def test_what_another_version_stored_is_passed_over_with_a_notice(tmp_path):
     assert model_as_of(root, "cup", START + DAY).parameters.source == "new"
 
 
+def test_a_stored_time_without_a_zone_is_passed_over_with_a_notice(tmp_path):
+    root = DataRoot(tmp_path)
+    fit = ProcessParameters(STARTING_VALUES.by_type, "old", START)
+    paths = (
+        save_fit(root, "cup", fit),
+        save_recalibration(root, "cup", fit, fit.with_type("short", omega=0.1), START),
+        save_gate_record(root, record(ModelRecipe(), passed=True)),
+    )
+    for path in paths:
+        root.write(path, root.read(path).replace(b"+00:00", b""))
+    used = model_as_of(root, "cup", START + DAY)
+    assert used.parameters is STARTING_VALUES
+    assert used.version.record is None
+    for path, notice in zip(paths, used.notices, strict=True):
+        assert notice.startswith(f"{path} is not used: ")
+        assert "has no zone" in notice
+
+
 def test_a_release_with_a_parameter_of_another_version_is_passed_over(tmp_path):
     root = DataRoot(tmp_path)
     path = save_gate_record(root, record(ModelRecipe(changes={"short.kappa": 1.5}), passed=True))

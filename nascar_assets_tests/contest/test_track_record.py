@@ -69,14 +69,15 @@ def test_what_another_version_said_is_passed_over_with_a_notice(outlook, tmp_pat
         "a": json.dumps(content).encode(),
         "b": json.dumps(content | {"newer": 1}).encode(),
         "c": json.dumps([content]).encode(),
-        "d": b"{",
+        "d": json.dumps(content | {"lock": "2026-02-15T19:30:00"}).encode(),  # no zone
+        "e": b"{",
     }
     for name, body in bodies.items():
         root.write(f"store/said/{name}/said.json", body)
     found, (notice,) = stored_said(root)
     assert [item.slate_id for item in found] == [one.slate_id]
-    assert "store/said/d/said.json is not used" in notice
-    assert "So are 2 others" in notice
+    assert "store/said/e/said.json is not used" in notice
+    assert "So are 3 others" in notice
     assert track_rows(root, pl.DataFrame({"race_id": ["none"]})) == ([], [notice])
     home = str(tmp_path)
     assert recorded(home)["notices"] == ledger_shown(home)["notices"] == [notice]

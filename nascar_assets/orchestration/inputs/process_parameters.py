@@ -17,6 +17,7 @@ from nascar_assets.calibration.model_version import (
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.inputs.race_scores import forecasting_code
 from nascar_assets.scenarios import ProcessParameters
+from nascar_assets.scenarios.parameters import stored_time
 from nascar_assets.storage import DataRoot
 
 FITS = "store/process_fit"
@@ -119,7 +120,7 @@ def model_as_of(root: DataRoot, series: str, as_of: datetime) -> UsedModel:
 
 def _recalibrated(content: Mapping[str, Any]) -> tuple[datetime, str, ProcessParameters]:
     parameters = ProcessParameters.from_dict(content["parameters"])
-    return datetime.fromisoformat(content["as_of"]), content["base"], parameters
+    return stored_time(content["as_of"]), content["base"], parameters
 
 
 def _gate_record(content: Mapping[str, Any]) -> GateRecord:
