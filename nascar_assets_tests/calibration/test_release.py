@@ -22,9 +22,10 @@ from nascar_assets.calibration.model_version import (
 )
 from nascar_assets.calibration.score_tables import scored_to_table
 from nascar_assets.definitions import build_definitions
-from nascar_assets.errors import InputError
+from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.feed.schemas import ENTRIES
 from nascar_assets.orchestration.assets import backtest as backtest_assets
+from nascar_assets.orchestration.commands.doctor import _models
 from nascar_assets.orchestration.inputs.process_parameters import (
     KnownModels,
     gate_records,
@@ -164,6 +165,8 @@ def test_what_another_version_stored_is_passed_over_with_a_notice(tmp_path):
     for path, job, notice in zip(paths, jobs, used.notices, strict=True):
         assert notice.startswith(f"{path} is not used: ")
         assert f"{job} makes one anew" in notice
+        with pytest.raises(EnvironmentFault, match=path):
+            _models(str(tmp_path))
     # What this version stores beside it is used.
     fit = ProcessParameters(STARTING_VALUES.by_type, "new", START + DAY)
     save_fit(root, "cup", fit)

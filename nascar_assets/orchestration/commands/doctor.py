@@ -130,6 +130,11 @@ def examine(
             "NASCAR_GRAPH_USER and NASCAR_GRAPH_PASSWORD.",
         ),
         (
+            "models",
+            lambda: _models(home),
+            "Run the job that is named; slates work as if what is not used were not there.",
+        ),
+        (
             "slates",
             lambda: _slates(home),
             "nascar slate show says what is the matter; nascar slate run makes the files anew, "
@@ -358,6 +363,18 @@ def _graph(home: str) -> str:
     with open_platform_graph(platform) as engine:
         engine.read("RETURN 1 AS answer")  # a graph without nodes yet is in order, too
     return redacted(platform.graph_setting or "embedded")
+
+
+def _models(home: str) -> str:
+    """Whether this version reads every fit, recalibration and release that is stored."""
+    from nascar_assets.feed.schemas import SERIES
+    from nascar_assets.orchestration.inputs.process_parameters import KnownModels
+
+    root = Platform(home=home).root
+    passed_over = [text for name in SERIES.values() for text in KnownModels(root, name).notices]
+    if passed_over:
+        raise EnvironmentFault(" ".join(passed_over))
+    return "all that is stored can be read"
 
 
 def _upload_folder(home: str) -> str:
