@@ -478,12 +478,14 @@ def id_cell(cell: str, file: str, row: int, field: str) -> str:
 _UNCLEAR = re.compile(r"[^0-9]*[1-9][0-9]{0,2}(\.[0-9]{3})+")
 
 
-def unclear_thousands(cell: str, *, decimal_comma: bool = False) -> bool:
-    """Whether points may part thousands or decimals, as in `11.000` dollars.
+def amount_cell(cell: str, *, decimal_comma: bool = False, whole: bool = False) -> Decimal | None:
+    """As `number_cell`, and none where points may part thousands or decimals: `11.000` dollars.
 
     Where numbers have a decimal comma they part thousands.
     """
-    return not decimal_comma and _UNCLEAR.fullmatch(cell.strip()) is not None
+    if not decimal_comma and _UNCLEAR.fullmatch(cell.strip()):
+        return None
+    return number_cell(cell, decimal_comma=decimal_comma, whole=whole)
 
 
 def number_cell(cell: str, *, decimal_comma: bool = False, whole: bool = False) -> Decimal | None:

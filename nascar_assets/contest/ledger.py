@@ -18,6 +18,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.files import (
     AGAIN,
     LARGE,
+    amount_cell,
     check_once,
     check_width,
     column_key,
@@ -27,7 +28,6 @@ from nascar_assets.files import (
     read_rows,
     read_text,
     truncated,
-    unclear_thousands,
 )
 from nascar_assets.lineups.ownership import CASH_NAME, KINDS
 
@@ -141,8 +141,7 @@ def _entry(
 ) -> dict[str, Any]:
     def cents(field: str) -> int:
         text = cells[field].strip()
-        unclear = unclear_thousands(text, decimal_comma=decimal_comma)
-        amount = None if unclear else number_cell(text or "0", decimal_comma=decimal_comma)
+        amount = amount_cell(text or "0", decimal_comma=decimal_comma)
         if amount is None or amount < 0 or amount * 100 != int(amount * 100):
             raise InputError(
                 f"{text!r} is no amount in dollars and cents.",
@@ -156,8 +155,7 @@ def _entry(
 
     def whole(field: str) -> int | None:
         text = cells[field].strip()
-        unclear = unclear_thousands(text, decimal_comma=decimal_comma)
-        value = None if unclear else number_cell(text, decimal_comma=decimal_comma, whole=True)
+        value = amount_cell(text, decimal_comma=decimal_comma, whole=True)
         if text and (value is None or value != int(value) or value < 0):
             raise InputError(f"{text!r} is no count.", file=file, row=row, field=field)
         return None if value is None else int(value)

@@ -14,6 +14,7 @@ from nascar_assets.errors import InputError
 from nascar_assets.files import (
     LARGE,
     GivenText,
+    amount_cell,
     check_once,
     check_width,
     column_key,
@@ -24,7 +25,6 @@ from nascar_assets.files import (
     read_rows,
     read_text,
     truncated,
-    unclear_thousands,
 )
 from nascar_assets.slates.slate import Slate
 
@@ -169,8 +169,7 @@ class _Reader:
         if not row["EntryId"]:
             return
         size = self.slate.rules.roster_size
-        unclear = unclear_thousands(row["Rank"], decimal_comma=self.decimal_comma)
-        rank = None if unclear else self.number(row["Rank"], whole=True)
+        rank = amount_cell(row["Rank"], decimal_comma=self.decimal_comma, whole=True)
         if rank is None or rank != int(rank) or not 0 < rank < 1e9:
             raise self.fault(f"{row['Rank']!r} is no rank.", number, "Rank")
         points = self.number(row["Points"])

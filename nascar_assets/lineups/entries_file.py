@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.files import column_key, id_cell, number_cell, unclear_thousands
+from nascar_assets.files import amount_cell, column_key, id_cell
 from nascar_assets.lineups.legality import check_lineups, lineup_problems
 from nascar_assets.lineups.raw_csv import RawCsv, read_raw
 from nascar_assets.lineups.upload import player_cell, player_of_cell
@@ -51,9 +51,7 @@ class ContestEntry:
         """The fee in cents; none where the file has no amount in dollars."""
         if self.entry_fee.casefold() == "free":
             return 0
-        if unclear_thousands(self.entry_fee, decimal_comma=self.decimal_comma):
-            return None
-        amount = number_cell(self.entry_fee, decimal_comma=self.decimal_comma)
+        amount = amount_cell(self.entry_fee, decimal_comma=self.decimal_comma)
         return None if amount is None or amount < 0 else round(100 * amount)
 
 

@@ -14,6 +14,7 @@ from nascar_assets.files import (
     AGAIN,
     GivenText,
     SourceFile,
+    amount_cell,
     check_once,
     check_width,
     column_key,
@@ -24,7 +25,6 @@ from nascar_assets.files import (
     plain_name,
     read_rows,
     read_text,
-    unclear_thousands,
 )
 from nascar_assets.rules import SITES, Site
 from nascar_assets.rules.sites import STATUS_COLUMNS
@@ -316,8 +316,7 @@ def _row(
 
 
 def _salary(text: str, fault: Fault, field: str, decimal_comma: bool) -> int:
-    unclear = unclear_thousands(text, decimal_comma=decimal_comma)
-    value = None if unclear else number_cell(text, decimal_comma=decimal_comma, whole=True)
+    value = amount_cell(text, decimal_comma=decimal_comma, whole=True)
     if value is None or value != int(value) or not 0 < value <= _HIGHEST_SALARY:
         raise fault(
             f"A salary in whole dollars was expected, not {text!r}.",

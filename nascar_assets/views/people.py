@@ -68,9 +68,10 @@ class People:
         """The driver of a row, or why it has none."""
         found = self._driver(row)
         plain = plain_name(row.name)
-        called = [key for key, name in self.names.items() if plain and plain_name(name) == plain]
-        by_id = bool(row.site_id or row.driver_id)
-        if by_id and called and isinstance(found, str) and found not in called:
+        if isinstance(found, RowFault) or not plain or not (row.site_id or row.driver_id):
+            return found
+        called = [key for key, name in self.names.items() if plain_name(name) == plain]
+        if called and found not in called:
             return RowFault(row.row, row.name, f"the id is that of {self.names[found]}.")
         return found
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from nascar_assets.calibration.model_version import (
     GateRecord,
@@ -14,8 +14,8 @@ from nascar_assets.calibration.model_version import (
     VersionInUse,
     version_in_use,
 )
-from nascar_assets.errors import InputError
 from nascar_assets.orchestration.inputs.race_scores import forecasting_code
+from nascar_assets.orchestration.inputs.stored_json import T, stored_json
 from nascar_assets.scenarios import ProcessParameters
 from nascar_assets.scenarios.parameters import stored_time
 from nascar_assets.storage import DataRoot
@@ -23,8 +23,6 @@ from nascar_assets.storage import DataRoot
 FITS = "store/process_fit"
 RECALIBRATED = "store/recalibration"
 RECORDS = "store/model_version"
-
-T = TypeVar("T")
 
 
 def save_fit(root: DataRoot, series: str, fitted: ProcessParameters) -> str:
@@ -133,21 +131,8 @@ def _stored(
     root: DataRoot, folder: str, series: str, parse: Callable[[Mapping[str, Any]], T]
 ) -> tuple[list[T], list[str]]:
     """What a folder holds of a series, by name, and a notice of what cannot be read."""
-    found, refused = [], []
-    for item in root.list(f"{folder}/{series}"):
-        data = root.read(item.path)
-        if data is None:
-            continue
-        try:
-            found.append(parse(json.loads(data)))
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            why = error.message if isinstance(error, InputError) else f"It is malformed: {error}."
-            refused.append(f"{item.path} is not used: {why}")
-    if not refused:
-        return found, []
-    others = f" So are {len(refused) - 1} others of that folder." if refused[1:] else ""
     job = "release_job" if folder == RECORDS else "fit_job"
-    return found, [f"{refused[-1]}{others} {job} makes one anew; what is not used may be removed."]
+    return stored_json(root, f"{folder}/{series}", parse, f"{job} makes one anew. ")
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

@@ -13,14 +13,12 @@ from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.lineups.projection import project
 from nascar_assets.orchestration.inputs.official import official_by_id
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.inputs.stored_json import UNREADABLE, stored_json
 from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
 from nascar_assets.storage import DataRoot
 
 FOLDER = "store/said"
-
-UNREADABLE = (LookupError, TypeError, ValueError)
-"""What reading a damaged file raises, or one of another version."""
 
 
 def keep_said(
@@ -66,21 +64,8 @@ def _sealed(stored: bytes) -> bool:
 
 def stored_said(root: DataRoot) -> tuple[list[Said], list[str]]:
     """What was said of every slate, by lock, and a notice of what this version cannot read."""
-    found, refused = [], []
-    for item in root.list(FOLDER):
-        data = root.read(item.path)
-        if data is None:
-            continue
-        try:
-            found.append(Said.from_dict(json.loads(data)))
-        except UNREADABLE as error:
-            why = f"It is malformed or of another version ({type(error).__name__}: {error})."
-            refused.append(f"{item.path} is not used: {why}")
-    found.sort(key=lambda said: (said.lock, said.slate_id))
-    if not refused:
-        return found, []
-    others = f" So are {len(refused) - 1} others of that folder." if refused[1:] else ""
-    return found, [f"{refused[-1]}{others} What is not used may be removed."]
+    found, notices = stored_json(root, FOLDER, Said.from_dict)
+    return sorted(found, key=lambda said: (said.lock, said.slate_id)), notices
 
 
 def track_rows(root: DataRoot, results: pl.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
