@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -115,70 +114,4 @@ def bar(share: float, mark: float | None, label: str) -> str:
         f'<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(label)}"><rect class="track" width="100" height="10"/>'
         f'<rect class="fill" width="{length:.2f}" height="10"/>{ticked}</svg>'
-    )
-
-
-def histogram(shares: Sequence[float], n: int, label: str) -> str:
-    """Bars of a PIT histogram with the band that chance alone allows.
-
-    Args:
-        shares: Share of the values in each bar.
-        n: How many values there were.
-        label: What readers hear who do not see the drawing.
-    """
-    bins = len(shares)
-    top = max(2.0 / bins, max(shares, default=0.0) * 1.1)
-    flat = 1.0 / bins
-    error = 2.0 * math.sqrt(flat * (1.0 - flat) / max(n, 1))
-
-    def y(share: float) -> float:
-        return 130.0 * (1.0 - min(max(share / top, 0.0), 1.0)) + 5.0
-
-    width = 240.0 / max(bins, 1)
-    bars = "".join(
-        f'<rect class="fill" x="{i * width + 1:.2f}" y="{y(share):.2f}" '
-        f'width="{width - 2:.2f}" height="{135.0 - y(share):.2f}"/>'
-        for i, share in enumerate(shares)
-    )
-    return (
-        f'<svg class="chart" viewBox="0 0 240 155" role="img" aria-label="{escape(label)}">'
-        f'<rect class="band" x="0" y="{y(flat + error):.2f}" width="240" '
-        f'height="{y(flat - error) - y(flat + error):.2f}"/>{bars}'
-        f'<line class="even" x1="0" x2="240" y1="{y(flat):.2f}" y2="{y(flat):.2f}"/>'
-        f'<text x="0" y="151">0</text><text x="120" y="151" text-anchor="middle">'
-        f"where the outcome fell in the forecast</text>"
-        f'<text x="240" y="151" text-anchor="end">1</text></svg>'
-    )
-
-
-def reliability(points: Sequence[tuple[float, float, int]], label: str) -> str:
-    """Forecast probability against observed share, with what chance alone allows.
-
-    Args:
-        points: Mean forecast, observed share and number of forecasts of each bin.
-        label: What readers hear who do not see the drawing.
-    """
-
-    def x(share: float) -> float:
-        return 24.0 + 150.0 * min(max(share, 0.0), 1.0)
-
-    def y(share: float) -> float:
-        return 156.0 - 150.0 * min(max(share, 0.0), 1.0)
-
-    parts = [f'<line class="even" x1="{x(0)}" y1="{y(0)}" x2="{x(1)}" y2="{y(1)}"/>']
-    for forecast, observed, n in points:
-        error = 2.0 * math.sqrt(forecast * (1.0 - forecast) / max(n, 1))
-        parts.append(
-            f'<line class="allow" x1="{x(forecast):.2f}" x2="{x(forecast):.2f}" '
-            f'y1="{y(forecast - error):.2f}" y2="{y(forecast + error):.2f}"/>'
-            f'<circle class="dot" cx="{x(forecast):.2f}" cy="{y(observed):.2f}" r="3.2"/>'
-        )
-    ticks = "".join(
-        f'<text x="{x(share):.1f}" y="170" text-anchor="middle">{share:.0%}</text>'
-        f'<text x="20" y="{y(share) + 3:.1f}" text-anchor="end">{share:.0%}</text>'
-        for share in (0.0, 0.5, 1.0)
-    )
-    return (
-        f'<svg class="chart" viewBox="-12 0 200 176" role="img" aria-label="{escape(label)}">'
-        f"{''.join(parts)}{ticks}</svg>"
     )

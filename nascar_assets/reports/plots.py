@@ -277,7 +277,7 @@ def _png(figure: Figure) -> bytes:
     from PIL import Image
 
     canvas = figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)  # `_figure` and `_panels` made it
+    assert isinstance(canvas, FigureCanvasAgg)  # `_figure` made it
     canvas.draw()
     # A palette of 96 colours is not seen in drawings like these and makes a third of the bytes.
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])

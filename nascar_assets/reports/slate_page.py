@@ -71,8 +71,6 @@ def render_slate_report(report: SlateReport) -> str:
         metrics=[
             {**row, "metric": plain_name(row["metric"])} for row in report.calibration.to_dicts()
         ],
-        pit=_pit(report.pit),
-        reliability=_reliability(report.reliability),
         overrides=report.overrides.to_dicts(),
         effects=[] if report.views is None else report.views.effects.to_dicts(),
         contests=[] if report.contests is None else report.contests.to_dicts(),
@@ -187,24 +185,3 @@ def _regime_rows(regimes: pl.DataFrame) -> list[dict[str, Any]]:
         drawing = Markup(drawings.bar(row["frequency"], history, label))
         rows.append({**row, "history_frequency": history, "drawing": drawing})
     return rows
-
-
-def _pit(pit: pl.DataFrame | None) -> dict[str, Any] | None:
-    if pit is None or pit.is_empty():
-        return None
-    n = int(pit["n"][0])
-    label = f"Histogram of {n} probability integral transforms"
-    drawing = drawings.histogram(pit["share"].to_list(), n, label)
-    return {"n": n, "drawing": Markup(drawing)}
-
-
-def _reliability(bins: pl.DataFrame | None) -> list[dict[str, Any]]:
-    if bins is None:
-        return []
-    charts = []
-    for part in bins.filter(pl.col("n") > 0).partition_by("event", maintain_order=True):
-        event = str(part["event"][0])
-        points = list(part.sort("forecast").select("forecast", "observed", "n").iter_rows())
-        drawing = drawings.reliability(points, f"Reliability of {event}")
-        charts.append({"event": event, "drawing": Markup(drawing)})
-    return charts

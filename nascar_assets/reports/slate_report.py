@@ -89,8 +89,6 @@ VALUE_COLUMNS: tuple[str, ...] = (
     "duplicates",
     "correlation",
 )
-PIT_COLUMNS: tuple[str, ...] = ("share", "n")
-RELIABILITY_COLUMNS: tuple[str, ...] = ("event", "forecast", "observed", "n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +196,8 @@ class SlateReport:
         overrides: Values that people set, `OVERRIDE_COLUMNS`; may be empty.
         changed: What people changed beside them, in sentences.
         notices: What a person should know.
-        pit: Optional PIT histogram, `PIT_COLUMNS`: share of values in each of the equal bars
-            from 0 to 1, and the number of values (the same in every row).
-        reliability: Optional reliability bins, `RELIABILITY_COLUMNS`.
         portfolio: Label and value of what is to be said of the lineups as a whole.
         views: What people stated in views; none where nobody did.
-        held_back: Whether the lineups' means are of scenarios that they were not chosen on.
     """
 
     title: str
@@ -226,11 +220,8 @@ class SlateReport:
     track_record: str | None = None
     newest_race: str | None = None
     newest_at: datetime | None = None
-    pit: pl.DataFrame | None = None
-    reliability: pl.DataFrame | None = None
     portfolio: tuple[tuple[str, str], ...] = ()
     views: ViewsShown | None = None
-    held_back: bool = False
     record_knew_grid: bool = True
 
     def __post_init__(self) -> None:
@@ -245,8 +236,6 @@ class SlateReport:
             ("The overrides", self.overrides, OVERRIDE_COLUMNS),
             ("The contests", self.contests, CONTEST_COLUMNS),
             ("The lineups' worths", self.values, VALUE_COLUMNS),
-            ("The PIT histogram", self.pit, PIT_COLUMNS),
-            ("The reliability bins", self.reliability, RELIABILITY_COLUMNS),
         )
         for what, frame, columns in expected:
             if frame is not None:

@@ -159,10 +159,6 @@ def report(drivers=("Ada Wheel", "Bo Spanner", "Cy Torque"), n_lineups=3, **chan
         "newest_race": "Copper 300",
         "newest_at": datetime(2026, 2, 9, 2, tzinfo=UTC),
         "notices": ("Di Clutch is not in the entry list.",),
-        "pit": pl.DataFrame({"share": [0.1] * 10, "n": [3686] * 10}),
-        "reliability": pl.DataFrame(
-            {"event": ["win"], "forecast": [0.2], "observed": [0.25], "n": [40]}
-        ),
         "portfolio": (("Objective", "mean of the best"),),
     }
     return SlateReport(**(parts | changes))

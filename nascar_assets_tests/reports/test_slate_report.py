@@ -63,7 +63,6 @@ def test_every_part_is_shown():
         "$49,900 247.5 318.2", "88", "long green", "81 77", "chaos 19 23", "mean of the best",
         "miss in places (RPS) 5.391 0.061 97 start climatology 5.677",
         "some new metric 0.123 0.004 96 nominal 0.500",
-        "Where 3,686 outcomes fell", "win: probability forecast",
         "Bo Spanner skill 0.42 new crew chief modeller 2026-02-14 18:20 UTC",
         "Di Clutch is not in the entry list.",
         "0.1.0", "run-1", "10,000", "ef" * 32, "12" * 32, "salaries.csv " + "ab" * 32,
@@ -131,9 +130,6 @@ def test_texts_from_files_are_escaped_everywhere():
             {key: [HOSTILE] for key in ("subject", "field", "value", "why", "who", "at")}
         ),
         regimes=pl.DataFrame({"regime": [HOSTILE], "frequency": [1.0]}),
-        reliability=pl.DataFrame(
-            {"event": [HOSTILE], "forecast": [0.2], "observed": [0.2], "n": [4]}
-        ),
         calibration=report().calibration.with_columns(
             metric=pl.lit(HOSTILE), reference=pl.lit(HOSTILE)
         ),
@@ -187,13 +183,6 @@ def test_lineups_beyond_twenty_are_folded_but_there():
     assert "two of them share 3.0 drivers" in page.text
 
 
-def test_held_back_means_are_told_from_those_that_lean_high():
-    assert "they lean high" in render_slate_report(report())
-    held = render_slate_report(report(held_back=True))
-    assert "were not chosen on" in held
-    assert "they lean high" not in held
-
-
 def test_a_first_slate_without_record_lineups_or_changes_is_still_a_page():
     one = report()
     page = Page(
@@ -205,8 +194,6 @@ def test_a_first_slate_without_record_lineups_or_changes_is_still_a_page():
                 overrides=one.overrides.clear(),
                 quantiles=one.quantiles.clear(),
                 notices=(),
-                pit=None,
-                reliability=None,
             )
         )
     )
