@@ -74,7 +74,7 @@ def test_what_is_replaced_is_there_and_takes_the_same(
 ) -> None:
     """Where Dagster renames one of these, ours would never be called, and nobody would notice."""
     assert method in vars(theirs)
-    assert method in vars(ours)
+    assert inspect.getattr_static(ours, method) is not vars(theirs)[method]
     own, replaced = (
         list(inspect.signature(getattr(kind, method)).parameters) for kind in (ours, theirs)
     )

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
 import sqlalchemy as db
@@ -65,12 +65,6 @@ def _engine_of_process(conn_string: str, _process: int) -> db.Engine:
     return engine
 
 
-@contextmanager
-def _transaction(conn_string: str) -> Iterator[db.Connection]:
-    with overhead("log"), _engine(conn_string).connect() as connection, connection.begin():
-        yield connection
-
-
 def _settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """A storage's settings; its folder is Dagster's own where they name none."""
     folder = os.environ.get("DAGSTER_HOME")
@@ -79,70 +73,51 @@ def _settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
     return {"base_dir": folder, **config}
 
 
-_FOLDER = {"base_dir": dg.Field(dg.StringSource, is_required=False)}
+class _Pooled:
+    """What the three storages have in common: how Dagster makes them, and their connections."""
 
-
-class PooledEventLogStorage(ConsolidatedSqliteEventLogStorage):
-    """All runs' events in one database, over kept connections."""
+    _name: ClassVar[str]
+    """The storage's name in `dagster.yaml`."""
+    _conn_string: str
 
     @classmethod
     def config_type(cls) -> Any:
         """The folder, where it is not Dagster's own."""
-        return _FOLDER
+        return {"base_dir": dg.Field(dg.StringSource, is_required=False)}
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
         """Made by Dagster from the instance's settings; on the server that is set, if one is."""
-        found = postgres_storage("event_log_storage", inst_data)
-        return found or cls(inst_data=inst_data, **_settings_of(config_value))
+        if (found := postgres_storage(cls._name, inst_data)) is not None:
+            return found
+        make: Any = getattr(cls, "from_local", cls)  # events have no maker of their own
+        return make(inst_data=inst_data, **_settings_of(config_value))
 
     @contextmanager
-    def _connect(self) -> Iterator[db.Connection]:
-        with _transaction(self._conn_string) as connection:
-            yield connection
+    def connect(self) -> Iterator[db.Connection]:
+        """A connection in a transaction."""
+        with overhead("log"), _engine(self._conn_string).connect() as kept, kept.begin():
+            yield kept
+
+
+class PooledEventLogStorage(_Pooled, ConsolidatedSqliteEventLogStorage):
+    """All runs' events in one database, over kept connections."""
+
+    _name = "event_log_storage"
+    _connect = _Pooled.connect
 
     def has_table(self, table_name: str) -> bool:
         """Whether the database has a table."""
         return bool(db.inspect(_engine(self._conn_string)).has_table(table_name))
 
 
-class PooledRunStorage(SqliteRunStorage):
+class PooledRunStorage(_Pooled, SqliteRunStorage):
     """Runs over kept connections."""
 
-    @classmethod
-    def config_type(cls) -> Any:
-        """The folder, where it is not Dagster's own."""
-        return _FOLDER
-
-    @classmethod
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
-        """Made by Dagster from the instance's settings; on the server that is set, if one is."""
-        found = postgres_storage("run_storage", inst_data)
-        return found or cls.from_local(inst_data=inst_data, **_settings_of(config_value))
-
-    @contextmanager
-    def connect(self) -> Iterator[db.Connection]:
-        """A connection in a transaction."""
-        with _transaction(self._conn_string) as connection:
-            yield connection
+    _name = "run_storage"
 
 
-class PooledScheduleStorage(SqliteScheduleStorage):
+class PooledScheduleStorage(_Pooled, SqliteScheduleStorage):
     """Ticks of sensors and schedules over kept connections."""
 
-    @classmethod
-    def config_type(cls) -> Any:
-        """The folder, where it is not Dagster's own."""
-        return _FOLDER
-
-    @classmethod
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
-        """Made by Dagster from the instance's settings; on the server that is set, if one is."""
-        found = postgres_storage("schedule_storage", inst_data)
-        return found or cls.from_local(inst_data=inst_data, **_settings_of(config_value))
-
-    @contextmanager
-    def connect(self) -> Iterator[db.Connection]:
-        """A connection in a transaction."""
-        with _transaction(self._conn_string) as connection:
-            yield connection
+    _name = "schedule_storage"
