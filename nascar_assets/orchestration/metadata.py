@@ -12,7 +12,7 @@ import polars as pl
 
 from nascar_assets.orchestration.dictionary import TABLES, upstream
 from nascar_assets.reports.plots import as_markdown_image
-from nascar_assets.storage.overhead import counted
+from nascar_assets.storage.overhead import overhead
 from nascar_assets.visible import visible
 
 PREVIEW_ROWS = 5
@@ -105,9 +105,9 @@ def described(spec: dg.AssetSpec) -> dg.AssetSpec:
     return spec.merge_attributes(metadata={"dagster/column_schema": dg.TableSchema(columns)})
 
 
-def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.TableMetadataValue:
+def preview(frame: pl.DataFrame) -> dg.TableMetadataValue:
     """The first rows, as texts."""
-    return text_table(frame.columns, frame.head(rows).rows())
+    return text_table(frame.columns, frame.head(PREVIEW_ROWS).rows())
 
 
 def content_hash(frame: pl.DataFrame) -> str:
@@ -146,7 +146,7 @@ def image(markdown: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(markdown)
 
 
-@counted("drawing")
+@overhead("drawing")
 def picture(
     draw: Callable[[pl.DataFrame], bytes], frame: pl.DataFrame, title: str
 ) -> dg.MarkdownMetadataValue:

@@ -20,7 +20,7 @@ from obstore.store import LocalStore, S3Store, from_url
 
 from nascar_assets.errors import ROOM, EnvironmentFault, InputError, disk_is_full
 from nascar_assets.storage.dropped import dropped_files, read_dropped
-from nascar_assets.storage.overhead import counted
+from nascar_assets.storage.overhead import overhead
 
 LANDING = "landing/"
 """Here strangers put files: of a local root, links are not followed below its folders."""
@@ -115,7 +115,7 @@ class DataRoot:
         """Where a file lies, as Polars and people read it."""
         return f"{self.location}/{_checked(path)}"
 
-    @counted("store")
+    @overhead("store")
     def read(self, path: str) -> bytes | None:
         """The content of a file, none where there is no such file.
 
@@ -141,7 +141,7 @@ class DataRoot:
         except OSError as error:
             raise UnreadableFile(f"Reading {self.uri(path)} failed: {error}") from error
 
-    @counted("store")
+    @overhead("store")
     def write(self, path: str, data: bytes) -> None:
         """Puts a file in place, whole or not at all.
 
@@ -154,7 +154,7 @@ class DataRoot:
         except (OSError, BaseError) as error:
             raise self._fault(f"Writing {self.uri(path)}", error) from error
 
-    @counted("store")
+    @overhead("store")
     def create(self, path: str, data: bytes) -> bool:
         """Puts a file in place where there is none; returns whether it did.
 
@@ -171,7 +171,7 @@ class DataRoot:
             raise self._fault(f"Writing {self.uri(path)}", error) from error
         return True
 
-    @counted("store")
+    @overhead("store")
     def replace(self, path: str, data: bytes, tag: str) -> bool:
         """Puts a file in the place of the one with a tag; returns whether that was still there.
 
@@ -188,7 +188,7 @@ class DataRoot:
             raise self._fault(f"Writing {self.uri(path)}", error) from error
         return True
 
-    @counted("store")
+    @overhead("store")
     def move(self, source: str, target: str) -> None:
         """Puts a file in another's place; one that is not there any more was moved before.
 
@@ -202,7 +202,7 @@ class DataRoot:
         except (OSError, BaseError) as error:
             raise self._fault(f"Writing {self.uri(target)}", error) from error
 
-    @counted("store")
+    @overhead("store")
     def tag(self, path: str) -> str | None:
         """What changes with the file's content; none where there is no such file.
 
@@ -230,7 +230,7 @@ class DataRoot:
         """Whether there is such a file."""
         return self.tag(path) is not None
 
-    @counted("store")
+    @overhead("store")
     def list(self, prefix: str = "") -> list[StoredFile]:
         """All files under a folder of the root, sorted by path; empty where it does not exist.
 
@@ -316,7 +316,7 @@ class DataRoot:
                 (self._folder / QUARANTINE).chmod(0o700)
                 (self._folder / path).chmod(0o600)
 
-    @counted("store")
+    @overhead("store")
     def delete(self, path: str) -> None:
         """Removes a file; one that is not there is no error."""
         try:
@@ -334,7 +334,7 @@ class DataRoot:
             with contextlib.suppress(OSError):  # not there, or written into again just now
                 self.local_path(path).rmdir()
 
-    @counted("store")
+    @overhead("store")
     def write_frame(
         self, path: str, frame: pl.DataFrame, metadata: Mapping[str, str] | None = None
     ) -> int:
@@ -347,7 +347,7 @@ class DataRoot:
         self.write(path, data)
         return len(data)
 
-    @counted("store")
+    @overhead("store")
     def scan_frame(
         self,
         path: str | Sequence[str],

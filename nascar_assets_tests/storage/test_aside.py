@@ -6,7 +6,7 @@ import time
 import pytest
 
 from nascar_assets.storage import DataRoot
-from nascar_assets.storage.overhead import counted, overhead, overhead_seconds
+from nascar_assets.storage.overhead import overhead, overhead_seconds
 
 PAUSE = 0.02
 
@@ -29,7 +29,7 @@ def test_what_is_inside_another_counts_as_that_ones_alone():
 
 
 def test_a_failed_call_counts_and_leaves_nothing_open():
-    @counted("store")
+    @overhead("store")
     def fails():
         time.sleep(PAUSE)
         raise ValueError("no")

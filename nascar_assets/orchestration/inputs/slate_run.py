@@ -34,7 +34,7 @@ from nascar_assets.rules.race_day import race_day
 from nascar_assets.slates.slate import Slate
 from nascar_assets.slates.stored import slate_from_polars
 from nascar_assets.storage import DataRoot
-from nascar_assets.storage.overhead import counted
+from nascar_assets.storage.overhead import overhead
 
 if TYPE_CHECKING:
     from nascar_assets.history.ratings_state import RatingState
@@ -329,7 +329,7 @@ _last_loaded: list[tuple[tuple[str, ...], Scenarios]] = []
 """The scenarios that were read last, with the tags of their files: a run reads them five times."""
 
 
-@counted("store")
+@overhead("store")
 def load_scenarios(root: DataRoot, slate_id: str) -> Scenarios:
     """A slate's stored scenarios."""
     from nascar_assets.scenarios import Scenarios

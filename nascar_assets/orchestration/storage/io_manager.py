@@ -12,7 +12,7 @@ import polars as pl
 from nascar_assets.orchestration.metadata import table_metadata
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import scan_table, scan_tables, table_path
-from nascar_assets.storage.overhead import counted, overhead
+from nascar_assets.storage.overhead import overhead
 
 
 class ParquetTables(dg.IOManager):
@@ -36,7 +36,7 @@ class ParquetTables(dg.IOManager):
             size = self._write(asset, partition, frame)
             context.add_output_metadata(table_metadata(asset, frame, size=size))
 
-    @counted("store")
+    @overhead("store")
     def load_input(self, context: dg.InputContext) -> Any:
         """Reads a table as the asset's annotation asks, lazily or eagerly."""
         asset = context.asset_key.path[-1]

@@ -8,7 +8,7 @@ import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.storage import DataRoot
-from nascar_assets.storage.overhead import counted
+from nascar_assets.storage.overhead import overhead
 
 _SUFFIX = ".parquet"
 
@@ -70,7 +70,7 @@ def scan_all(
     return root.scan_frame([table_path(asset, key) for key in keys], schema=schema)
 
 
-@counted("store")
+@overhead("store")
 def collected(frame: pl.LazyFrame) -> pl.DataFrame:
     """The rows of a scan."""
     return frame.collect()
@@ -85,7 +85,7 @@ def read_table(root: DataRoot, asset: str, partition: str | None = None) -> pl.D
     return collected(scan_table(root, asset, partition))
 
 
-@counted("store")
+@overhead("store")
 def read_all(
     root: DataRoot, asset: str, schema: Mapping[str, pl.DataType | type[pl.DataType]]
 ) -> pl.DataFrame:
