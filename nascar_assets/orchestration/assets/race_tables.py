@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
@@ -25,12 +26,12 @@ RACES_OF_A_RUN = 5
 """Races of a backfill in one run, where runs are spread over hosts; on one machine all are."""
 
 
+@dataclass(frozen=True, slots=True)
 class RaceInputs:
     """What the function of one race may read: its schedule row, its own files and tables."""
 
-    def __init__(self, root: DataRoot, race: Race) -> None:
-        self.root = root
-        self.race = race
+    root: DataRoot
+    race: Race
 
     @property
     def key(self) -> str:
@@ -69,10 +70,11 @@ def _rows(stored: bytes) -> int:
         return 0
 
 
+@dataclass(frozen=True, slots=True)
 class RaceOutput:
     """A race's table with what a person should know about it.
 
-    Args:
+    Attributes:
         frame: The table.
         notices: What was met and mended or left out, in plain words.
         metadata: Further entries for the UI (plots, hashes).
@@ -82,19 +84,11 @@ class RaceOutput:
             a telemetry artifact, which holds them with its version and its number of rows.
     """
 
-    def __init__(
-        self,
-        frame: pl.DataFrame,
-        notices: Sequence[str] = (),
-        metadata: Mapping[str, Any] | None = None,
-        failures: Sequence[str] = (),
-        sources: Mapping[str, str] | None = None,
-    ) -> None:
-        self.frame = frame
-        self.notices = tuple(notices)
-        self.metadata = dict(metadata or {})
-        self.failures = tuple(failures)
-        self.sources = None if sources is None else dict(sources)
+    frame: pl.DataFrame
+    notices: Sequence[str] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    failures: Sequence[str] = ()
+    sources: Mapping[str, str] | None = None
 
     def write(self, root: DataRoot, path: str) -> int:
         """Stores the table; returns its bytes."""
@@ -121,7 +115,6 @@ def race_table(
     check_description: str,
     deps: Sequence[Any] = (),
     kinds: set[str] | None = None,
-    automation: dg.AutomationCondition[Any] | None = None,
     code_version: str = "1",
 ) -> dg.AssetsDefinition:
     """An asset with one table per race and one blocking check per race.
@@ -140,7 +133,6 @@ def race_table(
         check_description: What the check asks.
         deps: Upstream assets.
         kinds: Kinds shown on the asset.
-        automation: When it materialises by itself.
         code_version: Changes when the same input gives another table.
     """
     with pinned_previews():
@@ -156,7 +148,6 @@ def race_table(
             kinds=kinds or {"polars", "parquet"},
             owners=["team:data"],
             backfill_policy=_backfills(),
-            automation_condition=automation,
             code_version=code_version,
             check_specs=[spec],
         )

@@ -76,30 +76,22 @@ class Notifier(Protocol):
         """Tells; raises where it cannot."""
 
 
+@dataclass(frozen=True)
 class LogNotifier:
-    """Writes notices to a log.
+    """Writes notices to a log: the module's own where none is given."""
 
-    Args:
-        log: A logger; the module's own by default.
-    """
-
-    def __init__(self, log: Any = log) -> None:
-        self._log = log
+    log: Any = log
 
     def notify(self, notice: Notice) -> None:
         """Writes one line at the level of a warning."""
-        self._log.warning("%s: %s", notice.subject, notice.body)
+        self.log.warning("%s: %s", notice.subject, notice.body)
 
 
+@dataclass(frozen=True, repr=False)  # an address may hold a password
 class WebhookNotifier:
-    """Posts notices as JSON to a URL, as Slack, Mattermost, Teams and ntfy take them.
+    """Posts notices as JSON to a URL, as Slack, Mattermost, Teams and ntfy take them."""
 
-    Args:
-        url: Where to.
-    """
-
-    def __init__(self, url: str) -> None:
-        self._url = url
+    url: str
 
     def notify(self, notice: Notice) -> None:
         """Posts one JSON object.
@@ -115,7 +107,7 @@ class WebhookNotifier:
             "run_id": notice.run_id,
             "link": notice.link,
         }
-        httpx.post(self._url, json=body, timeout=TIMEOUT_SECONDS).raise_for_status()
+        httpx.post(self.url, json=body, timeout=TIMEOUT_SECONDS).raise_for_status()
 
 
 def _no_links(text: str) -> str:
@@ -123,20 +115,20 @@ def _no_links(text: str) -> str:
     return text.replace("](", "] (").replace("<", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}")
 
 
+@dataclass(frozen=True, repr=False)
 class MailNotifier:
     """Sends notices by mail.
 
-    Args:
+    Attributes:
         server: `smtp://[user:password@]host[:port]` (STARTTLS where the server offers it) or
             `smtps://...`.
         sender: The sender's address.
         to: Addresses.
     """
 
-    def __init__(self, server: str, sender: str, to: Sequence[str]) -> None:
-        self._server = server
-        self._sender = sender
-        self._to = tuple(to)
+    server: str
+    sender: str
+    to: Sequence[str]
 
     def notify(self, notice: Notice) -> None:
         """Sends one mail.
@@ -148,10 +140,10 @@ class MailNotifier:
         """
         mail = EmailMessage()
         mail["Subject"] = notice.subject
-        mail["From"] = self._sender
-        mail["To"] = ", ".join(self._to)
+        mail["From"] = self.sender
+        mail["To"] = ", ".join(self.to)
         mail.set_content(notice.body)
-        server = _address(MAIL_SERVER, self._server, _MAIL)
+        server = _address(MAIL_SERVER, self.server, _MAIL)
         with _smtp(server.scheme, str(server.hostname), server.port) as connection:
             if server.scheme == "smtp" and connection.has_extn("starttls"):
                 connection.starttls(context=ssl.create_default_context())
