@@ -23,7 +23,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.hosts.presence import host_tags, present
-from nascar_assets.orchestration.partitions import RACES, SLATES, range_tags
+from nascar_assets.orchestration.partitions import RACES, SLATES, keys_of, range_tags, stretches
 from nascar_assets.orchestration.stage_times import StageTimes
 from nascar_assets.orchestration.tags import RUN_KEY, filters_of, skipped_by
 
@@ -41,7 +41,7 @@ def register(
 ) -> list[str]:
     """Adds partition keys that are not there yet, and returns them."""
     assert partitions.name is not None
-    known = set(instance.get_dynamic_partitions(partitions.name))
+    known = set(keys_of(instance, partitions))
     new = [key for key in dict.fromkeys(keys) if key not in known]
     if new:
         instance.add_dynamic_partitions(partitions.name, new)
@@ -65,7 +65,6 @@ def run_job(
     partition: str | None = None,
     run_config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
-    quiet: bool = True,
     progress: Progress | None = None,
     times: StageTimes | None = None,
     go_on: bool = False,
@@ -81,9 +80,7 @@ def run_job(
     failed: list[BaseException] = []
     if go_on:
         job = job.with_hooks({_kept_in(failed)})
-    config = dict(run_config or {})
-    if quiet:
-        config = {**_QUIET, **config}
+    config = {**_QUIET, **(run_config or {})}
     run_id = str(uuid4())
     if progress is not None:
         instance.add_event_listener(run_id, _steps_reported(progress, len(job.nodes)))
@@ -185,7 +182,7 @@ def run_races(
         run_keys: The run key of each race's files, by which the daemon knows what failed already.
     """
     failures: dict[str, Exception] = {}
-    for members in _stretches(instance, keys):
+    for members in stretches(keys, keys_of(instance, RACES)):
         left: Sequence[str] = members
         if len(members) > 1:
             try:
@@ -203,20 +200,3 @@ def run_races(
             except Exception as error:
                 failures[key] = error
     return failures
-
-
-def _stretches(instance: dg.DagsterInstance, keys: Sequence[str]) -> list[list[str]]:
-    """The wanted partitions as unbroken stretches of the order in which they are registered."""
-    wanted = set(keys)
-    assert RACES.name is not None
-    stretches: list[list[str]] = []
-    open_stretch = False
-    for key in instance.get_dynamic_partitions(RACES.name):
-        if key not in wanted:
-            open_stretch = False
-        elif open_stretch:
-            stretches[-1].append(key)
-        else:
-            stretches.append([key])
-            open_stretch = True
-    return stretches

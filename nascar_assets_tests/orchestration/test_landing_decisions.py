@@ -21,8 +21,8 @@ from nascar_assets.orchestration.automation.race_decisions import (
     singles,
     stale_as_of,
     stale_races,
-    stretches,
 )
+from nascar_assets.orchestration.partitions import stretches
 from nascar_assets.storage import DataRoot, StorageFault
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)

@@ -14,6 +14,8 @@ from datetime import datetime
 
 import polars as pl
 
+from nascar_assets.orchestration.partitions import stretches
+
 SINGLE_RUNS = 3
 """Up to so many races get a run each; more share runs."""
 
@@ -108,7 +110,7 @@ def batches(stale: Sequence[LandedRace], order: Sequence[str]) -> list[Batch]:
     wanted = {race.race_key: race for race in stale}
     return [
         Batch(keys, f"races:{content_of((key, wanted[key].run_key) for key in keys)}")
-        for keys in stretches(wanted.keys(), order)
+        for keys in stretches(wanted, order, LONGEST_STRETCH)
     ]
 
 
@@ -116,22 +118,6 @@ def singles(batch: Batch, stale: Sequence[LandedRace]) -> list[Batch]:
     """A batch taken apart: one bad race in it must not keep the others from being run."""
     members = set(batch.keys)
     return [Batch((race.race_key,), race.run_key) for race in stale if race.race_key in members]
-
-
-def stretches(wanted: Iterable[str], order: Sequence[str]) -> list[tuple[str, ...]]:
-    """Wanted keys as unbroken stretches of an order, none longer than `LONGEST_STRETCH`."""
-    chosen = set(wanted)
-    found: list[list[str]] = []
-    is_open = False
-    for key in order:
-        if key not in chosen:
-            is_open = False
-            continue
-        if not is_open or len(found[-1]) >= LONGEST_STRETCH:
-            found.append([])
-            is_open = True
-        found[-1].append(key)
-    return [tuple(keys) for keys in found]
 
 
 def stale_as_of(

@@ -13,7 +13,7 @@ from nascar_assets.orchestration.automation.run_state import (
     run_state,
 )
 from nascar_assets.orchestration.jobs import slate_job
-from nascar_assets.orchestration.partitions import SLATES
+from nascar_assets.orchestration.partitions import SLATES, keys_of
 from nascar_assets.orchestration.resources import Platform
 
 ZONE = "America/New_York"
@@ -49,8 +49,7 @@ def race_week(
     if due and races_in_flight(instance):
         yield dg.SkipReason("Slates wait for the races that are being run.")
         return
-    assert SLATES.name is not None
-    known = set(instance.get_dynamic_partitions(SLATES.name))
+    known = set(keys_of(instance, SLATES))
     for refresh in due:
         slate = refresh.slate_id
         # A new slate's first run is the sensor's of salary files: two would ask for it at once.

@@ -10,13 +10,13 @@ import dagster as dg
 import polars as pl
 
 from nascar_assets.orchestration.automation.race_decisions import (
+    LONGEST_STRETCH,
     Batch,
     LandedRace,
     batches,
     content_of,
     singles,
     stale_races,
-    stretches,
 )
 from nascar_assets.orchestration.automation.run_state import (
     IN_FLIGHT,
@@ -27,7 +27,13 @@ from nascar_assets.orchestration.automation.run_state import (
     run_state,
 )
 from nascar_assets.orchestration.jobs import as_of_job, race_job, schedule_job
-from nascar_assets.orchestration.partitions import RACES, RANGE_START, range_tags
+from nascar_assets.orchestration.partitions import (
+    RACES,
+    RANGE_START,
+    keys_of,
+    range_tags,
+    stretches,
+)
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races
 from nascar_assets.orchestration.storage.quarantine import report_strays
@@ -176,8 +182,7 @@ def decide_feed(
     bad = faults(root, stale, seen.schedule)
     tick.notices |= bad
     held = _held(stale, bad, seen.schedule)
-    assert RACES.name is not None
-    order = list(instance.get_dynamic_partitions(RACES.name))
+    order = keys_of(instance, RACES)
     on_their_way = _on_their_way(instance, order, lost)
     stale = [race for race in stale if race.race_key not in held | on_their_way]
     known = set(order)
@@ -193,7 +198,7 @@ def decide_feed(
         tick.waiting.append("Ratings wait for the races that are being run.")
         return tick
     behind = stale_tables(root, seen.tables, seen.schedule, now)
-    for keys in stretches(behind, order):
+    for keys in stretches(behind, order, LONGEST_STRETCH):
         name = content_of((key, behind[key].isoformat()) for key in keys)
         batch = Batch(keys, f"as_of:2:{name}")
         state = run_state(instance, batch.run_key)

@@ -8,6 +8,7 @@ import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.automation.landing_index import sha256
+from nascar_assets.orchestration.automation.run_state import IN_FLIGHT
 from nascar_assets.orchestration.inputs.live_continuity import check_goes_on
 from nascar_assets.orchestration.inputs.live_forecast import (
     LANDING,
@@ -18,7 +19,7 @@ from nascar_assets.orchestration.inputs.live_forecast import (
 )
 from nascar_assets.orchestration.inputs.schedule import stored_schedule
 from nascar_assets.orchestration.jobs import live_job
-from nascar_assets.orchestration.partitions import RACES
+from nascar_assets.orchestration.partitions import RACES, keys_of
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.tags import LAP, RACE, filters_of
 
@@ -38,14 +39,13 @@ class Decision:
     refused: bool = False
 
 
-def decide(lap: int, scheduled: int, last: int | None, every: int = EVERY_LAPS) -> Decision:
+def decide(lap: int, scheduled: int, last: int | None) -> Decision:
     """Whether a race that has come to a lap is forecast again.
 
     Args:
         lap: Laps that its leader has completed, by the newest feed.
         scheduled: Laps of the race.
         last: Lap of the newest forecast; none before the first.
-        every: Laps between two forecasts.
     """
     if lap < 1:
         return Decision(False, "the race has not begun")
@@ -57,9 +57,9 @@ def decide(lap: int, scheduled: int, last: int | None, every: int = EVERY_LAPS) 
         )
     if last is not None and lap == last:
         return Decision(False, f"nothing new since lap {last}")
-    if last is None or lap - last >= every or lap >= scheduled:
+    if last is None or lap - last >= EVERY_LAPS or lap >= scheduled:
         return Decision(True)
-    return Decision(False, f"at lap {lap}; the next forecast comes at lap {last + every}")
+    return Decision(False, f"at lap {lap}; the next forecast comes at lap {last + EVERY_LAPS}")
 
 
 def _at_work(instance: dg.DagsterInstance, race_key: str, now: datetime) -> bool:
@@ -67,12 +67,7 @@ def _at_work(instance: dg.DagsterInstance, race_key: str, now: datetime) -> bool
     going = dg.RunsFilter(
         job_name="live_job",
         tags={RACE: race_key},
-        statuses=[
-            dg.DagsterRunStatus.NOT_STARTED,
-            dg.DagsterRunStatus.QUEUED,
-            dg.DagsterRunStatus.STARTING,
-            dg.DagsterRunStatus.STARTED,
-        ],
+        statuses=[one for one in IN_FLIGHT if one is not dg.DagsterRunStatus.CANCELING],
         updated_after=now - LONGEST_RUN,
     )
     return bool(instance.get_run_ids(going, limit=1))
@@ -154,7 +149,7 @@ def live_races(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Se
             reasons.append(f"{key}: {decision.reason}")
         seen[folder] = newest
     notified = notify_new(context.log, "live_races", before.get("notified", {}), notices)
-    known = set(context.instance.get_dynamic_partitions(RACES.name or ""))
+    known = set(keys_of(context.instance, RACES))
     missing = [str(one.partition_key) for one in requests if one.partition_key not in known]
     skipped = "; ".join([*reasons, *(f"{what}: {text}" for what, text in notices.items())])
     return dg.SensorResult(
