@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 import uuid
@@ -200,17 +201,9 @@ def _broker() -> str:
 
 def _packages() -> str:
     required = metadata.requires("nascar-assets") or []
-    names = [_name(text) for text in required if "extra ==" not in text]
+    names = [re.split(r"[<>=!~;\[ ]", text)[0] for text in required if "extra ==" not in text]
     versions = {name: metadata.version(name) for name in names}
     return f"{len(versions)} packages, dagster {versions['dagster']}, polars {versions['polars']}"
-
-
-def _name(requirement: str) -> str:
-    end = next(
-        (position for position, sign in enumerate(requirement) if sign in "<>=!~;[ "),
-        len(requirement),
-    )
-    return requirement[:end]
 
 
 def _data_root(home: str) -> str:

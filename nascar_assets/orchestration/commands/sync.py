@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -52,14 +52,10 @@ class SyncOutcome:
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
-        return {
-            "changed": self.changed,
-            "quarantined": self.quarantined,
-            "races": self.races,
-            "failures": self.failures,
-            "notices": self.notices,
-            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
-        }
+        found = asdict(self)
+        del found["input_at_fault"]
+        found["seconds"] = {name: round(value, 3) for name, value in self.seconds.items()}
+        return found
 
 
 def sync_races(

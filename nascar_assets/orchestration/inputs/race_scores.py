@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from functools import cache
 
 import polars as pl
@@ -28,9 +27,9 @@ def scores_table(grid: bool) -> str:
 
 
 @cache
-def forecasting_code(packages: Iterable[str] = FORECASTING) -> str:
+def forecasting_code() -> str:
     """Hash of the source files that make forecasts and scores."""
-    return source_hash(PACKAGE, packages)
+    return source_hash(PACKAGE, FORECASTING)
 
 
 class KeptScores:

@@ -125,8 +125,8 @@ def taken_away(slate_id: str) -> Callable[[str], bool]:
 
 def simulated(slate_id: str) -> Callable[[str], bool]:
     """Tells what lineups are chosen from, from what is made of them."""
-    made = {table_path("lineups", slate_id), *follows_lineups(slate_id)}
-    return lambda path: path not in made
+    made = taken_away(slate_id)
+    return lambda path: not made(path)
 
 
 def refuse_mixture(
