@@ -14,7 +14,7 @@ import polars as pl
 from nascar_assets.constraints import RunConfig
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.settings import PortfolioSettings
-from nascar_assets.orchestration.inputs.portfolio_tables import overlaps
+from nascar_assets.orchestration.inputs.portfolio import overlaps
 from nascar_assets.orchestration.inputs.provenance import code_version
 from nascar_assets.orchestration.inputs.report_values import forecast_table
 from nascar_assets.orchestration.inputs.slate_files import run_config_path
@@ -26,7 +26,6 @@ from nascar_assets.orchestration.inputs.slate_lineups import (
     stored_players,
 )
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
-from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.rules import RuleSet, score
 from nascar_assets.scenarios import REGIMES
 from nascar_assets.scenarios.past_races import past_regimes
@@ -423,8 +422,7 @@ def _bounds(
 def contests(run: SlateRun) -> SlateContests:
     """What the stored portfolio is expected to win."""
     table = _lineups(run)
-    there = run.root.exists(table_path("contest_forecast", run.slate_id))
-    rows = run.table("contest_forecast").to_dicts() if there else []
+    rows = run.rows("contest_forecast")
     values = [
         {"contest": row["contest"], **one} for row in rows for one in row.get("lineups") or ()
     ]

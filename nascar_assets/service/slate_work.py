@@ -130,9 +130,11 @@ def choose_portfolio(
     """
     from nascar_assets.contest.outlook import contest_outlook
     from nascar_assets.lineups.upload import read_upload, upload_csv
-    from nascar_assets.orchestration.inputs.portfolio_choice import choose
-    from nascar_assets.orchestration.inputs.portfolio_tables import lineup_table
-    from nascar_assets.orchestration.inputs.rivals import expected_ownership
+    from nascar_assets.orchestration.inputs.portfolio import (
+        choose,
+        expected_ownership,
+        lineup_table,
+    )
     from nascar_assets.orchestration.inputs.unseen import unseen_points
     from nascar_assets.orchestration.inputs.view_tables import error_factor
 

@@ -26,7 +26,7 @@ from nascar_assets.orchestration.assets.lineups import (
 from nascar_assets.orchestration.assets.scenarios import scenario_summary
 from nascar_assets.orchestration.assets.slate import slate
 from nascar_assets.orchestration.inputs import contest_store, slate_run
-from nascar_assets.orchestration.inputs.portfolio_tables import exposures
+from nascar_assets.orchestration.inputs.portfolio import exposures
 from nascar_assets.orchestration.inputs.slate_lineups import lineups_run_id, stored_players
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun, SlateRuns

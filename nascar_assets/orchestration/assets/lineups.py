@@ -80,15 +80,10 @@ def driver_summary(run: SlateRun) -> pl.DataFrame:
 )
 def scenario_optima(run: SlateRun) -> pl.DataFrame:
     """One row per player: optimal share with its Monte Carlo error."""
-    from nascar_assets.lineups import optimal_lineups
+    from nascar_assets.orchestration.inputs.portfolio import best_lineups
 
     pool = run.slate
-    best = optimal_lineups(
-        run.points,
-        np.array([player.salary for player in pool.players]),
-        pool.rules.salary_cap,
-        pool.rules.roster_size,
-    )
+    best = best_lineups(run.points, pool.players, pool.rules)
     return pl.DataFrame(
         {
             "driver_id": [player.driver_id for player in pool.players],
@@ -137,13 +132,13 @@ def lineups(
     """
     from nascar_assets.lineups.objectives import OBJECTIVES
     from nascar_assets.lineups.problem import check_settings
-    from nascar_assets.orchestration.inputs.portfolio_choice import choose
-    from nascar_assets.orchestration.inputs.portfolio_tables import (
+    from nascar_assets.orchestration.inputs.portfolio import (
+        choose,
+        expected_ownership,
         exposures,
         lineup_table,
         overlaps,
     )
-    from nascar_assets.orchestration.inputs.rivals import expected_ownership
 
     root, plan, pool = run.root, run.plan, run.slate
     forget(root, plan.slate_id)
@@ -278,7 +273,7 @@ def report(
     lineups: pl.DataFrame,
 ) -> Iterator[Any]:
     """The forecast as a table for programs lies beside it."""
-    from nascar_assets.orchestration.inputs.portfolio_tables import exposures
+    from nascar_assets.orchestration.inputs.portfolio import exposures
     from nascar_assets.orchestration.inputs.report_values import forecast_csv, slate_report
     from nascar_assets.reports.slate_page import render_slate_report
 

@@ -14,17 +14,17 @@ from nascar_assets.calibration.replay import replay
 from nascar_assets.contest import contest_aftermath
 from nascar_assets.contest.standings import read_standings
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import PortfolioSettings, optimal_lineups
+from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.orchestration.commands.files import read_file
-from nascar_assets.orchestration.inputs.official import official_points
+from nascar_assets.orchestration.inputs.official import official_by_id, official_points
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.payout_files import landed_payouts
+from nascar_assets.orchestration.inputs.portfolio import best_lineups
 from nascar_assets.orchestration.inputs.slate_change import read_whole
 from nascar_assets.orchestration.inputs.slate_lineups import load_entered, load_lineups
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.view_scores import slate_view_score
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.rules import score
 from nascar_assets.slates.slate import Slate
 
 
@@ -114,21 +114,13 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
 
 def hindsight(slate: Slate, results: pl.DataFrame) -> list[str] | None:
     """The best legal lineup in hindsight; none where a player has no result."""
-    rows = {row["driver_id"]: row for row in results.iter_rows(named=True)}
-    players = [player for player in slate.players if player.driver_id in rows]
-    columns = ("start", "finish", "laps_led", "fastest_laps", "laps_completed")
-    values = {
-        name: np.array([rows[player.driver_id][name] for player in players]) for name in columns
-    }
-    if any(array.dtype == object for array in values.values()):
+    official = official_by_id(slate.rules, slate.race_id, results)
+    ran = set(results["driver_id"].to_list())
+    players = [player for player in slate.players if player.driver_id in ran]
+    if any(player.driver_id not in official for player in players):
         return None
-    points = score(slate.rules, **values)
-    best = optimal_lineups(
-        points[None, :],
-        np.array([player.salary for player in players]),
-        slate.rules.salary_cap,
-        slate.rules.roster_size,
-    )
+    points = np.array([[official[player.driver_id] for player in players]], dtype=np.int32)
+    best = best_lineups(points, players, slate.rules)
     return [players[index].driver_id for index in best.drivers[0].tolist()]
 
 

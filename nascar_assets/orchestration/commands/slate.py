@@ -48,7 +48,6 @@ from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import Progress, register_slates, run_job
 from nascar_assets.orchestration.stage_times import StageTimes
 from nascar_assets.orchestration.storage.instance import open_instance
-from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.orchestration.tags import SLATE
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.lease import PATIENCE_SECONDS
@@ -78,13 +77,11 @@ _LOADED_FIRST = (
     "nascar_assets.orchestration.assets.slate_contract",
     "nascar_assets.orchestration.automation.clock",
     "nascar_assets.orchestration.automation.seen_races",
-    "nascar_assets.orchestration.inputs.portfolio_choice",
-    "nascar_assets.orchestration.inputs.portfolio_tables",
+    "nascar_assets.orchestration.inputs.portfolio",
     "nascar_assets.orchestration.inputs.process_parameters",
     "nascar_assets.orchestration.inputs.provenance",
     "nascar_assets.orchestration.inputs.rating_states",
     "nascar_assets.orchestration.inputs.report_values",
-    "nascar_assets.orchestration.inputs.rivals",
     "nascar_assets.orchestration.inputs.unseen",
     "nascar_assets.reports.slate_page",
     "nascar_assets.telemetry.leakage",
@@ -464,7 +461,7 @@ def slate_result(root: DataRoot, plan: SlatePlan) -> dict[str, Any]:
             "value": lineups["objective_value"][0],
             "standard_error": _error(lineups["objective_se"][0]),
         },
-        "contests": _contests(run),
+        "contests": run.rows("contest_forecast"),
         "notices": [*slate_notices(root, slate_id, run.slate.notices, lineups["notices"][0])],
     }
 
@@ -500,12 +497,6 @@ def _leverage(own: dict[str, Any] | None, optimal: float | None) -> float | None
 def _error(value: float) -> float | None:
     """A standard error; none where there were too few scenarios to tell it."""
     return None if math.isnan(value) else value
-
-
-def _contests(run: SlateRun) -> list[dict[str, Any]]:
-    """What the lineups are expected to win, one row a contest; none before it was worked out."""
-    known = run.root.exists(table_path("contest_forecast", run.slate_id))
-    return run.table("contest_forecast").to_dicts() if known else []
 
 
 UPLOAD_WITHDRAWN = "upload withdrawn"

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import starmap
 from typing import Any
 
 import polars as pl
@@ -18,11 +19,10 @@ from nascar_assets.orchestration.inputs.provenance import code_version
 from nascar_assets.orchestration.inputs.said import track_rows
 from nascar_assets.orchestration.inputs.slate_files import run_config_path, slate_notices
 from nascar_assets.orchestration.inputs.slate_lineups import lineups_run_id, stored_players
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.view_scores import record_words, view_scores
 from nascar_assets.orchestration.inputs.view_tables import TARGETS, views_of
-from nascar_assets.orchestration.storage.store import scan_table, table_path
+from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.reports import Provenance, RaceFacts, SlateReport
 from nascar_assets.reports.slate_report import ViewsShown
 from nascar_assets.scenarios import REGIMES
@@ -110,7 +110,7 @@ def slate_report(
         newest_race=newest[0]["race_name"] if newest else None,
         newest_at=newest[0]["results_at"] if newest else None,
         provenance=Provenance(
-            inputs=_inputs(plan, config),
+            inputs=(plan.source, *starmap(SourceFile, config.sim_params["data"].items())),
             code_version=code_version(),
             seed=plan.seed,
             n_scenarios=plan.n_scenarios,
@@ -272,14 +272,6 @@ def _regimes(run: SlateRun, past: Mapping[str, float]) -> pl.DataFrame:
     ).sort("frequency", "regime", descending=True)
 
 
-def _inputs(plan: SlatePlan, config: RunConfig) -> tuple[SourceFile, ...]:
-    tables = config.sim_params["data"].items()
-    return (
-        plan.source,
-        *(SourceFile(name, digest) for name, digest in tables),
-    )
-
-
 def _changed(run: SlateRun) -> Iterator[str]:
     """What people changed beside values of drivers and tracks, in sentences."""
     from nascar_assets.lineups import PortfolioSettings
@@ -309,7 +301,7 @@ def _views(run: SlateRun) -> ViewsShown | None:
     stated = views_of(run)
     if not stated:
         return None
-    targets = run.table(TARGETS).head(1).to_dicts() if _has(run, TARGETS) else []
+    targets = run.rows(TARGETS)
     return ViewsShown(
         views=tuple(
             {
@@ -329,10 +321,6 @@ def _views(run: SlateRun) -> ViewsShown | None:
         share=targets[0]["share"] if targets else None,
         record=record_words(view_scores(run.root, run.as_of)),
     )
-
-
-def _has(run: SlateRun, table: str) -> bool:
-    return run.root.exists(table_path(table, run.slate_id))
 
 
 def _run_config(run: SlateRun) -> RunConfig:

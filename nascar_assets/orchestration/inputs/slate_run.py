@@ -80,6 +80,14 @@ class SlateRun:
             require_columns(found, types_of(SCENARIO_SUMMARY), asset, self.slate_id)
         return found
 
+    def has(self, asset: str) -> bool:
+        """Whether there is a table of an asset for the slate."""
+        return self.root.exists(table_path(asset, self.slate_id))
+
+    def rows(self, asset: str) -> list[dict[str, Any]]:
+        """The rows of the slate's own table of an asset; none where it has none."""
+        return self.table(asset).to_dicts() if self.has(asset) else []
+
     @cached_property
     def race(self) -> Race:
         """The race's row of the schedule."""
@@ -149,8 +157,8 @@ class SlateRun:
 
         Empty where the run was made before there were views.
         """
-        known = self.root.exists(table_path(PEOPLES_VIEWS.table, self.slate_id))
-        return self.table(PEOPLES_VIEWS.table) if known else pl.DataFrame(schema=VIEWS)
+        stated = PEOPLES_VIEWS.table
+        return self.table(stated) if self.has(stated) else pl.DataFrame(schema=VIEWS)
 
     def with_views(
         self, settings: PortfolioSettings, *, cash: bool | None = None, exposures: bool = True

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from nascar_assets.orchestration.inputs.official import official_by_id
 from nascar_assets.orchestration.inputs.past import results_before
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.view_tables import PURE, pure_scenarios
 from nascar_assets.orchestration.storage.store import stored_partitions, table_path
-from nascar_assets.rules import score
 from nascar_assets.storage import DataRoot
 
 FEWEST = 2
@@ -58,17 +58,13 @@ def slate_view_score(run: SlateRun, results: pl.DataFrame) -> ViewScore | None:
     from nascar_assets.calibration.metrics_crps import crps_ensemble
 
     pure = pure_scenarios(run)
-    outcome = results.filter(pl.col("race_id") == run.plan.race_id).drop_nulls(
-        ["start", "finish", "laps_led", "fastest_laps", "laps_completed"]
-    )
-    if pure is None or outcome.is_empty():
+    rules = run.rules
+    truth = official_by_id(rules, run.plan.race_id, results)
+    if pure is None or not truth:
         return None
-    rules, made = run.rules, run.scenarios
-    names = ("start", "finish", "laps_led", "fastest_laps", "laps_completed")
-    truth = score(rules, **{name: outcome[name].to_numpy() for name in names})
-    place = {driver: at for at, driver in enumerate(outcome["driver_id"])}
-    cars = [at for at, driver in enumerate(made.driver_ids) if driver in place]
-    real = truth[[place[made.driver_ids[at]] for at in cars]]
+    made = run.scenarios
+    cars = [at for at, driver in enumerate(made.driver_ids) if driver in truth]
+    real = np.array([truth[made.driver_ids[at]] for at in cars])
     without, with_views = (
         float(crps_ensemble(points[:, cars], real).mean()) / rules.points_scale
         for points in (pure.points, made.points(rules))

@@ -70,9 +70,8 @@ def error_factor(run: SlateRun) -> float:
     drawn again by weight, some more than once, and are worth fewer: the errors are those of as many
     equal ones. 1 where nothing was tilted.
     """
-    if not run.root.exists(table_path(TARGETS, run.slate_id)):
-        return 1.0
-    return math.sqrt(run.plan.n_scenarios / run.table(TARGETS)["effective_scenarios"][0])
+    targets = run.rows(TARGETS)
+    return math.sqrt(run.plan.n_scenarios / targets[0]["effective_scenarios"]) if targets else 1.0
 
 
 def _tilted(
@@ -157,7 +156,7 @@ class PureScenarios:
 
 def pure_scenarios(run: SlateRun) -> PureScenarios | None:
     """A slate's scenarios without its views; none where no view moves them."""
-    if not run.root.exists(table_path(PURE, run.slate_id)):
+    if not run.has(PURE):
         return None
     cars = run.table(PURE)
     n = cars["scenario"].n_unique()
@@ -174,7 +173,7 @@ def effects_table(run: SlateRun, optima: pl.DataFrame, summary: pl.DataFrame) ->
         optima: Optimal shares with the views.
         summary: The forecast with the views.
     """
-    from nascar_assets.lineups import optimal_lineups
+    from nascar_assets.orchestration.inputs.portfolio import best_lineups
 
     pure = pure_scenarios(run)
     if pure is None:
@@ -183,12 +182,7 @@ def effects_table(run: SlateRun, optima: pl.DataFrame, summary: pl.DataFrame) ->
     place = {driver: at for at, driver in enumerate(pure.driver_ids)}
     cars = [place[player.driver_id] for player in pool.players]
     points = np.ascontiguousarray(pure.points[:, cars])
-    best = optimal_lineups(
-        points,
-        np.array([player.salary for player in pool.players]),
-        pool.rules.salary_cap,
-        pool.rules.roster_size,
-    )
+    best = best_lineups(points, pool.players, pool.rules)
     before = pl.DataFrame(
         {
             "driver_id": [player.driver_id for player in pool.players],
@@ -250,15 +244,11 @@ def views_result(run: SlateRun) -> dict[str, Any]:
     nothing was tilted.
     """
 
-    def rows(asset: str) -> list[dict[str, Any]]:
-        known = run.root.exists(table_path(asset, run.slate_id))
-        return run.table(asset).to_dicts() if known else []
-
-    targets = rows(TARGETS)
+    targets = run.rows(TARGETS)
     return {
         "views": views_of(run),
         "targets": targets,
-        "drivers": rows("view_effects"),
+        "drivers": run.rows("view_effects"),
         "effective_scenarios": targets[0]["effective_scenarios"] if targets else None,
         "share": targets[0]["share"] if targets else None,
     }

@@ -1,14 +1,84 @@
-"""Tables of a portfolio: its lineups, what it took players for, exposures and overlaps."""
+"""The portfolio of a slate's run: chosen under settings, views and constraints; and its tables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.columns.lineups import PLAYER
-from nascar_assets.lineups import Portfolio
+from nascar_assets.lineups import (
+    OptimalLineups,
+    Portfolio,
+    PortfolioSettings,
+    build_portfolio,
+    optimal_lineups,
+    veto_rules,
+)
+from nascar_assets.lineups.ownership import KINDS
+from nascar_assets.lineups.projection import project
+from nascar_assets.orchestration.inputs.payout_files import landed_payouts
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.rules import RuleSet
+from nascar_assets.slates.slate import SlatePlayer
+
+
+def choose(
+    run: SlateRun, settings: PortfolioSettings, *, prove: bool = False
+) -> tuple[Portfolio, tuple[str, ...]]:
+    """The best portfolio that was found, and notices where views gave way.
+
+    Args:
+        run: The slate's run.
+        settings: What is asked of the portfolio.
+        prove: Whether a bound is searched for as well.
+
+    Raises:
+        InfeasiblePortfolio: If the settings cannot hold together.
+        InputError: If the settings are at fault, or their payout table was not landed.
+    """
+    payouts = None if settings.payout is None else landed_payouts(run.root, settings.payout)
+    return run.under_views(
+        settings,
+        lambda viewed: build_portfolio(
+            run.points,
+            run.slate,
+            viewed,
+            vetoes=veto_rules(run.slate, run.spec),
+            prizes_cents=None if payouts is None else payouts.prizes_cents,
+            entries=None if payouts is None else payouts.entries,
+            prove=prove,
+            rivals=run.rivals,
+        ),
+    )
+
+
+def expected_ownership(run: SlateRun, settings: PortfolioSettings) -> pl.DataFrame:
+    """Expected ownership of every player: `driver_id`, and a share for each kind of contest.
+
+    What the settings and people's views say holds, the rest is the model's.
+
+    Args:
+        run: The slate's run.
+        settings: The portfolio's settings.
+    """
+    shares = {}
+    for kind in KINDS:
+        said = run.with_views(settings, cash=kind == "cash")
+        projection = project(run.points, run.slate, said, rivals=run.rivals)
+        shares[kind] = projection.field_of(kind).ownership
+    return pl.DataFrame({"driver_id": [player.driver_id for player in run.slate.players], **shares})
+
+
+def best_lineups(
+    points: npt.NDArray[np.int32], players: Sequence[SlatePlayer], rules: RuleSet
+) -> OptimalLineups:
+    """The best lineup of some players in each scenario, by their points [S, N]."""
+    salaries = np.array([player.salary for player in players])
+    return optimal_lineups(points, salaries, rules.salary_cap, rules.roster_size)
 
 
 def lineup_table(made: Portfolio, expected: pl.DataFrame) -> pl.DataFrame:
