@@ -126,7 +126,6 @@ def table_metadata(table: str, frame: pl.DataFrame, *, size: int | None = None) 
 
     Args:
         table: Its name in the data dictionary.
-        frame: The table.
         size: Bytes of its file, where known.
     """
     found: dict[str, Any] = {

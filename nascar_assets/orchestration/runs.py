@@ -176,8 +176,6 @@ def run_races(
     that do not rest on it.
 
     Args:
-        job: The job.
-        instance: Dagster's instance.
         keys: Partition keys of races.
         run_keys: The run key of each race's files, by which the daemon knows what failed already.
     """

@@ -78,11 +78,7 @@ _SLATE_KEY = re.compile(r"\d{4}-\d{2}-\d{2}-([a-z]+)-[a-z]+-[a-z0-9-]+")
 
 
 def filters_of(key: str | None) -> dict[str, str]:
-    """The tags by which a person filters runs of a race or a slate; none for another key.
-
-    Args:
-        key: The partition's key.
-    """
+    """The tags by which a person filters runs of a race or a slate; none for another key."""
     for name, pattern in ((RACE, _RACE_KEY), (SLATE, _SLATE_KEY)):
         if found := pattern.fullmatch(key or ""):
             return {name: str(key), SERIES: found[1]}

@@ -79,7 +79,6 @@ def distribution(
     """A driver's distribution of points as a small area, with median and central 80%.
 
     Args:
-        scale: The shared scale.
         masses: From `PointsScale.masses`.
         tallest: The mass that fills the height; the same for all drivers, so areas compare.
         low, middle, high: 10%, 50% and 90% quantiles.

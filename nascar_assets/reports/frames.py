@@ -11,7 +11,6 @@ def require_columns(frame: pl.DataFrame, what: str, columns: Iterable[str]) -> N
     """Refuses a frame that lacks columns.
 
     Args:
-        frame: The frame.
         what: What it is for, as the message names it.
         columns: Columns that must be there.
 

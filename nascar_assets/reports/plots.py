@@ -32,7 +32,6 @@ def as_markdown_image(png: bytes, title: str = "") -> str:
     """A PNG as a Markdown image with its bytes inline.
 
     Args:
-        png: The image.
         title: What it shows, for readers who do not see it.
 
     Raises:

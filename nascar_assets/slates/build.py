@@ -33,7 +33,6 @@ def slate_key(
 
     Args:
         race: The race's row of `SCHEDULE`.
-        rules: The contest's rules.
         schedule: A table `SCHEDULE`, to see the day's other races.
         taken: Race id and contest of every slate there is, by key.
     """
@@ -75,11 +74,9 @@ def build_slate(
     one of the entry list, also where that is a placeholder.
 
     Args:
-        salaries: The salary file.
         race: The race's row of `SCHEDULE`.
         entries: The race's `ENTRIES`; none or empty where there is no entry list yet.
         directory: Every driver the feed knows.
-        rules: The contest's rules.
         slate_id: The slate's key where it is not that of the race's date.
         earlier: Rows of the slate's salary file of before; those that are gone from it are absent.
         last_teams: Teams by driver id as of their last races, for slates without an entry list.

@@ -72,7 +72,6 @@ def find_race(
     alone on its day.
 
     Args:
-        salaries: The salary file.
         schedule: A table `SCHEDULE`.
         race: A race id, a race key or part of a race's name, from a person; decides alone where it
             names one race, else among the races that the file's own hints leave.

@@ -48,11 +48,9 @@ def lease(
     condition, with a sign of life in it.
 
     Args:
-        root: The data root.
         name: What is held, such as a slate's key.
         purpose: What it is held for, in words for those who wait.
         notify: Is given once whom one waits for.
-        patience: Seconds to wait.
 
     Yields:
         A function that raises `LeaseLost` where it is held no more; called before what counts.

@@ -51,7 +51,6 @@ class Manifest:
         """The files that are not those that were put in place together, in words.
 
         Args:
-            root: The data root.
             paths: Which files are looked at.
         """
         found = []
@@ -76,7 +75,6 @@ class StagedRoot(DataRoot):
 
     Args:
         root: The data root itself.
-        owner: Whose files they are.
         owns: Whether a path is one of them.
     """
 
@@ -167,13 +165,10 @@ def change(
     Inside another change of the same owner it is part of that one.
 
     Args:
-        root: The data root.
-        owner: Whose files they are.
         owns: Whether a path is one of them.
         notes: What to note of every file that was written, at the end.
         purpose: What the change is, for those who wait for it.
         notify: Is given whom it waits for.
-        patience: Seconds to wait.
 
     Raises:
         StillHeld: If another change goes on for too long.

@@ -120,7 +120,6 @@ def accepted_laps(inputs: RaceInputs, name: str) -> dict[str, pl.LazyFrame]:
     """Laps of a race's files that were accepted before another one landed, by name.
 
     Args:
-        inputs: The race.
         name: The file that landed; what came of an earlier version of it is left out, for a
             correction may correct its clock.
     """

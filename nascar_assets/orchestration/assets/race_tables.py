@@ -46,7 +46,6 @@ class RaceInputs:
         """A failure where landed files would empty the asset's stored table of the race.
 
         Args:
-            asset: The asset.
             frame: What the files make.
             landed: The files, to name them.
         """
@@ -131,7 +130,6 @@ def race_table(
         description: What the table is, for the UI.
         check: Name of the blocking check that the function's `failures` answer.
         check_description: What the check asks.
-        deps: Upstream assets.
         kinds: Kinds shown on the asset.
         code_version: Changes when the same input gives another table.
     """

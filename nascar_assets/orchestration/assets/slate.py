@@ -211,7 +211,6 @@ def resolve_as_of(
     Args:
         asked: ISO time with zone; none for now.
         latest: The latest as-of time that may be: a slate's lock.
-        now: The time.
         limit: What `latest` is, for the message.
         field: Where a person asked for it, for the message.
 

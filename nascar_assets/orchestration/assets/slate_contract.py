@@ -78,7 +78,6 @@ def prove_basis(
             with their records after the as-of time.
         schedule: The season's races as planned.
         race: The race to come, a row of the schedule.
-        as_of: The slate's as-of time.
         seed: Of the random changes.
 
     Returns:

@@ -42,7 +42,6 @@ def stale_inputs(
     """What a slate's newest run does not know and could have known at lock, in words.
 
     Args:
-        week: The slate's week.
         as_of: The as-of time of its newest run.
         run_at: When that run was made.
         changed: By input: since when it is what it is, and from when on it counts as known.
@@ -138,8 +137,6 @@ def judged(
     """What the check says of a slate: passed, severity and metadata.
 
     Args:
-        root: The data root.
-        slate: The slate.
         now: The time of the question, by the sensors' clock.
         real: The same by the machine's clock.
         ended: Whether its newest run must have come to its end, as at lock; while a run is on its

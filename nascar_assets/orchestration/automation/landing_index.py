@@ -71,7 +71,6 @@ def scan(
     """Hashes of all files of some folders, read only where they changed.
 
     Args:
-        root: The data root.
         listed: The files, as they were listed just now.
         index: Path of the index that remembers the last scan.
         now: The time of this scan by the machine's own clock.

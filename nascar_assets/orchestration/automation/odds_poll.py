@@ -57,7 +57,6 @@ def asked_races(
 
     Args:
         races: Race id by slate.
-        weeks: The slates' weeks.
         now: The time by the sensors' clock.
     """
     found: dict[str, list[str]] = {}
@@ -74,7 +73,6 @@ def land_odds(
 
     Args:
         source: The host of the odds.
-        root: The data root.
         races: Slates by race id.
         now: The time by the sensors' clock.
 

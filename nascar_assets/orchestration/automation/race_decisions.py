@@ -102,7 +102,6 @@ def batches(stale: Sequence[LandedRace], order: Sequence[str]) -> list[Batch]:
     """The runs for some races: one each for a few, one for neighbours where there are many.
 
     Args:
-        stale: The races to run.
         order: All partition keys in the order in which they are registered.
     """
     if len(stale) <= SINGLE_RUNS:

@@ -93,7 +93,6 @@ def see_races(root: DataRoot, now: datetime, *, settle: timedelta = SETTLE) -> R
     """Looks at landed files and at what the stored tables were made from.
 
     Args:
-        root: The data root.
         now: The time by the machine's clock.
         settle: How long a landed file must have stayed as it is.
 
@@ -219,9 +218,7 @@ def stale_tables(
     They rest on results, and through the feature table on the other sources of past races.
 
     Args:
-        root: The data root.
         tables: Files of the tables of sources, and of those that rest on them.
-        schedule: The stored schedule.
         now: The time by the machine's clock.
     """
     changed = since(root, tables, SOURCE["results"].table, now)

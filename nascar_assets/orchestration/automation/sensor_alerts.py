@@ -151,7 +151,6 @@ def backfill_notice(backfill: PartitionBackfill, runs: Sequence[tuple[str, str]]
     """What is told of a failed backfill.
 
     Args:
-        backfill: The backfill.
         runs: Its failed runs: where each failed, and why.
     """
     assets = [key.to_user_string() for key in backfill.asset_selection or ()]

@@ -88,7 +88,6 @@ def read_landed(
     is learnt from them was known.
 
     Args:
-        root: The data root.
         before: The cursor of the last scan.
         real: The time by the machine's clock, which files are dated by.
         now: The time by the sensors' clock.

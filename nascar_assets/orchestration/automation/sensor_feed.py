@@ -138,7 +138,6 @@ def decide_feed(
     """Compares the landing folder with the store and says what to start.
 
     Args:
-        root: The data root.
         instance: Tells the partitions and the runs there are.
         agreed: Content of the landed schedules that agreed with the stored table at the last scan.
         now: The time by the machine's clock.

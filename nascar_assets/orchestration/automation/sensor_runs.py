@@ -131,7 +131,6 @@ def notify_lost(instance: dg.DagsterInstance, *, own: bool = False) -> list[dg.D
     meantime is left as it is.
 
     Args:
-        instance: Dagster's instance.
         own: Whether only those are looked at that this machine says it carries out.
     """
     now = datetime.now(UTC)
@@ -164,8 +163,6 @@ def unfinished(
     by whoever made them, unless he was killed in between: those are found after an hour.
 
     Args:
-        instance: Dagster's instance.
-        now: The time.
         host: Only runs that this machine carries out; all where none is named.
     """
     waiting = dg.DagsterRunStatus.NOT_STARTED

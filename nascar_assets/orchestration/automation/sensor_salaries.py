@@ -83,7 +83,6 @@ def register_landed(
     """Registers the slates of salary files that landed.
 
     Args:
-        root: The data root.
         cursor: The cursor of the last scan.
         real: The time by the machine's clock, which files are dated by.
         now: The time by the sensors' clock, which races are found by.
@@ -238,9 +237,7 @@ def slate_requests(
     """The runs of open slates whose salaries or other inputs are newer than their newest run.
 
     Args:
-        root: The data root.
         instance: Dagster's own, which knows the runs.
-        slates: The slates.
         real: The time by the machine's clock, which files are dated by.
         now: The time by the sensors' clock, which slates open and lock by.
     """

@@ -137,9 +137,7 @@ def read_again(
     """Reads refused files again whose race has other entries, another schedule or other files now.
 
     Args:
-        root: The data root.
         refused: What was refused, by path; what is accepted now is taken out.
-        listed: The folder's files.
         cursor: The cursor of the last scan; a file with other content than then is the next one's.
 
     Returns:
@@ -234,8 +232,6 @@ def race_of(root: DataRoot, path: str, races: Mapping[str, str]) -> str | None:
     """The race key of a telemetry file: by a race key or id in its name, else by its content.
 
     Args:
-        root: The data root.
-        path: The file.
         races: Race keys by race id and by race key.
     """
     name = path.removeprefix(f"{FOLDER}/")
@@ -284,8 +280,6 @@ def take(
     """Validates a file's content and puts it where the race's tables are made from.
 
     Args:
-        root: The data root.
-        path: The file.
         data: Its content.
         race_key: The race that it is of.
         own_files: SHA-256 by path; it does not take the place of a file that is another one now.

@@ -89,7 +89,6 @@ def take_landed(root: DataRoot, real: datetime, now: datetime) -> tuple[dict[str
     """Takes the files that landed; returns what is to be said by path, and what of it is new.
 
     Args:
-        root: The data root.
         real: The time by the machine's clock, which files are dated by.
         now: The time by the sensors' clock, from which views are known.
     """

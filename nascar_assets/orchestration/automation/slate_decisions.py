@@ -216,7 +216,6 @@ def slates_to_run(now: datetime, slates: Iterable[SlateInputs]) -> list[SlateReq
 
     Args:
         now: The time of the decision.
-        slates: The registered slates.
 
     Returns:
         The requests, those that lock first at the front. Never one of a slate that is locked.

@@ -31,9 +31,7 @@ def add(
     """Adds a finished contest from its standings file.
 
     Args:
-        home: The data root.
         standings: The file, zipped or not.
-        now: The time.
         slate_id: Its slate; found by drivers, own entries and points where it is not given.
         payout: A payout table's path, or a preset's name.
         kind: `cash` or `tournament`, where the person says it.

@@ -20,7 +20,6 @@ def coverage_table(home: str, now: datetime) -> dict[str, Any]:
     """Counts per season and series, and the races that lack something.
 
     Args:
-        home: The data root.
         now: The time: a season with races still to come is running.
 
     Returns:
@@ -69,7 +68,6 @@ def season_states(planned: pl.DataFrame, now: datetime) -> pl.DataFrame:
     Args:
         planned: Points races: `season`, `series`, `status`, `start_time`, and for every kind of
             file whether it landed.
-        now: The time.
 
     Returns:
         `season`, `series`, `state`, `races`, `scheduled`, `usable`, the kinds of files, `missing`.

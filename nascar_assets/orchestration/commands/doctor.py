@@ -78,7 +78,6 @@ def examine(
     """Looks at Python, packages, settings, data root, disk, Dagster, sensors, graph, broker, feed.
 
     Args:
-        home: The data root.
         feed: The feed to try, none to leave it out.
         this_year: The newest season that the feed may hold.
         parsers: What reads settings that are not the platform's own, and refuses malformed ones.

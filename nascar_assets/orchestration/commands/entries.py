@@ -74,7 +74,6 @@ def filled(
     """An entries file's bytes with lineups in it; all other bytes are kept.
 
     Args:
-        run: The slate's run.
         content: The entries file.
         name: Its name, for messages.
         contest_id: The contest whose entries are filled; all of them where none is named.

@@ -47,7 +47,6 @@ def export_duckdb(root: DataRoot, target: Path, names: Sequence[str] = ()) -> di
     the data dictionary. Times are UTC without a zone.
 
     Args:
-        root: The home.
         target: The file.
         names: The tables; all if left out. Views are made where all tables are.
 
@@ -100,7 +99,6 @@ def export_parquet(root: DataRoot, folder: Path, names: Sequence[str] = ()) -> d
     Of an earlier export its own files alone are removed: what else lies there stays.
 
     Args:
-        root: The home.
         folder: A new folder, an empty one, or one that an earlier export made.
         names: The tables; all if left out.
 

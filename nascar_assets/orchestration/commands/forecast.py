@@ -16,8 +16,6 @@ def exported(home: str, slate_id: str, header: str) -> str:
     """A slate's forecast as the CSV of a kind.
 
     Args:
-        home: The data root.
-        slate_id: The slate.
         header: The kind, a key of `nascar_assets.reports.exports.HEADERS`.
 
     Raises:

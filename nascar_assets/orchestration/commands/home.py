@@ -69,8 +69,6 @@ def export_home(
     """Writes a home to an empty folder or prefix; an export that was stopped goes on.
 
     Args:
-        home: The home.
-        root: Its data root.
         target: Where the export goes.
         now: The time of the question, written into the manifest.
         progress: Notified of files as they are done.
@@ -155,8 +153,6 @@ def import_home(
 
     Args:
         home: The new home.
-        root: Its data root.
-        source: The export.
         progress: Notified of files as they are done.
 
     Raises:

@@ -38,8 +38,6 @@ def replayed(
         race: The race's key or feed id.
         at: Share of the scheduled distance, between 0 and 1.
         feed: A folder like the feed to take everything from instead.
-        scenarios: Scenarios.
-        seed: Seed.
 
     Raises:
         InputError: If the race is unknown, has no laps, or did not come so far.

@@ -51,7 +51,6 @@ def find_subject(root: DataRoot, text: str, *, kind: str | None = None) -> Subje
     say which.
 
     Args:
-        root: The data root.
         text: The name or the id.
         kind: `driver` where nothing else can be meant.
 
@@ -264,7 +263,6 @@ def entry_effect(home: str, entry: Statement, slate_id: str | None) -> dict[str,
     entered by now, and both are moved by the slate's views.
 
     Args:
-        home: The data root.
         entry: The entry; it need not be kept.
         slate_id: The slate; by default the one that locks last of those that were run.
 

@@ -36,8 +36,6 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
     where there are such files, the best lineup is the best of those that they hold.
 
     Args:
-        home: The data root.
-        slate_id: The slate.
         standings: The contest's standings file, for ranks and ownership.
 
     Raises:

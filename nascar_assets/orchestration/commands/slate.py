@@ -194,10 +194,6 @@ def run_slate(
     """Materialises everything that a slate needs, in this process.
 
     Args:
-        home: The data root.
-        slate_id: The slate.
-        options: What is asked for.
-        location: Loads the definitions.
         salaries: A salary file to register first, with its bytes.
         progress: Notified of the run's steps.
         notify: Is given whom the run waits for, and what it took over from the run before.
@@ -294,13 +290,9 @@ def run_portfolio(
     what is stored is of the field before: then the slate is run again under the settings.
 
     Args:
-        home: The data root.
-        slate_id: The slate.
         settings: Portfolio settings as TOML, the slate's own from then on.
-        location: Loads the definitions.
         notify: Is given whom the run waits for, and that the slate is run again.
         prove: Whether the search goes on until a bound is proven; it may find other lineups.
-        tags: Tags of the run.
         patience: Seconds to wait for another run of the slate.
 
     Raises:

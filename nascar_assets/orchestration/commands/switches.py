@@ -12,7 +12,6 @@ def switches(definitions: dg.Definitions, instance: dg.DagsterInstance) -> dict[
     """Whether each sensor and schedule is on, by name.
 
     Args:
-        definitions: The code location.
         instance: Where it is noted what a person switched on or off in the UI.
     """
     repository = definitions.get_repository_def()

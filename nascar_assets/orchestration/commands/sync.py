@@ -70,10 +70,7 @@ def sync_races(
     """Brings feed files into the landing folder and materialises the races that they touch.
 
     Args:
-        home: The data root.
         feed: The feed's base URL or a folder that mirrors it.
-        series: Series names.
-        seasons: Seasons.
         location: Loads the definitions whose jobs are run.
         progress: Called with files done, files in all, and the file at hand.
 

@@ -12,11 +12,7 @@ from nascar_assets.orchestration.resources import Platform
 
 
 def track_record(home: str) -> dict[str, Any]:
-    """What was said of every slate's lineups beside what happened.
-
-    Args:
-        home: The data root.
-    """
+    """What was said of every slate's lineups beside what happened."""
     root = Platform(home=home).root
     rows, notices = track_rows(root, all_results(root))
     sealed = [row for row in rows if row["sealed"]]

@@ -61,8 +61,6 @@ def rear_start(
     """Takes a view that a driver starts behind the field.
 
     Args:
-        home: The data root.
-        slate_id: The slate.
         driver: His name, the contest site's id or the feed's.
         scored: Where he is scored from, one of `REAR_SCORED`.
         author: Who says so.

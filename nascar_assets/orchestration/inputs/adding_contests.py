@@ -73,10 +73,7 @@ def add_standings(
     """Adds a contest from the bytes of its standings file.
 
     Args:
-        root: The data root.
         content: The file, zipped or not.
-        file: Its name.
-        now: The time.
         slate_id: Its slate; found by drivers, own entries and points where it is not given.
         payouts: Its prizes, where known; else those that were said before.
         kind: `cash` or `tournament`, where a person says it or said it before.

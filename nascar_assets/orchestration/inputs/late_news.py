@@ -168,7 +168,6 @@ def _mended(run: SlateRun, source: _Source, portfolio: Sequence[tuple[int, ...]]
     """A source mended under the slate's settings and views, or what of these a change can keep.
 
     Args:
-        run: The slate's run.
         source: The file.
         portfolio: The lineups of the upload file as it was, which entries were filled from.
     """

@@ -115,10 +115,7 @@ def make_live_forecast(
     happens from the state's lap on is simulated.
 
     Args:
-        root: The data root.
-        race_key: The race.
         state: Where it stands.
-        n: Scenarios.
 
     Returns:
         lap, scheduled_laps, flag, notices, and by slate: drivers (position, laps down, chances,

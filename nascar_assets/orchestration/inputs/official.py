@@ -16,8 +16,6 @@ def official_by_id(rules: RuleSet, race_id: str, results: pl.DataFrame) -> dict[
     """Points by driver id in units of 1 / `rules.points_scale`; without who has no full result.
 
     Args:
-        rules: The contest's rules.
-        race_id: The race.
         results: RESULTS, of other races too.
     """
     rows = results.filter(pl.col("race_id") == race_id).select("driver_id", *_COLUMNS).drop_nulls()

@@ -76,7 +76,6 @@ def past_sources(root: DataRoot, as_of: datetime | None = None) -> dict[str, pl.
     """What features of past races are built from; who was in a race its results say.
 
     Args:
-        root: The data root.
         as_of: Drivers' ids are those known by then; by now where left out. Rows are all there are:
             the builder of features keeps its as-of time.
     """

@@ -32,7 +32,6 @@ def choose(
     """The best portfolio that was found, and notices where views gave way.
 
     Args:
-        run: The slate's run.
         settings: What is asked of the portfolio.
         prove: Whether a bound is searched for as well.
 
@@ -60,10 +59,6 @@ def expected_ownership(run: SlateRun, settings: PortfolioSettings) -> pl.DataFra
     """Expected ownership of every player: `driver_id`, and a share for each kind of contest.
 
     What the settings and people's views say holds, the rest is the model's.
-
-    Args:
-        run: The slate's run.
-        settings: The portfolio's settings.
     """
     shares = {}
     for kind in KINDS:
@@ -87,7 +82,6 @@ def lineup_table(made: Portfolio, expected: pl.DataFrame) -> pl.DataFrame:
     A person's own factors on points are applied throughout.
 
     Args:
-        made: The portfolio.
         expected: Expected ownership of the slate's players in `cash` games and `tournament`s, in
             their order.
     """

@@ -36,7 +36,6 @@ class KeptScores:
     """The score archive of a data root: see `calibration.record.ScoreArchive`.
 
     Args:
-        root: The data root.
         code: Hash of the code that makes the scores; other code's scores are not found.
         grid: Whether the forecasts knew the starting order.
     """

@@ -61,7 +61,6 @@ def slate_report(
         slate: The slate's players.
         summary: The forecast of every car.
         optima: Shares of optimal lineups.
-        lineups: The portfolio.
         exposures: Share of lineups with each player.
     """
     from nascar_assets.contest.outlook import lineup_values

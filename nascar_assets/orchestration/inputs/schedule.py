@@ -68,8 +68,6 @@ def schedule_rows(
     """The schedule's rows of some races by partition key.
 
     Args:
-        root: The data root.
-        keys: Partition keys.
         known_only: Leaves out keys that the schedule does not hold.
 
     Raises:

@@ -39,11 +39,8 @@ def slate_change(
     """A block that changes a slate's files: all of them or none, and no other at the same time.
 
     Args:
-        root: The data root.
-        slate_id: The slate.
         purpose: What the change is, for those who wait for it.
         notify: Is given whom it waits for.
-        patience: Seconds to wait.
     """
     return change(root, slate_id, partial(_owns, slate_id), _notes, purpose, notify, patience)
 
@@ -97,7 +94,6 @@ def mixture(
 
     Args:
         root: The data root; what a change that goes on sees is not looked at.
-        slate_id: The slate.
         scanned: Whether a file, by its path, is scanned.
     """
     found = None if isinstance(root, StagedRoot) else settled(root, slate_id)

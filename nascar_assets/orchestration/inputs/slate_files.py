@@ -92,8 +92,6 @@ def slate_notices(
     What is not known yet comes first, the rest in the order of the stages.
 
     Args:
-        root: The data root.
-        slate_id: The slate.
         slate: The notices of its table of players.
         lineups: The notices of its lineups.
     """

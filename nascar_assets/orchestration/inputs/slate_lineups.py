@@ -63,8 +63,6 @@ def newest_whole(
     """Refuses a slate whose newest run did not end, or whose files are not of one run.
 
     Args:
-        root: The data root.
-        plan: The slate's plan.
         scanned: Whether a file is scanned; those that lineups are chosen from otherwise.
 
     Raises:
@@ -119,9 +117,6 @@ def keep_entered(
     """Keeps what the entries of a file hold as it was written; of each entry the newest counts.
 
     Args:
-        root: The data root.
-        slate: The slate.
-        entries: The file's entries.
         file: Its name and bytes, to be mended where a driver in it does not race after all.
     """
     contests: dict[str, dict[str, Any]] = {}

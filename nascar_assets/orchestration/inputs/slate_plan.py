@@ -185,7 +185,6 @@ def registrations(
     """Slates' registrations by key, and what is wrong with those that cannot be read.
 
     Args:
-        root: The data root.
         slates: Their keys; all that were added where none are given.
     """
     found, damaged = {}, {}

@@ -50,10 +50,6 @@ class SlateRun:
 
     Nothing but the plan is read before it is asked for, and then once: an asset asks for what it
     is downstream of.
-
-    Args:
-        root: The data root.
-        plan: The run's plan.
     """
 
     def __init__(self, root: DataRoot, plan: SlatePlan) -> None:
@@ -214,7 +210,6 @@ class SlateRun:
 
         Args:
             settings: What is asked of the lineups.
-            make: Makes them.
 
         Raises:
             InfeasiblePortfolio: If the settings alone cannot be kept.
@@ -359,9 +354,6 @@ class SlateRuns(dg.IOManager):
     """The plan between a slate's assets: written as JSON, read as the run that follows from it.
 
     The assets of one Dagster run share one `SlateRun` for as long as the plan is not written anew.
-
-    Args:
-        platform: Where the plans lie.
     """
 
     def __init__(self, platform: Platform) -> None:

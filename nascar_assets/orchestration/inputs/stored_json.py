@@ -21,8 +21,6 @@ def stored_json(
     """What a folder's files hold, by name, and a notice of those that cannot be read.
 
     Args:
-        root: The data root.
-        folder: The folder.
         parse: Makes a value of a file's content; raises one of `UNREADABLE` where it cannot.
         remedy: What makes a file anew, for the notice.
     """

@@ -52,7 +52,6 @@ def slate_view_score(run: SlateRun, results: pl.DataFrame) -> ViewScore | None:
     Points are those of the official result, scored from the official start.
 
     Args:
-        run: The slate's run.
         results: RESULTS of any races.
     """
     from nascar_assets.calibration.metrics_crps import crps_ensemble

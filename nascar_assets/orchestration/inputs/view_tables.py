@@ -38,10 +38,6 @@ def scenarios_with_views(
 
     Without such views they are the scenarios as they come.
 
-    Args:
-        run: The slate's run.
-        simulate: Simulates a race.
-
     Returns:
         The scenarios, and what a person should know.
     """
@@ -169,7 +165,6 @@ def effects_table(run: SlateRun, optima: pl.DataFrame, summary: pl.DataFrame) ->
     """A table `VIEW_EFFECTS`, those whom the views move furthest first.
 
     Args:
-        run: The slate's run.
         optima: Optimal shares with the views.
         summary: The forecast with the views.
     """

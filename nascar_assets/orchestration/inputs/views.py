@@ -68,8 +68,6 @@ def changed_at(root: DataRoot, slate_id: str, by: datetime | None = None) -> dat
     Views that had no weight do not count: nothing changes by them.
 
     Args:
-        root: The data root.
-        slate_id: The slate.
         by: Only of what was said by this moment (sensors' clock).
     """
     files = {
@@ -156,10 +154,7 @@ def add_view(
     reason it takes the place of what it was. Another author's view of it stays beside it.
 
     Args:
-        root: The data root.
-        slate_id: The slate.
         data: The file.
-        filename: Its name.
         author: Who says so.
         now: The time by the sensors' clock, from which it is known.
         confidence: How far it moves the forecast; none for each quantity's default.

@@ -67,7 +67,6 @@ def open_instance(home: str, *, unfinished: bool = False) -> dg.DagsterInstance:
     """The Dagster instance of a data root, the same one that the UI and the daemon use.
 
     Args:
-        home: The data root.
         unfinished: Whether it may be one that an import has not finished.
 
     Raises:

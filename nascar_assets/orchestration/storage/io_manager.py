@@ -16,11 +16,7 @@ from nascar_assets.storage.overhead import overhead
 
 
 class ParquetTables(dg.IOManager):
-    """Reads and writes the tables of assets.
-
-    Args:
-        platform: Where they lie.
-    """
+    """Reads and writes the tables of assets."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform

@@ -17,7 +17,6 @@ def put_in_quarantine(
     """Puts a refused file into quarantine with its report beside it.
 
     Args:
-        root: The data root.
         path: Where the file goes, its name made plain; its report goes to `<path>.report.json`.
         data: The file's bytes; none for what must not be read, which has the report alone.
         report: What is wrong with it.
@@ -42,7 +41,6 @@ def report_strays(root: DataRoot, strays: Mapping[str, str], quarantine: str) ->
     Links, pipes, names that are no names and files without bound stay where they are, unread.
 
     Args:
-        root: The data root.
         strays: The reasons by escaped path, which begins with `landing/` and the folder's name.
         quarantine: Where the reports go.
 
