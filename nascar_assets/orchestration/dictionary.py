@@ -50,6 +50,7 @@ class Table:
 
 
 _RACE_DRIVER = ("race_id", "driver_id")
+_POINTS = scenarios.points_columns(dict.fromkeys(rules.key for rules in RULE_SETS))
 
 TABLES: Mapping[str, Table] = MappingProxyType(
     {
@@ -149,10 +150,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         ),
         "scenarios": Table(
             "One row per scenario and driver.",
-            {
-                **scenarios.SCENARIOS,
-                **scenarios.points_columns(dict.fromkeys(rules.key for rules in RULE_SETS)),
-            },
+            {**scenarios.SCENARIOS, **_POINTS},
             ("scenario", "driver_id"),
         ),
         "scenario_races": Table(
@@ -180,10 +178,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         ),
         "pure_scenarios": Table(
             "One row per scenario and driver without views; no file where none moves them.",
-            {
-                **views.PURE_SCENARIOS,
-                **scenarios.points_columns(dict.fromkeys(rules.key for rules in RULE_SETS)),
-            },
+            {**views.PURE_SCENARIOS, **_POINTS},
             ("scenario", "driver_id"),
             made_by="scenarios",
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import io
 import os
 import stat
@@ -140,6 +140,11 @@ class DataRoot:
             raise
         except OSError as error:
             raise UnreadableFile(f"Reading {self.uri(path)} failed: {error}") from error
+
+    def sha256(self, path: str) -> str | None:
+        """The hash of a file's content; none where there is no such file."""
+        data = self.read(path)
+        return None if data is None else hashlib.sha256(data).hexdigest()
 
     @overhead("store")
     def write(self, path: str, data: bytes) -> None:
@@ -331,18 +336,14 @@ class DataRoot:
         for file in self.list(path):
             self.delete(file.path)
         if self._folder is not None:
-            with contextlib.suppress(OSError):  # not there, or written into again just now
+            with suppress(OSError):  # not there, or written into again just now
                 self.local_path(path).rmdir()
 
     @overhead("store")
-    def write_frame(
-        self, path: str, frame: pl.DataFrame, metadata: Mapping[str, str] | None = None
-    ) -> int:
-        """Writes a table as Parquet (Snappy) with key-value metadata; returns its bytes."""
+    def write_frame(self, path: str, frame: pl.DataFrame) -> int:
+        """Writes a table as Parquet (Snappy); returns its bytes."""
         buffer = io.BytesIO()
-        frame.write_parquet(
-            buffer, compression="snappy", metadata=dict(metadata) if metadata else None
-        )
+        frame.write_parquet(buffer, compression="snappy")
         data = buffer.getvalue()
         self.write(path, data)
         return len(data)

@@ -1,6 +1,5 @@
 """The data root keeps files whole, inside the root, and tells a fault from an absence."""
 
-import io
 import os
 import pickle
 import shutil
@@ -48,13 +47,11 @@ def test_of_many_that_create_a_file_at_once_one_does(any_root):
     assert [item.path for item in root.list()] == ["a/b"]
 
 
-def test_a_table_keeps_its_rows_and_its_metadata(any_root):
+def test_a_table_keeps_its_rows(any_root):
     root = any_root
     frame = pl.DataFrame({"driver_id": ["1", "2"], "finish": [2, 1]})
-    root.write_frame("store/x/2026-cup-05.parquet", frame, {"as_of": "2026-03-15T20:00:00Z"})
+    root.write_frame("store/x/2026-cup-05.parquet", frame)
     assert root.scan_frame("store/x/2026-cup-05.parquet").collect().equals(frame)
-    kept = pl.read_parquet_metadata(io.BytesIO(root.read("store/x/2026-cup-05.parquet")))
-    assert kept["as_of"] == "2026-03-15T20:00:00Z"
 
 
 def test_several_files_read_as_one_table_with_missing_columns_as_null(any_root):

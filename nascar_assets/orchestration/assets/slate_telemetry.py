@@ -1,6 +1,5 @@
 """A slate's telemetry: its drivers in the past races that were known by then, and their bounds."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -114,7 +113,5 @@ def _sources(root: DataRoot, slate_id: str, race_ids: pl.Series) -> dict[str, st
     races = scan_table(root, "schedule").filter(pl.col("race_id").is_in(race_ids.implode()))
     keys = races.select("race_key").collect()["race_key"].sort()
     paths = [spec_path(slate_id), *(table_path("lap_summaries", key) for key in keys)]
-    found = {path: root.read(path) for path in paths}
-    return {
-        path: hashlib.sha256(data).hexdigest() for path, data in found.items() if data is not None
-    }
+    found = {path: root.sha256(path) for path in paths}
+    return {path: digest for path, digest in found.items() if digest is not None}

@@ -1,7 +1,5 @@
 """Telemetry: the canonical laps of a race, their rolling features and their summary."""
 
-import hashlib
-
 import polars as pl
 
 from nascar_assets.feed.schemas import LAPS
@@ -43,8 +41,8 @@ def _laps(inputs: RaceInputs) -> RaceOutput:
 def _made_from(inputs: RaceInputs) -> dict[str, str]:
     """The stored laps of the race, by which its other tables of telemetry are known."""
     path = table_path("laps", inputs.key)
-    data = inputs.root.read(path)
-    return {} if data is None else {path: hashlib.sha256(data).hexdigest()}
+    digest = inputs.root.sha256(path)
+    return {} if digest is None else {path: digest}
 
 
 laps = race_table(

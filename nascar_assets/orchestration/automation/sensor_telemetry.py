@@ -68,7 +68,7 @@ def landing_telemetry(context: dg.SensorEvaluationContext, platform: Platform) -
                     continue
                 try:
                     stamp, places = standing(root, ready.race_key)
-                    own_files = {place: _content(root, place) for place in places}
+                    own_files = {place: root.sha256(place) for place in places}
                     known = Refused(ready.race_key, stamp, own_files)
                     problem = take(root, path, data, ready.race_key)
                 except UnreadableFile as error:  # one of its race's: the next scans read it again
@@ -190,11 +190,6 @@ def standing(root: DataRoot, race_key: str) -> tuple[str, list[str]]:
     return sha256(f"{race} {tags}".encode())[:24], places
 
 
-def _content(root: DataRoot, path: str) -> str | None:
-    data = root.read(path)
-    return None if data is None else sha256(data)
-
-
 def _read(root: DataRoot, path: str, content: str | None) -> bytes | None:
     """A file's bytes; none where it cannot be read or holds something else by now."""
     from nascar_assets.telemetry.validate import content_hash
@@ -299,7 +294,7 @@ def take(
         found = validate_landed(data, name, inputs.race, accepted_laps(inputs, name))
         place = _place(inputs, found, data) if found.accepted else None
         if place is not None:
-            if own_files and place in own_files and _content(root, place) != own_files[place]:
+            if own_files and place in own_files and root.sha256(place) != own_files[place]:
                 return OLDER
             root.write(place, _as_stored(found, data))
             return None

@@ -6,6 +6,7 @@ like entries and practice.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -138,21 +139,11 @@ def _take(root: DataRoot, slate: str, name: str, data: bytes, now: datetime) -> 
         ),
         None,
     )
-    if before is None:
-        return add_view(root, slate, data, name, author=author, now=now), False
-    added = add_view(
-        root,
-        slate,
-        data,
-        name,
-        author=author,
-        now=now,
-        confidence=before.confidence,
-        why=before.why,
-        options=before.options,
-        replaces=before.view_id,
-    )
-    return added, True
+    kept: dict[str, Any] = {}
+    if before is not None:
+        kept = {said: getattr(before, said) for said in ("confidence", "why", "options")}
+        kept["replaces"] = before.view_id
+    return add_view(root, slate, data, name, author=author, now=now, **kept), before is not None
 
 
 def _quarantine(root: DataRoot, path: str, digest: str, reason: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -13,14 +12,12 @@ import polars as pl
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.partitions import range_tags
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.runs import run_job
+from nascar_assets.orchestration.runs import Progress, run_job
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import read_table
 
 SCENARIOS = 300
 """Scenarios for each race of the demo's backtest: enough for intervals of 95%, and quick."""
-
-Notify = Callable[[int, int, str], None]
 
 
 def invented_changes() -> dict[str, float]:
@@ -41,7 +38,7 @@ def invented_changes() -> dict[str, float]:
 
 
 def complete_graph(
-    home: str, *, location: Location, notify: Notify | None = None
+    home: str, *, location: Location, notify: Progress | None = None
 ) -> dict[str, Any]:
     """Materialises what a slate's run leaves out: the ontology's graph and a release, all small.
 

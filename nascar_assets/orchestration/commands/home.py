@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -24,6 +24,7 @@ from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.automation.run_state import IN_FLIGHT
 from nascar_assets.orchestration.automation.sensor_runs import notify_lost
 from nascar_assets.orchestration.commands.doctor import LAST_HEARTBEAT_SECONDS
+from nascar_assets.orchestration.runs import Progress
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.postgres_storage import server_name
 from nascar_assets.orchestration.storage.records import (
@@ -46,8 +47,6 @@ LEFT_BEHIND = (
 
 ORDERED = ("landing/salaries/", "landing/live/")
 """Here the newest of several files counts, and of those of one time the last by path."""
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def export_home(
     for done, (path, modified) in enumerate(found.items(), start=1):
         data = _read(root, path)
         digest = hashlib.sha256(data).hexdigest()
-        if f"files/{path}" not in names or _digest(target, f"files/{path}") != digest:
+        if f"files/{path}" not in names or target.sha256(f"files/{path}") != digest:
             target.write(f"files/{path}", data)
         files[path] = {"sha256": digest, "bytes": len(data), "modified": modified.isoformat()}
         size += len(data)
@@ -181,7 +180,7 @@ def import_home(
     files: dict[str, dict[str, Any]] = dict(sorted(manifest["files"].items(), key=_written))
     later = set() if root.is_local else written_later(files)
     for done, (path, listed) in enumerate(files.items(), start=1):
-        if _digest(root, path) != listed["sha256"]:
+        if root.sha256(path) != listed["sha256"]:
             if path in later:
                 time.sleep(1.0)
             root.write(path, _checked(source, f"files/{path}", listed["sha256"]))
@@ -202,7 +201,7 @@ def import_home(
         if back.digest() != wanted.digest():
             raise EnvironmentFault(f"The records {name} did not come back as they were written.")
     for path, listed in files.items():
-        if _digest(root, path) != listed["sha256"]:
+        if root.sha256(path) != listed["sha256"]:
             raise EnvironmentFault(f"{root.uri(path)} did not come back as it was written.")
     root.delete(MARK)
     return Moved(len(files), sum(listed["bytes"] for listed in files.values()), rows)
@@ -283,11 +282,6 @@ def _read(root: DataRoot, path: str) -> bytes:
     if data is None:
         raise EnvironmentFault(f"{root.uri(path)} is gone since the export began. Do it again.")
     return data
-
-
-def _digest(root: DataRoot, path: str) -> str | None:
-    data = root.read(path)
-    return None if data is None else hashlib.sha256(data).hexdigest()
 
 
 def _manifest(source: DataRoot) -> tuple[dict[str, Any], str]:

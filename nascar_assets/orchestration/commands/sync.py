@@ -25,14 +25,12 @@ from nascar_assets.orchestration.automation.seen_races import (
     table_lists,
 )
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.runs import register_races, run_job, run_races
+from nascar_assets.orchestration.runs import Progress, register_races, run_job, run_races
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import (
     table_path,
 )
 from nascar_assets.orchestration.tables import AS_OF_TABLES
-
-Progress = Callable[..., None]
 
 Location = Callable[[], dg.Definitions]
 """Loads the definitions of the code location; called when something has to be run."""

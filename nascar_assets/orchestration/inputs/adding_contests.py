@@ -182,10 +182,8 @@ def _facts(
 def _contest_of(standings: Standings, entered: dict[str, EnteredContest]) -> str | None:
     """The contest of an entries file that has one of the standings' entries."""
     held = set(standings.entry_ids)
-    for contest, known in entered.items():
-        if held & set(known.entry_ids):
-            return contest
-    return None
+    ours = (contest for contest, known in entered.items() if held & set(known.entry_ids))
+    return next(ours, None)
 
 
 def _slate_of(

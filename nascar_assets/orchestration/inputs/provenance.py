@@ -48,12 +48,9 @@ def source_hash(package: Path, parts: Iterable[str] = (".",)) -> str:
 
 def data_hashes(root: DataRoot, slate_id: str) -> dict[str, str]:
     """SHA-256 of each input table of a slate's run."""
-    hashes = {}
-    for asset in (*INPUT_TABLES, *_views(root, slate_id)):
-        data = root.read(table_path(asset, slate_id))
-        if data is not None:
-            hashes[asset] = hashlib.sha256(data).hexdigest()
-    return hashes
+    assets = (*INPUT_TABLES, *_views(root, slate_id))
+    hashes = {asset: root.sha256(table_path(asset, slate_id)) for asset in assets}
+    return {asset: digest for asset, digest in hashes.items() if digest is not None}
 
 
 def _views(root: DataRoot, slate_id: str) -> list[str]:
