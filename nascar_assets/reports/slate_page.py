@@ -73,7 +73,7 @@ def render_slate_report(report: SlateReport) -> str:
         ],
         overrides=report.overrides.to_dicts(),
         effects=[] if report.views is None else report.views.effects.to_dicts(),
-        contests=[] if report.contests is None else report.contests.to_dicts(),
+        contests=report.contests.to_dicts(),
         values=_values(report.values),
         age_days=None
         if report.newest_at is None
@@ -148,10 +148,8 @@ def _forecast_rows(report: SlateReport) -> tuple[list[dict[str, Any]], drawings.
     return rows, scale
 
 
-def _values(values: pl.DataFrame | None) -> list[tuple[str, list[dict[str, Any]]]]:
+def _values(values: pl.DataFrame) -> list[tuple[str, list[dict[str, Any]]]]:
     """What each lineup is worth, contest by contest, the most won at the top."""
-    if values is None:
-        return []
     ordered = values.sort("won_dollars", "lineup", descending=[True, False])
     return [
         (name, ordered.filter(pl.col("contest") == name).to_dicts())

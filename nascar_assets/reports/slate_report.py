@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
@@ -11,43 +11,6 @@ import polars as pl
 from nascar_assets.files import SourceFile
 from nascar_assets.reports.frames import require_columns
 
-FORECAST_COLUMNS: tuple[str, ...] = (
-    "driver_id",
-    "driver_name",
-    "salary",
-    "start",
-    "mean_points",
-    "sd_points",
-    "points_p10",
-    "points_p50",
-    "points_p90",
-    "mean_finish",
-    "win",
-    "top5",
-    "top10",
-    "mean_laps_led",
-    "mean_fastest_laps",
-    "dnf",
-    "optimal_share",
-    "optimal_share_se",
-    "team",
-    "expected_ownership",
-    "cash_ownership",
-    "leverage",
-)
-QUANTILE_COLUMNS: tuple[str, ...] = ("driver_id", "level", "points")
-LINEUP_COLUMNS: tuple[str, ...] = ("lineup", "drivers", "salary", "mean_points", "points_p90")
-EXPOSURE_COLUMNS: tuple[str, ...] = ("driver_name", "lineups", "exposure")
-CALIBRATION_COLUMNS: tuple[str, ...] = (
-    "metric",
-    "value",
-    "standard_error",
-    "n_races",
-    "reference",
-    "reference_value",
-)
-OVERRIDE_COLUMNS: tuple[str, ...] = ("subject", "field", "value", "why", "who", "at")
-REGIME_COLUMNS: tuple[str, ...] = ("regime", "frequency")
 EFFECT_COLUMNS: tuple[str, ...] = (
     "name",
     "start",
@@ -174,26 +137,27 @@ class SlateReport:
     Attributes:
         title: Heading, usually the slate's key.
         race: The race.
-        forecast: One row per driver, `FORECAST_COLUMNS`; `start`, `team`, `expected_ownership`,
-            `cash_ownership`, `optimal_share` with its standard error and `leverage` may be null.
-            Optionally `own_mean_points`: the mean under a person's factor, null where there is
-            none.
-        quantiles: Points quantiles for the small drawings, `QUANTILE_COLUMNS`, levels rising
-            from near 0 to near 1 for each driver.
-        lineups: `LINEUP_COLUMNS`; `drivers` is a list of names.
-        exposures: `EXPOSURE_COLUMNS`, and optionally `optimal_share`.
-        calibration: How past forecasts did, `CALIBRATION_COLUMNS`: `reference` names a baseline
-            or `nominal`; empty where there are no past forecasts to judge by.
+        forecast: One row per driver, as `forecast_table` makes it; `start`, `team`,
+            `expected_ownership`, `cash_ownership`, `optimal_share` with its standard error and
+            `leverage` may be null. Optionally `own_mean_points`: the mean under a person's factor,
+            null where there is none.
+        quantiles: `driver_id`, `level` and `points` for the small drawings, levels rising from near
+            0 to near 1 for each driver.
+        lineups: `lineup`, `drivers` (a list of names), `salary`, `mean_points` and `points_p90`.
+        exposures: `driver_name`, `lineups`, `exposure`, and optionally `optimal_share`.
+        calibration: How past forecasts did: `metric`, `value`, `standard_error`, `n_races`,
+            `reference` (a baseline, or `nominal`) and `reference_value`; empty where there are no
+            past forecasts to judge by.
         record_knew_grid: Whether those past forecasts knew the starting order, as this one does.
-        regimes: How the race may go, `REGIME_COLUMNS`, and optionally `history_frequency`.
+        regimes: How the race may go: `regime`, `frequency`, and optionally `history_frequency`.
         provenance: What it was made from.
         past_races: Races behind the regimes' `history_frequency`.
-        contests: What the lineups are expected to win, `CONTEST_COLUMNS`; none where not known.
+        contests: What the lineups are expected to win, `CONTEST_COLUMNS`.
         values: What each lineup is worth in each contest, `VALUE_COLUMNS`.
         track_record: How earlier slates went, in one sentence; none where there are none.
         newest_race: The newest race whose results were known at the as-of time, if any.
         newest_at: When its results were known (UTC).
-        overrides: Values that people set, `OVERRIDE_COLUMNS`; may be empty.
+        overrides: Values that people set, as `people_table` makes them; may be empty.
         changed: What people changed beside them, in sentences.
         notices: What a person should know.
         portfolio: Label and value of what is to be said of the lineups as a whole.
@@ -209,14 +173,12 @@ class SlateReport:
     calibration: pl.DataFrame
     regimes: pl.DataFrame
     provenance: Provenance
-    overrides: pl.DataFrame = field(
-        default_factory=lambda: pl.DataFrame(schema=dict.fromkeys(OVERRIDE_COLUMNS, pl.String))
-    )
+    overrides: pl.DataFrame
+    contests: pl.DataFrame
+    values: pl.DataFrame
     changed: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     past_races: int = 0
-    contests: pl.DataFrame | None = None
-    values: pl.DataFrame | None = None
     track_record: str | None = None
     newest_race: str | None = None
     newest_at: datetime | None = None
@@ -225,18 +187,6 @@ class SlateReport:
     record_knew_grid: bool = True
 
     def __post_init__(self) -> None:
-        """Refuses frames without their columns, before anything is rendered."""
-        expected: tuple[tuple[str, pl.DataFrame | None, Iterable[str]], ...] = (
-            ("The forecast", self.forecast, FORECAST_COLUMNS),
-            ("The quantiles", self.quantiles, QUANTILE_COLUMNS),
-            ("The lineups", self.lineups, LINEUP_COLUMNS),
-            ("The exposures", self.exposures, EXPOSURE_COLUMNS),
-            ("The calibration record", self.calibration, CALIBRATION_COLUMNS),
-            ("The regimes", self.regimes, REGIME_COLUMNS),
-            ("The overrides", self.overrides, OVERRIDE_COLUMNS),
-            ("The contests", self.contests, CONTEST_COLUMNS),
-            ("The lineups' worths", self.values, VALUE_COLUMNS),
-        )
-        for what, frame, columns in expected:
-            if frame is not None:
-                require_columns(frame, what, columns)
+        """Refuses stored tables without their columns, before anything is rendered."""
+        require_columns(self.contests, "The contests", CONTEST_COLUMNS)
+        require_columns(self.values, "The lineups' worths", VALUE_COLUMNS)

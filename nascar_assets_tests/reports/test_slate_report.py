@@ -204,10 +204,8 @@ def test_a_first_slate_without_record_lineups_or_changes_is_still_a_page():
 
 
 def test_a_frame_without_its_columns_is_refused_with_their_names():
-    with pytest.raises(
-        ValueError, match=r"The lineups: the columns salary, points_p90 are missing"
-    ):
-        report(lineups=report().lineups.drop("salary", "points_p90"))
+    with pytest.raises(ValueError, match=r"The contests: the columns roi, roi_se are missing"):
+        report(contests=report().contests.drop("roi", "roi_se"))
 
 
 def test_a_time_without_a_zone_is_refused():
