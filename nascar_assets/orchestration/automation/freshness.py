@@ -8,11 +8,16 @@ import dagster as dg
 
 from nascar_assets.feed.sources import OF_THE_RACE
 from nascar_assets.orchestration.automation.week import SlateWeek
+from nascar_assets.orchestration.inputs.slate_change import mixture, taken_away
 from nascar_assets.orchestration.inputs.slate_files import upload_path
+from nascar_assets.orchestration.inputs.slate_lineups import has_lineups
+from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
+from nascar_assets.orchestration.inputs.views import changed_at
 from nascar_assets.orchestration.metadata import shown
 from nascar_assets.orchestration.partitions import SLATES
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.storage import DataRoot
 
 WEEKLY = dg.FreshnessPolicy.time_window(
@@ -76,9 +81,6 @@ def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -
     """
     from nascar_assets.orchestration.automation.seen_races import since, table_lists
     from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
-    from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
-    from nascar_assets.orchestration.inputs.views import changed_at
-    from nascar_assets.orchestration.storage.store import table_path
 
     plan = SlatePlan.find(root, slate)
     registration = Registration.load(root, slate)
@@ -110,11 +112,6 @@ def unfinished(root: DataRoot, slate: str) -> list[str]:
 
     The file that lies there is then of an older run.
     """
-    from nascar_assets.orchestration.inputs.slate_change import mixture, taken_away
-    from nascar_assets.orchestration.inputs.slate_lineups import has_lineups
-    from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
-    from nascar_assets.orchestration.storage.store import table_path
-
     plan = SlatePlan.find(root, slate)
     if plan is None:
         return []

@@ -35,11 +35,10 @@ def race_week(
     from nascar_assets.orchestration.automation.clock import clock_now
     from nascar_assets.orchestration.automation.sensor_salaries import slate_request, slate_weeks
     from nascar_assets.orchestration.automation.week import due_refreshes
-    from nascar_assets.orchestration.inputs.slate_plan import registered_slates
 
     now = clock_now()
     root, instance = platform.root, context.instance
-    weeks = slate_weeks(root, registered_slates(root))
+    weeks = slate_weeks(root)
     runs = {
         slate: run
         for slate, week in weeks.items()

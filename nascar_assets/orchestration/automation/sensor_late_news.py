@@ -22,13 +22,12 @@ def late_scratches(context: dg.SensorEvaluationContext, platform: Platform) -> d
     from nascar_assets.orchestration.automation.clock import clock_now
     from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
     from nascar_assets.orchestration.inputs.late_news import load_news
-    from nascar_assets.orchestration.inputs.slate_plan import registered_slates
 
     root, now = platform.root, clock_now()
     before: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
     notices = {
         f"{slate} {driver}": text
-        for slate, week in slate_weeks(root, registered_slates(root)).items()
+        for slate, week in slate_weeks(root).items()
         if now < week.lock
         for driver, text in load_news(root, slate).drivers.items()
     }

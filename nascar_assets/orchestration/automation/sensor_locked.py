@@ -63,10 +63,9 @@ def locked_slates(context: dg.SensorEvaluationContext, platform: Platform) -> dg
 def newly_locked(root: DataRoot, before: dict[str, str], now: datetime) -> dict[str, str]:
     """Slates that have locked since the last scan, with the time of their lock."""
     from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
-    from nascar_assets.orchestration.inputs.slate_plan import registered_slates
 
     return {
         slate: week.lock.isoformat()
-        for slate, week in slate_weeks(root, registered_slates(root)).items()
+        for slate, week in slate_weeks(root).items()
         if week.lock <= now <= week.lock + LOOKBACK and before.get(slate) != week.lock.isoformat()
     }

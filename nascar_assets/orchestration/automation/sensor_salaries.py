@@ -1,5 +1,6 @@
 """The sensor of salary files: each registers its slate, and open slates are run."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -215,8 +216,8 @@ def _schedule_stamp(root: DataRoot, now: datetime) -> str:
     return sha256(seen.encode())[:24]
 
 
-def slate_weeks(root: DataRoot, slates: list[str]) -> dict[str, SlateWeek]:
-    """The weeks of slates by key, by the schedule as it is now.
+def slate_weeks(root: DataRoot, slates: Iterable[str] | None = None) -> dict[str, SlateWeek]:
+    """The weeks of slates by key, of all where none are named, by the schedule as it is now.
 
     Without those that it does not have, and those whose own record is damaged.
     """

@@ -18,6 +18,7 @@ from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from nascar_assets.errors import EnvironmentFault
 from nascar_assets.orchestration.hosts.queues import RACES, queue_of
 from nascar_assets.orchestration.inputs.provenance import code_version
 from nascar_assets.orchestration.launchers import BROKER, broker_name
@@ -115,8 +116,6 @@ def waiting(queue: str) -> int:
     Raises:
         EnvironmentFault: If the broker does not answer.
     """
-    from nascar_assets.errors import EnvironmentFault
-
     try:
         with Connection(os.environ[BROKER], connect_timeout=5) as connection:
             connection.ensure_connection(max_retries=1, timeout=5)
