@@ -55,117 +55,79 @@ _LAPS = VetoParameter("laps", "count")
 _CARS = VetoParameter("cars", "count")
 _TEAM = VetoParameter("team", "team", optional=True)
 
-VETO_KINDS: dict[str, VetoKind] = {
-    kind.name: kind
-    for kind in (
-        VetoKind("leads-no-laps", "driver", "scenario", (), "The driver leads no laps."),
-        VetoKind(
-            "leads-at-most",
-            "driver",
-            "scenario",
-            (_LAPS,),
-            "The driver leads at most {laps} laps.",
-        ),
-        VetoKind(
-            "leads-at-least",
-            "driver",
-            "scenario",
-            (_LAPS,),
-            "The driver leads at least {laps} laps.",
-        ),
-        VetoKind(
+_KINDS: dict[tuple[str, str], tuple[tuple[str, str, tuple[VetoParameter, ...]], ...]] = {
+    ("driver", "scenario"): (
+        ("leads-no-laps", "The driver leads no laps.", ()),
+        ("leads-at-most", "The driver leads at most {laps} laps.", (_LAPS,)),
+        ("leads-at-least", "The driver leads at least {laps} laps.", (_LAPS,)),
+        (
             "finishes-no-better-than",
-            "driver",
-            "scenario",
-            (_PLACE,),
             "The driver finishes in place {place} or behind it.",
+            (_PLACE,),
         ),
-        VetoKind(
+        (
             "finishes-no-worse-than",
-            "driver",
-            "scenario",
-            (_PLACE,),
             "The driver finishes in place {place} or ahead of it.",
-        ),
-        VetoKind(
-            "not-both-in-top",
-            "driver",
-            "scenario",
-            (VetoParameter("places", "place"), _OTHER),
-            "The driver and driver {other} do not both finish in the top {places}.",
-        ),
-        VetoKind(
-            "finishes-behind",
-            "driver",
-            "scenario",
-            (_OTHER,),
-            "The driver finishes behind driver {other}.",
-        ),
-        VetoKind(
-            "does-not-retire",
-            "driver",
-            "scenario",
-            (),
-            "The driver is running at the end.",
-        ),
-        VetoKind("not-in-lineups", "driver", "lineup", (), "No lineup holds the driver."),
-        VetoKind(
-            "not-together-in-lineups",
-            "driver",
-            "lineup",
-            (_OTHER,),
-            "No lineup holds both the driver and driver {other}.",
-        ),
-        VetoKind(
-            "team-accidents-at-most",
-            "track",
-            "scenario",
-            (_CARS, _TEAM),
-            "At most {cars} cars of {team} retire by accident.",
-        ),
-        VetoKind(
-            "accidents-at-most",
-            "track",
-            "scenario",
-            (_CARS,),
-            "At most {cars} cars retire by accident.",
-        ),
-        VetoKind(
-            "cautions-at-most",
-            "track",
-            "scenario",
-            (VetoParameter("cautions", "count"),),
-            "The race has at most {cautions} cautions.",
-        ),
-        VetoKind(
-            "cautions-at-least",
-            "track",
-            "scenario",
-            (VetoParameter("cautions", "count"),),
-            "The race has at least {cautions} cautions.",
-        ),
-        VetoKind(
-            "winner-starts-no-worse-than",
-            "track",
-            "scenario",
             (_PLACE,),
+        ),
+        (
+            "not-both-in-top",
+            "The driver and driver {other} do not both finish in the top {places}.",
+            (VetoParameter("places", "place"), _OTHER),
+        ),
+        ("finishes-behind", "The driver finishes behind driver {other}.", (_OTHER,)),
+        ("does-not-retire", "The driver is running at the end.", ()),
+    ),
+    ("driver", "lineup"): (
+        ("not-in-lineups", "No lineup holds the driver.", ()),
+        (
+            "not-together-in-lineups",
+            "No lineup holds both the driver and driver {other}.",
+            (_OTHER,),
+        ),
+    ),
+    ("track", "scenario"): (
+        (
+            "team-accidents-at-most",
+            "At most {cars} cars of {team} retire by accident.",
+            (_CARS, _TEAM),
+        ),
+        ("accidents-at-most", "At most {cars} cars retire by accident.", (_CARS,)),
+        (
+            "cautions-at-most",
+            "The race has at most {cautions} cautions.",
+            (VetoParameter("cautions", "count"),),
+        ),
+        (
+            "cautions-at-least",
+            "The race has at least {cautions} cautions.",
+            (VetoParameter("cautions", "count"),),
+        ),
+        (
+            "winner-starts-no-worse-than",
             "The winner starts in place {place} or ahead of it.",
+            (_PLACE,),
         ),
-        VetoKind(
+        (
             "leaders-at-most",
-            "track",
-            "scenario",
-            (VetoParameter("drivers", "place"),),
             "At most {drivers} drivers lead a lap.",
+            (VetoParameter("drivers", "place"),),
         ),
-        VetoKind(
+    ),
+    ("track", "lineup"): (
+        (
             "team-in-lineup-at-most",
-            "track",
-            "lineup",
-            (VetoParameter("drivers", "count"), _TEAM),
             "A lineup holds at most {drivers} drivers of {team}.",
+            (VetoParameter("drivers", "count"), _TEAM),
         ),
-    )
+    ),
+}
+"""Name, meaning and parameters of each rule, by subject and scope."""
+
+VETO_KINDS: dict[str, VetoKind] = {
+    name: VetoKind(name, subject, scope, parameters, meaning)
+    for (subject, scope), kinds in _KINDS.items()
+    for name, meaning, parameters in kinds
 }
 """Every rule that a graph may hold, by name."""
 
