@@ -165,22 +165,17 @@ def load_statements(state: OntologyState) -> list[CypherStatement]:
 
 
 def _driver_row(node: DriverNode) -> dict[str, Any]:
-    row = {name: getattr(node, name) for name in node.__slots__}
-    for name in ("team", "manufacturer", "vetoes"):
-        del row[name]
-    upper = node.max_laps_led
-    return row | {
-        "max_laps_led": _NO_BOUND if upper is None else upper,
-        "data_through": node.data_through.isoformat() if node.data_through else "",
-        "overridden": list(node.overridden),
-        "override_notes": list(node.override_notes),
-    }
+    row, upper = _node_row(node, {"team", "manufacturer", "vetoes"}), node.max_laps_led
+    return row | {"max_laps_led": _NO_BOUND if upper is None else upper}
 
 
 def _track_row(node: TrackNode) -> dict[str, Any]:
-    row = {name: getattr(node, name) for name in node.__slots__}
-    for name in ("pit_window_laps", "vetoes"):
-        del row[name]
+    return _node_row(node, {"pit_window_laps", "vetoes"})
+
+
+def _node_row(node: DriverNode | TrackNode, linked: set[str]) -> dict[str, Any]:
+    """A node's own fields; those that are `linked` are set by queries of their own."""
+    row = {name: getattr(node, name) for name in node.__slots__ if name not in linked}
     return row | {
         "data_through": node.data_through.isoformat() if node.data_through else "",
         "overridden": list(node.overridden),

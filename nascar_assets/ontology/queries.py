@@ -67,14 +67,12 @@ RETURN s.name AS name, s.hash AS hash, s.as_of AS as_of, s.data_through AS data_
 
 LOCK_STATE = Query("lock state", "MERGE (s:OntologyState {name: 'current'}) SET s.state = s.state")
 
-DROP_DRIVES_FOR = Query("drop DRIVES_FOR", "MATCH (:Driver)-[r:DRIVES_FOR]->(:Team) DELETE r")
-DROP_RUNS = Query("drop RUNS", "MATCH (:Team)-[r:RUNS]->(:Manufacturer) DELETE r")
-DROP_AT = Query("drop AT", "MATCH (:Race)-[r:AT]->(:Track) DELETE r")
-DROP_DRIVER_VETOES = Query(
-    "drop vetoes of drivers", "MATCH (:Driver)-[r:VETO_RULE]->(:VetoRule) DELETE r"
-)
-DROP_TRACK_VETOES = Query(
-    "drop vetoes of tracks", "MATCH (:Track)-[r:VETO_RULE]->(:VetoRule) DELETE r"
+DROP_LINKS: tuple[Query, ...] = (
+    Query("drop DRIVES_FOR", "MATCH (:Driver)-[r:DRIVES_FOR]->(:Team) DELETE r"),
+    Query("drop RUNS", "MATCH (:Team)-[r:RUNS]->(:Manufacturer) DELETE r"),
+    Query("drop AT", "MATCH (:Race)-[r:AT]->(:Track) DELETE r"),
+    Query("drop vetoes of drivers", "MATCH (:Driver)-[r:VETO_RULE]->(:VetoRule) DELETE r"),
+    Query("drop vetoes of tracks", "MATCH (:Track)-[r:VETO_RULE]->(:VetoRule) DELETE r"),
 )
 
 MERGE_DRIVERS = Query(
@@ -157,60 +155,30 @@ SET s.hash = r.hash, s.as_of = r.as_of, s.data_through = r.data_through, s.drive
 """,
 )
 
-LINK_DRIVES_FOR = Query(
-    "link DRIVES_FOR",
-    """
-UNWIND $rows AS r
-MATCH (d:Driver {driver_id: r.source}), (t:Team {team_id: r.target})
-CREATE (d)-[:DRIVES_FOR]->(t)
-""",
-)
 
-LINK_RUNS = Query(
-    "link RUNS",
-    """
+def _link(name: str, source: str, relationship: str, target: str) -> Query:
+    """A relationship between nodes by their keys, each given as `variable:Label key`."""
+    (one, key), (other, other_key) = source.split(), target.split()
+    return Query(
+        f"link {name}",
+        f"""
 UNWIND $rows AS r
-MATCH (t:Team {team_id: r.source}), (m:Manufacturer {name: r.target})
-CREATE (t)-[:RUNS]->(m)
+MATCH ({one} {{{key}: r.source}}), ({other} {{{other_key}: r.target}})
+CREATE ({one[0]})-[:{relationship}]->({other[0]})
 """,
-)
+    )
 
-LINK_AT = Query(
-    "link AT",
-    """
-UNWIND $rows AS r
-MATCH (x:Race {race_id: r.source}), (t:Track {track_id: r.target})
-CREATE (x)-[:AT]->(t)
-""",
-)
 
-LINK_DRIVER_VETOES = Query(
-    "link vetoes of drivers",
-    """
-UNWIND $rows AS r
-MATCH (d:Driver {driver_id: r.source}), (v:VetoRule {code: r.target})
-CREATE (d)-[:VETO_RULE]->(v)
-""",
-)
+_DRIVER, _RACE, _TEAM = "d:Driver driver_id", "x:Race race_id", "t:Team team_id"
+_TRACK, _VETO = "t:Track track_id", "v:VetoRule code"
 
-LINK_TRACK_VETOES = Query(
-    "link vetoes of tracks",
-    """
-UNWIND $rows AS r
-MATCH (t:Track {track_id: r.source}), (v:VetoRule {code: r.target})
-CREATE (t)-[:VETO_RULE]->(v)
-""",
-)
+LINK_DRIVES_FOR = _link("DRIVES_FOR", _DRIVER, "DRIVES_FOR", _TEAM)
+LINK_RUNS = _link("RUNS", _TEAM, "RUNS", "m:Manufacturer name")
+LINK_AT = _link("AT", _RACE, "AT", _TRACK)
+LINK_DRIVER_VETOES = _link("vetoes of drivers", _DRIVER, "VETO_RULE", _VETO)
+LINK_TRACK_VETOES = _link("vetoes of tracks", _TRACK, "VETO_RULE", _VETO)
 
 DROP_STALE: tuple[Query, ...] = tuple(
     Query(f"drop stale {label}", f"MATCH (n:{label}) WHERE n.state <> $state DETACH DELETE n")
     for label in ("Driver", "Track", "Team", "Manufacturer", "Race", "VetoRule")
-)
-
-DROP_LINKS: tuple[Query, ...] = (
-    DROP_DRIVES_FOR,
-    DROP_RUNS,
-    DROP_AT,
-    DROP_DRIVER_VETOES,
-    DROP_TRACK_VETOES,
 )
