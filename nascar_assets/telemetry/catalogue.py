@@ -26,9 +26,7 @@ class Feature:
         name: Column name.
         meaning: What it says, in one sentence.
         unit: Unit, or what the numbers count.
-        source: Table that it is computed from.
-        known_after: `previous_race`, `practice` or `qualifying`: the stage of the race week after
-            which it may be used; `lap` for features of single laps, which no slate's table holds.
+        source: Table that it is computed from, a key of `_TABLES`.
         rated: Whether the level of a car reads it, and so the forecast moves with it.
         whole: Whether its values are whole numbers; a count of races is 0 where there is none.
     """
@@ -37,7 +35,6 @@ class Feature:
     meaning: str
     unit: str
     source: str
-    known_after: str
     whole: bool = False
     rated: bool = False
 
@@ -46,40 +43,44 @@ class Feature:
         """It as a column of the tables that hold it."""
         kind = pl.Boolean if self.unit == "yes/no" else pl.Int32 if self.whole else pl.Float64
         unit = "" if kind == pl.Boolean else self.unit
-        return Column(kind, self.meaning, unit, _TABLES[self.source])
+        return Column(kind, self.meaning, unit, _TABLES[self.source][0])
+
+    @property
+    def known_after(self) -> str:
+        """The stage of the race week after which it is known.
+
+        `previous_race`, `practice` or `qualifying`; `lap` for features of single laps, which no
+        slate's table holds.
+        """
+        return _TABLES[self.source][1]
 
 
 _FALLOFF = "laps (green runs)"
 
 _TABLES = {
-    "results": "race_results",
-    "lap summaries": "lap_summaries",
-    "practice": "practice",
-    "entries": "entries",
-    "laps": "laps",
-    _FALLOFF: "green runs of laps",
+    "results": ("race_results", "previous_race"),
+    "lap summaries": ("lap_summaries", "previous_race"),
+    "practice": ("practice", "practice"),
+    "entries": ("entries", "qualifying"),
+    "laps": ("laps", "lap"),
+    _FALLOFF: ("green runs of laps", "lap"),
 }
-"""Stored tables by what the catalogue calls them."""
+"""Stored tables by what the catalogue calls them, and when what they say is known."""
 
 _PAST = f"over the driver's last {HISTORY_RACES} points races of the series"
 _SAME_TYPE = f"over the driver's last {TRACK_TYPE_RACES} points races on the slate's track type"
 
 FEATURES: tuple[Feature, ...] = (
     Feature(
-        "avg_finish_position",
-        f"Mean official finishing position {_PAST}.",
-        "position",
-        "results",
-        "previous_race",
+        "avg_finish_position", f"Mean official finishing position {_PAST}.", "position", "results"
     ),
-    Feature("avg_laps_led", f"Mean laps led {_PAST}.", "laps", "results", "previous_race"),
-    Feature("win_rate", f"Share of races won {_PAST}.", "share", "results", "previous_race"),
+    Feature("avg_laps_led", f"Mean laps led {_PAST}.", "laps", "results"),
+    Feature("win_rate", f"Share of races won {_PAST}.", "share", "results"),
     Feature(
         "dnf_rate",
         f"Share of races that ended in an accident or a mechanical failure {_PAST}.",
         "share",
         "results",
-        "previous_race",
     ),
     Feature(
         "recent_form",
@@ -87,14 +88,12 @@ FEATURES: tuple[Feature, ...] = (
         "the series.",
         "position",
         "results",
-        "previous_race",
     ),
     Feature(
         "past_races",
         f"Points races that the historical features rest on, {HISTORY_RACES} at most.",
         "races",
         "results",
-        "previous_race",
         whole=True,
     ),
     Feature(
@@ -102,14 +101,12 @@ FEATURES: tuple[Feature, ...] = (
         f"Mean official finishing position {_SAME_TYPE}.",
         "position",
         "results",
-        "previous_race",
     ),
     Feature(
         "track_type_races",
         f"Points races on the slate's track type that it rests on, {TRACK_TYPE_RACES} at most.",
         "races",
         "results",
-        "previous_race",
         whole=True,
     ),
     Feature(
@@ -117,7 +114,6 @@ FEATURES: tuple[Feature, ...] = (
         f"Falloff over green runs less the race's median car, mean {_SAME_TYPE} with laps.",
         "s per lap",
         "lap summaries",
-        "previous_race",
         rated=True,
     ),
     Feature(
@@ -125,14 +121,12 @@ FEATURES: tuple[Feature, ...] = (
         "Standard error of track_type_falloff from the fits' own errors.",
         "s per lap",
         "lap summaries",
-        "previous_race",
     ),
     Feature(
         "track_type_long_run_speed",
         f"Long-run speed less the race's median car, mean {_SAME_TYPE} with laps.",
         "mph",
         "lap summaries",
-        "previous_race",
         rated=True,
     ),
     Feature(
@@ -140,7 +134,6 @@ FEATURES: tuple[Feature, ...] = (
         f"Places won less places lost per restart {_SAME_TYPE} with laps.",
         "positions",
         "lap summaries",
-        "previous_race",
         rated=True,
     ),
     Feature(
@@ -149,7 +142,6 @@ FEATURES: tuple[Feature, ...] = (
         "with laps.",
         "share",
         "lap summaries",
-        "previous_race",
         rated=True,
     ),
     Feature(
@@ -157,28 +149,19 @@ FEATURES: tuple[Feature, ...] = (
         f"Share of green laps that were slow {_SAME_TYPE} with laps.",
         "share",
         "lap summaries",
-        "previous_race",
     ),
     Feature(
         "track_type_lap_races",
         f"Races with laps that the six columns before it rest on, {TRACK_TYPE_RACES} at most.",
         "races",
         "lap summaries",
-        "previous_race",
         whole=True,
     ),
-    Feature(
-        "practice_lap_time",
-        "Best lap of practice, all sessions.",
-        "s",
-        "practice",
-        "practice",
-    ),
+    Feature("practice_lap_time", "Best lap of practice, all sessions.", "s", "practice"),
     Feature(
         "practice_speed",
         "Speed of the best lap of practice, by the track's length.",
         "mph",
-        "practice",
         "practice",
         rated=True,
     ),
@@ -187,7 +170,6 @@ FEATURES: tuple[Feature, ...] = (
         "Speed of the best ten laps in a row of practice, by the track's length.",
         "mph",
         "practice",
-        "practice",
         rated=True,
     ),
     Feature(
@@ -195,76 +177,61 @@ FEATURES: tuple[Feature, ...] = (
         "Laps of practice; null where the source counts none, as the public feed's averages do.",
         "laps",
         "practice",
-        "practice",
         whole=True,
     ),
-    Feature(
-        "qualifying_position",
-        "Position in qualifying.",
-        "position",
-        "entries",
-        "qualifying",
-        whole=True,
-    ),
-    Feature("qualifying_speed", "Speed in qualifying.", "mph", "entries", "qualifying"),
+    Feature("qualifying_position", "Position in qualifying.", "position", "entries", whole=True),
+    Feature("qualifying_speed", "Speed in qualifying.", "mph", "entries"),
     Feature(
         "qualifying_gap",
         "Time behind the fastest qualifier over one lap, from the speeds and the track's length.",
         "s",
         "entries",
-        "qualifying",
     ),
 )
 """Features that a slate's table may hold, in the order of its columns."""
 
 LAP_FEATURES: tuple[Feature, ...] = (
-    Feature("avg_position_last_<N>l", "Mean position, last N laps.", "position", "laps", "lap"),
+    Feature("avg_position_last_<N>l", "Mean position, last N laps.", "position", "laps"),
     Feature(
-        "best_position_last_<N>l", "Best position, last N laps.", "position", "laps", "lap", True
+        "best_position_last_<N>l", "Best position, last N laps.", "position", "laps", whole=True
     ),
-    Feature("laps_led_last_<N>l", "Laps led, last N laps.", "laps", "laps", "lap", True),
-    Feature("avg_lap_time_last_<N>l", "Mean lap time, last N laps.", "s", "laps", "lap"),
-    Feature("best_lap_time_last_<N>l", "Best lap time, last N laps.", "s", "laps", "lap"),
-    Feature("avg_speed_last_<N>l", "Mean speed, last N laps.", "mph", "laps", "lap"),
-    Feature("best_speed_last_<N>l", "Best speed, last N laps.", "mph", "laps", "lap"),
-    Feature("n_laps_in_window", "Laps that the longest window holds.", "laps", "laps", "lap", True),
-    Feature("green_run", "Number of the driver's green run.", "number", _FALLOFF, "lap", True),
-    Feature("run_lap", "Lap within the green run, from 1.", "laps", _FALLOFF, "lap", True),
-    Feature("lap_time_change_s", "Lap time less the one before, same run.", "s", _FALLOFF, "lap"),
+    Feature("laps_led_last_<N>l", "Laps led, last N laps.", "laps", "laps", whole=True),
+    Feature("avg_lap_time_last_<N>l", "Mean lap time, last N laps.", "s", "laps"),
+    Feature("best_lap_time_last_<N>l", "Best lap time, last N laps.", "s", "laps"),
+    Feature("avg_speed_last_<N>l", "Mean speed, last N laps.", "mph", "laps"),
+    Feature("best_speed_last_<N>l", "Best speed, last N laps.", "mph", "laps"),
+    Feature("n_laps_in_window", "Laps that the longest window holds.", "laps", "laps", whole=True),
+    Feature("green_run", "Number of the driver's green run.", "number", _FALLOFF, whole=True),
+    Feature("run_lap", "Lap within the green run, from 1.", "laps", _FALLOFF, whole=True),
+    Feature("lap_time_change_s", "Lap time less the one before, same run.", "s", _FALLOFF),
     Feature(
         "falloff_s_per_lap",
         "Theil-Sen slope of lap time over the run so far.",
         "s per lap",
         _FALLOFF,
-        "lap",
     ),
-    Feature("falloff_se_s_per_lap", "Standard error of the slope.", "s per lap", _FALLOFF, "lap"),
-    Feature("falloff_laps", "Laps that the slope rests on.", "laps", _FALLOFF, "lap", True),
-    Feature(
-        "slow_lap", "Over rolling mean + 2 deviations of 10 green laps.", "yes/no", _FALLOFF, "lap"
-    ),
+    Feature("falloff_se_s_per_lap", "Standard error of the slope.", "s per lap", _FALLOFF),
+    Feature("falloff_laps", "Laps that the slope rests on.", "laps", _FALLOFF, whole=True),
+    Feature("slow_lap", "Over rolling mean + 2 deviations of 10 green laps.", "yes/no", _FALLOFF),
     Feature(
         "long_run_speed_mph",
         "Mean speed from the 10th lap of runs on, so far in the race.",
         "mph",
         _FALLOFF,
-        "lap",
     ),
     Feature(
         "restart_gained",
         "Places won by the second lap of a restart.",
         "positions",
         _FALLOFF,
-        "lap",
-        True,
+        whole=True,
     ),
     Feature(
         "restart_lost",
         "Places lost by the second lap of a restart.",
         "positions",
         _FALLOFF,
-        "lap",
-        True,
+        whole=True,
     ),
 )
 """Features of single laps: known after the lap, so a slate sees them through past races only."""
