@@ -66,11 +66,13 @@ class _Settings(BaseModel):
                 raise _UnknownKey(str(key), nearest)
         return data
 
-    def _ordered(self, *pairs: tuple[str, str]) -> None:
-        for low, high in pairs:
-            lower, upper = getattr(self, low), getattr(self, high)
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for low, high in (("at_least", "at_most"), ("min_exposure", "max_exposure")):
+            lower, upper = getattr(self, low, None), getattr(self, high, None)
             if lower is not None and upper is not None and lower > upper:
                 raise ValueError(f"{low} ({lower:g}) is above {high} ({upper:g})")
+        return self
 
 
 class DriverSettings(_Settings):
@@ -92,14 +94,11 @@ class DriverSettings(_Settings):
     lock: StrictBool = False
     exclude: StrictBool = False
     ownership: Share | None = None
-    points_multiplier: Annotated[
-        float, Field(strict=True, gt=0.0, le=10.0, allow_inf_nan=False)
-    ] = 1.0
+    points_multiplier: Factor = 1.0
     max_dollars: Dollars | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        self._ordered(("min_exposure", "max_exposure"))
         if self.lock and self.exclude:
             raise ValueError("lock and exclude are both set; a driver can be one of the two")
         return self
@@ -110,11 +109,6 @@ class TeamSettings(_Settings):
 
     at_least: Count | None = None
     at_most: Count | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        self._ordered(("at_least", "at_most"))
-        return self
 
 
 class GroupSettings(_Settings):
@@ -138,11 +132,6 @@ class GroupSettings(_Settings):
     max_exposure: Share | None = None
     max_dollars: Dollars | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        self._ordered(("at_least", "at_most"), ("min_exposure", "max_exposure"))
-        return self
-
 
 class RuleSettings(_Settings):
     """If a lineup holds every driver of `if`, it holds so many of `then`.
@@ -158,11 +147,6 @@ class RuleSettings(_Settings):
     then: Names
     at_least: Count | None = None
     at_most: Count | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        self._ordered(("at_least", "at_most"))
-        return self
 
 
 class ContestSettings(ObjectiveSettings, _Settings):
