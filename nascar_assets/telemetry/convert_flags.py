@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from nascar_assets.telemetry.feed_values import FLAG_NAMES, feed_number, parse_json, race_start
+from nascar_assets.telemetry.feed_values import FLAG_NAMES, feed_number, parse_json, race_seconds
 from nascar_assets.telemetry.laps import Frame, is_racing_lap, on_lazy
 from nascar_assets.telemetry.problems import RefusedFile, problem
 
@@ -101,11 +100,10 @@ def mark_flags(
         .sort("since", "index")
         .with_columns(pl.col("state").replace_strict(FLAG_NAMES, default=None).alias("shown"))
     )
-    start = race_start(race).astimezone(UTC)
+    ended = race_seconds(race)
 
     def marked(frame: pl.LazyFrame) -> pl.LazyFrame:
         columns = frame.collect_schema().names()
-        ended = (pl.col("timestamp") - pl.lit(start)).dt.total_microseconds() / 1e6
         began = ended.shift(1).over("driver_id", order_by="lap")
         # The first lap of a driver's own has nothing before it and begins with the race.
         began = pl.when(pl.col("lap") == 1).then(0.0).otherwise(began)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from nascar_assets.telemetry.clean_lap_times import clean_lap_times
-from nascar_assets.telemetry.feed_values import feed_number, parse_json, race_start
+from nascar_assets.telemetry.feed_values import feed_number, parse_json, race_seconds
 from nascar_assets.telemetry.laps import Frame, is_racing_lap, on_lazy
 from nascar_assets.telemetry.problems import RefusedFile, problem
 
@@ -117,7 +116,7 @@ def mark_pit_laps(
         for stop in read_stops(payload, file)
         if stop.car_number in driver_ids
     ]
-    start = race_start(race).astimezone(UTC)
+    seconds = race_seconds(race)
     table = pl.LazyFrame(
         stops,
         schema={"driver_id": pl.String, "count": pl.Int64, "into": pl.Float64, "out": pl.Float64},
@@ -127,7 +126,6 @@ def mark_pit_laps(
 
     def marked(frame: pl.LazyFrame) -> pl.LazyFrame:
         columns = frame.collect_schema().names()
-        seconds = (pl.col("timestamp") - pl.lit(start)).dt.total_microseconds() / 1e6
         timed = frame.select("driver_id", "lap", seconds.alias("ended")).with_columns(
             pl.col("ended").shift(1).over("driver_id", order_by="lap").alias("began"),
             pl.col("ended").shift(2).over("driver_id", order_by="lap").alias("began_before"),

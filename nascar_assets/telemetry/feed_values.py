@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+
+import polars as pl
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.payload import LARGEST, FeedFormatError, decoded
@@ -81,6 +83,12 @@ def race_start(race: Mapping[str, Any]) -> datetime:
     if not isinstance(start, datetime) or start.tzinfo is None:
         raise InputError("The race's start_time is no time with a zone.", field="start_time")
     return start
+
+
+def race_seconds(race: Mapping[str, Any]) -> pl.Expr:
+    """Seconds of race time at which laps ended, by their `timestamp`."""
+    start = race_start(race).astimezone(UTC)
+    return (pl.col("timestamp") - pl.lit(start)).dt.total_microseconds() / 1e6
 
 
 def number(value: Any) -> float | None:

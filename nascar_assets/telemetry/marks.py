@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC
 from typing import Any
 
 import polars as pl
 
 from nascar_assets.telemetry.convert_flags import FlagState, mark_flags, read_flag_states
 from nascar_assets.telemetry.convert_pits import Stop, mark_pit_laps, read_stops
-from nascar_assets.telemetry.feed_values import parse_json, race_start
+from nascar_assets.telemetry.feed_values import parse_json, race_seconds
 from nascar_assets.telemetry.laps import is_racing_lap
 from nascar_assets.telemetry.problems import Problem, RefusedFile, problem
 
@@ -147,11 +146,8 @@ def _ended(
     laps: pl.LazyFrame, race: Mapping[str, Any], keys: list[str]
 ) -> dict[tuple[Any, ...], float | None]:
     """Seconds of race time at the first crossing of the line, by driver and lap or by lap."""
-    start = race_start(race).astimezone(UTC)
-    seconds = (pl.col("timestamp") - pl.lit(start)).dt.total_microseconds() / 1e6
-    crossed = (
-        laps.filter(is_racing_lap()).group_by(keys).agg(seconds.min().alias("ended")).collect()
-    )
+    ends = race_seconds(race).min().alias("ended")
+    crossed = laps.filter(is_racing_lap()).group_by(keys).agg(ends).collect()
     return {tuple(key): ended for *key, ended in crossed.iter_rows()}
 
 
