@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nascar_assets.calibration.borrowed import borrow, complete_rows, races_to_borrow
+from nascar_assets.calibration.borrowed import complete_rows, forecast_of_order
 from nascar_assets.calibration.forecasts import (
     Forecaster,
     KnownHistory,
@@ -27,6 +27,8 @@ NEAREST_STARTS = 120
 """Past starts that the start climatology of a driver rests on."""
 DRIVER_RACES = 40
 """Past races that a driver's history holds."""
+RATE_PRIOR = 120.0
+"""Starts' worth by which a track type's rate of retirements is drawn to that of all types."""
 SMOOTHING_PLACES = 1.5
 """Standard deviation, in places, by which resampled finishes are spread."""
 
@@ -44,7 +46,7 @@ class Uniform:
         """See `Forecaster.forecast`."""
         rng = np.random.default_rng(seed)
         finish = ranks(rng.random((n, len(race.driver_ids))))
-        return _with_borrowed(history, race, finish, rng)
+        return forecast_of_order(history, race, finish, rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +131,12 @@ class PlackettLuce:
         scale = fit_scale(past, race.track_type, finishers_only=self.attrition)
         strength = scale * race.levels
         if not self.attrition:
-            return _with_borrowed(history, race, sample_orders(strength, n, rng), rng)
+            return forecast_of_order(history, race, sample_orders(strength, n, rng), rng)
         rates = retirement_rates(history.results, race.track_type)
         drawn = rng.random((n, len(race.driver_ids)))
         status = np.where(drawn < rates[0], 1, np.where(drawn < rates.sum(), 2, 0))
         finish = sample_orders(strength, n, rng, behind=status > 0)
-        return _with_borrowed(history, race, finish, rng, status)
+        return forecast_of_order(history, race, finish, rng, status)
 
 
 def standard_baselines() -> tuple[Forecaster, ...]:
@@ -156,13 +158,12 @@ def ranks(keys: Floats) -> npt.NDArray[np.int16]:
     return places
 
 
-def retirement_rates(results: pl.DataFrame, track_type: str, prior: float = 120.0) -> Floats:
+def retirement_rates(results: pl.DataFrame, track_type: str) -> Floats:
     """Chances of an accident and of a mechanical retirement at a track type [2].
 
     Args:
         results: RESULTS rows that were known.
         track_type: The type.
-        prior: Starts' worth by which the type's rate is drawn to the rate of all types.
     """
     rows = results.filter(pl.col("status").is_not_null(), pl.col("race_type") == "points")
     alike = rows.filter(pl.col("track_type") == track_type)
@@ -170,7 +171,7 @@ def retirement_rates(results: pl.DataFrame, track_type: str, prior: float = 120.
     for status, default in (("accident", 0.10), ("mechanical", 0.03)):
         overall = float((rows["status"] == status).mean()) if rows.height else default  # type: ignore[arg-type]
         hits = int((alike["status"] == status).sum())
-        rates.append((hits + prior * overall) / (alike.height + prior))
+        rates.append((hits + RATE_PRIOR * overall) / (alike.height + RATE_PRIOR))
     return np.array(rates)
 
 
@@ -263,23 +264,4 @@ def _resampled(
         laps_completed=np.maximum(np.rint(pool.completed[picks] * laps).astype(np.int64), led),
         status=pool.status[picks],
         joint=False,
-    )
-
-
-def _with_borrowed(
-    history: KnownHistory,
-    race: RaceToForecast,
-    finish: npt.NDArray[np.integer],
-    rng: np.random.Generator,
-    status: npt.NDArray[np.integer] | None = None,
-) -> RaceForecast:
-    past = races_to_borrow(history.results, race.track_type)
-    laps = borrow(past, finish, race.scheduled_laps, rng, status)
-    return assemble(
-        race,
-        finish=finish,
-        laps_led=laps["laps_led"],
-        fastest_laps=laps["fastest_laps"],
-        laps_completed=laps["laps_completed"],
-        status=laps["status"],
     )

@@ -13,6 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nascar_assets.calibration.forecasts import (
+    KnownHistory,
+    RaceForecast,
+    RaceToForecast,
+    assemble,
+)
 from nascar_assets.calibration.metrics_input import Floats
 from nascar_assets.feed.status import status_codes
 
@@ -37,6 +43,26 @@ class BorrowedRaces:
     completed: Floats
     status: npt.NDArray[np.int8]
     size: npt.NDArray[np.int64]
+
+
+def forecast_of_order(
+    history: KnownHistory,
+    race: RaceToForecast,
+    finish: npt.NDArray[np.integer],
+    rng: np.random.Generator,
+    status: npt.NDArray[np.integer] | None = None,
+) -> RaceForecast:
+    """The forecast of finishing places [m, N]: laps, and status where not given, are borrowed."""
+    past = races_to_borrow(history.results, race.track_type)
+    laps = borrow(past, finish, race.scheduled_laps, rng, status)
+    return assemble(
+        race,
+        finish=finish,
+        laps_led=laps["laps_led"],
+        fastest_laps=laps["fastest_laps"],
+        laps_completed=laps["laps_completed"],
+        status=laps["status"],
+    )
 
 
 def races_to_borrow(results: pl.DataFrame, track_type: str) -> BorrowedRaces:
@@ -100,11 +126,10 @@ def borrow(
     m, n = finish.shape
     if past.size.size == 0:
         won = (finish == 1).astype(np.int64) * laps
-        full = np.full((m, n), laps)
         return {
             "laps_led": won,
             "fastest_laps": np.zeros_like(won),
-            "laps_completed": full,
+            "laps_completed": np.full((m, n), laps),
             "status": np.zeros((m, n), np.int8) if status is None else status,
         }
     chosen = rng.integers(past.size.size, size=m)
@@ -116,13 +141,11 @@ def borrow(
     led = whole_laps(past.led[rows, place], laps)
     fastest = np.rint(past.fastest[rows, place] * laps).astype(np.int64)
     completed = np.rint(past.completed[rows, scaled] * laps).astype(np.int64)
-    completed = np.maximum(completed, led)
-    own = past.status[rows, scaled] if status is None else status
     return {
         "laps_led": led,
         "fastest_laps": fastest,
-        "laps_completed": completed,
-        "status": own,
+        "laps_completed": np.maximum(completed, led),
+        "status": past.status[rows, scaled] if status is None else status,
     }
 
 

@@ -19,13 +19,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from nascar_assets.calibration.borrowed import borrow, races_to_borrow
-from nascar_assets.calibration.forecasts import (
-    KnownHistory,
-    RaceForecast,
-    RaceToForecast,
-    assemble,
-)
+from nascar_assets.calibration.borrowed import forecast_of_order
+from nascar_assets.calibration.forecasts import KnownHistory, RaceForecast, RaceToForecast
 from nascar_assets.calibration.metrics_input import Floats
 from nascar_assets.calibration.plackett_luce import sample_orders
 from nascar_assets.errors import InputError
@@ -294,13 +289,4 @@ class Market:
         """See `Forecaster.forecast`; NotQuotedError where no odds can be used."""
         rng = np.random.default_rng(seed)
         finish = sample_orders(np.log(self.win_probabilities(race)), n, rng)
-        past = races_to_borrow(history.results, race.track_type)
-        laps = borrow(past, finish, race.scheduled_laps, rng)
-        return assemble(
-            race,
-            finish=finish,
-            laps_led=laps["laps_led"],
-            fastest_laps=laps["fastest_laps"],
-            laps_completed=laps["laps_completed"],
-            status=laps["status"],
-        )
+        return forecast_of_order(history, race, finish, rng)
