@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -200,16 +201,10 @@ class CalibrationRecord:
             for label, metrics in labels.items():
                 rows += [(group, label, name, item) for name, item in metrics.items()]
         return pl.DataFrame(
-            {
-                "group": [row[0] for row in rows],
-                "label": [row[1] for row in rows],
-                "metric": [row[2] for row in rows],
-                "value": [row[3].value for row in rows],
-                "standard_error": [row[3].standard_error for row in rows],
-                "lower": [row[3].lower for row in rows],
-                "upper": [row[3].upper for row in rows],
-                "races": [row[3].races for row in rows],
-            },
+            [
+                {"group": group, "label": label, "metric": metric, **item.as_dict()}
+                for group, label, metric, item in rows
+            ],
             schema=types_of(CALIBRATION_RECORD),
         )
 
@@ -230,10 +225,8 @@ class CalibrationRecord:
             "pit": {name: [float(share) for share in shares] for name, shares in self.pit.items()},
             "brier": {
                 event: {
-                    "brier": item.brier,
-                    "miscalibration": item.miscalibration,
-                    "discrimination": item.discrimination,
-                    "uncertainty": item.uncertainty,
+                    name: getattr(item, name)
+                    for name in ("brier", "miscalibration", "discrimination", "uncertainty")
                 }
                 for event, item in self.reliability.items()
             },
@@ -266,11 +259,9 @@ def assess_scenario_calibration(
         InputError: If a race's forecast and outcome do not fit each other.
     """
     scored = [_as_scores(race, rules, missing) for race in races]
-    left_out = dict(exclusions or {})
+    left_out = Counter(exclusions or {})
     for race in scored:
-        for reason in race.excluded.values():
-            text = f"driver {reason}"
-            left_out[text] = left_out.get(text, 0) + 1
+        left_out.update(f"driver {reason}" for reason in race.excluded.values())
     if not scored:
         return CalibrationRecord(
             races=0,

@@ -16,7 +16,6 @@ from nascar_assets.calibration.backtest_tasks import (
     Forecasts,
     Scored,
     executor,
-    fit_model,
     forecast_race,
     score_forecasts,
 )
@@ -163,33 +162,9 @@ class BacktestFolder:
             )
         return seals
 
-    def write_seals(self, seals: Mapping[str, Seal], settings: Mapping[str, Any]) -> None:
-        """Fix the seals of all races forecast so far."""
-        self.root.write(SEALS, seals_to_json(seals, settings))
-
-    def write_forecast(self, race_id: str, content: bytes) -> None:
-        """Store a forecast file."""
-        self.root.write(self.forecast_path(race_id), content)
-
     def read_forecast(self, race_id: str) -> bytes | None:
         """A stored forecast file; none where there is none."""
         return self.root.read(self.forecast_path(race_id))
-
-    def write_model(self, block: str, content: Mapping[str, Any]) -> None:
-        """Store what a refit made, for people to look at."""
-        self.root.write(f"models/{block}.json", json_bytes(content))
-
-    def write_scores(self, table: pl.DataFrame) -> None:
-        """Store the mean scores of every race and forecaster."""
-        self.root.write_frame("scores.parquet", table)
-
-    def write_metrics(self, content: Mapping[str, Any]) -> None:
-        """Store the metrics."""
-        self.root.write(METRICS, json_bytes(content))
-
-    def write_report(self, page: str) -> None:
-        """Store the report."""
-        self.root.write(REPORT, page.encode())
 
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:
@@ -312,7 +287,7 @@ class Run:
             return
         block = self.blocks[race.race_id]
         if block not in self.fits:
-            self.fits[block] = self.pool.submit(fit_model, self.source, self._known(block))
+            self.fits[block] = self.pool.submit(self.source.fit, self._known(block))
         self.waiting.append((block, prepared.without_fit()))
 
     def _known(self, block: str) -> KnownForFit:
@@ -364,22 +339,20 @@ class Run:
                 model = Tilted(model, maps)
             self.models[block] = model
             describe = getattr(getattr(model, "base", model), "describe", None)
-            self.folder.write_model(
-                block,
-                {
-                    "model": model.name,
-                    "version": model.version,
-                    "details": describe() if callable(describe) else {},
-                    "tilting": {
-                        event: {
-                            "gain": gain,
-                            "standard_error": error,
-                            "kept": event in maps.by_event,
-                        }
-                        for event, (gain, error) in maps.gains.items()
-                    },
+            made = {
+                "model": model.name,
+                "version": model.version,
+                "details": describe() if callable(describe) else {},
+                "tilting": {
+                    event: {
+                        "gain": gain,
+                        "standard_error": error,
+                        "kept": event in maps.by_event,
+                    }
+                    for event, (gain, error) in maps.gains.items()
                 },
-            )
+            }
+            self.folder.root.write(f"models/{block}.json", json_bytes(made))  # for people
         return self.models[block]
 
     def _submit(self, prepared: Prepared, model: Forecaster | None) -> None:
@@ -404,7 +377,8 @@ class Run:
         content = made.content
         if content is not None:
             assert model is not None
-            self.folder.write_forecast(race.race_id, content)
+            path = self.folder.forecast_path(race.race_id)
+            self.folder.root.write(path, content)
             self.seals[race.race_id] = Seal(
                 race_id=race.race_id,
                 race_key=race.race_key,
@@ -416,9 +390,9 @@ class Run:
                 model_version=made.version,
                 known_races=prepared.history.results["race_id"].n_unique(),
                 baselines=made.hashes,
-                file=self.folder.forecast_path(race.race_id),
+                file=path,
             )
-            self.folder.write_seals(self.seals, self.fixed)
+            self.folder.root.write(SEALS, seals_to_json(self.seals, self.fixed))
         seal = self.seals[race.race_id]
         if dict(seal.baselines) != dict(made.hashes):
             self._exclude(
@@ -558,10 +532,10 @@ def run_backtest(
         gained=gained,
         seed=settings.seed,
     )
-    run.folder.write_scores(summary.race_table)
-    run.folder.write_metrics(summary.as_dict())
+    out.write_frame("scores.parquet", summary.race_table)
+    out.write(METRICS, json_bytes(summary.as_dict()))
     if settings.report:
-        run.folder.write_report(backtest_page(summary))
+        out.write(REPORT, backtest_page(summary).encode())
     return BacktestResult(summary, run.seals, run.folder, run.scored, tables)
 
 

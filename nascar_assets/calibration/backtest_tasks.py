@@ -1,4 +1,4 @@
-"""The pieces of a backtest that run side by side: fit a model, forecast a race, score a race."""
+"""The pieces of a backtest that run side by side: forecast a race, score a race."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from nascar_assets.calibration.forecasts import (
     race_seed,
 )
 from nascar_assets.calibration.market import NotQuotedError
-from nascar_assets.calibration.models import KnownForFit, ModelSource
 from nascar_assets.calibration.race_scores import RaceScores
 from nascar_assets.processes import end_with_parent
 
@@ -89,11 +88,6 @@ class Forecasts:
     hashes: Mapping[str, str]
     seed: int
     version: str
-
-
-def fit_model(source: ModelSource, known: KnownForFit) -> Forecaster:
-    """Fit a model on what was known."""
-    return source.fit(known)
 
 
 def forecast_race(

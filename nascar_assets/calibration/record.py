@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -194,7 +195,7 @@ def walk_forward_record(
         pl.col("finish").is_not_null(),
     )
     fitted = _as_function(parameters)
-    exclusions: dict[str, int] = {}
+    exclusions: Counter[str] = Counter()
     scored: list[RaceScores] = []
     ends = _stage_ends(schedule)
     for past in _latest_first(known, ratings_history, ends, fitted, exclusions, settings.grid):
@@ -221,7 +222,7 @@ def _latest_first(
     ratings_history: pl.DataFrame,
     stage_ends: Mapping[str, Sequence[int]],
     fitted: Callable[[datetime], ProcessParameters],
-    exclusions: dict[str, int],
+    exclusions: Counter[str],
     grid: bool,
 ) -> Iterator[MeasuredRace]:
     """Past races that can be measured, the latest first; counts those that cannot."""
@@ -232,17 +233,17 @@ def _latest_first(
     for race_id in order:
         ratings = rated.get((race_id,))
         if ratings is None:
-            _count(exclusions, "race without out-of-sample ratings")
+            exclusions["race without out-of-sample ratings"] += 1
             continue
         rows = outcomes[(race_id,)].sort("driver_id")
         if (rows["scheduled_laps"][0] or 0) < FEWEST_LAPS:
-            _count(exclusions, f"race of fewer than {FEWEST_LAPS} laps")
+            exclusions[f"race of fewer than {FEWEST_LAPS} laps"] += 1
             continue
         race = _as_it_stood(rows, ratings, stage_ends.get(race_id, ()))
         if not grid:
             race = replace(race, entries=SOURCE["entries"].before_later(race.entries))
-        if not _all_rated(race):
-            _count(exclusions, "race with an unrated entrant")
+        if not set(race.driver_ids) <= set(race.ratings["driver_id"].to_list()):
+            exclusions["race with an unrated entrant"] += 1
             continue
         yield MeasuredRace(race, rows, fitted(race.as_of), grid)
 
@@ -257,10 +258,6 @@ def _history(
     if forecaster is None:
         return KnownHistory(as_of, known.clear(), ratings.clear())
     return KnownHistory(as_of, known.filter(pl.col("results_at") <= as_of), ratings)
-
-
-def _count(exclusions: dict[str, int], reason: str) -> None:
-    exclusions[reason] = exclusions.get(reason, 0) + 1
 
 
 def _stage_ends(schedule: pl.DataFrame | None) -> dict[str, list[int]]:
@@ -291,10 +288,6 @@ def _as_it_stood(
         pl.DataFrame(schema=TRACK_VALUES),
         as_of=as_of,
     )
-
-
-def _all_rated(race: RaceToForecast) -> bool:
-    return set(race.driver_ids) <= set(race.ratings["driver_id"].to_list())
 
 
 def _as_function(parameters: Known) -> Callable[[datetime], ProcessParameters]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -93,7 +94,9 @@ class BacktestSummary:
             "settings": dict(self.settings),
             "races": self.races,
             "exclusions": dict(self.exclusions),
-            "exclusion_counts": _counts(self.exclusions),
+            "exclusion_counts": dict(
+                Counter(reason.split(":", 1)[0] for reason in self.exclusions.values())
+            ),
             "feed_gained_while_running": list(self.gained),
             "table": {
                 row["forecaster"]: {k: v for k, v in row.items() if k != "forecaster"}
@@ -107,40 +110,20 @@ class BacktestSummary:
                 }
                 for name, tiers in self.tiers.items()
             },
-            "comparisons": [
-                {
-                    "metric": item.metric,
-                    "against": item.against,
-                    "group": item.group,
-                    "label": item.label,
-                    "skill": item.skill.as_dict(),
-                    "difference": item.difference.as_dict(),
-                }
-                for item in self.comparisons
-            ],
+            "comparisons": [asdict(item) for item in self.comparisons],
             "gate": {"passed": passes(self.gate), "criteria": [asdict(c) for c in self.gate]},
             "aim": {"passed": passes(self.aim), "criteria": [asdict(c) for c in self.aim]},
             "verdicts": {name: asdict(verdict) for name, verdict in self.verdicts.items()},
             "drift": None
             if self.drift is None
             else {
-                "rolling": [float(value) for value in self.drift.rolling],
-                "lower": [float(value) for value in self.drift.lower],
-                "upper": [float(value) for value in self.drift.upper],
-                "alarms": [int(index) for index in self.drift.alarms],
+                name: getattr(self.drift, name).tolist()
+                for name in ("rolling", "lower", "upper", "alarms")
             },
             "effective_share_after_tilting": None
             if self.effective is None
             else {"minimum": self.effective[0], "mean": self.effective[1]},
         }
-
-
-def _counts(exclusions: Mapping[str, str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for reason in exclusions.values():
-        short = reason.split(":", 1)[0]
-        counts[short] = counts.get(short, 0) + 1
-    return counts
 
 
 def summarise_backtest(
