@@ -17,7 +17,9 @@ from nascar_assets.errors import InputError
 
 SMOOTHING = 0.1
 LIMIT = 3.0
+"""Control limit in standard deviations of the rolling mean."""
 REFERENCE_RACES = 40
+"""Races of the reference stretch; half of all where there are fewer than twice as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +54,14 @@ def drift_chart(
     scores: npt.ArrayLike,
     baseline: npt.ArrayLike,
     *,
-    reference: int = REFERENCE_RACES,
     smoothing: float = SMOOTHING,
-    limit: float = LIMIT,
 ) -> DriftChart:
     """Control chart of the gain over a baseline.
 
     Args:
         scores: Mean score of each race in order [R]; lower is better.
         baseline: The baseline's on the same races [R].
-        reference: Races of the reference stretch; half of all where there are fewer than twice
-            as many.
         smoothing: Weight of the newest race in the rolling mean.
-        limit: Control limit in standard deviations of the rolling mean.
 
     Raises:
         InputError: If there are fewer than four races or lengths differ.
@@ -74,7 +71,7 @@ def drift_chart(
         raise InputError(f"There are {a.shape} scores and {b.shape} of the baseline.")
     if a.size < 4:
         raise InputError("A control chart needs four races or more.", field="races")
-    length = min(reference, a.size // 2)
+    length = min(REFERENCE_RACES, a.size // 2)
     gain = (b - a) / b.mean()
     centre = float(gain[:length].mean())
     spread = float(gain[:length].std(ddof=1))
@@ -85,7 +82,7 @@ def drift_chart(
         rolling[index] = level
     steps = np.arange(1, gain.size + 1)
     width = (
-        limit
+        LIMIT
         * spread
         * np.sqrt(smoothing / (2.0 - smoothing) * (1.0 - (1.0 - smoothing) ** (2 * steps)))
     )

@@ -44,9 +44,9 @@ class OrderAhead:
         )
 
 
-def laps_to_trace(state: RaceState, ahead: Sequence[int] = AHEAD) -> dict[int, int]:
+def laps_to_trace(state: RaceState) -> dict[int, int]:
     """The lap that is so many laps ahead, where the schedule has it."""
-    return {k: state.lap + k for k in ahead if state.lap + k <= state.scheduled_laps}
+    return {k: state.lap + k for k in AHEAD if state.lap + k <= state.scheduled_laps}
 
 
 def places_after(state: RaceState, later: RaceState) -> dict[str, int]:

@@ -6,13 +6,17 @@ weighted by its drivers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.calibration.metrics_input import Floats, dot
 from nascar_assets.errors import InputError
+
+TAIL = (1.0 - 0.95) / 2.0
+"""Share of the resamples beyond each end of an interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,7 @@ class Estimate:
 
     def as_dict(self) -> dict[str, float | int | None]:
         """The estimate for JSON."""
-        return {
-            "value": self.value,
-            "standard_error": self.standard_error,
-            "lower": self.lower,
-            "upper": self.upper,
-            "races": self.races,
-        }
+        return asdict(self)
 
 
 def clustered_mean(means: npt.ArrayLike, sizes: npt.ArrayLike) -> Estimate:
@@ -84,8 +82,6 @@ def skill(
     baseline: npt.ArrayLike,
     sizes: npt.ArrayLike,
     rng: np.random.Generator | Floats,
-    *,
-    level: float = 0.95,
 ) -> Estimate:
     """Skill against a baseline, 1 - score / baseline score, by resampling whole races.
 
@@ -94,7 +90,6 @@ def skill(
         baseline: Mean score of the baseline in the same races [R].
         sizes: Drivers in each race [R].
         rng: Source of the resampling, or `resampled_races` drawn before.
-        level: Coverage of the percentile interval.
 
     Raises:
         InputError: If there are no races, lengths differ, or the baseline scores 0.
@@ -108,7 +103,7 @@ def skill(
         weight = counts * n
         return np.asarray(1.0 - dot(weight, a) / dot(weight, b))
 
-    return _bootstrap(of, a.size, rng, level)
+    return _bootstrap(of, a.size, rng)
 
 
 def mean_difference(
@@ -116,8 +111,6 @@ def mean_difference(
     baseline: npt.ArrayLike,
     sizes: npt.ArrayLike,
     rng: np.random.Generator | Floats,
-    *,
-    level: float = 0.95,
 ) -> Estimate:
     """Forecast's mean score minus the baseline's on the same races; below 0 is better.
 
@@ -130,13 +123,13 @@ def mean_difference(
         weight = counts * n
         return np.asarray(dot(weight, a - b) / weight.sum(axis=-1))
 
-    return _bootstrap(of, a.size, rng, level)
+    return _bootstrap(of, a.size, rng)
 
 
 def _bootstrap(
-    statistic: object, races: int, rng: np.random.Generator | Floats, level: float
+    statistic: Callable[[Floats], Floats], races: int, rng: np.random.Generator | Floats
 ) -> Estimate:
-    assert callable(statistic)
+    """The statistic with its 95% percentile interval."""
     value = float(statistic(np.ones(races)))
     if races < 2:
         return Estimate(value, None, None, None, races)
@@ -144,8 +137,7 @@ def _bootstrap(
     if drawn.shape[1] != races:
         raise InputError(f"Resamples of {drawn.shape[1]} races, not of {races}.", field="rng")
     sample = statistic(drawn)
-    tail = (1.0 - level) / 2.0
-    lower, upper = np.quantile(sample, [tail, 1.0 - tail])
+    lower, upper = np.quantile(sample, [TAIL, 1.0 - TAIL])
     return Estimate(value, float(sample.std(ddof=1)), float(lower), float(upper), races)
 
 

@@ -35,6 +35,7 @@ FEWEST_RACES = 20
 PRIOR_SPREAD = (0.3, 0.2)
 """Standard deviations of a map's offset and of its slope about 1."""
 HELD_BACK = 1.0 / 3.0
+_BY_SCENARIO = ("finish", "laps_led", "fastest_laps", "laps_completed", "status", "points")
 STANDARD_ERRORS = 1.0
 
 
@@ -119,15 +120,12 @@ def _fit_map(races: Sequence[tuple[Floats, Floats]]) -> ProbabilityMap:
     return ProbabilityMap(float(found.x[0]), float(found.x[1]))
 
 
-def tilting_weights(
-    finish: Numbers, targets: Mapping[str, Floats], *, floor: float = EFFECTIVE_FLOOR
-) -> Floats:
+def tilting_weights(finish: Numbers, targets: Mapping[str, Floats]) -> Floats:
     """Weights of scenarios that bring events towards target probabilities.
 
     Args:
         finish: Places from 1 [m, N].
         targets: Event of `TOPS` to target probabilities [N].
-        floor: Least effective share of scenarios.
 
     Returns:
         Weights [m], summing to one.
@@ -137,7 +135,7 @@ def tilting_weights(
         return np.full(m, 1.0 / m)
     events = np.concatenate([finish <= TOPS[name] for name in targets], axis=1)
     wanted = np.concatenate([conserved(targets[name], TOPS[name]) for name in targets])
-    return entropic_weights(Moments.of(events), wanted, floor=floor, ridge=RIDGE).weights
+    return entropic_weights(Moments.of(events), wanted, floor=EFFECTIVE_FLOOR, ridge=RIDGE).weights
 
 
 def conserved(probability: Floats, total: int) -> Floats:
@@ -212,13 +210,5 @@ class Tilted:
         if not targets:
             return replace(made, untilted=untilted)
         rows = systematic_resampling(weights, n, np.random.default_rng(seed))
-        return replace(
-            made,
-            finish=made.finish[rows],
-            laps_led=made.laps_led[rows],
-            fastest_laps=made.fastest_laps[rows],
-            laps_completed=made.laps_completed[rows],
-            status=made.status[rows],
-            points=made.points[rows],
-            untilted=untilted,
-        )
+        taken = {name: getattr(made, name)[rows] for name in _BY_SCENARIO}
+        return replace(made, **taken, untilted=untilted)

@@ -15,9 +15,6 @@ PresetName = Literal["cash", "single-entry", "20-max", "150-max"]
 PRESETS: tuple[str, ...] = get_args(PresetName)
 """Names of the presets."""
 
-CASH = "cash"
-"""The preset of cash games, whose field is another one than that of tournaments."""
-
 
 @dataclass(frozen=True, slots=True)
 class Contest:
@@ -59,25 +56,23 @@ _SHAPES: dict[str, _Shape] = {
 }
 
 
-def preset(name: str, *, entries: int | None = None, entry_fee_cents: int | None = None) -> Contest:
-    """A preset contest, its size and fee changed where wanted.
+def preset(name: str, *, entries: int | None = None) -> Contest:
+    """A preset contest, its size changed where wanted.
 
     Args:
         name: `cash` (a double-up), `single-entry`, `20-max` or `150-max`.
         entries: Entries of the contest.
-        entry_fee_cents: Price of an entry.
 
     Raises:
         InputError: If there is no such preset or the numbers allow no prizes.
     """
     if name == "cash":
-        return _double_up(entries or 100, entry_fee_cents or 500)
+        return _double_up(entries or 100, 500)
     if name not in _SHAPES:
         known = ", ".join(PRESETS)
         raise InputError(f"no preset is called {name!r}.", remedy=f"There are {known}.")
     shape = _SHAPES[name]
-    entries = entries or shape.entries
-    fee = entry_fee_cents or shape.fee
+    entries, fee = entries or shape.entries, shape.fee
     paid = max(int(entries * shape.paid), 1)
     pool = int(entries * fee * (1 - shape.rake))
     prizes = power_prizes(pool, paid, first=int(pool * shape.first), lower=int(1.5 * fee))

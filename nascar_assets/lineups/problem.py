@@ -121,7 +121,7 @@ _NAMED_OWNERSHIPS = 8
 """Given ownerships that are named one by one."""
 
 
-def find_driver(slate: Slate, text: str, *, field: str, file: str | None = None) -> int:
+def find_driver(slate: Slate, text: str, *, field: str) -> int:
     """Index into `slate.everyone` of the driver that a name, site id or driver id means.
 
     Raises:
@@ -138,7 +138,6 @@ def find_driver(slate: Slate, text: str, *, field: str, file: str | None = None)
         options = ", ".join(_described(everyone[i]) for i in found)
         raise SettingsError(
             f"{text!r} fits more than one driver: {options}.",
-            file=file,
             field=field,
             remedy="Use the site id.",
         )
@@ -147,7 +146,6 @@ def find_driver(slate: Slate, text: str, *, field: str, file: str | None = None)
     hint = f"The nearest name is {names[near[0]]!r}." if near else None
     raise SettingsError(
         f"no driver of slate {slate.slate_id} is called {text!r}.",
-        file=file,
         field=field,
         remedy=hint,
     )

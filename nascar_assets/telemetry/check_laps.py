@@ -34,6 +34,9 @@ LAP_SLACK = 1.25
 LENGTH_TOLERANCE = 0.03
 """Share by which time times speed may differ from an oval's length."""
 
+CLOCK_TOLERANCE_S = 1.0
+"""Seconds by which the times of two files of one race may differ."""
+
 FLAGS: tuple[str, ...] = ("green", "yellow", "red", "white", "checkered")
 """Flags of the canonical lap."""
 
@@ -236,7 +239,7 @@ def length_problems(
 
 
 def clock_problems(
-    laps: pl.LazyFrame, other: pl.LazyFrame, file: str, other_file: str, tolerance_s: float = 1.0
+    laps: pl.LazyFrame, other: pl.LazyFrame, file: str, other_file: str
 ) -> list[Problem]:
     """Whether two files of one race agree about when laps ended.
 
@@ -245,7 +248,6 @@ def clock_problems(
         other: Laps of a file of the same race that was accepted before.
         file: Name of the file in question.
         other_file: Name of the other file.
-        tolerance_s: Seconds by which the files may differ.
 
     Returns:
         A problem where the median difference over the laps that both hold is larger.
@@ -258,7 +260,7 @@ def clock_problems(
         .collect(engine="streaming")
         .item()
     )
-    if skew is None or abs(skew) <= tolerance_s:
+    if skew is None or abs(skew) <= CLOCK_TOLERANCE_S:
         return []
     reason = f"the clock is {skew:+.3f} s off that of {other_file} for the same laps (clock skew)"
     return [problem(file, reason, "timestamp")]

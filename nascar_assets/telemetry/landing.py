@@ -21,7 +21,10 @@ SETTLE = timedelta(seconds=5)
 """How long a file must have stayed as it is before it is read."""
 
 GIVE_UP = timedelta(minutes=10)
-"""How long a file that is cut short may stay as it is before no writer is thought to be at it."""
+"""How long a file that is cut short may stay as it is before no writer is thought to be at it.
+
+Then it is handed on as it is, for validation to quarantine it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,6 @@ def decide_landing(
     read: Callable[[str], bytes],
     race_of: Callable[[str], str | None],
     now: datetime,
-    settle: timedelta = SETTLE,
-    give_up: timedelta = GIVE_UP,
 ) -> LandingDecision:
     """Decide which races have complete new files.
 
@@ -131,9 +132,6 @@ def decide_landing(
         read: Reads a file's bytes; raises `OSError` where it cannot.
         race_of: The race key of a path; none where no race is known for it.
         now: The time of this scan.
-        settle: How long a file must have stayed as it is.
-        give_up: How long a cut-short file is waited for; then it is handed on as it is, for
-            validation to quarantine it.
 
     Returns:
         The decision with the next cursor. A file that is gone keeps its entry, so that its return
@@ -155,7 +153,7 @@ def decide_landing(
         if seen.done:
             continue
         age = now - datetime.fromisoformat(seen.first_scan)
-        if age < settle:
+        if age < SETTLE:
             waiting.append(file.path)
             continue
         race_key = race_of(file.path)
@@ -167,7 +165,7 @@ def decide_landing(
         except OSError as error:
             unread[file.path] = str(error)
             continue
-        if age < give_up and not is_complete(data):
+        if age < GIVE_UP and not is_complete(data):
             waiting.append(file.path)
             continue
         content = content_hash(data)
