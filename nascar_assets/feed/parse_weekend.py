@@ -22,21 +22,15 @@ from nascar_assets.feed.payload import (
     text,
     truth,
 )
-from nascar_assets.feed.schemas import ENTRIES, RACE_COLUMNS, UTC_TIME
+from nascar_assets.feed.schemas import ENTRIES, RACE_COLUMNS, RESULTS
 from nascar_assets.feed.status import car_status
 from nascar_assets.feed.teams import team_name
 
 OFFICIAL_RESULTS: dict[str, pl.DataType | type[pl.DataType]] = {
     **ENTRIES,
-    "results_at": UTC_TIME,
-    "actual_laps": pl.Int32,
-    "cautions": pl.Int32,
-    "caution_laps": pl.Int32,
-    "finish": pl.Int32,
-    "laps_completed": pl.Int32,
-    "laps_led": pl.Int32,
-    "status": pl.String,
-    "status_text": pl.String,
+    **{name: RESULTS[name] for name in ("results_at", "actual_laps", "cautions", "caution_laps")},
+    **{name: RESULTS[name] for name in ("finish", "laps_completed", "laps_led")},
+    **{name: RESULTS[name] for name in ("status", "status_text")},
 }
 """The part of `RESULTS` that the weekend feed tells."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,13 +12,6 @@ from nascar_assets.files import SourceFile
 from nascar_assets.views.columns import MARKETS, folded
 from nascar_assets.views.statement import Stated, ViewFile, once
 
-_FEED_MARKETS: Mapping[str, str] = {
-    **MARKETS,
-    "racewinner": "odds_win",
-    "top3finisher": "odds_top3",
-    "top5finisher": "odds_top5",
-    "top10finisher": "odds_top10",
-}
 _OVER = 0.99
 """A probability at which an option is of a race that is over."""
 
@@ -73,7 +65,7 @@ def feed_board(data: bytes, source: SourceFile, race_id: str) -> ViewFile:
     rows: list[Stated] = []
     notices = []
     for number, market in enumerate(markets, 1):
-        quantity = _FEED_MARKETS.get(folded(str(market.get("market_type", ""))))
+        quantity = MARKETS.get(folded(str(market.get("market_type", ""))))
         if str(market.get("race_id")) != race_id or quantity is None:
             notices.append(f"Market {number} is of another race or another kind and left out.")
             continue
