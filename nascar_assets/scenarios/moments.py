@@ -51,23 +51,14 @@ class Races:
     team: Array
 
 
+_OF_THE_RACE = ("scheduled_laps", "level", "team")
+"""What `Scenarios` do not hold."""
+
+
 def of_scenarios(made: Scenarios, scheduled_laps: int, level: Floats, team: Array) -> Races:
     """Simulated races as `Races`."""
-    return Races(
-        made.start,
-        made.finish,
-        made.laps_led,
-        made.fastest_laps,
-        made.laps_completed,
-        made.status,
-        made.mid_position,
-        made.race_laps,
-        made.green_laps,
-        made.cautions,
-        scheduled_laps,
-        level,
-        team,
-    )
+    shared = {name: getattr(made, name) for name in Races.__slots__ if name not in _OF_THE_RACE}
+    return Races(**shared, scheduled_laps=scheduled_laps, level=level, team=team)
 
 
 def _rows_correlation(a: Floats, b: Floats, valid: Array) -> Floats:
@@ -228,7 +219,7 @@ def stack(parts: list[Races]) -> Races:
     rows = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in Races.__slots__
-        if name not in ("scheduled_laps", "level", "team")
+        if name not in _OF_THE_RACE
     }
     per_car = {
         name: np.concatenate(

@@ -99,7 +99,8 @@ def _past_race(race: pl.DataFrame) -> PastRace:
     first: dict[str, Any] = race.row(0, named=True)
     size = race.height
     # Rows may be missing (a withdrawn driver's, a malformed one's): close the gaps.
-    start = _closed_ranks(race["start"].fill_null(size + 1).to_numpy())
+    listed = race["start"].fill_null(size + 1).to_numpy()
+    start = np.argsort(np.argsort(listed, kind="stable")) + 1
     laps = int(first["scheduled_laps"])
     entries = tuple(
         Entry(
@@ -193,13 +194,6 @@ def past_regimes(results: pl.DataFrame) -> tuple[dict[str, float], int]:
     )
     shares = {label: float((codes == code).mean()) for code, label in enumerate(REGIMES)}
     return shares, races.height
-
-
-def _closed_ranks(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    order = np.argsort(values, kind="stable")
-    ranks = np.empty(len(values), np.int64)
-    ranks[order] = np.arange(1, len(values) + 1)
-    return ranks
 
 
 def team_codes(teams: list[str]) -> npt.NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,9 +44,25 @@ RACE_ARRAYS: dict[str, type[np.signedinteger[Any]]] = {
 }
 """Arrays [n] and their types."""
 
-_STATUS_TYPE = pl.Enum(STATUS)
-_REGIME_TYPE = pl.Enum(REGIMES)
-_STRATEGY_TYPE = pl.Enum([strategy.value for strategy in STRATEGIES])
+_LABELS: dict[str, tuple[str, ...]] = {
+    "status": tuple(STATUS),
+    "regime": tuple(REGIMES),
+    "strategy": tuple(strategy.value for strategy in STRATEGIES),
+}
+"""Labels of the codes of an array, by its name."""
+
+
+def _labelled(name: str) -> pl.Expr:
+    """A column of codes as labels."""
+    labels = _LABELS[name]
+    return pl.col(name).replace_strict(range(len(labels)), labels, return_dtype=pl.Enum(labels))
+
+
+def _coded(name: str) -> pl.Expr:
+    """A column of labels as codes."""
+    labels = _LABELS[name]
+    texts = pl.col(name).cast(pl.String)
+    return texts.replace_strict(labels, range(len(labels)), return_dtype=pl.Int8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +204,7 @@ class Scenarios:
             for rules in rule_sets
         }
         return pl.DataFrame(columns).with_columns(
-            pl.col("status").replace_strict(range(len(STATUS)), STATUS, return_dtype=_STATUS_TYPE),
+            _labelled("status"),
             pl.when(pl.col("dnf_lap", "mid_position") > 0).then(pl.col("dnf_lap", "mid_position")),
         )
 
@@ -198,26 +214,15 @@ class Scenarios:
         return pl.DataFrame(
             {"scenario": np.arange(len(self), dtype=np.int32), **columns}
         ).with_columns(
-            pl.col("regime").replace_strict(
-                range(len(REGIMES)), REGIMES, return_dtype=_REGIME_TYPE
-            ),
-            pl.col("strategy").replace_strict(
-                range(len(STRATEGIES)),
-                [strategy.value for strategy in STRATEGIES],
-                return_dtype=_STRATEGY_TYPE,
-            ),
+            _labelled("regime"),
+            _labelled("strategy"),
             pl.col("last_leader").replace_strict(
                 range(self.field_size), self.driver_ids, return_dtype=pl.String
             ),
         )
 
     @classmethod
-    def from_polars(
-        cls,
-        cars: pl.DataFrame,
-        races: pl.DataFrame,
-        diagnostics: Diagnostics | None = None,
-    ) -> Scenarios:
+    def from_polars(cls, cars: pl.DataFrame, races: pl.DataFrame) -> Scenarios:
         """The scenarios that `to_polars` and `races_to_polars` wrote, rows in any order.
 
         Raises:
@@ -243,9 +248,7 @@ class Scenarios:
             pl.col("driver_id")
             .replace_strict(list(place), list(place.values()), return_dtype=pl.Int32)
             .alias("_car"),
-            pl.col("status")
-            .cast(pl.String)
-            .replace_strict(STATUS, range(len(STATUS)), return_dtype=pl.Int8),
+            _coded("status"),
             pl.col("dnf_lap", "mid_position").fill_null(0),
         ).sort("scenario", "_car")
         if not (
@@ -254,14 +257,9 @@ class Scenarios:
             ordered["scenario"].to_numpy().reshape(n, size)[:, 0], races["scenario"].to_numpy()
         ):
             raise InputError("The stored scenarios do not hold every driver exactly once.")
-        strategies = [strategy.value for strategy in STRATEGIES]
         coded = races.with_columns(
-            pl.col("regime")
-            .cast(pl.String)
-            .replace_strict(REGIMES, range(len(REGIMES)), return_dtype=pl.Int8),
-            pl.col("strategy")
-            .cast(pl.String)
-            .replace_strict(strategies, range(len(strategies)), return_dtype=pl.Int8),
+            _coded("regime"),
+            _coded("strategy"),
             pl.col("last_leader").replace_strict(
                 list(place), list(place.values()), return_dtype=pl.Int8
             ),
@@ -273,15 +271,15 @@ class Scenarios:
             arrays[column] = coded[column].to_numpy()
         if "scored_start" in cars.columns:
             arrays["scored_start"] = tuple(ordered["scored_start"][:size].to_list())
-        return replace(cls(driver_ids=driver_ids, **arrays), diagnostics=diagnostics)
+        return cls(driver_ids=driver_ids, **arrays)
 
 
 def concatenate(parts: Sequence[Scenarios]) -> Scenarios:
     """Scenarios of several sets of the same field, one after the other."""
-    names = [item.name for item in fields(Scenarios) if item.name in CAR_ARRAYS | RACE_ARRAYS]
-    arrays: dict[str, Any] = {}
-    for name in names:
-        arrays[name] = np.concatenate([getattr(part, name) for part in parts])
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in (*CAR_ARRAYS, *RACE_ARRAYS)
+    }
     traces = [part.trace for part in parts if part.trace is not None]
     return Scenarios(
         driver_ids=parts[0].driver_ids,
