@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,14 +95,7 @@ def validate_landed(
     digest = content_hash(source)
     if _size(source) == 0:
         return Validation(file, digest, "unknown", None, (problem(file, "the file is empty"),))
-    try:
-        kind, laps, problems, notes = _found(source, file, race, others or {})
-    except RefusedFile as refused:
-        return Validation(file, digest, "unknown", None, refused.problems)
-    except Exception as error:  # a stranger's file: what nobody foresaw is the file's fault
-        reason = f"it cannot be read: {type(error).__name__}: {error}"
-        return Validation(file, digest, "unknown", None, (problem(file, reason),))
-    return Validation(file, digest, kind, None if problems else laps, tuple(problems), tuple(notes))
+    return _validation(file, digest, "unknown", lambda: _found(source, file, race, others or {}))
 
 
 def validate_snapshots(
@@ -116,18 +109,27 @@ def validate_snapshots(
         race: As for `validate_landed`.
     """
     digest = content_hash("".join(sorted(map(content_hash, snapshots))).encode())
-    try:
-        laps = laps_from_live_feed(snapshots, race, file=file).lazy()
-        problems = row_problems(laps, race, file)
-    except RefusedFile as refused:
-        return Validation(file, digest, "live_feed", None, refused.problems)
-    except Exception as error:
-        reason = f"it cannot be read: {type(error).__name__}: {error}"
-        return Validation(file, digest, "live_feed", None, (problem(file, reason),))
     note = f"{len(snapshots)} snapshots of the live feed: laps between two of them are missing."
-    return Validation(
-        file, digest, "live_feed", None if problems else laps, tuple(problems), (note,)
-    )
+
+    def found() -> _Found:
+        laps = laps_from_live_feed(snapshots, race, file=file).lazy()
+        return "live_feed", laps, row_problems(laps, race, file), [note]
+
+    return _validation(file, digest, "live_feed", found)
+
+
+def _validation(
+    file: str, digest: str, refused_kind: str, found: Callable[[], _Found]
+) -> Validation:
+    """What was found of a file, or why it is refused, of a kind by then known or not."""
+    try:
+        kind, laps, problems, notes = found()
+    except RefusedFile as refused:
+        return Validation(file, digest, refused_kind, None, refused.problems)
+    except Exception as error:  # a stranger's file: what nobody foresaw is the file's fault
+        reason = f"it cannot be read: {type(error).__name__}: {error}"
+        return Validation(file, digest, refused_kind, None, (problem(file, reason),))
+    return Validation(file, digest, kind, None if problems else laps, tuple(problems), tuple(notes))
 
 
 def content_hash(source: bytes | Path) -> str:
