@@ -166,8 +166,7 @@ def state_from_laps(
     yellow = np.isin(flags, NEUTRAL)
     start = _ranks(table.position[:, 0], np.arange(len(done)))
     order = np.lexsort((start, table.position[np.arange(len(done)), done], last, -done))
-    position = np.empty(len(done), np.int64)
-    position[order] = np.arange(1, len(done) + 1)
+    position = np.argsort(order) + 1
     run_start = int(np.flatnonzero(yellow)[-1]) if yellow.any() else 0
     seen = np.arange(lap + 1)[None, :] <= done[:, None]
     slow, cost = table.stops(flags, seen)
@@ -204,10 +203,7 @@ def state_from_laps(
 
 def _ranks(values: Whole, fallback: Whole) -> Whole:
     """Places from 1 in order of the values; unknown ones (0) last, by their fallback."""
-    order = np.lexsort((fallback, values, values == 0))
-    ranks = np.empty(len(values), np.int64)
-    ranks[order] = np.arange(1, len(values) + 1)
-    return ranks
+    return np.argsort(np.lexsort((fallback, values, values == 0))) + 1
 
 
 def _longest_rising(values: Floats) -> Whole:

@@ -57,8 +57,9 @@ def state_from_live_feed(
     done = np.array([int(car["laps_completed"]) for car in cars], np.int64)
     clock = _column(cars, "vehicle_elapsed_time")
     place = _place_column(cars, "running_position")
-    position = _places(np.lexsort((clock, place, -done)))
-    start = _places(np.argsort(_place_column(cars, "starting_position"), kind="stable"))
+    position = np.argsort(np.lexsort((clock, place, -done))) + 1
+    grid = np.argsort(_place_column(cars, "starting_position"), kind="stable")
+    start = np.argsort(grid) + 1
     last_lap = _column(cars, "last_lap_time")
     now = float(number(body["elapsed_time"]) or 0.0)
     usual = last_lap[(done == lap) & (last_lap > 0.0)]
@@ -145,12 +146,6 @@ def _place_column(cars: Sequence[Mapping[str, Any]], key: str) -> npt.NDArray[np
     return np.array([place_of(car, key) or np.inf for car in cars])
 
 
-def _places(order: npt.NDArray[np.intp]) -> Whole:
-    places = np.empty(len(order), np.int64)
-    places[order] = np.arange(1, len(order) + 1)
-    return places
-
-
 def _laps_led(car: Mapping[str, Any], lap: int) -> int:
     """Laps of the car's stints in the lead; the feed begins the first at lap 0."""
     total = 0
@@ -193,7 +188,7 @@ def _past(
             flags[known + 1 :] = YELLOW
     # The laps that no snapshot showed: the order of the mean positions, which has the same mean.
     mean = _column(cars, "average_running_position")
-    order = _places(np.argsort(np.where(mean > 0, mean, np.inf), kind="stable"))
+    order = np.argsort(np.argsort(np.where(mean > 0, mean, np.inf), kind="stable")) + 1
     for number_ in range(known + 1, lap):
         path[:, number_] = np.where(done >= number_, order, 0)
     path[:, 0] = np.where(path[:, 0] > 0, path[:, 0], start)
