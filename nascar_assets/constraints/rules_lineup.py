@@ -51,15 +51,24 @@ def _named(ids: list[str] | tuple[str, ...]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RosterSize:
+class _OfSlate:
+    """A constraint on a lineup by numbers that the request brings itself, or the slate has."""
+
+    brought: ClassVar[tuple[str, ...]]
+    """What the request must bring for no slate to be needed."""
+
+    def requires(self, context: ConstraintContext) -> tuple[RequirementKey, ...]:
+        """The lineup, and the slate unless the request brings the numbers."""
+        own = own_numbers(context, *self.brought)
+        return (DRIVERS,) if own else (DRIVERS, slate_key(context))
+
+
+@dataclass(frozen=True, slots=True)
+class RosterSize(_OfSlate):
     """A lineup holds as many drivers as the roster."""
 
     name: ClassVar[str] = "roster size"
-
-    def requires(self, context: ConstraintContext) -> tuple[RequirementKey, ...]:
-        """The lineup, and the slate unless the request says the size."""
-        own = own_numbers(context, "roster_size")
-        return (DRIVERS,) if own else (DRIVERS, slate_key(context))
+    brought: ClassVar[tuple[str, ...]] = ("roster_size",)
 
     def test(self, context: ConstraintContext, view: StateView) -> ConstraintResult:
         """Counts."""
@@ -92,15 +101,11 @@ class NoDuplicates:
 
 
 @dataclass(frozen=True, slots=True)
-class DriversInSlate:
+class DriversInSlate(_OfSlate):
     """Every driver of a lineup is in the slate."""
 
     name: ClassVar[str] = "drivers in slate"
-
-    def requires(self, context: ConstraintContext) -> tuple[RequirementKey, ...]:
-        """The lineup, and the slate unless the request brings the salaries."""
-        own = own_numbers(context, "salaries")
-        return (DRIVERS,) if own else (DRIVERS, slate_key(context))
+    brought: ClassVar[tuple[str, ...]] = ("salaries",)
 
     def test(self, context: ConstraintContext, view: StateView) -> ConstraintResult:
         """Looks each one up."""
@@ -117,15 +122,11 @@ class DriversInSlate:
 
 
 @dataclass(frozen=True, slots=True)
-class NobodyWithdrawn:
+class NobodyWithdrawn(_OfSlate):
     """No driver of a lineup has withdrawn."""
 
     name: ClassVar[str] = "nobody withdrawn"
-
-    def requires(self, context: ConstraintContext) -> tuple[RequirementKey, ...]:
-        """The lineup, and the slate unless the request brings the salaries."""
-        own = own_numbers(context, "salaries")
-        return (DRIVERS,) if own else (DRIVERS, slate_key(context))
+    brought: ClassVar[tuple[str, ...]] = ("salaries",)
 
     def test(self, context: ConstraintContext, view: StateView) -> ConstraintResult:
         """Looks at the salary file's status."""
@@ -145,19 +146,15 @@ class NobodyWithdrawn:
 
 
 @dataclass(frozen=True, slots=True)
-class SalaryCap:
+class SalaryCap(_OfSlate):
     """A lineup costs no more than the cap."""
 
     name: ClassVar[str] = "salary cap"
-
-    def requires(self, context: ConstraintContext) -> tuple[RequirementKey, ...]:
-        """The lineup, and the slate unless the request brings salaries and cap."""
-        own = own_numbers(context, "salaries", "salary_cap")
-        return (DRIVERS,) if own else (DRIVERS, slate_key(context))
+    brought: ClassVar[tuple[str, ...]] = ("salaries", "salary_cap")
 
     def test(self, context: ConstraintContext, view: StateView) -> ConstraintResult:
         """Adds up the salaries."""
-        own = own_numbers(context, "salaries", "salary_cap")
+        own = own_numbers(context, *self.brought)
         slate: SlateFact | None = None if own else fact(slate_key(context), context, view)
         cap = context.args.get("salary_cap", slate.salary_cap if slate else None)
         drivers = _drivers(context, view)

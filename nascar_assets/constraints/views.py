@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import polars as pl
@@ -179,7 +180,11 @@ class ProjectedStateView(_Facts):
             )
         for row in drivers:
             if row["compiled"]:
-                self._put("driver", row["driver_id"], _driver(row))
+                self._put(
+                    "driver",
+                    row["driver_id"],
+                    DriverConstraints(**{name: row[name] for name in _OF_DRIVER}),
+                )
         self._put(
             "track",
             slate["track_id"],
@@ -217,14 +222,5 @@ class ProjectedStateView(_Facts):
         )
 
 
-def _driver(row: Mapping[str, Any]) -> DriverConstraints:
-    return DriverConstraints(
-        driver_id=row["driver_id"],
-        skill=row["skill"],
-        aggression=row["aggression"],
-        shadow_risk=row["shadow_risk"],
-        min_laps_led=row["min_laps_led"],
-        max_laps_led=row["max_laps_led"],
-        veto_rules=row["veto_rules"],
-        overridden=row["overridden"],
-    )
+_OF_DRIVER = tuple(item.name for item in fields(DriverConstraints))
+"""Columns of `DRIVER_SUMMARY` that a driver's constraints are made of."""
