@@ -15,8 +15,10 @@ from nascar_assets.files import plain_name
 from nascar_assets.lineups.settings import (
     ContestSettings,
     DriverSettings,
+    GroupSettings,
     PortfolioSettings,
     SettingsError,
+    TeamSettings,
 )
 from nascar_assets.lineups.settings_rows import path_of, row_of
 from nascar_assets.lineups.space_kernel import Rules
@@ -262,12 +264,7 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
         called = group.name or names
         if gone and not members and group.min_exposure:
             rules.append(CountRule(f"minimum exposure of {called}", 0, 0, 1, n))
-        if group.at_least is not None:
-            label = f"at least {group.at_least} of {names}"
-            rules.append(CountRule(label, 0, members, group.at_least, n))
-        if group.at_most is not None:
-            label = f"at most {group.at_most} of {names}"
-            rules.append(CountRule(label, 0, members, 0, group.at_most))
+        rules += _bounds(group, names, members, n)
         if members:
             exposures.extend(
                 _exposure(called, members, group.min_exposure, group.max_exposure, settings.lineups)
@@ -403,7 +400,7 @@ def _exposure(
 
 
 def _team_rules(slate: Slate, settings: PortfolioSettings) -> list[CountRule]:
-    rules = []
+    rules: list[CountRule] = []
     teams: dict[str, tuple[str, int]] = {}
     for i, player in enumerate(slate.everyone):
         if player.team:
@@ -419,11 +416,22 @@ def _team_rules(slate: Slate, settings: PortfolioSettings) -> list[CountRule]:
                 remedy=f"The nearest team is {teams[near[0]][0]!r}." if near else None,
             )
         name, mask = teams[plain_name(key)]
-        if team.at_least is not None:
-            label = f"at least {team.at_least} of {name}"
-            rules.append(CountRule(label, 0, mask, team.at_least, len(slate.players)))
-        if team.at_most is not None:
-            rules.append(CountRule(f"at most {team.at_most} of {name}", 0, mask, 0, team.at_most))
+        rules += _bounds(team, name, mask, len(slate.players))
+    return rules
+
+
+def _bounds(
+    settings: TeamSettings | GroupSettings, of: str, target: int, n: int
+) -> list[CountRule]:
+    """How many of a team or a group a lineup may hold; `n` drivers race."""
+    rules = []
+    if settings.at_least is not None:
+        label = f"at least {settings.at_least} of {of}"
+        rules.append(CountRule(label, 0, target, settings.at_least, n))
+    if settings.at_most is not None:
+        rules.append(
+            CountRule(f"at most {settings.at_most} of {of}", 0, target, 0, settings.at_most)
+        )
     return rules
 
 
