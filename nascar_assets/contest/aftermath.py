@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,10 +65,7 @@ def contest_aftermath(
     """
     settings = PortfolioSettings.of(settings)
     rows = np.asarray(lineups, np.int64)
-    counts: dict[tuple[int, ...], int] = {}
-    for lineup in standings.lineups.tolist():
-        key = tuple(sorted(lineup))
-        counts[key] = counts.get(key, 0) + 1
+    counts = Counter(tuple(sorted(lineup)) for lineup in standings.lineups.tolist())
     keys = [tuple(sorted(row)) for row in rows.tolist()]
     entered = [number for number, key in enumerate(keys) if key in counts]
     own = rows[entered]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -92,7 +93,7 @@ def read_history(
     check_once(_COLUMNS, found[3], given.file, found[0])
     columns = {name: found[1].get(column_key(name), -1) for name in _COLUMNS}
     made: list[dict[str, Any]] = []
-    others: dict[str, int] = {}
+    others: Counter[str] = Counter()
     seen: dict[str, int] = {}
     cancelled = refunded = 0
     for number, row in rows:
@@ -100,7 +101,7 @@ def read_history(
         if len(row) <= max(columns[name] for name in _NEEDED):
             raise truncated(given.file, number)
         if cells["Sport"].casefold() not in _NASCAR:
-            others[cells["Sport"] or "none"] = others.get(cells["Sport"] or "none", 0) + 1
+            others[cells["Sport"] or "none"] += 1
             continue
         check_width(row, found[2], given.file, number, last=max(columns.values()))
         entry = _entry(cells, races, given.file, number, given.decimal_comma)

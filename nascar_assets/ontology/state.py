@@ -16,7 +16,7 @@ from nascar_assets.ontology.apply import apply_overrides
 from nascar_assets.ontology.canonical import content_hash
 from nascar_assets.ontology.newcomers import new_tracks, with_entrants
 from nascar_assets.ontology.nodes import DriverNode, RaceNode, TrackNode
-from nascar_assets.ontology.overrides import Statement, in_force
+from nascar_assets.ontology.overrides import UNIT_FIELDS, Statement, in_force
 
 STATE_FORMAT = 1
 """Changes when the same content would be stored differently."""
@@ -146,11 +146,12 @@ def build_state(
                 f"{entry.subject} {entry.subject_id}: entered after the as-of date, applied "
                 f"nevertheless: {entry.note}"
             )
+    races = schedule.select(_RACE_COLUMNS).iter_rows(named=True)
     return OntologyState(
         as_of=as_of,
         drivers=tuple(sorted(drivers, key=lambda node: node.driver_id)),
         tracks=tuple(sorted(tracks, key=lambda node: node.track_id)),
-        races=tuple(sorted(map(_race, _race_rows(schedule)), key=lambda node: node.race_id)),
+        races=tuple(sorted(map(_race, races), key=lambda node: node.race_id)),
         overrides=set_by_people,
         vetoes=vetoes,
         notices=tuple(notices),
@@ -176,13 +177,15 @@ def _number(row: dict[str, Any], what: str, column: str) -> float:
     return float(value)
 
 
+def _units(row: dict[str, Any], what: str, columns: Iterable[str]) -> dict[str, Any]:
+    """Values with their standard errors."""
+    return {
+        name: _number(row, what, name) for column in columns for name in (column, f"{column}_se")
+    }
+
+
 def _driver(row: dict[str, Any]) -> DriverNode:
     what = f"Driver {row['driver_id']!r}"
-    units: dict[str, Any] = {
-        name: _number(row, what, name)
-        for column in ("skill", "psyche_aggression", "shadow_risk", "realpolitik_pos")
-        for name in (column, f"{column}_se")
-    }
     return DriverNode(
         driver_id=str(row["driver_id"] or ""),
         name=row["name"] or str(row["driver_id"]),
@@ -192,17 +195,12 @@ def _driver(row: dict[str, Any]) -> DriverNode:
         races=int(row["races"] or 0),
         newcomer=False,
         data_through=row["data_through"],
-        **units,
+        **_units(row, what, UNIT_FIELDS["driver"]),
     )
 
 
 def _track(row: dict[str, Any]) -> TrackNode:
     what = f"Track {row['track_id']!r}"
-    units: dict[str, Any] = {
-        name: _number(row, what, name)
-        for column in ("difficulty", "aggression_factor", "caution_rate")
-        for name in (column, f"{column}_se")
-    }
     return TrackNode(
         track_id=str(row["track_id"] or ""),
         name=row["name"] or str(row["track_id"]),
@@ -211,12 +209,8 @@ def _track(row: dict[str, Any]) -> TrackNode:
         pit_window_laps=tuple(row["pit_window_laps"] or ()),
         races=int(row["races"] or 0),
         data_through=row["data_through"],
-        **units,
+        **_units(row, what, UNIT_FIELDS["track"]),
     )
-
-
-def _race_rows(schedule: pl.DataFrame) -> Iterable[dict[str, Any]]:
-    return schedule.select(_RACE_COLUMNS).iter_rows(named=True)
 
 
 def _race(row: dict[str, Any]) -> RaceNode:
