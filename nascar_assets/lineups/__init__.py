@@ -3,7 +3,6 @@
 from nascar_assets.lineups.entries_file import (
     ContestEntry,
     LockedEntry,
-    fill_entries,
     read_entries,
     write_entries,
 )
@@ -47,7 +46,6 @@ __all__ = [
     "build_portfolio",
     "check_lineups",
     "expected_field",
-    "fill_entries",
     "fit_field",
     "late_swap",
     "lineup_problems",

@@ -6,12 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-
 from nascar_assets.errors import InputError
 from nascar_assets.files import amount_cell, column_key, id_cell
-from nascar_assets.lineups.legality import check_lineups, lineup_problems
+from nascar_assets.lineups.legality import lineup_problems
 from nascar_assets.lineups.raw_csv import RawCsv, read_raw
 from nascar_assets.lineups.upload import player_cell, player_of_cell
 from nascar_assets.rules import SITES
@@ -65,56 +62,6 @@ def read_entries(
             filled; naming row and field.
     """
     return _entries(_checked(content, slate, file), slate, file)
-
-
-def fill_entries(
-    content: bytes,
-    slate: Slate,
-    lineups: npt.ArrayLike | Sequence[Sequence[int]],
-    *,
-    contest_id: str | None = None,
-    file: str = "DKEntries.csv",
-) -> bytes:
-    """The file with lineups put into its entries, contest by contest in the file's order.
-
-    Every contest's entries get the lineups from the first on. An entry that is locked stays as it
-    is, and its lineup is not given to another. All other bytes are kept.
-
-    Args:
-        content: The file.
-        slate: The slate.
-        lineups: [n, roster_size] indices into `slate.players`.
-        contest_id: Fill this contest only.
-        file: The file's name, for messages.
-
-    Raises:
-        LockedEntry: If all entries to be filled are locked.
-        InputError: If the file is of another slate, holds no such contest, or a contest has more
-            entries than there are lineups.
-    """
-    rows = np.asarray(lineups, np.int64)
-    check_lineups(slate, rows)
-    entries = read_entries(content, slate, file=file)
-    contests = by_contest(entries, slate, contest_id, file=file)
-    chosen: dict[str, Sequence[int]] = {}
-    for contest, members in contests.items():
-        kept = [sorted(entry.lineup) for entry in members if entry.locked and entry.lineup]
-        members = [entry for entry in members if not entry.locked]
-        left = [row for row in rows.tolist() if sorted(row) not in kept]
-        if len(members) > len(left):
-            raise InputError(
-                f"contest {contest} ({members[0].contest_name}) has {len(members)} entries but "
-                f"the portfolio has {len(left)} lineups.",
-                file=file,
-                row=members[len(left)].row,
-                field=slate.site.entry_columns["entry_id"],
-                remedy="Build a portfolio of as many, or fill another contest alone (--contest).",
-            )
-        for entry, lineup in zip(members, left, strict=False):
-            chosen[entry.entry_id] = lineup
-    if not chosen:
-        raise locked_fault(next(iter(contests.values()))[0], slate, file)
-    return write_entries(content, slate, chosen, file=file)
 
 
 def by_contest(

@@ -11,9 +11,22 @@ import polars as pl
 
 from nascar_assets.feed.schemas import VIEWS
 from nascar_assets.files import SourceFile
+from nascar_assets.lineups.contest_entries import fill_contests
+from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.rules import RuleSet, rule_set
 from nascar_assets.slates.slate import Slate, SlatePlayer
 from nascar_assets.views.in_force import IN_FORCE
+
+
+def fill_entries(
+    content: bytes, slate: Slate, lineups: npt.ArrayLike | Sequence[Sequence[int]], **said: str
+) -> bytes:
+    """A file filled by a portfolio alone: its settings have no sections for contests."""
+    portfolio = np.asarray(lineups).tolist()
+    points = np.zeros((2, len(slate.players)), np.int64)
+    return fill_contests(
+        content, slate, points, PortfolioSettings(), portfolio, lambda _: (points[0], None), **said
+    ).content
 
 
 def made_slate(

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import LockedEntry, fill_entries, read_entries, write_entries
+from nascar_assets.lineups import LockedEntry, read_entries, write_entries
 from nascar_assets.lineups.entries_file import locked_notices
 from nascar_assets.lineups.raw_csv import read_raw
 from nascar_assets.rules import rule_set
-from nascar_assets_tests.lineups.slates import made_slate
+from nascar_assets_tests.lineups.slates import fill_entries, made_slate
 
 SLATE = made_slate([8000] * 9)
 HEADER = "Entry ID,Contest Name,Contest ID,Entry Fee,D,D,D,D,D,D,,Instructions"

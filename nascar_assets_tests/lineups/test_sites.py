@@ -7,11 +7,11 @@ from datetime import date
 import numpy as np
 import pytest
 
-from nascar_assets.lineups import fill_entries, read_entries, read_upload, upload_csv
+from nascar_assets.lineups import read_entries, read_upload, upload_csv
 from nascar_assets.rules import SITES, rule_set, site_of
 from nascar_assets.sample.salaries import LAYOUTS, salary_file
 from nascar_assets.slates.salaries import read_salaries
-from nascar_assets_tests.lineups.slates import made_slate
+from nascar_assets_tests.lineups.slates import fill_entries, made_slate
 
 # First row of a salary file, header and first cell of an upload file, header of an entries file.
 GOLDEN = {

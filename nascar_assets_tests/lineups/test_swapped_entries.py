@@ -9,11 +9,10 @@ from nascar_assets.errors import InputError
 from nascar_assets.lineups import (
     LockedEntry,
     build_portfolio,
-    fill_entries,
     read_entries,
     swap_entries,
 )
-from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
+from nascar_assets_tests.lineups.slates import fill_entries, made_points, made_salaries, made_slate
 
 SALARIES = made_salaries(18, 7)
 SLATE = made_slate(SALARIES)
