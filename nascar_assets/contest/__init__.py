@@ -5,14 +5,13 @@ from nascar_assets.contest.payouts import PayoutError, PayoutTable, payout_table
 from nascar_assets.contest.presets import Contest, preset
 from nascar_assets.contest.review import ContestReview, review_contest
 from nascar_assets.contest.settlement import (
-    ContestResult,
     Rate,
     Settlement,
+    return_of,
     settle,
     settle_scores,
-    summarise,
 )
-from nascar_assets.contest.simulate import ContestForecast, forecast_contest
+from nascar_assets.contest.simulate import forecast_contest
 from nascar_assets.contest.standings import Standings, StandingsError, read_standings
 from nascar_assets.lineups.field import FieldModel, fit_field
 from nascar_assets.lineups.ownership import expected_field
@@ -20,8 +19,6 @@ from nascar_assets.lineups.ownership import expected_field
 __all__ = [
     "Aftermath",
     "Contest",
-    "ContestForecast",
-    "ContestResult",
     "ContestReview",
     "FieldModel",
     "PayoutError",
@@ -38,8 +35,8 @@ __all__ = [
     "preset",
     "read_payouts",
     "read_standings",
+    "return_of",
     "review_contest",
     "settle",
     "settle_scores",
-    "summarise",
 ]

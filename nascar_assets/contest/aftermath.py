@@ -93,7 +93,7 @@ def contest_aftermath(
         rng = np.random.Generator(np.random.Philox(seed))
         # The middle one of the fields that a slate's contests are settled against.
         rivals_field = projection.field_of(kind, 0.0)
-        simulated = forecast_contest(settled, own, contest, rivals_field, rng).result
+        simulated = forecast_contest(settled, own, contest, rivals_field, rng)
     review = review_contest(
         slate,
         standings,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.contest.presets import Contest
-from nascar_assets.contest.settlement import ContestResult, settle_scores
+from nascar_assets.contest.settlement import Rate, settle_scores
 from nascar_assets.contest.standings import Standings
 from nascar_assets.errors import InputError
 from nascar_assets.slates.slate import Slate
@@ -23,7 +23,7 @@ class ContestReview:
     """A finished contest beside its forecast.
 
     Attributes:
-        simulated: The forecast; none where no payout table is known.
+        simulated: The ROI that was forecast; none where no payout table is known.
         realised_roi: Profit per dollar of entry fees, settled from the standings; NaN where no
             payout table is known or no own lineup was entered.
         realised_cents: [n] what each own lineup won; empty where no payout table is known.
@@ -36,7 +36,7 @@ class ContestReview:
             cost_points, leverage_points`.
     """
 
-    simulated: ContestResult | None
+    simulated: Rate | None
     realised_roi: float
     realised_cents: npt.NDArray[np.int64]
     realised_place: npt.NDArray[np.int64]
@@ -50,7 +50,7 @@ def review_contest(
     standings: Standings,
     lineups: npt.NDArray[np.integer],
     contest: Contest | None,
-    simulated: ContestResult | None,
+    simulated: Rate | None,
     expected_ownership: Floats,
     projected_points: Floats,
     scenarios: int,
@@ -66,7 +66,7 @@ def review_contest(
         standings: The finished contest.
         lineups: [n, K] own lineups, each of which has to be in the standings.
         contest: The contest; none where its payout table is not known.
-        simulated: The forecast; none where there is none.
+        simulated: The ROI that was forecast; none where none was.
         expected_ownership: [N] ownership that was expected.
         projected_points: [N] mean contest points that were forecast.
         scenarios: Scenarios of the forecast, to turn its standard error into a deviation.
@@ -98,8 +98,8 @@ def review_contest(
         spent = contest.entry_fee_cents * len(rows)
         roi = (int(won.sum()) - spent) / spent
     if simulated is not None:
-        deviation = simulated.roi.standard_error * math.sqrt(scenarios)
-        distance = (roi - simulated.roi.value) / deviation if deviation > 0 else math.nan
+        deviation = simulated.standard_error * math.sqrt(scenarios)
+        distance = (roi - simulated.value) / deviation if deviation > 0 else math.nan
     realised = np.nan_to_num(standings.ownership, nan=0.0)
     points = standings.driver_points
     everyone, n = slate.everyone, len(slate.everyone)

@@ -13,7 +13,6 @@ from nascar_assets.contest.payouts import PayoutTable
 from nascar_assets.errors import InputError
 from nascar_assets.lineups.prize_kernel import pair_codes
 
-Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.integer]
 
 
@@ -39,31 +38,6 @@ class Settlement:
     cents: npt.NDArray[np.int64]
     place: npt.NDArray[np.int32]
     level: npt.NDArray[np.int32]
-    entries: int
-
-
-@dataclass(frozen=True, slots=True)
-class ContestResult:
-    """What a portfolio earns in a contest.
-
-    Standard errors are over scenarios: entries of one scenario win and lose together.
-
-    Attributes:
-        roi: Profit per dollar of entry fees.
-        profit_dollars: Profit of the whole portfolio.
-        cash_rate: Share of own entries that win a prize.
-        win_rate: Share of scenarios in which an own entry is first, alone or tied.
-        top_rate: Share of own entries in the first hundredth of the contest.
-        any_top_rate: Share of scenarios in which an own entry is there.
-        entries: Entries in the contest.
-    """
-
-    roi: Rate
-    profit_dollars: Rate
-    cash_rate: Rate
-    win_rate: Rate
-    top_rate: Rate
-    any_top_rate: Rate
     entries: int
 
 
@@ -112,8 +86,10 @@ def settle(points: Integers, own: Integers, rivals: Integers, payouts: PayoutTab
     return Settlement(cents, place, level, entries)
 
 
-def summarise(settlement: Settlement, entry_fee_cents: int) -> ContestResult:
-    """Rates and returns of a settlement.
+def return_of(settlement: Settlement, entry_fee_cents: int) -> Rate:
+    """Profit of the own entries per dollar of their fees.
+
+    Its standard error is over scenarios: entries of one scenario win and lose together.
 
     Args:
         settlement: Own entries' prizes and places.
@@ -124,25 +100,9 @@ def summarise(settlement: Settlement, entry_fee_cents: int) -> ContestResult:
     """
     if entry_fee_cents <= 0:
         raise InputError(f"the entry fee is {entry_fee_cents} cents.", field="entry_fee")
-    n = settlement.cents.shape[1]
-    spent = n * entry_fee_cents
-    profit = settlement.cents.sum(axis=1) - spent
-    top = max(settlement.entries // 100, 1)
-    in_top = settlement.place <= top
-    return ContestResult(
-        roi=_rate(profit / spent),
-        profit_dollars=_rate(profit / 100),
-        cash_rate=_rate((settlement.cents > 0).mean(axis=1)),
-        win_rate=_rate((settlement.place == 1).any(axis=1).astype(np.float64)),
-        top_rate=_rate(in_top.mean(axis=1)),
-        any_top_rate=_rate(in_top.any(axis=1).astype(np.float64)),
-        entries=settlement.entries,
-    )
-
-
-def _rate(values: npt.ArrayLike) -> Rate:
-    sample = np.asarray(values, np.float64)
-    n = sample.shape[0]
+    n, entries = settlement.cents.shape
+    spent = entries * entry_fee_cents
+    sample = (settlement.cents.sum(axis=1) - spent) / spent
     error = float(sample.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
     return Rate(float(sample.mean()), error)
 

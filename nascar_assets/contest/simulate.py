@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.contest.presets import Contest
-from nascar_assets.contest.settlement import ContestResult, Settlement, settle, summarise
+from nascar_assets.contest.settlement import Rate, Settlement, return_of, settle
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import FieldModel
 
@@ -19,21 +17,6 @@ SETTLED_SCENARIOS = 1_000
 
 FIELD_DRAWS = 4
 """Fields drawn; every scenario is settled against one of them, so that errors include the draw."""
-
-
-@dataclass(frozen=True, slots=True)
-class ContestForecast:
-    """What a portfolio is expected to do in a contest.
-
-    Attributes:
-        result: Returns and rates.
-        expected_duplicates: [n] rivals expected to enter exactly each own lineup.
-        ownership_error: Largest miss of the field's ownership marginals.
-    """
-
-    result: ContestResult
-    expected_duplicates: npt.NDArray[np.float64]
-    ownership_error: float
 
 
 def settled_scenarios(points: Integers) -> Integers:
@@ -47,8 +30,8 @@ def forecast_contest(
     contest: Contest,
     field: FieldModel,
     rng: np.random.Generator,
-) -> ContestForecast:
-    """Settles a portfolio against the rest of the contest's entries.
+) -> Rate:
+    """What a portfolio is expected to return, settled against the rest of the contest's entries.
 
     Args:
         points: [S, N] points as integers.
@@ -80,8 +63,4 @@ def forecast_contest(
         np.concatenate([part.level for part in parts]),
         contest.entries,
     )
-    return ContestForecast(
-        result=summarise(whole, contest.entry_fee_cents),
-        expected_duplicates=field.expected_duplicates(own, rivals),
-        ownership_error=field.error,
-    )
+    return return_of(whole, contest.entry_fee_cents)

@@ -168,8 +168,8 @@ def _contest(
             )
         ],
         "realised_roi": _known(review.realised_roi),
-        "simulated_roi": None if simulated is None else simulated.roi.value,
-        "simulated_roi_se": None if simulated is None else simulated.roi.standard_error,
+        "simulated_roi": None if simulated is None else simulated.value,
+        "simulated_roi_se": None if simulated is None else simulated.standard_error,
         "roi_in_deviations": _known(review.roi_in_errors),
         "ownership_mae": review.ownership_mae,
         "drivers": [
