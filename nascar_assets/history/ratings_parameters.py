@@ -15,17 +15,8 @@ TARGETS: tuple[str, ...] = ("finish", "driver_rating", "fast_laps", "start")
 FOREVER = float("inf")
 
 
-def _by_type(
-    *, superspeedway: float, short: float, intermediate: float, road: float
-) -> Mapping[str, float]:
-    return MappingProxyType(
-        {
-            "superspeedway": superspeedway,
-            "short": short,
-            "intermediate": intermediate,
-            "road": road,
-        }
-    )
+def _by_type(**values: float) -> Mapping[str, float]:
+    return MappingProxyType(values)
 
 
 @dataclass(frozen=True, slots=True)

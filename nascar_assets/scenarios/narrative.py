@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 
 from nascar_assets.constraints.models import ConstraintSpec
 from nascar_assets.scenarios.generation import generate_scenarios
@@ -12,12 +13,13 @@ from nascar_assets.scenarios.setup import RaceSetup
 from nascar_assets.scenarios.strategies import PitStrategy
 
 
+@dataclass(eq=False)
 class SkeletonNarrative:
     """A race to simulate: the skeleton says what kind of race, the narrative who does what.
 
     Public interface: the same as `generate_scenarios`, for callers with one race.
 
-    Args:
+    Attributes:
         spec: Compiled constraints; none for neutral values throughout.
         race_setup: The race.
         parameters: Race process; none for the starting values.
@@ -25,20 +27,12 @@ class SkeletonNarrative:
         vetoes: Codes of further veto rules on the race.
     """
 
-    def __init__(
-        self,
-        spec: ConstraintSpec | None,
-        race_setup: RaceSetup,
-        *,
-        parameters: ProcessParameters | None = None,
-        pit_strategy_mix: Mapping[PitStrategy, float] | None = None,
-        vetoes: Sequence[str] = (),
-    ) -> None:
-        self.spec = spec
-        self.race_setup = race_setup
-        self.parameters = parameters
-        self.pit_strategy_mix = pit_strategy_mix
-        self.vetoes = vetoes
+    spec: ConstraintSpec | None
+    race_setup: RaceSetup
+    _: KW_ONLY
+    parameters: ProcessParameters | None = None
+    pit_strategy_mix: Mapping[PitStrategy, float] | None = None
+    vetoes: Sequence[str] = ()
 
     def generate_scenarios(self, n: int, seed: int, *, threads: int | None = None) -> Scenarios:
         """Simulate `n` valid races; see `nascar_assets.scenarios.generate_scenarios`."""
