@@ -34,7 +34,6 @@ class Pairing:
         field_size: Number of places, drivers left out included.
         weights: Weight of each scenario, where the forecast has any.
         excluded: Drivers left out, with the reason.
-        unscored: Variables of the forecast without an outcome.
     """
 
     variables: Mapping[str, tuple[Numbers, Numbers]]
@@ -42,7 +41,6 @@ class Pairing:
     field_size: int | None
     weights: Numbers | None = None
     excluded: Mapping[str, str] = field(default_factory=dict)
-    unscored: tuple[str, ...] = ()
 
 
 def pair(
@@ -102,7 +100,7 @@ def _aligned(
         rows = [places[ids[index]] for index in kept]
         columns = {name: (v[:, kept], t[rows]) for name, (v, t) in columns.items()}
         ids = tuple(ids[index] for index in kept)
-    columns, unknown, unscored = _known(columns, ids, missing)
+    columns, unknown = _known(columns, ids, missing)
     excluded |= unknown
     keep_ids = [driver for driver in ids or () if driver not in unknown]
     field_size = None
@@ -116,7 +114,6 @@ def _aligned(
         field_size=field_size,
         weights=weights,
         excluded=excluded,
-        unscored=tuple(sorted({*(set(forecast) - set(truth) - {"start"}), *unscored})),
     )
 
 
@@ -163,18 +160,17 @@ def _one_sided(ids: Sequence[str], truth_ids: Sequence[str], missing: Missing) -
 
 def _known(
     columns: dict[str, tuple[Numbers, Numbers]], ids: Sequence[str] | None, missing: Missing
-) -> tuple[dict[str, tuple[Numbers, Numbers]], dict[str, str], list[str]]:
+) -> tuple[dict[str, tuple[Numbers, Numbers]], dict[str, str]]:
     """Without variables that are unknown for all, and drivers with an unknown value."""
-    unscored = [
-        name
-        for name, (_, truth) in columns.items()
-        if truth.dtype.kind == "f" and truth.size and np.isnan(truth).all()
-    ]
-    columns = {name: both for name, both in columns.items() if name not in unscored}
+    columns = {
+        name: (values, truth)
+        for name, (values, truth) in columns.items()
+        if not (truth.dtype.kind == "f" and truth.size and np.isnan(truth).all())
+    }
     if not columns:
         raise InputError("The race has no results.", field="outcomes")
     if ids is None:
-        return columns, {}, unscored
+        return columns, {}
     unknown: dict[str, str] = {}
     for name, (_, truth) in columns.items():
         if truth.dtype.kind == "f" and truth.shape == (len(ids),):
@@ -192,7 +188,7 @@ def _known(
         raise InputError("No driver has a complete result.", field="outcomes")
     if unknown:
         columns = {name: (v[:, kept], t[kept]) for name, (v, t) in columns.items()}
-    return columns, unknown, unscored
+    return columns, unknown
 
 
 def _forecast_arrays(

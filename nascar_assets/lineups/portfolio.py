@@ -98,7 +98,6 @@ class Portfolio:
         bound: The most that any portfolio could reach on those; none where none was proven.
         bound_statement: What the bound says, or that there is none.
         exposures: Share of lineups with each driver of the slate, by driver id.
-        group_exposures: Share of lineups with each group of the settings.
         overlap: Pairs of lineups by the number of drivers that they share, 0 to roster size.
         effective_lineups: How many independent lineups would spread the score as much: the
             participation ratio of the correlations of the lineups' scores.
@@ -119,7 +118,6 @@ class Portfolio:
     bound: float | None
     bound_statement: str
     exposures: Mapping[str, float]
-    group_exposures: Mapping[str, float]
     overlap: tuple[int, ...]
     effective_lineups: float
     warnings: tuple[str, ...]
@@ -303,21 +301,11 @@ def _portfolio(
         bound=None if solution.bound is None else train.natural(solution.bound, problem.lineups),
         bound_statement=_statement(problem, solution, train),
         exposures={p.driver_id: float(share[i]) for i, p in enumerate(slate.players)},
-        group_exposures={
-            group.name or ", ".join(group.drivers): float(
-                np.mean((masks & _group_mask(problem, position)) != 0)
-            )
-            for position, group in enumerate(problem.settings.groups)
-        },
         overlap=_overlap(masks, roster),
         effective_lineups=effective,
         warnings=_warnings(problem, effective, share),
         notices=problem.notices,
     )
-
-
-def _group_mask(problem: Problem, position: int) -> np.uint64:
-    return np.uint64(problem.group_masks[position])
 
 
 def effective_lineups(masks: Masks, points: Ints32, roster_size: int) -> float:
