@@ -20,7 +20,7 @@ from nascar_assets.calibration.forecasts import (
     assemble,
 )
 from nascar_assets.calibration.metrics_input import Floats
-from nascar_assets.calibration.plackett_luce import fit_scale, sample_orders
+from nascar_assets.calibration.plackett_luce import fit_scale, ranks, sample_orders
 from nascar_assets.feed.status import status_codes
 
 NEAREST_STARTS = 120
@@ -148,14 +148,6 @@ def standard_baselines() -> tuple[Forecaster, ...]:
         PlackettLuce(),
         PlackettLuce(attrition=True),
     )
-
-
-def ranks(keys: Floats) -> npt.NDArray[np.int16]:
-    """Places from 1 by ascending key, row by row [m, N]."""
-    order = np.argsort(keys, axis=1, kind="stable")
-    places = np.empty(keys.shape, np.int16)
-    np.put_along_axis(places, order, np.arange(1, keys.shape[1] + 1, dtype=np.int16)[None], axis=1)
-    return places
 
 
 def retirement_rates(results: pl.DataFrame, track_type: str) -> Floats:

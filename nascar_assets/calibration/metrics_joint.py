@@ -80,19 +80,16 @@ def variogram_score(
     ensemble: npt.ArrayLike,
     outcome: npt.ArrayLike,
     weights: npt.ArrayLike | None = None,
-    *,
-    order: float = 0.5,
 ) -> float:
     """Variogram score over all pairs of values; lower is better.
 
-    sum_ij (|y_i - y_j|^p - E|X_i - X_j|^p)^2 with equal pair weights (Scheuerer and Hamill 2015,
-    doi:10.1175/MWR-D-14-00269.1).
+    sum_ij (|y_i - y_j|^p - E|X_i - X_j|^p)^2, p = 1/2, with equal pair weights (Scheuerer and
+    Hamill 2015, doi:10.1175/MWR-D-14-00269.1).
 
     Args:
         ensemble: Scenarios [m, N].
         outcome: What happened [N].
         weights: Weight of each scenario [m].
-        order: The power p.
     """
     values, truth = _joint(ensemble, outcome)
     scaled = normalised_weights(weights, values.shape[0])
@@ -100,9 +97,9 @@ def variogram_score(
     total = 0.0
     for i in range(1, rows.shape[0]):
         spread = np.abs(rows[:i] - rows[i])
-        powered = np.sqrt(spread) if order == 0.5 else spread**order
+        powered = np.sqrt(spread)
         expected = powered.mean(axis=1) if scaled is None else dot(powered, scaled)
-        total += float(np.square(np.abs(truth[:i] - truth[i]) ** order - expected).sum())
+        total += float(np.square(np.abs(truth[:i] - truth[i]) ** 0.5 - expected).sum())
     return 2.0 * total
 
 

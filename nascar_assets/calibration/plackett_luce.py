@@ -41,9 +41,14 @@ def sample_orders(
     if behind is not None:
         # Whoever retires early falls further back, whatever his strength.
         key = np.where(behind, 1e6 + rng.random(key.shape), key)
-    order = np.argsort(key, axis=1, kind="stable")
-    places = np.empty(key.shape, np.int16)
-    np.put_along_axis(places, order, np.arange(1, key.shape[1] + 1, dtype=np.int16)[None], axis=1)
+    return ranks(key)
+
+
+def ranks(keys: Floats) -> npt.NDArray[np.int16]:
+    """Places from 1 by ascending key, row by row [m, N]."""
+    order = np.argsort(keys, axis=1, kind="stable")
+    places = np.empty(keys.shape, np.int16)
+    np.put_along_axis(places, order, np.arange(1, keys.shape[1] + 1, dtype=np.int16)[None], axis=1)
     return places
 
 
