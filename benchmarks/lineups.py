@@ -28,7 +28,7 @@ from nascar_assets.lineups import (
     optimal_lineups,
     prize_kernel,
 )
-from nascar_assets.lineups.objectives import pool_to
+from nascar_assets.lineups.prize_kernel import summed_prizes
 from nascar_assets.lineups.projection import project
 from nascar_assets.rules import rule_set
 from nascar_assets.slates.slate import Slate, SlatePlayer
@@ -309,7 +309,7 @@ def _payouts(
     field = expected_field(points.mean(axis=0) / 20, salary, CAP, ROSTER)
     rivals = prize_kernel.pair_codes(field.sample(20_000, np.random.default_rng(0)), DRIVERS)
     own = prize_kernel.pair_codes(field.sample(25_000, np.random.default_rng(1)), DRIVERS)
-    prizes = pool_to(np.array([3_000_000, *[2_000] * 4_000]), 20_001)
+    prizes = 100 * summed_prizes(np.array([3_000_000, *[2_000] * 4_000]), 20_001)
     seconds, _ = _timed(lambda: prize_kernel.alone(points, rivals, own, prizes, 200), 1)
     yield _row("expected payout of 25,000 lineups against a field of 20,000", seconds, "s", 3)
     given = 0.7 * field.ownership + 0.3 * np.roll(field.ownership, 3)

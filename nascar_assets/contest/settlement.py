@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nascar_assets.contest import settlement_kernel
 from nascar_assets.contest.payouts import PayoutTable
 from nascar_assets.errors import InputError
-from nascar_assets.lineups.prize_kernel import pair_codes
+from nascar_assets.lineups.prize_kernel import pair_codes, summed_prizes
 
 Integers = npt.NDArray[np.integer]
 
@@ -49,7 +49,7 @@ def settle_scores(scores: Integers, payouts: PayoutTable) -> npt.NDArray[np.int6
         payouts: Prizes; places beyond the entries are not paid.
     """
     values = np.asarray(scores, np.int64)
-    return settlement_kernel.share_out(values, _pool_to(payouts, values.shape[0]))
+    return settlement_kernel.share_out(values, summed_prizes(payouts.prizes_cents, values.shape[0]))
 
 
 def settle(points: Integers, own: Integers, rivals: Integers, payouts: PayoutTable) -> Settlement:
@@ -81,7 +81,7 @@ def settle(points: Integers, own: Integers, rivals: Integers, payouts: PayoutTab
         table,
         pair_codes(theirs, table.shape[1]),
         pair_codes(mine, table.shape[1]),
-        _pool_to(payouts, entries),
+        summed_prizes(payouts.prizes_cents, entries),
     )
     return Settlement(cents, place, level, entries)
 
@@ -105,10 +105,3 @@ def return_of(settlement: Settlement, entry_fee_cents: int) -> Rate:
     sample = (settlement.cents.sum(axis=1) - spent) / spent
     error = float(sample.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
     return Rate(float(sample.mean()), error)
-
-
-def _pool_to(payouts: PayoutTable, entries: int) -> npt.NDArray[np.int64]:
-    prizes = np.zeros(entries, np.int64)
-    paid = min(entries, payouts.prizes_cents.shape[0])
-    prizes[:paid] = payouts.prizes_cents[:paid]
-    return settlement_kernel.reach(prizes)

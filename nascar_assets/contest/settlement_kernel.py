@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
@@ -174,8 +172,3 @@ def settle(
                 )
             s += lanes
     return cents, place, level
-
-
-def reach(pool_cents: Any) -> Any:
-    """Sums of prizes by place, from 0 places on."""
-    return np.concatenate([[0], np.cumsum(pool_cents)]).astype(np.int64)

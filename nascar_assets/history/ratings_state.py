@@ -316,7 +316,7 @@ class RatingState:
         covariance = np.zeros((size, size))
         covariance[np.tril_indices(size)] = parts["covariance"]
         rating_filter = RatingFilter(
-            parameters=_parameters(head["parameters"]),
+            parameters=Hyperparameters(**head["parameters"]),
             index={key: slot for slot, key in enumerate(head["index"])},
             covariance=covariance,
             means=parts["means"],
@@ -412,7 +412,3 @@ def _plain(parameters: Hyperparameters) -> dict[str, object]:
         name: dict(value) if name in ("scale", "noise") else value
         for name, value in ((n, getattr(parameters, n)) for n in parameters.__slots__)
     }
-
-
-def _parameters(plain: dict[str, object]) -> Hyperparameters:
-    return Hyperparameters(**plain)  # type: ignore[arg-type]

@@ -35,15 +35,10 @@ def lineup_problems(
         problems.append(f"it has {len(lineup)} drivers, not {rules.roster_size}")
     twice = {i for i in lineup if list(lineup).count(i) > 1}
     problems.extend(f"it holds {everyone[i].name} more than once" for i in sorted(twice))
-    cost = lineup_salary(slate, lineup)
+    cost = sum(everyone[i].salary for i in lineup)
     if cost > rules.salary_cap:
         problems.append(f"it costs {cost:,}, over the cap of {rules.salary_cap:,}")
     return tuple(problems)
-
-
-def lineup_salary(slate: Slate, lineup: Sequence[int]) -> int:
-    """What a lineup costs in dollars."""
-    return sum(slate.everyone[i].salary for i in lineup)
 
 
 def check_lineups(

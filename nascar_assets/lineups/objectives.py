@@ -470,7 +470,7 @@ class Payout(OwnObjective):
             np.ascontiguousarray(self.columns.T),
             prize_kernel.pair_codes(field, n_drivers),
             prize_kernel.pair_codes(lineups, n_drivers),
-            pool_to(prizes, field.shape[0] + 1),
+            100 * prize_kernel.summed_prizes(prizes, field.shape[0] + 1),
             0,
         )
         return won
@@ -540,14 +540,6 @@ def top(scores: Ints, count: int) -> npt.NDArray[np.int64]:
     level = np.flatnonzero(scores == threshold)[: count - above.shape[0]]
     chosen = np.sort(np.concatenate([above, level]))
     return chosen[np.argsort(-scores[chosen], kind="stable")]
-
-
-def pool_to(prizes_cents: Ints, entries: int) -> Ints:
-    """[entries + 1] summed prizes of the first places, in hundredths of a cent."""
-    places = np.zeros(entries, np.int64)
-    paid = min(entries, prizes_cents.shape[0])
-    places[:paid] = prizes_cents[:paid]
-    return np.concatenate([[0], np.cumsum(places * 100)]).astype(np.int64)
 
 
 def _mean_estimate(sample: Floats) -> Estimate:

@@ -19,6 +19,14 @@ Ints32 = npt.NDArray[np.int32]
 _CHUNKS = 32
 
 
+def summed_prizes(prizes_cents: Ints, entries: int) -> Ints:
+    """[entries + 1] summed prizes of the first places, in cents."""
+    places = np.zeros(entries, np.int64)
+    paid = min(entries, prizes_cents.shape[0])
+    places[:paid] = prizes_cents[:paid]
+    return np.concatenate([[0], np.cumsum(places)]).astype(np.int64)
+
+
 def pair_codes(lineups: npt.NDArray[np.integer], n_drivers: int) -> Ints32:
     """[n, ceil(K / 2)] positions of each lineup's pairs in the table of pairs."""
     rows = np.asarray(lineups, np.int32)
