@@ -19,6 +19,10 @@ DRIVER_SUMMARY = types_of(slates.DRIVER_SUMMARY)
 """One row per driver of the slate or of the spec, ascending by id."""
 
 
+_NUMBERS = ("skill", "aggression", "shadow_risk", "min_laps_led", "max_laps_led")
+"""What is numeric of a driver's constraints."""
+
+
 def slate_summary(
     slate: Slate,
     spec: ConstraintSpec,
@@ -83,16 +87,10 @@ def driver_summary(slate: Slate, spec: ConstraintSpec) -> pl.DataFrame:
             {
                 "slate_id": slate.slate_id,
                 "driver_id": driver_id,
-                "name": player.name if player else None,
                 "in_slate": player is not None,
-                "salary": player.salary if player else None,
-                "team": player.team if player else None,
                 "status": player.mark if player else None,
-                "skill": driver.skill if driver else None,
-                "aggression": driver.aggression if driver else None,
-                "shadow_risk": driver.shadow_risk if driver else None,
-                "min_laps_led": driver.min_laps_led if driver else None,
-                "max_laps_led": driver.max_laps_led if driver else None,
+                **{name: getattr(player, name, None) for name in ("name", "salary", "team")},
+                **{name: getattr(driver, name, None) for name in _NUMBERS},
                 "veto_rules": list(driver.veto_rules) if driver else [],
                 "overridden": list(driver.overridden) if driver else [],
                 "compiled": driver is not None,

@@ -5,7 +5,6 @@ from nascar_assets.contest.payouts import PayoutError, PayoutTable, payout_table
 from nascar_assets.contest.presets import Contest, preset
 from nascar_assets.contest.review import ContestReview, review_contest
 from nascar_assets.contest.settlement import (
-    Rate,
     Settlement,
     return_of,
     settle,
@@ -13,23 +12,19 @@ from nascar_assets.contest.settlement import (
 )
 from nascar_assets.contest.simulate import forecast_contest
 from nascar_assets.contest.standings import Standings, StandingsError, read_standings
-from nascar_assets.lineups.field import FieldModel, fit_field
 from nascar_assets.lineups.ownership import expected_field
 
 __all__ = [
     "Aftermath",
     "Contest",
     "ContestReview",
-    "FieldModel",
     "PayoutError",
     "PayoutTable",
-    "Rate",
     "Settlement",
     "Standings",
     "StandingsError",
     "contest_aftermath",
     "expected_field",
-    "fit_field",
     "forecast_contest",
     "payout_table",
     "preset",

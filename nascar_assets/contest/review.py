@@ -10,9 +10,10 @@ import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.contest.presets import Contest
-from nascar_assets.contest.settlement import Rate, settle_scores
+from nascar_assets.contest.settlement import settle_scores
 from nascar_assets.contest.standings import Standings
 from nascar_assets.errors import InputError
+from nascar_assets.lineups import Estimate
 from nascar_assets.slates.slate import Slate
 
 Floats = npt.NDArray[np.float64]
@@ -36,7 +37,7 @@ class ContestReview:
             cost_points, leverage_points`.
     """
 
-    simulated: Rate | None
+    simulated: Estimate | None
     realised_roi: float
     realised_cents: npt.NDArray[np.int64]
     realised_place: npt.NDArray[np.int64]
@@ -50,7 +51,7 @@ def review_contest(
     standings: Standings,
     lineups: npt.NDArray[np.integer],
     contest: Contest | None,
-    simulated: Rate | None,
+    simulated: Estimate | None,
     expected_ownership: Floats,
     projected_points: Floats,
     scenarios: int,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +10,10 @@ import numpy.typing as npt
 from nascar_assets.contest import settlement_kernel
 from nascar_assets.contest.payouts import PayoutTable
 from nascar_assets.errors import InputError
+from nascar_assets.lineups.objectives import Estimate, mean_estimate
 from nascar_assets.lineups.prize_kernel import pair_codes, summed_prizes
 
 Integers = npt.NDArray[np.integer]
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A mean over scenarios with its standard error (NaN below two scenarios)."""
-
-    value: float
-    standard_error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +78,7 @@ def settle(points: Integers, own: Integers, rivals: Integers, payouts: PayoutTab
     return Settlement(cents, place, level, entries)
 
 
-def return_of(settlement: Settlement, entry_fee_cents: int) -> Rate:
+def return_of(settlement: Settlement, entry_fee_cents: int) -> Estimate:
     """Profit of the own entries per dollar of their fees.
 
     Its standard error is over scenarios: entries of one scenario win and lose together.
@@ -100,8 +92,5 @@ def return_of(settlement: Settlement, entry_fee_cents: int) -> Rate:
     """
     if entry_fee_cents <= 0:
         raise InputError(f"the entry fee is {entry_fee_cents} cents.", field="entry_fee")
-    n, entries = settlement.cents.shape
-    spent = entries * entry_fee_cents
-    sample = (settlement.cents.sum(axis=1) - spent) / spent
-    error = float(sample.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
-    return Rate(float(sample.mean()), error)
+    spent = settlement.cents.shape[1] * entry_fee_cents
+    return mean_estimate((settlement.cents.sum(axis=1) - spent) / spent)

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.contest.presets import Contest
-from nascar_assets.contest.settlement import Rate, Settlement, return_of, settle
+from nascar_assets.contest.settlement import Settlement, return_of, settle
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import FieldModel
+from nascar_assets.lineups import Estimate, FieldModel
 
 Integers = npt.NDArray[np.integer]
 
@@ -30,7 +30,7 @@ def forecast_contest(
     contest: Contest,
     field: FieldModel,
     rng: np.random.Generator,
-) -> Rate:
+) -> Estimate:
     """What a portfolio is expected to return, settled against the rest of the contest's entries.
 
     Args:

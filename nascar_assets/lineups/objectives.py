@@ -184,7 +184,7 @@ class BestObjective(Objective):
     def estimate(self, masks: Masks) -> Estimate:
         """The mean over scenarios, with its exact standard error."""
         best = self.value(masks).max(axis=0).astype(np.float64) + self.floor
-        return _mean_estimate(best / self.units)
+        return mean_estimate(best / self.units)
 
     def first_pool(self, space: Masks, count: int, pick: Pick) -> FirstPool:
         """The highest means, and what beats the best of them in some scenarios."""
@@ -330,7 +330,7 @@ class Mean(OwnObjective):
     def estimate(self, masks: Masks) -> Estimate:
         """The mean with its exact standard error."""
         scores = self.scores(masks)
-        return _mean_estimate(scores.mean(axis=0) / self.measure.scale)
+        return mean_estimate(scores.mean(axis=0) / self.measure.scale)
 
 
 @dataclass(frozen=True)
@@ -542,7 +542,8 @@ def top(scores: Ints, count: int) -> npt.NDArray[np.int64]:
     return chosen[np.argsort(-scores[chosen], kind="stable")]
 
 
-def _mean_estimate(sample: Floats) -> Estimate:
+def mean_estimate(sample: Floats) -> Estimate:
+    """The mean of a sample [S] with its standard error."""
     n = sample.shape[0]
     error = float(np.std(sample, ddof=1) / math.sqrt(n)) if n > 1 else math.nan
     return Estimate(float(sample.mean()), error)
