@@ -113,10 +113,12 @@ class WalkForward:
         Dates are those of the scheduled start in US Eastern time.
         """
         day = pl.col("start_time").dt.convert_time_zone(EASTERN.key).dt.date()
+        return self._points().filter(day.is_between(first, last))
+
+    def _points(self) -> pl.DataFrame:
+        """Schedule rows of the series' points races in order."""
         return self.schedule.filter(
-            pl.col("series") == self.series,
-            pl.col("race_type") == "points",
-            day.is_between(first, last),
+            pl.col("series") == self.series, pl.col("race_type") == "points"
         ).sort("start_time", "race_id")
 
     def blocks(self, every: int) -> dict[str, str]:
@@ -125,11 +127,8 @@ class WalkForward:
         Args:
             every: Races of a season between two fits; the first race of a season begins a block.
         """
-        points = self.schedule.filter(
-            pl.col("series") == self.series, pl.col("race_type") == "points"
-        ).sort("start_time", "race_id")
         blocks: dict[str, str] = {}
-        for (season,), races in points.group_by("season", maintain_order=True):
+        for (season,), races in self._points().group_by("season", maintain_order=True):
             for number, race_id in enumerate(races["race_id"]):
                 blocks[race_id] = f"{season}-{self.series}-{number // every + 1:02d}"
         return blocks

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,8 @@ Places = npt.NDArray[np.int16]
 
 FORECAST_COLUMNS = types_of(FORECAST)
 """Columns of a forecast file: one row per scenario and driver."""
+
+_WHOLE = ("start", "finish", "laps_led", "fastest_laps", "laps_completed")
 
 USUAL_SCALE = 20
 """Units to the contest point where a file names no others, as for Classic contests."""
@@ -141,17 +143,10 @@ class RaceForecast:
         if m * n != table.height or n == 0:
             raise InputError(f"{table.height} rows are not {m} scenarios of {n} cars.", file=name)
 
-        def array(column: str, kind: type[np.generic]) -> Any:
-            return table[column].to_numpy().reshape(m, n).astype(kind)
-
         scale = int(stored.get("points_scale", USUAL_SCALE))
         return cls(
             driver_ids=drivers,
-            start=array("start", np.int16),
-            finish=array("finish", np.int16),
-            laps_led=array("laps_led", np.int16),
-            fastest_laps=array("fastest_laps", np.int16),
-            laps_completed=array("laps_completed", np.int16),
+            **{name: table[name].to_numpy().reshape(m, n).astype(np.int16) for name in _WHOLE},
             status=status_codes(table["status"], file=name).reshape(m, n),
             points=np.rint(table["dk_points"].to_numpy().reshape(m, n) * scale).astype(np.int32),
             points_scale=scale,

@@ -22,7 +22,6 @@ from nascar_assets.constraints.evaluate import evaluate_constraints, explain_con
 from nascar_assets.constraints.facts import PlayerFact, RaceFact, SlateFact, TeamFact
 from nascar_assets.constraints.lineup_check import LineupChecker
 from nascar_assets.constraints.models import (
-    SPEC_VERSION,
     ConstraintSpec,
     DriverConstraints,
     TrackConstraints,
@@ -37,12 +36,7 @@ from nascar_assets.constraints.run_config import (
     load_run_config,
     save_run_config,
 )
-from nascar_assets.constraints.summaries import (
-    DRIVER_SUMMARY,
-    SLATE_SUMMARY,
-    driver_summary,
-    slate_summary,
-)
+from nascar_assets.constraints.summaries import driver_summary, slate_summary
 from nascar_assets.constraints.views import (
     GraphStateView,
     InMemoryStateView,
@@ -51,9 +45,6 @@ from nascar_assets.constraints.views import (
 
 __all__ = [
     "CODES",
-    "DRIVER_SUMMARY",
-    "SLATE_SUMMARY",
-    "SPEC_VERSION",
     "Allow",
     "Code",
     "CompileError",

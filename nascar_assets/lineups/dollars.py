@@ -42,11 +42,12 @@ class Book:
         self.cents = [0] * len(slate.everyone)
         self.count = [0] * len(slate.everyone)
         self.limits: dict[str, tuple[frozenset[int], float]] = {}
-        self.spent: dict[str, list[int]] = {}
+        self.names: dict[str, str] = {}
         for key, driver in settings.drivers.items():
             if driver.max_dollars is not None:
                 at = find_driver(slate, key, field=f"drivers.{key}")
                 self.limits[key] = frozenset({at}), driver.max_dollars
+                self.names[key] = slate.everyone[at].name
         for place, group in enumerate(settings.groups):
             if group.max_dollars is not None:
                 members = frozenset(
@@ -54,13 +55,7 @@ class Book:
                     for name in group.drivers
                 )
                 self.limits[f"groups.{place}"] = members, group.max_dollars
-        self.names = {
-            key: slate.everyone[next(iter(members))].name
-            if not key.startswith("groups.")
-            else settings.groups[int(key.split(".")[1])].name
-            or ", ".join(settings.groups[int(key.split(".")[1])].drivers)
-            for key, (members, _) in self.limits.items()
-        }
+                self.names[f"groups.{place}"] = group.name or ", ".join(group.drivers)
         self.spent = {key: [0, 0] for key in self.limits}
 
     def enter(self, lineup: Sequence[int], fee: int, times: int = 1) -> None:
