@@ -109,11 +109,7 @@ class Build:
     """The part where a portfolio is set up.
 
     Args:
-        api: The API.
-        detail: The slate.
         kept: What of this slate is kept for the visitor, also over a restart of the server.
-        lineups: Shows what comes of it.
-        to_lineups: Goes there.
     """
 
     def __init__(

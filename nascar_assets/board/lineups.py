@@ -45,14 +45,7 @@ there.
 
 
 class Lineups:
-    """The part of the lineups: those built on this page, or the slate's own.
-
-    Args:
-        api: The API.
-        slate: The slate.
-        kept: What of this slate is kept for the visitor.
-        to_build: Goes to where lineups are built.
-    """
+    """The part of the lineups: those built on this page, or the slate's own."""
 
     def __init__(
         self, api: AsyncClient, slate: str, kept: dict[str, Any], to_build: Callable[[], None]

@@ -66,13 +66,7 @@ _VALUES = [
 
 
 async def show_live(api: AsyncClient, slate: str, race: str) -> None:
-    """Fills the part of the race under way, and keeps it moving while the page is open.
-
-    Args:
-        api: The API.
-        slate: The slate.
-        race: Its race.
-    """
+    """Fills the part of the race under way, and keeps it moving while the page is open."""
     forecast = (await api.call(slates.forecast(slate))).rows
     before = {row.driver_id: row.win for row in forecast}
     heading("The race while it is run")
@@ -96,7 +90,6 @@ class _Live:
     """What is shown of a race, drawn once and then changed.
 
     Args:
-        slate: The slate.
         before: Chance to win before the race, by driver.
     """
 

@@ -92,7 +92,6 @@ def add_board(app: FastAPI, folder: Path) -> None:
     """Serves the board at /board of the service; its library is loaded here, not before.
 
     Args:
-        app: The service's application.
         folder: Where it keeps what visitors have set and not sent yet, and its cookie's secret.
     """
     os.environ.setdefault("NICEGUI_STORAGE_PATH", str(folder / "board"))

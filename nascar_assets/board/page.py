@@ -79,11 +79,7 @@ a { color: #00507d; } a:focus-visible, button:focus-visible { outline: 3px solid
 
 
 def serve(app: FastAPI) -> None:
-    """Defines the pages, which ask this application and nothing else.
-
-    Args:
-        app: The service's application.
-    """
+    """Defines the pages, which ask this application and nothing else."""
     board.state.service = app
     board.colors(
         primary="#00507d",

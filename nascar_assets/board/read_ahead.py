@@ -17,7 +17,6 @@ async def read_ahead(app: ASGIApp, libraries: tuple[str, ...]) -> None:
     A server that wants a key gives nothing to who has none: there the first visitor waits.
 
     Args:
-        app: The service's application, with the board on it.
         libraries: Parts of the paths of those libraries of components that the pages use.
     """
     async with httpx.AsyncClient(

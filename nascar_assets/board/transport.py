@@ -14,7 +14,6 @@ class InProcess(httpx.AsyncBaseTransport):
     """Sends requests to an application without a socket.
 
     Args:
-        app: The application.
         client: The address for whom they are sent: limits count for it.
     """
 

@@ -61,14 +61,7 @@ _STATED = {
 
 
 class Views:
-    """The part of views.
-
-    Args:
-        api: The API.
-        slate: The slate's key.
-        locked: Whether its race has begun.
-        kept: What of this slate is kept for the visitor.
-    """
+    """The part of views."""
 
     def __init__(
         self, api: AsyncClient, slate: str, locked: bool, kept: MutableMapping[str, Any]

@@ -36,13 +36,7 @@ def named(element: E, label: str, role: str | None = None) -> E:
 def button(
     words: str, work: Callable[[], Awaitable[None]], props: str = "outline no-caps"
 ) -> ui.button:
-    """A button that takes no press until what the last one began has ended.
-
-    Args:
-        words: What it says.
-        work: What a press does.
-        props: How it looks.
-    """
+    """A button that takes no press until what the last one began has ended."""
 
     async def pressed() -> None:
         if not made.enabled:  # the second press of two came before the browser knew of the first
@@ -130,11 +124,8 @@ def table(
 
     Args:
         label: What it is, for those who do not see it.
-        columns: Its columns.
-        rows: Its rows.
         height: Its height; as high as its rows where none is given.
         key: The field that tells a row from the others.
-        options: More options of the grid.
     """
     grid = ui.aggrid(
         {
@@ -201,7 +192,6 @@ def file_drop(
 
     Args:
         label: What to drop, in words of this program.
-        on_upload: Is given the file.
         kinds: Ends of names that it takes: `.csv,.zip`.
         largest: Bytes that it may have.
         refuse: Is given in words why a file is not taken, in the place of what was said before.
@@ -291,12 +281,7 @@ def notices(words: Sequence[str]) -> None:
 
 
 class NewerRun:
-    """Notices that a slate was run again since its page was loaded, which shows the run before.
-
-    Args:
-        api: The API.
-        detail: The slate as its page was loaded.
-    """
+    """Notices that a slate was run again since its page was loaded, which shows the run before."""
 
     def __init__(self, api: AsyncClient, detail: SlateDetail) -> None:
         self._api, self._detail = api, detail
@@ -375,8 +360,6 @@ class Progress:
         """Shows a job until it has ended, and gives how it did.
 
         Args:
-            api: The API.
-            run_id: The job.
             early: Called once the job has something to show before its end.
         """
         self._job = api, run_id
@@ -403,9 +386,6 @@ class KeptJob:
     down, end the following and not the job.
 
     Args:
-        api: The API.
-        progress: Where it is shown how far the job is.
-        kept: What is kept for the visitor.
         name: Under which name the job's id is kept there.
         taken: Is given the job's id and what came of it.
         refused: Is given why nothing came of it.
@@ -462,13 +442,7 @@ class KeptJob:
 
 
 def slate_run(api: AsyncClient, progress: Progress, kept: MutableMapping[str, Any]) -> KeptJob:
-    """A slate's run, after which its page is shown anew.
-
-    Args:
-        api: The API.
-        progress: Where it is shown how far the run is.
-        kept: What of the slate is kept for the visitor.
-    """
+    """A slate's run, after which its page is shown anew."""
 
     async def taken(_: str, __: slates.Made) -> None:
         ui.navigate.reload()

@@ -49,7 +49,6 @@ def refuse_exposure(host: str, reached: str, remedy: str) -> None:
     """Refuses an address that other machines reach.
 
     Args:
-        host: The address or name to listen on.
         reached: What everybody on the network could do.
         remedy: What to do instead.
 

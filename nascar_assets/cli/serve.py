@@ -76,14 +76,9 @@ def start(
     """Serves a data root until it is stopped.
 
     Args:
-        home: The data root.
-        host: Address to listen on.
         port: Port; 0 takes a free one.
         workers: Worker processes; the setting's where none is given.
-        board: Whether the slate board is served, too.
         expose: Whether other machines may reach it although nobody has to show a key.
-        as_json: Whether the address is printed as JSON.
-        opened: Whether the board is opened in the browser.
 
     Raises:
         InputError: If the host would be reached by others without a key.
@@ -157,9 +152,6 @@ def _serve(
     """Serves until it is stopped.
 
     Args:
-        config: What is served, and how.
-        sockets: Where.
-        connections: Who is connected.
         report: Is given the port once requests are answered there.
         ends: Called once the server is to end, before it waits for what it has in hand.
     """

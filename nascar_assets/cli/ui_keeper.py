@@ -59,9 +59,6 @@ def sole(folder: Path) -> FileLock:
 def kept_off(folder: Path) -> Iterator[None]:
     """Keeps a UI from a home whose lock this user may at most read, for the length of a block.
 
-    Args:
-        folder: Dagster's folder of the home.
-
     Raises:
         EnvironmentFault: If a UI of this home runs.
     """
@@ -96,7 +93,6 @@ def keep(folder: Path, command: int, arguments: list[str]) -> int:
     """Runs Dagster until it ends by itself or standard input ends, and ends what is left.
 
     Args:
-        folder: Dagster's folder of the home.
         command: The process of `nascar ui`.
         arguments: Dagster's own; `--port`, where there is one, is its last one.
 

@@ -25,11 +25,7 @@ _ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 class JobFailed(Exception):
-    """A job ended without a result.
-
-    Attributes:
-        status: The job's last status.
-    """
+    """A job ended without a result."""
 
     def __init__(self, status: OptimizationStatus) -> None:
         super().__init__(f"job {status.run_id} {status.status}: {status.error}")
@@ -90,7 +86,6 @@ class Client:
         """Sends a request; the job is pending when this returns.
 
         Args:
-            request: The request.
             idempotency_key: The same key and request give the same job, however often it is sent.
 
         Raises:
@@ -119,7 +114,6 @@ class Client:
         """Waits until a job has completed.
 
         Args:
-            run_id: The job.
             timeout: Seconds to wait at most.
 
         Raises:

@@ -198,10 +198,7 @@ def send(
     """A call that posts a value as JSON to a path under a slate's.
 
     Args:
-        key: The slate's key.
         rest: What follows the slate's path.
-        sent: The value.
-        model: The answer's.
         wait: Seconds that the answer may wait for the job to end.
         again: Whether it may be sent again where nobody knows whether it arrived.
     """

@@ -34,14 +34,7 @@ KNOWN_METHODS = ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH")
 
 
 class Gate:
-    """ASGI middleware around the whole service.
-
-    Args:
-        app: The service.
-        settings: Its settings.
-        keys: API keys; none where no key is needed.
-        metrics: Where requests are counted.
-    """
+    """ASGI middleware around the whole service."""
 
     def __init__(
         self,

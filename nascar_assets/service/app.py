@@ -84,12 +84,7 @@ TAG = "optimization"
 
 
 class Service:
-    """The parts of a running service, in the order in which they start.
-
-    Args:
-        home: The data root.
-        settings: The service's settings.
-    """
+    """The parts of a running service, in the order in which they start."""
 
     def __init__(self, home: str, settings: ServiceSettings) -> None:
         self.settings = settings

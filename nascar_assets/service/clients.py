@@ -101,11 +101,7 @@ def new_key() -> str:
 
 
 class TrustedProxies:
-    """The address of the client behind proxies that are believed.
-
-    Args:
-        networks: Addresses or networks of the proxies.
-    """
+    """The address of the client behind proxies that are believed."""
 
     def __init__(self, networks: Sequence[str]) -> None:
         self._networks = [ipaddress.ip_network(item, strict=False) for item in networks]

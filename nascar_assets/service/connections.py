@@ -33,11 +33,7 @@ _LOG_SECONDS = 5.0
 
 
 class Connections:
-    """All of a server's connections.
-
-    Args:
-        upper: How many there may be at once.
-    """
+    """All of a server's connections."""
 
     def __init__(self, upper: int) -> None:
         self._max = _files_for(upper)

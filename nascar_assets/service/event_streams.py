@@ -38,10 +38,6 @@ class EventStreams:
     def answer(self, found: AsyncIterator[Event], client: str) -> StreamingResponse:
         """A stream of these events, which ends with them.
 
-        Args:
-            found: The events.
-            client: Who follows them.
-
         Raises:
             RequestRefused: 429 where this client has too many open, 503 where all together have.
         """

@@ -30,9 +30,6 @@ class GraphReader:
 
     The connection is kept; a newer state's file is opened when it is there. A state that was built
     later is not always newer: a slate may be run as of the past.
-
-    Args:
-        platform: The settings.
     """
 
     def __init__(self, platform: Platform) -> None:

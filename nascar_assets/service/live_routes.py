@@ -25,13 +25,7 @@ LOOK_SECONDS = 1.0
 
 
 def add_live_routes(app: FastAPI, root: DataRoot, ending: asyncio.Event) -> None:
-    """Adds the routes that read forecasts made while a race is run.
-
-    Args:
-        app: The application.
-        root: The data root.
-        ending: Set once the server is to end.
-    """
+    """Adds the routes that read forecasts made while a race is run."""
     streams = EventStreams("races", ending)
 
     def key_of(race: str) -> str:

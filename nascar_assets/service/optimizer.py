@@ -77,9 +77,6 @@ class Optimizer:
     """Takes requests and tells of jobs.
 
     Args:
-        store: The run storage.
-        platform: The data root and the graph's setting.
-        settings: The service's settings.
         wake: Called when there is a new job.
         stop_job: Called with the id of a job that was asked to stop.
         ended: Called with the id of a job that was cancelled before it began.
@@ -117,8 +114,6 @@ class Optimizer:
         """Validates, prechecks and stores a request; its job begins when a worker is free.
 
         Args:
-            request: The request.
-            client: Who sent it.
             key: The client's Idempotency-Key: the same key and body give the same job.
 
         Raises:
@@ -304,7 +299,6 @@ class Optimizer:
         """The result that a completed job wrote, byte for byte.
 
         Args:
-            run_id: The job.
             asset: What of it says where the result lies.
             remedy: What to do where it is no longer there.
 
@@ -463,9 +457,6 @@ def store_first(root: DataRoot, run_id: str, data: bytes, check: Callable[[bytes
     """Stores a job's request, unless an earlier one with the same key has: then that one stays.
 
     Args:
-        root: The data root.
-        run_id: The job.
-        data: The request.
         check: Refuses it where the earlier one, which it is given, asked for something else.
 
     Returns:

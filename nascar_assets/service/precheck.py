@@ -44,7 +44,6 @@ def precheck(job: CompiledRequest, slate: StoredSlate | None) -> None:
     too, so that an unknown driver or team, or too many rules, is refused here.
 
     Args:
-        job: The compiled request.
         slate: The slate's own run; none where no such slate is known.
 
     Raises:

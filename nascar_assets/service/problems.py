@@ -14,13 +14,9 @@ class RequestRefused(Exception):
     """A request that is answered with a problem.
 
     Args:
-        status: HTTP status.
-        code: Stable code.
-        message: What is wrong.
         field: The request's field at fault, as `drivers.3.salary`.
         remedy: What to do about it; the code's own where the table of codes has one.
         retry_after: Seconds after which trying again makes sense.
-        run_id: The job in question.
     """
 
     def __init__(

@@ -26,7 +26,6 @@ class Watch:
     Args:
         graph: Says `ok`, or what is wrong with the graph.
         storage: Writes something small to every storage; raises where one does not take it.
-        workers: Counts the workers that are ready.
     """
 
     def __init__(

@@ -82,12 +82,7 @@ def stored_seed(seed: int) -> int:
 
 
 def parameters_of(request: OptimizeRequest, seed: int) -> Parameters:
-    """What the request itself asks for.
-
-    Args:
-        request: The request.
-        seed: Its seed, or one that was drawn for it.
-    """
+    """What the request itself asks for."""
     config = request.scenario_config
     return Parameters(
         n_scenarios=config.n_scenarios,
@@ -111,10 +106,7 @@ def compile_request(
     """Everything that the request's job computes from.
 
     Args:
-        request: The request.
         parameters: What decides the simulation besides.
-        run_id: The job's id.
-        now: When the request came in.
         slate: The slate's own run; none where no such slate is known.
         tracks: The tracks there are, for a slate that is not known.
         graph: What the graph says of track and drivers, for a slate that is not known.

@@ -22,14 +22,7 @@ _AT_ONCE = 200
 
 
 class Retention:
-    """Deletes ended jobs with their files, and files without a job, now and then.
-
-    Args:
-        store: The run storage.
-        root: The data root.
-        settings: How many are kept, and for how long.
-        forget: Called where something was deleted.
-    """
+    """Deletes ended jobs with their files, and files without a job, now and then."""
 
     def __init__(
         self, store: RunStore, root: DataRoot, settings: ServiceSettings, forget: Callable[[], None]

@@ -28,8 +28,6 @@ def read_run_config(
     """The RunConfig, with the work of the job that made it where it is one of the API's.
 
     Args:
-        given: What the request says.
-        root: The data root.
         slates: The slates, whose runs have RunConfigs too.
         may_see: Whether a job of this id is there for the client who asks.
 

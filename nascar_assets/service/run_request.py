@@ -39,7 +39,6 @@ class ChosenLineups:
     Attributes:
         drivers: [n, roster_size] indices into the players.
         mean_points: [N] what they took every player for, a person's own factors applied.
-        notices: What a person should know.
     """
 
     drivers: npt.NDArray[np.int32]
@@ -56,7 +55,6 @@ def simulate(
     """The race simulated as many times as the request wants.
 
     Args:
-        job: The compiled request.
         threads: Threads of the simulation; the scenarios do not depend on it.
         progress: Called with the number of scenarios simulated so far.
 

@@ -88,12 +88,7 @@ class AlreadySubmitted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job as the run storage holds it.
-
-    Attributes:
-        run: Dagster's run.
-        created_at: When it was accepted.
-    """
+    """One job as the run storage holds it."""
 
     run: dg.DagsterRun
     created_at: datetime
@@ -130,11 +125,7 @@ class Job:
 
 
 class RunStore:
-    """Everything that the service does with Dagster's run storage and event log.
-
-    Args:
-        instance: The instance, the same one that the UI shows.
-    """
+    """Everything that the service does with Dagster's run storage and event log."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
@@ -162,9 +153,7 @@ class RunStore:
         """Stores a job that no worker has taken up yet.
 
         Args:
-            run_id: Its id.
             tags: What it is found by.
-            now: When it was accepted.
             name: Which of `JOB_NAMES` it is.
 
         Raises:
@@ -349,7 +338,6 @@ class RunStore:
         One conditional update: of many servers that ask at once, one gets the job.
 
         Args:
-            server_id: The server.
             choose: Given every client who waits with the row of his oldest job, says whose turn
                 it is; the one who waits longest where none is given.
         """
@@ -453,10 +441,6 @@ class RunStore:
         """Changes a run's status if it still is what it was; returns whether it was.
 
         Args:
-            run: The run, as it was read.
-            before: What its status has to be.
-            after: What it becomes.
-            tags: Tags that it gets.
             same: Whether it also has to be in the hands of the server that it was read in.
         """
         with self._alone(run.run_id):

@@ -279,7 +279,6 @@ def scores_of(
     """[S, n] points of lineups in each scenario, a person's own factors applied.
 
     Args:
-        run: The slate's run.
         rows: [n, K] indices into the slate's players.
         players: What the portfolio took each player for.
     """
@@ -306,11 +305,9 @@ def lineups_answer(
     """A portfolio as it is told.
 
     Args:
-        run: The slate's run.
         table: The table `lineup_table` with the objective's columns.
         rows: [n, K] its lineups as indices into the slate's players.
         scores: [S, n] their points.
-        notices: What a person should know.
     """
     from nascar_assets.lineups.objectives import OBJECTIVES
 
@@ -372,10 +369,7 @@ def exposure_rows(
     """Every player's exposure beside its bounds, the greatest first.
 
     Args:
-        run: The slate's run.
         players: What the portfolio took each player for.
-        count: Its lineups.
-        settings: Its settings.
     """
     bounds = _bounds(run.slate, run.with_views(settings))
     optima = run.table("scenario_optima").select("driver_id", "optimal_share")

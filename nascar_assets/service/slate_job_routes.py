@@ -65,14 +65,7 @@ class Written(Protocol):
 def add_slate_job_routes(
     app: FastAPI, orders: SlateOrders, written: Written, ending: asyncio.Event
 ) -> None:
-    """Adds the routes.
-
-    Args:
-        app: The application.
-        orders: Takes what is asked for.
-        written: Runs what writes.
-        ending: Set once the server is to end.
-    """
+    """Adds the routes."""
     refusals = problem_answers(401, 403, 404, 409, 413, 422, 429, 503, model=SlateProblem)
 
     @app.post(

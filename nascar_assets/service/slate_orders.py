@@ -70,9 +70,7 @@ class Sender:
     """Who sends a request, and what makes it the same one when it is sent again.
 
     Attributes:
-        client: The client.
         key: His Idempotency-Key: the same key and request give the same job.
-        request_hash: Hash of the request.
     """
 
     client: str
@@ -88,12 +86,10 @@ class Sender:
 class SlateOrders:
     """Takes requests for jobs about slates and tells of those jobs.
 
+    What it does not take it refuses by `RequestRefused`, with the code, the field and the status.
+
     Args:
-        root: The data root.
-        store: The run storage.
         optimizer: Follows every job of the service, and holds clients to their queue.
-        reads: What is stored of slates.
-        wake: Called when there is a new job.
         check_space: Refuses where the disk has no room for one more job.
         ending: Set once the server is to end: no answer waits for its job any more.
     """
@@ -130,11 +126,7 @@ class SlateOrders:
         return SettingsChecked(settings=settings, toml=text or settings_toml(settings))
 
     def portfolio(self, slate_id: str, sent: PortfolioRequest, sender: Sender) -> SlateJob:
-        """Takes a request for a portfolio.
-
-        Raises:
-            RequestRefused: With the code, the field and the HTTP status.
-        """
+        """Takes a request for a portfolio."""
         checked = self.check(slate_id, sent)
         order = {"toml": checked.toml, "keep": sent.keep}
         return self._submit("portfolio", slate_id, sender, order)
@@ -151,11 +143,7 @@ class SlateOrders:
         out: Sequence[str],
         portfolio: str | None,
     ) -> SlateJob:
-        """Takes an entries file.
-
-        Raises:
-            RequestRefused: With the code, the field and the HTTP status.
-        """
+        """Takes an entries file."""
         self._reads.ready(slate_id)
         if portfolio is not None:
             job = self._optimizer.followed(portfolio, sender.client)
@@ -179,21 +167,13 @@ class SlateOrders:
         race: str | None,
         wanted: RunRequest,
     ) -> SlateJob:
-        """Takes a salary file: its slate is registered and run.
-
-        Raises:
-            RequestRefused: With the code, the field and the HTTP status.
-        """
+        """Takes a salary file: its slate is registered and run."""
         _refuse_as_of(wanted.as_of, _ANY_LOCK)  # its race, and so its lock, is yet to be found
         order = {"filename": filename, "race": race, **wanted.model_dump()}
         return self._submit("slate", _NEW, sender, order, content)
 
     def run(self, slate_id: str, wanted: RunRequest, sender: Sender) -> SlateJob:
-        """Takes a request to run a slate again.
-
-        Raises:
-            RequestRefused: With the code, the field and the HTTP status.
-        """
+        """Takes a request to run a slate again."""
         slate = self._reads.detail(slate_id).model  # 404 where there is none
         assert isinstance(slate, SlateDetail)
         _refuse_as_of(wanted.as_of, slate.lock)
@@ -206,14 +186,9 @@ class SlateOrders:
         """Takes a view: a file, or a start at the rear.
 
         Args:
-            slate_id: The slate.
             view: `author`, `why`, and of a file `filename`, `confidence`, `options`, of a start at
                 the rear `driver`, `scored`.
             sender: Who sends it; the author where none is named.
-            content: The file.
-
-        Raises:
-            RequestRefused: With the code, the field and the HTTP status.
         """
         self._reads.detail(slate_id)  # 404 where there is none
         client = sender.client

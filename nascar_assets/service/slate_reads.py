@@ -74,11 +74,7 @@ _TRIES = 5
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer and its bytes.
-
-    Attributes:
-        model: The answer.
-    """
+    """An answer and its bytes."""
 
     model: BaseModel
 
@@ -126,7 +122,6 @@ class SlateReads:
     """What is stored of every slate of a data root.
 
     Args:
-        root: The data root.
         instance: Dagster's instance, which has the checks of a run.
     """
 

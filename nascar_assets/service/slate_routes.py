@@ -37,12 +37,7 @@ DriverPath = Annotated[
 
 
 def add_slate_routes(app: FastAPI, reads: SlateReads) -> None:
-    """Adds the routes that read slates.
-
-    Args:
-        app: The application.
-        reads: What is stored.
-    """
+    """Adds the routes that read slates."""
 
     def route(
         path: str, summary: str, model: type[Any] | None, *, table: bool = False
@@ -144,13 +139,7 @@ def add_slate_routes(app: FastAPI, reads: SlateReads) -> None:
 
 
 def answered(request: Request, answer: Answer, *, table: bool = False) -> Response:
-    """An answer as it was asked for: JSON, CSV where that is preferred, or 304.
-
-    Args:
-        request: The request.
-        answer: The answer.
-        table: Whether there is a CSV of it.
-    """
+    """An answer as it was asked for: JSON, CSV where that is preferred, or 304."""
     as_csv = table and prefers_csv(request.headers)
     etag = f'{answer.etag[:-1]}c"' if as_csv else answer.etag
     if as_csv:

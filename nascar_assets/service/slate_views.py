@@ -39,8 +39,6 @@ def stated_views(root: DataRoot, slate_id: str, run: SlateRun | None) -> SlateVi
     """A slate's views, and what they did to its newest run.
 
     Args:
-        root: The data root.
-        slate_id: The slate.
         run: Its newest run; none where it was never run to its scenarios.
     """
     registration = Registration.load(root, slate_id)
@@ -141,10 +139,8 @@ def _facts(
     """The fields of a `SlateView`.
 
     Args:
-        record: The view.
         rows: What its file states, or why that is not known.
         table: The statements of the newest run; none before there is one.
-        lock: When the slate locks.
     """
     mine = None if table is None else table.filter(view_id=record.view_id)
     counts: dict[str, int] = {}

@@ -117,11 +117,6 @@ def choose_portfolio(
     """The best portfolio found for settings, on a slate's stored scenarios; nothing is written.
 
     Args:
-        root: The data root.
-        slate_id: The slate.
-        settings: What is asked of the portfolio.
-        run_id: The job.
-        tell: Is told how far it is.
         early: Is given the lineups before their contests are worked out.
 
     Raises:
@@ -232,7 +227,6 @@ def at_fault(settings: PortfolioSettings, slate: Slate, conflict: Sequence[str])
     """Where the settings of a conflict stand, as `drivers.Kyle Larson`, `groups.0`, `lineups`.
 
     Args:
-        settings: The settings.
         slate: The slate, for the names that a conflict uses.
         conflict: The conflict's settings in words.
     """
@@ -287,10 +281,6 @@ def fill_or_swap(
     """An entries file with the lineups in it, or mended; every other byte is kept.
 
     Args:
-        root: The data root.
-        slate_id: The slate.
-        content: The entries file.
-        filename: Its name, for messages.
         swap: Whether drivers who do not race are replaced in a filled file.
         contest_id: The contest whose entries are filled; all where none is named.
         scratched: Who will not race besides those whom the slate knows.

@@ -48,14 +48,9 @@ class StoredSlate:
     """A slate whose run is complete, as values.
 
     Attributes:
-        plan: What the run computed from.
-        slate: The salary file's players.
         setup: The race as the slate's own run simulates it.
         spec: The constraints compiled from the graph.
-        rules: The contest's rules on the race's date.
-        track: Where it races.
         summary: One row: the read model of the precheck.
-        drivers: The read model's drivers.
         calibration: The calibration record as of the as-of time; none where there is none.
         parameters: The race process as of the as-of time.
         run_config: The run's RunConfig as stored; none where there is none.
@@ -75,11 +70,7 @@ class StoredSlate:
 
 
 class StoredSlates:
-    """Slates of a data root, kept in memory until their run changes.
-
-    Args:
-        root: The data root.
-    """
+    """Slates of a data root, kept in memory until their run changes."""
 
     def __init__(self, root: DataRoot) -> None:
         self._root = root

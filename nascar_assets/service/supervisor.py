@@ -109,10 +109,6 @@ class Supervisor:
     """Starts workers, replaces the dead, and takes up again what they left behind.
 
     Args:
-        store: The run storage.
-        home: The data root.
-        settings: The service's settings.
-        metrics: Where jobs are counted.
         on_end: Called with the id of a job that has ended, however.
     """
 

@@ -18,8 +18,6 @@ class NamedTrack:
 
     Attributes:
         track_id: The feed's id.
-        name: The name by which it goes.
-        track_type: One of the platform's track types.
         length_miles: Length of a lap; none where unknown.
     """
 
@@ -88,7 +86,6 @@ def resolve_track(asked: str, tracks: Sequence[NamedTrack]) -> NamedTrack:
     the table; the name without words such as `Motor Speedway`; a name that begins with it.
 
     Args:
-        asked: What the request says.
         tracks: The tracks there are; of two with the same id the first one counts.
 
     Raises:

@@ -50,14 +50,7 @@ def read_as(
 
 
 def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, written: Written) -> None:
-    """Adds the routes.
-
-    Args:
-        app: The application.
-        reads: What is stored of slates.
-        orders: Takes what is asked for.
-        written: Runs what writes.
-    """
+    """Adds the routes."""
     base = "/api/v1/slates/{slate}/views"
     refusals = problem_answers(401, 403, 404, 409, 413, 422, 429, 503, model=SlateProblem)
 

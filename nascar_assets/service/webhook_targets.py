@@ -46,9 +46,7 @@ class Target:
     """A webhook's URL taken apart.
 
     Attributes:
-        scheme: `http` or `https`.
         host: The host's name or address, as given.
-        port: The port.
         path: Path and query, as given.
     """
 

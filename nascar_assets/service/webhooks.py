@@ -38,13 +38,6 @@ class Webhooks:
     """Delivers what has ended; what was not delivered before a restart is delivered after it.
 
     The job's tag says whether its delivery is still open, so nothing is lost with the process.
-
-    Args:
-        store: The run storage.
-        response: Gives a completed job's result.
-        url_of: Gives the URL that a job's request named.
-        settings: The service's settings.
-        metrics: Where deliveries are counted.
     """
 
     def __init__(
