@@ -10,7 +10,6 @@ from nicegui import events, ui
 
 from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.widgets import (
-    NUMBER_CELL,
     KeptJob,
     NumberField,
     Progress,
@@ -24,6 +23,8 @@ from nascar_assets.board.widgets import (
     said,
     table,
     text,
+    tick,
+    typed_number,
 )
 from nascar_assets.client import AsyncClient, Refused, slates
 from nascar_assets.errors import InputError
@@ -56,48 +57,20 @@ _CONTESTS = ("cash", "single-entry", "20-max", "150-max")
 _COLUMNS = [
     text("name", "Driver", pinned="left", width=160),
     number("mean", "Mean pts"),
-    {
-        "field": "lock",
-        "headerName": "Lock",
-        "editable": True,
-        "cellDataType": "boolean",
-        "width": 84,
-    },
-    {
-        "field": "exclude",
-        "headerName": "Exclude",
-        "editable": True,
-        "cellDataType": "boolean",
-        "width": 118,
-    },
-    number(
-        "min_exposure",
-        "Min %",
-        "Lowest share of lineups that hold him",
-        **NUMBER_CELL,
-    ),
-    number(
-        "max_exposure",
-        "Max %",
-        "Highest share of lineups that hold him",
-        **NUMBER_CELL,
-    ),
-    number(
+    tick("lock", "Lock", width=84),
+    tick("exclude", "Exclude", width=118),
+    typed_number("min_exposure", "Min %", "Lowest share of lineups that hold him"),
+    typed_number("max_exposure", "Max %", "Highest share of lineups that hold him"),
+    typed_number(
         "points_multiplier",
         "× points",
         "Your own factor on his points: 1.2 is a fifth more, 0.8 a fifth less",
-        **NUMBER_CELL,
     ),
-    number(
-        "ownership",
-        "Own %",
-        "Your own guess of his ownership",
-        **NUMBER_CELL,
-    ),
+    typed_number("ownership", "Own %", "Your own guess of his ownership"),
     number("salary", "Salary $"),
     number("optimal", "Optimal %", "Share of races in which the best lineup holds him"),
 ]
-_HEADINGS = {str(column["field"]): str(column["headerName"]) for column in _COLUMNS}
+_HEADINGS = {column.options["field"]: str(column.options["headerName"]) for column in _COLUMNS}
 _EDIT_MILLISECONDS = 60
 """After which the table has told of an edit that was ended."""
 _SHARES = ("min_exposure", "max_exposure", "ownership")

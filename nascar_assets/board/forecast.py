@@ -8,11 +8,11 @@ from nicegui import events, ui
 
 from nascar_assets.board.widgets import (
     NewerRun,
+    decimals,
     heading,
     note,
     number,
-    percent,
-    rounded,
+    percents,
     said,
     spread_chart,
     table,
@@ -23,21 +23,21 @@ from nascar_assets.service.slate_contracts import DriverDetail, Sentence
 
 _COLUMNS = [
     text("name", "Driver", pinned="left", width=160),
-    number("mean", "Mean pts", "Mean contest points", sort="desc"),
+    decimals("mean_points", "Mean pts", "Mean contest points", sort="desc"),
     number("salary", "Salary $"),
     number("start", "Start"),
-    number("p10", "10%", "Points that one race in ten stays below"),
-    number("p50", "50%", "Median points"),
-    number("p90", "90%", "Points that one race in ten exceeds"),
-    number("win", "Win %"),
-    number("top5", "Top 5 %"),
-    number("top10", "Top 10 %"),
-    number("led_most", "Most led %", "Chance to lead most laps"),
-    number("optimal", "Optimal %", "Simulated races whose best lineup holds him"),
-    number("error", "± error", "Monte Carlo error of the optimal share"),
-    number("owned", "Owned %", "Rivals' lineups expected to hold him"),
-    number("leverage", "Leverage", "Optimal % less owned %"),
-    number("value", "Pts / $1k", "Mean points per 1,000 dollars"),
+    decimals("points_p10", "10%", "Points that one race in ten stays below"),
+    decimals("points_p50", "50%", "Median points"),
+    decimals("points_p90", "90%", "Points that one race in ten exceeds"),
+    percents("win", "Win %"),
+    percents("top5", "Top 5 %"),
+    percents("top10", "Top 10 %"),
+    percents("most_laps_led", "Most led %", "Chance to lead most laps"),
+    percents("optimal_share", "Optimal %", "Simulated races whose best lineup holds him"),
+    percents("optimal_share_se", "± error", "Monte Carlo error of the optimal share", 2),
+    percents("expected_ownership", "Owned %", "Rivals' lineups expected to hold him"),
+    percents("leverage", "Leverage", "Optimal % less owned %"),
+    decimals("points_per_1000", "Pts / $1k", "Mean points per 1,000 dollars", 2),
     text("team", "Team", width=170),
 ]
 
@@ -55,33 +55,10 @@ async def show_forecast(
         f"{found.n_scenarios:,} simulated races. Press a driver, or the space bar on his row, "
         "for his distributions, what drives them and his past races."
     )
-    rows = [
-        {
-            "driver_id": row.driver_id,
-            "name": row.name,
-            "salary": row.salary,
-            "start": row.start,
-            "mean": rounded(row.mean_points),
-            "p10": rounded(row.points_p10),
-            "p50": rounded(row.points_p50),
-            "p90": rounded(row.points_p90),
-            "win": percent(row.win),
-            "top5": percent(row.top5),
-            "top10": percent(row.top10),
-            "led_most": percent(row.most_laps_led),
-            "optimal": percent(row.optimal_share),
-            "error": percent(row.optimal_share_se, 2),
-            "owned": percent(row.expected_ownership),
-            "leverage": percent(row.leverage),
-            "value": rounded(row.points_per_1000, 2),
-            "team": row.team,
-        }
-        for row in found.rows
-    ]
     grid = table(
         "Forecast of every driver",
         _COLUMNS,
-        rows,
+        found.rows,
         height="560px",
         key="driver_id",
         rowSelection={"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
@@ -152,23 +129,13 @@ def _driver(one: DriverDetail, close: Callable[[], object]) -> None:
         "What is known of the driver",
         [
             text("meaning", "What", flex=3, minWidth=220, wrapText=True, autoHeight=True),
-            number("value", "Value"),
+            decimals("value", "Value", digits=3),
             text("unit", "Unit", width=110),
-            number("mean", "Field mean"),
-            text("rank", "Rank by value", width=150),
-            text("moves", "Moves it", width=110),
+            decimals("field_mean", "Field mean", digits=3),
+            text("rank", "Rank by value", of=lambda item: f"{item.rank} of {item.of}", width=150),
+            text("moves", "Moves it", of=lambda item: "yes" if item.moves else "", width=110),
         ],
-        [
-            {
-                "meaning": item.meaning,
-                "value": rounded(item.value, 3),
-                "unit": item.unit,
-                "mean": rounded(item.field_mean, 3),
-                "rank": f"{item.rank} of {item.of}",
-                "moves": "yes" if item.moves else "",
-            }
-            for item in one.features
-        ],
+        one.features,
     )
     heading("Past races", 3)
     table(
@@ -183,6 +150,6 @@ def _driver(one: DriverDetail, close: Callable[[], object]) -> None:
             number("points", "Points"),
             text("status", "Status", width=110),
         ],
-        [item.model_dump(mode="json") for item in one.history],
+        one.history,
         height="360px",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nicegui import ui
 
 from nascar_assets.board.forecast import sentences
@@ -9,16 +11,17 @@ from nascar_assets.board.widgets import (
     BLUE,
     ORANGE,
     chart,
+    decimals,
     heading,
     note,
     number,
     percent,
-    rounded,
+    percents,
     table,
     text,
 )
 from nascar_assets.client import AsyncClient, slates
-from nascar_assets.service.slate_contracts import SlateRecord
+from nascar_assets.service.slate_contracts import RecordMetric, SlateRecord
 
 
 async def show_honesty(api: AsyncClient, slate: str) -> None:
@@ -43,19 +46,11 @@ async def show_honesty(api: AsyncClient, slate: str) -> None:
             "Criteria of the release gate",
             [
                 text("criterion", "Criterion", flex=1, minWidth=240),
-                number("found", "Found"),
+                decimals("found", "Found", digits=3),
                 text("asked", "Asked", width=180),
-                text("passed", "Passed", width=90),
+                text("passed", "Passed", of=lambda line: "yes" if line.passed else "no", width=90),
             ],
-            [
-                {
-                    "criterion": line.criterion,
-                    "found": rounded(line.found, 3),
-                    "asked": line.asked,
-                    "passed": "yes" if line.passed else "no",
-                }
-                for line in found.gate
-            ],
+            found.gate,
         )
     heading("Where the numbers come from")
     note(
@@ -65,47 +60,46 @@ async def show_honesty(api: AsyncClient, slate: str) -> None:
     table(
         "Files and tables that the run read",
         [text("path", "File or table", flex=1, minWidth=200), text("sha256", "SHA-256", flex=2)],
-        [item.model_dump() for item in source.inputs],
+        source.inputs,
     )
 
 
 def _coverage(found: SlateRecord) -> None:
     heading("How often the ranges held", 3)
-    kinds = {
-        (row.label if row.group == "track_type" else "all races"): row.races
-        for row in found.metrics
-        if row.group in ("all", "track_type") and row.metric == "coverage_80_points"
-    }
-    by = {
-        (row.label if row.group == "track_type" else "all races", row.metric): row
-        for row in found.metrics
-        if row.group in ("all", "track_type")
-    }
-    rows = []
-    for kind, races in kinds.items():
-        cells = {f"c{level}": by.get((kind, f"coverage_{level}_points")) for level in (50, 80, 95)}
-        crps = by.get((kind, "crps_points"))
-        rows.append(
-            {
-                "kind": kind,
-                "races": races,
-                **{name: percent(item.value) if item else None for name, item in cells.items()},
-                "error": percent(cells["c80"].standard_error) if cells["c80"] else None,
-                "crps": rounded(crps.value, 2) if crps else None,
-            }
-        )
+
+    def kind(row: RecordMetric) -> str:
+        return row.label if row.group == "track_type" else "all races"
+
+    shown = [row for row in found.metrics if row.group in ("all", "track_type")]
+    by = {(kind(row), row.metric): row for row in shown}
+
+    def beside(metric: str) -> Callable[[RecordMetric], float | None]:
+        """Another score of the same races."""
+
+        def value(row: RecordMetric) -> float | None:
+            other = by.get((kind(row), metric))
+            return None if other is None else other.value
+
+        return value
+
     table(
         "Coverage by type of track",
         [
-            text("kind", "Track", flex=1, minWidth=130),
+            text("kind", "Track", of=kind, flex=1, minWidth=130),
             number("races", "Races"),
-            number("c50", "50% ranges held %"),
-            number("c80", "80% ranges held %"),
-            number("error", "± error"),
-            number("c95", "95% ranges held %"),
-            number("crps", "CRPS", "Mean score of the points; smaller is better"),
+            percents("c50", "50% ranges held %", of=beside("coverage_50_points")),
+            percents("value", "80% ranges held %"),
+            percents("standard_error", "± error"),
+            percents("c95", "95% ranges held %", of=beside("coverage_95_points")),
+            decimals(
+                "crps",
+                "CRPS",
+                "Mean score of the points; smaller is better",
+                2,
+                of=beside("crps_points"),
+            ),
         ],
-        rows,
+        [row for (_, metric), row in by.items() if metric == "coverage_80_points"],
     )
 
 
@@ -179,26 +173,19 @@ def _races(found: SlateRecord) -> None:
         "Races that were measured",
         [
             text("date", "Date", width=110, sort="desc"),
-            text("race", "Race", flex=1, minWidth=160),
-            text("kind", "Track", width=130),
-            number("c80", "80% held %"),
-            number("crps", "CRPS"),
-            text("worst", "Worst miss", width=160),
-            number("points", "His points"),
-            number("percentile", "Percentile", "Where he fell among his simulated results"),
+            text("race_name", "Race", flex=1, minWidth=160),
+            text("track_type", "Track", width=130),
+            percents("coverage_80", "80% held %"),
+            decimals("crps", "CRPS"),
+            text("worst", "Worst miss", of=lambda race: race.worst.name, width=160),
+            number("points", "His points", of=lambda race: race.worst.points),
+            decimals(
+                "percentile",
+                "Percentile",
+                "Where he fell among his simulated results",
+                of=lambda race: race.worst.percentile,
+            ),
         ],
-        [
-            {
-                "date": race.date,
-                "race": race.race_name,
-                "kind": race.track_type,
-                "c80": percent(race.coverage_80),
-                "crps": rounded(race.crps),
-                "worst": race.worst.name,
-                "points": race.worst.points,
-                "percentile": rounded(race.worst.percentile),
-            }
-            for race in found.recent
-        ],
+        found.recent,
         height="360px",
     )

@@ -11,16 +11,17 @@ from nicegui import events, ui
 from nascar_assets.board.race import contest_table
 from nascar_assets.board.widgets import (
     ENDED_WITHOUT,
+    Column,
     Progress,
     anchor,
     button,
+    decimals,
     file_drop,
     heading,
     note,
     notices,
     number,
-    percent,
-    rounded,
+    percents,
     said,
     spread_chart,
     table,
@@ -225,35 +226,27 @@ def _spread_and_overlap(lineups: SlateLineups) -> None:
             table(
                 "Overlap of lineups",
                 [number("shared", "Shared drivers"), number("pairs", "Pairs")],
-                [item.model_dump() for item in lineups.overlap],
+                lineups.overlap,
             )
 
 
 def _lineup_table(lineups: SlateLineups) -> None:
+    def seat(at: int) -> Column:
+        return text(f"d{at}", f"Driver {at + 1}", of=lambda row: row.drivers[at].name, width=150)
+
     seats = len(lineups.rows[0].drivers) if lineups.rows else 0
     table(
         "Lineups",
         [
             number("lineup", "#", pinned="left"),
-            number("mean", "Mean pts"),
-            *(text(f"d{at}", f"Driver {at + 1}", width=150) for at in range(seats)),
+            decimals("mean_points", "Mean pts"),
+            *map(seat, range(seats)),
             number("salary", "Salary $"),
-            number("p10", "10%"),
-            number("p50", "50%"),
-            number("p90", "90%"),
+            decimals("points_p10", "10%"),
+            decimals("points_p50", "50%"),
+            decimals("points_p90", "90%"),
         ],
-        [
-            {
-                "lineup": row.lineup,
-                "mean": rounded(row.mean_points),
-                **{f"d{at}": driver.name for at, driver in enumerate(row.drivers)},
-                "salary": row.salary,
-                "p10": rounded(row.points_p10),
-                "p50": rounded(row.points_p50),
-                "p90": rounded(row.points_p90),
-            }
-            for row in lineups.rows
-        ],
+        lineups.rows,
         height="420px",
         key="lineup",
     )
@@ -265,23 +258,12 @@ def _exposure_table(rows: tuple[Exposure, ...]) -> None:
         [
             text("name", "Driver", width=160, pinned="left"),
             number("lineups", "Lineups"),
-            number("exposure", "Exposure %"),
-            number("low", "Min %"),
-            number("high", "Max %"),
-            number("optimal", "Optimal %"),
-            number("owned", "Owned %"),
+            percents("exposure", "Exposure %"),
+            percents("min_exposure", "Min %"),
+            percents("max_exposure", "Max %"),
+            percents("optimal_share", "Optimal %"),
+            percents("expected_ownership", "Owned %"),
         ],
-        [
-            {
-                "name": row.name,
-                "lineups": row.lineups,
-                "exposure": percent(row.exposure),
-                "low": percent(row.min_exposure),
-                "high": percent(row.max_exposure),
-                "optimal": percent(row.optimal_share),
-                "owned": percent(row.expected_ownership),
-            }
-            for row in rows
-        ],
+        rows,
         height="360px",
     )

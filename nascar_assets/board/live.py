@@ -10,13 +10,15 @@ from typing import Any
 from nicegui import background_tasks, ui
 
 from nascar_assets.board.widgets import (
+    cells,
     chart,
+    decimals,
     heading,
     note,
     notices,
     number,
     percent,
-    rounded,
+    percents,
     table,
     text,
 )
@@ -26,7 +28,6 @@ from nascar_assets.service.live_contracts import (
     LiveDriver,
     LiveForecast,
     LiveSlate,
-    LiveValue,
 )
 
 LEADING = 6
@@ -41,11 +42,16 @@ AGAIN_SECONDS = 5.0
 _DRIVERS = [
     number("position", "Place", sort="asc"),
     text("name", "Driver", width=160, pinned="left"),
-    text("laps_down", "Laps down", width=130),
+    text(
+        "laps_down",
+        "Laps down",
+        of=lambda row: str(row.laps_down or 0) if row.moving else "stands",
+        width=130,
+    ),
     number("laps_led", "Laps led"),
-    number("win", "Win %"),
-    number("top_5", "Top 5 %"),
-    number("top_10", "Top 10 %"),
+    percents("win", "Win %"),
+    percents("top_5", "Top 5 %"),
+    percents("top_10", "Top 10 %"),
     number("points_now", "Pts now", "Contest points if the race ended as it stands"),
     number("mean_points", "Pts expected"),
     number("points_p10", "Pts 10%"),
@@ -56,13 +62,15 @@ _DRIVERS = [
     number("finish_p90", "Finish 90%", "A finish that nine races in ten better or equal"),
 ]
 _VALUES = [
-    number("points_now", "Pts now", "Points if the race ended as it stands"),
-    number("mean_points", "Pts expected"),
-    number("points_p10", "Pts 10%"),
-    number("points_p90", "Pts 90%"),
-    number("expected_place", "Expected place", sort="asc"),
-    number("best_tenth", "Best tenth %", "Chance to end in the contest's best tenth"),
+    decimals("points_now", "Pts now", "Points if the race ended as it stands"),
+    decimals("mean_points", "Pts expected"),
+    decimals("points_p10", "Pts 10%"),
+    decimals("points_p90", "Pts 90%"),
+    decimals("expected_place", "Expected place", digits=0, sort="asc"),
+    percents("best_tenth", "Best tenth %", "Chance to end in the contest's best tenth"),
 ]
+_LINEUPS = [number("lineup", "Lineup", pinned="left"), *_VALUES]
+_ENTRIES = [text("entry_id", "Entry", width=130, pinned="left"), *_VALUES]
 
 
 async def show_live(api: AsyncClient, slate: str, race: str) -> None:
@@ -160,20 +168,20 @@ class _Live:
             )
             self._lineups = table(
                 "Lineups while the race is run",
-                [number("which", "Lineup", pinned="left"), *_VALUES],
+                _LINEUPS,
                 [],
                 height="360px",
-                key="which",
+                key="lineup",
             )
             self._entries = None
             if own.entries:
                 heading("Entries")
                 self._entries = table(
                     "Entries while the race is run",
-                    [text("which", "Entry", width=130, pinned="left"), *_VALUES],
+                    _ENTRIES,
                     [],
                     height="300px",
-                    key="which",
+                    key="entry_id",
                 )
 
     def _change(self, found: LiveForecast, own: LiveSlate) -> None:
@@ -199,20 +207,10 @@ class _Live:
         self._words.text = f"Chance to win after lap {found.lap}: {words}."
         self._chart.options["aria"]["label"]["description"] = self._words.text
         self._chart.update()
-        rows = [
-            {
-                **row.model_dump(),
-                "laps_down": str(row.laps_down or 0) if row.moving else "stands",
-                "win": percent(row.win),
-                "top_5": percent(row.top_5),
-                "top_10": percent(row.top_10),
-            }
-            for row in own.drivers
-        ]
-        _put(self._drivers, rows)
-        _put(self._lineups, [_value(one.lineup, one) for one in own.lineups])
+        _put(self._drivers, cells(_DRIVERS, own.drivers, "driver_id"))
+        _put(self._lineups, cells(_LINEUPS, own.lineups, "lineup"))
         if self._entries is not None:
-            _put(self._entries, [_value(one.entry_id, one) for one in own.entries])
+            _put(self._entries, cells(_ENTRIES, own.entries, "entry_id"))
 
     def _slots(self, leading: Sequence[LiveDriver]) -> dict[int, LiveDriver]:
         """Who is drawn in which colour: whoever stays among the leading keeps his."""
@@ -229,18 +227,6 @@ def _put(grid: ui.aggrid, rows: list[dict[str, Any]]) -> None:
     with grid.props.suspend_updates():
         grid.options["rowData"] = rows
     grid.run_grid_method("setGridOption", "rowData", rows)
-
-
-def _value(which: int | str, one: LiveValue) -> dict[str, Any]:
-    return {
-        "which": which,
-        "points_now": rounded(one.points_now),
-        "mean_points": rounded(one.mean_points),
-        "points_p10": rounded(one.points_p10),
-        "points_p90": rounded(one.points_p90),
-        "expected_place": rounded(one.expected_place, 0),
-        "best_tenth": percent(one.best_tenth),
-    }
 
 
 def _axes() -> dict[str, Any]:

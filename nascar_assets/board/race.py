@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nicegui import ui
 
@@ -10,16 +10,17 @@ from nascar_assets.board.widgets import (
     BLUE,
     ORANGE,
     chart,
+    decimals,
     heading,
     note,
     number,
     percent,
-    rounded,
+    percents,
     table,
     text,
 )
 from nascar_assets.client import AsyncClient, slates
-from nascar_assets.service.slate_contracts import ContestRow
+from nascar_assets.service.slate_contracts import ContestRow, RaceCount
 
 
 async def show_race(api: AsyncClient, slate: str) -> None:
@@ -63,23 +64,12 @@ async def show_race(api: AsyncClient, slate: str) -> None:
         "Counts of the race",
         [
             text("words", "What", flex=1, minWidth=170),
-            number("mean", "Simulated mean"),
-            number("p10", "10%"),
-            number("p50", "50%"),
-            number("p90", "90%"),
-            number("past", "Past mean here"),
-            number("races", "Past races"),
+            decimals("mean", "Simulated mean", of=lambda item: item.scenarios.mean),
+            *(decimals(f"p{level}", f"{level}%", of=_quantile(level)) for level in (10, 50, 90)),
+            decimals("past_mean", "Past mean here"),
+            number("past_races", "Past races"),
         ],
-        [
-            {
-                "words": item.words,
-                "mean": rounded(item.scenarios.mean),
-                **{f"p{round(100 * q.level)}": rounded(q.value) for q in item.scenarios.quantiles},
-                "past": rounded(item.past_mean),
-                "races": item.past_races,
-            }
-            for item in found.counts
-        ],
+        found.counts,
     )
     heading("Races at this track")
     table(
@@ -94,7 +84,16 @@ async def show_race(api: AsyncClient, slate: str) -> None:
             number("accidents", "Accidents"),
             number("mechanical", "Failures"),
         ],
-        [item.model_dump(mode="json") for item in found.track_races],
+        found.track_races,
+    )
+
+
+def _quantile(level: int) -> Callable[[RaceCount], float]:
+    """What so many percent of the scenarios stay below."""
+    return lambda item: next(
+        quantile.value
+        for quantile in item.scenarios.quantiles
+        if round(100 * quantile.level) == level
     )
 
 
@@ -114,34 +113,23 @@ def contest_table(rows: Sequence[ContestRow], caution: str) -> None:
             text("contest", "Contest", width=130, pinned="left"),
             number("entries", "Entries"),
             number("own_entries", "Yours", "Entries that are yours"),
-            number("fee", "Fee $"),
-            number(
+            number("entry_fee_dollars", "Fee $"),
+            percents(
                 "roi", "Profit %", "Profit of 100 dollars of entry fees, against an assumed field"
             ),
-            number("roi_se", "± error", "Standard error: how far scenarios alone may be off"),
-            number("cash", "Cash %", "Share of your entries that win something"),
-            number("win", "Win %", "Share of races in which any of your entries comes first"),
-            number("top", "Top 1 %", "Share of your entries in the best hundredth"),
-            number(
-                "any_top", "Any in top 1 %", "Share of races in which any of your entries is there"
+            percents("roi_se", "± error", "Standard error: how far scenarios alone may be off"),
+            percents("cash_rate", "Cash %", "Share of your entries that win something"),
+            percents(
+                "win_rate", "Win %", "Share of races in which any of your entries comes first", 2
             ),
-            number("duplicates", "Duplicates", "Rivals expected to enter the same lineup"),
+            percents("top_rate", "Top 1 %", "Share of your entries in the best hundredth", 2),
+            percents(
+                "any_top_rate",
+                "Any in top 1 %",
+                "Share of races in which any of your entries is there",
+            ),
+            decimals("duplicates", "Duplicates", "Rivals expected to enter the same lineup", 2),
         ],
-        [
-            {
-                "contest": row.contest,
-                "entries": row.entries,
-                "own_entries": row.own_entries,
-                "fee": row.entry_fee_dollars,
-                "roi": percent(row.roi),
-                "roi_se": percent(row.roi_se),
-                "cash": percent(row.cash_rate),
-                "win": percent(row.win_rate, 2),
-                "top": percent(row.top_rate, 2),
-                "any_top": percent(row.any_top_rate),
-                "duplicates": rounded(row.duplicates, 2),
-            }
-            for row in rows
-        ],
+        rows,
     )
     ui.label(caution).classes("note")

@@ -14,6 +14,7 @@ from nascar_assets.board.widgets import (
     NumberField,
     Progress,
     button,
+    decimals,
     file_drop,
     heading,
     named,
@@ -21,6 +22,7 @@ from nascar_assets.board.widgets import (
     notices,
     number,
     percent,
+    percents,
     rounded,
     said,
     slate_run,
@@ -29,7 +31,13 @@ from nascar_assets.board.widgets import (
 )
 from nascar_assets.client import AsyncClient, Refused, slates, views
 from nascar_assets.service.slate_contracts import ForecastRow, RunRequest, SlateJob
-from nascar_assets.service.view_contracts import RearStart, SlateView, SlateViews, ViewTaken
+from nascar_assets.service.view_contracts import (
+    RearStart,
+    SlateView,
+    SlateViews,
+    ViewTaken,
+    ViewTarget,
+)
 
 LARGEST_FILE = 1_000_000
 _DRAWN_MILLISECONDS = 100
@@ -299,14 +307,23 @@ class Views:
             [
                 text("file", "What", flex=1, minWidth=140),
                 text("author", "Who", width=120),
-                text("when", "When", width=150),
-                text("states", "States", flex=1, minWidth=140),
+                text("when", "When", of=lambda view: _minute(view.landed_at), width=150),
+                text(
+                    "states", "States", of=lambda view: ", ".join(view.states), flex=1, minWidth=140
+                ),
                 number("drivers", "Drivers"),
-                text("weight", "Weight", width=100),
-                text("standing", "Now", flex=1, minWidth=180, tooltipField="standing"),
+                text("weight", "Weight", of=_weight, width=100),
+                text(
+                    "standing",
+                    "Now",
+                    of=_standing,
+                    flex=1,
+                    minWidth=180,
+                    tooltipField="standing",
+                ),
                 text("why", "Why", flex=1, minWidth=140, tooltipField="why"),
             ],
-            [_view_row(view) for view in found.views],
+            found.views,
             key="view_id",
         )
         held = [view for view in found.views if view.dropped_at is None]
@@ -349,32 +366,17 @@ class Views:
             "Forecast without and with the views",
             [
                 text("name", "Driver", width=160, pinned="left"),
-                number("before", "Mean without"),
-                number("mean", "Mean with"),
-                number("moved", "Moved"),
-                number("win_before", "Win % without"),
-                number("win", "Win % with"),
-                number("optimal_before", "Optimal % without"),
-                number("optimal", "Optimal % with"),
+                decimals("mean_points_before", "Mean without"),
+                decimals("mean_points", "Mean with"),
+                decimals("moved", "Moved", of=lambda row: row.mean_points - row.mean_points_before),
+                percents("win_before", "Win % without"),
+                percents("win", "Win % with"),
+                percents("optimal_share_before", "Optimal % without"),
+                percents("optimal_share", "Optimal % with"),
                 number("start", "Start"),
-                number("scored", "Scored from"),
+                number("scored_start", "Scored from"),
             ],
-            [
-                {
-                    "driver_id": row.driver_id,
-                    "name": row.name,
-                    "before": rounded(row.mean_points_before),
-                    "mean": rounded(row.mean_points),
-                    "moved": rounded(row.mean_points - row.mean_points_before),
-                    "win_before": percent(row.win_before),
-                    "win": percent(row.win),
-                    "optimal_before": percent(row.optimal_share_before),
-                    "optimal": percent(row.optimal_share),
-                    "start": row.start,
-                    "scored": row.scored_start,
-                }
-                for row in found.effects
-            ],
+            found.effects,
             height="420px",
             key="driver_id",
         )
@@ -385,47 +387,34 @@ class Views:
                 [
                     text("name", "Driver", width=160, pinned="left"),
                     text("words", "What", flex=1, minWidth=150),
-                    number("own", "Ours"),
-                    number("wanted", "Wanted"),
-                    number("reached", "Reached"),
-                    text("unit", "In", width=90),
+                    number("own", "Ours", of=lambda row: _in_unit(row, row.own)),
+                    number("wanted", "Wanted", of=lambda row: _in_unit(row, row.wanted)),
+                    number("reached", "Reached", of=lambda row: _in_unit(row, row.reached)),
+                    text(
+                        "unit",
+                        "In",
+                        of=lambda row: "%" if row.unit == "share" else row.unit,
+                        width=90,
+                    ),
                 ],
-                [
-                    {
-                        "name": row.name,
-                        "words": row.words,
-                        **{
-                            name: percent(value) if row.unit == "share" else rounded(value)
-                            for name, value in (
-                                ("own", row.own),
-                                ("wanted", row.wanted),
-                                ("reached", row.reached),
-                            )
-                        },
-                        "unit": "%" if row.unit == "share" else row.unit,
-                    }
-                    for row in found.targets
-                ],
+                found.targets,
                 height="260px",
             )
         self._run_button("Run without views", without=True)
 
 
-def _view_row(view: SlateView) -> dict[str, Any]:
-    counted = "; ".join(f"{number} {state}" for state, number in view.counts.items())
-    return {
-        "view_id": view.view_id,
-        "file": view.file,
-        "author": view.author,
-        "when": _minute(view.landed_at),
-        "states": ", ".join(view.states),
-        "drivers": view.drivers,
-        "weight": "default" if view.confidence is None else f"{view.confidence:g}",
-        "standing": view.standing
-        + (f" ({_minute(view.dropped_at)})" if view.dropped_at else "")
-        + (f": {counted}" if counted else ""),
-        "why": view.why,
-    }
+def _weight(view: SlateView) -> str:
+    return "default" if view.confidence is None else f"{view.confidence:g}"
+
+
+def _standing(view: SlateView) -> str:
+    dropped = f" ({_minute(view.dropped_at)})" if view.dropped_at else ""
+    counted = "; ".join(f"{count} {state}" for state, count in view.counts.items())
+    return f"{view.standing}{dropped}{f': {counted}' if counted else ''}"
+
+
+def _in_unit(row: ViewTarget, value: float) -> float | None:
+    return percent(value) if row.unit == "share" else rounded(value)
 
 
 def _minute(moment: datetime) -> str:

@@ -6,7 +6,8 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
 
 from nicegui import events, ui
 from nicegui.element import Element
@@ -82,7 +83,7 @@ class NumberField(ui.number):
         return None if self._wrong else value
 
 
-NUMBER_CELL = {
+_NUMBER_CELL: dict[str, Any] = {
     "editable": True,
     "cellDataType": "number",
     "cellEditor": "agTextCellEditor",  # not that for numbers, for the same reason
@@ -93,9 +94,20 @@ NUMBER_CELL = {
 """Of a column whose numbers are typed in, with a decimal comma or point; else nothing is taken."""
 
 
-def number(field: str, name: str, tip: str = "", **more: Any) -> dict[str, Any]:
+Of = Callable[[Any], Any] | None
+"""What a column shows of a row; the row's value of the column's own name where none is given."""
+
+
+class Column(NamedTuple):
+    """A column of a table: the grid's options for it, and what it shows of a row."""
+
+    options: dict[str, Any]
+    cell: Callable[[Any], Any]
+
+
+def number(field: str, name: str, tip: str = "", *, of: Of = None, **more: Any) -> Column:
     """A column of numbers."""
-    return {
+    options = {
         "field": field,
         "headerName": name,
         "headerTooltip": tip or name,
@@ -104,17 +116,55 @@ def number(field: str, name: str, tip: str = "", **more: Any) -> dict[str, Any]:
         "width": 60 + 8 * len(name) + 20 * ("sort" in more),  # no heading is cut off
         **more,
     }
+    return Column(options, of or attrgetter(field))
 
 
-def text(field: str, name: str, **more: Any) -> dict[str, Any]:
+def decimals(
+    field: str, name: str, tip: str = "", digits: int = 1, *, of: Of = None, **more: Any
+) -> Column:
+    """A column of numbers that are rounded."""
+    value = of or attrgetter(field)
+    return number(field, name, tip, of=lambda row: rounded(value(row), digits), **more)
+
+
+def percents(field: str, name: str, tip: str = "", digits: int = 1, *, of: Of = None) -> Column:
+    """A column of shares, shown as percent."""
+    value = of or attrgetter(field)
+    return number(field, name, tip, of=lambda row: percent(value(row), digits))
+
+
+def typed_number(field: str, name: str, tip: str) -> Column:
+    """A column of numbers that a visitor types in."""
+    return number(field, name, tip, **_NUMBER_CELL)
+
+
+def tick(field: str, name: str, width: int) -> Column:
+    """A column of boxes that a visitor ticks."""
+    options = {"field": field, "headerName": name, "editable": True, "cellDataType": "boolean"}
+    return Column({**options, "width": width}, attrgetter(field))
+
+
+def text(field: str, name: str, *, of: Of = None, **more: Any) -> Column:
     """A column of texts."""
-    return {"field": field, "headerName": name, "filter": "agTextColumnFilter", **more}
+    options = {"field": field, "headerName": name, "filter": "agTextColumnFilter", **more}
+    return Column(options, of or attrgetter(field))
+
+
+def cells(columns: Sequence[Column], rows: Sequence[Any], key: str | None) -> list[dict[str, Any]]:
+    """Rows as the grid takes them: what each column shows, and the key; of mappings as they are."""
+    shown = {str(column.options["field"]): column.cell for column in columns}
+    if key is not None:
+        shown.setdefault(key, attrgetter(key))
+    return [
+        dict(row) if isinstance(row, Mapping) else {name: cell(row) for name, cell in shown.items()}
+        for row in rows
+    ]
 
 
 def table(
     label: str,
-    columns: Sequence[Mapping[str, Any]],
-    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[Column],
+    rows: Sequence[Any],
     *,
     height: str | None = None,
     key: str | None = None,
@@ -129,8 +179,8 @@ def table(
     """
     grid = ui.aggrid(
         {
-            "columnDefs": [dict(column) for column in columns],
-            "rowData": [dict(row) for row in rows],
+            "columnDefs": [dict(column.options) for column in columns],
+            "rowData": cells(columns, rows, key),
             "defaultColDef": {"sortable": True, "resizable": True, "filter": True},
             "enableCellTextSelection": True,
             "ensureDomOrder": True,
