@@ -19,7 +19,7 @@ from nascar_assets.service.slate_contracts import ENDED, SlateDetail, SlateJob, 
 ENDED_WITHOUT = (404, 409, 410, 422)
 """Statuses by which the API says that a job is gone or nothing comes of it any more."""
 
-BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#595959"
+BLUE, ORANGE = "#0072b2", "#d55e00"
 """Okabe and Ito's colours, which people with any colour vision tell apart."""
 
 

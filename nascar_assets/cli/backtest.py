@@ -102,8 +102,7 @@ def backtest(
         paths = sorted(path for path in odds.iterdir() if path.suffix.lower() in endings)
         files_read = {path.name: read_file(path) for path in paths}
         boards, notices = read_boards(files_read, odds_format)
-        for notice in notices:
-            out.notice(notice)
+        out.notices(notices)
     elif odds is not None:
         baselines.append(
             Market(read_odds(read_file(odds), file=odds.name, form=odds_format), overround)

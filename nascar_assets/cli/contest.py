@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,8 +46,7 @@ def add(
     done = contests.add(
         home, standings, clock_now(), slate_id=slate, payout=payout, kind=kind, name=name
     )
-    for notice in done.notices:
-        out.notice(notice)
+    out.notices(done.notices)
     row = done.record
     out.line(
         f"contest {row['contest_id']} of {row['slate_id']}: {row['kind']}, {row['state']}, "
@@ -67,21 +67,15 @@ def list_contests(home: Home, as_json: Json = False) -> None:
 
     out = Output(as_json)
     found = contests.listed(home)
+    told = itemgetter(
+        *("contest_id", "slate_id", "kind", "state", "entries", "own_entries"),
+        *("won_dollars", "cash_line_points"),
+    )
     out.table(
         "Contests",
         ["contest", "slate", "kind", "state", "entries", "own", "won $", "cash line", "own. miss"],
         [
-            (
-                row["contest_id"],
-                row["slate_id"],
-                row["kind"],
-                row["state"],
-                row["entries"],
-                row["own_entries"],
-                row["won_dollars"],
-                row["cash_line_points"],
-                None if row["ownership_mae"] is None else f"{row['ownership_mae']:.1%}",
-            )
+            (*told(row), None if row["ownership_mae"] is None else f"{row['ownership_mae']:.1%}")
             for row in found["contests"]
         ],
         text=4,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import itemgetter
 
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
@@ -19,29 +20,13 @@ def coverage(home: Home, as_json: Json = False) -> None:
     out = Output(as_json)
     table = coverage_table(home, datetime.now(UTC))
     kinds = [kind.replace("_", " ") for kind in RACE_KINDS]
+    counts = itemgetter("series", "races", "scheduled", *RACE_KINDS, "missing")
     for row in table["seasons"]:
         out.line(f"{row['season']} {row['series']}: {row['state']}")
     out.table(
         "Points races that have been run, and the data that landed",
-        [
-            "season",
-            "series",
-            "run",
-            "planned",
-            *kinds,
-            "missing",
-        ],
-        [
-            (
-                str(row["season"]),
-                row["series"],
-                row["races"],
-                row["scheduled"],
-                *(row[kind] for kind in RACE_KINDS),
-                row["missing"],
-            )
-            for row in table["seasons"]
-        ],
+        ["season", "series", "run", "planned", *kinds, "missing"],
+        [(str(row["season"]), *counts(row)) for row in table["seasons"]],
         text=2,
     )
     for race in table["missing"][:20] if not as_json else []:

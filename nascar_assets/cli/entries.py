@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +12,7 @@ from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
 if TYPE_CHECKING:
-    from nascar_assets.lineups.dollars import AtRisk
+    from nascar_assets.orchestration.commands.entries import EntriesOutcome
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,27 +42,8 @@ def fill(
 
     output = Output(as_json)
     done = entries_command.fill(home, slate, entries, out, contest)
-    for notice in done.notices:
-        output.notice(notice)
-    _at_risk(output, done.at_risk)
-    output.line(f"{done.entries} entries filled: {out}")
-    output.result(
-        {
-            "slate": slate,
-            "entries": done.entries,
-            "notices": list(done.notices),
-            "at_risk": [asdict(row) for row in done.at_risk],
-            "path": str(out),
-        }
-    )
-
-
-def _at_risk(output: Output, rows: Sequence[AtRisk]) -> None:
-    output.table(
-        "Dollars at risk",
-        ["driver", "entries", "fees $", "limit $"],
-        [(row.name, row.entries, row.dollars, row.limit) for row in rows],
-    )
+    output.notices(done.notices)
+    _tell(output, slate, done, out, "filled", {})
 
 
 @app.command()
@@ -92,21 +72,35 @@ def swap(
 
     output = Output(as_json)
     done = entries_command.swap(home, slate, entries, scratched or [], out)
-    for notice in done.notices:
-        output.notice(notice)
+    output.notices(done.notices)
     for change in done.changes:
         output.line(change)
     if not done.changes:
         output.line("no lineup in the file had to change")
-    _at_risk(output, done.at_risk)
-    output.line(f"{done.entries} entries written: {out}")
+    _tell(output, slate, done, out, "written", {"changes": list(done.changes)})
+
+
+def _tell(
+    output: Output,
+    slate: str,
+    done: EntriesOutcome,
+    path: Path,
+    what: str,
+    changes: dict[str, Any],
+) -> None:
+    output.table(
+        "Dollars at risk",
+        ["driver", "entries", "fees $", "limit $"],
+        [(row.name, row.entries, row.dollars, row.limit) for row in done.at_risk],
+    )
+    output.line(f"{done.entries} entries {what}: {path}")
     output.result(
         {
             "slate": slate,
             "entries": done.entries,
-            "changes": list(done.changes),
+            **changes,
             "notices": list(done.notices),
             "at_risk": [asdict(row) for row in done.at_risk],
-            "path": str(out),
+            "path": str(path),
         }
     )

@@ -22,11 +22,6 @@ Tables = Annotated[
 ]
 
 
-@app.callback()
-def _group() -> None:
-    """Everything that is stored, for other tools."""
-
-
 @app.command()
 def duckdb(
     file: Annotated[Path, typer.Argument(help="The database to write.")],

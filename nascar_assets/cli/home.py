@@ -27,11 +27,6 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _group() -> None:
-    """A home moved to another place or storage."""
-
-
 @app.command("export")
 def export_command(
     target: Annotated[str, typer.Argument(help="An empty folder, or s3://bucket/prefix.")],

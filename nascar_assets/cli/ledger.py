@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -34,8 +35,7 @@ def add(
 
     out = Output(as_json)
     done = ledger.add(home, history)
-    for notice in done.notices:
-        out.notice(notice)
+    out.notices(done.notices)
     out.line(
         f"{done.entries:,} NASCAR entries: {done.fresh:,} new, {done.changed:,} changed; fees "
         f"${done.fees_cents / 100:,.2f}, won ${done.won_cents / 100:,.2f} with tickets"
@@ -63,26 +63,18 @@ def show(home: Home, as_json: Json = False) -> None:
 
     out = Output(as_json)
     found = ledger.shown(home)
-    for notice in found["notices"]:
-        out.notice(notice)
+    out.notices(found["notices"])
 
-    def percent(value: float | None) -> str | None:
-        return None if value is None else f"{value:+.1%}"
-
+    amounts = itemgetter("entries", "fees_dollars", "won_dollars", "tickets_dollars")
+    shares = itemgetter("roi", "roi_low", "roi_high", "forecast_roi")
     out.table(
         f"{found['entries']:,} entries",
         ["", "entries", "fees $", "won $", "tickets $", "return", "95% from", "to", "forecast"],
         [
             (
                 str(row.get(row["by"], row["by"])) or "not known",
-                row["entries"],
-                row["fees_dollars"],
-                row["won_dollars"],
-                row["tickets_dollars"],
-                percent(row["roi"]),
-                percent(row["roi_low"]),
-                percent(row["roi_high"]),
-                percent(row["forecast_roi"]),
+                *amounts(row),
+                *(None if share is None else f"{share:+.1%}" for share in shares(row)),
             )
             for row in found["returns"]
         ],

@@ -97,21 +97,13 @@ def replay(
 
     out = Output(as_json)
     found = replayed(home, race, at, feed, scenarios, seed)
-    for notice in found["notices"]:
-        out.notice(notice)
+    out.notices(found["notices"])
     out.table(
         f"{found['race_key']} after lap {found['lap']} of {found['scheduled_laps']}, "
         f"{found['flag']}",
         [
-            "place",
-            "driver",
-            "laps down",
-            "win %",
-            "top 5 %",
-            "top 10 %",
-            "expected",
-            "80%",
-            "finish",
+            *("place", "driver", "laps down", "win %", "top 5 %", "top 10 %"),
+            *("expected", "80%", "finish"),
         ],
         [
             [

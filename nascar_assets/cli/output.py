@@ -69,6 +69,11 @@ class Output:
         """Something a person should know, on standard error."""
         _messages.print(Text.assemble(("notice ", "yellow"), _plain(text)), soft_wrap=True)
 
+    def notices(self, texts: Iterable[str]) -> None:
+        """What a person should know, each by itself."""
+        for text in texts:
+            self.notice(text)
+
     def table(
         self,
         title: str,
@@ -162,6 +167,11 @@ class Output:
                 )
 
             yield update
+
+
+def minute(moment: str | None) -> str | None:
+    """An ISO time in UTC, to the minute."""
+    return None if moment is None else f"{moment[:16].replace('T', ' ')}Z"
 
 
 def _cell(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,48 +28,31 @@ def replay(
 
     out = Output(as_json)
     found = replay_slate(home, slate, standings)
-    for notice in found["notices"]:
-        out.notice(notice)
+    out.notices(found["notices"])
     out.table(
         f"{slate}: drivers, the most surprising first",
         ["driver", "expected points", "points", "percentile", "surprise (bits)"],
-        [
-            (
-                row["name"],
-                row["expected_points"],
-                row["points"],
-                row["percentile"],
-                row["surprise"],
-            )
-            for row in found["drivers"]
-        ],
+        map(
+            itemgetter("name", "expected_points", "points", "percentile", "surprise"),
+            found["drivers"],
+        ),
+    )
+    ranked = itemgetter(
+        "expected_points", "points", "percentile", "forecast_rank", "rank", "entries"
     )
     out.table(
         "Lineups",
         ["lineup", "expected points", "points", "percentile", "forecast rank", "rank", "entries"],
-        [
-            (
-                str(row["lineup"]),
-                row["expected_points"],
-                row["points"],
-                row["percentile"],
-                row["forecast_rank"],
-                row["rank"],
-                row["entries"],
-            )
-            for row in found["lineups"]
-        ],
+        [(str(row["lineup"]), *ranked(row)) for row in found["lineups"]],
     )
-    if coverage := {
-        level: found["metrics"].get(f"coverage_{level}_points") for level in (50, 80, 95)
-    }:
-        said = ", ".join(
-            f"{100 * share:.0f}% in the middle {level}%"
-            for level, share in coverage.items()
-            if share is not None
-        )
-        if said:
-            out.line(f"coverage of this race, drivers' points inside their intervals: {said}")
+    inside = [
+        f"{100 * share:.0f}% in the middle {level}%"
+        for level in (50, 80, 95)
+        if (share := found["metrics"].get(f"coverage_{level}_points")) is not None
+    ]
+    if inside:
+        said = ", ".join(inside)
+        out.line(f"coverage of this race, drivers' points inside their intervals: {said}")
     if "views" in found:
         views = found["views"]
         out.line(
@@ -92,24 +76,15 @@ def replay(
 
 def _show_contest(out: Output, contest: dict[str, Any]) -> None:
     """The own entries in a finished contest, and the drivers who brought or cost them points."""
-    for notice in contest["notices"]:
-        out.notice(notice)
+    out.notices(contest["notices"])
     if not contest["lineups"]:
         out.line(f"None of your lineups is among the {contest['entries']:,} entries.")
     else:
+        entered = itemgetter("points", "rank", "entered_by", "won_dollars")
         out.table(
             f"Own lineups among {contest['entries']:,} entries",
             ["lineup", "points", "rank", "entered by", "won $"],
-            [
-                (
-                    str(row["lineup"]),
-                    row["points"],
-                    row["rank"],
-                    row["entered_by"],
-                    row["won_dollars"],
-                )
-                for row in contest["lineups"]
-            ],
+            [(str(row["lineup"]), *entered(row)) for row in contest["lineups"]],
         )
     out.table(
         "Ownership and what each driver cost, points a lineup",

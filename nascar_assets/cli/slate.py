@@ -10,7 +10,7 @@ import typer
 
 from nascar_assets.cli.location import code_location
 from nascar_assets.cli.options import Home, Json, Timings
-from nascar_assets.cli.output import Output
+from nascar_assets.cli.output import Output, minute
 from nascar_assets.errors import InputError
 
 app = typer.Typer(
@@ -39,8 +39,7 @@ def add(
 
     out = Output(as_json)
     registration, notices = add_slate(home, salaries, race)
-    for notice in notices:
-        out.notice(notice)
+    out.notices(notices)
     out.line(registration.slate_id)
     out.result({"slate": registration.slate_id, "race": registration.race_key, "notices": notices})
 
@@ -101,8 +100,7 @@ def run(
     if source is not None:
         _only_from(context)
         outcome, differences = repeat_slate(home, source, code_location(home))
-        for difference in differences:
-            out.notice(difference)
+        out.notices(differences)
     else:
         if target is None:
             raise InputError(
@@ -162,8 +160,8 @@ def list_slates(home: Home, as_json: Json = False) -> None:
             (
                 state["slate"],
                 state["state"],
-                _minute(state["as_of"]),
-                _minute(state["lock"]),
+                minute(state["as_of"]),
+                minute(state["lock"]),
                 state["race"],
                 state["salary_file"],
             )
@@ -173,11 +171,6 @@ def list_slates(home: Home, as_json: Json = False) -> None:
         spare=("salary file", "race", "as of"),
     )
     out.result({"slates": states})
-
-
-def _minute(moment: str | None) -> str | None:
-    """An ISO time in UTC, to the minute."""
-    return None if moment is None else f"{moment[:16].replace('T', ' ')}Z"
 
 
 @app.command()
@@ -372,7 +365,7 @@ def _show_views(out: Output, views: dict[str, Any]) -> None:
             (
                 row["view_id"],
                 row["author"],
-                _minute(row["landed_at"]),
+                minute(row["landed_at"]),
                 ", ".join(row["states"]),
                 row["drivers"],
                 f"{row['confidence']:g}",
@@ -469,8 +462,7 @@ def show_result(
     out: Output, result: dict[str, Any], *, timings: bool = False, sort: str = "won_dollars"
 ) -> None:
     """Prints a slate's lineups, checks and paths for people; what each stage took on request."""
-    for notice in result["notices"]:
-        out.notice(notice)
+    out.notices(result["notices"])
     out.line(f"{result['slate']}: race {result['race']}, as of {result['as_of']}")
     _show_forecast(out, result["forecast"])
     out.table(

@@ -62,8 +62,7 @@ def sync(
             location=code_location(home),
             progress=update,
         )
-    for notice in report.notices:
-        out.notice(notice)
+    out.notices(report.notices)
     out.table(
         "Synced",
         ["what", "count"],

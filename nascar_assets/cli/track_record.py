@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from nascar_assets.cli.options import Home, Json
@@ -17,8 +18,7 @@ def track_record(home: Home, as_json: Json = False) -> None:
 
     out = Output(as_json)
     found = recorded(home)
-    for notice in found["notices"]:
-        out.notice(notice)
+    out.notices(found["notices"])
     out.line(found["sentence"] or "No slate of which something was said has been raced yet.")
     for title, key in (
         ("Said before lock", "sealed"),
@@ -35,25 +35,21 @@ def track_record(home: Home, as_json: Json = False) -> None:
         out.table(
             "Real contests",
             ["slate", "contest", "kind", "entries", "cash line", "own", "fees $", "won $"],
-            [
-                (
-                    row["slate"],
-                    row["contest"],
-                    row["kind"],
-                    row["entries"],
-                    row["cash_line_points"],
-                    row["own_entries"],
-                    row["fees_dollars"],
-                    row["won_dollars"],
-                )
-                for row in found["contests"]
-            ],
+            map(
+                itemgetter(
+                    *("slate", "contest", "kind", "entries", "cash_line_points"),
+                    *("own_entries", "fees_dollars", "won_dollars"),
+                ),
+                found["contests"],
+            ),
             text=3,
         )
     out.result(found)
 
 
 def _show(out: Output, title: str, rows: list[dict[str, Any]]) -> None:
+    names = ("said", "found", "difference", "standard_error", "lower", "upper")
+
     def shown_as(row: dict[str, Any], name: str) -> str | None:
         value = row[name]
         if value is None:
@@ -64,16 +60,5 @@ def _show(out: Output, title: str, rows: list[dict[str, Any]]) -> None:
     out.table(
         title,
         ["", "said", "found", "difference", "± error", "95% from", "to"],
-        [
-            (
-                row["words"],
-                shown_as(row, "said"),
-                shown_as(row, "found"),
-                shown_as(row, "difference"),
-                shown_as(row, "standard_error"),
-                shown_as(row, "lower"),
-                shown_as(row, "upper"),
-            )
-            for row in rows
-        ],
+        [(row["words"], *(shown_as(row, name) for name in names)) for row in rows],
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import getpass
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from nascar_assets.cli.options import Home, Json
-from nascar_assets.cli.output import Output
+from nascar_assets.cli.output import Output, minute
 from nascar_assets.orchestration.automation.clock import clock_now
 
 app = typer.Typer(
@@ -125,9 +126,9 @@ def list_slate_views(slate: Slate, home: Home, as_json: Json = False) -> None:
                 row["author"],
                 row["file"],
                 ", ".join(row["states"]),
-                _minute(row["landed_at"]),
+                minute(row["landed_at"]),
                 "default" if row["confidence"] is None else f"{row['confidence']:g}",
-                _minute(row["dropped_at"]),
+                minute(row["dropped_at"]),
                 row["why"],
             )
             for row in rows
@@ -148,19 +149,11 @@ def record(home: Home, as_json: Json = False) -> None:
 
     out = Output(as_json)
     found = views_record(home, clock_now())
+    scored = itemgetter("slate_id", "drivers", "crps_without", "crps_with")
     out.table(
         "Miss of contest points (CRPS, lower is better)",
         ["slate", "drivers", "without views", "with views", "change %"],
-        [
-            (
-                row["slate_id"],
-                row["drivers"],
-                row["crps_without"],
-                row["crps_with"],
-                100 * row["change"],
-            )
-            for row in found["slates"]
-        ],
+        [(*scored(row), 100 * row["change"]) for row in found["slates"]],
     )
     out.line(found["says"] or "No slate that views moved has a result yet.")
     out.result(found)
@@ -185,13 +178,8 @@ def drop(
     out.result(row)
 
 
-def _minute(moment: str | None) -> str | None:
-    return None if moment is None else f"{moment[:16].replace('T', ' ')}Z"
-
-
 def _show_added(out: Output, result: dict[str, Any]) -> None:
-    for notice in result["notices"]:
-        out.notice(notice)
+    out.notices(result["notices"])
     what = ", ".join(result["states"])
     fresh = "taken" if result["fresh"] else "there already, nothing changes"
     drivers = "1 driver" if result["drivers"] == 1 else f"{result['drivers']} drivers"
