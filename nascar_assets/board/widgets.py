@@ -13,8 +13,8 @@ from nicegui import events, ui
 from nicegui.element import Element
 
 from nascar_assets.client import AsyncClient, Call, Refused, slates
-from nascar_assets.service.contracts import JobStatus
-from nascar_assets.service.slate_contracts import ENDED, SlateDetail, SlateJob, Spread
+from nascar_assets.service.contracts import ENDED, JobStatus
+from nascar_assets.service.slate_contracts import SlateDetail, SlateJob, Spread
 
 ENDED_WITHOUT = (404, 409, 410, 422)
 """Statuses by which the API says that a job is gone or nothing comes of it any more."""

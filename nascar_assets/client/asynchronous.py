@@ -11,9 +11,9 @@ import httpx
 from nascar_assets.client.calls import Call, T, Unavailable, event_of, refusal, unreachable
 from nascar_assets.client.races import live_path
 from nascar_assets.client.slates import job_path
-from nascar_assets.service.contracts import Problem
+from nascar_assets.service.contracts import ENDED, Problem
 from nascar_assets.service.live_contracts import LiveForecast
-from nascar_assets.service.slate_contracts import ENDED, SlateJob, SlateProblem
+from nascar_assets.service.slate_contracts import SlateJob, SlateProblem
 
 
 class AsyncClient:

@@ -11,6 +11,7 @@ import httpx
 
 from nascar_assets.client.calls import Call, T, of_ended, refusal, unreachable, value_of
 from nascar_assets.service.contracts import (
+    ENDED,
     JobList,
     JobStatus,
     OptimizationStatus,
@@ -21,7 +22,6 @@ from nascar_assets.service.contracts import (
 
 _FIRST_WAIT = 0.05
 _LONGEST_WAIT = 1.0
-_ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 class JobFailed(Exception):
@@ -126,7 +126,7 @@ class Client:
             status = self.status(run_id)
             if status.status is JobStatus.COMPLETED:
                 return status
-            if status.status in _ENDED:
+            if status.status in ENDED:
                 raise JobFailed(status)
             if time.monotonic() + wait > end:
                 raise TimeoutError(f"Job {run_id} is {status.status} after {timeout:g} seconds.")

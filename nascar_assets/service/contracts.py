@@ -21,26 +21,6 @@ from pydantic import (
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.scenarios import PitStrategy
 
-__all__ = [
-    "CalibrationMetrics",
-    "DriverConstraintsRequest",
-    "DriverSelection",
-    "Health",
-    "JobList",
-    "JobStatus",
-    "LawRecord",
-    "LineupSelection",
-    "OptimizationStatus",
-    "OptimizeRequest",
-    "OptimizeResponse",
-    "PitStrategy",
-    "Problem",
-    "Readiness",
-    "RunConfigModel",
-    "ScenarioConfig",
-    "ScenarioDiagnostics",
-]
-
 Text = Annotated[
     str,
     StringConstraints(
@@ -289,6 +269,10 @@ class JobStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+"""Statuses after which a job changes no more."""
 
 
 class OptimizationStatus(Contract):

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi.responses import StreamingResponse
 
 from nascar_assets.service.contracts import Contract
-from nascar_assets.service.problems import RequestRefused
+from nascar_assets.service.problems import Answers, RequestRefused, problem_answers
 
 STREAMS = 200
 """Streams of a kind that are open at once."""
@@ -18,6 +18,12 @@ STREAMS_OF_ONE = 20
 """How many of them one client may have: a person's pages, and nobody holds all of them."""
 BEAT_SECONDS = 10.0
 """How often a stream says something, so that nobody between takes it for dead."""
+
+EVENTS: Answers = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+    **problem_answers(401, 403, 404, 422, 429, 503),
+}
+"""What a route may answer that answers with a stream."""
 
 Event = tuple[str, Contract]
 """An event's name and its value."""

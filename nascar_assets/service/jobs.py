@@ -17,6 +17,9 @@ MEMORY = "api_memory"
 """The IO manager of these assets: values go from step to step in memory, since a job runs in one
 process and its RunConfig repeats it."""
 
+OWNED: dict[str, Any] = {"group_name": "api", "owners": ["team:model"], "io_manager_key": MEMORY}
+"""What all assets of the service have in common."""
+
 REPORT_SECONDS = 0.1
 """How often a job says how far its scenarios are."""
 
@@ -84,11 +87,9 @@ def _telling(context: dg.AssetExecutionContext, wanted: int) -> Callable[[int], 
 
 
 @dg.asset(
-    group_name="api",
     description="A request to the API, compiled: race, constraints, player pool, RunConfig.",
     kinds={"json"},
-    owners=["team:model"],
-    io_manager_key=MEMORY,
+    **OWNED,
 )
 def api_request(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
     """Compiled once, when the request came in; read back here."""
@@ -120,12 +121,9 @@ def api_request(context: dg.AssetExecutionContext, platform: Platform) -> dg.Out
 
 
 @dg.asset(
-    group_name="api",
     description="The request's race, simulated as many times as it asks for.",
     kinds={"numba"},
-    owners=["team:model"],
-    io_manager_key=MEMORY,
-    ins={"api_request": dg.AssetIn(dagster_type=dg.Any)},
+    **OWNED,
 )
 def api_scenarios(context: dg.AssetExecutionContext, api_request: Any) -> dg.Output[Any]:
     """Complete races under the request's constraints."""
@@ -151,15 +149,9 @@ def api_scenarios(context: dg.AssetExecutionContext, api_request: Any) -> dg.Out
 
 
 @dg.asset(
-    group_name="api",
     description="The lineups that the request asks for, checked in full.",
     kinds={"numba"},
-    owners=["team:model"],
-    io_manager_key=MEMORY,
-    ins={
-        "api_request": dg.AssetIn(dagster_type=dg.Any),
-        "api_scenarios": dg.AssetIn(dagster_type=dg.Any),
-    },
+    **OWNED,
 )
 def api_lineups(
     context: dg.AssetExecutionContext, api_request: Any, api_scenarios: Any
@@ -175,18 +167,7 @@ def api_lineups(
     )
 
 
-@dg.asset(
-    group_name="api",
-    description="The answer to the request, as the API gives it.",
-    kinds={"json"},
-    owners=["team:model"],
-    io_manager_key=MEMORY,
-    ins={
-        "api_request": dg.AssetIn(dagster_type=dg.Any),
-        "api_scenarios": dg.AssetIn(dagster_type=dg.Any),
-        "api_lineups": dg.AssetIn(dagster_type=dg.Any),
-    },
-)
+@dg.asset(description="The answer to the request, as the API gives it.", kinds={"json"}, **OWNED)
 def api_result(
     context: dg.AssetExecutionContext,
     platform: Platform,

@@ -14,7 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.inputs.live_forecast import live_answer, live_tag
 from nascar_assets.orchestration.inputs.schedule import stored_schedule
-from nascar_assets.service.event_streams import Event, EventStreams
+from nascar_assets.service.event_streams import EVENTS, Event, EventStreams
 from nascar_assets.service.live_contracts import LiveForecast, RaceName
 from nascar_assets.service.problems import RequestRefused, problem_answers, unknown_race
 from nascar_assets.storage import DataRoot
@@ -74,10 +74,7 @@ def add_live_routes(app: FastAPI, root: DataRoot, ending: asyncio.Event) -> None
         tags=[TAG],
         summary="A race's forecasts as they are made",
         response_class=StreamingResponse,
-        responses={
-            200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-            **problem_answers(401, 403, 404, 422, 429, 503),
-        },
+        responses=EVENTS,
     )
     async def events(request: Request, race: Annotated[RaceName, Path()]) -> Response:
         """Server-sent events without an end: `forecast`, or `none` with why there is none yet."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics import MetricWrapperBase
+
+M = TypeVar("M", bound=MetricWrapperBase)
 
 _LATENCY = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _JOB = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -18,44 +22,31 @@ class ServiceMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        name = "nascar_api"
-        self.requests = Counter(
-            f"{name}_requests",
-            "Requests by route and answer.",
-            ["method", "route", "status"],
-            registry=self.registry,
+
+        def made(kind: type[M], name: str, words: str, *labels: str, **more: Any) -> M:
+            return kind(f"nascar_api_{name}", words, labels, registry=self.registry, **more)
+
+        self.requests = made(
+            Counter, "requests", "Requests by route and answer.", "method", "route", "status"
         )
-        self.latency = Histogram(
-            f"{name}_request_seconds",
+        self.latency = made(
+            Histogram,
+            "request_seconds",
             "Time to answer by route.",
-            ["method", "route"],
+            "method",
+            "route",
             buckets=_LATENCY,
-            registry=self.registry,
         )
-        self.refused = Counter(
-            f"{name}_refused", "Refusals by code.", ["code"], registry=self.registry
+        self.refused = made(Counter, "refused", "Refusals by code.", "code")
+        self.jobs = made(Counter, "jobs", "Jobs by how they ended.", "end")
+        self.job_seconds = made(Histogram, "job_seconds", "Time of a job.", buckets=_JOB)
+        self.stage_seconds = made(
+            Histogram, "stage_seconds", "Time of a job by stage.", "stage", buckets=_JOB
         )
-        self.jobs = Counter(
-            f"{name}_jobs", "Jobs by how they ended.", ["end"], registry=self.registry
-        )
-        self.job_seconds = Histogram(
-            f"{name}_job_seconds", "Time of a job.", buckets=_JOB, registry=self.registry
-        )
-        self.stage_seconds = Histogram(
-            f"{name}_stage_seconds",
-            "Time of a job by stage.",
-            ["stage"],
-            buckets=_JOB,
-            registry=self.registry,
-        )
-        self.queued = Gauge(f"{name}_queued", "Jobs that wait.", registry=self.registry)
-        self.workers = Gauge(f"{name}_workers", "Workers that are ready.", registry=self.registry)
-        self.worker_deaths = Counter(
-            f"{name}_worker_deaths", "Workers that died.", registry=self.registry
-        )
-        self.webhooks = Counter(
-            f"{name}_webhooks", "Deliveries by outcome.", ["outcome"], registry=self.registry
-        )
+        self.queued = made(Gauge, "queued", "Jobs that wait.")
+        self.workers = made(Gauge, "workers", "Workers that are ready.")
+        self.worker_deaths = made(Counter, "worker_deaths", "Workers that died.")
+        self.webhooks = made(Counter, "webhooks", "Deliveries by outcome.", "outcome")
 
     def text(self, queued: Callable[[], int], workers: int) -> bytes:
         """Everything in Prometheus' text format.

@@ -441,7 +441,7 @@ class Optimizer:
 
     def queued(self) -> int:
         """Jobs that wait for a worker."""
-        return self._store.count(statuses=[JobStatus.PENDING])
+        return self._store.count(JobStatus.PENDING)
 
 
 def _hash_of(request: OptimizeRequest) -> str:

@@ -151,9 +151,11 @@ def plain(text: str, limit: int = 2_000) -> str:
     return clean if len(clean) <= limit else f"{clean[:limit]}..."
 
 
-def problem_answers(
-    *statuses: int, model: type[Problem] = Problem
-) -> dict[int | str, dict[str, Any]]:
+Answers = dict[int | str, dict[str, Any]]
+"""What routes may answer by status, as FastAPI documents it."""
+
+
+def problem_answers(*statuses: int, model: type[Problem] = Problem) -> Answers:
     """What a route may answer besides its own answer."""
     meanings = {
         401: "A key is needed.",

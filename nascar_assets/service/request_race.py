@@ -33,7 +33,7 @@ from nascar_assets.service.contracts import (
     DriverConstraintsRequest,
     OptimizeRequest,
 )
-from nascar_assets.service.problems import RequestRefused, invalid, of_input_error
+from nascar_assets.service.problems import invalid, of_input_error
 from nascar_assets.service.stored_slates import StoredSlate, calibration_of
 from nascar_assets.service.track_names import NamedTrack, UnknownTrack, resolve_track
 from nascar_assets.slates.slate import Slate, SlatePlayer
@@ -76,11 +76,6 @@ class KnownTrackValues:
     vetoes: Mapping[str, tuple[str, ...]] | None = None
 
 
-def stored_seed(seed: int) -> int:
-    """The seed as a RunConfig stores it: positive, 0 as 2^32."""
-    return seed or 2**32
-
-
 def parameters_of(request: OptimizeRequest, seed: int) -> Parameters:
     """What the request itself asks for."""
     config = request.scenario_config
@@ -88,7 +83,7 @@ def parameters_of(request: OptimizeRequest, seed: int) -> Parameters:
         n_scenarios=config.n_scenarios,
         race_length=config.race_length,
         field_size=config.field_size,
-        seed=stored_seed(seed),
+        seed=seed or 2**32,  # a RunConfig stores positive ones
         pit_strategy_mix=config.pit_strategy_mix,
     )
 
@@ -421,13 +416,3 @@ def _calibration(
         return None, "No slate of this name is known: there is no history to measure on."
     metrics, reason = calibration_of(slate.calibration)
     return (CalibrationMetrics(**metrics) if metrics else None), reason
-
-
-__all__ = [
-    "KnownTrackValues",
-    "Parameters",
-    "RequestRefused",
-    "compile_request",
-    "parameters_of",
-    "stored_seed",
-]

@@ -59,13 +59,7 @@ def _job(run_id: str, root: DataRoot, may_see: Callable[[str], bool]) -> Compile
 
 def _config(given: RunConfigModel) -> RunConfig:
     try:
-        config = RunConfig(
-            run_id=given.run_id,
-            constraint_spec_hash=given.constraint_spec_hash,
-            sim_params=given.sim_params,
-            created_at=given.created_at,
-            random_seed=given.random_seed,
-        )
+        config = RunConfig(**given.model_dump(exclude={"checksum"}))
     except InputError as error:
         raise invalid(
             "RUN_CONFIG_INVALID",

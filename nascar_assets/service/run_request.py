@@ -46,16 +46,10 @@ class ChosenLineups:
     notices: tuple[str, ...] = ()
 
 
-def simulate(
-    job: CompiledRequest,
-    *,
-    threads: int | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> Scenarios:
+def simulate(job: CompiledRequest, *, progress: Callable[[int], None] | None = None) -> Scenarios:
     """The race simulated as many times as the request wants.
 
     Args:
-        threads: Threads of the simulation; the scenarios do not depend on it.
         progress: Called with the number of scenarios simulated so far.
 
     Raises:
@@ -68,7 +62,6 @@ def simulate(
         job.run_config.random_seed,
         parameters=job.parameters,
         pit_strategy_mix=job.pit_strategy_mix,
-        threads=threads,
         progress=progress,
     )
 

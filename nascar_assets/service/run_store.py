@@ -31,7 +31,7 @@ from nascar_assets.orchestration.runs import origin_of
 from nascar_assets.orchestration.storage.postgres_runs import SerialRunStorage
 from nascar_assets.orchestration.storage.retention import forget_run, unknown_runs
 from nascar_assets.orchestration.tags import API_CLIENT, API_JOB, filters_of
-from nascar_assets.service.contracts import JobStatus, OptimizationStatus
+from nascar_assets.service.contracts import ENDED, JobStatus, OptimizationStatus
 from nascar_assets.service.run_log import asked_to_stop, progress_of, reason_of
 
 JOB_NAME = "api_optimize"
@@ -52,7 +52,6 @@ _STATUS: Mapping[DagsterRunStatus, JobStatus] = {
     DagsterRunStatus.FAILURE: JobStatus.FAILED,
     DagsterRunStatus.CANCELED: JobStatus.CANCELLED,
 }
-_ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 ON_REQUEST = "Cancelled on request."
 _STATUS_OF_RUN = db.select(RunsTable.c.status).where(RunsTable.c.run_id == db.bindparam("run_id"))
 _UNFINISHED = (
@@ -203,28 +202,17 @@ class RunStore:
         tags: Mapping[str, str] | None = None,
         limit: int | None = None,
         cursor: str | None = None,
-        ascending: bool = False,
     ) -> list[Job]:
         """Optimisations in the order in which they were accepted, the newest first."""
-        found = self.instance.get_run_records(
-            self._filter(statuses, tags), limit=limit, cursor=cursor, ascending=ascending
+        wanted = RunsFilter(
+            job_name=JOB_NAME, statuses=_of_runs(statuses) or None, tags=dict(tags or {})
         )
+        found = self.instance.get_run_records(wanted, limit=limit, cursor=cursor)
         return [_job(record) for record in found]
 
-    def count(
-        self, *, statuses: Sequence[JobStatus] = (), tags: Mapping[str, str] | None = None
-    ) -> int:
-        """How many jobs there are, of every kind."""
-        return sum(
-            self.instance.get_runs_count(self._filter(statuses, tags, name)) for name in JOB_NAMES
-        )
-
-    @staticmethod
-    def _filter(
-        statuses: Sequence[JobStatus], tags: Mapping[str, str] | None, name: str = JOB_NAME
-    ) -> RunsFilter:
-        wanted = [own for own, status in _STATUS.items() if status in statuses]
-        return RunsFilter(job_name=name, statuses=wanted or None, tags=dict(tags or {}))
+    def count(self, status: JobStatus) -> int:
+        """How many jobs of every kind stand so."""
+        return sum(self.instance.get_runs_count(wanted) for wanted in _of_every_kind(status))
 
     def describe(self, job: Job) -> OptimizationStatus:
         """The job's status with its progress, from the steps that began and ended."""
@@ -304,7 +292,7 @@ class RunStore:
             .select_from(RunsTable.outerjoin(RunTagsTable, mine))
             .where(
                 RunsTable.c.pipeline_name.in_(JOB_NAMES),
-                RunsTable.c.status.in_([s.value for s, own in _STATUS.items() if own in _ENDED]),
+                RunsTable.c.status.in_([status.value for status in _of_runs(ENDED)]),
                 ~db.exists()
                 .where(
                     RunTagsTable.c.run_id == RunsTable.c.run_id,
@@ -375,14 +363,11 @@ class RunStore:
 
     def in_flight(self) -> list[Job]:
         """Jobs that a worker has, or had when it died."""
-        found = [
-            record
-            for name in JOB_NAMES
-            for record in self.instance.get_run_records(
-                self._filter([JobStatus.RUNNING], None, name), ascending=True
-            )
+        return [
+            _job(record)
+            for wanted in _of_every_kind(JobStatus.RUNNING)
+            for record in self.instance.get_run_records(wanted, ascending=True)
         ]
-        return [_job(record) for record in found]
 
     def requeue(self, job: Job, why: str) -> bool:
         """Puts a job whose worker died back into the queue, at its old place.
@@ -492,6 +477,15 @@ class RunStore:
                     [{"run_id": run.run_id, "key": k, "value": v} for k, v in tags.items()],
                 )
         return bool(changed)
+
+
+def _of_runs(statuses: Sequence[JobStatus]) -> list[DagsterRunStatus]:
+    """What Dagster calls these statuses."""
+    return [own for own, status in _STATUS.items() if status in statuses]
+
+
+def _of_every_kind(status: JobStatus) -> list[RunsFilter]:
+    return [RunsFilter(job_name=name, statuses=_of_runs([status])) for name in JOB_NAMES]
 
 
 def _longest(waiting: Mapping[str, int]) -> str | None:

@@ -103,29 +103,7 @@ def race(run: SlateRun) -> RaceSummary:
     )
     shares, races = past_regimes(alike)
     here = _track_races(run)
-    counts: dict[str, tuple[str, npt.NDArray[Any], list[int | None]]] = {
-        "cautions": ("caution periods", made.cautions, [row.cautions for row in here]),
-        "leaders": (
-            "drivers who led a lap",
-            (made.laps_led > 0).sum(axis=1),
-            [row.leaders for row in here],
-        ),
-        "accidents": (
-            "cars out by an accident",
-            (made.status == 1).sum(axis=1),
-            [row.accidents for row in here],
-        ),
-        "mechanical": (
-            "cars out by a failure",
-            (made.status == 2).sum(axis=1),
-            [row.mechanical for row in here],
-        ),
-        "green_laps": (
-            "laps under green",
-            made.green_laps,
-            [],
-        ),
-    }
+    led, accidents, failures = made.laps_led > 0, made.status == 1, made.status == 2
     simulated = np.bincount(made.regime, minlength=len(REGIMES)) / len(made)
     return RaceSummary(
         slate=run.slate_id,
@@ -135,17 +113,21 @@ def race(run: SlateRun) -> RaceSummary:
             for code, name in enumerate(REGIMES)
         ),
         regimes_past_races=races,
-        counts=tuple(
-            _race_count(name, words, values, past) for name, (words, values, past) in counts.items()
+        counts=(
+            _race_count("cautions", "caution periods", made.cautions, here),
+            _race_count("leaders", "drivers who led a lap", led.sum(axis=1), here),
+            _race_count("accidents", "cars out by an accident", accidents.sum(axis=1), here),
+            _race_count("mechanical", "cars out by a failure", failures.sum(axis=1), here),
+            _race_count("green_laps", "laps under green", made.green_laps, ()),
         ),
         track_races=here,
     )
 
 
 def _race_count(
-    name: str, words: str, values: npt.NDArray[Any], past: Sequence[int | None]
+    name: str, words: str, values: npt.NDArray[Any], past: Sequence[TrackRace]
 ) -> RaceCount:
-    known = [value for value in past if value is not None]
+    known = [value for row in past if (value := getattr(row, name)) is not None]
     return RaceCount(
         name=name,
         words=words,

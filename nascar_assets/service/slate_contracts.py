@@ -10,7 +10,6 @@ from pydantic import Field, StringConstraints, model_validator
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.contracts import (
     Contract,
-    JobStatus,
     Notice,
     OptimizationStatus,
     Problem,
@@ -566,10 +565,6 @@ class SlateJob(OptimizationStatus):
 
     kind: JobKind
     result: str | None = Field(default=None, description="Where its result is, once it has one.")
-
-
-ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
-"""Statuses after which a job changes no more."""
 
 
 class SettingsText(Contract):

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from nascar_assets.ontology.canonical import content_hash
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus, Text
-from nascar_assets.service.event_streams import Event, EventStreams
+from nascar_assets.service.event_streams import EVENTS, Event, EventStreams
 from nascar_assets.service.problems import RequestRefused, problem_answers
 from nascar_assets.service.slate_contracts import (
     JobResult,
@@ -25,7 +25,7 @@ from nascar_assets.service.slate_contracts import (
     SlateProblem,
 )
 from nascar_assets.service.slate_orders import AS_BODY, Sender, SlateOrders
-from nascar_assets.service.slate_routes import CSV, TAG, SlatePath, attachment, prefers_csv
+from nascar_assets.service.slate_routes import CSV, TAG, SlatePath, attachment, prefers_csv, text_of
 
 T = TypeVar("T")
 
@@ -149,10 +149,7 @@ def add_slate_job_routes(
         tags=[TAG],
         summary="Fill or mend an entries file",
         response_model=SlateJob,
-        responses={
-            200: {"content": {CSV: {"schema": {"type": "string"}}}},
-            **refusals,
-        },
+        responses={**text_of(CSV), **refusals},
         openapi_extra=FILE_BODY,
     )
     async def entries(
@@ -239,7 +236,7 @@ def add_slate_job_routes(
         tags=[TAG],
         summary="The file that a job made",
         response_class=Response,
-        responses={**made, 200: {"content": {CSV: {"schema": {"type": "string"}}}}},
+        responses={**made, **text_of(CSV)},
     )
     def file(request: Request, run_id: RunId) -> Response:
         """The upload file of a portfolio, the entries file filled."""
@@ -255,10 +252,7 @@ def add_slate_job_routes(
         tags=[TAG],
         summary="A job's progress as it goes",
         response_class=StreamingResponse,
-        responses={
-            200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-            **problem_answers(401, 403, 404, 422, 429, 503),
-        },
+        responses=EVENTS,
     )
     async def events(request: Request, run_id: RunId) -> Response:
         """Server-sent events: each holds the job's status, the last one how it ended."""

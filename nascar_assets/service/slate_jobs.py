@@ -18,7 +18,7 @@ from nascar_assets.orchestration.resources import Platform, fixed_platform
 from nascar_assets.orchestration.storage.io_manager import tables_of
 from nascar_assets.orchestration.tags import API_JOB
 from nascar_assets.service.jobs import (
-    MEMORY,
+    OWNED,
     job_folder,
     request_path,
     resolved,
@@ -147,13 +147,10 @@ def _answering(order: _Order) -> Iterator[None]:
         raise
 
 
-_OWNED: dict[str, Any] = {"group_name": "api", "owners": ["team:model"], "io_manager_key": MEMORY}
-
-
 @dg.asset(
     description="A portfolio chosen on a slate's stored scenarios, asked for over the API.",
     kinds={"json"},
-    **_OWNED,
+    **OWNED,
 )
 def api_portfolio_result(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
     """Under the job's own id; where it is to be kept, as the slate's own as well."""
@@ -200,7 +197,7 @@ def api_portfolio_result(context: dg.AssetExecutionContext, platform: Platform) 
         return order.done(made.result, made.upload)
 
 
-@dg.asset(description="An entries file filled or mended, sent to the API.", kinds={"csv"}, **_OWNED)
+@dg.asset(description="An entries file filled or mended, sent to the API.", kinds={"csv"}, **OWNED)
 def api_entries_result(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
     """Every byte that is no lineup is kept."""
     from nascar_assets.service.slate_contracts import EntriesResult, PortfolioResult
@@ -245,7 +242,7 @@ def api_entries_result(context: dg.AssetExecutionContext, platform: Platform) ->
 @dg.asset(
     description="A slate run to its end, from a salary file or again, asked for over the API.",
     kinds={"json"},
-    **_OWNED,
+    **OWNED,
 )
 def api_slate_result(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
     """The run itself is one of `slate_job`, as of the command line and the schedules."""
@@ -293,7 +290,7 @@ def api_slate_result(context: dg.AssetExecutionContext, platform: Platform) -> d
 @dg.asset(
     description="A view of a slate's race taken, a file or a start at the rear sent to the API.",
     kinds={"json"},
-    **_OWNED,
+    **OWNED,
 )
 def api_view_result(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
     """All of it or nothing; one before lock counts from the slate's next run on."""

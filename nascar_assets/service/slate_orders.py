@@ -20,7 +20,7 @@ from nascar_assets.lineups.settings_toml import settings_toml
 from nascar_assets.orchestration.assets.slate import resolve_as_of
 from nascar_assets.orchestration.automation.clock import clock_now
 from nascar_assets.orchestration.inputs.views import drop_view
-from nascar_assets.service.contracts import JobStatus
+from nascar_assets.service.contracts import ENDED, JobStatus
 from nascar_assets.service.jobs import job_folder, result_path
 from nascar_assets.service.optimizer import Optimizer, check_same, id_of_key, store_first
 from nascar_assets.service.problems import (
@@ -38,7 +38,6 @@ from nascar_assets.service.run_store import (
     RunStore,
 )
 from nascar_assets.service.slate_contracts import (
-    ENDED,
     JobKind,
     PortfolioRequest,
     RunRequest,

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers
 
-from nascar_assets.service.problems import problem_answers
+from nascar_assets.service.problems import Answers, problem_answers
 from nascar_assets.service.slate_contracts import (
     DriverDetail,
     RaceSummary,
@@ -36,22 +37,32 @@ DriverPath = Annotated[
 ]
 
 
+NOT_CHANGED: Answers = {304: {"description": "It has not changed."}}
+
+
+def text_of(kind: str) -> Answers:
+    """An answer of 200 that is text of a media type."""
+    return {200: {"content": {kind: {"schema": {"type": "string"}}}}}
+
+
 def add_slate_routes(app: FastAPI, reads: SlateReads) -> None:
     """Adds the routes that read slates."""
 
     def route(
-        path: str, summary: str, model: type[Any] | None, *, table: bool = False
+        path: str, summary: str, model: type[Any] | None, *, kind: str = ""
     ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
         known = (404, 409) if "{slate}" in path else ()
-        answers = problem_answers(401, 403, *known, 422, 429, 503)
-        answers[304] = {"description": "It has not changed."}
-        if table:
-            answers[200] = {"content": {CSV: {"schema": {"type": "string"}}}}
+        answers = {
+            **problem_answers(401, 403, *known, 422, 429, 503),
+            **NOT_CHANGED,
+            **(text_of(kind) if kind else {}),
+        }
         return app.get(
             f"/api/v1/slates{path}",
             tags=[TAG],
             summary=summary,
             response_model=model,
+            response_class=JSONResponse if model else Response,
             responses=answers,
         )
 
@@ -65,7 +76,7 @@ def add_slate_routes(app: FastAPI, reads: SlateReads) -> None:
         """One slate with its newest run: settings, checks, notices."""
         return answered(request, reads.detail(slate))
 
-    @route("/{slate}/forecast", "A slate's forecast", SlateForecast, table=True)
+    @route("/{slate}/forecast", "A slate's forecast", SlateForecast, kind=CSV)
     def forecast(request: Request, slate: SlatePath) -> Response:
         """Every player: points, chances, ownership, leverage, how often he is optimal."""
         return answered(request, reads.forecast(slate), table=True)
@@ -80,17 +91,17 @@ def add_slate_routes(app: FastAPI, reads: SlateReads) -> None:
         """Distributions of points, finish and laps led, what drives them, and the history."""
         return answered(request, reads.driver(slate, driver))
 
-    @route("/{slate}/lineups", "A slate's lineups", SlateLineups, table=True)
+    @route("/{slate}/lineups", "A slate's lineups", SlateLineups, kind=CSV)
     def lineups(request: Request, slate: SlatePath) -> Response:
         """The portfolio of the slate's newest run."""
         return answered(request, reads.lineups(slate), table=True)
 
-    @route("/{slate}/exposures", "Exposures of a slate's lineups", SlateExposures, table=True)
+    @route("/{slate}/exposures", "Exposures of a slate's lineups", SlateExposures, kind=CSV)
     def exposures(request: Request, slate: SlatePath) -> Response:
         """Each player's share of the lineups, beside the bounds of the settings."""
         return answered(request, reads.exposures(slate), table=True)
 
-    @route("/{slate}/contests", "What a slate's lineups win", SlateContests, table=True)
+    @route("/{slate}/contests", "What a slate's lineups win", SlateContests, kind=CSV)
     def contests(request: Request, slate: SlatePath) -> Response:
         """Returns and chances in contests of the usual shapes, with their errors."""
         return answered(request, reads.contests(slate), table=True)
@@ -105,27 +116,14 @@ def add_slate_routes(app: FastAPI, reads: SlateReads) -> None:
         """Seed, hashes of inputs and constraints, the code's version."""
         return answered(request, reads.provenance(slate))
 
-    def file_route(path: str, summary: str, media_type: str) -> Any:
-        return app.get(
-            f"/api/v1/slates{path}",
-            tags=[TAG],
-            summary=summary,
-            response_class=Response,
-            responses={
-                **problem_answers(401, 403, 404, 409, 422, 429, 503),
-                304: {"description": "It has not changed."},
-                200: {"content": {media_type: {"schema": {"type": "string"}}}},
-            },
-        )
-
-    @file_route("/{slate}/upload.csv", "A slate's upload file", CSV)
+    @route("/{slate}/upload.csv", "A slate's upload file", None, kind=CSV)
     def upload(request: Request, slate: SlatePath) -> Response:
         """The lineups as the contest site takes them."""
         name = {"Content-Disposition": f'attachment; filename="{slate}-upload.csv"'}
         data = reads.upload(slate)
         return _tagged(request, etag_of(data), lambda: data, CSV, _CHECKED | name)
 
-    @file_route("/{slate}/report.html", "A slate's report", "text/html")
+    @route("/{slate}/report.html", "A slate's report", None, kind="text/html")
     def report(request: Request, slate: SlatePath) -> Response:
         """One page that opens offline."""
         policy = {

@@ -20,7 +20,7 @@ from nascar_assets.orchestration.inputs.process_parameters import (
     RECORDS,
 )
 from nascar_assets.orchestration.inputs.slate_files import record_path, run_config_path, spec_path
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, plan_path
+from nascar_assets.orchestration.inputs.slate_plan import plan_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.rules import RuleSet
@@ -56,7 +56,6 @@ class StoredSlate:
         run_config: The run's RunConfig as stored; none where there is none.
     """
 
-    plan: SlatePlan
     slate: Slate
     setup: RaceSetup
     spec: ConstraintSpec
@@ -128,7 +127,6 @@ class StoredSlates:
         race = run.race
         record = root.read(record_path(slate_id))
         return StoredSlate(
-            plan=run.plan,
             slate=run.slate,
             setup=run.setup,
             spec=run.spec,

@@ -19,7 +19,7 @@ from nascar_assets.service.slate_job_routes import (
 )
 from nascar_assets.service.slate_orders import SlateOrders
 from nascar_assets.service.slate_reads import Answer, SlateReads
-from nascar_assets.service.slate_routes import TAG, SlatePath, answered
+from nascar_assets.service.slate_routes import NOT_CHANGED, TAG, SlatePath, answered
 from nascar_assets.service.view_contracts import (
     Confidence,
     RearStart,
@@ -53,17 +53,9 @@ def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, writte
     """Adds the routes."""
     base = "/api/v1/slates/{slate}/views"
     refusals = problem_answers(401, 403, 404, 409, 413, 422, 429, 503, model=SlateProblem)
+    read = {**NOT_CHANGED, **problem_answers(401, 403, 404, 409, 422, 429, 503)}
 
-    @app.get(
-        base,
-        tags=[TAG],
-        summary="A slate's views",
-        response_model=SlateViews,
-        responses={
-            304: {"description": "It has not changed."},
-            **problem_answers(401, 403, 404, 409, 422, 429, 503),
-        },
-    )
+    @app.get(base, tags=[TAG], summary="A slate's views", response_model=SlateViews, responses=read)
     def views(request: Request, slate: SlatePath) -> Response:
         """Who said what, when and why; each player's forecast without and with it."""
         return answered(request, reads.views(slate))
@@ -73,10 +65,7 @@ def add_view_routes(app: FastAPI, reads: SlateReads, orders: SlateOrders, writte
         tags=[TAG],
         summary="A view",
         response_model=SlateViewDetail,
-        responses={
-            304: {"description": "It has not changed."},
-            **problem_answers(401, 403, 404, 409, 422, 429, 503),
-        },
+        responses=read,
     )
     def view(request: Request, slate: SlatePath, view: ViewId) -> Response:
         """One view with everything that it states."""

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import httpx
 import structlog
 
-from nascar_assets.service.contracts import JobStatus, OptimizeResponse
+from nascar_assets.service.contracts import ENDED, JobStatus, OptimizeResponse
 from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.run_store import CLIENT, WEBHOOK, Job, RunStore
 from nascar_assets.service.settings import ServiceSettings
@@ -103,8 +103,7 @@ class Webhooks:
     def _search(self) -> None:
         """Finds deliveries of which no message came: from before a restart, or of lost messages."""
         try:
-            ended = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
-            for job in self._store.jobs(statuses=ended, tags={WEBHOOK: "pending"}, limit=500):
+            for job in self._store.jobs(statuses=ENDED, tags={WEBHOOK: "pending"}, limit=500):
                 with self._lock:
                     self._due.setdefault(job.run_id, (time.monotonic(), 0))
         except Exception as error:  # the storage is away; the next search finds them

@@ -195,10 +195,7 @@ def test_jobs_are_counted_by_client_and_status(store):
     for client in ("a", "a", "b"):
         _submit(store, client=client)
     store.claim("server")
-    waiting = [JobStatus.PENDING]
-    assert store.count(statuses=waiting) == 2
-    assert store.count(statuses=[*waiting, JobStatus.RUNNING], tags={"client": "a"}) == 2
-    assert store.count(statuses=waiting, tags={"client": "a"}) == 1
+    assert (store.count(JobStatus.PENDING), store.count(JobStatus.RUNNING)) == (2, 1)
     assert [store.unfinished(client) for client in ("a", "b", "c")] == [2, 1, 0]
     store.fail(store.in_flight()[0], "for this test")
     assert [store.unfinished(client) for client in ("a", "b", "c")] == [1, 1, 0]
