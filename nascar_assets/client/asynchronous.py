@@ -8,7 +8,7 @@ from typing import Self
 
 import httpx
 
-from nascar_assets.client.calls import Call, T, Unavailable, event_of, refusal, unreachable
+from nascar_assets.client.calls import Call, T, Unavailable, read_by, refusal, unreachable
 from nascar_assets.client.races import live_path
 from nascar_assets.client.slates import job_path
 from nascar_assets.service.contracts import ENDED, Problem
@@ -71,13 +71,7 @@ class AsyncClient:
             Refused: If the service does not take it.
         """
         try:
-            answer = await self._http.request(
-                call.method,
-                call.path,
-                params=call.query,
-                content=call.content,
-                headers=dict(call.headers),
-            )
+            answer = await self._http.request(call.method, call.path, **call.sent)
         except httpx.RequestError as error:
             raise unreachable(error) from error
         if not answer.is_success:
@@ -92,7 +86,7 @@ class AsyncClient:
             Unavailable: If the service ended before the job did, which goes on once it is back.
         """
         async for _, data, answer in self._events(f"{job_path(run_id)}/events"):
-            job = event_of(SlateJob, data, answer)
+            job = read_by(SlateJob.model_validate_json, data, answer)
             yield job
             if job.status in ENDED:
                 return
@@ -109,8 +103,10 @@ class AsyncClient:
             Unavailable: If the service ended; nothing else ends it.
         """
         async for name, data, answer in self._events(f"{live_path(race)}/events"):
-            kind: type[LiveForecast | Problem] = LiveForecast if name == "forecast" else Problem
-            yield event_of(kind, data, answer)
+            if name == "forecast":
+                yield read_by(LiveForecast.model_validate_json, data, answer)
+            else:
+                yield read_by(Problem.model_validate_json, data, answer)
         raise _cut_short()
 
     async def _events(self, path: str) -> AsyncIterator[tuple[str, str, httpx.Response]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -71,32 +71,25 @@ class Call(Generic[T]):
             if value is not None
         }
 
+    @property
+    def sent(self) -> dict[str, Any]:
+        """What httpx is given besides method and path."""
+        return {"params": self.query, "content": self.content, "headers": dict(self.headers)}
+
 
 def value_of(model: type[M]) -> Callable[[httpx.Response], M]:
     """Reads an answer as a value of a contract; `Refused` where it is none, as a page is."""
-    return lambda answer: read_by(model.model_validate_json, answer)
+    return lambda answer: read_by(model.model_validate_json, answer.content, answer)
 
 
-def read_by(validate: Callable[[bytes], T], answer: httpx.Response) -> T:
-    """An answer's value.
-
-    Raises:
-        Refused: If the answer is none of the service's own.
-    """
-    try:
-        return validate(answer.content)
-    except ValidationError as error:
-        raise _foreign(answer) from error
-
-
-def event_of(model: type[M], data: str, answer: httpx.Response) -> M:
-    """The value of one event of a stream.
+def read_by(validate: Callable[[bytes | str], T], data: bytes | str, answer: httpx.Response) -> T:
+    """The value of an answer, or of one event of those that it streams.
 
     Raises:
         Refused: If it is none of the service's own.
     """
     try:
-        return model.model_validate_json(data)
+        return validate(data)
     except ValidationError as error:
         raise _foreign(answer) from error
 

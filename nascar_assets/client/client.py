@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 import httpx
@@ -20,6 +20,7 @@ from nascar_assets.service.contracts import (
     Readiness,
 )
 
+_JOBS = "/api/v1/optimize"
 _FIRST_WAIT = 0.05
 _LONGEST_WAIT = 1.0
 
@@ -92,14 +93,15 @@ class Client:
             Refused: If the service does not take it.
         """
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        answer = self._send(
+        call = Call(
             "POST",
-            "/api/v1/optimize",
-            again=idempotency_key is not None,
-            content=request.model_dump_json(by_alias=True, exclude_unset=True),
+            _JOBS,
+            value_of(OptimizationStatus),
+            content=request.model_dump_json(by_alias=True, exclude_unset=True).encode(),
             headers={"Content-Type": "application/json", **headers},
+            again=idempotency_key is not None,
         )
-        return value_of(OptimizationStatus)(answer)
+        return self.call(call)
 
     def status(self, run_id: str) -> OptimizationStatus:
         """Where a job stands.
@@ -107,8 +109,7 @@ class Client:
         Raises:
             Refused: If no job has this id.
         """
-        answer = self._send("GET", f"{_job(run_id)}/status")
-        return value_of(OptimizationStatus)(answer)
+        return self.call(Call("GET", f"{_job(run_id)}/status", value_of(OptimizationStatus)))
 
     def wait(self, run_id: str, *, timeout: float = 300.0) -> OptimizationStatus:
         """Waits until a job has completed.
@@ -139,8 +140,10 @@ class Client:
         Raises:
             Refused: 404 for an unknown job, 409 for one that failed, was cancelled or still runs.
         """
-        answer = self._send("GET", f"{_job(run_id)}/result")
-        return value_of(OptimizeResponse)(of_ended(answer))
+        read = value_of(OptimizeResponse)
+        return self.call(
+            Call("GET", f"{_job(run_id)}/result", lambda answer: read(of_ended(answer)))
+        )
 
     def cancel(self, run_id: str) -> OptimizationStatus:
         """Stops a job.
@@ -148,8 +151,7 @@ class Client:
         Raises:
             Refused: 404 for an unknown job, 409 for one that has ended already.
         """
-        answer = self._send("DELETE", _job(run_id))
-        return value_of(OptimizationStatus)(answer)
+        return self.call(Call("DELETE", _job(run_id), value_of(OptimizationStatus)))
 
     def jobs(
         self,
@@ -161,9 +163,7 @@ class Client:
     ) -> JobList:
         """A page of jobs, the newest first."""
         wanted = {"slate_id": slate_id, "status": status, "limit": limit, "cursor": cursor}
-        query = {name: str(value) for name, value in wanted.items() if value is not None}
-        answer = self._send("GET", "/api/v1/optimize", params=query)
-        return value_of(JobList)(answer)
+        return self.call(Call("GET", _JOBS, value_of(JobList), wanted))
 
     def call(self, call: Call[T]) -> T:
         """Sends a call, such as `slates.forecast(key)`, and gives its answer's value.
@@ -171,15 +171,7 @@ class Client:
         Raises:
             Refused: If the service does not take it.
         """
-        answer = self._send(
-            call.method,
-            call.path,
-            again=call.again,
-            params=call.query,
-            content=call.content,
-            headers=dict(call.headers),
-        )
-        return call.read(answer)
+        return call.read(self._send(call))
 
     def ready(self) -> Readiness:
         """Whether graph, storage and workers answer.
@@ -187,17 +179,15 @@ class Client:
         Raises:
             Unavailable: If the service itself does not.
         """
-        answer = self._send("GET", "/ready", also=503)
-        return value_of(Readiness)(answer)
+        call = Call("GET", "/ready", value_of(Readiness))
+        return call.read(self._send(call, also=503))
 
-    def _send(
-        self, method: str, path: str, *, again: bool = True, also: int = 0, **content: Any
-    ) -> httpx.Response:
+    def _send(self, call: Call[T], *, also: int = 0) -> httpx.Response:
         """An answer of 200 to 299, or of one status besides."""
-        tries = 1 + (self._retries if again else 0)
+        tries = 1 + (self._retries if call.again else 0)
         for number in range(1, tries + 1):
             try:
-                answer = self._http.request(method, path, **content)
+                answer = self._http.request(call.method, call.path, **call.sent)
             except httpx.RequestError as error:
                 if number < tries:
                     time.sleep(min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**number))
@@ -213,4 +203,4 @@ class Client:
 
 
 def _job(run_id: str) -> str:
-    return f"/api/v1/optimize/{quote(run_id, safe='')}"
+    return f"{_JOBS}/{quote(run_id, safe='')}"

@@ -163,7 +163,7 @@ def result(run_id: str) -> Call[Made]:
     return Call(
         "GET",
         f"{job_path(run_id)}/result",
-        lambda answer: read_by(_RESULT.validate_json, of_ended(answer)),
+        lambda answer: read_by(_RESULT.validate_json, of_ended(answer).content, answer),
     )
 
 
