@@ -513,7 +513,9 @@ class Build:
 
     async def _taken(self, run_id: str) -> None:
         """Shows the lineups; goes there once, where the build was asked for on this very page."""
-        self._clear_faults()
+        if self._faults:
+            self._faults = ()
+            self._fill()
         await self._lineups.take(run_id)
         if run_id == self._announced:
             return
@@ -523,11 +525,6 @@ class Build:
             self._to_lineups()
         else:  # the visitor may be elsewhere by now
             self._say(["The lineups are built: see Lineups."])
-
-    def _clear_faults(self) -> None:
-        if self._faults:
-            self._faults = ()
-            self._fill()
 
     def _refused(self, problem: SlateProblem) -> None:
         """Says what cannot hold together, and marks where it is set."""

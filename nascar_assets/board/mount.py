@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextvars import ContextVar
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
+import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from prometheus_client import Gauge
@@ -15,7 +17,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nascar_assets.board.library_files import LibraryFiles
-from nascar_assets.board.read_ahead import read_ahead
+from nascar_assets.board.transport import InProcess
 from nascar_assets.service.admission import BOARD, KEY_COOKIE, LOGIN
 
 TAB_SECONDS = 600.0
@@ -130,7 +132,7 @@ def add_board(app: FastAPI, folder: Path) -> None:
         registry=app.state.service.metrics.registry,
     ).set_function(lambda: len(pages.Client.instances))
     core.app.on_startup(
-        lambda: read_ahead(app, (page.scripts_of(page.TABLES), page.scripts_of(page.CHARTS)))
+        lambda: _read_ahead(app, (page.scripts_of(page.TABLES), page.scripts_of(page.CHARTS)))
     )
 
     @app.get(BOARD, include_in_schema=False)
@@ -151,6 +153,25 @@ def add_board(app: FastAPI, folder: Path) -> None:
         key = quote(sent.get("key", [""])[0].strip()[:200], safe="")
         answer.set_cookie(KEY_COOKIE, key, httponly=True, samesite="strict", secure=secure)
         return answer
+
+
+async def _read_ahead(app: ASGIApp, libraries: tuple[str, ...]) -> None:
+    """Asks for what a first visitor would wait for: the list of slates, scripts and styles.
+
+    A server that wants a key gives nothing to who has none: there the first visitor waits.
+
+    Args:
+        libraries: Parts of the paths of those libraries of components that the pages use.
+    """
+    async with httpx.AsyncClient(
+        base_url="http://localhost",
+        transport=InProcess(app, "localhost"),
+        headers={"Accept-Encoding": "gzip"},
+    ) as http:
+        page = (await http.get(f"{BOARD}/")).text
+        for path in sorted(set(re.findall(rf"{BOARD}/_nicegui/[^\"')\s]+\.(?:m?js|css)", page))):
+            if "/esm/" not in path or any(part in path for part in libraries):
+                await http.get(path)
 
 
 def _with_nonces(environment: object) -> None:

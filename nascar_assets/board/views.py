@@ -279,16 +279,13 @@ class Views:
         self._found.clear()
         with self._found:
             if found.waits:
-                self._offer_run()
+                with ui.row().classes("notice items-center"):
+                    ui.label("The newest run does not know all of this. A run takes it in.")
+                    self._run_button("Run the slate again")
             self._list(found)
             self._effects(found)
             if found.record:
                 note(found.record)
-
-    def _offer_run(self) -> None:
-        with ui.row().classes("notice items-center"):
-            ui.label("The newest run does not know all of this. A run takes it in.")
-            self._run_button("Run the slate again")
 
     def _run_button(self, words: str, *, without: bool = False) -> None:
         async def run() -> None:

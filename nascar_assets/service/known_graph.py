@@ -60,7 +60,7 @@ class GraphReader:
             view = GraphStateView(self._opened())
             view.load([*wanted, key])
         except GraphFault as error:
-            self._forget()
+            self.close()
             raise RequestRefused(
                 503,
                 "GRAPH_UNAVAILABLE",
@@ -85,7 +85,7 @@ class GraphReader:
         try:
             self._opened().ping()
         except Exception as error:  # whatever it is, the graph does not answer
-            self._forget()
+            self.close()
             return f"The graph does not answer ({type(error).__name__})."
         return "ok"
 
@@ -133,15 +133,12 @@ class GraphReader:
                 default=None,
             )
 
-    def _forget(self) -> None:
+    def close(self) -> None:
+        """Closes the connection; what is asked next opens another."""
         with self._lock:
             engine, self._engine = self._engine, None
         if engine is not None:
             engine.close()
-
-    def close(self) -> None:
-        """Closes the connection."""
-        self._forget()
 
 
 def _as_of(path: Path) -> datetime | None:

@@ -37,7 +37,7 @@ from nascar_assets.service.problems import (
     result_gone,
     unknown_job,
 )
-from nascar_assets.service.request_race import Parameters, compile_request, parameters_of
+from nascar_assets.service.request_race import compile_request, parameters_of
 from nascar_assets.service.run_configs import parameters_of_run, read_run_config
 from nascar_assets.service.run_store import (
     CLIENT,
@@ -134,7 +134,12 @@ class Optimizer:
         tags = {SLATE: request.slate_id, CLIENT: client, REQUEST_HASH: body_hash}
         if request.webhook_url is not None:
             tags[WEBHOOK] = "pending"
-        written = self._store_first(run_id, job, body_hash)
+        written = store_first(
+            self._root,
+            run_id,
+            job.to_json(),
+            lambda there: check_same(_hash_of(CompiledRequest.from_json(there).request), body_hash),
+        )
         try:
             stored = self._store.submit(run_id, tags, now)
         except AlreadySubmitted:  # the same key, at the same moment
@@ -167,18 +172,6 @@ class Optimizer:
                 retry_after=5,
             )
 
-    def _store_first(self, run_id: str, job: CompiledRequest, body_hash: str) -> bool:
-        """Stores what a job computes from: of several requests with one key at once, the first.
-
-        Returns whether this was the first.
-        """
-        return store_first(
-            self._root,
-            run_id,
-            job.to_json(),
-            lambda there: check_same(_hash_of(CompiledRequest.from_json(there).request), body_hash),
-        )
-
     def _take_back(self, run_id: str, job: CompiledRequest) -> None:
         """Removes the file of a request that was not taken, so that refusals fill no disk."""
         try:
@@ -205,31 +198,22 @@ class Optimizer:
             )
             if earlier is not None:
                 return self._again(request, earlier, run_id, now)
+        slate = self.slates.get(request.slate_id)
         if config is not None:
-            slate = self.slates.get(request.slate_id)
             of_slate = slate is not None and slate.spec.hash == config.constraint_spec_hash
             parameters = replace(parameters_of_run(config), graph_values=of_slate)
         else:
             seed = request.random_seed
             drawn = 1 + secrets.randbelow(_DRAWN_SEEDS)
             parameters = parameters_of(request, drawn if seed is None else seed)
-        job = self._compile(request, parameters, run_id, now)
-        if config is not None:
-            _same_constraints(config, job)
-        return job
-
-    def _compile(
-        self, request: OptimizeRequest, parameters: Parameters, run_id: str, now: datetime
-    ) -> CompiledRequest:
-        slate = self.slates.get(request.slate_id)
         tracks = [*self.slates.scheduled_tracks(), *catalogue(now.astimezone(EASTERN).year)]
-        graph = None
-        if slate is None:
-            graph = self.graph.lookup(request, tracks)
+        graph = self.graph.lookup(request, tracks) if slate is None else None
         job = compile_request(
             request, parameters, run_id=run_id, now=now, slate=slate, tracks=tracks, graph=graph
         )
         precheck(job, slate)
+        if config is not None:
+            _same_constraints(config, job)
         return job
 
     @staticmethod
@@ -383,8 +367,10 @@ class Optimizer:
     def _seen_by(self, client: str, run_id: str) -> Job | None:
         """A job that is there for a client: with keys, one of his own."""
         job = self._store.find(run_id) if RUN_ID.fullmatch(run_id) else None
-        foreign = job is not None and self._owned and job.tag(CLIENT) != client
-        return None if foreign else job
+        return None if job is None or self._is_foreign(job, client) else job
+
+    def _is_foreign(self, job: Job, client: str) -> bool:
+        return self._owned and job.tag(CLIENT) != client
 
     def _job(self, run_id: str, client: str) -> Job:
         job = self._seen_by(client, run_id)
@@ -418,7 +404,7 @@ class Optimizer:
         """
         with self._lock:
             known = self._known.get(run_id)
-        if known is not None and self._owned and known.tag(CLIENT) != client:
+        if known is not None and self._is_foreign(known, client):
             raise unknown_job()
         job = self._store.refreshed(known) if known is not None else None
         if job is None:
@@ -435,7 +421,7 @@ class Optimizer:
         """
         with self._lock:
             known = self._known.get(run_id)
-        if known is None or (self._owned and known.tag(CLIENT) != client):
+        if known is None or self._is_foreign(known, client):
             known = self.followed(run_id, client)
         return known.run.job_name
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from nascar_assets.orchestration.storage.retention import forget_run, unknown_runs
 from nascar_assets.service.jobs import job_folder
 from nascar_assets.service.run_store import RUN_ID, RunStore
 from nascar_assets.service.settings import ServiceSettings
@@ -60,7 +61,7 @@ class Retention:
             for run_id in found:
                 if self._stopping.is_set():
                     return
-                self._store.delete(run_id)
+                forget_run(self._store.instance, run_id)
                 self._root.delete_folder(job_folder(run_id))
                 deleted += 1
             self._forget()
@@ -70,7 +71,7 @@ class Retention:
             if RUN_ID.fullmatch(run_id):
                 latest[run_id] = max(file.modified, latest.get(run_id, file.modified))
         old = [run_id for run_id, modified in latest.items() if now - modified > ORPHAN_AGE]
-        for run_id in self._store.unknown(old):
+        for run_id in unknown_runs(self._store.instance, old):
             files = self._root.list(job_folder(run_id))
             if any(now - file.modified <= ORPHAN_AGE for file in files):
                 continue  # sent again meanwhile with its Idempotency-Key: a job goes on with them

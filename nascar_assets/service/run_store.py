@@ -29,7 +29,6 @@ from dagster._serdes import serialize_value
 
 from nascar_assets.orchestration.runs import origin_of
 from nascar_assets.orchestration.storage.postgres_runs import SerialRunStorage
-from nascar_assets.orchestration.storage.retention import forget_run, unknown_runs
 from nascar_assets.orchestration.tags import API_CLIENT, API_JOB, filters_of
 from nascar_assets.service.contracts import ENDED, JobStatus, OptimizationStatus
 from nascar_assets.service.run_log import asked_to_stop, progress_of, reason_of
@@ -119,8 +118,7 @@ class Job:
 
     def tag(self, name: str) -> str | None:
         """One of its tags."""
-        value = self.run.tags.get(name)
-        return None if value is None else str(value)
+        return self.run.tags.get(name)
 
 
 class RunStore:
@@ -308,14 +306,6 @@ class RunStore:
         with self._storage.connect() as connection:
             return [str(row[0]) for row in connection.execute(query)]
 
-    def unknown(self, run_ids: Sequence[str]) -> list[str]:
-        """Those ids that no run of the storage has."""
-        return unknown_runs(self.instance, run_ids)
-
-    def delete(self, run_id: str) -> None:
-        """Deletes a job with its tags and its log."""
-        forget_run(self.instance, run_id)
-
     # --- what workers do ---
 
     def claim(
@@ -428,10 +418,35 @@ class RunStore:
         Args:
             same: Whether it also has to be in the hands of the server that it was read in.
         """
+        tags = tags or {}
+        moved = run.with_status(after).with_tags({**run.tags, **tags})
         with self._alone(run.run_id):
             if same and not self._is_same(run):
                 return False
-            return self._moved(run, before, after, tags or {})
+            with self._storage.connect() as connection:
+                changed = connection.execute(
+                    RunsTable.update()
+                    .where(
+                        RunsTable.c.run_id == run.run_id,
+                        RunsTable.c.status.in_([status.value for status in before]),
+                    )
+                    .values(
+                        status=after.value,
+                        run_body=serialize_value(moved),
+                        update_timestamp=datetime.now(UTC).replace(tzinfo=None),
+                    )
+                ).rowcount
+                if changed and tags:
+                    connection.execute(
+                        RunTagsTable.delete().where(
+                            RunTagsTable.c.run_id == run.run_id, RunTagsTable.c.key.in_(list(tags))
+                        )
+                    )
+                    connection.execute(
+                        RunTagsTable.insert(),
+                        [{"run_id": run.run_id, "key": k, "value": v} for k, v in tags.items()],
+                    )
+            return bool(changed)
 
     def _alone(self, run_id: str) -> AbstractContextManager[None]:
         """No server on another host changes the run meanwhile."""
@@ -444,39 +459,6 @@ class RunStore:
         if now is None or now.is_finished:
             return False
         return all(now.tags.get(name) == run.tags.get(name) for name in (SERVER, ATTEMPTS))
-
-    def _moved(
-        self,
-        run: dg.DagsterRun,
-        before: Sequence[DagsterRunStatus],
-        after: DagsterRunStatus,
-        tags: Mapping[str, str],
-    ) -> bool:
-        moved = run.with_status(after).with_tags({**run.tags, **tags})
-        with self._storage.connect() as connection:
-            changed = connection.execute(
-                RunsTable.update()
-                .where(
-                    RunsTable.c.run_id == run.run_id,
-                    RunsTable.c.status.in_([status.value for status in before]),
-                )
-                .values(
-                    status=after.value,
-                    run_body=serialize_value(moved),
-                    update_timestamp=datetime.now(UTC).replace(tzinfo=None),
-                )
-            ).rowcount
-            if changed and tags:
-                connection.execute(
-                    RunTagsTable.delete().where(
-                        RunTagsTable.c.run_id == run.run_id, RunTagsTable.c.key.in_(list(tags))
-                    )
-                )
-                connection.execute(
-                    RunTagsTable.insert(),
-                    [{"run_id": run.run_id, "key": k, "value": v} for k, v in tags.items()],
-                )
-        return bool(changed)
 
 
 def _of_runs(statuses: Sequence[JobStatus]) -> list[DagsterRunStatus]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -247,8 +248,8 @@ def api_entries_result(context: dg.AssetExecutionContext, platform: Platform) ->
 def api_slate_result(context: dg.AssetExecutionContext, platform: Platform) -> dg.Output[Any]:
     """The run itself is one of `slate_job`, as of the command line and the schedules."""
     from nascar_assets.orchestration.commands.slate import RunOptions, run_slate
+    from nascar_assets.orchestration.inputs.registering import read_slate
     from nascar_assets.service.slate_contracts import SlateRunResult
-    from nascar_assets.service.slate_work import placed
 
     with stage(context):
         order = _Order(context, platform)
@@ -259,7 +260,9 @@ def api_slate_result(context: dg.AssetExecutionContext, platform: Platform) -> d
             if request["filename"] is not None:
                 order.tell(0.01, "reading the salary file")
                 content = order.sent()
-                found, notices = placed(order.root, content, request["filename"], request["race"])
+                found, notices = read_slate(
+                    order.root, content, request["filename"], request["race"], datetime.now(UTC)
+                )
                 order.slate_id, salaries = found.slate_id, (found, content)
 
             def tell(done: int, total: int, step: str) -> None:
@@ -336,22 +339,14 @@ SLATE_JOBS = [
     dg.define_asset_job(
         name,  # never an asset's: a code location has one name for one thing
         selection=[made],
-        description=words,
+        description=f"One request to POST {path}.",
         executor_def=dg.in_process_executor,
     )
-    for name, made, words in (
-        (
-            "api_portfolio",
-            api_portfolio_result,
-            "One request to POST /api/v1/slates/{slate}/portfolios.",
-        ),
-        ("api_entries", api_entries_result, "One request to POST /api/v1/slates/{slate}/entries."),
-        (
-            "api_slate",
-            api_slate_result,
-            "One request to POST /api/v1/slates or /api/v1/slates/{slate}/runs.",
-        ),
-        ("api_view", api_view_result, "One request to POST /api/v1/slates/{slate}/views."),
+    for name, made, path in (
+        ("api_portfolio", api_portfolio_result, "/api/v1/slates/{slate}/portfolios"),
+        ("api_entries", api_entries_result, "/api/v1/slates/{slate}/entries"),
+        ("api_slate", api_slate_result, "/api/v1/slates or /api/v1/slates/{slate}/runs"),
+        ("api_view", api_view_result, "/api/v1/slates/{slate}/views"),
     )
 ]
 

@@ -26,6 +26,7 @@ from nascar_assets.service.optimizer import Optimizer, check_same, id_of_key, st
 from nascar_assets.service.problems import (
     RequestRefused,
     ended_without,
+    invalid,
     of_input_error,
     result_gone,
     unknown_job,
@@ -235,22 +236,23 @@ class SlateOrders:
         order: Mapping[str, Any],
         content: bytes | None = None,
     ) -> SlateJob:
-        client, run_id = sender.client, sender.run_id
+        client, run_id, asked = sender.client, sender.run_id, sender.request_hash
         self._check_space()
         self._optimizer.check_queue(client)
         if content is not None and not content:
-            raise RequestRefused(
-                422,
-                "FILE_EMPTY",
-                "No file came with the request.",
-                field="body",
-                remedy=AS_BODY,
+            raise invalid(
+                "FILE_EMPTY", "No file came with the request.", field="body", remedy=AS_BODY
             )
         tags = {SLATE: slate_id, CLIENT: client}
         if sender.key is not None:
-            tags[REQUEST_HASH] = sender.request_hash
+            tags[REQUEST_HASH] = asked
         try:
-            self._store_first(sender, run_id, {"slate": slate_id, **order})
+            store_first(
+                self._root,
+                run_id,
+                json.dumps({"slate": slate_id, **order, REQUEST_HASH: asked}).encode(),
+                lambda there: check_same(json.loads(there).get(REQUEST_HASH), asked),
+            )
             if content is not None:
                 self._root.write(sent_path(run_id), content)
             stored = self._store.submit(run_id, tags, datetime.now(UTC), name=f"api_{kind}")
@@ -269,16 +271,6 @@ class SlateOrders:
         self._wake()
         _log.info("job accepted", run_id=run_id, kind=kind, slate_id=slate_id, client=client)
         return self.status(run_id, client)
-
-    def _store_first(self, sender: Sender, run_id: str, order: Mapping[str, Any]) -> None:
-        """Stores what a job computes from: of several requests with one key at once, the first."""
-        data = json.dumps({**order, REQUEST_HASH: sender.request_hash}).encode()
-        store_first(
-            self._root,
-            run_id,
-            data,
-            lambda there: check_same(json.loads(there).get(REQUEST_HASH), sender.request_hash),
-        )
 
     def status(self, run_id: str, client: str) -> SlateJob:
         """Where a job stands.

@@ -45,7 +45,7 @@ def stated_views(root: DataRoot, slate_id: str, run: SlateRun | None) -> SlateVi
     lock = schedule_rows(root, [registration.race_key])[registration.race_key]["start_time"]
     table = None if run is None else run.views
     views = tuple(
-        SlateView(**_facts(record, _rows(root, record, registration.race_id), table, lock))
+        SlateView(**_facts(record, *_rows(root, record, registration.race_id), table, lock))
         for record in view_records(root, slate_id)
     )
     found: dict[str, Any] = {} if run is None else views_result(run)
@@ -91,8 +91,8 @@ def stated_view(
         return None
     lock = schedule_rows(root, [registration.race_key])[registration.race_key]["start_time"]
     table = None if run is None else run.views
-    rows = _rows(root, record, registration.race_id)
-    facts = _facts(record, rows, table, lock)
+    rows, fault = _rows(root, record, registration.race_id)
+    facts = _facts(record, rows, fault, table, lock)
     mine = None if table is None else table.filter(view_id=view_id)
     stated: list[dict[str, Any]]
     if mine is not None and not mine.is_empty():
@@ -107,7 +107,7 @@ def stated_view(
                 "value": row.value,
                 "state": facts["standing"],
             }
-            for row in (() if isinstance(rows, str) else rows)
+            for row in rows
         ]
     return SlateViewDetail(
         **facts,
@@ -122,33 +122,34 @@ def stated_view(
     )
 
 
-def _rows(root: DataRoot, record: ViewRecord, race_id: str) -> tuple[Stated, ...] | str:
-    """What a view's file states; in words why nobody knows, where it cannot be read any more."""
+def _rows(root: DataRoot, record: ViewRecord, race_id: str) -> tuple[tuple[Stated, ...], str]:
+    """What a view's file states, and in words why that is not known where it cannot be read."""
     try:
-        return view_file(root, record, race_id).rows
+        return view_file(root, record, race_id).rows, ""
     except InputError as error:
-        return error.message
+        return (), error.message
 
 
 def _facts(
     record: ViewRecord,
-    rows: tuple[Stated, ...] | str,
+    rows: tuple[Stated, ...],
+    fault: str,
     table: pl.DataFrame | None,
     lock: datetime,
 ) -> dict[str, Any]:
     """The fields of a `SlateView`.
 
     Args:
-        rows: What its file states, or why that is not known.
+        rows: What its file states.
+        fault: Why that is not known; empty where it is.
         table: The statements of the newest run; none before there is one.
     """
     mine = None if table is None else table.filter(view_id=record.view_id)
     counts: dict[str, int] = {}
-    drivers = 0
     if mine is not None and not mine.is_empty():
         counts = dict(mine.group_by("state", maintain_order=True).len().iter_rows())
         drivers = mine["driver_id"].n_unique()
-    elif not isinstance(rows, str):
+    else:
         drivers = len({(row.name.casefold(), row.site_id, row.driver_id) for row in rows})
     if record.dropped_at is not None:
         standing = DROPPED_SINCE if counts else DROPPED
@@ -158,9 +159,9 @@ def _facts(
         standing = WAITS
     else:
         standing = IN_RUN
-    if isinstance(rows, str):
-        standing = f"{standing}; {rows}"
-    stated = {row.quantity for row in (() if isinstance(rows, str) else rows)}
+    if fault:
+        standing = f"{standing}; {fault}"
+    stated = {row.quantity for row in rows}
     return {
         "view_id": record.view_id,
         "file": record.source.path,

@@ -1,4 +1,4 @@
-"""What jobs about slates do, without Dagster: choose a portfolio, fill entries, place a file."""
+"""What jobs about slates do, without Dagster: choose a portfolio, fill entries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import polars as pl
 
@@ -17,10 +16,10 @@ from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.lineups.settings_toml import settings_toml
 from nascar_assets.orchestration.commands.entries import EntriesOutcome, filled, swapped
 from nascar_assets.orchestration.inputs.payout_files import named_contest
-from nascar_assets.orchestration.inputs.registering import RaceNotFound, read_slate
+from nascar_assets.orchestration.inputs.registering import RaceNotFound
 from nascar_assets.orchestration.inputs.slate_change import has_begun_anew, slate_change
 from nascar_assets.orchestration.inputs.slate_lineups import LineupsNotReady, newest_whole
-from nascar_assets.orchestration.inputs.slate_plan import Registration, plan_path
+from nascar_assets.orchestration.inputs.slate_plan import plan_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.service import slate_answers
@@ -302,18 +301,6 @@ def fill_or_swap(
             )
         rows = [[place[driver] for driver in ids] for ids in lineups]
     return filled(run, content, filename, contest_id, rows)
-
-
-def placed(
-    root: DataRoot, content: bytes, filename: str, race: str | None
-) -> tuple[Registration, list[str]]:
-    """What a salary file would register.
-
-    Raises:
-        RaceNotFound: If no race fits, or more than one.
-        InputError: If the file is at fault.
-    """
-    return read_slate(root, content, filename, race, datetime.now(UTC))
 
 
 def choices(root: DataRoot, error: RaceNotFound) -> tuple[RaceChoice, ...]:
