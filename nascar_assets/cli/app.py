@@ -41,6 +41,7 @@ from nascar_assets.cli.worker import worker
 from nascar_assets.errors import EnvironmentFault, InputError, full_disk
 from nascar_assets.processes import let_ctrl_c_end_waits
 
+_COMMANDS = (sync, portfolio, backtest, replay, coverage, doctor, ui, worker, demo, serve, board)
 _CTRL_C = 130
 """What typer makes of a KeyboardInterrupt; no command ends with it otherwise."""
 
@@ -71,9 +72,8 @@ def _options(
     let_ctrl_c_end_waits()
 
 
-for command in (sync, portfolio, backtest, replay, coverage, doctor, ui, worker, demo, serve):
+for command in _COMMANDS:
     app.command()(command)
-app.command()(board)
 app.command("track-record")(track_record)
 app.add_typer(slate.app, name="slate")
 app.add_typer(forecast.app, name="forecast")

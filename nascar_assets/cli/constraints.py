@@ -7,13 +7,11 @@ from typing import Annotated
 import typer
 
 from nascar_assets.cli.location import code_location
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Home, Json, group
 from nascar_assets.cli.output import Output
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Constraints, compiled from the graph.\n\n"
-    "Example: nascar constraints compile 2026-03-15-cup-dk-classic",
+app = group(
+    "Constraints, compiled from the graph.", "nascar constraints compile 2026-03-15-cup-dk-classic"
 )
 
 

@@ -8,13 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Home, Json, group
 from nascar_assets.cli.output import Output
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Finished contests: their field, scores and prizes.\n\nExample: nascar contest list",
-)
+app = group("Finished contests: their field, scores and prizes.", "nascar contest list")
 
 
 @app.command()

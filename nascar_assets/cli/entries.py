@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Home, Json, group
 from nascar_assets.cli.output import Output
 
 if TYPE_CHECKING:
     from nascar_assets.orchestration.commands.entries import EntriesOutcome
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="DKEntries.csv filled and swapped, losslessly.\n\n"
-    "Example: nascar entries fill 2026-03-15-cup-dk-classic DKEntries.csv --out filled.csv",
+app = group(
+    "DKEntries.csv filled and swapped, losslessly.",
+    "nascar entries fill 2026-03-15-cup-dk-classic DKEntries.csv --out filled.csv",
 )
 
 

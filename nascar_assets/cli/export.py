@@ -7,14 +7,10 @@ from typing import Annotated
 
 import typer
 
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Home, Json, group
 from nascar_assets.cli.output import Output
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Everything that is stored, for other tools.\n\n"
-    "Example: nascar export duckdb nascar.duckdb",
-)
+app = group("Everything that is stored, for other tools.", "nascar export duckdb nascar.duckdb")
 
 Tables = Annotated[
     list[str] | None,

@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Home, Json, group
 from nascar_assets.cli.output import Output
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="A slate's forecast for other programs.\n\n"
-    "Example: nascar forecast export 2026-03-15-cup-dk-classic",
+app = group(
+    "A slate's forecast for other programs.", "nascar forecast export 2026-03-15-cup-dk-classic"
 )
 
 

@@ -13,18 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nascar_assets.cli.options import Home, Json, NewHome
+from nascar_assets.cli.options import Home, Json, NewHome, group
 from nascar_assets.cli.output import Output
 from nascar_assets.cli.ui_keeper import kept_off, sole
 
 if TYPE_CHECKING:
     from nascar_assets.orchestration.commands.home import Moved
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="A home moved to another place or storage.\n\n"
-    "Example: nascar home export /mnt/backup/nascar",
-)
+app = group("A home moved to another place or storage.", "nascar home export /mnt/backup/nascar")
 
 
 @app.command("export")

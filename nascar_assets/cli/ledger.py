@@ -8,13 +8,10 @@ from typing import Annotated
 
 import typer
 
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Home, Json, group
 from nascar_assets.cli.output import Output
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Entries over the years: fees, winnings, returns.\n\nExample: nascar ledger show",
-)
+app = group("Entries over the years: fees, winnings, returns.", "nascar ledger show")
 
 
 @app.command()

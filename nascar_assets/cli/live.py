@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Home, Json, group
 from nascar_assets.cli.output import Output
 
-app = typer.Typer(
-    no_args_is_help=True, help="The race while it is run.\n\nExample: nascar live show 2026-cup-05"
-)
+app = group("The race while it is run.", "nascar live show 2026-cup-05")
 
 Scenarios = Annotated[int, typer.Option(min=10, max=100_000, help="For each forecast.")]
 Feed = Annotated[
@@ -107,10 +105,7 @@ def replay(
         ],
         [
             [
-                "-" if row["position"] is None else str(row["position"]),
-                row["name"] or row["driver_id"],
-                str(row["laps_down"]) if row["moving"] else "stands",
-                f"{100 * row['win']:.1f}",
+                *_car(row),
                 f"{100 * row['top_5']:.1f}",
                 f"{100 * row['top_10']:.1f}",
                 f"{row['expected_finish']:.1f}",
@@ -148,10 +143,7 @@ def show(
             ["place", "driver", "laps down", "win %", "points now", "points expected"],
             [
                 [
-                    "-" if row["position"] is None else str(row["position"]),
-                    row["name"],
-                    str(row["laps_down"]) if row["moving"] else "stands",
-                    f"{100 * row['win']:.1f}",
+                    *_car(row),
                     f"{row['points_now']:.1f}",
                     f"{row['mean_points']:.1f}",
                 ]
@@ -175,3 +167,13 @@ def show(
             ],
         )
     out.result(found)
+
+
+def _car(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    """Place, driver, laps down and chance to win."""
+    return (
+        "-" if row["position"] is None else str(row["position"]),
+        row["name"] or row["driver_id"],
+        str(row["laps_down"]) if row["moving"] else "stands",
+        f"{100 * row['win']:.1f}",
+    )

@@ -9,18 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nascar_assets.cli.location import code_location
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Home, Json, group
 from nascar_assets.cli.output import Output
 from nascar_assets.errors import InputError
 
 if TYPE_CHECKING:
     from nascar_assets.ontology import Statement
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="The ontology graph and people's overrides.\n\n"
-    'Example: nascar ontology show "Kyle Larson"',
-)
+app = group("The ontology graph and people's overrides.", 'nascar ontology show "Kyle Larson"')
 
 
 @app.command()

@@ -45,6 +45,11 @@ Expose = Annotated[
 ]
 
 
+def group(words: str, example: str) -> typer.Typer:
+    """A group of commands, which shows its help where none of them is named."""
+    return typer.Typer(no_args_is_help=True, help=f"{words}\n\nExample: {example}")
+
+
 def refuse_exposure(host: str, reached: str, remedy: str) -> None:
     """Refuses an address that other machines reach.
 

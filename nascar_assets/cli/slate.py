@@ -9,14 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from nascar_assets.cli.location import code_location
-from nascar_assets.cli.options import Home, Json, Timings
+from nascar_assets.cli.options import Home, Json, Timings, group
 from nascar_assets.cli.output import Output, minute
 from nascar_assets.errors import InputError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Slates: from a salary file to an upload file.\n\nExample: nascar slate list",
-)
+app = group("Slates: from a salary file to an upload file.", "nascar slate list")
 
 Race = Annotated[
     str | None,

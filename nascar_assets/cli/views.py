@@ -9,14 +9,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from nascar_assets.cli.options import Home, Json
+from nascar_assets.cli.options import Home, Json, group
 from nascar_assets.cli.output import Output, minute
 from nascar_assets.orchestration.automation.clock import clock_now
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="What you know beside history: projections, ownership, odds, starts at the rear.\n\n"
-    "Example: nascar views list 2026-03-15-cup-dk-classic",
+app = group(
+    "What you know beside history: projections, ownership, odds, starts at the rear.",
+    "nascar views list 2026-03-15-cup-dk-classic",
 )
 
 Slate = Annotated[str, typer.Argument(help="The slate's key.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -374,13 +375,8 @@ def _of_new_slate(
 
 
 def _free_ids(count: int, taken: Sequence[str]) -> list[str]:
-    names: list[str] = []
-    number = 0
-    while len(names) < count:
-        number += 1
-        if (name := f"average-car-{number}") not in taken:
-            names.append(name)
-    return names
+    names = (f"average-car-{number}" for number in itertools.count(1))
+    return list(itertools.islice((name for name in names if name not in taken), count))
 
 
 def _sim_params(

@@ -178,12 +178,9 @@ class SlateReads:
 
     def _summary(self, slate_id: str) -> SlateSummary:
         held = self._state(slate_id)
-        locked = held[2].lock <= datetime.now(UTC)
-        return (
-            held[2] if held[2].locked == locked else held[2].model_copy(update={"locked": locked})
-        )
+        return held.model_copy(update={"locked": held.lock <= datetime.now(UTC)})
 
-    def _state(self, slate_id: str) -> tuple[str, float, SlateSummary]:
+    def _state(self, slate_id: str) -> SlateSummary:
         """A slate's state, looked at anew by one request at a time; the others go on with the old.
 
         Only where the slate itself has changed do they wait for it.
@@ -197,18 +194,18 @@ class SlateReads:
 
         found, fresh = held()
         if found is not None and fresh:
-            return found
+            return found[2]
         with self._lock:
             looking = self._looking.setdefault(slate_id, threading.Lock())
         if not looking.acquire(blocking=found is None):
             assert found is not None
-            return found
+            return found[2]
         try:
             found, fresh = held()
             if found is None or not fresh:
                 version, now = self.version(slate_id), time.monotonic()
                 found = self._states[slate_id] = (version, now, self._stated(slate_id))
-            return found
+            return found[2]
         finally:
             looking.release()
 

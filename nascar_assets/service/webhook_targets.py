@@ -119,10 +119,11 @@ def resolve(target: Target, *, allow_private: bool) -> str:
     addresses = [ipaddress.ip_address(str(item[4][0]).split("%", 1)[0]) for item in found]
     if not addresses:
         raise OSError(f"{target.host} has no address.")
-    if not allow_private and target.port not in PORTS:
-        raise ForbiddenTarget(_ONLY_PORTS)
-    if not allow_private and not all(is_public(address) for address in addresses):
-        raise ForbiddenTarget(f"{target.host} is no public address.")
+    if not allow_private:
+        if target.port not in PORTS:
+            raise ForbiddenTarget(_ONLY_PORTS)
+        if not all(is_public(address) for address in addresses):
+            raise ForbiddenTarget(f"{target.host} is no public address.")
     return str(addresses[0])
 
 
