@@ -64,7 +64,7 @@ def list_contests(home: Home, as_json: Json = False) -> None:
 
     out = Output(as_json)
     found = contests.listed(home)
-    told = itemgetter(
+    facts = itemgetter(
         *("contest_id", "slate_id", "kind", "state", "entries", "own_entries"),
         *("won_dollars", "cash_line_points"),
     )
@@ -72,7 +72,7 @@ def list_contests(home: Home, as_json: Json = False) -> None:
         "Contests",
         ["contest", "slate", "kind", "state", "entries", "own", "won $", "cash line", "own. miss"],
         [
-            (*told(row), None if row["ownership_mae"] is None else f"{row['ownership_mae']:.1%}")
+            (*facts(row), None if row["ownership_mae"] is None else f"{row['ownership_mae']:.1%}")
             for row in found["contests"]
         ],
         text=4,

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -263,15 +264,14 @@ def _merged(
         return compiled
     names = ("skill", "aggression", "shadow_risk")
     own = {name for name in names if getattr(driver, name) != getattr(compiled, name)}
-    return replace(
-        compiled,
-        skill=driver.skill,
-        aggression=driver.aggression,
-        shadow_risk=driver.shadow_risk,
-        min_laps_led=driver.min_laps_led,
-        max_laps_led=driver.max_laps_led,
-        overridden=tuple(sorted({*compiled.overridden, *own})),
-    )
+    overridden = tuple(sorted({*compiled.overridden, *own}))
+    return replace(compiled, **_values(driver), overridden=overridden)
+
+
+def _values(driver: DriverConstraintsRequest) -> dict[str, Any]:
+    """What a request says of a driver, by the names that constraints have for it."""
+    names = ("skill", "aggression", "shadow_risk", "min_laps_led", "max_laps_led")
+    return {name: getattr(driver, name) for name in names}
 
 
 def _with_length(setup: RaceSetup, laps: int | None, notices: list[str]) -> RaceSetup:
@@ -338,11 +338,7 @@ def _of_new_slate(
     constraints = [
         DriverConstraints(
             driver_id=driver.driver_id,
-            skill=driver.skill,
-            aggression=driver.aggression,
-            shadow_risk=driver.shadow_risk,
-            min_laps_led=driver.min_laps_led,
-            max_laps_led=driver.max_laps_led,
+            **_values(driver),
             veto_rules=vetoes.get(driver.driver_id, ()),
         )
         for driver in request.drivers

@@ -164,12 +164,7 @@ def respond(
             calibration_reason=job.calibration_reason,
             regime_frequencies=dict(found.regime_frequencies),
             conservation=tuple(
-                LawRecord(
-                    law=record.law,
-                    statement=record.statement,
-                    checked=record.checked,
-                    broken=record.broken,
-                )
+                LawRecord.model_validate(record, from_attributes=True)
                 for record in found.conservation
             ),
         ),

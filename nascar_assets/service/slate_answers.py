@@ -311,13 +311,7 @@ def lineups_answer(
             LineupRow(
                 lineup=row["lineup"],
                 drivers=tuple(
-                    LineupDriver(
-                        driver_id=players[i].driver_id,
-                        name=players[i].name,
-                        site_id=players[i].site_id,
-                        salary=players[i].salary,
-                    )
-                    for i in seats
+                    LineupDriver.model_validate(players[i], from_attributes=True) for i in seats
                 ),
                 salary=row["salary"],
                 **{name: row[name] for name in numbers},

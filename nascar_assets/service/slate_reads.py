@@ -221,10 +221,7 @@ class SlateReads:
         return SlateSummary(
             slate=slate_id,
             race_key=registration.race_key,
-            race_name=race["race_name"],
-            track_name=race["track_name"],
-            track_type=race["track_type"],
-            series=race["series"],
+            **{name: race[name] for name in ("race_name", "track_name", "track_type", "series")},
             site=site_of(registration.contest).name,
             contest=registration.contest,
             salary_file=state["salary_file"],

@@ -162,14 +162,10 @@ def _facts(
     if fault:
         standing = f"{standing}; {fault}"
     stated = {row.quantity for row in rows}
+    names = ("view_id", "author", "why", "landed_at", "dropped_at", "confidence")
     return {
-        "view_id": record.view_id,
+        **{name: getattr(record, name) for name in names},
         "file": record.source.path,
-        "author": record.author,
-        "why": record.why,
-        "landed_at": record.landed_at,
-        "dropped_at": record.dropped_at,
-        "confidence": record.confidence,
         "states": tuple(item.words for name, item in QUANTITIES.items() if name in stated),
         "drivers": drivers,
         "counts": counts,
