@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,11 +12,11 @@ if TYPE_CHECKING:
 
 def code_location(home: str, graph: str | None = None) -> Callable[[], dg.Definitions]:
     """A function that loads the platform's definitions when a command first needs them."""
-    return partial(_load, home, graph)
 
+    def load() -> dg.Definitions:
+        from nascar_assets.definitions import build_definitions
+        from nascar_assets.orchestration.resources import Platform
 
-def _load(home: str, graph: str | None) -> dg.Definitions:
-    from nascar_assets.definitions import build_definitions
-    from nascar_assets.orchestration.resources import Platform
+        return build_definitions(platform=Platform(home=home, graph=graph))
 
-    return build_definitions(platform=Platform(home=home, graph=graph))
+    return load

@@ -8,10 +8,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from enum import Enum
 from http.client import HTTPException
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,14 +20,6 @@ from nascar_assets.cli.output import Output, say
 from nascar_assets.cli.ui_keeper import notify_runs, running, sole
 from nascar_assets.errors import EnvironmentFault
 from nascar_assets.processes import KILL, signal_session
-
-
-class Part(Enum):
-    """What a UI consists of."""
-
-    WEBSERVER = "webserver"
-    DAEMON = "daemon"
-
 
 STOP_SECONDS = 14
 """How long what was started may take to end; a little more than `ui_keeper` gives it."""
@@ -42,7 +33,7 @@ def ui(
     port: Annotated[int, typer.Option(help="The webserver's port.")] = 3000,
     expose: Expose = False,
     only: Annotated[
-        Part | None,
+        Literal["webserver", "daemon"] | None,
         typer.Option(
             help="One part alone, where each has a host or a container of its own, with a "
             "NASCAR_LOCAL of its own."
@@ -71,7 +62,7 @@ def ui(
     folder = dagster_home(home)
     refresh_cron()  # without it no schedule can be loaded
     sole(folder).release()
-    if only is not Part.DAEMON:
+    if only != "daemon":
         with listening(host, port):  # else the pages of another would be taken for Dagster's
             pass
     instance = open_instance(home)  # says what is the matter with its records before it starts
@@ -87,7 +78,7 @@ def ui(
     environment.setdefault("NASCAR_UI_URL", address)  # notices link to it
     command = [sys.executable, "-m", "nascar_assets.cli.ui_keeper", str(folder), str(os.getpid())]
     module, where = ["--module-name", LOCATION], ["--host", host, "--port", str(port)]
-    if only is Part.DAEMON:
+    if only == "daemon":
         command += ["daemon", "run", *module]
     else:
         command += [*([] if only else ["dev"]), *module, *where]
@@ -103,7 +94,7 @@ def ui(
         on = switches(code_location(home)(), instance)
         instance.dispose()
         say(f"Sensors and schedules. {summary(on)}")
-        if only is Part.DAEMON:
+        if only == "daemon":
             say(f"Dagster's daemon with the data root {home}; Ctrl-C ends it.")
         elif (own := _until_answers(keeper, address, environment["_NASCAR_UI_MARK"])) is False:
             raise not_free(host, port, "another server has taken it meanwhile")

@@ -129,7 +129,9 @@ class Gate:
             return self._too_many(wait)
         length = headers.get("content-length")
         if length is not None and length.isdigit() and int(length) > self._settings.max_body_bytes:
-            return self._too_large()
+            return self._problem(
+                413, "BODY_TOO_LARGE", self._size_message(), {"Connection": "close"}
+            )
         return None
 
     def _page_may_speak(self, scope: Scope) -> bool:
@@ -185,9 +187,6 @@ class Gate:
             f"Too many requests from this client; try again in {wait} seconds.",
             {"Retry-After": str(wait)},
         )
-
-    def _too_large(self) -> JSONResponse:
-        return self._problem(413, "BODY_TOO_LARGE", self._size_message(), {"Connection": "close"})
 
     def _size_message(self) -> str:
         return f"The body is larger than {self._settings.max_body_bytes} bytes."
