@@ -70,6 +70,18 @@ RUNS_KEPT, ANSWERS_KEPT = 4, 2_000
 STATE_SECONDS = 10.0
 """How old the state of a slate's data may be: other files than its own decide it."""
 _TRIES = 5
+ANSWERS: dict[str, Callable[[SlateRun], BaseModel]] = {
+    "record": record,
+    "forecast": slate_answers.forecast,
+    "lineups": slate_answers.lineups,
+    "exposures": slate_answers.exposures,
+    "contests": slate_answers.contests,
+    "race": slate_answers.race,
+    "provenance": slate_answers.provenance,
+}
+"""What is told of a slate's newest run, in the order in which a first visitor asks for it."""
+_OF_LINEUPS = ("lineups", "exposures", "contests", "provenance")
+"""What of it there is once the run has come to its lineups."""
 
 
 @dataclass(frozen=True)
@@ -140,17 +152,9 @@ class SlateReads:
         found = self.slates().model
         assert isinstance(found, SlateList)
         for item in found.slates[:1]:
-            for read in (
-                self.detail,
-                self.record,
-                self.forecast,
-                self.lineups,
-                self.exposures,
-                self.contests,
-                self.race,
-                self.provenance,
-            ):
-                read(item.slate)
+            self.detail(item.slate)
+            for what in ANSWERS:
+                self.of_run(item.slate, what)
 
     # --- every slate ---
 
@@ -286,13 +290,9 @@ class SlateReads:
 
     # --- one slate's run ---
 
-    def forecast(self, slate_id: str) -> Answer:
-        """The forecast of its players."""
-        return self._of_run(slate_id, "forecast", slate_answers.forecast)
-
-    def race(self, slate_id: str) -> Answer:
-        """The race as the scenarios have it."""
-        return self._of_run(slate_id, "race", slate_answers.race)
+    def of_run(self, slate_id: str, what: str) -> Answer:
+        """What is told of its newest run, by its name in `ANSWERS`."""
+        return self._of_run(slate_id, what, ANSWERS[what], whole=what in _OF_LINEUPS)
 
     def driver(self, slate_id: str, driver_id: str) -> Answer:
         """One player.
@@ -300,7 +300,7 @@ class SlateReads:
         Raises:
             RequestRefused: 404 where the slate has no such player.
         """
-        forecast = self.forecast(slate_id).model
+        forecast = self.of_run(slate_id, "forecast").model
         assert isinstance(forecast, SlateForecast)
         row = _row_of(forecast.rows, driver_id)
 
@@ -308,26 +308,6 @@ class SlateReads:
             return slate_answers.driver(run, row.driver_id, row)
 
         return self._of_run(slate_id, f"driver {row.driver_id}", made)
-
-    def lineups(self, slate_id: str) -> Answer:
-        """The stored portfolio."""
-        return self._of_run(slate_id, "lineups", slate_answers.lineups, whole=True)
-
-    def exposures(self, slate_id: str) -> Answer:
-        """Its exposures."""
-        return self._of_run(slate_id, "exposures", slate_answers.exposures, whole=True)
-
-    def contests(self, slate_id: str) -> Answer:
-        """What it is expected to win."""
-        return self._of_run(slate_id, "contests", slate_answers.contests, whole=True)
-
-    def record(self, slate_id: str) -> Answer:
-        """How past forecasts kept their word."""
-        return self._of_run(slate_id, "record", record)
-
-    def provenance(self, slate_id: str) -> Answer:
-        """Where its numbers come from."""
-        return self._of_run(slate_id, "provenance", slate_answers.provenance, whole=True)
 
     def views(self, slate_id: str) -> Answer:
         """What people stated of its race, and what that did."""

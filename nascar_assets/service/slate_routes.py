@@ -79,12 +79,12 @@ def add_slate_routes(app: FastAPI, reads: SlateReads) -> None:
     @route("/{slate}/forecast", "A slate's forecast", SlateForecast, kind=CSV)
     def forecast(request: Request, slate: SlatePath) -> Response:
         """Every player: points, chances, ownership, leverage, how often he is optimal."""
-        return answered(request, reads.forecast(slate), table=True)
+        return answered(request, reads.of_run(slate, "forecast"), table=True)
 
     @route("/{slate}/scenarios/summary", "The race as simulated", RaceSummary)
     def race(request: Request, slate: SlatePath) -> Response:
         """Regimes, cautions, leaders, retirements, beside what this track has had."""
-        return answered(request, reads.race(slate))
+        return answered(request, reads.of_run(slate, "race"))
 
     @route("/{slate}/drivers/{driver}", "A player", DriverDetail)
     def driver(request: Request, slate: SlatePath, driver: DriverPath) -> Response:
@@ -94,27 +94,27 @@ def add_slate_routes(app: FastAPI, reads: SlateReads) -> None:
     @route("/{slate}/lineups", "A slate's lineups", SlateLineups, kind=CSV)
     def lineups(request: Request, slate: SlatePath) -> Response:
         """The portfolio of the slate's newest run."""
-        return answered(request, reads.lineups(slate), table=True)
+        return answered(request, reads.of_run(slate, "lineups"), table=True)
 
     @route("/{slate}/exposures", "Exposures of a slate's lineups", SlateExposures, kind=CSV)
     def exposures(request: Request, slate: SlatePath) -> Response:
         """Each player's share of the lineups, beside the bounds of the settings."""
-        return answered(request, reads.exposures(slate), table=True)
+        return answered(request, reads.of_run(slate, "exposures"), table=True)
 
     @route("/{slate}/contests", "What a slate's lineups win", SlateContests, kind=CSV)
     def contests(request: Request, slate: SlatePath) -> Response:
         """Returns and chances in contests of the usual shapes, with their errors."""
-        return answered(request, reads.contests(slate), table=True)
+        return answered(request, reads.of_run(slate, "contests"), table=True)
 
     @route("/{slate}/record", "How forecasts kept their word", SlateRecord)
     def record(request: Request, slate: SlatePath) -> Response:
         """Coverage, PIT and reliability of past forecasts, by track type, in numbers and words."""
-        return answered(request, reads.record(slate))
+        return answered(request, reads.of_run(slate, "record"))
 
     @route("/{slate}/provenance", "Where a slate's numbers come from", SlateProvenance)
     def provenance(request: Request, slate: SlatePath) -> Response:
         """Seed, hashes of inputs and constraints, the code's version."""
-        return answered(request, reads.provenance(slate))
+        return answered(request, reads.of_run(slate, "provenance"))
 
     @route("/{slate}/upload.csv", "A slate's upload file", None, kind=CSV)
     def upload(request: Request, slate: SlatePath) -> Response:

@@ -93,8 +93,8 @@ def test_what_a_first_visitor_asks_for_is_read_ahead(world):
     reads.read_ahead()
     held = {name for slate, name in reads._answers if slate == world.slate}
     assert {"record", "forecast", "lineups", "exposures", "contests", "race"} <= held
-    first = reads.forecast(world.slate)
-    assert reads.forecast(world.slate) is first
+    first = reads.of_run(world.slate, "forecast")
+    assert reads.of_run(world.slate, "forecast") is first
 
 
 def test_the_forecast_is_the_one_that_the_command_line_shows(api, world):
