@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.storage.retention import unknown_runs
 from nascar_assets.service.app import create_app
 from nascar_assets.service.compiled import CompiledRequest
 from nascar_assets.service.contracts import OptimizeRequest
@@ -149,15 +150,14 @@ def test_a_retry_long_after_a_fault_finds_its_files(tmp_path, monkeypatch):
     long_ago = time.time() - ORPHAN_AGE.total_seconds() - 60
     for path in files:
         os.utime(tmp_path / path, (long_ago, long_ago))
-    unknown = store.unknown
 
-    def retried(ids):
+    def retried(*of):
         """The retry comes while the sweep is at work."""
-        found = unknown(ids)
+        found = unknown_runs(*of)
         assert sent().is_success
         return found
 
-    monkeypatch.setattr(store, "unknown", retried)
+    monkeypatch.setattr("nascar_assets.service.retention.unknown_runs", retried)
     now = datetime.now(UTC)
     Retention(store, root, ServiceSettings(), lambda: None).sweep(now)
     assert sorted(file.path for file in root.list("api") if file.path in files) == files
