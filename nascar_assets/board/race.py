@@ -88,12 +88,15 @@ async def show_race(api: AsyncClient, slate: str) -> None:
     )
 
 
-def _quantile(level: int) -> Callable[[RaceCount], float]:
-    """What so many percent of the scenarios stay below."""
+def _quantile(level: int) -> Callable[[RaceCount], float | None]:
+    """What so many percent of the scenarios stay below; none where it was not counted."""
     return lambda item: next(
-        quantile.value
-        for quantile in item.scenarios.quantiles
-        if round(100 * quantile.level) == level
+        (
+            quantile.value
+            for quantile in item.scenarios.quantiles
+            if round(100 * quantile.level) == level
+        ),
+        None,
     )
 
 

@@ -64,10 +64,8 @@ def list_contests(home: Home, as_json: Json = False) -> None:
 
     out = Output(as_json)
     found = contests.listed(home)
-    facts = itemgetter(
-        *("contest_id", "slate_id", "kind", "state", "entries", "own_entries"),
-        *("won_dollars", "cash_line_points"),
-    )
+    fields = ["contest_id", "slate_id", "kind", "state", "entries", "own_entries", "won_dollars"]
+    facts = itemgetter(*fields, "cash_line_points")
     out.table(
         "Contests",
         ["contest", "slate", "kind", "state", "entries", "own", "won $", "cash line", "own. miss"],

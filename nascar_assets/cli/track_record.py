@@ -8,6 +8,11 @@ from typing import Any
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
 
+_CONTEST = (
+    *("slate", "contest", "kind", "entries", "cash_line_points"),
+    *("own_entries", "fees_dollars", "won_dollars"),
+)
+
 
 def track_record(home: Home, as_json: Json = False) -> None:
     """Compares what was said of every slate's lineups before its race with what happened.
@@ -35,13 +40,7 @@ def track_record(home: Home, as_json: Json = False) -> None:
         out.table(
             "Real contests",
             ["slate", "contest", "kind", "entries", "cash line", "own", "fees $", "won $"],
-            map(
-                itemgetter(
-                    *("slate", "contest", "kind", "entries", "cash_line_points"),
-                    *("own_entries", "fees_dollars", "won_dollars"),
-                ),
-                found["contests"],
-            ),
+            map(itemgetter(*_CONTEST), found["contests"]),
             text=3,
         )
     out.result(found)

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from functools import cache
-from operator import methodcaller
 from typing import Any
+
+import numpy as np
 
 from nascar_assets.constraints import ConstraintSpec, RunConfig
 from nascar_assets.contest.payouts import PayoutTable
@@ -187,9 +188,17 @@ def race_hash(setup: RaceSetup) -> str:
     """SHA-256 of the race: the same for the same entries, ratings, laps and stages."""
     content = setup_to_dict(setup)
     content.pop("notices")
-    own = methodcaller("item")  # a NumPy number as Python's own
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False, default=own)
+    text = json.dumps(
+        content, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_number
+    )
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _number(value: object) -> Any:
+    """A NumPy number as Python's own."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"A race holds no {type(value).__name__}.")
 
 
 def parameters_hash(parameters: ProcessParameters) -> str:
