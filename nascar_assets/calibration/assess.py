@@ -267,7 +267,7 @@ def assess_scenario_calibration(
             races=0,
             drivers=0,
             metrics={},
-            exclusions=left_out,
+            exclusions=dict(left_out),
             reason="there is no past race with a forecast and a result",
         )
     means = [means_of(race) for race in scored]
@@ -288,7 +288,7 @@ def assess_scenario_calibration(
         },
         pit=_pit_histograms(scored, bins),
         reliability=_reliability(scored),
-        exclusions=left_out,
+        exclusions=dict(left_out),
     )
 
 

@@ -16,7 +16,7 @@ from nascar_assets.calibration.metrics_input import Floats, dot
 from nascar_assets.errors import InputError
 
 TAIL = (1.0 - 0.95) / 2.0
-"""Share of the resamples beyond each end of an interval."""
+"""Share of the resamples beyond each end of an interval; by this sum, whose last bits count."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ def read_history(
             "cancelled contests: they are kept and their fees count for no return. Add the history "
             "again where their contests are settled later."
         )
-    return History(pl.DataFrame(made, schema=types_of(LEDGER)), others, tuple(notices))
+    return History(pl.DataFrame(made, schema=types_of(LEDGER)), dict(others), tuple(notices))
 
 
 def _entry(

@@ -186,6 +186,7 @@ def _units(row: dict[str, Any], what: str, columns: Iterable[str]) -> dict[str, 
 
 def _driver(row: dict[str, Any]) -> DriverNode:
     what = f"Driver {row['driver_id']!r}"
+    units = _units(row, what, UNIT_FIELDS["driver"])
     return DriverNode(
         driver_id=str(row["driver_id"] or ""),
         name=row["name"] or str(row["driver_id"]),
@@ -195,12 +196,13 @@ def _driver(row: dict[str, Any]) -> DriverNode:
         races=int(row["races"] or 0),
         newcomer=False,
         data_through=row["data_through"],
-        **_units(row, what, UNIT_FIELDS["driver"]),
+        **units,
     )
 
 
 def _track(row: dict[str, Any]) -> TrackNode:
     what = f"Track {row['track_id']!r}"
+    units = _units(row, what, UNIT_FIELDS["track"])
     return TrackNode(
         track_id=str(row["track_id"] or ""),
         name=row["name"] or str(row["track_id"]),
@@ -209,7 +211,7 @@ def _track(row: dict[str, Any]) -> TrackNode:
         pit_window_laps=tuple(row["pit_window_laps"] or ()),
         races=int(row["races"] or 0),
         data_through=row["data_through"],
-        **_units(row, what, UNIT_FIELDS["track"]),
+        **units,
     )
 
 
