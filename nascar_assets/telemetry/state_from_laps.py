@@ -59,9 +59,9 @@ def state_from_lap_times(
     """The state of a race after a lap of its leader, from the feed's lap times.
 
     The body is cut before anything in it is looked at: laps after `lap`, flags of later laps and
-    the cars' final positions are never read. What is left is cut again by time: a car that is
-    laps down had not driven its lap `lap` when the leader had. So the state is that of a file
-    which ends, for each car, with the last lap that it had completed.
+    the cars' final positions are never read, and no notice tells of them. What is left is cut again
+    by time: a car that is laps down had not driven its lap `lap` when the leader had. So the state
+    is that of a file which ends, for each car, with the last lap that it had completed.
 
     Args:
         payload: The body, as bytes or parsed.
@@ -74,9 +74,12 @@ def state_from_lap_times(
         InputError: If no car has completed the lap.
         RaceStateError: If the laps make a state that breaks a law.
     """
-    body, notices = clean_lap_times(parse_json(payload, file), file, forgiving=True)
+    parsed = parse_json(payload, file)
+    if lap is not None:
+        parsed = _cut(parsed, lap)
+    body, notices = clean_lap_times(parsed, file, forgiving=True)
     lap = _last_lap(body) if lap is None else lap
-    body = _cut(body, lap)
+    body = _with_laps(_cut(body, lap))
     while True:  # a lap's flag is told by those around it: what was not driven yet is not asked
         laps = laps_from_lap_times(body, race, file=file)
         state = state_from_laps(laps, race, lap, notices=tuple(notices))
@@ -101,21 +104,32 @@ def _last_lap(body: Mapping[str, Any]) -> int:
     return max(int(one["Lap"]) for car in body["laps"] for one in car["Laps"])
 
 
-def _cut(body: Mapping[str, Any], lap: int) -> dict[str, Any]:
-    """A body of lap times as it stood when the last of its laps was driven."""
-    cars = [
-        {
-            **{key: car.get(key) for key in ("Number", "FullName", "NASCARDriverID")},
-            "Laps": [one for one in car["Laps"] if one["Lap"] <= lap],
-        }
-        for car in body["laps"]
-    ]
-    flags = [
-        flag
-        for flag in body["flags"]
-        if (after := feed_number(flag.get("LapsCompleted"))) is not None and after < lap
-    ]
-    return {"laps": [car for car in cars if car["Laps"]], "flags": flags}
+def _cut(body: Any, lap: int) -> Any:
+    """A body of lap times as it stood when the last of its laps was driven.
+
+    What is not of the feed's shape stays as it is: cleaning tells of it.
+    """
+
+    def later(item: Any, key: str, last: int) -> bool:
+        number = feed_number(item.get(key)) if isinstance(item, Mapping) else None
+        return number is not None and number > last
+
+    def cut_car(car: Any) -> Any:
+        if not isinstance(car, Mapping):
+            return car
+        kept = {key: car.get(key) for key in ("Number", "FullName", "NASCARDriverID", "Laps")}
+        if isinstance(kept["Laps"], list):
+            kept["Laps"] = [one for one in kept["Laps"] if not later(one, "Lap", lap)]
+        return kept
+
+    if not isinstance(body, Mapping):
+        return body
+    cut = dict(body)
+    if isinstance(body.get("laps"), list):
+        cut["laps"] = [cut_car(car) for car in body["laps"]]
+    if isinstance(body.get("flags"), list):
+        cut["flags"] = [flag for flag in body["flags"] if not later(flag, "LapsCompleted", lap - 1)]
+    return cut
 
 
 def _driven(body: Mapping[str, Any], done: Mapping[str, int]) -> dict[str, Any]:
@@ -124,7 +138,12 @@ def _driven(body: Mapping[str, Any], done: Mapping[str, int]) -> dict[str, Any]:
     for car in body["laps"]:
         last = done.get(str(car["NASCARDriverID"]), 0)
         cars.append({**car, "Laps": [one for one in car["Laps"] if one["Lap"] <= last]})
-    return {"laps": [car for car in cars if car["Laps"]], "flags": body["flags"]}
+    return _with_laps({**body, "laps": cars})
+
+
+def _with_laps(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A body of lap times without the cars that have no lap in it."""
+    return {**body, "laps": [car for car in body["laps"] if car["Laps"]]}
 
 
 def state_from_laps(

@@ -97,6 +97,17 @@ def test_nothing_after_the_lap_is_read(lap, seed):
     assert state(lap) == state(lap, perturbed(lap, seed))
 
 
+def test_no_notice_tells_of_what_came_after_the_lap():
+    later = copy.deepcopy(BODY)
+    first, second = later["laps"][:2]
+    first["Laps"][90]["LapSpeed"] = None
+    second["Laps"].append(dict(second["Laps"][95]))
+    later["laps"].append({**first, "NASCARDriverID": 999, "Laps": [{"Lap": 95, "LapTime": None}]})
+    later["flags"].append({"LapsCompleted": 80, "FlagState": None})
+    assert state(60, later).notices == ()
+    assert len(state(len(first["Laps"]) - 1, later).notices) > 3
+
+
 def test_what_came_before_the_lap_is_read():
     body = copy.deepcopy(BODY)
     body["laps"][3]["Laps"][50]["RunningPos"], body["laps"][2]["Laps"][50]["RunningPos"] = (
