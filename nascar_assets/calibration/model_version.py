@@ -158,14 +158,10 @@ def version_in_use(records: Iterable[GateRecord], code: str, as_of: datetime) ->
         as_of: The slate's as-of time.
     """
     known = [record for record in records if record.known_until <= as_of]
-    good = max(
-        (record for record in known if record.passed),
-        key=lambda record: (record.decided_at, record.version),
-        default=None,
-    )
+    good = last_good(known)
     recipe = good.recipe if good is not None else ModelRecipe()
     version = recipe.version(code)
-    own = next((record for record in known if record.version == version), None)
+    own = _verdicts(known).get(version)
     if own is not None and own.passed:
         state = f"passed the release gate on {own.races} races"
     elif own is not None:
@@ -175,6 +171,21 @@ def version_in_use(records: Iterable[GateRecord], code: str, as_of: datetime) ->
     if good is not None and good.version != version:
         state += f"; with an earlier program its recipe passed, as version {good.version}"
     return VersionInUse(recipe, version, good, f"version {version}: {state}")
+
+
+def last_good(records: Iterable[GateRecord]) -> GateRecord | None:
+    """The newest release: of each version its newest verdict counts; none where none passed."""
+    return max(
+        (record for record in _verdicts(records).values() if record.passed),
+        key=lambda record: (record.decided_at, record.version),
+        default=None,
+    )
+
+
+def _verdicts(records: Iterable[GateRecord]) -> dict[str, GateRecord]:
+    """The newest record of each version."""
+    by_time = sorted(records, key=lambda record: (record.decided_at, record.known_until))
+    return {record.version: record for record in by_time}
 
 
 def enough_races(races: int) -> Criterion:

@@ -27,6 +27,7 @@ from nascar_assets.feed.schemas import ENTRIES
 from nascar_assets.orchestration.assets import backtest as backtest_assets
 from nascar_assets.orchestration.commands.doctor import _models
 from nascar_assets.orchestration.inputs.process_parameters import (
+    RECORDS,
     KnownModels,
     gate_records,
     model_as_of,
@@ -91,7 +92,8 @@ def test_a_version_that_failed_is_not_used_and_the_last_good_one_stays():
         assert "passed the release gate on 30 races" in used.said
     # A version that passed once and fails on more races gives way to the one before.
     failing = record(second.recipe, passed=False, day=4)
-    assert version_in_use([first, failing], CODE, START + 9 * DAY).recipe == first.recipe
+    for records in ([first, second, failing], [failing, second, first]):
+        assert version_in_use(records, CODE, START + 9 * DAY).recipe == first.recipe
 
 
 def test_a_verdict_counts_from_when_its_races_were_known():
@@ -139,6 +141,25 @@ def test_gate_records_survive_their_file(tmp_path):
     made = record(ModelRecipe(changes={"short.kappa": 1.5}), passed=True)
     save_gate_record(root, made)
     assert gate_records(root, "cup") == ([made], [])
+
+
+def test_a_later_verdict_changes_no_slate_of_before(tmp_path):
+    root = DataRoot(tmp_path)
+    recipe = ModelRecipe(recalibrate=False)
+    first = record(recipe, passed=True, day=1, known=1, code=forecasting_code())
+    # An older program stored it under the version alone.
+    path = f"{RECORDS}/cup/{first.version}.json"
+    root.write(path, json.dumps(first.to_dict()).encode())
+    before = model_as_of(root, "cup", START + 4 * DAY)
+    assert before.version.record == first
+    for passed in (True, False):
+        later = record(recipe, passed=passed, day=9, known=8, code=first.code)
+        save_gate_record(root, later)
+        assert model_as_of(root, "cup", START + 4 * DAY) == before
+        assert model_as_of(root, "cup", START + 8 * DAY).version.record == (
+            later if passed else None
+        )
+    assert len(gate_records(root, "cup")[0]) == 2
 
 
 def _stored_by_another_version(root):

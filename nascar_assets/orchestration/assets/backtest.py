@@ -282,7 +282,7 @@ def summary_of(root: DataRoot, config: Candidate) -> "tuple[str, BacktestSummary
 def model_version(config: Candidate, platform: Platform) -> Iterator[Any]:
     """One row per criterion of the gate."""
     from nascar_assets.calibration.gate import passes
-    from nascar_assets.calibration.model_version import GateRecord, enough_races
+    from nascar_assets.calibration.model_version import GateRecord, enough_races, last_good
     from nascar_assets.calibration.tables_text import gate_grid
     from nascar_assets.orchestration.inputs.process_parameters import (
         gate_records,
@@ -307,8 +307,7 @@ def model_version(config: Candidate, platform: Platform) -> Iterator[Any]:
     )
     path = save_gate_record(root, record)
     records, passed_over = gate_records(root, config.series)
-    releases = [item for item in records if item.passed]
-    used = max(releases, key=lambda item: item.decided_at).version if releases else "none yet"
+    good = last_good(records)
     table = pl.DataFrame(
         {
             "criterion": [item.name for item in criteria],
@@ -322,7 +321,7 @@ def model_version(config: Candidate, platform: Platform) -> Iterator[Any]:
         version=version,
         races=summary.races,
         known_until=known_until.isoformat(),
-        slates_use=used,
+        slates_use=good.version if good is not None else "none yet",
         passed_over=" ".join(passed_over) or "none",
         gate=text_table(*gate_grid(criteria)),
     )

@@ -52,8 +52,12 @@ def save_recalibration(
 
 
 def save_gate_record(root: DataRoot, record: GateRecord) -> str:
-    """Writes what the gate found of a version; a later verdict takes the place of an earlier."""
-    path = f"{RECORDS}/{record.series}/{record.version}.json"
+    """Writes what the gate found of a version; returns its path.
+
+    A verdict on later races stands beside the earlier one, which slates of before go on with.
+    """
+    until = f"{record.known_until:%Y%m%dT%H%M%SZ}"
+    path = f"{RECORDS}/{record.series}/{record.version}-{until}.json"
     root.write(path, _json(record.to_dict()))
     return path
 
