@@ -12,11 +12,11 @@ The feed's dates say neither their time zone nor what exactly they date. What it
   2023), but a race put off to another day may keep its old event.
 
 So a race starts at the schedule's own race event (its times are UTC), unless `race_date` and
-`tunein_date` both lie on a later day. Without an event it starts at `race_date`, read as the
-track's local time where this makes it equal to `date_scheduled` or `tunein_date`, and as Eastern
-time if not; or at `tunein_date` where that is earlier on the same day. A lock that is too early by
-the length of a pre-race show does no harm; one that is too late would let the race itself leak
-into its own forecast.
+`tunein_date` both lie on a later day, or agree on an earlier moment. Without an event it starts at
+`race_date`, read as the track's local time where this makes it equal to `date_scheduled` or
+`tunein_date`, and as Eastern time if not; or at `tunein_date` where that is earlier on the same
+day. A lock that is too early by the length of a pre-race show does no harm; one that is too late
+would let the race itself leak into its own forecast.
 """
 
 from __future__ import annotations
@@ -66,6 +66,10 @@ def race_start(race: Mapping[str, Any], zone: ZoneInfo, file: str) -> datetime:
         and race_day(event) < min(race_day(dated), race_day(tune_in))
     ):
         return dated
+    # Brought forward: no race of the feed has both dates before its event otherwise.
+    naive = _date(race, "race_date", file)
+    if tune_in is not None and tune_in in (_local(naive, EASTERN), _local(naive, zone)):
+        return min(event, tune_in)
     return event
 
 

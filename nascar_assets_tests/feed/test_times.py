@@ -49,7 +49,8 @@ def test_the_schedules_own_race_event_goes_first_and_is_utc():
         {"event_name": "Practice", "run_type": 1, "start_time_utc": "2026-02-28T19:00:00"},
         {"event_name": "Race", "run_type": 3, "start_time_utc": "2026-03-01T21:00:00"},
     ]
-    assert start(schedule=events) == datetime(2026, 3, 1, 21, 0, tzinfo=UTC)
+    found = start(schedule=events, tunein_date="2026-03-01T15:00:00")
+    assert found == datetime(2026, 3, 1, 21, 0, tzinfo=UTC)
 
 
 def test_the_event_of_a_race_put_off_to_another_day_is_stale():
@@ -58,6 +59,23 @@ def test_the_event_of_a_race_put_off_to_another_day_is_stale():
     assert start(schedule=events, **dated(sunday, monday, monday)) == eastern(monday)
     # Stopped on Sunday and finished on Monday: it began on Sunday.
     assert start(schedule=events, **dated(sunday, sunday, monday)) == eastern(sunday)
+
+
+@pytest.mark.parametrize(
+    ("zone", "ran_on", "tune_in"),
+    [
+        (EASTERN, "2026-03-01T12:00", "2026-03-01T12:00"),
+        (EASTERN, "2026-02-28T15:00", "2026-02-28T15:00"),
+        (PACIFIC, "2026-03-01T09:00", "2026-03-01T12:00"),
+    ],
+)
+def test_the_event_of_a_race_brought_forward_is_stale(zone, ran_on, tune_in):
+    events = [{"run_type": 3, "start_time_utc": "2026-03-01T20:30:00"}]
+    found = start(zone, schedule=events, **dated("2026-03-01T15:30", ran_on, tune_in))
+    assert found == eastern(tune_in)
+    # One date alone may be that of the broadcast before the race, or an old one.
+    for dates in ((ran_on, "2026-03-01T15:30"), ("2026-03-01T15:30", tune_in)):
+        assert start(zone, schedule=events, **dated(ran_on, *dates)) == eastern("2026-03-01T15:30")
 
 
 @pytest.mark.parametrize(
