@@ -17,6 +17,7 @@ from nascar_assets.orchestration.inputs.past import (
     past_features,
     past_ratings,
     past_sources,
+    race_ratings,
     results_before,
 )
 from nascar_assets.orchestration.inputs.schedule import landed_schedule
@@ -27,7 +28,10 @@ from nascar_assets_tests.feed.feed_files import race, ran
 AS_OF = datetime(2026, 3, 1, 20, tzinfo=UTC)
 
 
-def _store(root: DataRoot, key: str, driver_id: str, at: datetime) -> None:
+def _store(
+    root: DataRoot, key: str, driver_id: str, at: datetime, made_as: str | None = None
+) -> None:
+    """A race's tables; features and ratings under the id that was known when they were made."""
     row = {
         "race_id": key,
         "driver_id": driver_id,
@@ -37,7 +41,10 @@ def _store(root: DataRoot, key: str, driver_id: str, at: datetime) -> None:
         "results_at": at,
     }
     frame = pl.DataFrame([row]).with_columns(pl.col(pl.Datetime).cast(UTC_TIME))
-    for table in ("entries", "race_results", "practice", "race_features", "driver_ratings"):
+    for table in ("entries", "race_results", "practice"):
+        root.write_frame(table_path(table, key), frame)
+    frame = frame.with_columns(driver_id=pl.lit(made_as or driver_id))
+    for table in ("race_features", "driver_ratings"):
         root.write_frame(table_path(table, key), frame)
 
 
@@ -57,6 +64,15 @@ def test_a_driver_whose_id_came_later_keeps_his_results_as_of_before(tmp_path: P
         assert stored(root, AS_OF).sort("race_id")["driver_id"].to_list() == ["990001", "4030"]
         assert stored(root, AS_OF + timedelta(days=7))["driver_id"].to_list() == ["4030", "4030"]
     assert past_features(root)["driver_id"].to_list() == ["4030", "4030"]
+    # Nor does it change them that the tables are made again, with the id of now.
+    kept = [stored(root, AS_OF) for stored in (past_features, past_ratings)]
+    _store(root, "1", "990001", AS_OF - timedelta(days=7), made_as="4030")
+    for stored, before_that in zip((past_features, past_ratings), kept, strict=True):
+        assert_frame_equal(stored(root, AS_OF), before_that)
+        assert stored(root, AS_OF + timedelta(days=7))["driver_id"].to_list() == ["4030", "4030"]
+    assert race_ratings(root, "1", AS_OF)["driver_id"].to_list() == ["990001"]
+    # What became of him in a later race is found under the id that a slate of before has.
+    assert all_results(root, AS_OF)["driver_id"].to_list() == ["990001", "990001"]
 
 
 def test_a_race_that_was_run_stays_in_the_schedule_when_its_file_loses_it(tmp_path: Path) -> None:

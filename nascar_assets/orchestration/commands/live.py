@@ -14,11 +14,10 @@ from nascar_assets.feed.landing import LANDING
 from nascar_assets.feed.paths import race_path
 from nascar_assets.history.schemas import DRIVER_VALUES, TRACK_VALUES
 from nascar_assets.orchestration.inputs.live_forecast import live_answer
-from nascar_assets.orchestration.inputs.past import all_results, known_entries
+from nascar_assets.orchestration.inputs.past import all_results, known_entries, race_ratings
 from nascar_assets.orchestration.inputs.process_parameters import model_as_of
 from nascar_assets.orchestration.inputs.schedule import Race, stored_schedule
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.store import read_table
 from nascar_assets.storage import DataRoot
 from nascar_assets.telemetry.race_state import RaceState
 from nascar_assets.telemetry.state_from_laps import last_lap, state_from_lap_times
@@ -112,7 +111,7 @@ def _from_home(root: DataRoot, row: Race) -> tuple[RaceToForecast, RunningOrder]
     ready = race_to_forecast(
         row,
         entries,
-        read_table(root, "driver_ratings", key),
+        race_ratings(root, key, start),
         pl.DataFrame(schema=DRIVER_VALUES),
         pl.DataFrame(schema=TRACK_VALUES),
         as_of=start,

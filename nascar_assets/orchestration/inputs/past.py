@@ -28,13 +28,20 @@ def driver_directory(root: DataRoot, as_of: datetime | None = None) -> DriverDir
 def all_results(root: DataRoot, as_of: datetime | None = None) -> pl.DataFrame:
     """The results of every race that has been run, in date order.
 
-    Drivers' ids are those known by a moment, as a slate of that as-of time has them; by now
-    without one. Rows are all there are.
+    Drivers' ids are those known by a moment, as a slate of that as-of time has them, also in later
+    races that list a driver under an id of his own for the first time; by now without one. Rows
+    are all there are.
     """
-    results = read_all(root, "race_results", RESULTS)
-    return with_canonical_ids(results, driver_directory(root, as_of)).sort(
-        "start_time", "race_id", "finish"
-    )
+    known = driver_directory(root, as_of)
+    results = with_canonical_ids(read_all(root, "race_results", RESULTS), known)
+    if as_of is not None:
+        back = {
+            own: known.canonical(old)
+            for old, own in _merged_since(root, known).items()
+            if old in known.names and own not in known.names
+        }
+        results = results.with_columns(pl.col("driver_id").replace(back))
+    return results.sort("start_time", "race_id", "finish")
 
 
 def results_before(root: DataRoot, as_of: datetime) -> pl.DataFrame:
@@ -60,16 +67,52 @@ def past_features(root: DataRoot, as_of: datetime | None = None) -> pl.DataFrame
     """FEATURE_TABLE of every race that was run, each as of its start.
 
     Drivers' ids are those known by a moment, as those of the results beside them; by now where left
-    out. A table that was stored before a driver's own id came has him under a placeholder.
+    out: a table stored before a driver's own id came has him under a placeholder, one stored after
+    it under his own.
     """
-    stored = read_all(root, "race_features", FEATURE_TABLE)
-    return with_canonical_ids(stored, driver_directory(root, as_of))
+    return _with_ids_of(root, read_all(root, "race_features", FEATURE_TABLE), as_of)
 
 
 def past_ratings(root: DataRoot, as_of: datetime) -> pl.DataFrame:
     """RATINGS of every race that was run, each as of its start, with the ids known by a moment."""
-    stored = read_all(root, "driver_ratings", RATINGS)
-    return with_canonical_ids(stored, driver_directory(root, as_of))
+    return _with_ids_of(root, read_all(root, "driver_ratings", RATINGS), as_of)
+
+
+def race_ratings(root: DataRoot, race_key: str, as_of: datetime) -> pl.DataFrame:
+    """RATINGS of one race as of its start, with the ids known by a moment.
+
+    Raises:
+        MissingPartition: If they were never made.
+    """
+    return _with_ids_of(root, read_table(root, "driver_ratings", race_key), as_of)
+
+
+def _with_ids_of(root: DataRoot, stored: pl.DataFrame, as_of: datetime | None) -> pl.DataFrame:
+    """A table that holds ids of when it was stored, with those known by a moment.
+
+    An id that came later is taken back in the races that list its driver under a placeholder.
+    """
+    known = driver_directory(root, as_of)
+    later = {} if as_of is None else _merged_since(root, known)
+    if later:
+        races = (
+            read_all(root, "race_results", RESULTS)
+            .filter(pl.col("driver_id").is_in(list(later)))
+            .select("race_id", then="driver_id", driver_id=pl.col("driver_id").replace(later))
+            .unique(["race_id", "driver_id"], keep="first", maintain_order=True)
+        )
+        stored = (
+            stored.join(races, on=["race_id", "driver_id"], how="left", maintain_order="left")
+            .with_columns(pl.coalesce("then", "driver_id").alias("driver_id"))
+            .drop("then")
+        )
+    return with_canonical_ids(stored, known)
+
+
+def _merged_since(root: DataRoot, known: DriverDirectory) -> dict[str, str]:
+    """Placeholders whose drivers' own ids came later than a directory, and these ids."""
+    now = driver_directory(root).merged
+    return {old: own for old, own in now.items() if known.canonical(old) != own}
 
 
 def past_sources(root: DataRoot, as_of: datetime | None = None) -> dict[str, pl.DataFrame]:
