@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from unittest.mock import MagicMock
 
@@ -12,11 +13,14 @@ import pytest
 
 from nascar_assets.contest.outlook import contest_outlook
 from nascar_assets.contest.track_record import Said, found_of, said_of, sentence, summarised
+from nascar_assets.feed.schemas import ENTRIES, RESULTS
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.lineups.projection import project
 from nascar_assets.orchestration.commands.ledger import shown as ledger_shown
 from nascar_assets.orchestration.commands.track_record import track_record as recorded
-from nascar_assets.orchestration.inputs.said import keep_said, stored_said, track_rows
+from nascar_assets.orchestration.inputs.past import all_results
+from nascar_assets.orchestration.inputs.said import FOLDER, keep_said, stored_said, track_rows
+from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
 
@@ -112,6 +116,37 @@ def test_found_is_what_the_lineups_scored_and_who_is_absent_scored_nothing(outlo
     holds = (LINEUPS[0][0] == LINEUPS).any(axis=1).mean()
     lost = POINTS[401][LINEUPS[0][0]] / 20 * holds
     assert less["found_points"] == pytest.approx(scored.mean() - lost)
+
+
+def test_a_driver_whose_own_id_came_later_keeps_his_points(outlook, tmp_path):
+    root = DataRoot.open(tmp_path)
+    listed = said(outlook)
+    held = LINEUPS[0][0]
+    old = [*listed.players[:held], "990001", *listed.players[held + 1 :]]
+    one = replace(listed, players=tuple(old))
+    root.write(f"{FOLDER}/{one.slate_id}/said.json", json.dumps(one.to_dict()).encode())
+
+    def store(race_id, ids, at):
+        table = pl.DataFrame(
+            {
+                "race_id": race_id,
+                "driver_id": ids,
+                "driver_name": [f"Car{at} Fictional" for at in range(len(ids) - 1)] + ["Ada Late"],
+                "start": range(1, len(ids) + 1),
+                "finish": range(1, len(ids) + 1),
+                **dict.fromkeys(("laps_led", "fastest_laps", "laps_completed"), 0),
+                **dict.fromkeys(("start_time", "entries_at", "results_at"), at),
+            }
+        )
+        for name, columns in (("entries", ENTRIES), ("race_results", RESULTS)):
+            types = {key: columns[key] for key in table.columns if key in columns}
+            root.write_frame(table_path(name, race_id), table.select(list(types)).cast(types))
+
+    store(one.race_id, [*(who for who in old if who != "990001"), "990001"], one.as_of)
+    before = track_rows(root, all_results(root))
+    store("later", ["4030"], one.as_of + timedelta(days=7))
+    assert "990001" not in all_results(root)["driver_id"]
+    assert track_rows(root, all_results(root)) == before
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from nascar_assets.contest.track_record import Said, found_of, said_of
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.lineups.projection import project
 from nascar_assets.orchestration.inputs.official import official_by_id
+from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.stored_json import UNREADABLE, stored_json
 from nascar_assets.rules import rule_set
@@ -71,6 +72,8 @@ def stored_said(root: DataRoot) -> tuple[list[Said], list[str]]:
 def track_rows(root: DataRoot, results: pl.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
     """Every slate of which something was said and whose race is in the results: a row each.
 
+    A driver whose own id came after a slate has his points there under the id that it has.
+
     Returns:
         The rows, and a notice of what this version cannot read.
     """
@@ -80,5 +83,8 @@ def track_rows(root: DataRoot, results: pl.DataFrame) -> tuple[list[dict[str, An
     for said in stored:
         if said.race_id in raced:
             rules = rule_set(said.rules, race_day(said.lock))
-            rows.append(found_of(said, official_by_id(rules, said.race_id, results)))
+            units = official_by_id(rules, said.race_id, results)
+            if not units.keys() >= set(said.players):
+                units = official_by_id(rules, said.race_id, all_results(root, said.as_of))
+            rows.append(found_of(said, units))
     return rows, notices

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from nascar_assets.orchestration.inputs.official import official_by_id
-from nascar_assets.orchestration.inputs.past import results_before
+from nascar_assets.orchestration.inputs.past import all_results, results_before
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.view_tables import PURE, pure_scenarios
@@ -90,7 +90,8 @@ def view_scores(root: DataRoot, as_of: datetime) -> list[ViewScore]:
         mine = results.filter(pl.col("race_id") == plan.race_id)
         stamp = [*tags, str(mine.hash_rows(seed=1).sum())]
         if kept.get("stamp") != stamp:
-            made = slate_view_score(SlateRun(root, plan), mine)
+            # With the ids that the slate has: some drivers' own may have come since.
+            made = slate_view_score(SlateRun(root, plan), all_results(root, plan.as_of))
             kept = {"stamp": stamp, "score": None if made is None else asdict(made)}
             root.write(path, json.dumps(kept).encode())
         if kept["score"] is not None:
