@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.automation.freshness import slate_staleness
 from nascar_assets.orchestration.commands.slate import slate_state
-from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.schedule import race_of, schedule_rows
 from nascar_assets.orchestration.inputs.slate_change import has_begun_anew
 from nascar_assets.orchestration.inputs.slate_files import slate_notices, upload_path
 from nascar_assets.orchestration.inputs.slate_lineups import (
@@ -216,7 +216,7 @@ class SlateReads:
     def _stated(self, slate_id: str) -> SlateSummary:
         root, now = self._root, datetime.now(UTC)
         registration = Registration.load(root, slate_id)
-        race = schedule_rows(root, [registration.race_key])[registration.race_key]
+        race = race_of(root, registration)
         plan, state = SlatePlan.find(root, slate_id), slate_state(root, slate_id)
         notes = slate_staleness(root, slate_id, now, now)
         if plan is not None and not has_lineups(root, plan):

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from nascar_assets.errors import InputError
-from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.schedule import race_of
 from nascar_assets.orchestration.inputs.slate_plan import Registration
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.view_scores import record_words, view_scores
@@ -42,7 +42,7 @@ def stated_views(root: DataRoot, slate_id: str, run: SlateRun | None) -> SlateVi
         run: Its newest run; none where it was never run to its scenarios.
     """
     registration = Registration.load(root, slate_id)
-    lock = schedule_rows(root, [registration.race_key])[registration.race_key]["start_time"]
+    lock = race_of(root, registration)["start_time"]
     table = None if run is None else run.views
     views = tuple(
         SlateView(**_facts(record, *_rows(root, record, registration.race_id), table, lock))
@@ -89,7 +89,7 @@ def stated_view(
     record = next((one for one in view_records(root, slate_id) if one.view_id == view_id), None)
     if record is None:
         return None
-    lock = schedule_rows(root, [registration.race_key])[registration.race_key]["start_time"]
+    lock = race_of(root, registration)["start_time"]
     table = None if run is None else run.views
     rows, fault = _rows(root, record, registration.race_id)
     facts = _facts(record, rows, fault, table, lock)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+import pytest
 from polars.testing import assert_frame_equal
 
+from nascar_assets.errors import InputError
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.paths import schedule_path
 from nascar_assets.feed.schemas import UTC_TIME
+from nascar_assets.files import SourceFile
 from nascar_assets.orchestration.inputs.past import (
     all_results,
     past_features,
@@ -20,7 +24,8 @@ from nascar_assets.orchestration.inputs.past import (
     race_ratings,
     results_before,
 )
-from nascar_assets.orchestration.inputs.schedule import landed_schedule
+from nascar_assets.orchestration.inputs.schedule import landed_schedule, race_of, stored_schedule
+from nascar_assets.orchestration.inputs.slate_plan import Registration
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.feed.feed_files import race, ran
@@ -87,6 +92,42 @@ def test_a_race_that_was_run_stays_in_the_schedule_when_its_file_loses_it(tmp_pa
     kept = landed_schedule(root)
     assert_frame_equal(kept.frame, stored.filter(pl.col("race_id") != "7003"))
     assert "no longer lists 2026-cup-01 (Fictional 150), which was run" in kept.notices[0]
+
+
+def test_the_key_of_a_struck_race_with_a_slate_goes_to_no_other(tmp_path: Path) -> None:
+    root = DataRoot.open(tmp_path)
+
+    def listed(*races: dict[str, Any]) -> dict[str, str]:
+        schedule = json.dumps({"series_1": races}).encode()
+        root.write(f"landing/feed/{schedule_path(2026)}", schedule)
+        frame = landed_schedule(root).frame
+        root.write_frame(table_path("schedule"), frame)
+        return dict(frame.select("race_id", "race_key").iter_rows())
+
+    first, second, struck = race(7001), race(7002), race(7003)
+    keys = listed(first, second, struck)
+    assert keys["7003"] == "2026-cup-03"
+    salaries = b"Name,Salary"
+    source = SourceFile.of("landing/salaries/a.csv", salaries)
+    slate = Registration("a-slate", source, "7003", keys["7003"], "dk-classic")
+    slate.save(root, salaries)
+    # Of the second, which has no slate, there is a table.
+    entries = pl.DataFrame({"race_id": ["7002"], "driver_id": ["1"]})
+    root.write_frame(table_path("entries", keys["7002"]), entries)
+    assert listed(first) == {"7001": keys["7001"]}
+    new = race(9999, race_name="Replacement 300")
+    assert listed(first, new) == {"7001": keys["7001"], "9999": "2026-cup-04"}
+    with pytest.raises(InputError, match=r"is of race 7003 \(2026-cup-03\), which the sch"):
+        race_of(root, slate)
+    assert listed(first, new, struck, second) == keys | {"9999": "2026-cup-04"}
+    assert race_of(root, slate)["race_id"] == "7003"
+    # A home whose key was given on before: the slate does not go over to that race.
+    taken = stored_schedule(root).filter(pl.col("race_id") != "7003")
+    given_on = pl.col("race_key").replace("2026-cup-04", "2026-cup-03")
+    root.write_frame(table_path("schedule"), taken.with_columns(given_on))
+    with pytest.raises(InputError, match=r"that key is race 9999 \(Replacement 300\) now"):
+        race_of(root, slate)
+    assert listed(first, new, struck, second)["7003"] == "2026-cup-04"
 
 
 def test_a_season_whose_file_cannot_be_read_stays_as_it_is_stored(

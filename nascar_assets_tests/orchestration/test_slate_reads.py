@@ -84,7 +84,7 @@ def test_one_slate_that_cannot_be_read_does_not_hide_the_others(api, world):
     cut, lost = found.unreadable
     assert (cut.slate, lost.slate) == ("cut-off", "lost-race")
     assert "damaged" in cut.message
-    assert "no race gone" in lost.message
+    assert "(gone), which the schedule does not have" in lost.message
     assert all(item.remedy for item in found.unreadable)
 
 

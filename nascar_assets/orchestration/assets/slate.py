@@ -24,7 +24,7 @@ from nascar_assets.orchestration.assets.slate_assets import (
     warning_check,
 )
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries, past_sources
-from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.schedule import race_of
 from nascar_assets.orchestration.inputs.slate_files import (
     absent_path,
     keep_notices,
@@ -81,7 +81,7 @@ def slate_plan(
     """The plan of a run of the slate as it is registered now."""
     root = platform.root
     registration = Registration.load(root, context.partition_key)
-    race = schedule_rows(root, [registration.race_key])[registration.race_key]
+    race = race_of(root, registration)
     _not_after_lock(context, race["start_time"])
     plan = SlatePlan(
         slate_id=registration.slate_id,

@@ -20,7 +20,7 @@ from nascar_assets.orchestration.commands.files import read_file
 from nascar_assets.orchestration.commands.sync import Location
 from nascar_assets.orchestration.inputs.past import driver_directory
 from nascar_assets.orchestration.inputs.registering import read_slate
-from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.schedule import race_of
 from nascar_assets.orchestration.inputs.slate_change import (
     has_begun_anew,
     mixture,
@@ -246,7 +246,7 @@ def _refuse_options(root: DataRoot, registration: Registration, options: RunOpti
     from nascar_assets.lineups import PortfolioSettings
     from nascar_assets.orchestration.assets.slate import resolve_as_of
 
-    race = schedule_rows(root, [registration.race_key])[registration.race_key]
+    race = race_of(root, registration)
     resolve_as_of(options.as_of, race["start_time"], datetime.now(UTC))
     if options.settings:
         PortfolioSettings.from_toml(options.settings)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
+from nascar_assets.orchestration.inputs.schedule import race_of
 from nascar_assets.orchestration.inputs.slate_lineups import (
     has_lineups,
     lineup_rows,
@@ -148,6 +149,7 @@ def slates_of(root: DataRoot, race_key: str) -> list[str]:
         if registration.race_key != race_key:
             continue
         try:
+            race_of(root, registration)
             run = SlateRun.load(root, slate)
         except InputError:
             continue

@@ -20,7 +20,7 @@ from nascar_assets.feed.schemas import VIEWS
 from nascar_assets.feed.sources import PEOPLES_VIEWS
 from nascar_assets.ontology import OntologyState, build_state
 from nascar_assets.orchestration.inputs.past import results_before
-from nascar_assets.orchestration.inputs.schedule import Race, schedule_rows
+from nascar_assets.orchestration.inputs.schedule import Race, race_of
 from nascar_assets.orchestration.inputs.slate_files import (
     load_spec,
     require_columns,
@@ -87,7 +87,7 @@ class SlateRun:
     @cached_property
     def race(self) -> Race:
         """The race's row of the schedule."""
-        return schedule_rows(self.root, [self.plan.race_key])[self.plan.race_key]
+        return race_of(self.root, self.plan)
 
     @cached_property
     def rules(self) -> RuleSet:

@@ -11,7 +11,7 @@ import polars as pl
 from nascar_assets.errors import InputError
 from nascar_assets.files import SourceFile
 from nascar_assets.orchestration.inputs.past import driver_directory, known_entries
-from nascar_assets.orchestration.inputs.schedule import schedule_rows
+from nascar_assets.orchestration.inputs.schedule import race_of
 from nascar_assets.orchestration.inputs.slate_plan import Registration
 from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
@@ -115,7 +115,7 @@ def slate_people(root: DataRoot, registration: Registration, as_of: datetime) ->
     from nascar_assets.slates.build import build_slate
     from nascar_assets.slates.salaries import read_salaries
 
-    race = schedule_rows(root, [registration.race_key])[registration.race_key]
+    race = race_of(root, registration)
     moment = min(as_of, race["start_time"])
     directory = driver_directory(root, moment)
     listed = known_entries(root, registration.race_key, moment)
@@ -203,7 +203,7 @@ def add_view(
         for one in alike
         if one not in gone and one is not same
     ]
-    start = schedule_rows(root, [registration.race_key])[registration.race_key]["start_time"]
+    start = race_of(root, registration)["start_time"]
     late = kept.landed_at > start
     if late:
         notices.append(
@@ -224,7 +224,7 @@ def _checked(
 
     The last one of `landed` is the one that is added.
     """
-    race = schedule_rows(root, [registration.race_key])[registration.race_key]
+    race = race_of(root, registration)
     field = [driver for driver in people.names if driver not in people.absent]
     table = statements(landed, now, field, people.names)
     listed = known_entries(root, registration.race_key, min(now, race["start_time"]))
