@@ -278,7 +278,7 @@ class WalkForward:
         if with_values and known["race_id"].n_unique() >= FEWEST_RACES_FOR_VALUES:
             drivers = driver_values(known, as_of, state=self._state)
             # The schedule's own outcomes (winner, cautions) stay behind: only what was known.
-            tracks = track_values(known, self.schedule, as_of)
+            tracks = track_values(known, self.schedule, as_of, row)
         history = KnownHistory(
             as_of=as_of,
             results=known.filter(pl.col("series") == self.series).select(list(RESULTS)),

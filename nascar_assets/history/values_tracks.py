@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -33,7 +34,12 @@ RATE_SD = 0.25
 """Between-track standard deviation of a log rate within a type: one normal score of a value."""
 
 
-def track_values(results: pl.DataFrame, schedule: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+def track_values(
+    results: pl.DataFrame,
+    schedule: pl.DataFrame,
+    as_of: datetime,
+    race: Mapping[str, Any] | None = None,
+) -> pl.DataFrame:
     """Ontology values of every track of the schedule, from races known by a time.
 
     Each value is Phi of a standardised departure of the track from the mean of its series and
@@ -53,11 +59,16 @@ def track_values(results: pl.DataFrame, schedule: pl.DataFrame, as_of: datetime)
         results: RESULTS of any series.
         schedule: SCHEDULE rows that name the tracks and the stage ends.
         as_of: Races known later are left out.
+        race: The race to come, a row of the schedule: the pit windows of its track end with it.
+            Those of other tracks end with the season's longest race there.
 
     Returns:
         TRACK_VALUES, by track id.
     """
     tracks = _tracks(schedule, as_of)
+    if race is not None:
+        own = pl.when(track_id=race["track_id"]).then(pl.lit(race["scheduled_laps"]))
+        tracks = tracks.with_columns(scheduled_laps=own.otherwise("scheduled_laps"))
     races = _race_measures(known_results(results, as_of), schedule)
     races = races.join(tracks.select("track_id", "track_type"), on=["track_id", "track_type"])
     values: dict[str, pl.Series] = {}
@@ -174,7 +185,7 @@ def _rate(
 
 
 def _pit_windows(tracks: pl.DataFrame) -> list[list[int]]:
-    """Laps by which each full tank is used up, short of the longest race's end."""
+    """Laps by which each full tank is used up, short of the race's end."""
     out = []
     columns = tracks.select("track_type", "length_miles", "scheduled_laps")
     for kind, length, laps in columns.iter_rows():

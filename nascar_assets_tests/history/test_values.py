@@ -278,3 +278,13 @@ def test_pit_windows_by_hand():
     assert table["pit_window_laps"].to_list() == [[62, 124, 186]]
     unknown = schedule_of(race).with_columns(track_length_miles=pl.lit(None, pl.Float64))
     assert track_values(race, unknown, AS_OF)["pit_window_laps"].to_list() == [[]]
+
+
+@pytest.mark.parametrize("others", [100, 200, 400])
+def test_pit_windows_of_a_race_to_come_end_with_it_however_long_others_are(others):
+    past = make_race(0, range(8), range(1, 9)).with_columns(track_type=pl.lit("intermediate"))
+    planned = schedule_of(past)
+    race = planned.row(0, named=True) | {"race_id": "to come", "scheduled_laps": 150}
+    planned = planned.with_columns(scheduled_laps=pl.lit(others, pl.Int32))
+    table = track_values(past, planned, past["results_at"].max(), race)
+    assert table["pit_window_laps"].to_list() == [[62, 124]]

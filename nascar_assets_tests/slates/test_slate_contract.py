@@ -167,7 +167,7 @@ def test_before_the_entry_list_the_values_alone_are_proven(sample):
     race, near = a_race(schedule, sources)
     report = prove_basis(near, schedule, race, race["start_time"] - timedelta(days=6), seed=1)
     assert report.passed, str(report)
-    assert "skill" in report.features
+    assert {"skill", "track_pit_window_laps"} <= set(report.features)
     assert "level" not in report.features
 
 

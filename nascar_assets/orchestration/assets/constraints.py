@@ -41,7 +41,7 @@ def slate_track_values(run: SlateRun, schedule: pl.DataFrame) -> pl.DataFrame:
     """What the graph holds for this slate before anyone overrode it."""
     from nascar_assets.history.values_tracks import track_values
 
-    return track_values(run.results, schedule, run.as_of)
+    return track_values(run.results, schedule, run.as_of, run.race)
 
 
 @slate_asset(

@@ -46,7 +46,7 @@ def forecast_basis(schedule: pl.DataFrame) -> FeatureBuilder:
         state = RatingState.empty()
         state.extend(results, as_of, past)
         values = driver_values(known, as_of, state=state)
-        tracks = track_values(results, schedule, as_of).filter(track_id=race["track_id"])
+        tracks = track_values(results, schedule, as_of, race).filter(track_id=race["track_id"])
         field = sources["entries"].filter(
             pl.col("race_id") == race["race_id"], pl.col("entries_at") <= as_of
         )
@@ -57,7 +57,7 @@ def forecast_basis(schedule: pl.DataFrame) -> FeatureBuilder:
             own = build_features({**raw, "entries": field}, race, as_of)
             rated = state.rate(field, as_of, own)
             values = values.join(rated, on="driver_id", how="full", coalesce=True)
-        beside = tracks.drop("pit_window_laps").select(pl.all().name.prefix("track_"))
+        beside = tracks.select(pl.all().name.prefix("track_"))
         return values.sort("driver_id").join(beside, how="cross")
 
     return build
