@@ -179,12 +179,17 @@ class _Scores:
         held = self.scores[:, :entered].astype(np.float64)
         if entered < 2 or held.shape[0] < 3:
             return np.full(entered, np.nan), np.full(entered, np.nan)
-        held -= held.mean(axis=0)
-        rest = held.sum(axis=1, keepdims=True) - held
-        spread = np.sqrt((held**2).sum(axis=0) * (rest**2).sum(axis=0))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found = (held * rest).sum(axis=0) / spread
-        return found, (1 - found**2) / math.sqrt(held.shape[0] - 1)
+        parts = [_correlations(part) for part in np.array_split(held, PARTS) if part.shape[0]]
+        return _correlations(held), _error(np.array(parts))
+
+
+def _correlations(scores: Floats) -> Floats:
+    """[n] correlation of each column with the sum of the others; NaN where nothing varies."""
+    held = scores - scores.mean(axis=0)
+    rest = held.sum(axis=1, keepdims=True) - held
+    spread = np.sqrt((held**2).sum(axis=0) * (rest**2).sum(axis=0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((held * rest).sum(axis=0) / spread, np.float64)
 
 
 @dataclass(frozen=True)

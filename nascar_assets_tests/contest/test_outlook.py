@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nascar_assets.contest import Contest, payout_table, preset
 from nascar_assets.contest.outlook import (
+    PARTS,
     VALUE,
     Fields,
     contest_outlook,
@@ -117,6 +118,11 @@ def test_lineups_add_up_to_the_set_to_the_cent_and_every_part_counts_once():
     rest = scores.sum(axis=1, keepdims=True) - scores
     known = [np.corrcoef(scores[:, i], rest[:, i])[0, 1] for i in range(3)]
     assert last["correlation"].to_list() == pytest.approx(known)
+    # Its error is over the parts, as all errors are.
+    parts = zip(np.array_split(scores, PARTS), np.array_split(rest, PARTS), strict=True)
+    own_parts = [[np.corrcoef(a[:, i], b[:, i])[0, 1] for i in range(3)] for a, b in parts]
+    error = np.std(own_parts, axis=0, ddof=1) / np.sqrt(PARTS)
+    assert last["correlation_se"].to_list() == pytest.approx(error.tolist())
     # A lineup by itself has no others to go with.
     assert values.filter(pl.col("contest") == "cash")["correlation"].to_list() == [None]
 
