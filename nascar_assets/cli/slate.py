@@ -409,15 +409,12 @@ def _digits(value: float | None, digits: int = 1, *, share: bool = False) -> str
 
 def _field_line(contests: list[dict[str, Any]]) -> str:
     """What the returns rest on."""
-    seen = max(row.get("field_contests", 0) for row in contests)
-    rests = (
-        f"fitted on {seen} contests that were added"
-        if seen
-        else "assumed: no contests were added that it could be fitted on (nascar contest add)"
-    )
+    from nascar_assets.contest.field_fit import sharpness_words
+
     return (
         "Returns are of races that the lineups were not chosen on. The field's sharpness is "
-        f"{rests}; beside the return stand those against a sharp field and a dull one."
+        f"{sharpness_words(contests)}; beside the return stand those against a sharp field and a "
+        "dull one."
     )
 
 

@@ -10,8 +10,9 @@ contests.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ Floats = npt.NDArray[np.float64]
 
 FEWEST = 5
 """Contests of a kind from which on the fit takes the place of what is assumed."""
+
+KIND_WORDS: Mapping[str, str] = {"cash": "cash games", "tournament": "tournaments"}
+"""What the kinds of contests are called."""
 
 _SAMPLE = 8_000  # lineups drawn from a contest's field to find what lies above its cash line
 _SHIFTS = np.linspace(-1.2, 1.2, 49)
@@ -210,6 +214,27 @@ def fit_sharpness(
     without = np.array([_lowest(table.sum(axis=0) - row) for row in table])
     error = math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
     return _lowest(table.sum(axis=0)), error, n
+
+
+def sharpness_words(contests: Sequence[Mapping[str, Any]]) -> str:
+    """What the fields of these contests rest on, kind by kind: fitted or assumed.
+
+    Args:
+        contests: Rows of a contest forecast.
+
+    Example:
+        >>> rows = [{"kind": "cash", "field_contests": 0}]
+        >>> sharpness_words([*rows, {"kind": "tournament", "field_contests": 6}])
+        'fitted on 6 tournaments that were added, assumed for cash games (fewer than 5 were added)'
+    """
+    seen = {row.get("kind"): row.get("field_contests") for row in contests}
+    fitted = [f"{seen[kind]} {words}" for kind, words in KIND_WORDS.items() if seen.get(kind)]
+    assumed = [words for kind, words in KIND_WORDS.items() if seen.get(kind) == 0]
+    said = [f"fitted on {' and '.join(fitted)} that were added"] if fitted else []
+    if assumed:
+        each = " of either" if len(assumed) > 1 else ""
+        said.append(f"assumed for {' and '.join(assumed)} (fewer than {FEWEST}{each} were added)")
+    return ", ".join(said)
 
 
 def _line_loss(contest: SeenContest, parameters: FieldParameters) -> Floats | None:

@@ -15,6 +15,7 @@ from jinja2 import BaseLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from nascar_assets.calibration.words import plain_name
+from nascar_assets.contest.field_fit import sharpness_words
 from nascar_assets.reports import drawings
 from nascar_assets.reports.formatting import decimal, dollars, eastern, percent, utc
 from nascar_assets.reports.slate_report import SlateReport
@@ -74,6 +75,7 @@ def render_slate_report(report: SlateReport) -> str:
         overrides=report.overrides.to_dicts(),
         effects=[] if report.views is None else report.views.effects.to_dicts(),
         contests=report.contests.to_dicts(),
+        sharpness=sharpness_words(report.contests.to_dicts()),
         values=_values(report.values),
         age_days=None
         if report.newest_at is None

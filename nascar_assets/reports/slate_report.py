@@ -24,6 +24,7 @@ EFFECT_COLUMNS: tuple[str, ...] = (
 )
 CONTEST_COLUMNS: tuple[str, ...] = (
     "contest",
+    "kind",
     "entries",
     "own_entries",
     "entry_fee_dollars",

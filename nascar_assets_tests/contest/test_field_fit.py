@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from nascar_assets.contest import payout_table
-from nascar_assets.contest.field_fit import FEWEST, SeenContest, fit_contest, fit_field_parameters
+from nascar_assets.contest.field_fit import (
+    FEWEST,
+    SeenContest,
+    fit_contest,
+    fit_field_parameters,
+    sharpness_words,
+)
 from nascar_assets.contest.outlook import contest_outlook
 from nascar_assets.contest.presets import Contest
 from nascar_assets.contest.settlement import settle
@@ -83,6 +89,18 @@ def test_fewer_than_five_contests_change_nothing_yet():
     assert few.fitted is not None
     assert fit_field_parameters(CONTESTS[:FEWEST], "tournament").used
     assert fit_field_parameters(CONTESTS, "cash").fitted is None
+
+
+def test_what_fields_rest_on_is_said_by_kind():
+    cash, tournament = ({"kind": kind, "field_contests": 0} for kind in ("cash", "tournament"))
+    assert sharpness_words([cash, tournament]) == (
+        "assumed for cash games and tournaments (fewer than 5 of either were added)"
+    )
+    fitted = {"kind": "tournament", "field_contests": 6}
+    assert sharpness_words([cash, fitted, fitted]) == (
+        "fitted on 6 tournaments that were added, assumed for cash games (fewer than 5 were added)"
+    )
+    assert sharpness_words([fitted]) == "fitted on 6 tournaments that were added"
 
 
 def test_fields_that_score_better_than_their_ownerships_say_are_found_sharp():

@@ -123,6 +123,7 @@ def report(drivers=("Ada Wheel", "Bo Spanner", "Cy Torque"), n_lineups=3, **chan
         "contests": pl.DataFrame(
             {
                 "contest": ["20-max"],
+                "kind": ["tournament"],
                 "entries": [5_000],
                 "own_entries": [3],
                 "entry_fee_dollars": [5.0],

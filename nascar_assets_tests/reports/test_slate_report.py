@@ -80,6 +80,16 @@ def test_a_contests_chance_to_win_is_of_races_not_of_entries():
     assert "Share of the own entries that win something" in titles
 
 
+def test_how_sharp_rivals_are_is_said_by_kind():
+    page = Page(render_slate_report(report()))
+    assert "is assumed for tournaments (fewer than 5 were added)" in page.text
+    contests = report().contests
+    cash = contests.with_columns(kind=pl.lit("cash"))
+    both = pl.concat([cash, contests.with_columns(field_contests=pl.lit(7, pl.Int64))])
+    page = Page(render_slate_report(report(contests=both)))
+    assert "is fitted on 7 tournaments that were added, assumed for cash games" in page.text
+
+
 def test_what_people_changed_beside_values_is_said_and_tilting_is_in_the_errors():
     none = report().overrides.clear()
     assert "Nothing: every value" in Page(render_slate_report(report(overrides=none))).text
