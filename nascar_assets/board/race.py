@@ -118,14 +118,20 @@ def contest_table(rows: Sequence[ContestRow], caution: str) -> None:
             number("own_entries", "Yours", "Entries that are yours"),
             number("entry_fee_dollars", "Fee $"),
             percents(
-                "roi", "Profit %", "Profit of 100 dollars of entry fees, against an assumed field"
+                "roi", "Return %", "Profit on 100 dollars of entry fees, in the mean over fields"
             ),
-            percents("roi_se", "± error", "Standard error: how far scenarios alone may be off"),
+            percents(
+                "roi_se",
+                "± error",
+                "Standard error of the return: of the scenarios, the race's parameters and fields",
+            ),
             percents("cash_rate", "Cash %", "Share of your entries that win something"),
             percents(
                 "win_rate", "Win %", "Share of races in which any of your entries comes first", 2
             ),
-            percents("top_rate", "Top 1 %", "Share of your entries in the best hundredth", 2),
+            percents(
+                "top_rate", "Top 1 % of entries", "Share of your entries in the best hundredth", 2
+            ),
             percents(
                 "any_top_rate",
                 "Any in top 1 %",

@@ -479,7 +479,7 @@ def show_result(
             "What the lineups win in contests (returns and chances in %)",
             [
                 *("contest", "entries", "own", "fee $", "return", "± error"),
-                *("sharp field", "dull field", "cash", "win", "top 1%"),
+                *("sharp field", "dull field", "cash", "win", "any in top 1%"),
             ],
             [
                 (
@@ -499,9 +499,9 @@ def show_result(
             ],
         )
         out.line(
-            "cash: share of own entries that win something; win, top 1%: share of races in which"
+            "cash: share of own entries that win something; win, any in top 1%: share of races in"
         )
-        out.line("any of them comes first or is in the best hundredth")
+        out.line("which any of them comes first or is in the best hundredth")
         out.line(_field_line(result["contests"]))
         _show_values(out, result["contests"][-1], sort)
     out.line(_objective_line(result["portfolio"]))

@@ -16,6 +16,7 @@ from nicegui.page import page
 from nascar_assets.board.build import Build
 from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.page import _filled
+from nascar_assets.board.race import contest_table
 from nascar_assets.board.views import Views
 from nascar_assets.board.widgets import KeptJob, NewerRun, NumberField, Progress, button, file_drop
 from nascar_assets.client import Call, Refused, slates
@@ -248,6 +249,19 @@ def test_a_rule_that_cannot_be_right_is_marked():
         await part.show()
         await part._build()
         assert part._faults == ("groups.0",)
+
+    on_a_page(test)
+
+
+def test_returns_and_chances_of_contests_are_named_by_what_they_are_of():
+    async def test() -> None:
+        contest_table((), "caution")
+        shown = ui.context.client.elements.values()
+        grid = next(item for item in shown if isinstance(item, ui.aggrid))
+        columns = {column["field"]: column for column in grid.options["columnDefs"]}
+        names = [columns[field]["headerName"] for field in ("roi", "top_rate", "any_top_rate")]
+        assert names == ["Return %", "Top 1 % of entries", "Any in top 1 %"]
+        assert "the race's parameters and fields" in columns["roi_se"]["headerTooltip"]
 
     on_a_page(test)
 

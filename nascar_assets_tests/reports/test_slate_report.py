@@ -74,8 +74,12 @@ def test_every_part_is_shown():
     assert not missing, page.text
 
 
-def test_a_contests_chance_to_win_is_of_races_not_of_entries():
-    titles = Page(render_slate_report(report())).attributes("title")
+def test_a_contests_chances_to_win_and_to_be_on_top_are_of_races_not_of_entries():
+    page = Page(render_slate_report(report()))
+    titles = page.attributes("title")
+    # Only a lineup's own chance is called "Top 1 %".
+    labels = page.attributes("data-label")
+    assert (labels.count("Any in top 1 %"), labels.count("Top 1 %")) == (1, 1)
     assert "Races in which one of the own entries comes first, alone or tied" in titles
     assert "Share of the own entries that win something" in titles
 
