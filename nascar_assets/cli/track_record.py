@@ -30,7 +30,7 @@ def track_record(home: Home, as_json: Json = False) -> None:
         ("Said afterwards, as of lock: the code is newer than the race", "afterwards"),
     ):
         if found[key]:
-            _show(out, f"{title}: {found[key][0]['slates']} slates", found[key])
+            _show(out, f"{title}: {_counted(found[key])}", found[key])
     inside = found["cash_lines_inside"]
     if inside["slates"]:
         out.line(
@@ -44,6 +44,12 @@ def track_record(home: Home, as_json: Json = False) -> None:
             text=3,
         )
     out.result(found)
+
+
+def _counted(rows: list[dict[str, Any]]) -> str:
+    """What a table counts: slates, and their races where several are of one."""
+    slates, races = (max(row[name] for row in rows) for name in ("slates", "races"))
+    return f"{slates} slates" + ("" if slates == races else f" of {races} races")
 
 
 def _show(out: Output, title: str, rows: list[dict[str, Any]]) -> None:

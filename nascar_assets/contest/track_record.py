@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.contest.outlook import TOPS, cash_lines
@@ -17,6 +18,7 @@ from nascar_assets.contest.settlement import settle
 from nascar_assets.lineups import FieldModel
 from nascar_assets.lineups.field import utility_field
 from nascar_assets.lineups.projection import Projection
+from nascar_assets.rules.sites import site_of
 from nascar_assets.scenarios.parameters import stored_time
 
 CONTEST = "150-max"
@@ -198,6 +200,8 @@ def found_of(said: Said, units: Mapping[str, int]) -> dict[str, Any]:
     line = cash_lines(points, said.cash_field.model().sample(_CASH_DRAW, rng), many)
     row: dict[str, Any] = {
         "slate": said.slate_id,
+        "race_id": said.race_id,
+        "rules": said.rules,
         "series": said.series,
         "lock": said.lock,
         "sealed": said.sealed,
@@ -236,39 +240,54 @@ MEASURES: Mapping[str, str] = {
 """What is compared, in words."""
 
 
+POINTS = ("points", "cash_line")
+"""Measures in contest points, which do not compare between sites."""
+
+
 def summarised(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Said and found over slates: means, their difference, its standard error and 95% interval.
 
-    A slate counts as one observation: its lineups share its race. Intervals are Student's.
+    A race counts as one observation: its lineups share it, and so do its slates, which are averaged
+    first. What is in contest points is told of each site by itself. Intervals are Student's.
     """
     from scipy.stats import t
 
     found = []
-    n = len(rows)
+    sites = sorted({site_of(row["rules"]).name for row in rows})
     for name, words in MEASURES.items():
-        if not n:
-            continue
-        said = np.array([row[f"said_{name}"] for row in rows], float)
-        came = np.array([row[f"found_{name}"] for row in rows], float)
-        apart = came - said
-        error = float(apart.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
-        half = error * float(t.ppf(0.975, n - 1)) if n > 1 else math.nan
-        difference = float(apart.mean())
-        known = n > 1
-        found.append(
-            {
-                "measure": name,
-                "words": words,
-                "slates": n,
-                "said": float(said.mean()),
-                "found": float(came.mean()),
-                "difference": difference,
-                "standard_error": error if known else None,
-                "lower": difference - half if known else None,
-                "upper": difference + half if known else None,
-            }
-        )
+        for site in sites if name in POINTS and len(sites) > 1 else [None] if sites else []:
+            counted = [row for row in rows if site in (None, site_of(row["rules"]).name)]
+            said, came = (_by_race(counted, f"{end}_{name}") for end in ("said", "found"))
+            apart = came - said
+            n = apart.shape[0]
+            known = n > 1
+            error = float(apart.std(ddof=1) / math.sqrt(n)) if known else math.nan
+            half = error * float(t.ppf(0.975, n - 1)) if known else math.nan
+            difference = float(apart.mean())
+            found.append(
+                {
+                    "measure": name,
+                    "site": site,
+                    "words": words if site is None else f"{words} ({site})",
+                    "slates": len(counted),
+                    "races": n,
+                    "said": float(said.mean()),
+                    "found": float(came.mean()),
+                    "difference": difference,
+                    "standard_error": error if known else None,
+                    "lower": difference - half if known else None,
+                    "upper": difference + half if known else None,
+                }
+            )
     return found
+
+
+def _by_race(rows: Sequence[Mapping[str, Any]], name: str) -> npt.NDArray[np.float64]:
+    """[races] a number's mean over each race's slates."""
+    races: dict[str, list[float]] = {}
+    for row in rows:
+        races.setdefault(row["race_id"], []).append(row[name])
+    return np.array([np.mean(values) for values in races.values()], np.float64)
 
 
 def sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
@@ -281,13 +300,17 @@ def sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
     counted = sealed or list(rows)
     if not counted:
         return None
-    points = summarised(counted)[0]
-    n = points["slates"]
     when = "sealed before their races" if sealed else "forecast afterwards as of their locks"
-    error = points["standard_error"]
-    doubt = "" if error is None else f" with a standard error of {error:.1f}"
-    return (
-        f"Over {n} earlier slate{'' if n == 1 else 's'} {when}, lineups said {points['said']:.1f} "
-        f"points and scored {points['found']:.1f} in the mean, a difference of "
-        f"{points['difference']:+.1f}{doubt}."
-    )
+    n, races = len(counted), len({row["race_id"] for row in counted})
+    of = "" if races == n else f" of {races} race{'' if races == 1 else 's'}"
+    parts = []
+    for points in summarised(counted):
+        if points["measure"] == "points":
+            error, site = points["standard_error"], points["site"]
+            doubt = "" if error is None else f" with a standard error of {error:.1f}"
+            parts.append(
+                f"said {points['said']:.1f} {'' if site is None else f'{site} '}points and scored "
+                f"{points['found']:.1f} in the mean, a difference of "
+                f"{points['difference']:+.1f}{doubt}"
+            )
+    return f"Over {n} earlier slate{'' if n == 1 else 's'}{of} {when}, lineups {'; '.join(parts)}."

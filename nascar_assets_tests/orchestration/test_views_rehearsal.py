@@ -152,7 +152,7 @@ def test_both_forecasts_are_stored_and_scored(sunday: dict[str, Any]) -> None:
     assert score.crps_without != score.crps_with
     assert score.change == pytest.approx(score.crps_with / score.crps_without - 1)
     words = record_words([score, score])
-    assert words.startswith(f"Your views: CRPS {100 * score.change:+.1f}% over 2 slates")
+    assert words.startswith(f"Your views: CRPS {100 * score.change:+.1f}% over 2 slates of 1 race")
     assert record_words([]) == ""
 
 

@@ -21,7 +21,7 @@ from nascar_assets.orchestration.storage.store import stored_partitions, table_p
 from nascar_assets.storage import DataRoot
 
 FEWEST = 2
-"""Slates from which on a mean has a standard error."""
+"""Races from which on a mean has a standard error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,14 @@ class ViewScore:
 
     Attributes:
         slate_id: The slate.
+        race_id: Its race.
         drivers: Drivers scored.
         crps_without: Mean CRPS of the points without views, in contest points; lower is better.
         crps_with: The same with them.
     """
 
     slate_id: str
+    race_id: str
     drivers: int
     crps_without: float
     crps_with: float
@@ -68,7 +70,7 @@ def slate_view_score(run: SlateRun, results: pl.DataFrame) -> ViewScore | None:
         float(crps_ensemble(points[:, cars], real).mean()) / rules.points_scale
         for points in (pure.points, made.points(rules))
     )
-    return ViewScore(run.slate_id, len(cars), without, with_views)
+    return ViewScore(run.slate_id, run.plan.race_id, len(cars), without, with_views)
 
 
 def view_scores(root: DataRoot, as_of: datetime) -> list[ViewScore]:
@@ -95,7 +97,7 @@ def view_scores(root: DataRoot, as_of: datetime) -> list[ViewScore]:
             kept = {"stamp": stamp, "score": None if made is None else asdict(made)}
             root.write(path, json.dumps(kept).encode())
         if kept["score"] is not None:
-            found.append(ViewScore(**kept["score"]))
+            found.append(ViewScore(**{**kept["score"], "race_id": plan.race_id}))
     return found
 
 
@@ -106,18 +108,28 @@ def record_words(scores: list[ViewScore]) -> str:
     """
     if not scores:
         return ""
-    changes = [found.change for found in scores]
+    changes = _changes(scores)
     slates = "1 slate" if len(scores) == 1 else f"{len(scores)} slates"
+    if len(changes) < len(scores):
+        slates += f" of {len(changes)} race{'' if len(changes) == 1 else 's'}"
     said = f"Your views: CRPS {100 * fmean(changes):+.1f}% over {slates}"
-    if len(scores) < FEWEST:
+    if len(changes) < FEWEST:
         return f"{said} (lower is better)."
     error = stdev(changes) / sqrt(len(changes))
     return f"{said} (standard error {100 * error:.1f}%; lower is better)."
 
 
+def _changes(scores: list[ViewScore]) -> list[float]:
+    """The change of each race: slates of one race are one observation, and are averaged."""
+    races: dict[str, list[float]] = {}
+    for found in scores:
+        races.setdefault(found.race_id, []).append(found.change)
+    return [fmean(changes) for changes in races.values()]
+
+
 def record_result(scores: list[ViewScore]) -> dict[str, Any]:
     """The record for programs: each slate, the mean change and its standard error."""
-    changes = np.array([found.change for found in scores])
+    changes = np.array(_changes(scores))
     several = changes.size >= FEWEST
     return {
         "slates": [{**asdict(found), "change": found.change} for found in scores],
