@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nascar_assets.contest.outlook import Fields
 from nascar_assets.contest.payouts import PayoutTable
 from nascar_assets.contest.presets import Contest
 from nascar_assets.contest.review import ContestReview, review_contest
-from nascar_assets.contest.simulate import forecast_contest, settled_scenarios
+from nascar_assets.contest.simulate import estimate, forecast_contest
 from nascar_assets.contest.standings import Standings
+from nascar_assets.lineups import Estimate
 from nascar_assets.lineups.ownership import Rivals, kind_of_prizes
 from nascar_assets.lineups.projection import project
 from nascar_assets.lineups.settings import PortfolioSettings
@@ -44,6 +47,8 @@ def contest_aftermath(
     lineups: npt.NDArray[np.integer],
     standings: Standings,
     *,
+    unseen: Callable[[], npt.NDArray[np.integer]],
+    said: Mapping[str, Any] | None = None,
     settings: PortfolioSettings | Mapping[str, Any] | None = None,
     payouts: PayoutTable | None = None,
     rivals: Rivals | None = None,
@@ -54,10 +59,13 @@ def contest_aftermath(
     Lineups that are not in the standings were not entered, and count for nothing.
 
     Args:
-        points: [S, N] points as integers.
+        points: [S, N] points as integers, the ones that projections and the field are taken from.
         slate: The slate.
         lineups: [n, K] the portfolio, indices into `slate.everyone`.
         standings: The finished contest.
+        unseen: Gives [S', N] points of scenarios that the lineups were not chosen on.
+        said: What the contest's forecast said of the portfolio, where there is one: it is the
+            forecast where the same lineups were entered among as many entries.
         settings: The portfolio's settings, for given ownerships and factors on points.
         payouts: The contest's prizes; returns are compared where they and its fee are known.
         rivals: What is expected of the rivals.
@@ -79,8 +87,7 @@ def contest_aftermath(
             f"{len(keys) - len(entered)} of the {len(keys)} lineups are not in the standings."
         )
     contest = simulated = None
-    # Who does not race may have been entered, and scores nothing.
-    settled = np.pad(settled_scenarios(projection.points), ((0, 0), (0, len(slate.absent))))
+    deviation = math.nan
     if payouts is None or payouts.entry_fee_cents is None:
         notices.append(
             "No payout table with an entry fee is known for this contest: returns are not "
@@ -90,10 +97,23 @@ def contest_aftermath(
         entries = max(payouts.entries or 0, len(standings.entry_ids))
         max_entries = max(payouts.max_entries or 0, len(entered))
         contest = Contest("contest", entries, payouts.entry_fee_cents, max_entries, payouts)
-        rng = np.random.Generator(np.random.Philox(seed))
-        # The middle one of the fields that a slate's contests are settled against.
-        rivals_field = projection.field_of(kind, 0.0)
-        simulated = forecast_contest(settled, own, contest, rivals_field, rng)
+        valued = project(unseen(), slate, settings, rivals=rivals).points
+        returns = forecast_contest(
+            # Who does not race may have been entered, and scores nothing.
+            np.pad(valued, ((0, 0), (0, len(slate.absent)))),
+            own,
+            contest,
+            Fields.of(projection, kind).models,
+            np.random.Generator(np.random.Philox(seed)),
+        )
+        simulated, deviation = estimate(returns), float(returns.std())
+        same = (entries, len(entered), payouts.entry_fee_cents / 100)
+        if (
+            entered == [*range(len(entered))]
+            and said is not None
+            and (same == (said["entries"], said["own_entries"], said["entry_fee_dollars"]))
+        ):
+            simulated = Estimate(said["roi"], said["roi_se"])
     review = review_contest(
         slate,
         standings,
@@ -102,7 +122,7 @@ def contest_aftermath(
         simulated,
         field.ownership,
         projection.mean_points,
-        settled.shape[0],
+        deviation,
     )
     return Aftermath(
         entered=tuple(number + 1 for number in entered),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +13,7 @@ from nascar_assets.columns.column import types_of
 from nascar_assets.columns.lineups import CONTEST_FORECAST, VALUE
 from nascar_assets.contest.presets import PRESETS, Contest, preset
 from nascar_assets.contest.settlement import Settlement, settle
+from nascar_assets.contest.simulate import PARTS, error_over_parts
 from nascar_assets.lineups import FieldModel, Rivals, prize_kernel
 from nascar_assets.lineups.ownership import KINDS, kind_of_prizes
 from nascar_assets.lineups.projection import Projection, project
@@ -23,9 +22,6 @@ from nascar_assets.slates.slate import Slate
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.integer]
-
-PARTS = 10
-"""Parts of the scenarios, each settled against a field drawn for it; errors are over parts."""
 
 SHARPNESS = (0.0, 1.2816, -0.5244, 0.5244, -1.2816)
 """Standard deviations by which fields are sharper than expected, part by part: the middles of the
@@ -167,9 +163,9 @@ class _Scores:
         tails = np.array([np.quantile(part, 0.9, axis=0) for part in parts]) / scale
         return cls(
             scores.mean(axis=0) / scale,
-            _error(means),
+            error_over_parts(means),
             np.quantile(scores, 0.9, axis=0) / scale,
-            _error(tails),
+            error_over_parts(tails),
             scores,
             scale,
         )
@@ -180,7 +176,7 @@ class _Scores:
         if entered < 2 or held.shape[0] < 3:
             return np.full(entered, np.nan), np.full(entered, np.nan)
         parts = [_correlations(part) for part in np.array_split(held, PARTS) if part.shape[0]]
-        return _correlations(held), _error(np.array(parts))
+        return _correlations(held), error_over_parts(np.array(parts))
 
 
 def _correlations(scores: Floats) -> Floats:
@@ -242,7 +238,7 @@ def _row(
     rates = {
         name: (
             sum(part.counts[name] for part in parts) / n,
-            _error(np.array([part.counts[name] / part.size for part in parts])),
+            error_over_parts(np.array([part.counts[name] / part.size for part in parts])),
         )
         for name in (*TOPS, "win", "cash")
     }
@@ -262,9 +258,9 @@ def _row(
             "points_p90": scores.p90[:count],
             "points_p90_se": scores.p90_se[:count],
             "won_dollars": won / 100,
-            "won_dollars_se": _error(by_part) / 100,
+            "won_dollars_se": error_over_parts(by_part) / 100,
             "roi": cents / n / fee - 1,
-            "roi_se": _error(by_part) / fee,
+            "roi_se": error_over_parts(by_part) / fee,
             **{
                 f"{name}_rate{end}": value
                 for name, pair in rates.items()
@@ -282,25 +278,25 @@ def _row(
         "own_entries": count,
         "entry_fee_dollars": fee / 100,
         "roi": roi,
-        "roi_se": float(_error(whole)),
+        "roi_se": float(error_over_parts(whole)),
         "roi_low": moved_roi(roi, expected, sharp),
         "roi_high": moved_roi(roi, expected, dull),
         "won_dollars": int(won.sum()) / 100,
         "profit_dollars": (int(won.sum()) - spent) / 100,
-        "profit_dollars_se": float(_error(whole)) * spent / 100,
+        "profit_dollars_se": float(error_over_parts(whole)) * spent / 100,
     }
     together = {"cash_rate": "cash", "top_rate": "top"}
     for name, one in together.items():
         row[name] = float(rates[one][0].mean())
         row[f"{name}_se"] = float(
-            _error(np.array([part.counts[one].mean() / part.size for part in parts]))
+            error_over_parts(np.array([part.counts[one].mean() / part.size for part in parts]))
         )
     for name, hits in (
         ("win_rate", [part.any_win for part in parts]),
         ("any_top_rate", [part.any_top for part in parts]),
     ):
         row[name] = sum(hits) / n
-        row[f"{name}_se"] = float(_error(np.array(hits) / sizes))
+        row[f"{name}_se"] = float(error_over_parts(np.array(hits) / sizes))
     line = np.concatenate(lines) / scores.scale
     row |= {
         "duplicates": float(duplicates.mean()),
@@ -374,11 +370,3 @@ def moved_roi(roi: float, expected: float, other: float) -> float:
     if other >= expected:
         return roi + (other - expected)
     return (1 + roi) * (other / expected) - 1
-
-
-def _error(by_part: npt.NDArray[np.floating]) -> Any:
-    """Standard error of a mean over parts, of each column; NaN below two parts."""
-    parts = by_part.shape[0]
-    if parts < 2:
-        return np.full(by_part.shape[1:], np.nan) if by_part.ndim > 1 else math.nan
-    return by_part.std(axis=0, ddof=1) / math.sqrt(parts)

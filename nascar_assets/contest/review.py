@@ -54,7 +54,7 @@ def review_contest(
     simulated: Estimate | None,
     expected_ownership: Floats,
     projected_points: Floats,
-    scenarios: int,
+    deviation: float = math.nan,
 ) -> ContestReview:
     """Compares a finished contest with what was forecast.
 
@@ -70,7 +70,7 @@ def review_contest(
         simulated: The ROI that was forecast; none where none was.
         expected_ownership: [N] ownership that was expected.
         projected_points: [N] mean contest points that were forecast.
-        scenarios: Scenarios of the forecast, to turn its standard error into a deviation.
+        deviation: Standard deviation of a single contest's ROI, as forecast.
 
     Raises:
         InputError: If an own lineup is not in the standings.
@@ -99,7 +99,6 @@ def review_contest(
         spent = contest.entry_fee_cents * len(rows)
         roi = (int(won.sum()) - spent) / spent
     if simulated is not None:
-        deviation = simulated.standard_error * math.sqrt(scenarios)
         distance = (roi - simulated.value) / deviation if deviation > 0 else math.nan
     realised = np.nan_to_num(standings.ownership, nan=0.0)
     points = standings.driver_points

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from nascar_assets.contest import settlement_kernel
 from nascar_assets.contest.payouts import PayoutTable
 from nascar_assets.errors import InputError
-from nascar_assets.lineups.objectives import Estimate, mean_estimate
 from nascar_assets.lineups.prize_kernel import pair_codes, summed_prizes
 
 Integers = npt.NDArray[np.integer]
@@ -78,10 +77,8 @@ def settle(points: Integers, own: Integers, rivals: Integers, payouts: PayoutTab
     return Settlement(cents, place, level, entries)
 
 
-def return_of(settlement: Settlement, entry_fee_cents: int) -> Estimate:
-    """Profit of the own entries per dollar of their fees.
-
-    Its standard error is over scenarios: entries of one scenario win and lose together.
+def returns_of(settlement: Settlement, entry_fee_cents: int) -> npt.NDArray[np.float64]:
+    """[S] profit of the own entries per dollar of their fees.
 
     Args:
         settlement: Own entries' prizes and places.
@@ -93,4 +90,4 @@ def return_of(settlement: Settlement, entry_fee_cents: int) -> Estimate:
     if entry_fee_cents <= 0:
         raise InputError(f"the entry fee is {entry_fee_cents} cents.", field="entry_fee")
     spent = settlement.cents.shape[1] * entry_fee_cents
-    return mean_estimate((settlement.cents.sum(axis=1) - spent) / spent)
+    return np.asarray((settlement.cents.sum(axis=1) - spent) / spent, np.float64)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.contest.presets import Contest
-from nascar_assets.contest.settlement import Settlement, return_of, settle
+from nascar_assets.contest.settlement import returns_of, settle
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import Estimate, FieldModel
 
@@ -15,8 +19,8 @@ Integers = npt.NDArray[np.integer]
 SETTLED_SCENARIOS = 1_000
 """Scenarios settled where a contest is one of many: returns are known no better than the field."""
 
-FIELD_DRAWS = 4
-"""Fields drawn; every scenario is settled against one of them, so that errors include the draw."""
+PARTS = 10
+"""Parts of the scenarios, each settled against a field drawn for it; errors are over parts."""
 
 
 def settled_scenarios(points: Integers) -> Integers:
@@ -28,16 +32,18 @@ def forecast_contest(
     points: Integers,
     lineups: Integers,
     contest: Contest,
-    field: FieldModel,
+    fields: Sequence[FieldModel],
     rng: np.random.Generator,
-) -> Estimate:
-    """What a portfolio is expected to return, settled against the rest of the contest's entries.
+) -> npt.NDArray[np.float64]:
+    """[S] a portfolio's returns, settled against the rest of the contest's entries.
+
+    Each of `PARTS` parts of the scenarios has rivals of its own, drawn from the fields in turn.
 
     Args:
         points: [S, N] points as integers.
         lineups: [n, K] own lineups.
         contest: The contest.
-        field: Distribution of the rivals' lineups.
+        fields: Distributions of the rivals' lineups.
         rng: Source of the rivals drawn.
 
     Raises:
@@ -51,16 +57,24 @@ def forecast_contest(
             field="max_entries",
         )
     rivals = contest.entries - own.shape[0]
-    points = np.asarray(points, np.int32)
-    draws = min(FIELD_DRAWS, points.shape[0])
-    parts = [
-        settle(points[draw::draws], own, field.sample(rivals, rng), contest.payouts)
-        for draw in range(draws)
-    ]
-    whole = Settlement(
-        np.concatenate([part.cents for part in parts]),
-        np.concatenate([part.place for part in parts]),
-        np.concatenate([part.level for part in parts]),
-        contest.entries,
-    )
-    return return_of(whole, contest.entry_fee_cents)
+    found = []
+    for at, part in enumerate(np.array_split(np.asarray(points, np.int32), PARTS)):
+        drawn = fields[at % len(fields)].sample(rivals, rng)
+        if part.shape[0]:
+            settled = settle(part, own, drawn, contest.payouts)
+            found.append(returns_of(settled, contest.entry_fee_cents))
+    return np.concatenate(found)
+
+
+def estimate(values: npt.NDArray[np.float64]) -> Estimate:
+    """The mean of [S] values with its standard error over the parts."""
+    parts = [part.mean() for part in np.array_split(values, PARTS) if part.size]
+    return Estimate(float(values.mean()), float(error_over_parts(np.array(parts))))
+
+
+def error_over_parts(by_part: npt.NDArray[np.floating]) -> Any:
+    """Standard error of a mean over parts, of each column; NaN below two parts."""
+    parts = by_part.shape[0]
+    if parts < 2:
+        return np.full(by_part.shape[1:], np.nan) if by_part.ndim > 1 else math.nan
+    return by_part.std(axis=0, ddof=1) / math.sqrt(parts)

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from nascar_assets.contest import Contest, payout_table, preset
 from nascar_assets.contest.outlook import (
-    PARTS,
     VALUE,
     Fields,
     contest_outlook,
@@ -17,6 +16,7 @@ from nascar_assets.contest.outlook import (
     whole_cents,
 )
 from nascar_assets.contest.settlement import settle
+from nascar_assets.contest.simulate import PARTS
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.lineups.field import utility_field
 from nascar_assets.lineups.projection import project

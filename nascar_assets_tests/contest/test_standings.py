@@ -159,9 +159,7 @@ def test_a_rivals_lineup_with_a_driver_who_did_not_race_is_read_with_what_the_fi
     assert [slate.everyone[i].name for i in standings.lineups[0]] == ["A", "B", "C", "D", "E", "F"]
     assert (standings.ownership[8], standings.driver_points[8]) == (0.25, 0.0)
     own = standings.lineups[1:2]
-    review = review_contest(
-        slate, standings, own, None, None, np.full(8, 0.75), np.full(8, 30.0), 100
-    )
+    review = review_contest(slate, standings, own, None, None, np.full(8, 0.75), np.full(8, 30.0))
     his = review.drivers.filter(name="A").row(0, named=True)
     assert (his["expected_ownership"], his["realised_ownership"]) == (0.0, 0.25)
     assert (his["exposure"], his["realised_points"]) == (0.0, 0.0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, replace
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 
 from nascar_assets.calibration.replay import replay
 from nascar_assets.contest import contest_aftermath
+from nascar_assets.contest.presets import PRESETS
 from nascar_assets.contest.standings import read_standings
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import PortfolioSettings
@@ -23,8 +25,10 @@ from nascar_assets.orchestration.inputs.portfolio import best_lineups
 from nascar_assets.orchestration.inputs.slate_change import read_whole
 from nascar_assets.orchestration.inputs.slate_lineups import load_entered, load_lineups
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.inputs.unseen import unseen_points
 from nascar_assets.orchestration.inputs.view_scores import slate_view_score
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.slates.slate import Slate
 
 
@@ -141,6 +145,8 @@ def _contest(
         slate,
         np.array(rows),
         read,
+        unseen=partial(unseen_points, run),
+        said=_said(run, settings.payout),
         settings=run.with_views(settings),
         payouts=None if settings.payout is None else landed_payouts(run.root, settings.payout),
         rivals=run.rivals,
@@ -184,6 +190,15 @@ def _contest(
             ),
         ],
     }
+
+
+def _said(run: SlateRun, payout: str | None) -> dict[str, Any] | None:
+    """What the slate's forecast of the contest with these prizes said."""
+    if payout is None or not run.root.exists(table_path("contest_forecast", run.slate_id)):
+        return None
+    name = payout if payout in PRESETS else PurePath(payout).stem
+    found = run.table("contest_forecast").filter(contest=name).to_dicts()
+    return found[0] if found else None
 
 
 def _known(value: Any) -> Any:

@@ -17,11 +17,11 @@ _STEP = 0x9E3779B97F4A7C15  # odd, so that parts' seeds differ, also from the sl
 def unseen_points(run: SlateRun) -> npt.NDArray[np.int32]:
     """Contest points of the players [S, N] in races simulated anew.
 
-    Each of `outlook.PARTS` parts has parameters of the race process of its own, drawn from what is
+    Each of `simulate.PARTS` parts has parameters of the race process of its own, drawn from what is
     known of them, and is moved by people's views; where vetoes leave too little of such a part,
     it has the slate's own.
     """
-    from nascar_assets.contest.outlook import PARTS
+    from nascar_assets.contest.simulate import PARTS
     from nascar_assets.scenarios import TooManyRejectedError, generate_scenarios
     from nascar_assets.scenarios.fit_scales import drawn_parameters
 
