@@ -77,6 +77,7 @@ def replay(
     optimum: Sequence[str] | None = None,
     names: Mapping[str, str] | None = None,
     absent: Mapping[str, str] | None = None,
+    multipliers: Mapping[str, float] | None = None,
 ) -> Replay:
     """Compare a sealed forecast with what happened.
 
@@ -89,6 +90,8 @@ def replay(
         names: Driver names by id.
         absent: Why drivers who were neither forecast nor raced did not, by id; a lineup may hold
             them.
+        multipliers: A person's own factors on drivers' points, by id: lineups are forecast under
+            them, as they were chosen; drivers are not.
 
     Raises:
         InputError: If forecast and outcome do not fit, or a lineup holds a driver of
@@ -107,7 +110,9 @@ def replay(
     gone = {driver: why for driver, why in (absent or {}).items() if driver in held}
     excluded = {**gone, **pairing.excluded}
     known = (pairing.driver_ids, excluded)
-    table = _lineups(lineups, *known, values, truth)
+    factors = np.array([(multipliers or {}).get(driver, 1.0) for driver in pairing.driver_ids])
+    taken = values * factors
+    table = _lineups(lineups, *known, taken, truth)
     best = None
     if table["points"].count():
         order = table.sort("points", "lineup", descending=[True, False], nulls_last=True)
@@ -118,7 +123,7 @@ def replay(
         }
     hindsight = None
     if optimum is not None:
-        row = _lineups([optimum], *known, values, truth).row(0, named=True)
+        row = _lineups([optimum], *known, taken, truth).row(0, named=True)
         hindsight = {name: float(row[name]) for name in ("points", "expected_points", "percentile")}
     return Replay(
         metrics=metrics,

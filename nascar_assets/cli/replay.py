@@ -45,6 +45,14 @@ def replay(
         ["lineup", "expected points", "points", "percentile", "forecast rank", "rank", "entries"],
         [(str(row["lineup"]), *ranked(row)) for row in found["lineups"]],
     )
+    if found["points_multipliers"]:
+        factors = ", ".join(
+            f"{name} (×{factor:g})" for name, factor in found["points_multipliers"].items()
+        )
+        out.line(
+            "expected points of drivers are the forecast's; those of lineups, and what drivers "
+            f"cost, are under your factors on the points of {factors}"
+        )
     inside = [
         f"{100 * share:.0f}% in the middle {level}%"
         for level in (50, 80, 95)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import polars as pl
 import pytest
@@ -42,7 +43,9 @@ def points_of(place: int) -> int:
     return 45 if finish == 1 else 44 - finish - (finish > 10)
 
 
-def leave_lineups(root: DataRoot, lineups: list[list[int]]) -> None:
+def leave_lineups(
+    root: DataRoot, lineups: list[list[int]], players: list[dict[str, Any]] | None = None
+) -> None:
     table = pl.DataFrame(
         {
             "lineup": range(1, len(lineups) + 1),
@@ -51,6 +54,8 @@ def leave_lineups(root: DataRoot, lineups: list[list[int]]) -> None:
             "run_id": SlatePlan.load(root, SLATE_ID).run_id,
         }
     )
+    if players is not None:
+        table = table.with_columns(players=pl.Series([players] * len(lineups)))
     root.write_frame(table_path("lineups", SLATE_ID), table)
 
 
@@ -106,6 +111,24 @@ def test_without_an_entries_file_the_portfolio_is_scored(root):
     assert found["not_compared"][NAMES[GONE]] == "in the forecast, not in the results"
     assert found["notices"] == []
     assert {row["name"] for row in found["drivers"]} == {*NAMES} - {NAMES[GONE]}
+
+
+def test_lineups_are_forecast_under_the_factors_that_they_were_chosen_under(root, capfd):
+    without = replay_slate(root.location, SLATE_ID)
+    held = NEWEST[0][0]
+    leave_lineups(root, NEWEST, [{"driver_id": car_id(held), "points_multiplier": 1.5}])
+    found = replay_slate(root.location, SLATE_ID)
+    assert (without["points_multipliers"], found["points_multipliers"]) == ({}, {NAMES[held]: 1.5})
+    assert found["drivers"] == without["drivers"]  # the forecast's own
+    leave_lineups(root, NEWEST)
+    plain = replay_slate(root.location, SLATE_ID)["lineups"][0]
+    mean = next(row["expected_points"] for row in found["drivers"] if row["name"] == NAMES[held])
+    moved = found["lineups"][0]
+    assert moved["expected_points"] == pytest.approx(plain["expected_points"] + 0.5 * mean)
+    assert moved["points"] == plain["points"]
+    leave_lineups(root, NEWEST, [{"driver_id": car_id(held), "points_multiplier": 1.5}])
+    assert run(["replay", SLATE_ID, "--home", root.location]) == 0
+    assert f"under your factors on the points of {NAMES[held]} (×1.5)" in capfd.readouterr().out
 
 
 def test_swapped_lineups_are_scored_beside_a_newer_portfolio(root, tmp_path):

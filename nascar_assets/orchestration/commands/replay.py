@@ -23,7 +23,11 @@ from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 from nascar_assets.orchestration.inputs.portfolio import best_lineups
 from nascar_assets.orchestration.inputs.slate_change import read_whole
-from nascar_assets.orchestration.inputs.slate_lineups import load_entered, load_lineups
+from nascar_assets.orchestration.inputs.slate_lineups import (
+    load_entered,
+    load_lineups,
+    stored_players,
+)
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.unseen import unseen_points
 from nascar_assets.orchestration.inputs.view_scores import slate_view_score
@@ -56,7 +60,15 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
     slate = run.slate
     names = dict(results.select("driver_id", "driver_name").iter_rows())
     names |= {player.driver_id: player.name for player in slate.everyone}
-    lineups = load_lineups(root, plan)["driver_ids"].to_list()
+    stored = load_lineups(root, plan)
+    lineups = stored["driver_ids"].to_list()
+    # Those of an earlier version do not say what they took players for.
+    players = stored_players(stored) if "players" in stored.columns else {}
+    multipliers = {
+        driver: row["points_multiplier"]
+        for driver, row in players.items()
+        if row["points_multiplier"] != 1
+    }
     portfolio = {frozenset(ids) for ids in lineups}
     place = {player.driver_id: at for at, player in reversed(list(enumerate(slate.everyone)))}
     written = list(load_entered(root, slate_id).values())
@@ -83,6 +95,7 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
         optimum=hindsight(slate, results),
         names=names,
         absent={player.driver_id: f"does not race ({player.reason})" for player in slate.absent},
+        multipliers=multipliers,
     )
     compared = [
         {**row, "entries": held[frozenset(row["drivers"])] if held else None}
@@ -102,6 +115,9 @@ def replay_slate(home: str, slate_id: str, standings: Path | None = None) -> dic
         "best": {key: best[key] for key in found.best} if best and found.best else None,
         "optimum": dict(found.optimum) if found.optimum else None,
         "excluded": dict(found.excluded),
+        "points_multipliers": {
+            names.get(driver, driver): factor for driver, factor in multipliers.items()
+        },
         "not_compared": {names.get(driver, driver): why for driver, why in found.excluded.items()},
         "notices": notices,
     }
