@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -68,6 +68,18 @@ class RaceForecast:
     def scenarios(self) -> int:
         """Number of scenarios."""
         return int(self.finish.shape[0])
+
+    def scored_by(self, rules: RuleSet) -> RaceForecast:
+        """The same races with the points of other rules."""
+        points = score(
+            rules,
+            start=self.start,
+            finish=self.finish,
+            laps_led=self.laps_led,
+            fastest_laps=self.fastest_laps,
+            laps_completed=self.laps_completed,
+        )
+        return replace(self, points=points, points_scale=rules.points_scale)
 
     def content_hash(self) -> str:
         """SHA-256 of the drivers and all arrays."""

@@ -32,26 +32,30 @@ from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import ENTRIES
 from nascar_assets.feed.sources import SOURCE
 from nascar_assets.history.schemas import DRIVER_VALUES, TRACK_VALUES
+from nascar_assets.rules import DEFAULT_CONTEST, rule_set, site_of
+from nascar_assets.rules.race_day import race_day
 from nascar_assets.scenarios import STARTING_VALUES, ProcessParameters
 
 RECENT_RACES = 30
 RECENT_SCENARIOS = 500
 
 
-def measured(grid: bool) -> str:
+def measured(grid: bool, contest: str = DEFAULT_CONTEST) -> str:
     """What a record measures, for people. A slate's own forecast uses the ontology's values too.
 
     Args:
         grid: Whether each race's starting order was known to its forecast.
+        contest: Key of the rules that points are of; said where they are not the usual ones.
 
     Example:
         >>> measured(False).endswith("before its starting order was known")
         True
     """
     moment = "as of its own start" if grid else "before its starting order was known"
+    points = "" if contest == DEFAULT_CONTEST else f"; points are {site_of(contest).name}'s"
     return (
         "the race process on each race's own ratings, with neutral ontology values for drivers "
-        f"and tracks; each race {moment}"
+        f"and tracks; each race {moment}{points}"
     )
 
 
@@ -82,12 +86,14 @@ class MeasuredRace:
         outcome: RESULTS rows of the race by driver id.
         parameters: The race process that was known at its start.
         grid: Whether its forecast knows the starting order.
+        contest: Key of the rules that its points are scored by.
     """
 
     race: RaceToForecast
     outcome: pl.DataFrame
     parameters: ProcessParameters
     grid: bool = True
+    contest: str = DEFAULT_CONTEST
 
     def inputs_hash(self, n_scenarios: int, seed: int) -> str:
         """SHA-256 of everything that the scores follow from, the program's code excepted."""
@@ -99,7 +105,7 @@ class MeasuredRace:
             "process": self.parameters.hash,
             "scenarios": n_scenarios,
             "seed": seed,
-            "measured": measured(self.grid),
+            "measured": measured(self.grid, self.contest),
         }
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for frame in (self.outcome, race.ratings):  # the entries are columns of the outcome
@@ -115,10 +121,14 @@ class MeasuredRace:
         race, rows = self.race, self.outcome
         own_seed = race_seed(seed, race.race_id, forecaster.name)
         made = forecaster.forecast(history, race, n_scenarios, own_seed)
+        rules = race.rules
+        if self.contest != rules.key:
+            rules = rule_set(self.contest, race_day(race.start_time))
+            made = made.scored_by(rules)
         return score_race(
             made,
             rows,
-            rules=race.rules,
+            rules=rules,
             race_id=race.race_id,
             groups={"track_type": race.track_type, "season": str(race.season)},
             teams=dict(zip(rows["driver_id"], rows["team"], strict=True)),
@@ -137,6 +147,7 @@ class RecordSettings:
         seed: Seed.
         grid: Whether the starting order of each race is known to its forecast. Without it each
             scenario draws its own, as in a slate before qualifying.
+        contest: Key of the contest whose points are scored.
         threads: Threads of the simulation; results do not depend on it.
     """
 
@@ -144,6 +155,7 @@ class RecordSettings:
     n_scenarios: int = RECENT_SCENARIOS
     seed: int = 1
     grid: bool = True
+    contest: str = DEFAULT_CONTEST
     threads: int = 1
 
 
@@ -198,7 +210,7 @@ def walk_forward_record(
     exclusions: Counter[str] = Counter()
     scored: list[RaceScores] = []
     ends = _stage_ends(schedule)
-    for past in _latest_first(known, ratings_history, ends, fitted, exclusions, settings.grid):
+    for past in _latest_first(known, ratings_history, ends, fitted, exclusions, settings):
         if len(scored) == settings.n_races:
             break
         key = past.inputs_hash(n_scenarios, seed) if archive and forecaster is None else ""
@@ -223,7 +235,7 @@ def _latest_first(
     stage_ends: Mapping[str, Sequence[int]],
     fitted: Callable[[datetime], ProcessParameters],
     exclusions: Counter[str],
-    grid: bool,
+    settings: RecordSettings,
 ) -> Iterator[MeasuredRace]:
     """Past races that can be measured, the latest first; counts those that cannot."""
     races = known.select("race_id", "start_time").unique(maintain_order=True)
@@ -240,12 +252,12 @@ def _latest_first(
             exclusions[f"race of fewer than {FEWEST_LAPS} laps"] += 1
             continue
         race = _as_it_stood(rows, ratings, stage_ends.get(race_id, ()))
-        if not grid:
+        if not settings.grid:
             race = replace(race, entries=SOURCE["entries"].before_later(race.entries))
         if not set(race.driver_ids) <= set(race.ratings["driver_id"].to_list()):
             exclusions["race with an unrated entrant"] += 1
             continue
-        yield MeasuredRace(race, rows, fitted(race.as_of), grid)
+        yield MeasuredRace(race, rows, fitted(race.as_of), settings.grid, settings.contest)
 
 
 def _history(

@@ -14,10 +14,12 @@ from nascar_assets.calibration.race_scores import RaceScores
 from nascar_assets.calibration.record import measured
 from nascar_assets.calibration.replay import surprise
 from nascar_assets.calibration.score_tables import scores_from_table
-from nascar_assets.orchestration.inputs.race_scores import scores_table
+from nascar_assets.orchestration.inputs.race_scores import scores_partition, scores_table
 from nascar_assets.orchestration.inputs.slate_files import record_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.storage.store import read_table, stored_partitions
+from nascar_assets.rules import DEFAULT_CONTEST, rule_set, site_of
+from nascar_assets.rules.race_day import race_day
 from nascar_assets.service.slate_answers import known, scored_points
 from nascar_assets.service.slate_contracts import (
     GateLine,
@@ -45,7 +47,8 @@ def record(run: SlateRun) -> SlateRecord:
     stored = json.loads(run.root.read(record_path(run.slate_id)) or b"{}")
     metrics = _metrics(run.table("calibration_record"))
     grid = bool(stored.get("grid", True))
-    scored = list(_scored(run, int(stored.get("races") or 0), scores_table(grid)))
+    contest = stored.get("contest", DEFAULT_CONTEST)
+    scored = list(_scored(run, int(stored.get("races") or 0), scores_table(grid), contest))
     races = tuple(_race(facts, scores, outcome) for facts, scores, outcome in scored)
     used = run.model.version
     gate = tuple(
@@ -64,10 +67,10 @@ def record(run: SlateRun) -> SlateRecord:
         races=int(stored.get("races") or 0),
         reason=stored.get("reason"),
         as_of=run.as_of,
-        measured=measured(grid),
+        measured=measured(grid, contest),
         data_through=through,
         sentences=(
-            *_sentences(run, metrics, races, gate, grid, stored.get("reason")),
+            *_sentences(run, metrics, races, gate, grid, contest, stored.get("reason")),
             *_of_old_data(through, run.plan.lock),
         ),
         metrics=metrics,
@@ -100,24 +103,25 @@ def _metrics(table: pl.DataFrame) -> tuple[RecordMetric, ...]:
 
 
 def _scored(
-    run: SlateRun, count: int, table: str
+    run: SlateRun, count: int, table: str, contest: str
 ) -> Iterable[tuple[dict[str, Any], RaceScores, dict[str, dict[str, Any]]]]:
     """The races that were measured, the newest first: facts, scores, results by driver."""
     kept = set(stored_partitions(run.root, table))
+    rules = rule_set(contest, race_day(run.plan.lock))
     rows = run.results.filter(
         pl.col("series") == run.race["series"],
         pl.col("race_type") == "points",
-        pl.col("race_key").is_in(list(kept)),
     )
     order = rows.select("race_key", "start_time").unique().sort("start_time", descending=True)
-    for key in order["race_key"].to_list()[:count]:
+    keys = [key for key in order["race_key"] if scores_partition(key, contest) in kept]
+    for key in keys[:count]:
         race = rows.filter(pl.col("race_key") == key)
-        scores = scores_from_table(read_table(run.root, table, key))
+        scores = scores_from_table(read_table(run.root, table, scores_partition(key, contest)))
         outcome = {row["driver_id"]: row for row in race.iter_rows(named=True)}
         facts = {
             name: race[name][0] for name in ("race_key", "race_name", "start_time", "track_type")
         }
-        yield {**facts, "rules": run.rules}, scores, outcome
+        yield {**facts, "rules": rules}, scores, outcome
 
 
 def _race(
@@ -184,6 +188,7 @@ def _sentences(
     races: Sequence[RecordRace],
     gate: Sequence[GateLine],
     grid: bool,
+    contest: str,
     reason: str | None,
 ) -> Iterable[Sentence]:
     """What a person should know before the table, each with where its evidence is."""
@@ -212,7 +217,7 @@ def _sentences(
             evidence="metrics",
             good=False,
         )
-    yield _skill(gate)
+    yield _skill(gate, contest)
     yield from _by_track_type(run.race["track_type"], found)
     if races:
         last = races[:RECENT]
@@ -254,7 +259,10 @@ def _tail(missed: MissedDriver) -> str:
     return f"which was {'exceeded' if missed.percentile > 50 else 'undercut'} {often}"
 
 
-def _skill(gate: Sequence[GateLine]) -> Sentence:
+def _skill(gate: Sequence[GateLine], contest: str) -> Sentence:
+    """What the release gate found; its points are those of the usual rules."""
+    usual = "" if contest == DEFAULT_CONTEST else f"{site_of(DEFAULT_CONTEST).name} "
+    names = {"points": f"{usual}points"}
     skills = {
         line.criterion.split(" ", 1)[0]: line
         for line in gate
@@ -269,7 +277,7 @@ def _skill(gate: Sequence[GateLine]) -> Sentence:
             good=None,
         )
     said = " and ".join(
-        f"{100 * (line.found or 0):.0f}% better for {name if name == 'points' else 'the ' + name}"
+        f"{100 * (line.found or 0):.0f}% better for {names.get(name, f'the {name}')}"
         for name, line in skills.items()
     )
     over = f" over {races:.0f} races" if races else ""

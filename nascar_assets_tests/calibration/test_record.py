@@ -13,14 +13,17 @@ from nascar_assets.calibration import RecordSettings, score_race, walk_forward_r
 from nascar_assets.calibration.archive import race_to_forecast
 from nascar_assets.calibration.backtest import BacktestSettings, run_backtest
 from nascar_assets.calibration.baselines import StartClimatology, ranks
-from nascar_assets.calibration.race_forecast import race_setup
-from nascar_assets.calibration.record import _fitted_before
+from nascar_assets.calibration.forecasts import KnownHistory, race_seed
+from nascar_assets.calibration.metrics_crps import crps_ensemble
+from nascar_assets.calibration.race_forecast import RunningOrder, race_setup
+from nascar_assets.calibration.record import _fitted_before, _latest_first
 from nascar_assets.calibration.score_tables import scores_from_table, scores_to_table
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import ENTRIES
 from nascar_assets.history.ratings import rate_history
 from nascar_assets.history.schemas import DRIVER_VALUES, TRACK_VALUES
 from nascar_assets.orchestration.inputs.race_scores import KeptScores
+from nascar_assets.rules import rule_set, score
 from nascar_assets.scenarios import STARTING_VALUES, ProcessParameters, RaceSetupError
 from nascar_assets.storage import DataRoot
 
@@ -112,6 +115,42 @@ def test_scores_that_were_kept_are_not_computed_again_and_say_the_same(tables, r
     changed = record(archive=shelf, parameters=early)
     assert shelf.computed == 25
     assert changed.as_dict() == record(parameters=early).as_dict()
+
+
+@pytest.mark.slow
+def test_points_are_scored_by_the_rules_of_the_contest_and_kept_apart(tables, ratings, tmp_path):
+    root = DataRoot(tmp_path)
+
+    def record(contest):
+        kept = KeptScores(root, "code", contest=contest)
+        asked = RecordSettings(3, 60, contest=contest)
+        found = walk_forward_record(tables.results, ratings, AS_OF, asked, archive=kept)
+        return found.metrics, len(kept.computed)
+
+    (usual, first), (other, second) = record("dk-classic"), record("fd-classic")
+    assert (first, second) == (3, 3)
+    assert other["rps_finish"] == usual["rps_finish"]  # the same simulated races
+    assert other["crps_points"] != usual["crps_points"]
+    assert (record("dk-classic"), record("fd-classic")) == ((usual, 0), (other, 0))
+    # By hand: the forecast's counts and the outcome's, both by FanDuel's rules.
+    past = next(
+        _latest_first(
+            tables.results.filter(pl.col("results_at") <= AS_OF), ratings, {},
+            lambda _: STARTING_VALUES, {}, RecordSettings(contest="fd-classic"),
+        )
+    )  # fmt: skip
+    forecaster = RunningOrder(past.parameters, values=False)
+    history = KnownHistory(AS_OF, tables.results.clear(), ratings.clear())
+    seed = race_seed(1, past.race.race_id, forecaster.name)
+    made = forecaster.forecast(history, past.race, 60, seed)
+    rules = rule_set("fd-classic", past.race.start_time.date())
+    names = ("start", "finish", "laps_led", "fastest_laps", "laps_completed")
+    ours = score(rules, **{name: getattr(made, name) for name in names}) / 20
+    rows = past.outcome
+    real = score(rules, **{name: rows[name].to_numpy() for name in names}) / 20
+    assert rows["driver_id"].to_list() == list(made.driver_ids)
+    found = past.score(forecaster, history, 60, 1).per_driver["crps_points"]
+    assert found == pytest.approx(crps_ensemble(ours, real))
 
 
 @pytest.mark.slow

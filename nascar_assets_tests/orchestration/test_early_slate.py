@@ -9,9 +9,10 @@ import pytest
 
 from nascar_assets.cli.app import run
 from nascar_assets.history.schemas import EQUIPMENT_CHANCE
+from nascar_assets.orchestration.inputs.slate_files import record_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.store import read_table
+from nascar_assets.orchestration.storage.store import read_table, table_path
 from nascar_assets.service.slate_record import record
 
 
@@ -50,3 +51,23 @@ def test_before_the_entry_list_a_slate_says_so_and_is_sane(world, home, monday):
     )[0, 1]
     # Without the grid the order of expected points is much the same, not another one.
     assert order > 0.5
+
+
+def test_the_record_of_another_site_s_slate_holds_no_scores_by_these_rules(world, home):
+    root = Platform(home=str(home)).root
+    ours = record(SlateRun.load(root, world.slate))
+    path = record_path(world.slate)
+    stored = json.loads(root.read(path) or b"")
+    assert "contest" not in stored  # DraftKings' is as it was
+    root.write(path, json.dumps({**stored, "contest": "fd-classic"}).encode())
+    other = record(SlateRun.load(root, world.slate))
+    assert other.measured == f"{ours.measured}; points are FanDuel's"
+    assert ours.recent
+    assert other.recent == ()
+    for race in ours.recent:  # as a FanDuel slate keeps them
+        scores = read_table(root, "race_scores", race.race_key)
+        root.write_frame(table_path("race_scores", f"{race.race_key}-fd-classic"), scores)
+    kept = record(SlateRun.load(root, world.slate)).recent
+    assert [race.crps for race in kept] == [race.crps for race in ours.recent]
+    # Whose points are told beside the forecast's are FanDuel's too.
+    assert [race.worst.points for race in kept] != [race.worst.points for race in ours.recent]

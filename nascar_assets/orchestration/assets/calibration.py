@@ -21,6 +21,7 @@ from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.metadata import file_at, picture, shown
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.reports.plots import coverage_plot
+from nascar_assets.rules import DEFAULT_CONTEST
 
 
 class ProcessFit(dg.Config):
@@ -176,19 +177,22 @@ def calibration_record(run: SlateRun, schedule: pl.DataFrame) -> dg.Output[pl.Da
     from nascar_assets.orchestration.inputs.process_parameters import KnownModels
     from nascar_assets.orchestration.inputs.race_scores import KeptScores
 
-    root, series = run.root, run.race["series"]
-    archive, models = KeptScores(root, grid=run.qualified), KnownModels(root, series)
+    root, series, contest = run.root, run.race["series"], run.rules.key
+    archive = KeptScores(root, grid=run.qualified, contest=contest)
+    models = KnownModels(root, series)
     record = walk_forward_record(
         run.results,
         past_ratings(root, run.as_of),
         run.as_of,
-        RecordSettings(grid=run.qualified, threads=2),
+        RecordSettings(grid=run.qualified, contest=contest, threads=2),
         series=series,
         schedule=schedule,
         parameters=lambda moment: models.as_of(moment).parameters,
         archive=archive,
     )
     stored = {**record.as_dict(), "grid": run.qualified}
+    if contest != DEFAULT_CONTEST:
+        stored["contest"] = contest
     root.write(
         record_path(run.slate_id),
         json.dumps(stored, indent=1, sort_keys=True, allow_nan=False).encode(),
@@ -197,7 +201,7 @@ def calibration_record(run: SlateRun, schedule: pl.DataFrame) -> dg.Output[pl.Da
     metadata: dict[str, Any] = {
         "races": record.races,
         "races_computed_now": len(archive.computed),
-        "measured": measured(run.qualified),
+        "measured": measured(run.qualified, contest),
         "scenarios_per_race": RECENT_SCENARIOS,
     }
     headline = record.headline()

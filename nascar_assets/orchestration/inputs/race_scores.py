@@ -12,6 +12,7 @@ from nascar_assets.calibration.score_tables import scores_from_table, scores_to_
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.inputs.provenance import PACKAGE, source_hash
 from nascar_assets.orchestration.storage.store import stored_partitions, table_path
+from nascar_assets.rules import DEFAULT_CONTEST
 from nascar_assets.storage import DataRoot
 
 FORECASTING = ("rules", "history", "ontology", "constraints", "scenarios", "calibration")
@@ -32,26 +33,40 @@ def forecasting_code() -> str:
     return source_hash(PACKAGE, FORECASTING)
 
 
+def scores_partition(race_key: str, contest: str) -> str:
+    """The file of a race's scores: points of other than the usual rules have one of their own."""
+    return race_key if contest == DEFAULT_CONTEST else f"{race_key}-{contest}"
+
+
 class KeptScores:
     """The score archive of a data root: see `calibration.record.ScoreArchive`.
 
     Args:
         code: Hash of the code that makes the scores; other code's scores are not found.
         grid: Whether the forecasts knew the starting order.
+        contest: Key of the contest whose points are scored.
     """
 
-    def __init__(self, root: DataRoot, code: str | None = None, *, grid: bool = True) -> None:
-        self._root, self._table = root, scores_table(grid)
+    def __init__(
+        self,
+        root: DataRoot,
+        code: str | None = None,
+        *,
+        grid: bool = True,
+        contest: str = DEFAULT_CONTEST,
+    ) -> None:
+        self._root, self._table, self._contest = root, scores_table(grid), contest
         self._code = code or forecasting_code()
         self._stored = set(stored_partitions(root, self._table))
         self.computed: list[str] = []
 
     def find(self, race_key: str, inputs_hash: str) -> RaceScores | None:
         """The scores that were kept under these very inputs and this code."""
-        if race_key not in self._stored:
+        partition = scores_partition(race_key, self._contest)
+        if partition not in self._stored:
             return None
         try:
-            table = self._root.scan_frame(table_path(self._table, race_key)).collect()
+            table = self._root.scan_frame(table_path(self._table, partition)).collect()
             if table.is_empty() or table["inputs_hash"][0] != self._key(inputs_hash):
                 return None
             return scores_from_table(table)
@@ -63,7 +78,8 @@ class KeptScores:
         table = scores_to_table(scores).with_columns(
             pl.lit(self._key(inputs_hash)).alias("inputs_hash")
         )
-        self._root.write_frame(table_path(self._table, race_key), table)
+        partition = scores_partition(race_key, self._contest)
+        self._root.write_frame(table_path(self._table, partition), table)
         self.computed.append(race_key)
 
     def _key(self, inputs_hash: str) -> str:
