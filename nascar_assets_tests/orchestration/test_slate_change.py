@@ -191,13 +191,13 @@ def test_a_run_by_hand_keeps_the_settings_of_the_run_before(
     before = SlatePlan.load(root, slate)
     detail = SlateReads(root, open_instance(str(home))).detail(slate).model
     assert isinstance(detail, SlateDetail)
-    assert portfolio["run_id"] == portfolio["lineups_run_id"] == detail.lineups_run_id
-    assert detail.run_id == before.run_id != detail.lineups_run_id
+    assert portfolio["lineups_run_id"] == detail.lineups_run_id
+    assert portfolio["run_id"] == detail.run_id == before.run_id != detail.lineups_run_id
     checks = {check.name for check in detail.checks}
     assert checks > {check["name"] for check in portfolio["checks"]}  # and the forecast's own
     page = (home / f"slates/{slate}/report.html").read_text()
     assert before.run_id in page
-    assert portfolio["run_id"] in page
+    assert portfolio["lineups_run_id"] in page
     capfd.readouterr()
     assert run([*words, "--scenarios", str(SCENARIOS)]) == 0
     said = " ".join(capfd.readouterr().err.split())

@@ -373,7 +373,6 @@ def _outcome(
 ) -> SlateOutcome:
     plan = SlatePlan.load(root, slate_id)
     result = slate_result(root, plan)
-    result["run_id"] = run.run_id
     result["checks"] = check_results(run)
     seconds = {**times.seconds, "total": total}
     result["seconds"] = {name: round(value, 3) for name, value in seconds.items()}
