@@ -184,7 +184,7 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
         EnvironmentFault: If the storage or the file of keys cannot be opened.
     """
     settings = settings or ServiceSettings.from_environment()
-    keys = ApiKeys.read(settings.keys_file) if settings.keys_file else None
+    keys = None if settings.keys_file is None else ApiKeys.read(settings.keys_file)
     service = Service(home, settings)
 
     @asynccontextmanager

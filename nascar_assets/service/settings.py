@@ -8,7 +8,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from nascar_assets.errors import InputError
 from nascar_assets.service.clients import parse_limit
@@ -118,6 +126,19 @@ class ServiceSettings(BaseModel):
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="Least level of the service's own logs: DEBUG, INFO, WARNING or ERROR.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_given(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """As with every other setting: Compose files pass on what nobody set as an empty text.
+
+        Of a limit it is a value of its own: none.
+        """
+        return {
+            name: value
+            for name, value in values.items()
+            if value != "" or name not in cls.model_fields or name.endswith("_limit")
+        }
 
     @field_validator("rate_limit", "poll_limit", "page_limit")
     @classmethod

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -33,7 +34,7 @@ from nascar_assets.orchestration.automation.sensor_runs import (
     unfinished,
 )
 from nascar_assets.orchestration.commands.doctor import examine
-from nascar_assets.orchestration.hosts import presence
+from nascar_assets.orchestration.hosts import presence, run_launcher
 from nascar_assets.orchestration.hosts.presence import Lookout, Presence, name_is_taken, say_alive
 from nascar_assets.orchestration.hosts.queues import QUEUES, queue_of
 from nascar_assets.orchestration.hosts.run_launcher import SettingRunLauncher
@@ -123,6 +124,32 @@ def test_what_is_not_installed_is_named_with_its_command(
         return
     with pytest.raises(EnvironmentFault, match=f"uv sync --locked --extra {name}"):
         launcher()
+
+
+@pytest.mark.parametrize(
+    ("maker", "module", "named"),
+    [
+        ("_docker", "dagster_docker.DockerRunLauncher", {"network": None}),
+        (
+            "_kubernetes",
+            "dagster_k8s.K8sRunLauncher",
+            {"service_account_name": "default", "job_namespace": "default"},
+        ),
+    ],
+)
+def test_what_is_empty_counts_as_not_given(
+    maker: str, module: str, named: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, name = module.split(".")
+    monkeypatch.setitem(sys.modules, package, SimpleNamespace(**{name: lambda **made: made}))
+    config = SimpleNamespace(ConfigException=OSError)
+    monkeypatch.setitem(sys.modules, "kubernetes.config", config)
+    for key in ("DOCKER_NETWORK", "KUBERNETES_ACCOUNT", "KUBERNETES_NAMESPACE"):
+        monkeypatch.setenv(f"NASCAR_{key}", "")
+    for key in ("NASCAR_IMAGE", "NASCAR_KUBERNETES_CONFIG", "DAGSTER_HOME"):
+        monkeypatch.setenv(key, "here")
+    made = getattr(run_launcher, maker)(None)
+    assert {key: made[key] for key in named} == named
 
 
 def test_a_worker_needs_a_broker_and_a_queue_that_is_there(

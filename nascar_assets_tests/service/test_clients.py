@@ -287,6 +287,19 @@ def test_a_setting_at_fault_is_named(name, value):
         ServiceSettings.from_environment({f"NASCAR_API_{name}": value})
 
 
+def test_what_is_empty_counts_as_not_given():
+    given = {
+        f"NASCAR_API_{name.upper()}": ""
+        for name in ServiceSettings.model_fields
+        if not name.endswith("_limit")
+    }
+    assert ServiceSettings.from_environment(given) == ServiceSettings()
+    assert ServiceSettings(keys_file="").keys_file is None
+    assert ServiceSettings.from_environment({"NASCAR_API_POLL_LIMIT": ""}).poll_limit == ""
+    with pytest.raises(InputError, match="NASCAR_API_NO_SUCH"):
+        ServiceSettings.from_environment({"NASCAR_API_NO_SUCH": ""})
+
+
 def test_what_kubernetes_says_of_a_service_beside_it_is_no_setting():
     said = {
         "SERVICE_HOST": "10.0.0.1",

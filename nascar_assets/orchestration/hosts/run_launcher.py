@@ -59,8 +59,8 @@ def _kubernetes(inst_data: Any) -> Any:
     secret = os.environ.get(SECRET)
     make = partial(
         K8sRunLauncher,
-        service_account_name=os.environ.get("NASCAR_KUBERNETES_ACCOUNT", "default"),
-        job_namespace=os.environ.get("NASCAR_KUBERNETES_NAMESPACE", "default"),
+        service_account_name=os.environ.get("NASCAR_KUBERNETES_ACCOUNT") or "default",
+        job_namespace=os.environ.get("NASCAR_KUBERNETES_NAMESPACE") or "default",
         instance_config_map=os.environ[CONFIG_MAP],
         job_image=os.environ[IMAGE],
         dagster_home=os.environ["DAGSTER_HOME"],
@@ -84,7 +84,7 @@ def _docker(inst_data: Any) -> Any:
 
     return DockerRunLauncher(
         image=os.environ[IMAGE],
-        network=os.environ.get(NETWORK),
+        network=os.environ.get(NETWORK) or None,
         env_vars=sorted(name for name in os.environ if name.startswith(_PASSED)),
         container_kwargs={"auto_remove": True},
         inst_data=inst_data,
