@@ -1,6 +1,7 @@
 """The repository keeps its own word: pages that are linked exist, settings are said once."""
 
 import ast
+import os
 import re
 from pathlib import Path
 
@@ -64,6 +65,12 @@ def test_whatever_setup_fetches_has_a_hash():
             if re.search(r"\bpip (install|sync)\b", line) and not line.lstrip().startswith("#"):
                 hashed = "--require-hashes" in line
                 assert hashed or "--no-deps --build-constraints scripts/bootstrap.lock" in line
+
+
+def test_every_script_can_be_run_as_it_says():
+    scripts = list(ROOT.glob("scripts/*.sh"))
+    assert scripts
+    assert [script.name for script in scripts if not os.access(script, os.X_OK)] == []
 
 
 def test_the_code_location_is_the_one_that_the_workspace_names():

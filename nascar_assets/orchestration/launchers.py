@@ -33,14 +33,16 @@ class Launcher(Enum):
         return self is not Launcher.DEFAULT
 
 
+# A password in an example would be hidden, as everywhere.
 _RECORDS = {
-    STORAGE: "the records that all hosts share, as postgresql://user:password@host/database"
+    STORAGE: "the address of the records that all hosts share, as postgresql://host/database with "
+    "user:password@ before the host"
 }
 _NEEDED: Mapping[Launcher, Mapping[str, str]] = {
     Launcher.DEFAULT: {},
     Launcher.CELERY: {
         **_RECORDS,
-        BROKER: "the broker's address, such as redis://:password@host:6379/0",
+        BROKER: "the broker's address, as redis://host:6379/0 with :password@ before the host",
     },
     Launcher.KUBERNETES: {
         **_RECORDS,
@@ -110,7 +112,8 @@ def broker_name() -> str:
         raise InputError(
             "It is no address of a broker.",
             field=BROKER,
-            remedy="Write it as redis://:password@host:6379/0 or amqp://user:password@host:5672//.",
+            remedy="Write it as redis://host:6379/0 with :password@ before the host, or "
+            "amqp://host:5672// with user:password@ there.",
         )
     return f"{host or parts.scheme}:{port}" if port else str(host or parts.scheme)
 

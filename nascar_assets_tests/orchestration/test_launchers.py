@@ -77,6 +77,7 @@ def test_without_the_setting_runs_go_on_this_machine(tmp_path: Path) -> None:
             {"NASCAR_LAUNCHER": "celery", "NASCAR_STORAGE": URL, "NASCAR_BROKER": "redis://h:6x"},
             "no address of a broker",
         ),
+        ({"NASCAR_STORAGE": "mysql://h/n"}, "as postgresql://host:5432/database, user"),
         ({"NASCAR_LAUNCHER": "docker", "NASCAR_STORAGE": URL}, "NASCAR_IMAGE"),
         (
             {"NASCAR_LAUNCHER": "kubernetes", "NASCAR_STORAGE": URL, "NASCAR_IMAGE": "i"},
@@ -98,6 +99,7 @@ def test_a_setting_of_no_use_is_refused_before_anything_is_made(
     text = " ".join(capfd.readouterr().err.split())
     assert said in text
     assert "geheim" not in text
+    assert "***" not in text  # nor is an example of ours hidden
     assert not (tmp_path / "home").exists()
 
 

@@ -128,7 +128,7 @@ def server_url() -> db.URL | None:
         raise InputError(
             "It is no address of a PostgreSQL server.",
             field=STORAGE,
-            remedy="Write it as postgresql://user:password@host:5432/database.",
+            remedy="Write it as postgresql://host:5432/database, user:password@ before the host.",
         )
     return url.set(drivername="postgresql+psycopg2")  # the driver that is installed
 
