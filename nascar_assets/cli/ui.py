@@ -49,6 +49,7 @@ def ui(
     Example: nascar ui --port 3000
     """
     from nascar_assets.orchestration.automation.clock import refresh_cron
+    from nascar_assets.orchestration.commands.host_names import known_hosts
     from nascar_assets.orchestration.commands.switches import summary, switches
     from nascar_assets.orchestration.runs import LOCATION
     from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
@@ -59,6 +60,7 @@ def ui(
             "the UI has no login: everybody there may run everything",
             "Put a server with a login before it, here, and name it in NASCAR_UI_HOSTS",
         )
+    known_hosts(host)  # what no request can match is said before anything is made
     folder = dagster_home(home)
     refresh_cron()  # without it no schedule can be loaded
     sole(folder).release()

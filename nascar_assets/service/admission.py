@@ -52,7 +52,7 @@ class Gate:
         self._work = RateLimit(settings.rate_limit)
         self._polls = RateLimit(settings.poll_limit)
         self._pages = RateLimit(settings.page_limit)
-        self._hosts = {"localhost", *(name.lower() for name in settings.hosts)}
+        self._hosts = {"localhost", *settings.hosts}
         self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from nascar_assets.errors import InputError
+from nascar_assets.orchestration.commands.host_names import host_name
 from nascar_assets.service.clients import parse_limit
 
 PREFIX = "NASCAR_API_"
@@ -35,6 +36,9 @@ def _listed(value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
 
+
+_ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
+_OWN_PORT = {"http": ":80", "https": ":443"}
 
 Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
@@ -153,13 +157,27 @@ class ServiceSettings(BaseModel):
             ipaddress.ip_network(item, strict=False)
         return value
 
+    @field_validator("hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(host_name(item) for item in value)
+
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """As browsers send them: lower case, without the scheme's own port."""
+        origins = []
         for item in value:
-            if item != "*" and not item.startswith(("http://", "https://")):
-                raise ValueError(f"{item!r} is no origin; write it as https://example.org")
-        return value
+            found = _ORIGIN.fullmatch(item.lower())
+            if found is not None:
+                origins.append(found[0].removesuffix(_OWN_PORT[found[1]]))
+            elif item == "*":
+                origins.append(item)
+            else:
+                raise ValueError(
+                    f"{item!r} is no origin; write it as https://example.org, with no path and no *"
+                )
+        return tuple(origins)
 
     @classmethod
     def from_environment(

@@ -45,6 +45,7 @@ def test_what_is_malformed_is_told_all_at_once(
         "NASCAR_NOTIFY_MAIL_SERVER": "foo",
         "NASCAR_NOTIFY_WEBHOOK": "notaurl",
         "NASCAR_UI_URL": "foo",
+        "NASCAR_UI_HOSTS": "https://foo",
         "NASCAR_API_KEEP_DAYS": "x",
         "NASCAR_FED": "x",  # nothing reads it
     }

@@ -12,6 +12,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from nascar_assets.cli.app import run
+
 DELETE = 'mutation { deletePipelineRun(runId: "none") { __typename } }'
 LAUNCH = """mutation($run: ExecutionParams!) { launchRun(executionParams: $run) {
     __typename ... on RunConfigValidationInvalid { errors { message } } } }"""
@@ -47,9 +49,22 @@ IMAGE = {"sec_fetch_mode": "no-cors", "sec_fetch_dest": "image"}
     ],
 )
 def test_the_servers_own_pages_and_programs_pass(asked: dict[str, Any]) -> None:
-    from nascar_assets.orchestration.commands.ui_server import known_hosts, refusal
+    from nascar_assets.orchestration.commands.host_names import known_hosts
+    from nascar_assets.orchestration.commands.ui_server import refusal
 
-    assert refusal(asked, known_hosts("127.0.0.1", {"NASCAR_UI_HOSTS": "UI.example, "})) is None
+    assert (
+        refusal(asked, known_hosts("127.0.0.1", {"NASCAR_UI_HOSTS": "UI.example:8443, "})) is None
+    )
+
+
+@pytest.mark.parametrize("name", ["https://ui.example", "ui.example/", "*.ui.example", "a b"])
+def test_a_name_that_matches_nothing_stops_the_ui(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NASCAR_UI_HOSTS", f"ui.example,{name}")
+    assert run(["ui", "--home", str(tmp_path / "home")]) == 2
+    assert "NASCAR_UI_HOSTS" in capfd.readouterr().err
+    assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.slow
@@ -82,7 +97,8 @@ def test_the_servers_own_pages_and_programs_pass(asked: dict[str, Any]) -> None:
     ],
 )
 def test_all_others_are_refused(asked: dict[str, Any], status: int) -> None:
-    from nascar_assets.orchestration.commands.ui_server import known_hosts, refusal
+    from nascar_assets.orchestration.commands.host_names import known_hosts
+    from nascar_assets.orchestration.commands.ui_server import refusal
 
     refused = refusal(asked, known_hosts("0.0.0.0", {}))
     assert refused is not None

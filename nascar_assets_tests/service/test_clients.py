@@ -278,6 +278,12 @@ def test_a_malformed_line_of_keys_is_refused(tmp_path, line):
         ("WORKERS", "two"),
         ("TRUSTED_PROXIES", "proxy.example"),
         ("CORS_ORIGINS", "page.example"),
+        ("CORS_ORIGINS", "https://page.example/"),
+        ("CORS_ORIGINS", "https://*.page.example"),
+        ("CORS_ORIGINS", "https://me@page.example"),
+        ("HOSTS", "https://board.example"),
+        ("HOSTS", "board.example/"),
+        ("HOSTS", "board.example, *.board.example"),
         ("WEBHOOK_SECRET", "short"),
         ("NO_SUCH_SETTING", "1"),
     ],
@@ -314,6 +320,17 @@ def test_what_kubernetes_says_of_a_service_beside_it_is_no_setting():
     assert ServiceSettings.from_environment(given) == ServiceSettings()
     with pytest.raises(InputError, match="NASCAR_API_PORT"):  # a person's own
         ServiceSettings.from_environment({"NASCAR_API_PORT": "9000"})
+
+
+def test_names_are_compared_as_requests_have_them():
+    settings = ServiceSettings.from_environment(
+        {
+            "NASCAR_API_HOSTS": "Board.example:8000, other.example., [::1]:80, 2001:DB8::1",
+            "NASCAR_API_CORS_ORIGINS": "HTTPS://Page.example:443, http://page.example:8080, *",
+        }
+    )
+    assert settings.hosts == ("board.example", "other.example", "[::1]", "[2001:db8::1]")
+    assert settings.cors_origins == ("https://page.example", "http://page.example:8080", "*")
 
 
 def test_settings_come_from_the_environment():

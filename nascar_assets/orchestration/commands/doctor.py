@@ -17,6 +17,7 @@ import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
 from nascar_assets.errors import EnvironmentFault, InputError, full_disk
+from nascar_assets.orchestration.commands.host_names import known_hosts
 from nascar_assets.orchestration.hosts.queues import QUEUES
 from nascar_assets.orchestration.inputs.slate_change import mixture, taken_away
 from nascar_assets.orchestration.launchers import (
@@ -306,6 +307,7 @@ def _setting_faults(parsers: Sequence[Callable[[], object]]) -> list[str]:
         *(launcher, runs_at_once, server_url, Keep.from_settings),
         *(poll_interval, polled_series, refresh_cron, _odds),
         *(partial(address_of, name) for name in (UI_URL, WEBHOOK, MAIL_SERVER)),
+        partial(known_hosts, "localhost"),
         *parsers,
     ]
     for parse in every:

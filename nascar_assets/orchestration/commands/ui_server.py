@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Collection, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,8 +27,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nascar_assets.orchestration.commands.host_names import LOOPBACK, known_hosts
+
 MODULE = "nascar_assets.orchestration.commands.ui_server"
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _OTHER_SETTINGS = "Found a dagster instance configuration value"
 
 HEADER_BYTES = 65_536
@@ -45,19 +46,6 @@ SECURITY_HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-
-
-def known_hosts(host: str, environment: Mapping[str, str] = os.environ) -> frozenset[str]:
-    """The names that a request may call this server by, lower case, IPv6 in brackets.
-
-    Args:
-        host: The address that the server listens on.
-        environment: `NASCAR_UI_HOSTS` has further names, with commas between them.
-    """
-    named = [host, *environment.get("NASCAR_UI_HOSTS", "").split(",")]
-    bare = (name.strip().lower().strip("[]") for name in named)
-    wanted = {f"[{name}]" if ":" in name else name for name in bare}
-    return frozenset({*LOOPBACK, *wanted} - {"", "0.0.0.0", "[::]"})
 
 
 def refusal(scope: Scope, hosts: Collection[str]) -> tuple[int, str] | None:
