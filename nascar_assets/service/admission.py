@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import time
 import uuid
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -61,7 +62,7 @@ class Gate:
             if not self._page_may_speak(scope):
                 await send({"type": "websocket.close", "code": 1008})
                 return
-            await self._app(scope, receive, send)
+            await self._app(scope, partial(self._while_known, scope, receive), send)
             return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -146,6 +147,13 @@ class Gate:
         if self._keys is None:
             return self._is_ours(host)
         return self._keys.name_of(_key_of(headers)) is not None
+
+    async def _while_known(self, scope: Scope, receive: Receive) -> Message:
+        """What a WebSocket is sent; it ends once its key is taken back."""
+        message = await receive()
+        if self._keys is None or self._keys.name_of(_key_of(Headers(scope=scope))) is not None:
+            return message
+        return {"type": "websocket.disconnect", "code": 1008}
 
     def _of_a_strange_page(self, headers: Headers, method: str) -> JSONResponse | None:
         """Refuses what a web page elsewhere had its visitor's browser send.

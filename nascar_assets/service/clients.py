@@ -6,18 +6,24 @@ import hashlib
 import hmac
 import ipaddress
 import math
+import os
 import re
 import secrets
 import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
+
+import structlog
 
 from nascar_assets.errors import EnvironmentFault, InputError
 
 _KEY_LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})\s+([0-9a-f]{64})")
 _LIMIT = re.compile(r"([1-9][0-9]{0,5}) ?(?:/|per) ?(second|minute|hour|day)")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+_Stamp: TypeAlias = tuple[int, int, int] | None
+_log = structlog.get_logger(__name__)
 _CLIENTS_KEPT = 10_000
 """Clients that are remembered before those who have not asked of late are forgotten."""
 
@@ -29,19 +35,28 @@ class ApiKeys:
 
     Args:
         hashes: Name by hash.
+        path: The file that they were read from, which is read again whenever it changes.
+        stamp: What the file was by its stamp when it was read.
     """
 
-    def __init__(self, hashes: dict[str, str]) -> None:
+    def __init__(self, hashes: dict[str, str], path: str = "", stamp: _Stamp = None) -> None:
         self._hashes = dict(hashes)
+        self._path, self._stamp = path, stamp
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Whose keys they are."""
+        return tuple(self._hashes.values())
 
     @classmethod
     def read(cls, path: str) -> ApiKeys:
         """The keys of a file with lines `name sha256`; empty lines and `#` lines are left out.
 
         Raises:
-            InputError: If a line is malformed, or a name occurs twice.
+            InputError: If a line is malformed, or a name or a hash occurs twice.
             EnvironmentFault: If the file cannot be read.
         """
+        stamp = _stamp_of(path)  # before it is read: what is written meanwhile is read again
         try:
             lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -49,28 +64,59 @@ class ApiKeys:
                 f"The file of API keys {path} cannot be read: {error}"
             ) from error
         hashes: dict[str, str] = {}
+        seen: dict[str, int] = {}
         for row, line in enumerate(lines, 1):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             found = _KEY_LINE.fullmatch(line.strip())
-            if found is None or found[1] in hashes.values():
+            if found is None:
                 raise InputError(
-                    "A line of the file of API keys is a name, once, and a SHA-256 in hex.",
+                    "A line of the file of API keys is a name and a SHA-256 in hex.",
                     file=path,
                     row=row,
                     remedy="nascar serve --new-key NAME prints such a line.",
                 )
+            for part, what in ((found[1], "name"), (found[2], "key")):
+                if part in seen:
+                    raise InputError(
+                        f"Its {what} is that of row {seen[part]}, too.",
+                        file=path,
+                        row=row,
+                        remedy="Each key has a name of its own: remove one of the two lines.",
+                    )
+                seen[part] = row
             hashes[found[2]] = found[1]
-        return cls(hashes)
+        return cls(hashes, path, stamp)
 
     def name_of(self, key: str) -> str | None:
         """The name of a key, none for one that is not known."""
+        if self._path and (stamp := _stamp_of(self._path)) != self._stamp:
+            self._read_again(stamp)
         asked = hash_key(key)
         name = None
         for known, owner in self._hashes.items():
             if hmac.compare_digest(known, asked):
                 name = owner
         return name
+
+    def _read_again(self, stamp: _Stamp) -> None:
+        """Takes the file as it is now; where it cannot be used, the keys before stay in force."""
+        self._stamp = stamp  # one that cannot be used is told of once
+        try:
+            fresh = ApiKeys.read(self._path)
+        except (InputError, EnvironmentFault) as error:
+            _log.error("keys not read, those before stay in force", reason=str(error))
+        else:
+            self._hashes, self._stamp = fresh._hashes, fresh._stamp
+            _log.info("keys read again", names=self.names)
+
+
+def _stamp_of(path: str) -> _Stamp:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def hash_key(key: str) -> str:

@@ -9,10 +9,13 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from nascar_assets.client import AsyncClient, Unavailable
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.service import clients
+from nascar_assets.service.admission import KEY_COOKIE, Gate
 from nascar_assets.service.clients import (
     ApiKeys,
     RateLimit,
@@ -23,6 +26,7 @@ from nascar_assets.service.clients import (
 )
 from nascar_assets.service.contracts import JobStatus, OptimizationStatus
 from nascar_assets.service.event_streams import STREAMS_OF_ONE, EventStreams
+from nascar_assets.service.metrics import ServiceMetrics
 from nascar_assets.service.problems import RequestRefused
 from nascar_assets.service.settings import ServiceSettings
 from nascar_assets.service.slate_contracts import SlateJob
@@ -268,6 +272,55 @@ def test_a_malformed_line_of_keys_is_refused(tmp_path, line):
         ApiKeys.read(str(path))
     with pytest.raises(EnvironmentFault):
         ApiKeys.read(str(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize("line", [f"bob {'1' * 64}", f"alice {'2' * 64}"])
+def test_a_key_or_name_that_stands_twice_is_refused_with_both_lines(tmp_path, line):
+    path = tmp_path / "keys"
+    path.write_text(f"# keys\nalice {'1' * 64}\n\n{line}\n")
+    with pytest.raises(InputError, match=r"row 4.* of row 2"):
+        ApiKeys.read(str(path))
+
+
+def test_keys_are_those_that_the_file_has_now(tmp_path):
+    path, alice, bob = tmp_path / "keys", new_key(), new_key()
+    path.write_text(f"alice {hash_key(alice)}\n")
+    keys = ApiKeys.read(str(path))
+    with path.open("a") as file:
+        file.write(f"bob {hash_key(bob)}\n")
+    assert (keys.name_of(alice), keys.name_of(bob)) == ("alice", "bob")
+    path.write_text("alice is gone\n")  # half written, say
+    with capture_logs() as logs:
+        assert [keys.name_of(alice) for _ in range(3)] == ["alice"] * 3
+    assert [(log["log_level"], "row 1" in log["reason"]) for log in logs] == [("error", True)]
+    path.unlink()
+    assert keys.name_of(alice) == "alice"
+    path.write_text(f"bob {hash_key(bob)}\n")
+    assert (keys.name_of(alice), keys.name_of(bob)) == (None, "bob")
+
+
+def test_a_socket_ends_once_its_key_is_taken_back(tmp_path):
+    heard = []
+
+    async def page(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        while not heard or heard[-1] != "websocket.disconnect":
+            heard.append((await receive())["type"])
+            await send({"type": "websocket.send", "text": "heard"})
+
+    path, key = tmp_path / "keys", new_key()
+    path.write_text(f"alice {hash_key(key)}\n")
+    keys, metrics = ApiKeys.read(str(path)), ServiceMetrics()
+    gate = Gate(page, settings=ServiceSettings(), keys=keys, metrics=metrics)
+    own = {"Cookie": f"{KEY_COOKIE}={key}", "Origin": "http://testserver"}
+    with TestClient(gate).websocket_connect("/", headers=own) as socket:
+        for line in (None, "# nobody"):
+            if line:
+                path.write_text(line)
+            socket.send_text("press")
+            socket.receive_text()
+    assert heard == ["websocket.receive", "websocket.disconnect"]
 
 
 @pytest.mark.parametrize(
