@@ -9,6 +9,7 @@ import typer
 
 from nascar_assets.cli.options import Home, Json
 from nascar_assets.cli.output import Output
+from nascar_assets.errors import InputError
 
 
 def doctor(home: Home, as_json: Json = False) -> None:
@@ -17,11 +18,10 @@ def doctor(home: Home, as_json: Json = False) -> None:
     Example: nascar doctor
     """
     from nascar_assets.orchestration.commands.doctor import environment_summary, examine
-    from nascar_assets.service.settings import ServiceSettings
 
     out = Output(as_json)
     feed, this_year = os.environ.get("NASCAR_FEED"), datetime.now(UTC).year
-    findings = examine(home, feed, this_year, [ServiceSettings.from_environment])
+    findings = examine(home, feed, this_year, [_service])
     out.table(
         "Health",
         ["part", "state", "found"],
@@ -45,3 +45,18 @@ def doctor(home: Home, as_json: Json = False) -> None:
     )
     if not healthy:
         raise typer.Exit(1)
+
+
+def _service() -> None:
+    """Reads the settings of the API as it does, with its file of keys."""
+    from nascar_assets.service.clients import ApiKeys
+    from nascar_assets.service.settings import ServiceSettings
+
+    path = ServiceSettings.from_environment().keys_file
+    if path is not None and not ApiKeys.read(path).names:
+        raise InputError(
+            "It holds no key, so the API lets nobody in.",
+            file=path,
+            field="NASCAR_API_KEYS_FILE",
+            remedy="nascar serve --new-key NAME prints a key and its line.",
+        )

@@ -57,6 +57,33 @@ def test_what_is_malformed_is_told_all_at_once(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read"),
+        ("# nobody yet\n", "It holds no key"),
+        (f"alice {'1' * 64}\nbob {'1' * 64}\n", "row 2: Its key is that of row 1"),
+        (f"alice {'1' * 64}\n", None),
+    ],
+)
+def test_the_file_of_keys_is_read(
+    text: str | None,
+    said: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    keys = tmp_path / "keys"
+    if text is not None:
+        keys.write_text(text)
+    monkeypatch.setenv("NASCAR_API_KEYS_FILE", str(keys))
+    ok, found, _ = rows(tmp_path / "home", capsys)["settings"]
+    assert ok is (said is None)
+    assert (said or "NASCAR_API_KEYS_FILE") in found
+    assert ok or str(keys) in found
+
+
+@pytest.mark.slow
 def test_what_is_empty_counts_as_not_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
