@@ -215,6 +215,7 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
     _add_routes(app, service)
     _add_operations(app, service)
     add_docs_pages(app)
+    _describe_keys(app, needed=keys is not None)
     _add_error_answers(app, service)
     app.add_middleware(Gate, settings=settings, keys=keys, metrics=service.metrics)
     # Around the gate: a page may read what the gate refuses as well.
@@ -227,6 +228,30 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
             expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
         )
     return app
+
+
+def _describe_keys(app: FastAPI, *, needed: bool) -> None:
+    """Says in the document how a key is sent, and whether this server wants one."""
+    without = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = without()
+        document["components"]["securitySchemes"] = {
+            "key": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-API-Key",
+                "description": "Whoever runs the server makes it: nascar serve --new-key NAME.",
+            }
+        }
+        asked: list[dict[str, list[str]]] = [{"key": []}] if needed else [{}, {"key": []}]
+        for path, methods in document["paths"].items():
+            if path.startswith("/api/"):
+                for operation in methods.values():
+                    operation["security"] = asked
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _add_routes(app: FastAPI, service: Service) -> None:

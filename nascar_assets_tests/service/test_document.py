@@ -67,6 +67,24 @@ def test_every_route_says_what_it_may_answer(server):
                 assert {"401", "422", "429", "503"} <= set(operation["responses"]), (method, path)
 
 
+@pytest.mark.parametrize("needed", [False, True])
+def test_the_document_says_how_a_key_is_sent(needed, tmp_path):
+    from nascar_assets.service.app import create_app
+    from nascar_assets.service.settings import ServiceSettings
+
+    (tmp_path / "keys").write_text("")
+    settings = ServiceSettings(keys_file=str(tmp_path / "keys") if needed else None)
+    app = create_app(str(tmp_path / "home"), settings)
+    document = app.openapi()
+    assert document == app.openapi()
+    (scheme,) = document["components"]["securitySchemes"].values()
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-API-Key")
+    asked = [{"key": []}] if needed else [{}, {"key": []}]
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert operation.get("security") == (asked if path.startswith("/api/") else None)
+
+
 @pytest.mark.parametrize("path", ["/nowhere", "/api/v1/nowhere", "/api/v1/optimize/x/y/z"])
 def test_an_unknown_path_is_404_in_the_same_form(server, path):
     answer = server.http.get(path)
