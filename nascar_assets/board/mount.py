@@ -7,7 +7,7 @@ import re
 import secrets
 from contextvars import ContextVar
 from pathlib import Path
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, unquote
 
 import httpx
 from fastapi import FastAPI, Request
@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nascar_assets.board.library_files import LibraryFiles
 from nascar_assets.board.transport import InProcess
-from nascar_assets.service.admission import BOARD, KEY_COOKIE, LOGIN
+from nascar_assets.service.admission import BOARD, KEY_COOKIE, LEAVE, LOGIN
 
 TAB_SECONDS = 600.0
 """How long the library keeps what a browser's tab stored, which is nothing: it would keep the
@@ -55,7 +55,7 @@ padding: 0 1rem; } input, button { font-size: 1rem; padding: .4rem; width: 100%;
 <body>
 <main>
 <h1>Slate board</h1>
-<form method="post">
+{said}<form method="post">
 <label for="key">This server needs a key. Whoever runs it has one for you.</label>
 <input id="key" name="key" type="password" autocomplete="current-password" required>
 <button>Go on</button>
@@ -63,6 +63,10 @@ padding: 0 1rem; } input, button { font-size: 1rem; padding: .4rem; width: 100%;
 </main>
 </body>
 </html>
+"""
+
+_REFUSED = """<p role="alert"><strong>This key is not known here.</strong> It was mistyped, or taken
+back.</p>
 """
 
 
@@ -141,18 +145,33 @@ def add_board(app: FastAPI, folder: Path) -> None:
         return RedirectResponse(f"{BOARD}/")
 
     @app.get(LOGIN, include_in_schema=False)
-    async def login() -> HTMLResponse:
-        return HTMLResponse(_LOGIN_PAGE, headers=_LOGIN_HEADERS)
+    async def login(request: Request) -> HTMLResponse:
+        said = _REFUSED if "refused" in request.query_params else ""
+        return HTMLResponse(_LOGIN_PAGE.replace("{said}", said), headers=_LOGIN_HEADERS)
 
     @app.post(LOGIN, include_in_schema=False)
     async def logged_in(request: Request) -> RedirectResponse:
         """Keeps the key in the visitor's browser; the next request shows whether it is one."""
         sent = parse_qs((await request.body()).decode("utf-8", "replace"))
-        answer = RedirectResponse(f"{BOARD}/", 303)
+        answer = RedirectResponse(_page_of(request.query_params.get("to", "")), 303)
         secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
         key = quote(sent.get("key", [""])[0].strip()[:200], safe="")
         answer.set_cookie(KEY_COOKIE, key, httponly=True, samesite="strict", secure=secure)
         return answer
+
+    @app.get(LEAVE, include_in_schema=False)
+    async def left(request: Request) -> RedirectResponse:
+        """Takes the key out of the visitor's browser, which sends it from this server's pages."""
+        answer = RedirectResponse(LOGIN, 303, {"Cache-Control": "no-store"})
+        if KEY_COOKIE in request.cookies:  # else a page elsewhere sends him
+            answer.delete_cookie(KEY_COOKIE, httponly=True, samesite="strict")
+        return answer
+
+
+def _page_of(wanted: str) -> str:
+    """The page of the board that a visitor wanted; the first one where it is none of the board."""
+    inside = wanted.startswith(f"{BOARD}/") and ".." not in unquote(wanted)
+    return wanted if inside else f"{BOARD}/"
 
 
 async def _read_ahead(app: ASGIApp, libraries: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ import ipaddress
 import time
 import uuid
 from functools import partial
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import structlog
 from fastapi import HTTPException
@@ -23,10 +23,21 @@ from nascar_assets.service.settings import ServiceSettings
 
 _log = structlog.get_logger(__name__)
 OPTIMIZE = "/api/v1/optimize"
-BOARD, LOGIN = "/board", "/board-login"
+BOARD, LOGIN, LEAVE = "/board", "/board-login", "/board-leave"
+BY_KEY = "key:"
+"""What the name of a client begins with who is known by his key."""
 KEY_COOKIE = "nascar_key"
 """The cookie in which a visitor's browser keeps the key that he gave."""
-_OPEN = (LOGIN, "/docs", "/docs/{file}", "/api/v1/docs", "/openapi.json", "/ready", "/metrics")
+_OPEN = (
+    LOGIN,
+    LEAVE,
+    "/docs",
+    "/docs/{file}",
+    "/api/v1/docs",
+    "/openapi.json",
+    "/ready",
+    "/metrics",
+)
 """Routes that need no key and have a limit of their own; /health has none at all."""
 HELD_BYTES = 16_000_000
 """Most bytes of bodies that all requests in hand may hold together."""
@@ -106,20 +117,23 @@ class Gate:
             wait = self._polls.take(f"{client} open")
             return None if wait is None else self._too_many(wait)
         if self._keys is not None:
-            name = self._keys.name_of(_key_of(headers))
+            key = _key_of(headers)
+            name = self._keys.name_of(key)
             if name is None:
                 wait = self._polls.take(client)  # guessing costs, too
                 if wait is not None:
                     return self._too_many(wait)
-                if route == BOARD and method == "GET":
-                    return RedirectResponse(LOGIN, 303)
+                if method == "GET" and (
+                    route == BOARD or (route == "/" and _of_a_browser(headers))
+                ):
+                    return RedirectResponse(_login(scope["path"], refused=bool(key)), 303)
                 return self._problem(
                     401,
                     "KEY_NEEDED",
                     "This service needs a known key in the header X-API-Key.",
                     {"WWW-Authenticate": "ApiKey"},
                 )
-            client = state["client"] = f"key:{name}"
+            client = state["client"] = f"{BY_KEY}{name}"
         # By the route that answers, not by how the path is written.
         if route == BOARD:  # a page is made of many files
             limit = self._pages
@@ -177,7 +191,11 @@ class Gate:
         if origin in allowed or origin.partition("://")[2] == host:
             return None
         return self._problem(
-            403, "ORIGIN_FORBIDDEN", "Pages of this origin may not call the service.", {}
+            403,
+            "ORIGIN_FORBIDDEN",
+            "Pages of this origin may not call the service. If it is the service's own, a proxy "
+            "before it has to pass on the Host that it was asked for.",
+            {},
         )
 
     def _is_ours(self, host: str) -> bool:
@@ -254,6 +272,18 @@ class Gate:
             milliseconds=round(1000 * seconds, 2),
             client=state.get("client"),
         )
+
+
+def _of_a_browser(headers: Headers) -> bool:
+    return "text/html" in headers.get("accept", "")
+
+
+def _login(path: str, *, refused: bool) -> str:
+    """Where a visitor gives his key, and goes on from to the page that he asked for."""
+    said = {"refused": "1"} if refused else {}
+    if path.startswith(f"{BOARD}/") and path != f"{BOARD}/":
+        said["to"] = quote(path)
+    return f"{LOGIN}?{urlencode(said)}" if said else LOGIN
 
 
 def _key_of(headers: Headers) -> str:
