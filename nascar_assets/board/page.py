@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -37,6 +37,7 @@ from nascar_assets.board.widgets import (
     slate_run,
 )
 from nascar_assets.client import AsyncClient, Refused, slates
+from nascar_assets.service.admission import BY_KEY, KEY_COOKIE, LEAVE
 from nascar_assets.service.slate_contracts import SlateDetail, SlateRunResult, SlateSummary
 
 _log = structlog.get_logger(__name__)
@@ -101,11 +102,31 @@ def _api() -> AsyncClient:
         headers["X-Forwarded-For"] = forwarded
     return AsyncClient(
         "http://localhost",
-        api_key=request.cookies.get("nascar_key"),
+        api_key=request.cookies.get(KEY_COOKIE),
         transport=InProcess(board.state.service, peer),
         timeout=60.0,
         headers=headers,
     )
+
+
+def _client() -> str:
+    """Who the visitor is: by his key, or by his address where no key is needed."""
+    return str(ui.context.client.request.state.client)
+
+
+def _kept() -> MutableMapping[str, Any]:
+    """What is kept for this visitor: of his browser, and of his key where one is needed.
+
+    Two who share a browser see nothing of each other.
+    """
+    kept: MutableMapping[str, Any] = board.storage.user
+    return kept.setdefault(_client(), {}) if _client().startswith(BY_KEY) else kept
+
+
+def _leave() -> None:
+    """The way out, where one came in with a key."""
+    if _client().startswith(BY_KEY):
+        anchor(f"Leave ({_client().removeprefix(BY_KEY)})", LEAVE)
 
 
 TABLES, CHARTS = "nicegui-aggrid", "nicegui-echart"
@@ -153,7 +174,9 @@ async def slates_page() -> None:
     _frame("Slates")
     api = _api()
     with ui.column().classes("w-full").style("gap: 12px"):
-        heading("Slates", 1)
+        with ui.row().classes("w-full justify-between"):
+            heading("Slates", 1)
+            _leave()
         note(
             "Drop a salary file as the contest site has it (DraftKings: Export to CSV, FanDuel: "
             "Download players list, both on the page where a lineup is drafted). In a minute or "
@@ -201,12 +224,13 @@ class _SalaryDrop:
 
     def __init__(self, api: AsyncClient) -> None:
         self._api = api
+        self._kept = _kept()
         self._file: tuple[bytes, str] | None = None
 
     @property
     def runs(self) -> bool:
         """Whether a file that this visitor dropped is at work, also before the page was left."""
-        return _ADDING in board.storage.user
+        return _ADDING in self._kept
 
     def show(self) -> None:
         """The place to drop it, and how far its run is."""
@@ -215,9 +239,7 @@ class _SalaryDrop:
         )
         self._said = ui.column().classes("w-full").props("aria-live=polite")
         progress = Progress("The slate's run")
-        self._job = KeptJob(
-            self._api, progress, board.storage.user, _ADDING, self._taken, self._refused
-        )
+        self._job = KeptJob(self._api, progress, self._kept, _ADDING, self._taken, self._refused)
         self._job.again()
 
     async def _taken(self, _: str, made: slates.Made) -> None:
@@ -260,14 +282,16 @@ async def slate_page(slate: str) -> None:
     ui.add_head_html(_ahead())
     api = _api()
     with ui.column().classes("w-full").style("gap: 8px"):
-        ui.link("All slates", "/")
+        with ui.row().classes("w-full justify-between"):
+            ui.link("All slates", "/")
+            _leave()
         try:
             detail = await api.call(slates.slate(slate))
         except Refused as error:
             heading("Slate", 1)
             notices([said(error)])
             return
-        kept = board.storage.user.setdefault(slate, {})
+        kept = _kept().setdefault(slate, {})
         _slate_head(api, detail, kept)
         if not _was_run(detail):
             note("It has not been run. Press Refresh to run it.")

@@ -18,6 +18,8 @@ from nascar_assets.lineups.upload import read_upload
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.views import add_view
+from nascar_assets.service.admission import KEY_COOKIE
+from nascar_assets.service.clients import key_line, new_key
 from nascar_assets.service.slate_contracts import PortfolioRequest, PortfolioResult
 from nascar_assets.service.slate_reads import STATE_SECONDS
 from nascar_assets.service.view_contracts import RearStart
@@ -436,6 +438,87 @@ def test_pages_elsewhere_get_no_socket(board):
         url = f"{board.url}/board/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
         with httpx.stream("GET", url, headers=headers) as answer:
             assert answer.status_code == status, origin
+
+
+@pytest.fixture(scope="module")
+def keyed(world, tmp_path_factory):
+    """A server with the board that wants a key, and the keys of two people."""
+    folder = tmp_path_factory.mktemp("keyed")
+    keys = {name: new_key() for name in ("alice", "bob")}
+    lines = [key_line(name, key) for name, key in keys.items()]
+    (folder / "keys").write_text("\n".join(lines))
+    server = Server(copy_of(world.home, folder / "home"), board=True, KEYS_FILE=f"{folder}/keys")
+    yield server.start(ready=False), keys
+    server.stop()
+
+
+def test_whoever_comes_without_a_key_is_shown_the_door_and_comes_back(keyed):
+    import httpx
+
+    server, keys = keyed
+    html = {"Accept": "text/html"}
+
+    def door(path: str, **more) -> str:
+        answer = server.http.get(path, **more)
+        assert answer.status_code == 303, answer.text
+        return answer.headers["Location"]
+
+    assert door("/", headers=html) == door("/board") == door("/board/") == "/board-login"
+    assert server.http.get("/").json()["code"] == "KEY_NEEDED"  # a program
+    wanted = door("/board/slate/2026 x")
+    assert httpx.URL(wanted).params["to"] == "/board/slate/2026%20x"
+    assert "not known" not in server.http.get(wanted).text
+    wrong = {"Cookie": f"{KEY_COOKIE}=wrong"}
+    refused = door("/board/slate/x", headers=wrong)
+    assert refused == "/board-login?refused=1&to=%2Fboard%2Fslate%2Fx"
+    assert "This key is not known here" in server.http.get(refused).text
+    for to, there in {
+        "/board/slate/2026%20x": "/board/slate/2026%20x",
+        "//evil.example": "/board/",
+        "https://evil.example/board/": "/board/",
+        "/board/../docs": "/board/",
+        "/board/%2e%2e/docs": "/board/",
+        "/boarding": "/board/",
+    }.items():
+        data = {"key": keys["alice"]}
+        with httpx.Client(base_url=server.url) as http:
+            answer = http.post("/board-login", params={"to": to}, data=data)
+            assert (answer.status_code, answer.headers["Location"]) == (303, there)
+            assert http.cookies[KEY_COOKIE] == keys["alice"]
+            assert http.get("/board/").status_code == 200
+            assert http.get("/board-leave").headers["Location"] == "/board-login"
+            assert KEY_COOKIE not in http.cookies
+    # A page elsewhere has no cookie of ours to send, and so takes none away.
+    assert "Set-Cookie" not in server.http.get("/board-leave").headers
+
+
+def test_two_keys_in_one_browser_see_nothing_of_each_other(keyed, browser, world):
+    server, keys = keyed
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+
+    def come_in(name: str) -> str:
+        """The part that the slate's page opens at."""
+        page.goto(f"{server.url}/board/slate/{world.slate}")
+        page.get_by_label("This server needs a key.").fill(keys[name])
+        page.get_by_role("button", name="Go on").click()
+        page.wait_for_url(f"**/board/slate/{world.slate}")
+        page.get_by_role("tab", name="Race").wait_for()
+        return page.locator("[role=tab][aria-selected=true]").inner_text()
+
+    def leave(name: str) -> None:
+        page.get_by_text(f"Leave ({name})").click()
+        page.wait_for_url("**/board-login")
+
+    assert come_in("alice") == "Forecast"
+    page.get_by_role("tab", name="Race").click()
+    page.get_by_role("region", name=PARTS["Race"], exact=True).wait_for()
+    leave("alice")
+    assert come_in("bob") == "Forecast"
+    leave("bob")
+    assert come_in("alice") == "Race"
+    context.close()
 
 
 def test_pages_that_were_left_are_forgotten(board, browser, world, race):
