@@ -99,6 +99,7 @@ class Build:
         self._faults: tuple[str, ...] = ()
         self._rows: tuple[ForecastRow, ...] = ()
         self._numbers: list[NumberField] = []
+        self._typed: dict[str, str] = {}  # what was typed into a field and cannot be taken
         self._goes = False
         self._announced: str | None = None  # the job whose lineups this page has said are there
 
@@ -198,25 +199,27 @@ class Build:
     ) -> None:
         """A number of the settings, shown in units of `unit` of what they hold."""
 
-        def changed(event: events.ValueChangeEventArguments[Any]) -> None:
-            value = default if event.value is None else round(event.value * unit, 6)
-            self._set(name, None if value is None else int(value) if whole else float(value))
+        def changed() -> None:
+            if field.wrong:
+                self._typed[name] = field.value or ""
+                return
+            value = default if field.number is None else field.number
+            self._set(name, value if value is None or whole else round(value * unit, 6))
 
         held = self._draft.get(name, default)
-        made = ui.number if whole else NumberField
-        field = made(
+        field = NumberField(
             label,
-            # What holds while the field is empty.
             placeholder=None if default is None else f"{default:g}",
             value=held if held is None or unit == 1.0 else round(held / unit, 4),
-            min=lower,
-            max=upper,
-            step=1 if whole else None,
+            whole=whole,
+            lower=lower,
+            upper=upper,
             on_change=changed,
         ).props("debounce=300 clearable" if default is None else "debounce=300 stack-label")
+        if name in self._typed:
+            field.value = self._typed[name]
         field.classes("w-full" + (" at-fault" if name in self._faults else ""))
-        if isinstance(field, NumberField):
-            self._numbers.append(field)
+        self._numbers.append(field)
 
     def _objective(self, event: events.ValueChangeEventArguments[Any]) -> None:
         for name, _ in _NEEDS.values():
@@ -227,6 +230,8 @@ class Build:
         self._fill()
 
     def _set(self, name: str, value: Any) -> None:
+        self._typed.pop(name, None)
+
         def change(settings: dict[str, Any]) -> None:
             if value is None:
                 settings.pop(name, None)
@@ -333,14 +338,17 @@ class Build:
             then = ui.select(
                 names, multiple=True, label="For a rule: then of these", with_input=True
             ).classes("w-full")
-            low = ui.number("At least", min=0, max=10, step=1).style("min-width: 120px")
-            high = ui.number("At most", min=0, max=10, step=1).style("min-width: 120px")
+            low = NumberField("At least", whole=True, lower=0, upper=10).style("min-width: 120px")
+            high = NumberField("At most", whole=True, lower=0, upper=10).style("min-width: 120px")
 
             def added() -> None:
+                if wrong := low.wrong or high.wrong:
+                    self._say([wrong])
+                    return
                 bounds = {
-                    name: int(field.value)
+                    name: field.number
                     for name, field in (("at_least", low), ("at_most", high))
-                    if field.value is not None
+                    if field.number is not None
                 }
                 if not first.value:
                     ui.notify("Choose drivers first.")
@@ -433,6 +441,7 @@ class Build:
             mode="json", by_alias=True, exclude_defaults=True
         )
         self._faults = ()
+        self._typed.clear()
         if done:
             self._say([done])
             self._fill()
@@ -457,7 +466,7 @@ class Build:
         return None
 
     def _no_numbers(self) -> bool:
-        """Whether a field holds something else than a number: it would count as empty."""
+        """Whether a field holds what cannot be taken: it would count as what held before."""
         wrong = [field.wrong for field in self._numbers if field.wrong]
         if wrong:
             self._say(wrong)

@@ -116,7 +116,7 @@ class Views:
             ).classes("w-full")
             value = NumberField("Your number").classes("w-full")
             weight = NumberField(
-                "Weight of your number, 0 to 1", placeholder="0.5", min=0, max=1, step=0.05
+                "Weight of your number, 0 to 1", placeholder="0.5", lower=0, upper=1
             ).classes("w-full")
             why = ui.input("Why you think so").props("maxlength=500").classes("w-full")
             ours = ui.label("").classes("note")
@@ -133,17 +133,17 @@ class Views:
                 if wrong := value.wrong or weight.wrong:
                     self._say(wrong)
                     return
-                if not driver.value or value.value is None:
+                if not driver.value or value.number is None:
                     ui.notify("Choose a driver and give a number.")
                     return
                 row = rows[driver.value]
                 content = io.StringIO()
-                csv.writer(content).writerows([("Name", what.value), (row.name, value.value)])
+                csv.writer(content).writerows([("Name", what.value), (row.name, value.number)])
                 call = views.add(
                     self._slate,
                     content.getvalue().encode(),
                     f"{row.name}, {_STATED[what.value].short}",
-                    confidence=weight.value,
+                    confidence=weight.number,
                     why=why.value or None,
                     unit=None if what.value == "Fpts" else "percent",
                     wait=0,
@@ -156,7 +156,7 @@ class Views:
         with ui.column().style("min-width: 0"):
             heading("A file", 3)
             weight = NumberField(
-                "Weight, 0 to 1", placeholder="0.5; of odds 0", min=0, max=1, step=0.05
+                "Weight, 0 to 1", placeholder="0.5; of odds 0", lower=0, upper=1
             ).classes("w-full")
             author = ui.input("Who says so").props("maxlength=500").classes("w-full")
             why = ui.input("Why").props("maxlength=500").classes("w-full")
@@ -183,7 +183,7 @@ class Views:
                     self._slate,
                     content,
                     event.file.name,
-                    confidence=weight.value,
+                    confidence=weight.number,
                     author=(author.value or "").strip() or None,
                     why=why.value or None,
                     odds=odds.value,

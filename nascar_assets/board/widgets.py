@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from decimal import Decimal
 from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
@@ -13,6 +13,7 @@ from nicegui import events, ui
 from nicegui.element import Element
 
 from nascar_assets.client import AsyncClient, Call, Refused, slates
+from nascar_assets.files import amount_cell, number_cell
 from nascar_assets.service.contracts import ENDED, JobStatus
 from nascar_assets.service.slate_contracts import SlateDetail, SlateJob, Spread
 
@@ -53,34 +54,71 @@ def button(
     return made
 
 
-class NumberField(ui.number):
-    """A field for a number with decimals, which may follow a comma as well as a point.
+class NumberField(ui.input):
+    """A field for a number, whose decimals may follow a comma as well as a point.
 
-    A browser's own field for numbers leaves out the comma where the visitor's language has none:
-    12,5 becomes 125.
+    It holds the text that was typed, and the number is read from it. A field that holds a number
+    has none for the first key of `.5`: drawn anew, it loses what was typed so far, and the next
+    key alone is another number. A browser's own field for numbers makes 125 of 12,5 where the
+    visitor's language has no decimal comma.
+
+    Args:
+        label: What the number is.
+        value: The number at first.
+        whole: Whether it has no decimals; a comma parts thousands then.
+        lower: The least that it can be.
+        upper: The most that it can be.
+        placeholder: What holds while the field is empty.
+        on_change: Is told of a change.
     """
 
-    def __init__(self, *args: Any, **more: Any) -> None:
-        self._wrong = False
+    def __init__(
+        self,
+        label: str,
+        *,
+        value: float | None = None,
+        whole: bool = False,
+        lower: float | None = None,
+        upper: float | None = None,
+        placeholder: str | None = None,
+        on_change: Callable[[], None] | None = None,
+    ) -> None:
+        self._whole, self._lower, self._upper = whole, lower, upper
         super().__init__(
-            *args, validation=lambda _: "This is no number." if self._wrong else None, **more
+            label,
+            value="" if value is None else f"{Decimal(str(value)).normalize():f}",
+            placeholder=placeholder,
+            on_change=on_change,
+            validation=lambda _: f"This {fault}." if (fault := self._read()[1]) else None,
         )
-        self.props("type=text inputmode=decimal hide-bottom-space")
+        self.props("inputmode=decimal hide-bottom-space")
+
+    def _read(self) -> tuple[Decimal | None, str | None]:
+        """The number, or why what was typed cannot be taken; neither while the field is empty."""
+        typed = (self.value or "").strip()
+        if not typed:
+            return None, None
+        # Decimals follow either mark, but for a whole number 49,000 is no 49.
+        found = amount_cell(typed) if self._whole else number_cell(typed.replace(",", "."))
+        if found is None or (self._whole and found % 1):
+            return None, f"is no {'whole ' if self._whole else ''}number"
+        if self._lower is not None and found < self._lower:
+            return None, f"is below {self._lower:g}"
+        if self._upper is not None and found > self._upper:
+            return None, f"is above {self._upper:g}"
+        return found, None
+
+    @property
+    def number(self) -> float | None:
+        """The number; none while the field is empty or what was typed cannot be taken."""
+        found, _ = self._read()
+        return found if found is None else int(found) if self._whole else float(found)
 
     @property
     def wrong(self) -> str | None:
-        """Why what was typed cannot be taken; the field has no value then."""
-        return f"{self.props['label']}: what is typed there is no number." if self._wrong else None
-
-    def _event_args_to_value(self, e: events.GenericEventArguments) -> float | None:
-        typed = str(e.args or "").strip()
-        try:
-            value = float(typed.replace(",", ".")) if typed else None
-        except ValueError:
-            value = math.nan
-        self._wrong = value is not None and not math.isfinite(value)
-        self.validate(return_result=False)
-        return None if self._wrong else value
+        """Why what was typed cannot be taken; the field has no number then."""
+        _, fault = self._read()
+        return None if fault is None else f"{self.label}: what is typed there {fault}."
 
 
 _NUMBER_CELL: dict[str, Any] = {
