@@ -28,6 +28,7 @@ from nascar_assets.board.widgets import (
     text,
 )
 from nascar_assets.client import AsyncClient, Refused, slates
+from nascar_assets.lineups.entries_file import filled_name
 from nascar_assets.service.slate_contracts import (
     ContestRow,
     EntriesResult,
@@ -212,7 +213,7 @@ class Lineups:
                 ui.label(f"{result.entries} entries filled; the file is downloaded.")
                 for line in (*result.changes, *result.notices):
                     note(line)
-            ui.download.content(filled, "DKEntries-filled.csv", "text/csv")
+            ui.download.content(filled, filled_name(event.file.name), "text/csv")
 
         drop = file_drop("Drop an entries file here to fill it", sent, ".csv", LARGEST_FILE, say)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -144,6 +145,13 @@ def write_entries(
                 cell = slate.players[driver].site_id
             row.replace(len(slate.site.entry_columns) + place, cell)
     return raw.to_bytes()
+
+
+def filled_name(file: str) -> str:
+    """What a filled file is called: `DKEntries-filled.csv` where `DKEntries.csv` was given."""
+    plain = re.sub(r"[^0-9A-Za-z._-]", "-", file)
+    stem = re.sub(r"(-filled)?(\.[A-Za-z]+)?$", "", plain, count=1, flags=re.IGNORECASE)
+    return f"{stem or 'entries'}-filled.csv"
 
 
 def check_entered(entries: Iterable[ContestEntry], slate: Slate, file: str) -> None:

@@ -193,8 +193,8 @@ def add_slate_job_routes(
         location = {"Location": response.headers["Location"]}
         if job.status is JobStatus.COMPLETED and prefers_csv(request.headers):
             made = await to_thread.run_sync(orders.file, job.run_id, request.state.client)
-            if isinstance(made, bytes):
-                answer = attachment(made, "entries.csv")
+            if not isinstance(made, SlateJob):
+                answer = attachment(*made)
                 answer.headers.update(location)
                 return answer
         return JSONResponse(job.model_dump(mode="json"), headers=location)
@@ -241,9 +241,7 @@ def add_slate_job_routes(
     def file(request: Request, run_id: RunId) -> Response:
         """The upload file of a portfolio, the entries file filled."""
         found = orders.file(run_id, request.state.client)
-        if isinstance(found, bytes):
-            return attachment(found, f"lineups-{run_id[:8]}.csv")
-        return not_ended(found)
+        return not_ended(found) if isinstance(found, SlateJob) else attachment(*found)
 
     streams = EventStreams("jobs", ending)
 

@@ -15,13 +15,14 @@ import structlog
 from anyio import to_thread
 
 from nascar_assets.errors import InputError
+from nascar_assets.lineups.entries_file import filled_name
 from nascar_assets.lineups.problem import check_settings
 from nascar_assets.lineups.settings_toml import settings_toml
 from nascar_assets.orchestration.assets.slate import resolve_as_of
 from nascar_assets.orchestration.automation.clock import clock_now
 from nascar_assets.orchestration.inputs.views import drop_view
 from nascar_assets.service.contracts import ENDED, JobStatus
-from nascar_assets.service.jobs import job_folder, result_path
+from nascar_assets.service.jobs import job_folder, request_path, result_path
 from nascar_assets.service.optimizer import Optimizer, check_same, id_of_key, store_first
 from nascar_assets.service.problems import (
     RequestRefused,
@@ -345,8 +346,8 @@ class SlateOrders:
             return early or job
         return self._optimizer.stored(run_id, f"api_{job.kind}_result", _AGAIN)
 
-    def file(self, run_id: str, client: str) -> bytes | SlateJob:
-        """The file that a completed job made; its status while there is none yet.
+    def file(self, run_id: str, client: str) -> tuple[bytes, str] | SlateJob:
+        """The file that a completed job made, with its name; its status while there is none yet.
 
         Raises:
             RequestRefused: As for `result`; 404 for a job that makes none.
@@ -356,10 +357,12 @@ class SlateOrders:
             return job
         if job.kind in ("slate", "view"):
             raise RequestRefused(404, "NOT_FOUND", "A job of this kind makes no file.")
-        data = self._root.read(file_path(run_id))
-        if data is None:
+        data, request = (self._root.read(at) for at in (file_path(run_id), request_path(run_id)))
+        if data is None or request is None:
             raise result_gone(run_id, _AGAIN)
-        return data
+        if job.kind == "entries":
+            return data, filled_name(json.loads(request)["filename"])
+        return data, f"lineups-{run_id[:8]}.csv"
 
     def _completed(self, run_id: str, client: str) -> SlateJob:
         job = self.status(run_id, client)

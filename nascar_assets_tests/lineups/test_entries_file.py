@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nascar_assets.errors import InputError
 from nascar_assets.lineups import LockedEntry, read_entries, write_entries
-from nascar_assets.lineups.entries_file import locked_notices
+from nascar_assets.lineups.entries_file import filled_name, locked_notices
 from nascar_assets.lineups.raw_csv import read_raw
 from nascar_assets.rules import rule_set
 from nascar_assets_tests.lineups.slates import fill_entries, made_slate
@@ -33,6 +33,21 @@ def entries_file(rows=3, contests=("77",), end="\r\n", pool=True, first=""):
         lines += ["," * 11 + f"D,{p.name} ({p.site_id}),{p.name},{p.site_id},D,8000"
                   for p in SLATE.players]  # fmt: skip
     return (end.join(lines) + end).encode()
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("DKEntries.csv", "DKEntries-filled.csv"),
+        ("FDEntries (2).CSV", "FDEntries--2--filled.csv"),
+        ("DKEntries-filled.csv", "DKEntries-filled.csv"),
+        ("week.3", "week.3-filled.csv"),
+        ('a"\r\nb.csv', "a---b-filled.csv"),
+        (".csv", "entries-filled.csv"),
+    ],
+)
+def test_a_filled_file_is_called_after_the_one_that_was_given(file, name):
+    assert filled_name(file) == name
 
 
 def test_filling_then_reading_is_the_identity():

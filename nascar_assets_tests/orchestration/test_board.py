@@ -165,10 +165,11 @@ def test_the_whole_journey(page, board, world, tmp_path):
     assert sum(first in row for row in names) >= 6 * 0.9 - 1e-9
     assert not any(second in row for row in names)
 
-    entries = tmp_path / "DKEntries.csv"
+    entries = tmp_path / "my entries.csv"
     entries.write_bytes(_entries_file(slate))
     with page.expect_download() as download:
         page.locator(".q-tab-panel:visible input[type=file]").set_input_files(str(entries))
+    assert download.value.suggested_filename == "my-entries-filled.csv"
     filled = Path(download.value.path()).read_text("utf-8-sig").splitlines()
     assert [line.split(",")[0] for line in filled] == [
         line.split(",")[0] for line in entries.read_text().splitlines()

@@ -17,11 +17,12 @@ from nascar_assets.service.contracts import (
     OptimizationStatus,
     in_words_of_the_api,
 )
+from nascar_assets.service.jobs import request_path
 from nascar_assets.service.problems import ended_without
 from nascar_assets.service.run_log import reason_of
 from nascar_assets.service.run_store import CLIENT
 from nascar_assets.service.slate_contracts import RaceChoice, SlateProblem, SlateRunResult
-from nascar_assets.service.slate_jobs import _answering, problem_path
+from nascar_assets.service.slate_jobs import _answering, file_path, problem_path
 from nascar_assets.storage import DataRoot
 
 
@@ -84,6 +85,21 @@ def test_the_races_that_a_file_may_be_for_come_with_the_refusal(client):
     answer = client.get(f"/api/v1/jobs/{run_id}/result")
     assert answer.status_code == 409
     assert SlateProblem.model_validate_json(answer.content) == problem
+
+
+@pytest.mark.slow
+def test_a_filled_entries_file_is_called_after_the_one_that_was_sent(client):
+    service, run_id = client.app.state.service, str(uuid.uuid4())
+    root = service.platform.root
+    root.write(request_path(run_id), b'{"slate": "s", "filename": "FDEntries.csv"}')
+    root.write(file_path(run_id), b"filled")
+    service.store.submit(run_id, {CLIENT: "c"}, datetime.now(UTC), name="api_entries")
+    done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, "api_entries")
+    service.store.instance.report_dagster_event(done, run_id)
+    answer = client.get(f"/api/v1/jobs/{run_id}/file.csv")
+    assert answer.content == b"filled"
+    named = answer.headers["Content-Disposition"]
+    assert named == 'attachment; filename="FDEntries-filled.csv"'
 
 
 def test_a_fault_of_a_slates_request_has_the_requests_own_field(tmp_path):
