@@ -110,6 +110,7 @@ def _answering(order: _Order) -> Iterator[None]:
     from nascar_assets.service.problems import not_ready, of_input_error
     from nascar_assets.service.slate_contracts import SlateProblem
     from nascar_assets.service.slate_work import at_fault, choices, kept_run
+    from nascar_assets.storage.lease import StillHeld
     from nascar_assets.views.statement import UnusableView
 
     try:
@@ -136,6 +137,8 @@ def _answering(order: _Order) -> Iterator[None]:
         elif isinstance(error, LineupsNotReady):  # whoever runs the slate, not the request
             status, refused = 409, not_ready(order.slate_id, error.message).problem
             found = refused.model_dump()
+            if isinstance(error.__cause__, StillHeld):  # it is being run
+                found["remedy"] = error.remedy
         elif "view" in order.request:
             rows = error.faults if isinstance(error, UnusableView) else ()
             found |= {
@@ -250,6 +253,7 @@ def api_slate_result(context: dg.AssetExecutionContext, platform: Platform) -> d
     from nascar_assets.orchestration.commands.slate import RunOptions, run_slate
     from nascar_assets.orchestration.inputs.registering import read_slate
     from nascar_assets.service.slate_contracts import SlateRunResult
+    from nascar_assets.service.slate_work import patience, run_awaited
 
     with stage(context):
         order = _Order(context, platform)
@@ -269,21 +273,23 @@ def api_slate_result(context: dg.AssetExecutionContext, platform: Platform) -> d
                 if step:
                     order.tell(0.05 + 0.94 * done / max(total, 1), step.replace("_", " "))
 
-            outcome = run_slate(
-                order.home,
-                order.slate_id,
-                RunOptions(
-                    request["as_of"],
-                    request["n_scenarios"],
-                    request["seed"],
-                    without_views=request.get("without_views", False),
-                ),
-                location=slate_location(platform),
-                salaries=salaries,
-                progress=tell,
-                notify=notices.append,
-                tags={API_JOB: order.run_id},
-            )
+            with run_awaited(order.slate_id):
+                outcome = run_slate(
+                    order.home,
+                    order.slate_id,
+                    RunOptions(
+                        request["as_of"],
+                        request["n_scenarios"],
+                        request["seed"],
+                        without_views=request.get("without_views", False),
+                    ),
+                    location=slate_location(platform),
+                    salaries=salaries,
+                    progress=tell,
+                    notify=notices.append,
+                    tags={API_JOB: order.run_id},
+                    patience=patience(),
+                )
         said = dict.fromkeys((*notices, *outcome.result["notices"]))
         return order.done(
             SlateRunResult(slate=order.slate_id, run_id=order.run_id, notices=tuple(said))

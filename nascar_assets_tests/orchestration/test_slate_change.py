@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.utils import make_new_run_id
 
 from nascar_assets.cli.app import run
 from nascar_assets.cli.location import code_location
@@ -25,10 +26,12 @@ from nascar_assets.orchestration.commands.slate import (
 from nascar_assets.orchestration.inputs.slate_change import mixture
 from nascar_assets.orchestration.inputs.slate_lineups import LineupsNotReady
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.service import slate_work
+from nascar_assets.service.jobs import request_path
 from nascar_assets.service.slate_contracts import SlateDetail
-from nascar_assets.service.slate_jobs import _answering, problem_path
+from nascar_assets.service.slate_jobs import _answering, problem_path, resolved_jobs
 from nascar_assets.service.slate_reads import SlateReads
 from nascar_assets.service.slate_work import choose_portfolio, kept_run
 from nascar_assets.storage import DataRoot
@@ -180,6 +183,27 @@ def test_a_job_of_the_api_waits_for_the_slates_run_and_says_where_that_did_not_e
                 found.result(timeout=0.5)
             whole.save(root, slate)
         assert found.result(timeout=60).slate_id == slate
+
+
+def test_a_run_asked_for_over_the_api_waits_for_another_one_within_its_own_limit(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slate, root, run_id = world.slate, DataRoot.open(home), make_new_run_id()
+    asked = {"as_of": world.sample.as_of.isoformat(), "n_scenarios": None, "seed": None}
+    request = {"slate": slate, "filename": None, **asked}
+    root.write(request_path(run_id), json.dumps(request).encode())
+    monkeypatch.setenv("NASCAR_API_JOB_SECONDS", "2")
+    job = resolved_jobs(Platform(home=str(home)))["api_slate"]
+    instance = open_instance(str(home))
+    with lease(root, slate, "another run"), ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(
+            job.execute_in_process, instance=instance, run_id=run_id, raise_on_error=False
+        )
+        assert not waits.result(timeout=120).success
+    said = json.loads(root.read(problem_path(run_id)) or b"")
+    assert (said["status"], said["problem"]["code"]) == (409, "SLATE_NOT_READY")
+    assert "longer than a job waits" in said["problem"]["message"]
+    assert "once that run has ended" in said["problem"]["remedy"]
 
 
 def test_a_run_by_hand_keeps_the_settings_of_the_run_before(

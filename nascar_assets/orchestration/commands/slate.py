@@ -190,6 +190,7 @@ def run_slate(
     progress: Progress | None = None,
     notify: Callable[[str], None] = lambda _: None,
     tags: Mapping[str, str] | None = None,
+    patience: float = PATIENCE_SECONDS,
 ) -> SlateOutcome:
     """Materialises everything that a slate needs, in this process.
 
@@ -198,10 +199,11 @@ def run_slate(
         progress: Notified of the run's steps.
         notify: Is given whom the run waits for, and what it took over from the run before.
         tags: Tags of the run besides its own.
+        patience: Seconds to wait for another run of the slate.
 
     Raises:
         InputError: If the input is at fault.
-        EnvironmentFault: If another run of the slate goes on for too long.
+        StillHeld: If another run of the slate goes on for too long.
         DagsterAssetCheckFailedError: If a blocking check failed.
     """
     root = Platform(home=home).root
@@ -218,7 +220,7 @@ def run_slate(
         _refuse_options(root, registration, options)
         with overhead("log"):
             register_slates(instance, [slate_id])
-    with slate_change(root, slate_id, "nascar slate run", notify) as staged:
+    with slate_change(root, slate_id, "nascar slate run", notify, patience) as staged:
         if salaries is not None:
             keep_registration(home, *salaries)
         before = None if options.afresh else SlatePlan.find(staged, slate_id)
