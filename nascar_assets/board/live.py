@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from nascar_assets.board.widgets import (
     table,
     text,
 )
-from nascar_assets.client import AsyncClient, Refused, slates
+from nascar_assets.client import AsyncClient, Refused
 from nascar_assets.service.contracts import Problem
 from nascar_assets.service.live_contracts import (
     LiveDriver,
@@ -75,10 +75,8 @@ _ENTRIES = [text("entry_id", "Entry", width=130, pinned="left"), *_VALUES]
 
 async def show_live(api: AsyncClient, slate: str, race: str) -> None:
     """Fills the part of the race under way, and keeps it moving while the page is open."""
-    forecast = (await api.call(slates.forecast(slate))).rows
-    before = {row.driver_id: row.win for row in forecast}
     heading("The race while it is run")
-    live = _Live(slate, before)
+    live = _Live(slate)
 
     async def follow() -> None:
         while True:
@@ -95,14 +93,10 @@ async def show_live(api: AsyncClient, slate: str, race: str) -> None:
 
 
 class _Live:
-    """What is shown of a race, drawn once and then changed.
+    """What is shown of a race, drawn once and then changed."""
 
-    Args:
-        before: Chance to win before the race, by driver.
-    """
-
-    def __init__(self, slate: str, before: Mapping[str, float]) -> None:
-        self._slate, self._before = slate, before
+    def __init__(self, slate: str) -> None:
+        self._slate = slate
         self._made_at: datetime | None = None
         self._head = ui.label("Waiting for the race's first forecast.").props("aria-live=polite")
         self._age = ui.label("").classes("note")
@@ -196,10 +190,7 @@ class _Live:
                 "symbolSize": 7,
                 "itemStyle": {"color": _LINES[slot]},
                 "lineStyle": {"color": _LINES[slot]},
-                "data": [
-                    [0, percent(self._before.get(row.driver_id, 0.0))],
-                    *([at.lap, percent(at.win.get(row.driver_id, 0.0))] for at in found.series),
-                ],
+                "data": self._chances(found, row),
             }
             for slot, row in sorted(self._slots(leading).items())
         ]
@@ -211,6 +202,13 @@ class _Live:
         _put(self._lineups, cells(_LINEUPS, own.lineups, "lineup"))
         if self._entries is not None:
             _put(self._entries, cells(_ENTRIES, own.entries, "entry_id"))
+
+    def _chances(self, found: LiveForecast, row: LiveDriver) -> list[list[float | None]]:
+        """A driver's chance to win by lap."""
+        known: list[tuple[float, float | None]] = [(0, row.win_before)]
+        for at in found.series:
+            known.append((at.lap, at.win.get(row.driver_id, 0.0)))
+        return [[lap, percent(win)] for lap, win in known if win is not None]
 
     def _slots(self, leading: Sequence[LiveDriver]) -> dict[int, LiveDriver]:
         """Who is drawn in which colour: whoever stays among the leading keeps his."""

@@ -136,6 +136,8 @@ def show(
     found = shown(home, race)
     if found["refused"]:
         out.notice(f"the newest feed was refused: {found['refused']['reason']}")
+    for text in found["notices"]:
+        out.notice(text)
     for slate, forecast in found["slates"].items():
         out.table(
             f"{slate} after lap {found['lap']} of {found['scheduled_laps']}, "

@@ -40,6 +40,11 @@ class LiveDriver(Contract, tables=("scenario_summary", "slate")):
     finish_p50: int
     finish_p90: int
     win: float = Field(description="Chance to win.")
+    win_before: float | None = Field(
+        None,
+        description="Chance to win before the race by the model, without what views state of "
+        "points and chances; none in forecasts of older versions.",
+    )
     top_5: float
     top_10: float
 

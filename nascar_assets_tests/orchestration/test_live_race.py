@@ -123,6 +123,12 @@ def test_a_race_moves_through_the_sensor_and_bad_feeds_change_nothing(
     assert abs(sum(row["win"] for row in slate["drivers"]) - 1.0) < 0.05
     led = next(row for row in slate["drivers"] if row["position"] == 1)
     assert led["win"] == max(row["win"] for row in slate["drivers"])
+    assert answer["notices"] == []  # nobody said anything of the race
+    own = race.run.table("scenario_summary").select("driver_id", "win")
+    before = {row["driver_id"]: row["win_before"] for row in slate["drivers"]}
+    assert before == pytest.approx(
+        {driver: win for driver, win in own.iter_rows() if driver in before}
+    )
     entries = slate["contest"]["entries"]
     assert all(1 <= one["expected_place"] <= entries for one in slate["lineups"])
     best = max(slate["lineups"], key=lambda one: one["mean_points"])

@@ -32,6 +32,7 @@ from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
 from nascar_assets.orchestration.automation.sensor_views import new_files, take_landed
 from nascar_assets.orchestration.commands.entries import filled, swapped
 from nascar_assets.orchestration.inputs.late_news import take_in_news
+from nascar_assets.orchestration.inputs.live_forecast import _left_out, _win_before
 from nascar_assets.orchestration.inputs.payout_files import land_payouts
 from nascar_assets.orchestration.inputs.slate_files import upload_path, withdrawn_path
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
@@ -154,6 +155,27 @@ def test_both_forecasts_are_stored_and_scored(sunday: dict[str, Any]) -> None:
     words = record_words([score, score])
     assert words.startswith(f"Your views: CRPS {100 * score.change:+.1f}% over 2 slates of 1 race")
     assert record_words([]) == ""
+
+
+def test_live_forecasts_go_on_from_the_race_without_what_was_said_of_its_end(
+    sunday: dict[str, Any],
+) -> None:
+    run_of = SlateRun.load(DataRoot.open(sunday["home"]), sunday["slate"])
+    name = run_of.slate.players[0].name
+    plan = replace(run_of.plan, settings=f'[drivers."{name}"]\npoints_multiplier = 1.2\n')
+    views, factors = _left_out(SlateRun(run_of.root, plan))
+    assert "(projections.csv (projections.csv)) is of the race before it began" in views
+    assert f"on the points of {name} are not" in factors
+    rear = next(row for row in sunday["views"]["drivers"] if row["name"] == sunday["rear"])
+    assert rear["start"] > rear["scored_start"]
+    with_rear = _win_before(run_of)
+    assert sum(with_rear.values()) == pytest.approx(1.0)
+    vars(run_of)["setup"] = run_of.setup_without_views
+    pure = _win_before(run_of)
+    effects = run_of.table("view_effects")
+    for driver, win_before in effects.select("driver_id", "win_before").iter_rows():
+        assert pure[driver] == pytest.approx(win_before)
+    assert pure != with_rear
 
 
 def test_a_run_without_views_is_the_run_before_there_were_any(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,11 +24,18 @@ from nascar_assets.orchestration.inputs.slate_lineups import (
 )
 from nascar_assets.orchestration.inputs.slate_plan import registrations
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.inputs.view_tables import (
+    TILTING,
+    PureScenarios,
+    pure_scenarios,
+    tilted,
+)
 from nascar_assets.rules import score
 from nascar_assets.storage import DataRoot, UnreadableFile
 
 if TYPE_CHECKING:
     from nascar_assets.contest.presets import Contest
+    from nascar_assets.scenarios import Scenarios
     from nascar_assets.telemetry.race_state import RaceState
 
 LANDING = "landing/live"
@@ -125,8 +132,8 @@ def make_live_forecast(
     Raises:
         InputError: If no slate of the race has a whole run, or its field is not the state's.
     """
-    slates = slates_of(root, race_key)
-    if not slates:
+    runs = {slate: SlateRun.load(root, slate) for slate in slates_of(root, race_key)}
+    if not runs:
         raise InputError(
             f"No slate of race {race_key} was run, so there is no forecast to go on from.",
             remedy="Add a salary file and run the slate (nascar slate add, nascar slate run).",
@@ -137,8 +144,8 @@ def make_live_forecast(
         "lap": state.lap,
         "scheduled_laps": state.scheduled_laps,
         "flag": {1: "green", 2: "yellow", 3: "red"}.get(int(state.flags[-1])),
-        "notices": list(state.notices),
-        "slates": {slate: slate_forecast(SlateRun.load(root, slate), state, n) for slate in slates},
+        "notices": [*state.notices, *(text for run in runs.values() for text in _left_out(run))],
+        "slates": {slate: slate_forecast(run, state, n) for slate, run in runs.items()},
     }
 
 
@@ -158,6 +165,49 @@ def slates_of(root: DataRoot, race_key: str) -> list[str]:
     return found
 
 
+def _left_out(run: SlateRun) -> Iterator[str]:
+    """What people said of a slate's race that is not in its forecasts while it is run.
+
+    It is of the whole race as it was expected, and of races from a state on nobody said anything:
+    the same words would move a race that has begun as if it had not.
+    """
+    from nascar_assets.lineups import PortfolioSettings
+    from nascar_assets.views.in_force import in_force, sources_of
+
+    if tilted(run):
+        sources = sources_of(in_force(run.views, *TILTING))
+        yield (
+            f"{run.slate_id}: what views state of points and chances ({sources}) is of the race "
+            "before it began, and not in forecasts while it is run."
+        )
+    wishes = run.wishes(PortfolioSettings.from_toml(run.plan.settings))
+    scaled = dict.fromkeys(name for name, wanted in wishes if wanted.points_multiplier != 1)
+    if scaled:
+        yield (
+            f"{run.slate_id}: factors of the settings on the points of {', '.join(scaled)} are not "
+            "in forecasts while the race is run."
+        )
+
+
+def _win_before(run: SlateRun) -> dict[str, float]:
+    """Every car's chance to win before the race, by what its forecasts go on from.
+
+    Those are the scenarios with starts at the rear, and without what views state of chances.
+    """
+    from nascar_assets.scenarios import generate_scenarios
+
+    made: Scenarios | PureScenarios | None = None
+    if not tilted(run):
+        made = run.scenarios
+    elif run.setup == run.setup_without_views:
+        made = pure_scenarios(run)
+    if made is None:  # no scenarios are stored that have the one and not the other
+        made = generate_scenarios(
+            run.spec, run.setup, PLACED, run.plan.seed, parameters=run.model.parameters
+        )
+    return dict(zip(made.driver_ids, (made.finish == 1).mean(axis=0).tolist(), strict=True))
+
+
 def slate_forecast(run: SlateRun, state: RaceState, n: int = SCENARIOS) -> dict[str, Any]:
     """One slate's forecast from a state: drivers, lineups and entries."""
     from nascar_assets.scenarios import generate_scenarios
@@ -170,6 +220,7 @@ def slate_forecast(run: SlateRun, state: RaceState, n: int = SCENARIOS) -> dict[
     columns = [place[player.driver_id] for player in players]
     points = np.ascontiguousarray(made.points(run.rules)[:, columns])
     rows = {driver: row for row, driver in enumerate(state.driver_ids)}
+    before = _win_before(run)
     scale = run.rules.points_scale
     # Points count from the starts that every scenario has; who never started has none.
     starts = np.broadcast_to(made.points_start, made.start.shape)[0]
@@ -203,6 +254,7 @@ def slate_forecast(run: SlateRun, state: RaceState, n: int = SCENARIOS) -> dict[
                 "expected_finish": round(float(finish.mean()), 2),
                 **dict(zip(("finish_p10", "finish_p50", "finish_p90"), ends[car], strict=True)),
                 "win": float((finish == 1).mean()),
+                "win_before": before.get(player.driver_id),
                 "top_5": float((finish <= 5).mean()),
                 "top_10": float((finish <= 10).mean()),
             }

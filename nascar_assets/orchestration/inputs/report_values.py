@@ -274,16 +274,11 @@ def _regimes(run: SlateRun, past: Mapping[str, float]) -> pl.DataFrame:
 def _changed(run: SlateRun) -> Iterator[str]:
     """What people changed beside values of drivers and tracks, in sentences."""
     from nascar_assets.lineups import PortfolioSettings
-    from nascar_assets.lineups.problem import find_driver
 
     if not run.views.is_empty():
         yield "Views were stated; what they say, and how they moved the forecast, is under Views."
     settings = PortfolioSettings.from_toml(run.plan.settings)
-    asked = [
-        (run.slate.everyone[find_driver(run.slate, key, field=f"drivers.{key}")].name, wanted)
-        for drivers in (settings.drivers, *(section.drivers for section in settings.contests))
-        for key, wanted in drivers.items()
-    ]
+    asked = run.wishes(settings)
     scaled = dict.fromkeys(name for name, wanted in asked if wanted.points_multiplier != 1)
     if scaled:
         yield (

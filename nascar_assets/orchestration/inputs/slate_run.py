@@ -39,6 +39,7 @@ from nascar_assets.storage.overhead import overhead
 if TYPE_CHECKING:
     from nascar_assets.history.ratings_state import RatingState
     from nascar_assets.lineups import PortfolioSettings, Rivals
+    from nascar_assets.lineups.settings import DriverSettings
     from nascar_assets.orchestration.inputs.process_parameters import UsedModel
     from nascar_assets.scenarios import RaceSetup, Scenarios
 
@@ -184,6 +185,16 @@ class SlateRun:
             own = self.with_views(asked, exposures=exposures)
             sections.append(section.model_copy(update={"drivers": own.drivers}))
         return stated.model_copy(update={"contests": tuple(sections)})
+
+    def wishes(self, settings: PortfolioSettings) -> list[tuple[str, DriverSettings]]:
+        """What settings and their sections of contests say of drivers, by the drivers' names."""
+        from nascar_assets.lineups.problem import find_driver
+
+        return [
+            (self.slate.everyone[find_driver(self.slate, key, field=f"drivers.{key}")].name, said)
+            for drivers in (settings.drivers, *(section.drivers for section in settings.contests))
+            for key, said in drivers.items()
+        ]
 
     def kind_of_contest(self, settings: PortfolioSettings) -> str:
         """The kind of contest by the prizes of the payout table that the settings name.

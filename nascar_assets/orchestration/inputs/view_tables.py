@@ -27,6 +27,9 @@ PURE = "pure_scenarios"
 TARGETS = "view_targets"
 """The table of what scenarios were tilted to, where they were."""
 
+TILTING = ("projections", "chances", "odds")
+"""Families of views that scenarios are tilted to."""
+
 VIEW_TARGETS = types_of(columns.VIEW_TARGETS)
 VIEW_EFFECTS = types_of(columns.VIEW_EFFECTS)
 
@@ -43,7 +46,7 @@ def scenarios_with_views(
     """
     pure = simulate(run.setup_without_views)
     base = pure if run.setup == run.setup_without_views else simulate(run.setup)
-    stated = in_force(run.views, "projections", "chances", "odds")
+    stated = in_force(run.views, *TILTING)
     made, targets = base, pl.DataFrame(schema=VIEW_TARGETS)
     notices: list[str] = []
     if not stated.is_empty():
@@ -55,8 +58,13 @@ def scenarios_with_views(
 
 def moved_by_views(run: SlateRun, made: Scenarios) -> Scenarios:
     """Scenarios of the race with its starts at the rear, tilted as the views in force say."""
-    stated = in_force(run.views, "projections", "chances", "odds")
+    stated = in_force(run.views, *TILTING)
     return made if stated.is_empty() else _tilted(run, made, stated)[0]
+
+
+def tilted(run: SlateRun) -> bool:
+    """Whether views tilted a slate's scenarios."""
+    return run.has(TARGETS)
 
 
 def error_factor(run: SlateRun) -> float:
