@@ -204,10 +204,10 @@ class _Live:
             _put(self._entries, cells(_ENTRIES, own.entries, "entry_id"))
 
     def _chances(self, found: LiveForecast, row: LiveDriver) -> list[list[float | None]]:
-        """A driver's chance to win by lap."""
+        """A driver's chance to win by lap, where it was forecast."""
         known: list[tuple[float, float | None]] = [(0, row.win_before)]
         for at in found.series:
-            known.append((at.lap, at.win.get(row.driver_id, 0.0)))
+            known.append((at.lap, at.win_by_slate.get(self._slate, {}).get(row.driver_id)))
         return [[lap, percent(win)] for lap, win in known if win is not None]
 
     def _slots(self, leading: Sequence[LiveDriver]) -> dict[int, LiveDriver]:

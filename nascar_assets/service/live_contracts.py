@@ -101,7 +101,12 @@ class LivePoint(Contract):
 
     lap: int
     made_at: datetime
-    win: dict[str, float] = Field(description="Chance to win by driver.")
+    win: dict[str, float] = Field(
+        description="Chance to win by driver, as the race's first slate has it."
+    )
+    win_by_slate: dict[str, dict[str, float]] = Field(
+        description="Chance to win by slate and driver."
+    )
     mean_points: dict[str, dict[str, float]] = Field(
         description="Expected contest points by slate and driver."
     )

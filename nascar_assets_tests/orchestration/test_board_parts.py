@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from nicegui.page import page
 
 from nascar_assets.board.build import Build
 from nascar_assets.board.lineups import Lineups
+from nascar_assets.board.live import _Live
 from nascar_assets.board.page import _filled
 from nascar_assets.board.race import contest_table
 from nascar_assets.board.views import Views
@@ -22,6 +24,13 @@ from nascar_assets.board.widgets import KeptJob, NewerRun, NumberField, Progress
 from nascar_assets.client import Call, Refused, slates
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.contracts import JobStatus
+from nascar_assets.service.live_contracts import (
+    LiveContest,
+    LiveDriver,
+    LiveForecast,
+    LivePoint,
+    LiveSlate,
+)
 from nascar_assets.service.slate_contracts import (
     ForecastRow,
     PortfolioResult,
@@ -560,6 +569,41 @@ def test_a_build_that_outlives_its_page_says_where_its_lineups_are():
             await part._taken("of this page")
         assert went == ["Lineups"]
         assert not words().count("The lineups are built")
+
+    on_a_page(test)
+
+
+def test_the_live_chart_is_of_its_own_slate_and_draws_what_was_forecast():
+    async def test() -> None:
+        driver: dict[str, Any] = {
+            key: 0 for key, field in LiveDriver.model_fields.items() if field.is_required()
+        }
+        first, second = (
+            LiveDriver.model_validate({**driver, "driver_id": name, "name": name, **more})
+            for name, more in (("A", {"win": 0.6, "win_before": 0.2}), ("B", {"win": 0.1}))
+        )
+        contest = LiveContest(name="20-max", entries=100)
+        own = LiveSlate(drivers=(first, second), contest=contest, lineups=(), entries=())
+        known = (  # the slate was run after the first of them
+            (40, {"other": {"A": 0.9}}),
+            (45, {"other": {"A": 0.8}, SLATE: {"A": 0.5, "B": 0.2}}),
+            (50, {"other": {"A": 0.7}, SLATE: {"A": 0.6, "B": 0.1}}),
+        )
+        series = tuple(
+            LivePoint.model_construct(lap=lap, win=wins["other"], win_by_slate=wins)
+            for lap, wins in known
+        )
+        found = LiveForecast.model_construct(
+            lap=50, scheduled_laps=100, flag="green", notices=(), refused=None,
+            made_at=datetime.now(UTC), slates={SLATE: own}, series=series,
+        )  # fmt: skip
+        part = _Live(SLATE)
+        part.take(found)
+        drawn = {line["name"]: line["data"] for line in part._chart.options["series"]}
+        assert drawn == {
+            "A": [[0, 20.0], [45, 50.0], [50, 60.0]],
+            "B": [[45, 20.0], [50, 10.0]],  # of a version that did not say his chance before
+        }
 
     on_a_page(test)
 

@@ -29,8 +29,9 @@ def forecast(lap):
         "race_key": "2026-cup-05", "race_id": "5600", "lap": lap, "scheduled_laps": 267,
         "flag": "green", "notices": [],
         "slates": {
-            "s": {"drivers": [DRIVER], "contest": {"name": "150-max", "entries": 1000},
-                  "lineups": [], "entries": []}
+            slate: {"drivers": [row], "contest": {"name": "150-max", "entries": 1000},
+                    "lineups": [], "entries": []}
+            for slate, row in (("s", DRIVER), ("t", {**DRIVER, "driver_id": "2", "win": 0.1}))
         },
     }  # fmt: skip
 
@@ -59,6 +60,9 @@ def test_the_answer_is_the_newest_forecast_with_its_series(name, root, client):
     assert answer["lap"] == 120
     assert [point["lap"] for point in answer["series"]] == [60, 120]
     assert answer["series"][0]["win"] == {"1": 0.4}
+    assert answer["series"][0]["win_by_slate"] == {"s": {"1": 0.4}, "t": {"2": 0.1}}
+    # As forecasts of older versions are, which did not say it.
+    assert answer["slates"]["t"]["drivers"][0]["win_before"] is None
     assert answer["refused"]["reason"] == "The feed goes backwards."
     assert 0 <= answer["age_s"] < 60
 

@@ -449,9 +449,12 @@ def live_answer(root: DataRoot, race_key: str, now: datetime) -> dict[str, Any]:
                     row["driver_id"]: row["win"]
                     for row in next(iter(one["slates"].values()))["drivers"]
                 },
-                "mean_points": {
-                    slate: {row["driver_id"]: row["mean_points"] for row in found["drivers"]}
-                    for slate, found in one["slates"].items()
+                **{
+                    name: {
+                        slate: {row["driver_id"]: row[value] for row in found["drivers"]}
+                        for slate, found in one["slates"].items()
+                    }
+                    for name, value in (("win_by_slate", "win"), ("mean_points", "mean_points"))
                 },
             }
             for one in series
