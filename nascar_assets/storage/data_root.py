@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import polars as pl
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
@@ -27,6 +29,16 @@ LANDING = "landing/"
 
 QUARANTINE = "quarantine/"
 """What was refused may hold anything: of a local root, its owner alone reads it."""
+
+_STORES = ("s3", "gs", "az", "azure", "abfs", "abfss", "adl", "memory")
+"""Schemes of object stores."""
+
+_ADDRESSES = ("aws_endpoint_url", "aws_endpoint", "aws_endpoint_url_s3")
+_SENT = (
+    *("aws_access_key_id", "aws_secret_access_key", "aws_session_token"),
+    *("aws_region", "aws_default_region"),
+)
+"""Settings that a request to the store is signed with; the store's library panics over some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +76,22 @@ class DataRoot:
         storage_options: For an object store: keys as Polars and obstore know them
             (`aws_access_key_id`, `aws_endpoint_url`, ...); credentials otherwise come from the
             environment.
+
+    Raises:
+        InputError: If the location is neither, or a setting of the object store is malformed.
     """
 
     def __init__(
         self, location: str | Path, storage_options: Mapping[str, str] | None = None
     ) -> None:
-        text = str(location)
+        text = plain_location(location)
         self._options = dict(storage_options or {})
-        if "://" in text and not text.startswith("file://"):
+        if "://" in text:
             self.location = text.rstrip("/")
             self._folder: Path | None = None
             self._store: Any = _object_store(self.location, self._options)
         else:
-            folder = Path(text.removeprefix("file://")).expanduser().absolute()
+            folder = Path(text).expanduser().absolute()
             self.location = str(folder)
             self._folder = folder
             self._store = None
@@ -379,7 +394,7 @@ class DataRoot:
 
     def _fault(self, what: str, error: BaseException) -> StorageFault:
         """What failed, why, and what to do or where to look, without the store's own trace."""
-        reason = " ".join(str(error).partition("Debug source:")[0].split()).rstrip(".")
+        reason = _said(error)
         if self._folder is None:
             reason += ". See to the store, its address (AWS_ENDPOINT_URL) and its credentials."
         elif disk_is_full(error):
@@ -424,11 +439,63 @@ def _tag(status: os.stat_result) -> str:
     return f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
 
 
+def plain_location(location: str | Path) -> str:
+    """A data root's location as a folder's path or as a URL with its scheme in lower case.
+
+    Raises:
+        InputError: If it has a scheme (longer than the letter of a Windows drive) and is no URL of
+            an object store or of a folder: it would be taken for a folder of that name.
+    """
+    text = str(location)
+    found = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]+):(/+)", text)
+    if found is None:
+        return text
+    scheme, slashes, rest = found[1].lower(), found[2], text[found.end() :]
+    if len(slashes) > 1 and scheme == "file":
+        return f"{slashes[2:]}{rest}"
+    if len(slashes) > 1 and scheme in _STORES:
+        return f"{scheme}:{slashes}{rest}"
+    raise InputError(
+        f"{text} is neither a folder nor the URL of an object store.",
+        remedy="Write it as s3://bucket/prefix or as a folder's path.",
+    )
+
+
+def _said(error: BaseException) -> str:
+    """A store's error in one line; of the page that it answered with, code and message alone."""
+    text = " ".join(str(error).partition("Debug source:")[0].split())
+    page = re.search(r"<(\?xml|!doctype|html|error)\b.*", text, re.IGNORECASE)
+    if page is None:
+        return text.rstrip(".")
+    said = [re.search(f"<{name}>(.*?)</{name}>", page[0]) for name in ("Code", "Message")]
+    return f"{text[: page.start()]}{': '.join(part[1] for part in said if part)}".rstrip(".: ")
+
+
 def _object_store(location: str, options: Mapping[str, str]) -> Any:
-    if location.startswith("s3://"):
-        bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    try:
+        scheme, _, rest = location.partition(":")
+        if scheme != "s3":
+            return from_url(location)
+        bucket, _, prefix = rest.removeprefix("//").partition("/")
+        if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9._-]*", bucket):
+            raise InputError(
+                f"{location} names no bucket.", remedy="Write it as s3://bucket/prefix."
+            )
+        # The library reads the environment beside what it is given.
+        held = {name.lower(): value for name, value in os.environ.items() if name[:4] == "AWS_"}
+        held |= options
+        allow_http = held.get("aws_allow_http", "false").lower() == "true"
+        for name, value in held.items():
+            if name in _ADDRESSES:
+                _check_address(name.upper(), value, allow_http)
+            elif name in _SENT and not re.fullmatch("[!-~]*", value):
+                raise InputError(
+                    "It holds a space, the end of a line or a letter that none may have.",
+                    field=name.upper(),
+                    remedy="Copy it again, without what stands before or behind it.",
+                )
         config = {key.removeprefix("aws_"): value for key, value in options.items()}
-        allow_http = config.pop("allow_http", "false").lower() == "true"
+        config.pop("allow_http", None)
         if "endpoint_url" in config:
             config["endpoint"] = config.pop("endpoint_url")
         return S3Store(
@@ -437,7 +504,34 @@ def _object_store(location: str, options: Mapping[str, str]) -> Any:
             config=config,
             client_options={"allow_http": allow_http},
         )
-    return from_url(location)
+    except (BaseError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{location} cannot be opened: {_said(error)}.",
+            remedy="Correct it, or the settings of its store (docs/operations.md).",
+        ) from error
+
+
+def _check_address(name: str, text: str, allow_http: bool) -> None:
+    """Refuses an address that the store's library would panic over, or never ask."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # of a port, or of brackets
+        good = False
+    if not good or not re.fullmatch("[!-~]*", text):
+        raise InputError(
+            "It is no address of a server.",
+            field=name,
+            remedy="Write it as https://host, or unset it for Amazon's own.",
+        )
+    if text.lower().startswith("http:") and not allow_http:
+        raise InputError(
+            "It is the address of a server without TLS.",
+            field=name,
+            remedy="Set AWS_ALLOW_HTTP=true if that is meant.",
+        )
 
 
 def _checked(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.storage.data_root import DataRoot
+from nascar_assets.storage.data_root import DataRoot, plain_location
 
 MARK = "dagster/import-unfinished"
 """Where the mark lies in the home, for every host that opens it; its text tells the export."""
@@ -30,13 +30,14 @@ def refuse_half_there(root: DataRoot) -> None:
 
 
 def refuse_unfinished(home: str) -> str:
-    """The home itself; a folder in which an import was stopped is refused.
+    """The home's location; a folder in which an import was stopped is refused.
 
     A bucket is not asked here, where nothing of it may be needed: who opens its records is told.
 
     Raises:
-        InputError: If an import of it was stopped.
+        InputError: If an import of it was stopped, or it is no location of a home.
     """
+    home = plain_location(home)
     if "://" not in home:
         refuse_half_there(DataRoot.open(home))
     return home

@@ -15,6 +15,7 @@ from obstore.store import LocalStore
 from nascar_assets.errors import ROOM, InputError
 from nascar_assets.orchestration.inputs.live_forecast import live_files
 from nascar_assets.storage import DataRoot, StorageFault, UnreadableFile
+from nascar_assets.storage.data_root import plain_location
 from nascar_assets_tests.servers import s3_server
 from nascar_assets_tests.storage.killed_writers import kill_at_random
 
@@ -60,6 +61,67 @@ def test_several_files_read_as_one_table_with_missing_columns_as_null(any_root):
     root.write_frame("b.parquet", pl.DataFrame({"x": [3]}))
     frame = root.scan_frame(["a.parquet", "b.parquet"], insert_missing=True).collect()
     assert frame.rows() == [(1, 2), (3, None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("AWS_ENDPOINT_URL", text) for text in ("", "s3.example", "http://", "http:/x")),
+        *(("AWS_ENDPOINT_URL", text) for text in ("http://a b", "http://h:99999", "http://[::1")),
+        ("AWS_ENDPOINT_URL", "http://s3.example"),  # without AWS_ALLOW_HTTP
+        ("AWS_ENDPOINT", "s3.example"),
+        ("AWS_ACCESS_KEY_ID", "key\n"),
+        ("AWS_SECRET_ACCESS_KEY", "my secret"),
+        ("AWS_SESSION_TOKEN", "t\u00f6ken"),
+        ("AWS_REGION", "eu-west-1\n"),
+    ],
+)
+def test_a_malformed_setting_of_a_store_is_named_and_not_told(name, value, monkeypatch):
+    """The store's library panics over most of them, which no `except Exception` catches."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InputError) as refused:
+        DataRoot.open("s3://nascar/home")
+    assert refused.value.field == name
+    assert not value.strip() or value.strip() not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        *("s3:/nascar/home", "S3:/nascar/home", "s3://", "s3:///home", "s3://nas car/home"),
+        *("s3://nascar/../x", "az://x/y", "foo://x", "https://cf.nascar.com", "file:/x"),
+        Path("s3://nascar/home"),  # as a path it has one slash
+    ],
+)
+def test_a_location_that_is_none_is_no_folder_of_that_name(location):
+    with pytest.raises(InputError):
+        DataRoot.open(location)
+
+
+def test_a_location_reads_alike_in_every_spelling(tmp_path):
+    assert DataRoot.open("S3://nascar/Home/").location == "s3://nascar/Home"
+    assert DataRoot.open(f"FILE://{tmp_path}").location == str(tmp_path)
+    assert plain_location("C:/nascar") == "C:/nascar"  # a drive
+    assert plain_location("c://nascar") == "c://nascar"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            'status code: 403 Forbidden: <?xml version="1.0"?>\n<Error><Code>NoSuch</Code>'
+            "<Message>It is not.</Message><Bytes>41 57</Bytes></Error>",
+            "status code: 403 Forbidden: NoSuch: It is not",
+        ),
+        ("status code: 502: <html><body>Bad gateway", "status code: 502"),
+        ("it is away.", "it is away"),
+    ],
+)
+def test_of_a_stores_answer_code_and_message_are_told(answer, told):
+    root = DataRoot.open("memory:///")
+    assert str(root._fault("Reading x", OSError(answer))).startswith(
+        f"Reading x failed: {told}. See to the store"
+    )
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x"])

@@ -14,9 +14,25 @@ from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.launchers import STORAGE, launcher, runs_at_once
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.postgres_storage import server_url
+from nascar_assets.storage.data_root import plain_location
 from nascar_assets.storage.unfinished import refuse_half_there
 
 INSTANCE_SETTINGS = resources.files(__package__).joinpath("dagster.yaml").read_text()
+
+
+def records_folder(home: str) -> Path:
+    """Where Dagster's folder of a data root lies, whether it is there or not.
+
+    Raises:
+        EnvironmentFault: If it lay in an object store.
+        InputError: If the data root, or `NASCAR_LOCAL`, is no location of one.
+    """
+    folder = plain_location(os.environ.get("NASCAR_LOCAL") or home)
+    if "://" in folder:
+        raise EnvironmentFault(
+            f"Dagster's storage cannot lie in {folder}: set NASCAR_LOCAL to a local folder."
+        )
+    return Path(folder).expanduser().absolute() / "dagster"
 
 
 def dagster_home(home: str) -> Path:
@@ -29,12 +45,7 @@ def dagster_home(home: str) -> Path:
         InputError: If `NASCAR_STORAGE` is no address of a PostgreSQL server, or another setting of
             Dagster's is of no use.
     """
-    local = os.environ.get("NASCAR_LOCAL")
-    if not local and "://" in home:
-        raise EnvironmentFault(
-            f"Dagster's storage cannot lie in {home}: set NASCAR_LOCAL to a local folder."
-        )
-    folder = Path(local or home).expanduser().absolute() / "dagster"
+    folder = records_folder(home)
     settings = folder / "dagster.yaml"
     server_url()  # refused before anything is made
     elsewhere = launcher().elsewhere
