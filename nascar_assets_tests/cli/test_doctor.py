@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def rows(home: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[bool, str, str]]:
+def rows(home: Path | str, capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[bool, str, str]]:
     run(["doctor", "--home", str(home), "--json"])
     checks = json.loads(capsys.readouterr().out)["checks"]
     return {item["name"]: (item["ok"], item["found"], item["remedy"]) for item in checks}
@@ -104,6 +105,50 @@ def test_a_setting_that_closes_the_records_is_told_once(
     assert name in faults.pop("settings")[1]
     assert "dagster storage" in faults
     assert {row[2] for row in faults.values()} == {"See settings."}
+
+
+@pytest.mark.slow
+def test_settings_of_an_object_store_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = rows("memory:///x", capsys)
+    assert "NASCAR_LOCAL" in found["settings"][1]
+    assert found["disk space"][2] == "See settings."
+    monkeypatch.setenv("NASCAR_LOCAL", str(tmp_path))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "s3.example")
+    found = rows("s3://nascar/home", capsys)
+    assert "AWS_ENDPOINT_URL" in found["settings"][1]
+    assert {row[2] for part, row in found.items() if not row[0] and part != "settings"} == {
+        "See settings."
+    }
+
+
+def test_a_home_that_is_no_location_makes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NASCAR_HOME", "s3:/nascar/home")
+    for command in (["doctor"], ["home", "import", "x"], ["sync", "--feed", "x"]):
+        assert run(command) == 2
+        assert "s3:/nascar/home is neither" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_store_that_refuses_is_told_once(
+    s3: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = {**s3.settings, "AWS_SECRET_ACCESS_KEY": "wrong", "NASCAR_LOCAL": str(tmp_path)}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    faults = {part: row for part, row in rows("s3://nascar/home", capsys).items() if not row[0]}
+    said = faults.pop("data root")[1]
+    assert "SignatureDoesNotMatch" in said
+    assert "<" not in said
+    assert {"entries", "upload folder"} <= faults.keys()
+    assert {row[2] for row in faults.values()} == {"See data root."}
 
 
 @pytest.mark.slow

@@ -34,10 +34,11 @@ from nascar_assets.orchestration.storage.disk_use import (
     growth,
     noted_uses,
 )
-from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
+from nascar_assets.orchestration.storage.instance import dagster_home, open_instance, records_folder
 from nascar_assets.orchestration.storage.postgres_storage import server_name, server_url
 from nascar_assets.orchestration.storage.retention import Keep
 from nascar_assets.redaction import redacted, shown_setting
+from nascar_assets.storage import StorageFault, UnreadableFile
 
 LOW_SPACE_BYTES = 2 * 1024**3
 SHORT_DAYS = 30.0
@@ -55,6 +56,8 @@ SETTINGS = (
     *("NASCAR_CLOCK", "NASCAR_REFRESH_CRON", "NASCAR_REAL_DATA", "NASCAR_TRACE"),
 )
 OF_THE_API = "NASCAR_API_"
+
+ROOT, UPLOAD = "data root", "upload folder"
 
 LAST_HEARTBEAT_SECONDS = 120
 """A daemon gives a sign of life every half minute."""
@@ -83,31 +86,34 @@ def examine(
         this_year: The newest season that the feed may hold.
         parsers: What reads settings that are not the platform's own, and refuses malformed ones.
     """
-    faults = _setting_faults(parsers)
+    places = [lambda: Platform(home=home).root, lambda: records_folder(home)]
+    faults = _setting_faults([*places, *parsers])
     checks: list[tuple[str, Callable[[], str], str]] = [
         ("python", _python, "Install Python 3.11 or later and run make setup."),
         ("packages", _packages, "Run make setup: it installs what requirements.lock pins."),
         (
             "settings",
             lambda: _settings(faults),
-            "Correct or unset it; docs/operations.md lists the settings.",
+            "Correct, set or unset what is named; docs/operations.md lists the settings.",
         ),
         (
-            "data root",
+            ROOT,
             lambda: _data_root(home),
-            "Give a folder that this user may write, with --home or NASCAR_HOME.",
-        ),
-        (
-            "disk space",
-            lambda: _disk_space(home),
-            "Free some space, keep less (NASCAR_KEEP_RUN_DAYS, NASCAR_KEEP_RUNS; "
-            "docs/operations.md), or move the home to another disk (nascar home export).",
+            "docs/operations.md lists the settings of an object store."
+            if "://" in home
+            else "Give a folder that this user may write, with --home or NASCAR_HOME.",
         ),
         (
             "dagster storage",
             lambda: _dagster(home),
             "Stop other writers, and look at NASCAR_STORAGE and <home>/dagster/dagster.yaml; "
             "docs/operations.md.",
+        ),
+        (
+            "disk space",
+            lambda: _disk_space(home),
+            "Free some space, keep less (NASCAR_KEEP_RUN_DAYS, NASCAR_KEEP_RUNS; "
+            "docs/operations.md), or move the home to another disk (nascar home export).",
         ),
         (
             "daemon",
@@ -148,7 +154,7 @@ def examine(
             "nascar contest add FILE.",
         ),
         (
-            "upload folder",
+            UPLOAD,
             lambda: _upload_folder(home),
             "Give the slates folder of the data root write permission.",
         ),
@@ -179,13 +185,18 @@ def _finding(name: str, check: Callable[[], str], remedy: str, named: dict[str, 
         return Finding(name, True, check())
     except Exception as error:  # whatever it is, it is what the doctor was asked for
         known = isinstance(error, InputError | EnvironmentFault)  # others may share their few words
-        first = named.setdefault(str(error), name) if known else name
+        # What keeps the whole data root away fails each of its files in words of its own.
+        of_root = isinstance(error, StorageFault) and not isinstance(error, UnreadableFile)
+        text = ROOT if of_root and ROOT in (name, *named) else str(error)
+        first = named.setdefault(text, name) if known else name
         if first != name:
             return Finding(name, False, f"could not be looked at: see {first}", f"See {first}.")
         if fault := full_disk(error):
             return Finding(name, False, str(fault), "See disk space.")
-        text = redacted(str(error)).strip().splitlines()
-        return Finding(name, False, text[0] if text else type(error).__name__, remedy)
+        if of_root and name not in (ROOT, UPLOAD):
+            remedy = "Let this user read and write what is named."
+        lines = redacted(str(error)).strip().splitlines()
+        return Finding(name, False, lines[0] if lines else type(error).__name__, remedy)
 
 
 def _python() -> str:
