@@ -178,6 +178,18 @@ def test_a_mistake_in_dagsters_settings_is_named_with_its_file(
     assert found["daemon"][2] == "See dagster storage."
 
 
+@pytest.mark.slow
+def test_what_an_edited_dagster_yaml_lacks_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "dagster/dagster.yaml"
+    file.parent.mkdir()
+    file.write_text(INSTANCE_SETTINGS.replace("  start_timeout_seconds: 604800\n", ""))
+    ok, found, _ = rows(tmp_path, capsys)["dagster storage"]
+    assert not ok
+    assert f"{file} lacks start_timeout_seconds:" in found
+
+
 def test_settings_in_force_are_shown_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NASCAR_STORAGE", "postgresql://me:abc@host/nascar")
     monkeypatch.setenv("NASCAR_GRAPH_PASSWORD", "abc")

@@ -22,9 +22,12 @@ from nascar_assets.errors import EnvironmentFault
 from nascar_assets.files import SourceFile
 from nascar_assets.orchestration.inputs.slate_plan import Registration
 from nascar_assets.orchestration.storage.instance import (
+    EARLIER,
     INSTANCE_SETTINGS,
     dagster_home,
+    lacking_settings,
     open_instance,
+    settings_mark,
 )
 from nascar_assets.orchestration.storage.sqlite_storage import (
     PooledEventLogStorage,
@@ -45,6 +48,41 @@ for number in range(int(sys.argv[3])):
         dg.AssetMaterialization("table", partition=f"{sys.argv[2]}-{number}")
     )
     print(number, flush=True)
+"""
+
+BEFORE_THE_QUEUE = """\
+# Settings of Dagster's own records, written by nascar to <data root>/dagster/dagster.yaml, which
+# the command line, the UI and the daemon share. NASCAR_STORAGE puts the records into PostgreSQL
+# whenever it is set; nothing changes here for it. Without it they lie beside this file; commands of
+# Dagster's own that are started in the project's folder without DAGSTER_HOME use the home that
+# NASCAR_HOME names, `data` without it. Delete the file to have it made anew.
+event_log_storage:
+  module: nascar_assets.orchestration.storage.sqlite_storage
+  class: PooledEventLogStorage
+run_storage:
+  module: nascar_assets.orchestration.storage.sqlite_storage
+  class: PooledRunStorage
+schedule_storage:
+  module: nascar_assets.orchestration.storage.sqlite_storage
+  class: PooledScheduleStorage
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_monitoring:
+  enabled: true
+run_retries:
+  enabled: true
+  max_retries: 0
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+sensors:
+  use_threads: true
+  num_workers: 2
+schedules:
+  use_threads: true
+  num_workers: 2
 """
 
 
@@ -118,6 +156,23 @@ def test_settings_that_a_person_wrote_are_kept(tmp_path: Path) -> None:
     settings.write_text(settings.read_text().replace(week, hour))
     dagster_home(str(tmp_path))
     assert settings.read_text() == f"{INSTANCE_SETTINGS}# mine\n"
+
+
+def test_an_earlier_versions_settings_are_written_anew(tmp_path: Path) -> None:
+    """Those that nobody edited; before the settings change, the old ones come to the earlier."""
+    assert settings_mark(INSTANCE_SETTINGS) == "58eba4eeb7804b46", "bring this mark to EARLIER"
+    assert settings_mark(INSTANCE_SETTINGS) not in EARLIER
+    settings = dagster_home(str(tmp_path)) / "dagster.yaml"
+    settings.write_text(BEFORE_THE_QUEUE)
+    assert settings_mark(BEFORE_THE_QUEUE) in EARLIER
+    dagster_home(str(tmp_path))
+    assert settings.read_text() == INSTANCE_SETTINGS
+    settings.write_text(BEFORE_THE_QUEUE + "# mine\n")
+    assert lacking_settings(dagster_home(str(tmp_path))) == [
+        *("run_launcher", "run_coordinator", "start_timeout_seconds")
+    ]
+    settings.write_text(INSTANCE_SETTINGS + "# mine\n")
+    assert not lacking_settings(dagster_home(str(tmp_path)))
 
 
 def test_an_earlier_versions_settings_that_may_only_be_read_count(tmp_path: Path) -> None:

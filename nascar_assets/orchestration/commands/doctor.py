@@ -34,7 +34,12 @@ from nascar_assets.orchestration.storage.disk_use import (
     growth,
     noted_uses,
 )
-from nascar_assets.orchestration.storage.instance import dagster_home, open_instance, records_folder
+from nascar_assets.orchestration.storage.instance import (
+    dagster_home,
+    lacking_settings,
+    open_instance,
+    records_folder,
+)
 from nascar_assets.orchestration.storage.postgres_storage import server_name, server_url
 from nascar_assets.orchestration.storage.retention import Keep
 from nascar_assets.redaction import redacted, shown_setting
@@ -249,6 +254,12 @@ def _disk_space(home: str) -> str:
 
 def _dagster(home: str) -> str:
     instance = open_instance(home)
+    if lacking := lacking_settings(dagster_home(home)):
+        raise EnvironmentFault(
+            f"{dagster_home(home)}/dagster.yaml lacks {', '.join(lacking)}: runs that wait may be "
+            "failed, or NASCAR_RUNS and NASCAR_LAUNCHER not count. Delete the file: it is made "
+            "anew with the same databases."
+        )
     races = len(instance.get_dynamic_partitions("races"))
     slates = len(instance.get_dynamic_partitions("slates"))
     where = server_name() or instance.root_directory

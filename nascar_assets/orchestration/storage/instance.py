@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import suppress
 from importlib import resources
@@ -18,6 +19,20 @@ from nascar_assets.storage.data_root import plain_location
 from nascar_assets.storage.unfinished import refuse_half_there
 
 INSTANCE_SETTINGS = resources.files(__package__).joinpath("dagster.yaml").read_text()
+
+EARLIER = frozenset(
+    (
+        *("04e4928b3681c069", "f2962e4dfd4a5c8a", "e0f2f2cc202fc23b", "3c65ead46775e38d"),
+        *("288d4faa2d1960e0", "0462447d6166f67a", "97ca916e4ddaef40", "08bf4746936592df"),
+    )
+)
+"""Marks of the settings that earlier versions wrote, with the same databases: as nobody edited
+them, they are written anew. When the settings change, the mark of the old ones comes to these."""
+
+
+def settings_mark(text: str) -> str:
+    """What tells a text of `dagster.yaml` from others."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def records_folder(home: str) -> Path:
@@ -57,7 +72,7 @@ def dagster_home(home: str) -> Path:
         text = settings.read_text() if settings.exists() else None
         wanted = text or INSTANCE_SETTINGS
         old = f"env: {STORAGE}" in wanted or (elsewhere and "run_launcher:" not in wanted)
-        wanted = INSTANCE_SETTINGS if old else wanted
+        wanted = INSTANCE_SETTINGS if old or settings_mark(wanted) in EARLIER else wanted
         wanted = wanted.replace("start_timeout_seconds: 3600\n", "start_timeout_seconds: 604800\n")
         if wanted != text:
             draft = settings.with_suffix(f".{os.getpid()}")
@@ -72,6 +87,15 @@ def dagster_home(home: str) -> Path:
     except OSError as error:
         raise EnvironmentFault(f"Dagster's folder {folder} cannot be made: {error}") from error
     return folder
+
+
+def lacking_settings(folder: Path) -> list[str]:
+    """What queue, launcher and waiting jobs stand on, and an edited `dagster.yaml` has not."""
+    text = (folder / "dagster.yaml").read_text()
+    needed = ["run_launcher", "run_coordinator"]
+    if "run_monitoring:" in text:
+        needed.append("start_timeout_seconds")
+    return [name for name in needed if f"{name}:" not in text]
 
 
 def open_instance(home: str, *, unfinished: bool = False) -> dg.DagsterInstance:
