@@ -11,11 +11,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from nascar_assets.errors import InputError
+from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.paths import schedule_path
 from nascar_assets.feed.schemas import UTC_TIME
 from nascar_assets.files import SourceFile
+from nascar_assets.orchestration.commands.doctor import _models
 from nascar_assets.orchestration.inputs.past import (
     all_results,
     past_features,
@@ -23,6 +24,7 @@ from nascar_assets.orchestration.inputs.past import (
     past_sources,
     race_ratings,
     results_before,
+    without_features,
 )
 from nascar_assets.orchestration.inputs.schedule import landed_schedule, race_of, stored_schedule
 from nascar_assets.orchestration.inputs.slate_plan import Registration
@@ -34,7 +36,12 @@ AS_OF = datetime(2026, 3, 1, 20, tzinfo=UTC)
 
 
 def _store(
-    root: DataRoot, key: str, driver_id: str, at: datetime, made_as: str | None = None
+    root: DataRoot,
+    key: str,
+    driver_id: str,
+    at: datetime,
+    made_as: str | None = None,
+    **more: object,
 ) -> None:
     """A race's tables; features and ratings under the id that was known when they were made."""
     row = {
@@ -44,8 +51,9 @@ def _store(
         "start_time": at,
         "entries_at": at,
         "results_at": at,
+        **more,
     }
-    frame = pl.DataFrame([row]).with_columns(pl.col(pl.Datetime).cast(UTC_TIME))
+    frame = pl.DataFrame([row]).cast({pl.Datetime: UTC_TIME, pl.Int64: pl.Int32})
     for table in ("entries", "race_results", "practice"):
         root.write_frame(table_path(table, key), frame)
     frame = frame.with_columns(driver_id=pl.lit(made_as or driver_id))
@@ -148,3 +156,17 @@ def test_a_season_whose_file_cannot_be_read_stays_as_it_is_stored(
     (notice,) = found.notices
     assert "Permission denied" in notice
     assert notice.endswith(" The races of 2025 stay as they were.")
+
+
+def test_points_races_without_a_feature_table_are_told(tmp_path: Path) -> None:
+    root = DataRoot.open(tmp_path)
+    for key, kind in (("1", "points"), ("2", "points"), ("3", "exhibition")):
+        _store(root, key, "4030", AS_OF, race_type=kind, finish=1)
+    assert without_features(root, AS_OF) == ()
+    for key in ("1", "3"):
+        root.delete(table_path("race_features", key))
+    assert without_features(root, AS_OF - timedelta(days=1)) == ()
+    [notice] = without_features(root, AS_OF)
+    assert notice.startswith("1 of the races known")
+    with pytest.raises(EnvironmentFault, match="1 of the races known"):
+        _models(str(tmp_path))

@@ -15,7 +15,12 @@ from nascar_assets.orchestration.assets.feed import schedule
 from nascar_assets.orchestration.assets.history import ALL_FEATURES, driver_ratings
 from nascar_assets.orchestration.assets.slate import ALL_RACES, resolve_as_of, slate, slate_field
 from nascar_assets.orchestration.assets.slate_assets import slate_asset
-from nascar_assets.orchestration.inputs.past import past_features, past_ratings, results_before
+from nascar_assets.orchestration.inputs.past import (
+    past_features,
+    past_ratings,
+    results_before,
+    without_features,
+)
 from nascar_assets.orchestration.inputs.slate_files import record_path
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.metadata import file_at, picture, shown
@@ -110,7 +115,7 @@ def recalibration(
             base=base.source,
             base_hash=base.hash,
             kept=", ".join(kind for kind, found in emos.by_type.items() if found.kept) or "none",
-            passed_over=" ".join(models.notices) or "none",
+            passed_over=" ".join([*models.notices, *without_features(root, as_of)]) or "none",
         ),
     )
 

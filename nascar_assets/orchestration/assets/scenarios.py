@@ -15,6 +15,7 @@ from nascar_assets.orchestration.assets.constraints import (
 from nascar_assets.orchestration.assets.feed import schedule
 from nascar_assets.orchestration.assets.slate import slate, slate_field, slate_ratings
 from nascar_assets.orchestration.assets.slate_assets import blocking_check, slate_asset
+from nascar_assets.orchestration.inputs.past import without_features
 from nascar_assets.orchestration.inputs.slate_files import keep_notices
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.view_tables import error_factor, scenarios_with_views
@@ -61,7 +62,9 @@ def scenarios(run: SlateRun) -> Iterator[Any]:
     root.write_frame(table_path("scenario_races", plan.slate_id), made.races_to_polars())
     assert made.diagnostics is not None
     found = made.diagnostics
-    keep_notices(root, plan.slate_id, "scenarios", [*found.notices, *said, *run.model.notices])
+    lacking = without_features(root, plan.as_of)
+    notices = [*found.notices, *said, *run.model.notices, *lacking]
+    keep_notices(root, plan.slate_id, "scenarios", notices)
     records = check_laws(run.scenarios)
     regimes = pl.DataFrame(
         {

@@ -144,7 +144,8 @@ def examine(
         (
             "models",
             lambda: _models(home),
-            "Run the job that is named; slates work as if what is not used were not there.",
+            "Run the job or command that is named; slates work as if what is not used were not "
+            "there.",
         ),
         (
             "slates",
@@ -382,14 +383,17 @@ def _graph(home: str) -> str:
 
 
 def _models(home: str) -> str:
-    """Whether this version reads every fit, recalibration and release that is stored."""
+    """Whether every fit, recalibration and release that is stored can be read, and ratings have
+    the features that they learn from."""
     from nascar_assets.feed.schemas import SERIES
+    from nascar_assets.orchestration.automation.clock import clock_now
+    from nascar_assets.orchestration.inputs.past import without_features
     from nascar_assets.orchestration.inputs.process_parameters import KnownModels
 
     root = Platform(home=home).root
     passed_over = [text for name in SERIES.values() for text in KnownModels(root, name).notices]
-    if passed_over:
-        raise EnvironmentFault(" ".join(passed_over))
+    if faults := [*passed_over, *without_features(root, clock_now())]:
+        raise EnvironmentFault(" ".join(faults))
     return "all that is stored can be read"
 
 

@@ -10,8 +10,14 @@ from nascar_assets.feed.names import DriverDirectory, with_canonical_ids
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
 from nascar_assets.feed.sources import FEATURE_SOURCES, SOURCE
 from nascar_assets.history.features import FEATURE_TABLE
+from nascar_assets.history.ratings_state import known_results
 from nascar_assets.history.schemas import RATINGS
-from nascar_assets.orchestration.storage.store import read_all, read_table, stored_partitions
+from nascar_assets.orchestration.storage.store import (
+    read_all,
+    read_table,
+    stored_partitions,
+    table_path,
+)
 from nascar_assets.storage import DataRoot
 
 
@@ -132,3 +138,23 @@ def past_sources(root: DataRoot, as_of: datetime | None = None) -> dict[str, pl.
             if stored_partitions(root, source.table)
         },
     }
+
+
+def without_features(root: DataRoot, as_of: datetime) -> tuple[str, ...]:
+    """A notice where points races known by a moment have no feature table: ratings lack them.
+
+    An earlier version made none, or one was lost.
+    """
+    made = stored_partitions(root, "race_features")
+    keys = sorted({*stored_partitions(root, "race_results")}.difference(made))
+    if not keys:
+        return ()
+    paths = [table_path("race_results", key) for key in keys]
+    known = known_results(root.scan_frame(paths, schema=RESULTS).collect(), as_of)
+    races = known["race_id"].n_unique()
+    if not races:
+        return ()
+    return (
+        f"{races} of the races known have no table of features (race_features), so ratings are "
+        "others than with them. nascar sync makes them.",
+    )
