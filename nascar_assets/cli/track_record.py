@@ -34,7 +34,7 @@ def track_record(home: Home, as_json: Json = False) -> None:
     inside = found["cash_lines_inside"]
     if inside["slates"]:
         out.line(
-            f"cash lines inside their 80% intervals: {inside['share']:.0%} of {inside['slates']}"
+            f"cash lines inside their 80% intervals: {inside['share']:.0%} of {_counted([inside])}"
         )
     if found["contests"]:
         out.table(
@@ -49,7 +49,8 @@ def track_record(home: Home, as_json: Json = False) -> None:
 def _counted(rows: list[dict[str, Any]]) -> str:
     """What a table counts: slates, and their races where several are of one."""
     slates, races = (max(row[name] for row in rows) for name in ("slates", "races"))
-    return f"{slates} slates" + ("" if slates == races else f" of {races} races")
+    of = "" if slates == races else f" of {races} race{'' if races == 1 else 's'}"
+    return f"{slates} slate{'' if slates == 1 else 's'}{of}"
 
 
 def _show(out: Output, title: str, rows: list[dict[str, Any]]) -> None:

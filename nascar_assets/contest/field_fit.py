@@ -219,6 +219,8 @@ def fit_sharpness(
 def sharpness_words(contests: Sequence[Mapping[str, Any]]) -> str:
     """What the fields of these contests rest on, kind by kind: fitted or assumed.
 
+    Rows of an earlier version do not say it, and so it is said.
+
     Args:
         contests: Rows of a contest forecast.
 
@@ -234,7 +236,7 @@ def sharpness_words(contests: Sequence[Mapping[str, Any]]) -> str:
     if assumed:
         each = " of either" if len(assumed) > 1 else ""
         said.append(f"assumed for {' and '.join(assumed)} (fewer than {FEWEST}{each} were added)")
-    return ", ".join(said)
+    return ", ".join(said) or "not known (they were forecast by an earlier version)"
 
 
 def _line_loss(contest: SeenContest, parameters: FieldParameters) -> Floats | None:

@@ -171,12 +171,18 @@ class _Scores:
         )
 
     def correlations(self, entered: int) -> tuple[Floats, Floats]:
-        """[n] correlation of each entered lineup's score with the others' sum, and its error."""
+        """[n] correlation of each entered lineup's score with the others' sum, and its error.
+
+        The error is NaN where a part has fewer than three scenarios: those of two are 1 or -1.
+        """
         held = self.scores[:, :entered].astype(np.float64)
         if entered < 2 or held.shape[0] < 3:
             return np.full(entered, np.nan), np.full(entered, np.nan)
-        parts = [_correlations(part) for part in np.array_split(held, PARTS) if part.shape[0]]
-        return _correlations(held), error_over_parts(np.array(parts))
+        found = _correlations(held)
+        if held.shape[0] < 3 * PARTS:
+            return found, np.full(entered, np.nan)
+        parts = [_correlations(part) for part in np.array_split(held, PARTS)]
+        return found, error_over_parts(np.array(parts))
 
 
 def _correlations(scores: Floats) -> Floats:

@@ -66,9 +66,11 @@ def race_start(race: Mapping[str, Any], zone: ZoneInfo, file: str) -> datetime:
         and race_day(event) < min(race_day(dated), race_day(tune_in))
     ):
         return dated
-    # Brought forward: no race of the feed has both dates before its event otherwise.
+    # Brought forward: no race of the feed has both dates before its event otherwise. A midnight is
+    # a day without a time, and no start.
     naive = _date(race, "race_date", file)
-    if tune_in is not None and tune_in in (_local(naive, EASTERN), _local(naive, zone)):
+    agreed = tune_in is not None and tune_in in (_local(naive, EASTERN), _local(naive, zone))
+    if tune_in is not None and agreed and tune_in.astimezone(EASTERN).time() != time():
         return min(event, tune_in)
     return event
 

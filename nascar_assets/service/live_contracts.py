@@ -105,7 +105,7 @@ class LivePoint(Contract):
         description="Chance to win by driver, as the race's first slate has it."
     )
     win_by_slate: dict[str, dict[str, float]] = Field(
-        description="Chance to win by slate and driver."
+        default={}, description="Chance to win by slate and driver."
     )
     mean_points: dict[str, dict[str, float]] = Field(
         description="Expected contest points by slate and driver."

@@ -78,6 +78,12 @@ def test_the_event_of_a_race_brought_forward_is_stale(zone, ran_on, tune_in):
         assert start(zone, schedule=events, **dated(ran_on, *dates)) == eastern("2026-03-01T15:30")
 
 
+def test_days_without_a_time_are_no_earlier_start():
+    events = [{"run_type": 3, "start_time_utc": "2026-03-01T20:30:00"}]
+    day = "2026-03-01T00:00:00"
+    assert start(schedule=events, **dated(day, day, day)) == eastern("2026-03-01T15:30")
+
+
 @pytest.mark.parametrize(
     ("zone", "scheduled", "ran_on", "tune_in", "expected"),
     [

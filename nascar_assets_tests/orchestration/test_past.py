@@ -136,6 +136,8 @@ def test_the_key_of_a_struck_race_with_a_slate_goes_to_no_other(tmp_path: Path) 
     with pytest.raises(InputError, match=r"that key is race 9999 \(Replacement 300\) now"):
         race_of(root, slate)
     assert listed(first, new, struck, second)["7003"] == "2026-cup-04"
+    with pytest.raises(InputError, match=r"which the schedule has as 2026-cup-04; that key is"):
+        race_of(root, slate)
 
 
 def test_a_season_whose_file_cannot_be_read_stays_as_it_is_stored(

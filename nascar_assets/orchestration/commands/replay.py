@@ -209,12 +209,15 @@ def _contest(
 
 
 def _said(run: SlateRun, payout: str | None) -> dict[str, Any] | None:
-    """What the slate's forecast of the contest with these prizes said."""
+    """What the slate's forecast of the contest with these prizes said.
+
+    None where there is none, or one by a version that forecast on the scenarios of the search.
+    """
     if payout is None or not run.root.exists(table_path("contest_forecast", run.slate_id)):
         return None
     name = payout if payout in PRESETS else PurePath(payout).stem
     found = run.table("contest_forecast").filter(contest=name).to_dicts()
-    return found[0] if found else None
+    return found[0] if found and "field_contests" in found[0] else None
 
 
 def _known(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import Any
 
 from nascar_assets.contest.track_record import sentence, summarised
@@ -17,6 +18,9 @@ def track_record(home: str) -> dict[str, Any]:
     rows, notices = track_rows(root, all_results(root))
     sealed = [row for row in rows if row["sealed"]]
     repeated = [row for row in rows if not row["sealed"]]
+    inside: dict[str, list[bool]] = {}  # slates of one race are one observation
+    for row in rows:
+        inside.setdefault(row["race_id"], []).append(row["cash_line_inside"])
     return {
         "sentence": sentence(rows),
         "notices": notices,
@@ -24,7 +28,8 @@ def track_record(home: str) -> dict[str, Any]:
         "afterwards": summarised(repeated),
         "cash_lines_inside": {
             "slates": len(rows),
-            "share": sum(row["cash_line_inside"] for row in rows) / len(rows) if rows else None,
+            "races": len(inside),
+            "share": fmean(map(fmean, inside.values())) if inside else None,
             "said": 0.8,
         },
         "slates": [{**row, "lock": row["lock"].isoformat()} for row in rows],

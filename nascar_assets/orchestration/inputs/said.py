@@ -12,7 +12,7 @@ from nascar_assets.contest.track_record import Said, found_of, said_of
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.lineups.projection import project
 from nascar_assets.orchestration.inputs.official import official_by_id
-from nascar_assets.orchestration.inputs.past import all_results
+from nascar_assets.orchestration.inputs.past import all_results, driver_directory
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.stored_json import UNREADABLE, stored_json
 from nascar_assets.rules import rule_set
@@ -80,11 +80,12 @@ def track_rows(root: DataRoot, results: pl.DataFrame) -> tuple[list[dict[str, An
     raced = set(results["race_id"].unique().to_list())
     rows = []
     stored, notices = stored_said(root)
+    placeholders = driver_directory(root).merged.keys()
     for said in stored:
         if said.race_id in raced:
             rules = rule_set(said.rules, race_day(said.lock))
             units = official_by_id(rules, said.race_id, results)
-            if not units.keys() >= set(said.players):
+            if placeholders & (set(said.players) - units.keys()):
                 units = official_by_id(rules, said.race_id, all_results(root, said.as_of))
             rows.append(found_of(said, units))
     return rows, notices

@@ -84,11 +84,16 @@ def race_of(root: DataRoot, slate: Registration | SlatePlan) -> Race:
     """
     row = schedule_rows(root, [slate.race_key], known_only=True).get(slate.race_key)
     if row is None or row["race_id"] != slate.race_id:
+        listed = stored_schedule(root).filter(race_id=slate.race_id)["race_key"]
+        there = f"has as {listed[0]}" if listed.len() else "does not have"
         now = f"; that key is race {row['race_id']} ({row['race_name']}) now" if row else ""
         raise InputError(
             f"The slate {slate.slate_id} is of race {slate.race_id} ({slate.race_key}), which the "
-            f"schedule does not have{now}.",
-            remedy="Sync the season's schedule (nascar sync). If another race was put in its "
+            f"schedule {there}{now}.",
+            remedy="Add its salary file again (nascar slate add SALARIES.csv): a slate under the "
+            "race's new key."
+            if listed.len()
+            else "Sync the season's schedule (nascar sync). If another race was put in its "
             "place, add that race's salary file (nascar slate add SALARIES.csv): a slate of its "
             "own.",
         )

@@ -90,7 +90,8 @@ def view_scores(root: DataRoot, as_of: datetime) -> list[ViewScore]:
         path = f"store/view_scores/{slate_id}.json"
         kept: dict[str, Any] = json.loads(root.read(path) or b"{}")
         mine = results.filter(pl.col("race_id") == plan.race_id)
-        stamp = [*tags, str(mine.hash_rows(seed=1).sum())]
+        # Scores of versions that took the ids of now are made again.
+        stamp = ["ids of the slate", *tags, str(mine.hash_rows(seed=1).sum())]
         if kept.get("stamp") != stamp:
             # With the ids that the slate has: some drivers' own may have come since.
             made = slate_view_score(SlateRun(root, plan), all_results(root, plan.as_of))
