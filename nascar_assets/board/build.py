@@ -203,13 +203,15 @@ class Build:
             if field.wrong:
                 self._typed[name] = field.value or ""
                 return
-            value = default if field.number is None else field.number
-            self._set(name, value if value is None or whole else round(value * unit, 6))
+            if field.number is None:
+                self._set(name, default)
+            else:
+                self._set(name, field.number if whole else round(field.number * unit, 6))
 
         held = self._draft.get(name, default)
         field = NumberField(
             label,
-            placeholder=None if default is None else f"{default:g}",
+            placeholder=None if default is None else f"{default / unit:g}",
             value=held if held is None or unit == 1.0 else round(held / unit, 4),
             whole=whole,
             lower=lower,

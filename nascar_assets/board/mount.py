@@ -57,7 +57,8 @@ padding: 0 1rem; } input, button { font-size: 1rem; padding: .4rem; width: 100%;
 <h1>Slate board</h1>
 {said}<form method="post">
 <label for="key">This server needs a key. Whoever runs it has one for you.</label>
-<input id="key" name="key" type="password" autocomplete="current-password" required>
+<input id="key" name="key" type="password" autocomplete="current-password" required
+autofocus>
 <button>Go on</button>
 </form>
 </main>
@@ -139,6 +140,17 @@ def add_board(app: FastAPI, folder: Path) -> None:
         lambda: _read_ahead(app, (page.scripts_of(page.TABLES), page.scripts_of(page.CHARTS)))
     )
 
+    def end_pages(request: Request, key: str) -> None:
+        """Loads the pages anew that are open with the key that goes, once the browser has lost it.
+
+        Those of another browser with that key come back as they are.
+        """
+        gone = request.cookies.get(KEY_COOKIE)
+        for open_page in list(pages.Client.instances.values()):
+            held = open_page.request.cookies.get(KEY_COOKIE)
+            if held and held == gone != key and open_page.has_socket_connection:
+                open_page.run_javascript("setTimeout(() => location.reload(), 1000)")
+
     @app.get(BOARD, include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def home() -> RedirectResponse:
@@ -156,6 +168,9 @@ def add_board(app: FastAPI, folder: Path) -> None:
         answer = RedirectResponse(_page_of(request.query_params.get("to", "")), 303)
         secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
         key = quote(sent.get("key", [""])[0].strip()[:200], safe="")
+        if not key:
+            return RedirectResponse(f"{request.url.path}?refused=1", 303)
+        end_pages(request, key)
         answer.set_cookie(KEY_COOKIE, key, httponly=True, samesite="strict", secure=secure)
         return answer
 
@@ -164,6 +179,7 @@ def add_board(app: FastAPI, folder: Path) -> None:
         """Takes the key out of the visitor's browser, which sends it from this server's pages."""
         answer = RedirectResponse(LOGIN, 303, {"Cache-Control": "no-store"})
         if KEY_COOKIE in request.cookies:  # else a page elsewhere sends him
+            end_pages(request, "")
             answer.delete_cookie(KEY_COOKIE, httponly=True, samesite="strict")
         return answer
 

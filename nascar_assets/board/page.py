@@ -13,6 +13,7 @@ from fastapi.dependencies import models
 from nicegui import __version__, events, ui
 from nicegui import app as board
 from nicegui.dependencies import esm_modules
+from starlette.requests import cookie_parser
 
 from nascar_assets.board.build import Build
 from nascar_assets.board.forecast import show_forecast
@@ -93,6 +94,16 @@ def serve(app: FastAPI) -> None:
     )
 
 
+_WHILE_REFUSED = """
+window.refused ??= window.socket.io.on('reconnect_error', async () => {
+  try {
+    if ((await fetch('/api/v1/optimize?limit=1')).status === 401) location.reload();
+  } catch { /* the server is away: it is tried again */ }
+});
+"""
+"""The page of whose key is taken back leads to the door; the server refuses its connection."""
+
+
 def _api() -> AsyncClient:
     """The API for this visitor: his address, his key."""
     request = ui.context.client.request
@@ -121,6 +132,18 @@ def _kept() -> MutableMapping[str, Any]:
     """
     kept: MutableMapping[str, Any] = board.storage.user
     return kept.setdefault(_client(), {}) if _client().startswith(BY_KEY) else kept
+
+
+def _keep_to_its_key() -> None:
+    """Loads a page anew that comes back with another key, or with one that is known no more.
+
+    Whoever left, and the next one who came in, did so in another tab of the same browser.
+    """
+    page = ui.context.client
+    sent = cookie_parser((page.environ or {}).get("HTTP_COOKIE", "")).get(KEY_COOKIE)
+    if sent != page.request.cookies.get(KEY_COOKIE):
+        page.run_javascript("location.reload()")
+    page.run_javascript(_WHILE_REFUSED)
 
 
 def _leave() -> None:
@@ -160,6 +183,7 @@ def _let_go() -> None:
 
 def _frame(title: str) -> None:
     ui.context.client.on_delete(_let_go)
+    ui.context.client.on_connect(_keep_to_its_key)
     ui.add_head_html(f"<style>{_STYLE}</style>")  # not add_css: that is a script without a nonce
     ui.page_title(title)
 

@@ -99,7 +99,8 @@ class NumberField(ui.input):
         if not typed:
             return None, None
         # Decimals follow either mark, but for a whole number 49,000 is no 49.
-        found = amount_cell(typed) if self._whole else number_cell(typed.replace(",", "."))
+        decimal = typed.replace(",", ".").removesuffix(".")  # a mark at the end is one on the way
+        found = amount_cell(typed) if self._whole else number_cell(decimal)
         if found is None or (self._whole and found % 1):
             return None, f"is no {'whole ' if self._whole else ''}number"
         if self._lower is not None and found < self._lower:

@@ -149,9 +149,9 @@ def write_entries(
 
 def filled_name(file: str) -> str:
     """What a filled file is called: `DKEntries-filled.csv` where `DKEntries.csv` was given."""
-    plain = re.sub(r"[^0-9A-Za-z._-]", "-", file)
-    stem = re.sub(r"(-filled)?(\.[A-Za-z]+)?$", "", plain, count=1, flags=re.IGNORECASE)
-    return f"{stem or 'entries'}-filled.csv"
+    stem = re.sub(r"\.(csv|txt)$", "", file, flags=re.IGNORECASE)
+    plain = re.sub(r"[^0-9A-Za-z._-]+", "-", stem).strip(".-").removesuffix("-filled")
+    return f"{plain[:100] or 'entries'}-filled.csv"
 
 
 def check_entered(entries: Iterable[ContestEntry], slate: Slate, file: str) -> None:

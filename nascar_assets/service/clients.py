@@ -22,7 +22,7 @@ from nascar_assets.errors import EnvironmentFault, InputError
 _KEY_LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})\s+([0-9a-f]{64})")
 _LIMIT = re.compile(r"([1-9][0-9]{0,5}) ?(?:/|per) ?(second|minute|hour|day)")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
-_Stamp: TypeAlias = tuple[int, int, int] | None
+_Stamp: TypeAlias = tuple[int, int, int, int] | None
 _log = structlog.get_logger(__name__)
 _CLIENTS_KEPT = 10_000
 """Clients that are remembered before those who have not asked of late are forgotten."""
@@ -116,7 +116,8 @@ def _stamp_of(path: str) -> _Stamp:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    # The last of these changes also when a file that could not be read is given other rights.
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns
 
 
 def hash_key(key: str) -> str:

@@ -39,10 +39,14 @@ def entries_file(rows=3, contests=("77",), end="\r\n", pool=True, first=""):
     ("file", "name"),
     [
         ("DKEntries.csv", "DKEntries-filled.csv"),
-        ("FDEntries (2).CSV", "FDEntries--2--filled.csv"),
+        ("FDEntries (2).CSV", "FDEntries-2-filled.csv"),
         ("DKEntries-filled.csv", "DKEntries-filled.csv"),
         ("week.3", "week.3-filled.csv"),
-        ('a"\r\nb.csv', "a---b-filled.csv"),
+        ('a"\r\nb.csv', "a-b-filled.csv"),
+        ("Feb.Daytona", "Feb.Daytona-filled.csv"),
+        ("\u0441\u043b\u043e\u0432\u043e.csv", "entries-filled.csv"),
+        ("..", "entries-filled.csv"),
+        ("a" * 300, f"{'a' * 100}-filled.csv"),
         (".csv", "entries-filled.csv"),
     ],
 )

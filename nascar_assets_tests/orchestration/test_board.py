@@ -516,12 +516,22 @@ def test_two_keys_in_one_browser_see_nothing_of_each_other(keyed, browser, world
         page.wait_for_url("**/board-login")
 
     assert come_in("alice") == "Forecast"
+    other = context.new_page()  # another tab, which ends with the key
+    other.set_default_timeout(WAIT)
+    other.goto(f"{server.url}/board/")
+    other.get_by_text("Leave (alice)").wait_for()
     page.get_by_role("tab", name="Race").click()
     page.get_by_role("region", name=PARTS["Race"], exact=True).wait_for()
     leave("alice")
+    other.wait_for_url("**/board-login*")
     assert come_in("bob") == "Forecast"
     leave("bob")
     assert come_in("alice") == "Race"
+    taken_back = Path(server.settings["KEYS_FILE"])
+    taken_back.write_text(key_line("bob", keys["bob"]))
+    page.get_by_role("tab", name="Build").click()
+    page.wait_for_url("**/board-login*")
+    page.get_by_text("This key is not known here.").wait_for()
     context.close()
 
 

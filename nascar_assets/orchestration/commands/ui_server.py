@@ -64,7 +64,7 @@ def refusal(scope: Scope, hosts: Collection[str]) -> tuple[int, str] | None:
 
     host = header("host") or ""
     found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?", host)
-    if found is None or found[1] not in hosts:
+    if found is None or found[1].rstrip(".") not in hosts:
         return 421, (
             "This is no name of this server. If it is to be one, start nascar ui with "
             "NASCAR_UI_HOSTS=name."

@@ -10,7 +10,6 @@ from nascar_assets.feed.names import DriverDirectory, with_canonical_ids
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
 from nascar_assets.feed.sources import FEATURE_SOURCES, SOURCE
 from nascar_assets.history.features import FEATURE_TABLE
-from nascar_assets.history.ratings_state import known_results
 from nascar_assets.history.schemas import RATINGS
 from nascar_assets.orchestration.storage.store import (
     read_all,
@@ -145,6 +144,8 @@ def without_features(root: DataRoot, as_of: datetime) -> tuple[str, ...]:
 
     An earlier version made none, or one was lost.
     """
+    from nascar_assets.history.ratings_state import known_results  # loads compiled kernels
+
     made = stored_partitions(root, "race_features")
     keys = sorted({*stored_partitions(root, "race_results")}.difference(made))
     if not keys:
