@@ -168,8 +168,6 @@ def add_board(app: FastAPI, folder: Path) -> None:
         answer = RedirectResponse(_page_of(request.query_params.get("to", "")), 303)
         secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
         key = quote(sent.get("key", [""])[0].strip()[:200], safe="")
-        if not key:
-            return RedirectResponse(f"{request.url.path}?refused=1", 303)
         end_pages(request, key)
         answer.set_cookie(KEY_COOKIE, key, httponly=True, samesite="strict", secure=secure)
         return answer

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from statistics import fmean
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.contest.outlook import TOPS, cash_lines
@@ -257,7 +257,10 @@ def summarised(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for name, words in MEASURES.items():
         for site in sites if name in POINTS and len(sites) > 1 else [None] if sites else []:
             counted = [row for row in rows if site in (None, site_of(row["rules"]).name)]
-            said, came = (_by_race(counted, f"{end}_{name}") for end in ("said", "found"))
+            said, came = (
+                np.array(means_by_race((row["race_id"], row[f"{end}_{name}"]) for row in counted))
+                for end in ("said", "found")
+            )
             apart = came - said
             n = apart.shape[0]
             known = n > 1
@@ -282,12 +285,20 @@ def summarised(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _by_race(rows: Sequence[Mapping[str, Any]], name: str) -> npt.NDArray[np.float64]:
-    """[races] a number's mean over each race's slates."""
+def means_by_race(values: Iterable[tuple[str, float]]) -> list[float]:
+    """The mean over each race's slates: they share the race, and are one observation.
+
+    Args:
+        values: A race's id and a number of one of its slates.
+
+    Example:
+        >>> means_by_race([("1", 2.0), ("2", 5.0), ("1", 4.0)])
+        [3.0, 5.0]
+    """
     races: dict[str, list[float]] = {}
-    for row in rows:
-        races.setdefault(row["race_id"], []).append(row[name])
-    return np.array([np.mean(values) for values in races.values()], np.float64)
+    for race_id, value in values:
+        races.setdefault(race_id, []).append(value)
+    return [fmean(numbers) for numbers in races.values()]
 
 
 def sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:

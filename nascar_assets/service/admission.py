@@ -118,7 +118,7 @@ class Gate:
             return None if wait is None else self._too_many(wait)
         if self._keys is not None:
             key = _key_of(headers)
-            name = self._keys.name_of(key)
+            name = self._keys.name_of(key or "")
             if name is None:
                 wait = self._polls.take(client)  # guessing costs, too
                 if wait is not None:
@@ -126,7 +126,7 @@ class Gate:
                 if method == "GET" and (
                     route == BOARD or (route == "/" and _of_a_browser(headers))
                 ):
-                    return RedirectResponse(_login(scope["path"], refused=bool(key)), 303)
+                    return RedirectResponse(_login(scope["path"], refused=key is not None), 303)
                 return self._problem(
                     401,
                     "KEY_NEEDED",
@@ -160,12 +160,13 @@ class Gate:
             return False
         if self._keys is None:
             return self._is_ours(host)
-        return self._keys.name_of(_key_of(headers)) is not None
+        return self._keys.name_of(_key_of(headers) or "") is not None
 
     async def _while_known(self, scope: Scope, receive: Receive) -> Message:
         """What a WebSocket is sent; it ends once its key is taken back."""
         message = await receive()
-        if self._keys is None or self._keys.name_of(_key_of(Headers(scope=scope))) is not None:
+        key = _key_of(Headers(scope=scope))
+        if self._keys is None or self._keys.name_of(key or "") is not None:
             return message
         return {"type": "websocket.disconnect", "code": 1008}
 
@@ -286,9 +287,9 @@ def _login(path: str, *, refused: bool) -> str:
     return f"{LOGIN}?{urlencode(said)}" if said else LOGIN
 
 
-def _key_of(headers: Headers) -> str:
-    """The key of a request: of a program in its header, of a page in its cookie."""
-    return headers.get("x-api-key") or cookie_parser(headers.get("cookie", "")).get(KEY_COOKIE, "")
+def _key_of(headers: Headers) -> str | None:
+    """The key of a request, none where none came: a program's header, or a page's cookie."""
+    return headers.get("x-api-key") or cookie_parser(headers.get("cookie", "")).get(KEY_COOKIE)
 
 
 def _route_of(scope: Scope) -> str:

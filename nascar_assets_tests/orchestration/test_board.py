@@ -476,6 +476,9 @@ def test_whoever_comes_without_a_key_is_shown_the_door_and_comes_back(keyed):
     refused = door("/board/slate/x", headers=wrong)
     assert refused == "/board-login?refused=1&to=%2Fboard%2Fslate%2Fx"
     assert "This key is not known here" in server.http.get(refused).text
+    with httpx.Client(base_url=server.url) as http:  # blanks are no key, and are told so
+        there = http.post("/board-login", params={"to": "/board/slate/x"}, data={"key": " "})
+        assert http.get(there.headers["Location"]).headers["Location"] == refused
     for to, there in {
         "/board/slate/2026%20x": "/board/slate/2026%20x",
         "//evil.example": "/board/",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from nascar_assets.contest.track_record import sentence, summarised
+from nascar_assets.contest.track_record import means_by_race, sentence, summarised
 from nascar_assets.orchestration.inputs.contest_store import stored_contests
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.said import track_rows
@@ -18,9 +18,7 @@ def track_record(home: str) -> dict[str, Any]:
     rows, notices = track_rows(root, all_results(root))
     sealed = [row for row in rows if row["sealed"]]
     repeated = [row for row in rows if not row["sealed"]]
-    inside: dict[str, list[bool]] = {}  # slates of one race are one observation
-    for row in rows:
-        inside.setdefault(row["race_id"], []).append(row["cash_line_inside"])
+    inside = means_by_race((row["race_id"], row["cash_line_inside"]) for row in rows)
     return {
         "sentence": sentence(rows),
         "notices": notices,
@@ -29,7 +27,7 @@ def track_record(home: str) -> dict[str, Any]:
         "cash_lines_inside": {
             "slates": len(rows),
             "races": len(inside),
-            "share": fmean(map(fmean, inside.values())) if inside else None,
+            "share": fmean(inside) if inside else None,
             "said": 0.8,
         },
         "slates": [{**row, "lock": row["lock"].isoformat()} for row in rows],

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from nascar_assets.contest.track_record import means_by_race
 from nascar_assets.orchestration.inputs.official import official_by_id
 from nascar_assets.orchestration.inputs.past import all_results, results_before
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
@@ -121,11 +122,8 @@ def record_words(scores: list[ViewScore]) -> str:
 
 
 def _changes(scores: list[ViewScore]) -> list[float]:
-    """The change of each race: slates of one race are one observation, and are averaged."""
-    races: dict[str, list[float]] = {}
-    for found in scores:
-        races.setdefault(found.race_id, []).append(found.change)
-    return [fmean(changes) for changes in races.values()]
+    """The change of each race."""
+    return means_by_race((found.race_id, found.change) for found in scores)
 
 
 def record_result(scores: list[ViewScore]) -> dict[str, Any]:
