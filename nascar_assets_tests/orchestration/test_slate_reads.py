@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 import shutil
 from collections import Counter
 from datetime import UTC, datetime
@@ -70,8 +71,8 @@ def test_slates_say_how_far_they_are(api, world):
 
 def test_one_slate_that_cannot_be_read_does_not_hide_the_others(api, world):
     registered = (world.home / "slates" / world.slate / "registration.json").read_bytes()
-    race = api.call(slates.slate(world.slate)).race_key
-    broken = {"cut-off": registered[:40], "lost-race": registered.replace(race.encode(), b"gone")}
+    lost = {**json.loads(registered), "race_key": "gone", "race_id": "999999"}
+    broken = {"cut-off": registered[:40], "lost-race": json.dumps(lost).encode()}
     for name, content in broken.items():
         (world.home / "slates" / name).mkdir()
         (world.home / "slates" / name / "registration.json").write_bytes(content)
