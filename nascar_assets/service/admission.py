@@ -106,7 +106,7 @@ class Gate:
         peer = scope["client"][0] if scope.get("client") else ""
         address = self._proxies.client(peer, headers.getlist("x-forwarded-for"))
         client = client_of(address)
-        state["client"] = client
+        state["client"], state["known"] = client, partial(self._is_known, headers)
         if scope["path"] == "/health":
             return None
         method, route = scope["method"], _route_of(scope)
@@ -158,15 +158,16 @@ class Gate:
         host = headers.get("host", "")
         if headers.get("origin", "").partition("://")[2] != host:
             return False
-        if self._keys is None:
-            return self._is_ours(host)
-        return self._keys.name_of(_key_of(headers) or "") is not None
+        return self._is_ours(host) if self._keys is None else self._is_known(headers)
+
+    def _is_known(self, headers: Headers) -> bool:
+        """Whether the key of a request is in force now, where one is due."""
+        return self._keys is None or self._keys.name_of(_key_of(headers) or "") is not None
 
     async def _while_known(self, scope: Scope, receive: Receive) -> Message:
         """What a WebSocket is sent; it ends once its key is taken back."""
         message = await receive()
-        key = _key_of(Headers(scope=scope))
-        if self._keys is None or self._keys.name_of(key or "") is not None:
+        if self._is_known(Headers(scope=scope)):
             return message
         return {"type": "websocket.disconnect", "code": 1008}
 

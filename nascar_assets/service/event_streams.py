@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from fastapi.responses import StreamingResponse
@@ -41,8 +41,10 @@ class EventStreams:
         self._what, self._ending = what, ending
         self._open: Counter[str] = Counter()
 
-    def answer(self, found: AsyncIterator[Event], client: str) -> StreamingResponse:
-        """A stream of these events, which ends with them.
+    def answer(
+        self, found: AsyncIterator[Event], client: str, known: Callable[[], bool]
+    ) -> StreamingResponse:
+        """A stream of these events, which ends with them, and once its client is not known.
 
         Raises:
             RequestRefused: 429 where this client has too many open, 503 where all together have.
@@ -64,6 +66,8 @@ class EventStreams:
             self._open[client] += 1
             try:
                 async for part in _with_beats(found, self._ending):
+                    if not known():
+                        return
                     yield part
             finally:
                 self._open[client] -= 1

@@ -79,4 +79,4 @@ def add_live_routes(app: FastAPI, root: DataRoot, ending: asyncio.Event) -> None
     async def events(request: Request, race: Annotated[RaceName, Path()]) -> Response:
         """Server-sent events without an end: `forecast`, or `none` with why there is none yet."""
         key = await to_thread.run_sync(key_of, race)
-        return streams.answer(moving(key), request.state.client)
+        return streams.answer(moving(key), request.state.client, request.state.known)

@@ -261,7 +261,7 @@ def add_slate_job_routes(
             async for job in orders.follow(run_id, client):
                 yield "status", job
 
-        return streams.answer(found(), client)
+        return streams.answer(found(), client, request.state.known)
 
 
 async def sent_file(request: Request) -> bytes:

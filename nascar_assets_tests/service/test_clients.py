@@ -199,7 +199,7 @@ def test_one_clients_streams_shut_nobody_out():
         streams = EventStreams("jobs", asyncio.Event())
 
         async def opened(client):
-            body = streams.answer(silent(), client).body_iterator
+            body = streams.answer(silent(), client, lambda: True).body_iterator
             task = asyncio.ensure_future(anext(body))
             await asyncio.sleep(0)
             return task
@@ -231,7 +231,7 @@ def test_a_server_that_ends_ends_its_streams_and_followers_are_told():
             yield "status", job
 
         def send(_):
-            stream = EventStreams("jobs", ending).answer(silent(), "me")
+            stream = EventStreams("jobs", ending).answer(silent(), "me", lambda: True)
             return httpx.Response(200, content=stream.body_iterator)
 
         async with AsyncClient("http://x", transport=httpx.MockTransport(send)) as client:
@@ -241,6 +241,27 @@ def test_a_server_that_ends_ends_its_streams_and_followers_are_told():
 
     with pytest.raises(Unavailable, match="stream of events ended"):
         asyncio.run(asyncio.wait_for(follow(), 10))
+
+
+def test_a_stream_ends_once_its_key_is_taken_back(tmp_path):
+    path, key = tmp_path / "keys", new_key()
+    path.write_text(f"alice {hash_key(key)}\n")
+    keys = ApiKeys.read(str(path))
+    status = OptimizationStatus(run_id="r", status=JobStatus.RUNNING, progress=0.5)
+
+    async def many():
+        for _ in range(3):
+            yield "status", status
+
+    async def follow():
+        streams = EventStreams("jobs", asyncio.Event())
+        body = streams.answer(many(), "key:alice", lambda: keys.name_of(key) is not None)
+        parts = body.body_iterator
+        await anext(parts)
+        path.write_text("# nobody\n")
+        return [part async for part in parts]
+
+    assert asyncio.run(follow()) == []
 
 
 def test_a_clock_that_is_set_back_changes_no_wait(monkeypatch):
