@@ -54,7 +54,7 @@ class StartClimatology:
     """What became of the 120 past cars of the track type that started nearest."""
 
     name: str = "start_climatology"
-    version: str = "1"
+    version: str = "2"
     nearest: int = NEAREST_STARTS
 
     def forecast(
@@ -67,7 +67,10 @@ class StartClimatology:
             return Uniform().forecast(history, race, n, seed)
         size = len(race.driver_ids)
         picks = np.stack(
-            [stratified(pool.nearest(start / size, self.nearest), n, rng) for start in race.starts],
+            [
+                stratified(pool.nearest((start - 0.5) / size, self.nearest), n, rng)
+                for start in race.starts
+            ],
             axis=1,
         )
         return _resampled(pool, picks, race, rng)
@@ -78,7 +81,7 @@ class DriverHistory:
     """A driver's own last 40 races; what is missing of them comes from his start's climatology."""
 
     name: str = "driver_history"
-    version: str = "1"
+    version: str = "2"
     races: int = DRIVER_RACES
 
     def forecast(
@@ -95,7 +98,7 @@ class DriverHistory:
             own = np.flatnonzero(pool.driver == driver)[-self.races :]
             lacking = self.races - own.size
             if lacking > 0:
-                near = pool.nearest(start / size, NEAREST_STARTS, race.track_type)
+                near = pool.nearest((start - 0.5) / size, NEAREST_STARTS, race.track_type)
                 filled = near[np.linspace(0, near.size - 1, lacking).astype(np.int64)]
                 own = np.concatenate([own, filled])
             columns.append(stratified(own, n, rng))

@@ -46,8 +46,8 @@ STATUS_TEXTS: dict[str, str] = {
 def car_status(text: str | None, *, disqualified: bool) -> tuple[str, bool]:
     """The status of a car at the end of its race.
 
-    A disqualification goes before every text. A car whose text is not known, or missing, is out
-    without an accident, so it counts as mechanical.
+    A disqualification goes before every text but that of a retirement. A car whose text is not
+    known, or missing, is out without an accident, so it counts as mechanical.
 
     Args:
         text: The feed's `finishing_status`.
@@ -57,7 +57,7 @@ def car_status(text: str | None, *, disqualified: bool) -> tuple[str, bool]:
         The status, and whether the text is known.
     """
     known = STATUS_TEXTS.get((text or "").strip().casefold())
-    if disqualified:
+    if disqualified and known not in (ACCIDENT, MECHANICAL):
         return DISQUALIFIED, known is not None
     return known or MECHANICAL, known is not None
 

@@ -45,12 +45,16 @@ def finish_scores(race: pl.DataFrame) -> Floats:
     """Normal scores of the finish, a disqualified car where it ran on track.
 
     A disqualification says nothing about speed, so such a car counts just ahead of the car that
-    holds its place officially; where its place on track is unknown, the official one counts.
+    was next behind it, whose official place is better by each disqualified car ahead; where its
+    place on track is unknown, the official one counts.
     """
     finish, on_track = floats(race["finish"]), floats(race["finish_on_track"])
     disqualified = np.array([status == "disqualified" for status in race["status"]], dtype=bool)
-    order = np.where(disqualified & np.isfinite(on_track), on_track - 0.5, finish)
-    return normal_scores(-order)
+    moved = disqualified & np.isfinite(on_track)
+    ahead = (on_track[moved, None] > on_track[moved]).sum(axis=1)
+    # A little less than one for each ahead, so that two in a row stay in their order.
+    finish[moved] = on_track[moved] - 0.5 - 0.99 * ahead
+    return normal_scores(-finish)
 
 
 def start_scores(start: Floats) -> Floats:

@@ -16,12 +16,12 @@ from nascar_assets.scenarios.race_events import RUNNING
 from nascar_assets.scenarios.regimes import REGIMES, classify
 from nascar_assets.scenarios.setup import RACE_LAPS, Entry, RaceSetup, inner_stage_ends
 
-ON_TRACK = (
-    pl.when((pl.col("status") == DISQUALIFIED) & pl.col("finish_on_track").is_not_null())
-    .then(pl.col("finish_on_track") - 0.5)
-    .otherwise("finish")
+_MOVED = pl.when(pl.col("status") == DISQUALIFIED).then("finish_on_track")
+"""Places on track of a race's disqualified cars, null for the others."""
+ON_TRACK = (_MOVED - 0.5 - 0.99 * (_MOVED.rank("min").over("race_id") - 1)).fill_null(
+    pl.col("finish")
 )
-"""Order of a race's cars, a disqualified one just ahead of who holds its place officially, as
+"""Order of a race's cars, a disqualified one just ahead of who was next behind it on track, as
 `history.ratings_scores.finish_scores` has it: no simulated car is disqualified."""
 
 

@@ -107,6 +107,23 @@ def test_start_climatology_takes_the_nearest_starts_of_the_type():
     assert distance[near].max() <= np.sort(distance)[8]
 
 
+@pytest.mark.parametrize("baseline", [StartClimatology(nearest=8), DriverHistory(races=500)])
+def test_baselines_ask_for_the_middle_of_a_place_as_past_starts_have_it(
+    prepared, baseline, monkeypatch
+):
+    asked = set()
+    nearest = PastStarts.nearest
+
+    def noted(pool, start, count, track_type=None):
+        asked.add(round(start * 20 + 0.5, 9))
+        return nearest(pool, start, count, track_type)
+
+    monkeypatch.setattr(PastStarts, "nearest", noted)
+    baseline.forecast(prepared.history, prepared.race, 10, 1)
+    assert asked
+    assert asked <= set(prepared.race.starts)
+
+
 def test_without_a_past_the_climatologies_fall_back_on_uniform(prepared):
     empty = type(prepared.history)(
         prepared.history.as_of, prepared.history.results.clear(), prepared.history.ratings.clear()

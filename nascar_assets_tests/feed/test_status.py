@@ -31,6 +31,8 @@ from nascar_assets_tests.feed.real_feed import real_data
         ("Engine", False, ("mechanical", True)),
         ("Rear gear", False, ("mechanical", True)),
         ("Running", True, ("disqualified", True)),
+        ("Accident", True, ("accident", True)),  # he was out before anybody looked at his car
+        ("Engine", True, ("mechanical", True)),
         ("Disqualified", False, ("disqualified", True)),
         ("Abducted", False, ("mechanical", False)),
         (None, False, ("mechanical", False)),

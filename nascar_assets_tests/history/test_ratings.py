@@ -18,6 +18,7 @@ from nascar_assets.history.ratings import rate_history, rate_race
 from nascar_assets.history.ratings_scores import finish_scores, normal_scores, qualifying_scores
 from nascar_assets.history.ratings_state import RatingState
 from nascar_assets.history.schemas import RATINGS
+from nascar_assets.scenarios.past_races import ON_TRACK
 from nascar_assets_tests.history.ratings_sample import NAMES, STRENGTH, make_race, make_results
 
 RESULTS = make_results(14, seed=3)
@@ -226,6 +227,13 @@ def test_a_disqualified_car_counts_where_it_ran():
     assert list(np.argsort(-scores)) == [0, 1, 2, 3]
     unknown = race.with_columns(finish_on_track=pl.lit(None, pl.Int32))
     assert list(np.argsort(-finish_scores(unknown))) == [1, 2, 3, 0]
+    # Two: the second and fourth car are officially first and second, and stay where they ran.
+    both = make_race(0, range(5), [4, 1, 5, 2, 3]).with_columns(
+        finish_on_track=pl.Series([1, 2, 3, 4, 5], dtype=pl.Int32),
+        status=pl.Series(["disqualified", "running", "disqualified", "running", "running"]),
+    )
+    assert list(np.argsort(-finish_scores(both))) == [0, 1, 2, 3, 4]
+    assert both.sort(ON_TRACK)["driver_id"].equals(both["driver_id"])
 
 
 def test_qualifying_speeds_by_hand():
