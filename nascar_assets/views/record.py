@@ -32,6 +32,8 @@ class ViewRecord:
         dropped_at: When it was taken back (UTC); none while it holds.
         silent: Whether nothing of it counted when it was taken, as odds without a weight: an open
             slate is not run again for it.
+        replaces: Ids of the views whose place it takes: they are dropped at the moment at which it
+            lands. Their own records stay as they were, so that one write does both.
     """
 
     view_id: str
@@ -44,6 +46,7 @@ class ViewRecord:
     options: ReadOptions = field(default_factory=ReadOptions)
     dropped_at: datetime | None = None
     silent: bool = False
+    replaces: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
@@ -97,6 +100,7 @@ class ViewRecord:
                 "options": ReadOptions(**content["options"]),
                 "landed_at": datetime.fromisoformat(content["landed_at"]),
                 "dropped_at": None if dropped is None else datetime.fromisoformat(dropped),
+                "replaces": tuple(content.get("replaces", ())),
             }
         )
 

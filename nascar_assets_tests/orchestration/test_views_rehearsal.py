@@ -21,7 +21,7 @@ import polars as pl
 import pytest
 
 from nascar_assets.cli.app import run
-from nascar_assets.errors import InputError
+from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.feed.client import FeedReadError, HttpFeed
 from nascar_assets.lineups import PortfolioSettings, read_entries
 from nascar_assets.lineups.problem import for_contest
@@ -332,6 +332,38 @@ def test_another_weight_takes_the_place_of_the_view_and_a_drop_takes_it_back(
         drop_view(root, world.slate, later.record.view_id, now + timedelta(hours=3))
     held = [one for one in view_records(root, world.slate) if one.holds(now + timedelta(hours=2))]
     assert held == []
+
+
+@pytest.mark.parametrize("ending", [".data", ".json"])
+def test_a_view_that_cannot_be_kept_leaves_the_one_whose_place_it_takes(
+    ending: str, root: DataRoot, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime(2026, 2, 15, 12, tzinfo=UTC)
+    text = f'Name,Fpts\n"{names_of(root, world)[0]}",40\n'.encode()
+    first = add_view(root, world.slate, text, "p.csv", author="me", now=now)
+    again = partial(add_view, root, world.slate, text, "p.csv", author="me", confidence=0.0)
+    with monkeypatch.context() as full:
+
+        def write(self: DataRoot, path: str, data: bytes, put: Any = DataRoot.write) -> None:
+            if path.startswith("views/") and path.endswith(ending):
+                raise EnvironmentFault("No space left on device.")
+            put(self, path, data)
+
+        full.setattr(DataRoot, "write", write)
+        with pytest.raises(EnvironmentFault):
+            again(now=now + timedelta(hours=1))
+    assert view_records(root, world.slate) == [first.record]
+    changed = changed_at(root, world.slate)
+    assert changed is not None
+    later = again(now=now + timedelta(hours=2))
+    assert view_records(root, world.slate) == [
+        first.record.dropped(now + timedelta(hours=2)),
+        later.record,
+    ]
+    assert later.record.silent
+    found = changed_at(root, world.slate)  # its forecast moved where what counted was replaced
+    assert found is not None
+    assert found > changed
 
 
 def test_a_view_after_lock_is_not_said_to_count(

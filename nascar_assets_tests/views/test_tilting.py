@@ -405,7 +405,7 @@ def test_a_view_of_no_confidence_is_out_of_force_whatever_it_states(quantity: st
 
 
 def test_a_record_comes_back_as_it_was_stored_and_ids_are_numbered() -> None:
-    full = record(-1, confidence=0.25, why="a reason", dropped_at=NOW)
+    full = record(-1, confidence=0.25, why="a reason", dropped_at=NOW, replaces=("v-2",))
     assert ViewRecord.from_json(full.to_json()) == full
     source = SourceFile("x", "a" * 64)
     assert next_id(source, set()) == "a" * 12

@@ -59,6 +59,8 @@ def view_records(root: DataRoot, slate_id: str) -> list[ViewRecord]:
         for item in root.list(f"{FOLDER}/{slate_id}")
         if item.path.endswith(".json")
     ]
+    gone = {view_id: one.landed_at for one in found for view_id in one.replaces}
+    found = [one.dropped(gone[one.view_id]) if one.view_id in gone else one for one in found]
     return sorted(found, key=lambda record: (record.landed_at, record.view_id))
 
 
@@ -70,10 +72,13 @@ def changed_at(root: DataRoot, slate_id: str, by: datetime | None = None) -> dat
     Args:
         by: Only of what was said by this moment (sensors' clock).
     """
+    records = view_records(root, slate_id)
+    silent = {one.view_id for one in records if one.silent}
     files = {
         _path(one, "json")
-        for one in view_records(root, slate_id)
-        if not one.silent and (by is None or (one.dropped_at or one.landed_at) <= by)
+        for one in records
+        if not silent.issuperset({one.view_id, *one.replaces})
+        and (by is None or (one.dropped_at or one.landed_at) <= by)
     }
     times = [item.modified for item in root.list(f"{FOLDER}/{slate_id}") if item.path in files]
     return max(times, default=None)
@@ -188,14 +193,16 @@ def add_view(
             taken = {one.view_id for one in records}
             kept = replace(record, view_id=next_id(file.source, taken))
         table = _checked(root, registration, [*landed, Landed(kept, found)], people, now)
-        for one in gone:
-            if one is not same:
-                root.write(_path(one, "json"), one.dropped(now).to_json())
         if same is None:
             counted = table.filter(view_id=kept.view_id)["state"].is_in([IN_FORCE, APART])
-            kept = replace(kept, silent=not counted.any())
+            replaced = tuple(one.view_id for one in gone)
+            kept = replace(kept, silent=not counted.any(), replaces=replaced)
             root.write(_path(kept, "data"), data)
-            root.write(_path(kept, "json"), kept.to_json())
+            root.write(_path(kept, "json"), kept.to_json())  # from here on it counts, they do not
+        else:
+            for one in gone:
+                if one is not same:
+                    root.write(_path(one, "json"), one.dropped(now).to_json())
     notices = [*file.notices, *found.notices, *_uncounted(table, kept)]
     notices += [
         f"The same file is a view of {one.author} too ({one.view_id}): each counts by itself. "
