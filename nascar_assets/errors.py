@@ -81,9 +81,14 @@ ROOM = "Free some space and run it again."
 
 
 def disk_is_full(error: BaseException) -> bool:
-    """Whether an error says that a disk has no room, in the words of the system or of SQLite."""
+    """Whether an error says that a disk has no room, in the words of the system or of SQLite.
+
+    Where SQLite cannot make room for the memory that a database's processes share (`-shm`), it says
+    "disk I/O error", and by its number alone what it was.
+    """
     return any(
         (isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT))
+        or getattr(one, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"
         or "no space left on device" in (text := str(one).lower())
         or "database or disk is full" in text
         for one in causes(error)

@@ -29,10 +29,19 @@ def test_a_stopped_command_says_so(
 
 
 FULL = sqlite3.OperationalError("database or disk is full")
+NO_ROOM = sqlite3.OperationalError("disk I/O error")  # what the first process of a home is told
+NO_ROOM.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+NOT_OPENED = sqlalchemy.exc.OperationalError("PRAGMA", {}, NO_ROOM)
+NOT_OPENED.__cause__ = NO_ROOM  # as SQLAlchemy raises it
 
 
 @pytest.mark.parametrize(
-    "error", [sqlalchemy.exc.OperationalError("INSERT", {}, FULL), OSError(errno.ENOSPC, "full")]
+    "error",
+    [
+        sqlalchemy.exc.OperationalError("INSERT", {}, FULL),
+        NOT_OPENED,
+        OSError(errno.ENOSPC, "full"),
+    ],
 )
 def test_a_full_disk_is_told_with_what_to_do(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -138,9 +138,10 @@ def scan_salaries(
 def keep_registration(home: str, registration: Registration, data: bytes) -> None:
     """Registers a slate with the salary file that it rests on from now on."""
     root = Platform(home=home).root
+    instance = open_instance(home)  # first: where it cannot be opened nothing is registered
     root.write(registration.source.path, data)
     registration.save(root, data)
-    register_slates(open_instance(home), [registration.slate_id])
+    register_slates(instance, [registration.slate_id])
 
 
 @dataclass(frozen=True, slots=True)
