@@ -12,16 +12,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
 import pytest
 
+from nascar_assets.errors import EnvironmentFault
+from nascar_assets.files import SourceFile
 from nascar_assets.orchestration.automation.sensor_runs import (
     PAUSE,
     error_names,
     lost_and_not_repeated,
 )
+from nascar_assets.orchestration.commands import slate
 from nascar_assets.orchestration.inputs.slate_plan import Registration
 from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
@@ -159,6 +163,52 @@ def test_a_slate_is_registered_with_the_file_that_was_read(
         put(path, version)
         ticker.tick("landing_salaries")
         assert Registration.load(root, SLATE).salaries(root) == version
+
+
+def registered(data: bytes) -> Registration:
+    return Registration(SLATE, SourceFile.of("landing/salaries/s.csv", data), "1", "race", "dk")
+
+
+def test_a_registration_that_is_stopped_leaves_the_slate_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = DataRoot.open(tmp_path)
+    registered(b"old").save(root, b"old")
+    with monkeypatch.context() as full:
+
+        def write(self: DataRoot, path: str, data: bytes, put: Any = DataRoot.write) -> None:
+            if path.endswith("registration.json"):
+                raise EnvironmentFault("No space left on device.")
+            put(self, path, data)
+
+        full.setattr(DataRoot, "write", write)
+        with pytest.raises(EnvironmentFault):
+            registered(b"new").save(root, b"new")
+    old = Registration.load(root, SLATE)
+    assert old.salaries(root) == b"old"
+    registered(b"new").save(root, b"new")
+    assert Registration.load(root, SLATE).salaries(root) == b"new"
+    assert old.salaries(root) == b"old"  # for who had read it a moment before
+
+
+def test_the_one_copy_that_earlier_versions_kept_is_read(tmp_path: Path) -> None:
+    root = DataRoot.open(tmp_path)
+    registered(b"old").save(root, b"old")
+    (copy,) = (tmp_path / "slates" / SLATE).glob("salaries-*.csv")
+    copy.rename(copy.with_name("salaries.csv"))
+    assert Registration.load(root, SLATE).salaries(root) == b"old"
+
+
+def test_nothing_is_registered_where_the_log_cannot_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: str) -> None:
+        raise EnvironmentFault("The disk is full.")
+
+    monkeypatch.setattr(slate, "open_instance", away)
+    with pytest.raises(EnvironmentFault):
+        slate.keep_registration(str(tmp_path), registered(b"new"), b"new")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_older_of_two_files_does_not_count_while_the_newer_is_replaced(

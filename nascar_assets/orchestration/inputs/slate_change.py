@@ -10,12 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.inputs.slate_files import run_config_path
-from nascar_assets.orchestration.inputs.slate_plan import (
-    SlatePlan,
-    plan_path,
-    registration_path,
-    salaries_path,
-)
+from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, plan_path
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.storage import DataRoot
@@ -49,9 +44,8 @@ def _owns(slate_id: str, path: str) -> bool:
     match path.split("/"):
         case ["store", _, name]:
             return name.rpartition(".")[0] == slate_id
-        case ["slates", folder, _]:
-            registered = (registration_path(slate_id), salaries_path(slate_id))
-            return folder == slate_id and path not in registered
+        case ["slates", folder, name]:
+            return folder == slate_id and not name.startswith(("registration", "salaries"))
     return False
 
 

@@ -28,7 +28,8 @@ class Registration:
     def save(self, root: DataRoot, salaries: bytes) -> None:
         """Writes the registration and its salary file; the slate's next run uses both.
 
-        The slate keeps a copy of its own: contest sites give every export the same name.
+        The slate keeps a copy of its own: contest sites give every export the same name. It lies
+        there before the registration names it, and stays for those who still read the one before.
 
         Raises:
             InputError: If the bytes are not the file that was registered, or the key is the slate
@@ -47,7 +48,7 @@ class Registration:
                 field="slate",
                 remedy="Name the race with --race.",
             )
-        root.write(salaries_path(self.slate_id), salaries)
+        root.write(salaries_path(self), salaries)
         root.write(registration_path(self.slate_id), _json(_stored(self)))
 
     def salaries(self, root: DataRoot) -> bytes:
@@ -56,11 +57,13 @@ class Registration:
         Raises:
             InputError: If it is gone or was changed since.
         """
-        data = root.read(salaries_path(self.slate_id))
+        data = root.read(salaries_path(self))
+        if data is None:  # registered by an earlier version, which kept one copy
+            data = root.read(f"slates/{self.slate_id}/salaries.csv")
         if data is None:
             raise InputError(
                 "The slate's salary file is gone.",
-                file=salaries_path(self.slate_id),
+                file=salaries_path(self),
                 remedy="Add the slate again (nascar slate add).",
             )
         self._check(data)
@@ -159,9 +162,10 @@ def registration_path(slate_id: str) -> str:
     return f"slates/{slate_id}/registration.json"
 
 
-def salaries_path(slate_id: str) -> str:
-    """Where a slate's own copy of its salary file lies."""
-    return f"slates/{slate_id}/salaries.csv"
+def salaries_path(registration: Registration) -> str:
+    """Where a slate's own copy of a salary file lies: each file that was registered has its own."""
+    sha256 = registration.source.sha256
+    return f"slates/{registration.slate_id}/salaries-{sha256[:12]}.csv"
 
 
 def plan_path(slate_id: str) -> str:
