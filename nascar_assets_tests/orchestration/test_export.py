@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from nascar_assets.cli.app import run
-from nascar_assets.errors import InputError
+from nascar_assets.errors import EnvironmentFault, InputError
+from nascar_assets.orchestration.commands import export as commands
 from nascar_assets.orchestration.commands.export import (
     CACHES,
     PARTITION_KEY,
@@ -22,11 +25,13 @@ from nascar_assets.orchestration.commands.export import (
 )
 from nascar_assets.orchestration.dictionary import TABLES
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.staged import Manifest, staged_path
 from nascar_assets_tests import notebook
 from nascar_assets_tests.orchestration.conftest import World
 
 DOCS = Path(__file__).parents[2] / "docs"
 README = DOCS.parent / "README.md"
+OF_SLATE = ("lineups", "scenario_summary")
 EXPORTED = [name for name in TABLES if name not in CACHES]
 
 
@@ -180,6 +185,70 @@ def test_an_export_removes_what_an_export_wrote_and_nothing_else(tmp_path: Path)
         with pytest.raises(InputError, match="not written over"):
             export_parquet(root, other)
         assert (other / "catalogue.json").read_text() == content
+
+
+def put_run(root: DataRoot, number: int, of: tuple[str, ...] = OF_SLATE) -> None:
+    """A slate's files as a run leaves them, each with the run's number in its only row."""
+    for name, column in zip(OF_SLATE, ("lineup", "start"), strict=True):
+        kinds = {column: TABLES[name].columns[column].kind}
+        path = f"store/{name}/s.parquet"
+        root.write_frame(
+            path if name in of else staged_path("s", path), pl.DataFrame({column: [number]}, kinds)
+        )
+    files = {f"store/{name}/s.parquet": {"run_id": str(number)} for name in OF_SLATE}
+    moving = [f"store/{name}/s.parquet" for name in OF_SLATE if name not in of]
+    Manifest(files, tuple(moving)).save(root, "s")
+
+
+@pytest.mark.parametrize("export", [export_duckdb, export_parquet])
+def test_an_export_has_no_slate_of_two_runs(
+    export: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import duckdb
+
+    root, target = DataRoot.open(tmp_path / "home"), tmp_path / "out/exported"
+    root.write("slates/s/registration.json", b"{}")
+
+    def exported() -> list[Any]:
+        export(root, target, OF_SLATE)
+        if export is export_parquet:
+            frames = [pl.read_parquet(target / f"{name}.parquet") for name in OF_SLATE]
+            return [frames[0]["lineup"][0], frames[1]["start"][0]]
+        with duckdb.connect(str(target), read_only=True) as database:
+            rows = database.sql("SELECT lineup, start FROM lineups, scenario_summary").fetchall()
+        return [*rows[0]]
+
+    put_run(root, 1)
+    assert exported() == [1, 1]
+    put_run(root, 2, OF_SLATE[:1])  # killed while its files were put in place
+    assert exported() == [2, 2]
+    runs, read = iter([3]), commands._frames
+
+    def slow(root: DataRoot, name: str) -> Iterator[pl.DataFrame]:
+        yield from [*read(root, name)]
+        for number in runs:  # a run that ends between two tables
+            put_run(root, number)
+            break
+
+    monkeypatch.setattr(commands, "_frames", slow)
+    assert exported() == [3, 3]
+    runs = iter(range(4, 100))
+    with pytest.raises(EnvironmentFault, match="again and again"):
+        exported()
+    runs = iter([])
+    assert [path.name for path in target.parent.iterdir()] == ["exported"]
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "parquet"])
+def test_what_a_killed_export_left_is_removed_by_the_next(kind: str, tmp_path: Path) -> None:
+    target = tmp_path / "exported"
+    start = target / ".export." if kind == "parquet" else tmp_path / ".exported.export."
+    own, gone, lives = (Path(f"{start}{pid}") for pid in (os.getpid(), 2**22 + 1, os.getppid()))
+    for draft in (own, gone, lives):
+        draft.mkdir(parents=True)
+        (draft / "exported").write_text("half")
+    assert run(["export", kind, str(target), "--home", str(tmp_path), "--table", "slate"]) == 0
+    assert [path.exists() for path in (own, gone, lives)] == [False, False, True]
 
 
 def test_the_notebook_makes_its_three_plots(

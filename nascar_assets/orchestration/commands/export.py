@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ import polars as pl
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.dictionary import TABLES, Table, table_of
+from nascar_assets.orchestration.inputs.slate_change import all_whole
+from nascar_assets.processes import born
 from nascar_assets.rules.sites import RULE_SETS
 from nascar_assets.storage import DataRoot
 
@@ -71,25 +73,28 @@ def export_duckdb(root: DataRoot, target: Path, names: Sequence[str] = ()) -> di
             f"{target} is no DuckDB database and is not written over.",
             remedy="Name another file.",
         )
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with duckdb.connect(str(draft)) as database:
-            database.begin()  # one commit: the disk is waited for once
-            rows = {name: _load(database, root, name) for name in chosen}
-            _describe(database, chosen)
-            if len(chosen) == len(_chosen(())):
-                for view, (meaning, query) in VIEWS.items():
-                    database.execute(f"CREATE VIEW {view} AS {query}")
-                    database.execute(f"COMMENT ON VIEW {view} IS {_text(meaning)}")
-            database.commit()
-        draft.replace(target)
+        with _draft(target.parent, f".{target.name}{_DRAFT}") as draft:
+            rows = all_whole(root, lambda: _fill(draft / target.name, root, chosen))
+            (draft / target.name).replace(target)
     except (OSError, duckdb.IOException) as error:
         raise EnvironmentFault(f"{target} cannot be written: {error}") from error
-    finally:
-        for left in (draft, draft.with_name(f"{draft.name}.wal")):
-            with suppress(OSError):
-                left.unlink()
+    return rows
+
+
+def _fill(path: Path, root: DataRoot, chosen: Sequence[str]) -> dict[str, int]:
+    import duckdb
+
+    path.unlink(missing_ok=True)
+    with duckdb.connect(str(path)) as database:
+        database.begin()  # one commit: the disk is waited for once
+        rows = {name: _load(database, root, name) for name in chosen}
+        _describe(database, chosen)
+        if len(chosen) == len(_chosen(())):
+            for view, (meaning, query) in VIEWS.items():
+                database.execute(f"CREATE VIEW {view} AS {query}")
+                database.execute(f"COMMENT ON VIEW {view} IS {_text(meaning)}")
+        database.commit()
     return rows
 
 
@@ -120,37 +125,60 @@ def export_parquet(root: DataRoot, folder: Path, names: Sequence[str] = ()) -> d
     new = [CATALOGUE, *(f"{name}.parquet" for name in chosen)]
     others = [name for name in new if name not in old and (folder / name).exists()]
     held = list(folder.iterdir()) if folder.exists() else []
-    left = [path for path in held if path.name.startswith(_DRAFT)]  # of exports that were killed
-    if others or (not old and len(held) > len(left)):
+    if others or (not old and len(held) > len(_drafts(folder, _DRAFT))):
         raise InputError(
             f"{folder} holds other files and is not written over.",
             remedy="Name a new folder.",
         )
-    for path in left:
-        shutil.rmtree(path, ignore_errors=True)
-    draft = folder / f"{_DRAFT}{os.getpid()}"
     try:
-        draft.mkdir(parents=True)
-        rows = {}
-        for name in chosen:
-            parts = list(_frames(root, name))
-            table = pl.concat(parts) if parts else pl.DataFrame(schema=_schema(TABLES[name]))
-            table.write_parquet(draft / f"{name}.parquet")
-            rows[name] = table.height
-        said = {
-            "version": metadata.version("nascar-assets"),
-            "tables": {name: _entry(name, rows[name]) for name in chosen},
-        }
-        (draft / CATALOGUE).write_text(json.dumps(said, indent=1) + "\n")
-        for name in old:
-            (folder / name).unlink(missing_ok=True)
-        for name in new:  # the catalogue first: where this is stopped, it names what was written
-            (draft / name).replace(folder / name)
+        with _draft(folder, _DRAFT) as draft:
+            rows = all_whole(root, lambda: _write(draft, root, chosen))
+            said = {
+                "version": metadata.version("nascar-assets"),
+                "tables": {name: _entry(name, rows[name]) for name in chosen},
+            }
+            (draft / CATALOGUE).write_text(json.dumps(said, indent=1) + "\n")
+            for name in old:
+                (folder / name).unlink(missing_ok=True)
+            # The catalogue first: where this is stopped, it names what was written.
+            for name in new:
+                (draft / name).replace(folder / name)
     except OSError as error:
         raise EnvironmentFault(f"{folder} cannot be written: {error}") from error
+    return rows
+
+
+def _write(draft: Path, root: DataRoot, chosen: Sequence[str]) -> dict[str, int]:
+    rows = {}
+    for name in chosen:
+        parts = list(_frames(root, name))
+        table = pl.concat(parts) if parts else pl.DataFrame(schema=_schema(TABLES[name]))
+        table.write_parquet(draft / f"{name}.parquet")
+        rows[name] = table.height
+    return rows
+
+
+@contextmanager
+def _draft(folder: Path, start: str) -> Iterator[Path]:
+    """A folder for what is not whole yet; those of exports that were killed are removed.
+
+    In a container the number of a process that was killed is often that of the next one.
+    """
+    for path, pid in _drafts(folder, start).items():
+        if pid == os.getpid() or born(pid) is None:
+            shutil.rmtree(path, ignore_errors=True)
+    draft = folder / f"{start}{os.getpid()}"
+    draft.mkdir(parents=True)
+    try:
+        yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return rows
+
+
+def _drafts(folder: Path, start: str) -> dict[Path, int]:
+    """The drafts of exports in a folder, each with the number of its process."""
+    numbers = {path: path.name.removeprefix(start) for path in folder.glob(".*")}
+    return {path: int(text) for path, text in numbers.items() if text.isdecimal()}
 
 
 def _in_folders(path: Path) -> None:

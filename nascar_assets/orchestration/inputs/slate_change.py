@@ -10,7 +10,11 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.inputs.slate_files import run_config_path
-from nascar_assets.orchestration.inputs.slate_plan import SlatePlan, plan_path
+from nascar_assets.orchestration.inputs.slate_plan import (
+    SlatePlan,
+    plan_path,
+    registered_slates,
+)
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.storage import DataRoot
@@ -146,17 +150,41 @@ def read_whole(
     @wraps(command)
     def whole(home: str, slate_id: str, *args: P.args, **kwargs: P.kwargs) -> T:
         root = Platform(home=home).root
-        for _ in range(_READS):
+
+        def state() -> str | None:
             settled(root, slate_id)
-            before = root.tag(manifest_path(slate_id))
-            try:
-                done = command(home, slate_id, *args, **kwargs)
-            except Exception:
-                if root.tag(manifest_path(slate_id)) == before:
-                    raise
-                continue
-            if root.tag(manifest_path(slate_id)) == before:
-                return done
-        raise EnvironmentFault(f"{slate_id} is changed again and again; try once more.")
+            return root.tag(manifest_path(slate_id))
+
+        return _unchanged(lambda: command(home, slate_id, *args, **kwargs), state, slate_id)
 
     return cast(Callable[Concatenate[str, str, P], T], whole)
+
+
+def all_whole(root: DataRoot, read: Callable[[], T]) -> T:
+    """What is read of the files of many slates as they were at one moment.
+
+    Where those of a slate are changed in between it is read again.
+
+    Raises:
+        EnvironmentFault: If they are changed again and again.
+    """
+
+    def state() -> dict[str, object]:
+        found = {slate_id: settled(root, slate_id) for slate_id in registered_slates(root)}
+        return {slate_id: manifest and manifest.files for slate_id, manifest in found.items()}
+
+    return _unchanged(read, state, "The home")
+
+
+def _unchanged(read: Callable[[], T], state: Callable[[], object], name: str) -> T:
+    for _ in range(_READS):
+        before = state()
+        try:
+            done = read()
+        except Exception:
+            if state() == before:
+                raise
+            continue
+        if state() == before:
+            return done
+    raise EnvironmentFault(f"{name} is changed again and again; try once more.")
