@@ -6,11 +6,13 @@ import errno
 import os
 import signal
 import sqlite3
+import sys
 import time
 
 import pytest
 import sqlalchemy
 
+from nascar_assets import cli
 from nascar_assets.cli import app
 from nascar_assets.cli.output import Output
 from nascar_assets.errors import ROOM
@@ -26,6 +28,21 @@ def test_a_stopped_command_says_so(
     monkeypatch.setattr(app, "let_ctrl_c_end_waits", signalled)  # within the command
     assert app.run(["doctor"]) == 1
     assert capsys.readouterr().err == "stopped\n"
+
+
+def test_a_command_that_is_stopped_while_it_is_loaded_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Loading:
+        def __getattr__(self, name: str) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+
+    monkeypatch.setitem(sys.modules, "nascar_assets.cli.app", Loading())  # type: ignore[arg-type]
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # whatever stood before
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code, capsys.readouterr().err) == (1, "stopped\n")
 
 
 FULL = sqlite3.OperationalError("database or disk is full")
