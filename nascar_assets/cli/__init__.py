@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import sys
 
@@ -11,6 +13,7 @@ def main() -> None:
     try:
         # Most of a short command's time goes into loading it: it is stopped there as anywhere.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        _open_streams()
         from nascar_assets.cli.app import run
 
         code = run(sys.argv[1:])
@@ -18,6 +21,17 @@ def main() -> None:
         print("stopped", file=sys.stderr)
         code = 1
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Makes output safe to print on: where it is closed nothing is printed, and letters that its
+    encoding lacks are spelled out."""
+    for name in ("stdin", "stdout", "stderr"):  # in this order each takes its own number again
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 __all__ = ["main"]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import io
+import json
 import os
 import signal
 import sqlite3
 import sys
 import time
+from contextlib import closing
 
 import pytest
 import sqlalchemy
@@ -43,6 +46,26 @@ def test_a_command_that_is_stopped_while_it_is_loaded_says_so(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert (ended.value.code, capsys.readouterr().err) == (1, "stopped\n")
+
+
+def test_output_that_is_closed_or_lacks_letters_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def printed() -> None:
+        cli._open_streams()
+        Output(as_json=True).result({"name": "Suárez"})
+        Output(as_json=False).file("Suárez")
+
+    monkeypatch.setattr(sys, "stdout", None)
+    printed()
+    with closing(sys.stdout) as nowhere:
+        assert nowhere.name == os.devnull
+    letters = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(letters, encoding="ascii"))
+    printed()
+    first, second = letters.getvalue().decode("ascii").splitlines()
+    assert json.loads(first) == {"name": "Suárez"}
+    assert second == "Su\\xe1rez"
 
 
 FULL = sqlite3.OperationalError("database or disk is full")
