@@ -325,14 +325,16 @@ def test_a_race_week_with_money(
         f"$1.0{at},$0.00,300,{e.entry_fee},$900.00,60"
         for at, e in enumerate(entries)
     ]
+    back = rows[0].replace("500001", "2").replace(",9,200.5,$1.00", f",,,{entries[0].entry_fee}")
     history.write_text(
-        "\n".join([head, *rows, rows[0].replace("NAS", "NFL").replace("500001", "1")])
+        "\n".join([head, *rows, back, rows[0].replace("NAS", "NFL").replace("500001", "1")])
     )
     first = nascar("ledger", "add", history)
-    assert (first["new"], first["others"], first["fees_dollars"]) == (7, {"NFL": 1}, 34.0)
+    assert (first["new"], first["others"], first["fees_dollars"]) == (8, {"NFL": 1}, 39.0)
     again = nascar("ledger", "add", history)
     assert (again["new"], again["changed"]) == (0, 0)
     shown = nascar("ledger", "show")
-    assert shown["won_dollars"] == pytest.approx(7 + 0.21)
+    assert shown["states"] == {"refunded": 1, "settled": 7}
+    assert (shown["fees_dollars"], shown["won_dollars"]) == (34.0, pytest.approx(7 + 0.21))
     assert shown["returns"][0]["roi"] == pytest.approx((7.21 - 34) / 34)
     check_described(stored_tables(home), "contests", "ledger")

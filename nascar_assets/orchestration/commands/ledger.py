@@ -91,13 +91,14 @@ def shown(home: str) -> dict[str, Any]:
     ledger = load_ledger(root)
     said, notices = stored_said(root)
     forecast = _forecast(said, ledger)
+    counted = ledger.filter(pl.col("state") == "settled")
     return {
         "entries": ledger.height,
         "notices": notices,
         "states": dict(ledger.group_by("state").len().sort("state").iter_rows()),
-        "fees_dollars": int(ledger["fee_cents"].sum()) / 100,
-        "won_dollars": int(ledger["won_cents"].sum()) / 100,
-        "tickets_dollars": int(ledger["ticket_cents"].sum()) / 100,
+        "fees_dollars": int(counted["fee_cents"].sum()) / 100,
+        "won_dollars": int(counted["won_cents"].sum()) / 100,
+        "tickets_dollars": int(counted["ticket_cents"].sum()) / 100,
         "returns": [
             {"by": ", ".join(by) or "all", **row, "forecast_roi": _of(forecast, by, row)}
             for by in GROUPS
