@@ -97,7 +97,8 @@ LEDGER: Columns = {
     ),
     "kind": Column(
         pl.String,
-        "`cash` by its name or where 35% of the entries are paid and more, else `tournament`.",
+        "`cash` by its name or where 35% of the entries and more, but not all, are paid, else "
+        "`tournament`.",
         "",
         _HISTORY,
     ),

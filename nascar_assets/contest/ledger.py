@@ -162,11 +162,27 @@ def _entry(
         return None if value is None else int(value)
 
     points = number_cell(cells["Points"], decimal_comma=decimal_comma)
+    if points is None and cells["Points"].strip():
+        raise InputError(
+            f"{cells['Points'].strip()!r} is no number of points.",
+            file=file,
+            row=row,
+            field="Points",
+            remedy="Leave it empty where there are none.",
+        )
     day = _day(cells["Contest_Date_EST"], file, row)
     fee, won, ticket = (
         cents(name) for name in ("Entry_Fee", "Winnings_Non_Ticket", "Winnings_Ticket")
     )
     place, entries, paid = (whole(name) for name in ("Place", "Contest_Entries", "Places_Paid"))
+    if place and entries is not None and place > entries:
+        raise InputError(
+            f"place {place:,} is beyond the contest's {entries:,} entries.",
+            file=file,
+            row=row,
+            field="Place",
+            remedy=AGAIN,
+        )
     state = "settled"
     if not place:
         back = won + ticket
@@ -226,7 +242,8 @@ def _series(name: str, raced: Sequence[str]) -> str:
 
 
 def _kind(name: str, entries: int | None, paid: int | None) -> str:
-    if _CASH.search(name) or (entries and paid and paid >= _HALF * entries):
+    # Where all are paid and more, a guaranteed contest did not fill: that tells no kind.
+    if _CASH.search(name) or (entries and paid and _HALF * entries <= paid < entries):
         return KINDS[0]
     return KINDS[1]
 

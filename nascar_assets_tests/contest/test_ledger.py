@@ -54,6 +54,12 @@ def test_entries_are_read_to_the_cent_and_other_sports_are_counted():
     assert read.rows.schema == types_of(LEDGER)
 
 
+def test_a_contest_that_pays_more_places_than_were_taken_did_not_fill_and_is_no_cash_game():
+    rows = [ROWS[0].removesuffix("500") + paid for paid in ("2500", "3000")]
+    rows[1] = rows[1].replace("Classic,1,", "Classic,9,")
+    assert read_history(history(rows), RACES).rows["kind"].to_list() == ["tournament"] * 2
+
+
 def test_a_row_of_another_sport_with_a_bare_comma_does_not_cost_the_history():
     rows = [*ROWS[:-2], ROWS[-2].replace("$1000000", "$1,000,000"), ROWS[-1]]
     read = read_history(history(rows), RACES)
@@ -101,6 +107,12 @@ def test_returns_are_of_settled_entries_and_lie_in_their_intervals():
         (history([ROWS[0].replace("$20.00", "a lot")]), "row 2, field Winnings_Non_Ticket"),
         (history([ROWS[0].replace("$20.00", "$2.000")]), "field Winnings_Non_Ticket: '.2.000' is"),
         (history([ROWS[0].replace(",2500,", ",2.000,")]), "field Contest_Entries: '2.000' is no"),
+        (history([ROWS[0].replace("231.5", "inf")]), "row 2, field Points: 'inf' is no number"),
+        (history([ROWS[0].replace("231.5", "abc")]), "row 2, field Points: 'abc' is no number"),
+        (
+            history([ROWS[0].replace(",12,", ",3000,")]),
+            "row 2, field Place: place 3,000 is beyond the contest's 2,500 entries",
+        ),
         (history([ROWS[0].replace("2026-03-15 15:30:00", "soon")]), "field Contest_Date_EST"),
         (
             history([ROWS[0].replace(",12,231.5", ",,231.5")]),
