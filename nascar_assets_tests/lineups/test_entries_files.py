@@ -27,6 +27,21 @@ def test_where_a_file_cannot_be_put_nothing_is_left(tmp_path):
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_a_file_counts_with_what_comes_first_or_is_not_there(tmp_path):
+    path = tmp_path / "filled.csv"
+
+    def refuse():
+        raise InputError("It cannot be kept.")
+
+    with pytest.raises(InputError, match="cannot be kept"):
+        write_file(path, b"after", first=refuse)
+    assert not list(tmp_path.iterdir())
+    done = []
+    with pytest.raises(InputError, match="There is no folder"):
+        write_file(tmp_path / "nowhere" / "filled.csv", b"after", first=lambda: done.append(1))
+    assert not done
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=r"DKEntries\.csv: There is no such file"):
         read_file(tmp_path / "DKEntries.csv")

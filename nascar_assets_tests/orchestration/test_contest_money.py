@@ -14,9 +14,11 @@ import polars as pl
 import pytest
 
 from nascar_assets.cli.app import run
+from nascar_assets.errors import EnvironmentFault
 from nascar_assets.lineups import PortfolioSettings, read_entries
 from nascar_assets.lineups.projection import project
 from nascar_assets.orchestration.automation.sensor_contests import ContestCursor, read_landed
+from nascar_assets.orchestration.commands import entries as entries_command
 from nascar_assets.orchestration.inputs.contest_store import (
     LANDING,
     contest_path,
@@ -154,6 +156,23 @@ def test_a_date_in_a_files_name_is_no_contest_and_other_entries_are_told_of(
     assert list(notices) == [paths[1]]
     assert "contest 7000666 with other entries (303 in a contest-st" in notices[paths[1]]
     assert stored_contests(root).filter(contest_id="7000666")["entries"].to_list() == [320]
+
+
+def test_an_entries_file_whose_entries_cannot_be_kept_is_not_written(
+    world: World,
+    tmp_path: Path,
+    nascar: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise EnvironmentFault("The home cannot be written.")
+
+    monkeypatch.setattr(entries_command, "keep_entered", fail)
+    blank, filled = tmp_path / "DKEntries.csv", tmp_path / "filled.csv"
+    blank.write_bytes(entries_file())
+    said = nascar("entries", "fill", world.slate, blank, "--out", filled, code=1)
+    assert "cannot be written" in said["error"]
+    assert not filled.exists()
 
 
 def test_what_an_older_cursor_has_read_is_looked_at_for_what_it_waits_for() -> None:

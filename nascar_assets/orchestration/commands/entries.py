@@ -59,8 +59,7 @@ def fill(
     """
     run = SlateRun.load(Platform(home=home).root, slate_id)
     content, outcome = filled(run, read_file(source), source.name, contest_id)
-    write_file(out, content)
-    _keep(run, content, out)
+    write_file(out, content, first=lambda: _keep(run, content, out))
     return outcome
 
 
@@ -126,8 +125,7 @@ def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path
     """
     run = SlateRun.load(Platform(home=home).root, slate_id)
     content, outcome = swapped(run, read_file(source), scratched, source.name)
-    write_file(out, content)
-    _keep(run, content, out)
+    write_file(out, content, first=lambda: _keep(run, content, out))
     return outcome
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from nascar_assets.errors import EnvironmentFault, InputError
@@ -36,8 +37,12 @@ def read_file(path: Path) -> bytes:
         ) from error
 
 
-def write_file(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes, first: Callable[[], None] | None = None) -> None:
     """Puts a person's file in place, whole or not at all.
+
+    Args:
+        first: What has to be done for the file to count: done once it is written beside its place,
+            so that neither a full disk nor this leaves one of the two without the other.
 
     Raises:
         InputError: If a folder lies there, or there is no folder for it.
@@ -59,6 +64,8 @@ def write_file(path: Path, data: bytes) -> None:
             mask = os.umask(0)
             os.umask(mask)
             Path(draft).chmod(0o666 & ~mask)
+            if first is not None:
+                first()
             Path(draft).replace(path)
         except BaseException:
             Path(draft).unlink(missing_ok=True)
