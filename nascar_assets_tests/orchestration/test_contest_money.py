@@ -158,6 +158,44 @@ def test_a_date_in_a_files_name_is_no_contest_and_other_entries_are_told_of(
     assert stored_contests(root).filter(contest_id="7000666")["entries"].to_list() == [320]
 
 
+def test_a_contest_is_of_one_slate(
+    home: Path, world: World, tmp_path: Path, nascar: Callable[..., dict[str, Any]]
+) -> None:
+    root = DataRoot.open(home)
+    plan = SlatePlan.load(root, world.slate)
+    other = f"{world.slate}-b"
+    table = pl.read_parquet(home / f"store/slate/{world.slate}.parquet")
+    root.write_frame(f"store/slate/{other}.parquet", table.with_columns(slate_id=pl.lit(other)))
+    replace(plan, slate_id=other).save(root)
+    name = "contest-standings-7000888.csv"
+    file, path = tmp_path / name, f"{LANDING}/{name}"
+    file.write_bytes(standings(SlateRun.load(root, world.slate), {}))
+
+    def add(*words: object, source: Path = file) -> tuple[str, bool, int]:
+        added = nascar("contest", "add", source, *words)
+        assert stored_contests(root)["slate_id"].to_list() == [added["slate_id"]]
+        assert added["name"] == "Big one"
+        told = [text for text in added["notices"] if "counts once" in text]
+        return added["slate_id"], added["new"], len(told)
+
+    assert add("--slate", world.slate, "--name", "Big one") == (world.slate, True, 0)
+    assert add("--slate", other) == (other, True, 1)
+    # Both fit as well: it stays where it is kept, also where it is dropped.
+    assert add("--slate", world.slate) == (world.slate, True, 1)
+    assert add() == (world.slate, False, 0)
+    newer = standings(SlateRun.load(root, world.slate), {"1": (0, 1, 2, 3, 4, 5)})
+    root.write(path, newer)
+    now = plan.lock + timedelta(hours=6)
+    _, notices = read_landed(root, ContestCursor(), now.replace(year=2100), now)
+    assert "with other entries" in notices[path]
+    assert stored_contests(root)["slate_id"].to_list() == [world.slate]
+    # What a home of before kept twice is put right, under whatever name its file comes.
+    twice = stored_contests(root).with_columns(slate_id=pl.lit(other))
+    root.write_frame(contest_path(other, "7000888"), twice)
+    (tmp_path / "my own.csv").write_bytes(newer)
+    assert add("--slate", world.slate, source=tmp_path / "my own.csv") == (world.slate, False, 1)
+
+
 def test_an_entries_file_whose_entries_cannot_be_kept_is_not_written(
     world: World,
     tmp_path: Path,

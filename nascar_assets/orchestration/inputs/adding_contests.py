@@ -21,8 +21,8 @@ from nascar_assets.contest.standings import OtherSlate, Standings, read_standing
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.inputs.contest_store import (
     keep_contest,
+    known_contests,
     scan_contests,
-    stored_contest,
 )
 from nascar_assets.orchestration.inputs.official import official_points
 from nascar_assets.orchestration.inputs.past import all_results
@@ -49,8 +49,8 @@ class Added:
         record: Its row.
         fresh: Whether it says anything new.
         notices: What a person should know.
-        replaced: The one of them that tells of final standings with other entries, whose place
-            these took; empty where there were none.
+        replaced: Those of them that tell of a row whose place these took: of another slate or
+            id, or of final standings with other entries; empty where there was none.
     """
 
     record: dict[str, Any]
@@ -82,27 +82,33 @@ def add_standings(
     Raises:
         InputError: If the file is at fault or of no slate that is there.
     """
-    run, read = _slate_of(root, content, file, now, slate_id)
+    digest = hashlib.sha256(content).hexdigest()
+    run, read = _slate_of(root, content, file, digest, now, slate_id)
     slate, official = run.slate, official_points(run.slate, all_results(root, run.as_of))
     check_race(read, official, slate, file)
     entered = load_contests(root, slate.slate_id)
     contest = _contest_of(read, entered)
-    digest = hashlib.sha256(content).hexdigest()
-    # Other digits may be a date, which several contests have in common.
-    found = _NUMBER.search(read.file)
     lineups = run.table("lineups") if has_lineups(root, run.plan) else None
     # Lineups of an earlier version may lack them; the race is over, and nothing is run again.
     own = {} if lineups is None or "players" not in lineups else stored_players(lineups)
-    contest_id = contest or (found[1] if found else _known_as(root, slate.slate_id, digest))
-    before = stored_contest(root, slate.slate_id, contest_id)
+    contest_id = contest or _number(read.file) or _known_as(root, digest)
+    # One contest counts once: what was kept of it elsewhere goes, and what was said of it stays.
+    known = known_contests(root, contest_id, digest)
+    here = (slate.slate_id, contest_id)
+    before = max(
+        known,
+        key=lambda one: (one["slate_id"] == here[0], one["contest_id"] == here[1], one["known_at"]),
+        default=None,
+    )
     said = ContestFacts(contest_id, name or "", kind, payouts)
     facts = _facts(said, before, entered.get(contest_id))
     cash = facts.found_kind == "cash"
     owned = "cash_ownership" if cash else "expected_ownership"
     # What was kept as said before the race stays as it is, whatever was run since.
-    means = _kept(before, "mean_points")
-    same_kind = before is not None and before["kind"] == facts.found_kind
-    expected = _kept(before, "expected_ownership") if same_kind else {}
+    seen = before if before is not None and before["slate_id"] == slate.slate_id else None
+    means = _kept(seen, "mean_points")
+    same_kind = seen is not None and seen["kind"] == facts.found_kind
+    expected = _kept(seen, "expected_ownership") if same_kind else {}
     record = contest_record(
         read,
         slate,
@@ -129,21 +135,37 @@ def add_standings(
     if not own and not means:
         notices.append("The slate has no lineups: what its field chose cannot be learnt from.")
     row = record.row(0, named=True)
-    fresh, replaced = keep_contest(root, record), ""
+    fresh = keep_contest(root, record, known)
+    if read.live and any(one["state"] == "final" for one in known):
+        known = []  # the final ones stay where they are
+    replaced = [
+        f"It was kept as contest {one['contest_id']} of slate {one['slate_id']}: now it is contest "
+        f"{contest_id} of slate {slate.slate_id}, and counts once."
+        for one in known
+        if (one["slate_id"], one["contest_id"]) != here
+    ]
     if fresh and before is not None and before["state"] == "final" and other_entries(before, row):
-        replaced = (
+        replaced.append(
             f"This takes the place of final standings of contest {contest_id} with other entries "
             f"({before['entries']:,} in {before['file']}); what was said of that contest is kept. "
             "Where it is another contest, give both files the names that the site gave them and "
             "add both again with what belongs to each."
         )
-        notices.append(replaced)
-    return Added(row, fresh, tuple(notices), replaced)
+    return Added(row, fresh, (*notices, *replaced), " ".join(replaced))
 
 
-def _known_as(root: DataRoot, slate_id: str, digest: str) -> str:
+def _number(file: str) -> str | None:
+    """The contest's number in the site's name of a file.
+
+    Other digits may be a date, which several contests have in common.
+    """
+    found = _NUMBER.search(file)
+    return found[1] if found else None
+
+
+def _known_as(root: DataRoot, digest: str) -> str:
     """What a file is called by its hash: as it was added, whatever its name told then."""
-    same = scan_contests(root, slate_id).filter(sha256=digest).select("contest_id").collect()
+    same = scan_contests(root).filter(sha256=digest).select("contest_id").collect()
     return min(same["contest_id"], default=digest[:16])
 
 
@@ -187,13 +209,17 @@ def _contest_of(standings: Standings, entered: dict[str, EnteredContest]) -> str
 
 
 def _slate_of(
-    root: DataRoot, content: bytes, file: str, now: datetime, slate_id: str | None
+    root: DataRoot, content: bytes, file: str, digest: str, now: datetime, slate_id: str | None
 ) -> tuple[SlateRun, Standings]:
-    """The slate whose drivers, own entries and points are those of a standings file."""
+    """The slate whose drivers, own entries and points are those of a standings file.
+
+    Where they are those of several slates alike, the one that the contest is kept under.
+    """
     if slate_id is not None:
         run = SlateRun.load(root, slate_id)
         return run, read_standings(content, run.slate, file=file)
-    fits: list[tuple[tuple[bool, float, str], SlateRun, Standings]] = []
+    kept = scan_contests(root).select("slate_id", "contest_id", "sha256").collect().rows()
+    fits: list[tuple[tuple[bool, float, bool, str], SlateRun, Standings]] = []
     refused: InputError | None = None
     begun = [plan for plan in slate_plans(root) if plan.lock <= now]
     for plan in sorted(begun, key=lambda plan: plan.lock, reverse=True):
@@ -206,7 +232,12 @@ def _slate_of(
         own = bool(set(load_entered(root, plan.slate_id)) & set(read.entry_ids))
         share = agreement(read, official_points(run.slate, all_results(root, plan.as_of)))
         if own or math.isnan(share) or share >= _SAME or read.live:
-            fits.append(((own, -1.0 if math.isnan(share) else share, plan.slate_id), run, read))
+            share = -1.0 if math.isnan(share) else share
+            there = any(
+                key == plan.slate_id and (sha256 == digest or contest == _number(read.file))
+                for key, contest, sha256 in kept
+            )
+            fits.append(((own, share, there, plan.slate_id), run, read))
         elif refused is None:
             refused = OtherSlate(
                 f"drivers' points are not those of {plan.race_key}.", file=file, field="FPTS"

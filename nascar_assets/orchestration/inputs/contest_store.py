@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,29 +28,35 @@ def contest_path(slate_id: str, contest_id: str) -> str:
     return f"{FOLDER}/{slate_id}/{re.sub(r'[^0-9A-Za-z-]', '-', contest_id)}.parquet"
 
 
-def stored_contest(root: DataRoot, slate_id: str, contest_id: str) -> dict[str, Any] | None:
-    """A contest's row as it is kept; none where it was not added."""
-    path = contest_path(slate_id, contest_id)
-    return root.scan_frame(path).collect().row(0, named=True) if root.exists(path) else None
+def known_contests(root: DataRoot, contest_id: str, sha256: str) -> list[dict[str, Any]]:
+    """The rows of a contest as they are kept, of whatever slate and under whatever id."""
+    same = (pl.col("contest_id") == contest_id) | (pl.col("sha256") == sha256)
+    return scan_contests(root).filter(same).collect().to_dicts()
 
 
-def keep_contest(root: DataRoot, record: pl.DataFrame) -> bool:
-    """Keeps a contest's row; returns whether it says anything new.
+def keep_contest(root: DataRoot, record: pl.DataFrame, known: Sequence[Mapping[str, Any]]) -> bool:
+    """Keeps a contest's row, the only one of it; returns whether it says anything new.
 
     The same file again changes nothing, unless more is known beside it by now; then all of the
     row is known since now, so that nothing as of before has what came later. Final standings take
     the place of live ones, and newer ones that of older.
+
+    Args:
+        known: Its rows as they are kept (`known_contests`).
     """
     row = record.row(0, named=True)
-    before = stored_contest(root, row["slate_id"], row["contest_id"])
-    if before is not None:
-        said = [name for name in CONTESTS if name not in ("known_at", "file")]
-        if all(before[name] == row[name] for name in said):
-            return False
-        if before["state"] == "final" and row["state"] == "live":
-            return False
-    root.write_frame(contest_path(row["slate_id"], row["contest_id"]), record)
-    return True
+    if row["state"] == "live" and any(one["state"] == "final" for one in known):
+        return False
+    said = [name for name in CONTESTS if name not in ("known_at", "file")]
+    fresh = not any(all(one[name] == row[name] for name in said) for one in known)
+    path = contest_path(row["slate_id"], row["contest_id"])
+    if fresh:
+        root.write_frame(path, record)
+    for one in known:
+        older = contest_path(one["slate_id"], one["contest_id"])
+        if older != path:
+            root.delete(older)
+    return fresh
 
 
 def waits(row: Mapping[str, Any]) -> bool:
@@ -59,13 +65,12 @@ def waits(row: Mapping[str, Any]) -> bool:
     return row["state"] == "final" and not {"points", "mean_points"} <= known
 
 
-def scan_contests(root: DataRoot, slate_id: str | None = None) -> pl.LazyFrame:
-    """Every contest, `CONTESTS`, of one slate or of all, in no order.
+def scan_contests(root: DataRoot) -> pl.LazyFrame:
+    """Every contest, `CONTESTS`, in no order.
 
     A contest's scores are by far the most of it: most askers need a few other columns.
     """
-    folder = FOLDER if slate_id is None else f"{FOLDER}/{slate_id}"
-    paths = [item.path for item in root.list(folder) if item.path.endswith(".parquet")]
+    paths = [item.path for item in root.list(FOLDER) if item.path.endswith(".parquet")]
     schema = types_of(CONTESTS)
     return root.scan_frame(paths, schema=schema) if paths else pl.LazyFrame(schema=schema)
 
