@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from _thread import interrupt_main
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import parent_process
@@ -140,6 +141,23 @@ def let_ctrl_c_end_waits() -> None:
 
     if hasattr(signal, "siginterrupt"):  # Windows has none, and no waits that start again
         signal.siginterrupt(signal.SIGINT, True)
+
+
+def send_lost_interrupts_again() -> None:
+    """Sends an interrupt again that came while Python let go of an object, or called back from C.
+
+    What a signal's handler raises there is printed and goes nowhere: a run that was told to stop
+    would go on to its end.
+    """
+
+    def hear(lost: sys.UnraisableHookArgs) -> None:
+        if lost.exc_type.__name__ in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
+            # A moment later: here it would be lost again.
+            threading.Timer(0.1, interrupt_main, [signal.SIGTERM]).start()
+        else:
+            sys.__unraisablehook__(lost)
+
+    sys.unraisablehook = hear
 
 
 def end_session(leader: subprocess.Popen[bytes], patience: float, grace: float) -> None:

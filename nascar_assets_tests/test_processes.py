@@ -160,6 +160,29 @@ def test_ctrl_c_ends_a_wait_although_polars_is_there(waits):
     assert "KeyboardInterrupt" in said
 
 
+def test_an_interrupt_that_comes_while_an_object_goes_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Going:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def work() -> None:
+        for _ in range(1_000):
+            time.sleep(0.01)
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # as it was, afterwards
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    processes.send_lost_interrupts_again()
+    try:
+        Going()
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err == ""
+
+
 def test_garbage_is_collected_again_after_a_stretch_without() -> None:
     @processes.no_collection()
     def fails() -> None:

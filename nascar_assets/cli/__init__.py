@@ -14,6 +14,9 @@ def main() -> None:
         # Most of a short command's time goes into loading it: it is stopped there as anywhere.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         _open_streams()
+        from nascar_assets.processes import send_lost_interrupts_again
+
+        send_lost_interrupts_again()
         from nascar_assets.cli.app import run
 
         code = run(sys.argv[1:])

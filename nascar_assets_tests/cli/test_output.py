@@ -41,6 +41,7 @@ def test_a_command_that_is_stopped_while_it_is_loaded_says_so(
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(10)
 
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # as it was, afterwards
     monkeypatch.setitem(sys.modules, "nascar_assets.cli.app", Loading())  # type: ignore[arg-type]
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # whatever stood before
     with pytest.raises(SystemExit) as ended:
