@@ -72,6 +72,10 @@ class RunConfig:
             ) from error
         set_(self, "sim_params", params)
 
+    def with_params(self, **changed: Any) -> RunConfig:
+        """The run with some of its parameters changed, under the name that it then has."""
+        return _named(replace(self, sim_params={**self.sim_params, **changed}))
+
     def to_dict(self) -> dict[str, Any]:
         """The run as plain lists and dicts, ready for JSON."""
         return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
@@ -172,7 +176,13 @@ def create_run_config(
         created_at=spec.compiled_at if now is None else now,
         random_seed=random_seed,
     )
-    return replace(unnamed, run_id=run_id or f"run-{content_hash(unnamed.to_dict())[:16]}")
+    return replace(unnamed, run_id=run_id) if run_id else _named(unnamed)
+
+
+def _named(config: RunConfig) -> RunConfig:
+    """A run under the name that follows from everything else."""
+    unnamed = replace(config, run_id="unnamed").to_dict()
+    return replace(config, run_id=f"run-{content_hash(unnamed)[:16]}")
 
 
 def save_run_config(config: RunConfig, path: str | Path) -> None:

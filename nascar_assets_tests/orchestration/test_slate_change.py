@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,11 +24,16 @@ from nascar_assets.orchestration.commands.slate import (
     run_slate,
     slate_states,
 )
+from nascar_assets.orchestration.inputs import provenance
+from nascar_assets.orchestration.inputs.process_parameters import process_path, save_fit
 from nascar_assets.orchestration.inputs.slate_change import mixture
+from nascar_assets.orchestration.inputs.slate_files import run_config_path
 from nascar_assets.orchestration.inputs.slate_lineups import LineupsNotReady
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.instance import open_instance
+from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.service import slate_work
 from nascar_assets.service.jobs import request_path
 from nascar_assets.service.slate_contracts import SlateDetail
@@ -142,6 +148,36 @@ def test_lineups_that_are_kept_are_those_that_were_shown(world: World, home: Pat
     assert not SlatePlan.load(root, slate).prove
     assert not [text for text in kept.result["notices"] if "bound" in text]
     assert files_of(home, slate)["upload.csv"] == shown.upload
+
+
+def test_lineups_made_alone_are_of_the_race_process_and_the_code_of_their_scenarios(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slate, root, location = world.slate, DataRoot.open(home), code_location(str(home))
+    config, forecast = run_config_path(slate), table_path("contest_forecast", slate)
+    before, told = root.read(config), root.read(forecast)
+    used = SlateRun.load(root, slate).model.parameters
+    plan = SlatePlan.load(root, slate)
+    kinds = {kind: replace(of, kappa=3.0 * of.kappa) for kind, of in used.by_type.items()}
+    save_fit(root, "cup", replace(used, by_type=kinds, as_of=plan.as_of))
+    monkeypatch.setattr(provenance, "code_version", lambda: "0.1.0+later")
+    made = run_portfolio(str(home), slate, plan.settings, location, prove=plan.prove)
+    assert root.read(config) == before
+    assert root.read(forecast) == told
+    assert not [text for text in made.result["notices"] if "race process" in text]
+    # A home of before did not keep the process itself: it is said that another one is used.
+    manifest, path = Manifest.load(root, slate), process_path(slate)
+    assert manifest is not None
+    root.delete(path)
+    files = {name: known for name, known in manifest.files.items() if name != path}
+    replace(manifest, files=files).save(root, slate)
+    made = run_portfolio(str(home), slate, plan.settings, location, prove=plan.prove)
+    assert root.read(config) == before
+    assert [text for text in made.result["notices"] if "race process" in text]
+    # A run makes its scenarios anew, by what counts now.
+    options = RunOptions(as_of=plan.as_of.isoformat(), n_scenarios=SCENARIOS)
+    run_slate(str(home), slate, options, location=location)
+    assert SlateRun.load(root, slate).model.parameters.by_type == kinds
 
 
 def test_a_job_of_the_api_waits_for_the_slates_run_and_says_where_that_did_not_end(

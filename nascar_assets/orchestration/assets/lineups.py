@@ -175,7 +175,13 @@ def lineups(
         run.plan = replace(plan, settings=config.settings, prove=prove)
         run.plan.save(root)
     value, value_se = made.value.value, made.value.standard_error * error_factor(run)
-    run.keep_run_config()  # of the lineups that are made now, also where they are made alone
+    process = run.keep_settings().sim_params.get("parameters_hash")
+    if process not in (None, run.model.parameters.hash):
+        notices.append(
+            "The race process that the scenarios were made with was not kept: what the lineups "
+            f"win in contests is forecast with that of now (nascar slate run {plan.slate_id} makes "
+            "all of it anew)."
+        )
     table = lineup_table(made, expected_ownership(run, wanted))
     shares = exposures(table, scenario_optima)
     pictures = {

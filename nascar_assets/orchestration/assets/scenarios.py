@@ -48,15 +48,17 @@ from nascar_assets.reports.plots import laps_led_shares, points_distribution, re
 )
 def scenarios(run: SlateRun) -> Iterator[Any]:
     """The joint forecast that everything after it reads, moved by the views in force."""
+    from nascar_assets.orchestration.inputs.process_parameters import keep_process
     from nascar_assets.scenarios import check_laws, generate_scenarios
 
-    root, plan = run.root, run.plan
+    root, plan, process = run.root, run.plan, run.model.parameters
     made, said = scenarios_with_views(
         run,
         lambda race: generate_scenarios(
-            run.spec, race, plan.n_scenarios, plan.seed, parameters=run.model.parameters
+            run.spec, race, plan.n_scenarios, plan.seed, parameters=process
         ),
     )
+    keep_process(root, plan.slate_id, plan.run_id, process)
     frame = made.to_polars([run.rules])
     size = root.write_frame(table_path("scenarios", plan.slate_id), frame)
     root.write_frame(table_path("scenario_races", plan.slate_id), made.races_to_polars())

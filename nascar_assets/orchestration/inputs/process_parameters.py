@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ from nascar_assets.calibration.model_version import (
     version_in_use,
 )
 from nascar_assets.orchestration.inputs.race_scores import forecasting_code
-from nascar_assets.orchestration.inputs.stored_json import T, stored_json
+from nascar_assets.orchestration.inputs.stored_json import UNREADABLE, T, stored_json
 from nascar_assets.scenarios import ProcessParameters
 from nascar_assets.scenarios.parameters import stored_time
 from nascar_assets.storage import DataRoot
@@ -118,6 +119,29 @@ def model_as_of(root: DataRoot, series: str, as_of: datetime) -> UsedModel:
     does that; the version's starting values without a fit.
     """
     return KnownModels(root, series).as_of(as_of)
+
+
+def process_path(slate_id: str) -> str:
+    """Where the race process lies that a slate's scenarios were made with."""
+    return f"store/slate_process/{slate_id}.json"
+
+
+def keep_process(root: DataRoot, slate_id: str, run_id: str, used: ProcessParameters) -> None:
+    """Writes what a run's scenarios are made with.
+
+    Fits and releases that land afterwards count for the same as-of time where they rest on nothing
+    later: what is worked out from the scenarios must not follow them.
+    """
+    root.write(process_path(slate_id), _json({"run_id": run_id, "parameters": used.to_dict()}))
+
+
+def kept_process(root: DataRoot, slate_id: str, run_id: str) -> ProcessParameters | None:
+    """What a run's scenarios were made with; none where it made none, or another version did."""
+    with suppress(*UNREADABLE):
+        content = json.loads(root.read(process_path(slate_id)) or b"{}")
+        if content["run_id"] == run_id:
+            return ProcessParameters.from_dict(content["parameters"])
+    return None
 
 
 def _recalibrated(content: Mapping[str, Any]) -> tuple[datetime, str, ProcessParameters]:

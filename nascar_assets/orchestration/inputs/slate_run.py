@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -131,10 +132,15 @@ class SlateRun:
 
     @cached_property
     def model(self) -> UsedModel:
-        """The race process as of the as-of time, with the version that it is of."""
-        from nascar_assets.orchestration.inputs.process_parameters import model_as_of
+        """The race process that the run's scenarios were made with, and the version in use.
 
-        return model_as_of(self.root, self.race["series"], self.as_of)
+        Without scenarios it is that of the as-of time, by the fits and releases of now.
+        """
+        from nascar_assets.orchestration.inputs.process_parameters import kept_process, model_as_of
+
+        found = model_as_of(self.root, self.race["series"], self.as_of)
+        kept = kept_process(self.root, self.slate_id, self.plan.run_id)
+        return found if kept is None else replace(found, parameters=kept)
 
     @cached_property
     def estimates(self) -> OntologyState:
@@ -320,6 +326,21 @@ class SlateRun:
             now=plan.as_of,
         )
         self.root.write(run_config_path(self.slate_id), config.to_json().encode())
+        return config
+
+    def keep_settings(self) -> RunConfig:
+        """Writes the run's RunConfig again, with the lineups' settings as the plan has them now.
+
+        All else stays as it was: lineups that are made alone are chosen on scenarios of before,
+        whatever code, fits and tables there are by now.
+        """
+        path = run_config_path(self.slate_id)
+        try:
+            before = RunConfig.from_json(self.root.read(path) or b"", source=path)
+        except InputError:  # gone or damaged
+            return self.keep_run_config()
+        config = before.with_params(settings=self.plan.settings, prove=self.plan.prove)
+        self.root.write(path, config.to_json().encode())
         return config
 
     @property
