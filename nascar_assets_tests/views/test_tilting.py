@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -18,6 +20,8 @@ from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import VIEWS
 from nascar_assets.files import SourceFile
 from nascar_assets.lineups import optimal_lineups
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
+from nascar_assets.orchestration.inputs.view_tables import _tilted
 from nascar_assets.rules import rule_set
 from nascar_assets.scenarios import Scenarios, check_laws, generate_scenarios
 from nascar_assets.scenarios.setup import RaceSetup
@@ -254,6 +258,27 @@ def test_chances_of_several_people_that_add_up_to_more_than_one_give_way_and_are
     for words in ("one.csv (one), other.csv (other)", "180.0%", "Driver"):
         assert words in notice
     assert tilt(own, targets, 1, 4).effective >= len(made) / 2
+
+
+def test_views_of_two_people_that_cannot_both_hold_are_named_where_they_give_way(
+    made: Scenarios,
+) -> None:
+    driver, teammate = made.driver_ids[:2]
+    names = {key: f"Driver {key}" for key in made.driver_ids}
+    run = cast(SlateRun, SimpleNamespace(rules=RULES, plan=SimpleNamespace(seed=1), names=names))
+    one = view({(driver, "win"): 0.5, (teammate, "mean_points"): 40.0}, 1.0, "one")
+    other = view({(driver, "top5"): 0.2}, 1.0, "other")
+    _, targets, said = _tilted(run, made, pl.concat([one, other]))
+    assert targets["share"].to_list() == [1.0] * 3
+    (notice,) = (text for text in said if "give way" in text)
+    assert "one.csv (one), other.csv (other)" in notice
+    assert f"the win chance of Driver {driver} to " in notice
+    assert f"the top 5 chance of Driver {driver} to " in notice
+    assert "not 50.0%" in notice
+    assert f"Driver {teammate}" not in notice
+    # What can hold together is met, however closely it is tied: there is nothing to say.
+    both = view({(driver, "win"): 0.3, (driver, "top5"): 0.6, (driver, "top10"): 0.7}, 1.0)
+    assert not [text for text in _tilted(run, made, both)[2] if "give way" in text]
 
 
 def test_exposures_of_two_people_that_contradict_each_other_are_both_out_of_force() -> None:

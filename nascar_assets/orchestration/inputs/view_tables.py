@@ -15,7 +15,7 @@ from nascar_assets.columns import views as columns
 from nascar_assets.columns.column import types_of
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.storage.store import table_path
-from nascar_assets.views.in_force import in_force
+from nascar_assets.views.in_force import in_force, sources_of
 from nascar_assets.views.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -114,8 +114,27 @@ def _tilted(
             f"({_confidences(stated, found.share)}): further, fewer than half of the scenarios "
             f"would count ({_worth(len(base), found.effective)})."
         )
+    if any(found.missed):
+        said.append(_contradiction(table.filter(pl.Series(found.missed)), stated))
     made = replace(base.take(found.rows), diagnostics=base.diagnostics)
     return made, table, said
+
+
+def _contradiction(missed: pl.DataFrame, stated: pl.DataFrame) -> str:
+    """Which targets cannot all hold, how far they came, and whose views of these drivers count."""
+
+    def as_words(row: dict[str, Any]) -> str:
+        quantity, points = QUANTITIES[row["quantity"]], row["threshold"]
+        words = quantity.words if points is None else f"chance of {points:g} points"
+        form = ".1%" if quantity.unit == "share" or points is not None else ".1f"
+        return (
+            f"the {words} of {row['name']} to {row['reached']:{form}}, not {row['wanted']:{form}}"
+        )
+
+    listed = "; ".join(map(as_words, missed.head(4).iter_rows(named=True)))
+    more = f" and {missed.height - 4} more" if missed.height > 4 else ""
+    whose = sources_of(stated.join(missed, on="driver_id", how="semi"))
+    return f"Views that cannot all hold give way to each other ({whose}): {listed}{more}."
 
 
 def _worth(scenarios: int, effective: float) -> str:
