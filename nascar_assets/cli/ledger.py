@@ -64,17 +64,20 @@ def show(home: Home, as_json: Json = False) -> None:
 
     amounts = itemgetter("entries", "fees_dollars", "won_dollars", "tickets_dollars")
     shares = itemgetter("roi", "roi_low", "roi_high", "forecast_roi")
+    columns = ["", "entries", "fees $", "won $", "tickets $", "return", "95% from", "to"]
     out.table(
         f"{found['entries']:,} entries",
-        ["", "entries", "fees $", "won $", "tickets $", "return", "95% from", "to", "forecast"],
+        [*columns, "forecast", "of fees"],
         [
             (
                 str(row.get(row["by"], row["by"])) or "not known",
                 *amounts(row),
                 *(None if share is None else f"{share:+.1%}" for share in shares(row)),
+                None if (of := row["forecast_share_of_fees"]) is None else f"{of:.0%}",
             )
             for row in found["returns"]
         ],
     )
     out.line("intervals: days drawn with replacement; refunded and cancelled entries are left out")
+    out.line("forecast: what was said before lock, of entries of so much of the fees alone")
     out.result(found)

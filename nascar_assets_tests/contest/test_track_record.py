@@ -12,18 +12,22 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nascar_assets.cli.app import run
 from nascar_assets.contest.outlook import contest_outlook
 from nascar_assets.contest.track_record import Said, found_of, said_of, sentence, summarised
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.lineups.projection import project
+from nascar_assets.orchestration.commands.ledger import add
 from nascar_assets.orchestration.commands.ledger import shown as ledger_shown
 from nascar_assets.orchestration.commands.track_record import track_record as recorded
 from nascar_assets.orchestration.inputs.past import all_results
 from nascar_assets.orchestration.inputs.said import FOLDER, keep_said, stored_said, track_rows
 from nascar_assets.orchestration.inputs.view_scores import ViewScore, record_result
 from nascar_assets.orchestration.storage.store import table_path
+from nascar_assets.rules.race_day import race_day
 from nascar_assets.storage import DataRoot
+from nascar_assets_tests.contest.test_ledger import HEADER
 from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
 
 SALARIES = made_salaries(18, 8)
@@ -182,6 +186,33 @@ def test_the_sentence_counts_slates_and_says_when_they_were_said(outlook):
     assert "forecast afterwards as of their locks" in (sentence(late) or "")
     # One that was sealed outweighs any that were not.
     assert (sentence([*late, rows[0]]) or "").startswith("Over 1 earlier slate sealed")
+
+
+def test_the_ledgers_forecast_is_of_draftkings_slates_sealed_before_lock(outlook, tmp_path, capsys):
+    home, one = str(tmp_path), said(outlook)
+    root = DataRoot.open(home)
+    told = {row["kind"]: row["roi"] for row in one.contests if row["contest"] == "150-max"}
+    later = [{**row, "roi": -0.9} for row in one.contests]
+    others = {
+        "a": one.to_dict(),
+        "b": one.to_dict() | {"rules": "fd-classic", "contests": later},
+        "c": said(outlook, before_lock=False).to_dict() | {"contests": later},
+    }
+    for name, content in others.items():
+        root.write(f"{FOLDER}/{name}/said.json", json.dumps(content).encode())
+    days = (race_day(SLATE.lock), race_day(SLATE.lock) - timedelta(days=7))
+    rows = [
+        f"NAS,Classic,{at},NAS $5K 20-Max (Cup),9{at},{day},3,200,$9.00,$0.00,100,${fee},$400,20"
+        for at, (day, fee) in enumerate(zip(days, (5, 95), strict=True))
+    ]
+    history = tmp_path / "history.csv"
+    history.write_text("\n".join([HEADER, *rows]))
+    add(home, history)
+    whole = ledger_shown(home)["returns"][0]
+    assert whole["forecast_roi"] == pytest.approx(told["tournament"])
+    assert whole["forecast_share_of_fees"] == pytest.approx(0.05)
+    assert run(["ledger", "show", "--home", home]) == 0
+    assert f"{told['tournament']:+.1%}  " in capsys.readouterr().out
 
 
 def test_slates_of_one_race_are_one_observation_and_sites_points_stay_apart(outlook):

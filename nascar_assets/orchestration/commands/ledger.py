@@ -20,6 +20,7 @@ from nascar_assets.orchestration.inputs.schedule import stored_schedule
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.rules.race_day import race_day
+from nascar_assets.rules.sites import DRAFTKINGS, site_of
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.lease import lease
 
@@ -86,7 +87,7 @@ def _raced(root: DataRoot) -> dict[date, Sequence[str]]:
 
 
 def shown(home: str) -> dict[str, Any]:
-    """Returns of all entries, by series, kind and season, beside the forecast ones."""
+    """Returns of all entries, by series, kind and season, beside those forecast before lock."""
     root = Platform(home=home).root
     ledger = load_ledger(root)
     said, notices = stored_said(root)
@@ -100,7 +101,7 @@ def shown(home: str) -> dict[str, Any]:
         "won_dollars": int(counted["won_cents"].sum()) / 100,
         "tickets_dollars": int(counted["ticket_cents"].sum()) / 100,
         "returns": [
-            {"by": ", ".join(by) or "all", **row, "forecast_roi": _of(forecast, by, row)}
+            {"by": ", ".join(by) or "all", **row, **_of(forecast, by, row)}
             for by in GROUPS
             for row in (returns(ledger, by) if ledger.height else [])
         ],
@@ -108,7 +109,10 @@ def shown(home: str) -> dict[str, Any]:
 
 
 def _forecast(stored: Sequence[Said], ledger: pl.DataFrame) -> pl.DataFrame:
-    """What was said of each settled entry's return: by its day, series and kind of contest."""
+    """What was said before lock of each settled entry's return: by its day, series and kind.
+
+    Histories are DraftKings' own: what was said of other sites' slates is of none of their entries.
+    """
     said = [
         {
             "day": race_day(one.lock),
@@ -117,6 +121,7 @@ def _forecast(stored: Sequence[Said], ledger: pl.DataFrame) -> pl.DataFrame:
             "said_roi": row["roi"],
         }
         for one in stored
+        if one.sealed and site_of(one.rules) is DRAFTKINGS
         for row in one.contests
         if row["contest"] in ("cash", "150-max")
     ]
@@ -130,8 +135,18 @@ def _forecast(stored: Sequence[Said], ledger: pl.DataFrame) -> pl.DataFrame:
     return settled.join(table, on=["day", "series", "kind"], how="inner")
 
 
-def _of(forecast: pl.DataFrame, by: tuple[str, ...], row: Mapping[str, Any]) -> float | None:
-    """The mean return that was said of a group's entries, weighed by fees; none where of none."""
+def _of(
+    forecast: pl.DataFrame, by: tuple[str, ...], row: Mapping[str, Any]
+) -> dict[str, float | None]:
+    """The mean return that was said of a group's entries, weighed by fees; none where of none.
+
+    And the share of the group's fees that are those entries': the return is of all of them.
+    """
     part = forecast.filter(*(pl.col(name) == row[name] for name in by))
     fees = int(part["fee_cents"].sum()) if part.height else 0
-    return float((part["said_roi"] * part["fee_cents"]).sum()) / fees if fees else None
+    if not fees:
+        return {"forecast_roi": None, "forecast_share_of_fees": None}
+    return {
+        "forecast_roi": float((part["said_roi"] * part["fee_cents"]).sum()) / fees,
+        "forecast_share_of_fees": fees / 100 / row["fees_dollars"],
+    }
