@@ -25,17 +25,21 @@ def track_record(home: Home, as_json: Json = False) -> None:
     found = recorded(home)
     out.notices(found["notices"])
     out.line(found["sentence"] or "No slate of which something was said has been raced yet.")
-    for title, key in (
-        ("Said before lock", "sealed"),
-        ("Said afterwards, as of lock: the code is newer than the race", "afterwards"),
+    for title, key, lines in (
+        ("Said before lock", "sealed", "cash_lines_inside"),
+        (
+            "Said afterwards, as of lock: the code is newer than the race",
+            "afterwards",
+            "cash_lines_inside_afterwards",
+        ),
     ):
         if found[key]:
             _show(out, f"{title}: {_counted(found[key])}", found[key])
-    inside = found["cash_lines_inside"]
-    if inside["slates"]:
-        out.line(
-            f"cash lines inside their 80% intervals: {inside['share']:.0%} of {_counted([inside])}"
-        )
+            inside = found[lines]
+            out.line(
+                f"cash lines inside their 80% intervals: {inside['share']:.0%} of "
+                f"{_counted([inside])}"
+            )
     if found["contests"]:
         out.table(
             "Real contests",

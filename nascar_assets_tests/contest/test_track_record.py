@@ -18,6 +18,7 @@ from nascar_assets.contest.track_record import Said, found_of, said_of, sentence
 from nascar_assets.feed.schemas import ENTRIES, RESULTS
 from nascar_assets.lineups import PortfolioSettings
 from nascar_assets.lineups.projection import project
+from nascar_assets.orchestration.commands import track_record
 from nascar_assets.orchestration.commands.ledger import add
 from nascar_assets.orchestration.commands.ledger import shown as ledger_shown
 from nascar_assets.orchestration.commands.track_record import track_record as recorded
@@ -186,6 +187,20 @@ def test_the_sentence_counts_slates_and_says_when_they_were_said(outlook):
     assert "forecast afterwards as of their locks" in (sentence(late) or "")
     # One that was sealed outweighs any that were not.
     assert (sentence([*late, rows[0]]) or "").startswith("Over 1 earlier slate sealed")
+
+
+def test_cash_lines_of_sealed_slates_are_counted_apart(outlook, tmp_path, monkeypatch, capsys):
+    rows = rows_of(outlook, 4)
+    for at, row in enumerate(rows):
+        row |= {"sealed": at == 0, "cash_line_inside": at > 1, "lock": SLATE.lock}
+    monkeypatch.setattr(track_record, "track_rows", lambda *_: (rows, []))
+    found = recorded(str(tmp_path))
+    assert found["cash_lines_inside"] == {"slates": 1, "races": 1, "share": 0.0, "said": 0.8}
+    assert found["cash_lines_inside_afterwards"]["share"] == pytest.approx(2 / 3)
+    assert run(["track-record", "--home", str(tmp_path)]) == 0
+    before, after = capsys.readouterr().out.split("Said afterwards")
+    assert "cash lines inside their 80% intervals: 0% of 1 slate" in before
+    assert "cash lines inside their 80% intervals: 67% of 3 slates" in after
 
 
 def test_the_ledgers_forecast_is_of_draftkings_slates_sealed_before_lock(outlook, tmp_path, capsys):

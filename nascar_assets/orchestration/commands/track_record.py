@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -18,18 +19,13 @@ def track_record(home: str) -> dict[str, Any]:
     rows, notices = track_rows(root, all_results(root))
     sealed = [row for row in rows if row["sealed"]]
     repeated = [row for row in rows if not row["sealed"]]
-    inside = means_by_race((row["race_id"], row["cash_line_inside"]) for row in rows)
     return {
         "sentence": sentence(rows),
         "notices": notices,
         "sealed": summarised(sealed),
         "afterwards": summarised(repeated),
-        "cash_lines_inside": {
-            "slates": len(rows),
-            "races": len(inside),
-            "share": fmean(inside) if inside else None,
-            "said": 0.8,
-        },
+        "cash_lines_inside": _inside(sealed),
+        "cash_lines_inside_afterwards": _inside(repeated),
         "slates": [{**row, "lock": row["lock"].isoformat()} for row in rows],
         "contests": [
             {
@@ -45,6 +41,17 @@ def track_record(home: str) -> dict[str, Any]:
             for row in stored_contests(root).iter_rows(named=True)
             if row["state"] == "final"
         ],
+    }
+
+
+def _inside(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many cash lines lay inside the 80% intervals that were said."""
+    inside = means_by_race((row["race_id"], row["cash_line_inside"]) for row in rows)
+    return {
+        "slates": len(rows),
+        "races": len(inside),
+        "share": fmean(inside) if inside else None,
+        "said": 0.8,
     }
 
 
