@@ -499,7 +499,12 @@ class Build:
 
     async def _build(self) -> None:
         self._said.clear()
-        await self._edits_taken()
+        try:
+            await self._edits_taken()
+        except TimeoutError:
+            away = "The connection was away: nothing was built. Press Build lineups again."
+            self._say([away])
+            return
         if self._no_numbers():  # before the fields are drawn anew, without what was typed
             return
         if self._draft != self._shown:

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-import structlog
 from fastapi import FastAPI
 from fastapi.dependencies import models
 from nicegui import __version__, events, ui
@@ -36,12 +35,11 @@ from nascar_assets.board.widgets import (
     notices,
     said,
     slate_run,
+    unforeseen,
 )
 from nascar_assets.client import AsyncClient, Refused, slates
 from nascar_assets.service.admission import BY_KEY, KEY_COOKIE, LEAVE
 from nascar_assets.service.slate_contracts import SlateDetail, SlateRunResult, SlateSummary
-
-_log = structlog.get_logger(__name__)
 
 LARGEST_FILE = 1_000_000
 ANSWER_SECONDS = 30.0
@@ -363,11 +361,8 @@ async def _filled(panel: ui.tab_panel, fill: Callable[[], Awaitable[None]]) -> b
         with panel:
             await fill()
         return True
-    except Refused as error:
-        words = said(error)
     except Exception as error:  # the page's other parts are there all the same
-        _log.exception("a part of the board failed")
-        words = f"This part cannot be shown: {type(error).__name__}: {error}"
+        words = unforeseen(error, "This part cannot be shown")
     with panel:
         notices([words])
     return False

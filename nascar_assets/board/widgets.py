@@ -9,6 +9,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
+import structlog
 from nicegui import events, ui
 from nicegui.element import Element
 
@@ -16,6 +17,8 @@ from nascar_assets.client import AsyncClient, Call, Refused, slates
 from nascar_assets.files import amount_cell, number_cell
 from nascar_assets.service.contracts import ENDED, JobStatus
 from nascar_assets.service.slate_contracts import SlateDetail, SlateJob, Spread
+
+_log = structlog.get_logger(__name__)
 
 ENDED_WITHOUT = (404, 409, 410, 422)
 """Statuses by which the API says that a job is gone or nothing comes of it any more."""
@@ -25,6 +28,14 @@ BLUE, ORANGE = "#0072b2", "#d55e00"
 
 
 E = TypeVar("E", bound=Element)
+
+
+def unforeseen(error: Exception, what: str) -> str:
+    """An error of a part or of a press in words; one that nobody foresaw is logged, too."""
+    if isinstance(error, Refused):
+        return said(error)
+    _log.error("the board failed", exc_info=error)
+    return f"{what}: {type(error).__name__}: {error}"
 
 
 def named(element: E, label: str, role: str | None = None) -> E:
@@ -52,6 +63,15 @@ def button(
 
     made = ui.button(words, on_click=pressed).props(props)
     return made
+        except Exception as error:
+            with made.client:
+                ui.notify(
+                    unforeseen(error, "This did not work"),
+                    type="negative",
+                    multi_line=True,
+                    timeout=0,  # it stays until it was read
+                    close_button="Close",
+                )
 
 
 class NumberField(ui.input):

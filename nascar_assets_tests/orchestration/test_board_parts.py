@@ -525,6 +525,46 @@ def test_two_presses_of_a_button_do_one_thing():
         assert (len(done), made.enabled) == (1, True)
         press("Build")
         await asyncio.sleep(0.2)
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (ValueError("no such option"), "This did not work: ValueError: no such option"),
+        (answered(503, "BUSY"), "BUSY"),
+    ],
+)
+def test_a_press_that_fails_says_so(monkeypatch, fault, said):
+    told: list[str] = []
+    monkeypatch.setattr(ui, "notify", lambda words, **_: told.append(words))
+
+    async def test() -> None:
+        async def work() -> None:
+            raise fault
+
+        button("Build", work)
+        press("Build")
+        await asyncio.sleep(0.1)
+        assert told == [said]
+
+    on_a_page(test)
+
+
+def test_a_build_while_the_connection_is_away_says_that_nothing_was_built(monkeypatch):
+    async def away(_: Build) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(Build, "_edits_taken", away)
+
+    async def test() -> None:
+        api = Api(forecast=forecast("A"))
+        part = build(api, {"draft": {}})
+        await part.show()
+        await part._build()
+        assert "The connection was away: nothing was built." in words()
+        assert api.sent == ["GET forecast"]
+
+    on_a_page(test)
+
+
         assert len(done) == 2
 
     on_a_page(test)
