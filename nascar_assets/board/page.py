@@ -26,6 +26,7 @@ from nascar_assets.board.widgets import (
     KeptJob,
     NewerRun,
     Progress,
+    SlateRun,
     anchor,
     button,
     file_drop,
@@ -34,7 +35,6 @@ from nascar_assets.board.widgets import (
     note,
     notices,
     said,
-    slate_run,
     unforeseen,
 )
 from nascar_assets.client import AsyncClient, Refused, slates
@@ -342,7 +342,7 @@ def _slate_head(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) -> 
             path = f"/api/v1/slates/{quote(detail.slate)}"
             anchor("Report", f"{path}/report.html")
             anchor("Upload file of the slate's own lineups", f"{path}/upload.csv")
-    run = slate_run(api, Progress("The slate's run"), kept)
+    run = SlateRun(api, detail, kept)
     run.again()
     notices((*detail.absent, *detail.data_notes))
     failed = [check.name for check in detail.checks if not check.passed]
@@ -399,7 +399,7 @@ async def _parts(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) ->
         "Race": lambda: show_race(api, key),
         "Live": lambda: show_live(api, key, detail.race_key),
         "Contests": lambda: show_contests(api, key),
-        "Views": Views(api, key, detail.locked, kept).show,
+        "Views": Views(api, detail, kept).show,
         "Honesty": lambda: show_honesty(api, key),
     }
     first = kept.get("tab", "Forecast")

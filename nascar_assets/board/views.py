@@ -13,6 +13,7 @@ from nicegui import events, ui
 from nascar_assets.board.widgets import (
     NumberField,
     Progress,
+    SlateRun,
     button,
     decimals,
     file_drop,
@@ -25,12 +26,11 @@ from nascar_assets.board.widgets import (
     percents,
     rounded,
     said,
-    slate_run,
     table,
     text,
 )
 from nascar_assets.client import AsyncClient, Refused, slates, views
-from nascar_assets.service.slate_contracts import ForecastRow, RunRequest, SlateJob
+from nascar_assets.service.slate_contracts import ForecastRow, RunRequest, SlateDetail, SlateJob
 from nascar_assets.service.view_contracts import (
     RearStart,
     SlateView,
@@ -72,9 +72,10 @@ class Views:
     """The part of views."""
 
     def __init__(
-        self, api: AsyncClient, slate: str, locked: bool, kept: MutableMapping[str, Any]
+        self, api: AsyncClient, detail: SlateDetail, kept: MutableMapping[str, Any]
     ) -> None:
-        self._api, self._slate, self._locked, self._kept = api, slate, locked, kept
+        self._api, self._detail, self._kept = api, detail, kept
+        self._slate = detail.slate
 
     async def show(self) -> None:
         """Fills the part."""
@@ -83,7 +84,7 @@ class Views:
             "Projections, ownership, exposures, others' chances, odds, practice times, starts at "
             "the rear."
         )
-        if self._locked:
+        if self._detail.locked:
             notices(["This slate is locked: what is stated now is kept and does not count."])
         else:
             note("Each moves the forecast by its weight, from the next run on.")
@@ -95,7 +96,7 @@ class Views:
         self._said = ui.column().classes("w-full").props("aria-live=polite")
         self._said.style("scroll-margin: 80px")  # brought into sight, not just to its edge
         self._progress = Progress("The view")
-        self._run = slate_run(self._api, Progress("The slate's run"), self._kept)
+        self._run = SlateRun(self._api, self._detail, self._kept)
         self._found = ui.column().classes("w-full")
         await self._fill()
 

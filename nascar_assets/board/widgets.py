@@ -550,13 +550,43 @@ class KeptJob:
             self._kept.pop(self._name)
 
 
-def slate_run(api: AsyncClient, progress: Progress, kept: MutableMapping[str, Any]) -> KeptJob:
-    """A slate's run, after which its page is shown anew."""
+class SlateRun(KeptJob):
+    """A slate's run, after which its page is shown anew.
 
-    async def taken(_: str, __: slates.Made) -> None:
+    Why nothing came of it stays said until the next one, also on a page that is loaded anew.
+    """
+
+    def __init__(
+        self, api: AsyncClient, detail: SlateDetail, kept: MutableMapping[str, Any]
+    ) -> None:
+        progress = Progress("The slate's run")
+        self._detail = detail
+        self._said = ui.column().classes("w-full").props("aria-live=polite")
+        super().__init__(api, progress, kept, "run", self._done, self._failed)
+
+    async def start(self, call: Call[SlateJob]) -> None:
+        """Sends what makes the job, and follows it; what was said of the last one goes."""
+        self._said.clear()
+        self._kept.pop("refused", None)
+        await super().start(call)
+
+    def again(self) -> None:
+        """Follows the job that is kept; else says why nothing came of it, until another is made."""
+        words, before = self._kept.get("refused", ("", None))
+        if words and (before == self._detail.run_id or self._detail.state == "not finished"):
+            self._say(words)
+        super().again()
+
+    async def _done(self, _: str, __: slates.Made) -> None:
         ui.navigate.reload()
 
-    def refused(error: Refused) -> None:
-        ui.notify(said(error), type="negative", multi_line=True)
+    def _failed(self, error: Refused) -> None:
+        words = f"The slate's run: {said(error)}"
+        if error.status in ENDED_WITHOUT:
+            self._kept["refused"] = words, self._detail.run_id
+        self._say(words)
 
-    return KeptJob(api, progress, kept, "run", taken, refused)
+    def _say(self, words: str) -> None:
+        self._said.clear()
+        with self._said:
+            notices([words])

@@ -20,7 +20,15 @@ from nascar_assets.board.live import _Live
 from nascar_assets.board.page import _filled
 from nascar_assets.board.race import contest_table
 from nascar_assets.board.views import Views
-from nascar_assets.board.widgets import KeptJob, NewerRun, NumberField, Progress, button, file_drop
+from nascar_assets.board.widgets import (
+    KeptJob,
+    NewerRun,
+    NumberField,
+    Progress,
+    SlateRun,
+    button,
+    file_drop,
+)
 from nascar_assets.client import Call, Refused, slates
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.contracts import JobStatus
@@ -351,7 +359,7 @@ def test_no_view_is_sent_while_a_field_holds_no_number(monkeypatch):
 
     async def test() -> None:
         api = Api(forecast=forecast("A"), views=answered(422, "SENT"))
-        await Views(api, SLATE, False, {}).show()  # type: ignore[arg-type]
+        await Views(api, detail(), {}).show()  # type: ignore[arg-type]
         field("Whom you mean").value = "id A"
         type_in(field("Your number"), "4o")
         press("State it")
@@ -517,6 +525,13 @@ def test_two_presses_of_a_button_do_one_thing():
             await asyncio.sleep(0.05)
             done.append(1)
 
+def failed_run(kept: dict[str, Any], run_id: str, status: int = 409) -> SlateRun:
+    """The run of a slate whose page shows this run, for a visitor of whom this is kept."""
+    api = Api(runs=answered(status, "WHY"), slate=detail(run_id))
+    return SlateRun(api, detail(run_id), kept)  # type: ignore[arg-type]
+
+
+def test_why_a_run_failed_stays_said_until_the_next_one():
         made = button("Build", work)
         press("Build", times=2)
         await asyncio.sleep(0)
