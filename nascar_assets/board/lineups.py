@@ -206,8 +206,6 @@ class Lineups:
             except Refused as error:
                 say(said(error))
                 return
-            finally:
-                drop.reset()
             assert isinstance(result, EntriesResult)
             with remarks:
                 ui.label(f"{result.entries} entries filled; the file is downloaded.")
@@ -215,7 +213,7 @@ class Lineups:
                     note(line)
             ui.download.content(filled, filled_name(event.file.name), "text/csv")
 
-        drop = file_drop("Drop an entries file here to fill it", sent, ".csv", LARGEST_FILE, say)
+        file_drop("Drop an entries file here to fill it", sent, ".csv", LARGEST_FILE, say)
 
 
 def _spread_and_overlap(lineups: SlateLineups) -> None:

@@ -256,9 +256,7 @@ class _SalaryDrop:
 
     def show(self) -> None:
         """The place to drop it, and how far its run is."""
-        self._drop = file_drop(
-            "Drop a salary file here", self._sent, ".csv,.zip,.txt", LARGEST_FILE, self._say
-        )
+        file_drop("Drop a salary file here", self._sent, ".csv,.zip,.txt", LARGEST_FILE, self._say)
         self._said = ui.column().classes("w-full").props("aria-live=polite")
         progress = Progress("The slate's run")
         self._job = KeptJob(self._api, progress, self._kept, _ADDING, self._taken, self._refused)
@@ -280,7 +278,6 @@ class _SalaryDrop:
         self._said.clear()
         self._file = content, name
         await self._job.start(slates.add(content, name, race=race, wait=0))
-        self._drop.reset()
 
     def _refused(self, error: Refused) -> None:
         with self._said:

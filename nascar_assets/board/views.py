@@ -176,7 +176,6 @@ class Views:
 
             async def sent(event: events.UploadEventArguments) -> None:
                 if weight.wrong:
-                    drop.reset()
                     self._say(weight.wrong)
                     return
                 content = await event.file.read()
@@ -192,11 +191,10 @@ class Views:
                     column=(column.value or "").strip() or None,
                     wait=0,
                 )
-                drop.reset()
                 await self._take(lambda: self._api.call(call))
 
             kinds = ".csv,.tsv,.txt,.zip,.json"
-            drop = file_drop("Drop a file here", sent, kinds, LARGEST_FILE, self._say)
+            file_drop("Drop a file here", sent, kinds, LARGEST_FILE, self._say)
 
     def _rear_form(self, drivers: dict[str, str]) -> None:
         with ui.column().style("min-width: 0"):

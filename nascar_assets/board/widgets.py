@@ -297,7 +297,7 @@ def file_drop(
     largest: int,
     refuse: Callable[[str], None],
 ) -> ui.upload:
-    """A place where a file is dropped or chosen.
+    """A place where one file at a time is dropped or chosen.
 
     Args:
         label: What to drop, in words of this program.
@@ -307,21 +307,30 @@ def file_drop(
     """
 
     async def taken(event: events.UploadEventArguments) -> None:
-        if event.file.size():
-            await on_upload(event)
-            return
-        made.reset()
-        refuse(f"{event.file.name} is empty: there is nothing in it. Download it again.")
+        try:
+            if event.file.size():
+                await on_upload(event)
+            else:
+                refuse(f"{event.file.name} is empty: there is nothing in it. Download it again.")
+        except Exception as error:
+            refuse(unforeseen(error, f"{event.file.name} was not taken"))
 
-    made = ui.upload(
-        auto_upload=True,
-        max_file_size=largest,
-        on_upload=taken,
-        on_rejected=lambda: refuse(
-            f"That file is not taken: it is larger than {largest:,} bytes, or its name does not "
-            f"end in {kinds.replace(',', ' or ')}."
-        ),
-    )
+    def rejected(event: events.GenericEventArguments) -> None:
+        refuse(
+            "Drop one file at a time: none of these was taken."
+            if "filter" in event.args
+            else f"That file is not taken: it is larger than {largest:,} bytes, or its name does "
+            f"not end in {kinds.replace(',', ' or ')}."
+        )
+
+    # Several are accepted to be refused together; else the browser takes one of them unasked.
+    made = ui.upload(auto_upload=True, multiple=True, max_file_size=largest, on_upload=taken)
+    made.props[":filter"] = "(files) => files.length > 1 ? [] : files"
+    why = "(files) => emit(files.map((file) => file.failedPropValidation))"
+    made.on("rejected", rejected, js_handler=why)
+    made.on("failed", lambda: refuse("The file did not arrive. Drop it again."), args=[])
+    # A file that stays in the browser's list is refused when it is dropped again.
+    made.on("finish", js_handler=f"() => runMethod({made.id}, 'reset', [])")
     made.add_slot("header", _HEADER.format(label=label))
     return named(made, label, "group").classes("w-full").props(f"flat bordered accept={kinds}")
 

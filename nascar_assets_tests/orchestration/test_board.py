@@ -192,6 +192,22 @@ def test_a_file_that_fits_several_races_asks_which_one(page, board):
     for race in problem.races:
         page.get_by_role("button", name=f"{race.race_name}, {race.track_name}").first.wait_for()
 
+def test_a_file_is_taken_again_and_two_at_once_are_not(page, board, tmp_path):
+    files = [tmp_path / "one.csv", tmp_path / "other.csv"]
+    for path in files:
+        path.touch()
+    page.goto(f"{board.url}/board/")
+    drop, sent = page.locator("input[type=file]"), page.locator(".q-uploader__file")
+    refused = page.get_by_text("one.csv is empty: there is nothing in it.")
+    for _ in range(2):
+        drop.set_input_files(files[0])
+        refused.wait_for()
+        sent.wait_for(state="detached")
+        drop.set_input_files(files)
+        page.get_by_text("Drop one file at a time").wait_for()
+        assert not refused.count()
+
+
 
 def _views_move_the_forecast(page, board, world, tmp_path) -> None:
     """A file dropped and a start at the rear are taken, a run takes them in, one is taken back."""

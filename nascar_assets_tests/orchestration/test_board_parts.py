@@ -384,7 +384,13 @@ def test_a_file_that_is_not_taken_is_said_by_the_page():
         said: list[str] = []
 
         async def take(event: events.UploadEventArguments) -> None:
+            assert not taken, "no two"
             taken.append(event.file.name)
+
+        def reject(why: Any) -> None:
+            for listener in list(drop._event_listeners.values()):
+                if listener.type == "rejected":
+                    drop._handle_event({"listener_id": listener.id, "args": why})
 
         drop = file_drop("Drop", take, ".csv,.txt", 1_000, said.append)
         for content in (b"", b"Name"):
@@ -393,10 +399,12 @@ def test_a_file_that_is_not_taken_is_said_by_the_page():
             await drop._upload_handlers[0](sent)
         assert taken == ["a.csv"]
         assert said == ["a.csv is empty: there is nothing in it. Download it again."]
-        for listener in list(drop._event_listeners.values()):
-            if listener.type == "rejected":
-                drop._handle_event({"listener_id": listener.id, "args": {}})
+        reject(["accept"])
         assert "larger than 1,000 bytes, or its name does not end in .csv or .txt" in said[-1]
+        reject(["filter", "filter"])
+        assert said[-1] == "Drop one file at a time: none of these was taken."
+        await drop._upload_handlers[0](sent)
+        assert said[-1].startswith("a.csv was not taken: AssertionError: no two")
 
     on_a_page(test)
 
