@@ -15,6 +15,7 @@ from nascar_assets.board.widgets import (
     Progress,
     button,
     file_drop,
+    focus,
     heading,
     named,
     note,
@@ -98,7 +99,7 @@ class Build:
         self._shown: dict[str, Any] = {}  # the settings as this page shows them
         self._faults: tuple[str, ...] = ()
         self._rows: tuple[ForecastRow, ...] = ()
-        self._numbers: list[NumberField] = []
+        self._numbers: dict[str, NumberField] = {}
         self._typed: dict[str, str] = {}  # what was typed into a field and cannot be taken
         self._goes = False
         self._announced: str | None = None  # the job whose lineups this page has said are there
@@ -120,10 +121,9 @@ class Build:
             early=self._taken,
         )
         self._said = ui.column().classes("w-full").props("aria-live=polite")
-        self._form = ui.column().classes("w-full")
         if "draft" not in self._kept:
             await self._take(SettingsText(), "")
-        self._fill()
+        self._form()
         ui.run_javascript("import('nicegui-echart')")  # the lineups' charts will not wait for it
         self._job.again()
 
@@ -139,52 +139,97 @@ class Build:
         for settings in (self._kept.setdefault("draft", {}), self._shown):
             change(settings)
 
+    def _form(self) -> None:
+        """The form. Its parts are filled apart: what is not drawn anew keeps focus and contents."""
+        self._fields = ui.element("div").classes("columns")
+        note(
+            "In the table, click or tap a cell to change it; by keyboard, press Enter, or the "
+            "space bar to tick it. Min, Max and Own are percent; × points is your own view of a "
+            "driver: 1.2 is a fifth more points."
+        )
+        self._grid = table(
+            "Settings of each driver",
+            _COLUMNS,
+            [self._row(row) for row in self._rows],
+            height="420px",
+            key="driver_id",
+            singleClickEdit=True,
+            stopEditingWhenCellsLoseFocus=True,
+            rowClassRules={"fault": "data.fault"},
+        )
+        self._grid.on("cellValueChanged", self._edited, args=["data", "colId", "newValue"])
+        self._list = named(ui.column(), "Groups and rules", "group").classes("w-full")
+        self._list.props("tabindex=-1")
+        self._adding()
+        self._toml()
+        self._fill_fields()
+        self._fill_list()
+
     def _fill(self) -> None:
-        """Draws the fields anew from what is set."""
+        """Shows anew what is set."""
+        self._fill_fields()
+        self._mark()
+
+    def _fill_fields(self) -> None:
+        """The fields above the table."""
         self._shown = _plain(self._draft)
-        self._form.clear()
-        self._numbers = []
-        with self._form:
-            with ui.element("div").classes("columns"):
-                self._field("lineups", "Lineups", 20, whole=True, lower=1, upper=500)
-                objective = self._draft.get("objective", "expected_max")
-                ui.select(
-                    OBJECTIVES, value=objective, label="Best at", on_change=self._objective
-                ).classes("w-full")
-                if need := _NEEDS.get(objective):
-                    name, default = need
-                    if name == "payout":
-                        held = self._draft.get(name, default)
-                        ui.select(  # settings of the command line may name a file
-                            [*_CONTESTS, *({held} - set(_CONTESTS))],
-                            value=held,
-                            label="Contest",
-                            on_change=lambda event: self._set("payout", event.value),
-                        ).classes("w-full")
-                    else:
-                        self._field(name, name.replace("_", " ").capitalize(), default)
-                self._field("max_shared", "Drivers that two lineups may share", None, whole=True)
-                self._field("salary_min", "Lowest salary of a lineup, $", None, whole=True)
-                self._field("ownership_max", "Highest sum of ownerships, %", None, unit=0.01)
-            note(
-                "In the table, click or tap a cell to change it; by keyboard, press Enter, or the "
-                "space bar to tick it. Min, Max and Own are percent; × points is your own view of "
-                "a driver: 1.2 is a fifth more points."
-            )
-            self._grid = grid = table(
-                "Settings of each driver",
-                _COLUMNS,
-                [self._row(row) for row in self._rows],
-                height="420px",
-                key="driver_id",
-                singleClickEdit=True,
-                stopEditingWhenCellsLoseFocus=True,
-                rowClassRules={"fault": "data.fault"},
-            )
-            grid.on("cellValueChanged", self._edited, args=["data", "colId", "newValue"])
+        self._fields.clear()
+        self._numbers = {}
+        with self._fields:
+            self._field("lineups", "Lineups", 20, whole=True, lower=1, upper=500)
+            ui.select(
+                OBJECTIVES,
+                value=self._draft.get("objective", "expected_max"),
+                label="Best at",
+                on_change=self._objective,
+            ).classes("w-full")
+            self._need = ui.element("div").style("display: contents")
+            self._fill_need()
+            self._field("max_shared", "Drivers that two lineups may share", None, whole=True)
+            self._field("salary_min", "Lowest salary of a lineup, $", None, whole=True)
+            self._field("ownership_max", "Highest sum of ownerships, %", None, unit=0.01)
+
+    def _fill_need(self) -> None:
+        """The field that the objective needs."""
+        self._need.clear()
+        for name, _ in _NEEDS.values():
+            self._numbers.pop(name, None)
+        if (need := _NEEDS.get(self._draft.get("objective", ""))) is None:
+            return
+        name, default = need
+        with self._need:
+            if name != "payout":
+                self._field(name, name.replace("_", " ").capitalize(), default)
+                return
+            held = self._draft.get(name, default)
+            ui.select(  # settings of the command line may name a file
+                [*_CONTESTS, *({held} - set(_CONTESTS))],
+                value=held,
+                label="Contest",
+                on_change=lambda event: self._set("payout", event.value),
+            ).classes("w-full")
+
+    def _mark(self) -> None:
+        """Marks what is at fault; the fields, and the table's sort and filter, stay."""
+        for name, field in self._numbers.items():
+            field.classes(**{"add" if name in self._faults else "remove": "at-fault"})
+        rows = [self._row(row) for row in self._rows]
+        with self._grid.props.suspend_updates():  # the browser would make another table of it
+            self._grid.options["rowData"] = rows
+        self._grid.run_grid_method("setGridOption", "rowData", rows)
+        self._fill_list()
+
+    def _fill_list(self) -> None:
+        """What is set beside the fields and the table."""
+        self._list.clear()
+        with self._list:
             self._strangers()
             self._groups()
-            self._toml()
+
+    def _dropped(self) -> None:
+        """Draws what is left, and has the focus there: the button that was pressed is gone."""
+        self._fill_list()
+        focus(self._list)
 
     def _field(
         self,
@@ -220,8 +265,8 @@ class Build:
         ).props("debounce=300 clearable" if default is None else "debounce=300 stack-label")
         if name in self._typed:
             field.value = self._typed[name]
-        field.classes("w-full" + (" at-fault" if name in self._faults else ""))
-        self._numbers.append(field)
+        field.classes("w-full")
+        self._numbers[name] = field
 
     def _objective(self, event: events.ValueChangeEventArguments[Any]) -> None:
         for name, _ in _NEEDS.values():
@@ -229,7 +274,7 @@ class Build:
         if need := _NEEDS.get(event.value):
             self._set(*need)
         self._set("objective", event.value)
-        self._fill()
+        self._fill_need()
 
     def _set(self, name: str, value: Any) -> None:
         self._typed.pop(name, None)
@@ -307,7 +352,7 @@ class Build:
                         settings.get("drivers", {}).pop(key, None)
 
                     self._change(change)
-                    self._fill()
+                    self._dropped()
 
                 named(
                     ui.button("Remove", on_click=dropped).props("flat dense no-caps"),
@@ -315,8 +360,7 @@ class Build:
                 )
 
     def _groups(self) -> None:
-        """Groups and if-then rules, each in words with a way to drop it, and a way to add one."""
-        names = [row.name for row in self._rows]
+        """Groups and if-then rules, each in words with a way to drop it."""
         heading("Groups and rules", 3)
         for kind, words in (("groups", self._group_words), ("rules", self._rule_words)):
             for at, item in enumerate(self._draft.get(kind, ())):
@@ -330,9 +374,13 @@ class Build:
                                 settings[kind].remove(item)
 
                         self._change(change)
-                        self._fill()
+                        self._dropped()
 
                     ui.button("Remove", on_click=dropped).props("flat dense no-caps")
+
+    def _adding(self) -> None:
+        """A way to add a group or a rule."""
+        names = [row.name for row in self._rows]
         with ui.expansion("Add a group or a rule").classes("w-full"):
             first = ui.select(names, multiple=True, label="Drivers", with_input=True).classes(
                 "w-full"
@@ -362,7 +410,11 @@ class Build:
                     else {"drivers": list(first.value), **bounds}
                 )
                 self._change(lambda settings: settings.setdefault(kind, []).append(item))
-                self._fill()
+                self._fill_list()
+                for chosen in (first, then):
+                    chosen.value = []
+                for field in (low, high):
+                    field.value = ""
 
             ui.button("Add", on_click=added).props("outline no-caps")
 
@@ -463,13 +515,13 @@ class Build:
             place = parts[:2] if parts[0] in ("groups", "rules") else parts
             wrong = {".".join(place): str(error)}
         self._faults = tuple(wrong)
-        self._fill()
+        self._mark()
         self._say(list(wrong.values()))
         return None
 
     def _no_numbers(self) -> bool:
         """Whether a field holds what cannot be taken: it would count as what held before."""
-        wrong = [field.wrong for field in self._numbers if field.wrong]
+        wrong = [field.wrong for field in self._numbers.values() if field.wrong]
         if wrong:
             self._say(wrong)
         return bool(wrong)
@@ -531,7 +583,7 @@ class Build:
         """Shows the lineups; goes there once, where the build was asked for on this very page."""
         if self._faults:
             self._faults = ()
-            self._fill()
+            self._mark()
         await self._lineups.take(run_id)
         if run_id == self._announced:
             return
@@ -556,7 +608,7 @@ class Build:
             elif problem.remedy:
                 ui.label(problem.remedy)
         self._faults = problem.settings
-        self._fill()
+        self._mark()
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,7 @@ from nascar_assets.board.widgets import (
     button,
     decimals,
     file_drop,
+    focus,
     heading,
     named,
     note,
@@ -93,7 +94,7 @@ class Views:
             self._driver_form(drivers)
             self._file_form()
             self._rear_form({row.driver_id: row.name for row in drivers})
-        self._said = ui.column().classes("w-full").props("aria-live=polite")
+        self._said = ui.column().classes("w-full").props("aria-live=polite tabindex=-1")
         self._said.style("scroll-margin: 80px")  # brought into sight, not just to its edge
         self._progress = Progress("The view")
         self._run = SlateRun(self._api, self._detail, self._kept)
@@ -340,6 +341,7 @@ class Views:
             with self._said:
                 ui.label(f"Taken back: {view.file}.").classes("good")
             self._show_said()
+            focus(self._said)
             await self._fill()
 
         button(f"{view.file} ({view.author})", drop, "outline dense no-caps")

@@ -46,23 +46,23 @@ def named(element: E, label: str, role: str | None = None) -> E:
     return element
 
 
+def focus(element: Element) -> None:
+    """Moves the focus to an element with a `tabindex`, from what is not drawn any more."""
+    element.client.run_javascript(f"getHtmlElement({element.id})?.focus()")
+
+
 def button(
     words: str, work: Callable[[], Awaitable[None]], props: str = "outline no-caps"
 ) -> ui.button:
     """A button that takes no press until what the last one began has ended."""
 
     async def pressed() -> None:
-        if not made.enabled:  # the second press of two came before the browser knew of the first
+        if "aria-disabled" in made.props:
             return
-        made.disable()
+        made.props["aria-disabled"] = "true"  # a button that is disabled loses the focus
+        made.classes("disabled")
         try:
             await work()
-        finally:
-            if not made.is_deleted:
-                made.enable()
-
-    made = ui.button(words, on_click=pressed).props(props)
-    return made
         except Exception as error:
             with made.client:
                 ui.notify(
@@ -72,6 +72,13 @@ def button(
                     timeout=0,  # it stays until it was read
                     close_button="Close",
                 )
+        finally:
+            if not made.is_deleted:
+                made.props.pop("aria-disabled")
+                made.classes(remove="disabled")
+
+    made = ui.button(words, on_click=pressed).props(props)
+    return made
 
 
 class NumberField(ui.input):

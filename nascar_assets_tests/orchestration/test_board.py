@@ -135,7 +135,6 @@ def test_the_whole_journey(page, board, world, tmp_path):
     assert page.locator(".fault").count() >= 1
     _picture(page, "conflict")
 
-    page.get_by_text("The settings file").click()
     page.get_by_label("Settings as TOML").fill(wish + f'[drivers."{second}"]\nexclude = true\n')
     page.get_by_role("button", name="Take these settings").click()
     page.get_by_text("The settings are read.").wait_for()
@@ -192,6 +191,7 @@ def test_a_file_that_fits_several_races_asks_which_one(page, board):
     for race in problem.races:
         page.get_by_role("button", name=f"{race.race_name}, {race.track_name}").first.wait_for()
 
+
 def test_a_file_is_taken_again_and_two_at_once_are_not(page, board, tmp_path):
     files = [tmp_path / "one.csv", tmp_path / "other.csv"]
     for path in files:
@@ -207,6 +207,44 @@ def test_a_file_is_taken_again_and_two_at_once_are_not(page, board, tmp_path):
         page.get_by_text("Drop one file at a time").wait_for()
         assert not refused.count()
 
+
+def test_the_focus_stays_where_settings_are_changed_by_keyboard(page, board, world):
+    _open(page, board, world.slate, "Build")
+    focused = "document.activeElement.ariaLabel || document.activeElement.innerText"
+    salary = page.locator(".q-tab-panel:visible .ag-header-cell[col-id=salary]")
+    salary.click()
+    page.get_by_text("The settings file").click()
+    page.get_by_label("Settings as TOML").fill("lineups = 3")
+    best = page.get_by_label("Best at")
+    best.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(500)  # the list opens and closes
+    page.get_by_label("Quantile").wait_for()
+    assert page.evaluate(focused) == "Best at"
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "Quantile"
+    page.get_by_text("Add a group or a rule").click()
+    page.get_by_label("Drivers", exact=True).fill(world.result["forecast"][0]["name"])
+    page.get_by_role("option").first.click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Add", exact=True).press("Enter")
+    remove = page.get_by_role("button", name="Remove")
+    remove.wait_for()
+    assert page.evaluate(focused) == "Add"
+    remove.press("Enter")
+    remove.wait_for(state="detached")
+    assert page.evaluate(focused) == "Groups and rules"
+    assert page.get_by_label("Settings as TOML").input_value() == "lineups = 3"
+    # A driver at fault is marked in the table, which stays as it was sorted.
+    row = page.locator(".q-tab-panel:visible .ag-center-cols-container .ag-row[row-index='0']")
+    for column in ("lock", "exclude"):
+        row.locator(f"[col-id={column}] input").click()
+    page.get_by_role("button", name="Build lineups").press("Enter")
+    page.get_by_text("is both locked and excluded").wait_for()
+    page.locator(".ag-center-cols-container .fault[row-index='0']").wait_for()
+    assert salary.get_attribute("aria-sort") == "ascending"
+    assert page.evaluate(focused) == "Build lineups"
 
 
 def _views_move_the_forecast(page, board, world, tmp_path) -> None:

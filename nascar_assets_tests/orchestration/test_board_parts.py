@@ -525,14 +525,6 @@ def test_a_page_that_is_left_lets_go_of_its_job(caplog):
     assert not caplog.records
 
 
-def test_two_presses_of_a_button_do_one_thing():
-    async def test() -> None:
-        done: list[int] = []
-
-        async def work() -> None:
-            await asyncio.sleep(0.05)
-            done.append(1)
-
 def failed_run(kept: dict[str, Any], run_id: str, status: int = 409) -> SlateRun:
     """The run of a slate whose page shows this run, for a visitor of whom this is kept."""
     api = Api(runs=answered(status, "WHY"), slate=detail(run_id))
@@ -540,14 +532,23 @@ def failed_run(kept: dict[str, Any], run_id: str, status: int = 409) -> SlateRun
 
 
 def test_why_a_run_failed_stays_said_until_the_next_one():
-        made = button("Build", work)
-        press("Build", times=2)
-        await asyncio.sleep(0)
-        assert not made.enabled
-        await asyncio.sleep(0.2)
-        assert (len(done), made.enabled) == (1, True)
-        press("Build")
-        await asyncio.sleep(0.2)
+    async def test() -> None:
+        kept: dict[str, Any] = {}
+        page = failed_run(kept, "first")
+        for _ in range(2):
+            await page.start(slates.run(SLATE))
+            assert words().count("WHY") == 1
+        page._said.clear()
+        failed_run(kept, "first").again()  # the page is loaded anew
+        assert words().count("WHY") == 1
+        failed_run(kept, "second").again()  # somebody else ran it since
+        assert words().count("WHY") == 1
+        await failed_run(kept, "first", 503).start(slates.run(SLATE))  # nothing was begun
+        assert kept == {}
+
+    on_a_page(test)
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
@@ -588,6 +589,47 @@ def test_a_build_while_the_connection_is_away_says_that_nothing_was_built(monkey
     on_a_page(test)
 
 
+def test_only_what_changed_of_the_settings_is_drawn_anew():
+    async def test() -> None:
+        kept: dict[str, Any] = {"draft": {"groups": [{"drivers": ["A"]}]}}
+        part = build(Api(forecast=forecast("A", "B")), kept)
+        await part.show()
+        labels = ("Lineups", "Best at", "Drivers", "At least", "Settings as TOML")
+        before = [part._grid, *map(field, labels)]
+        field("Best at").value = "quantile"
+        assert field("Quantile").value == "0.9"
+        field("Best at").value = "mean"
+        assert list(part._numbers) == ["lineups", "max_shared", "salary_min", "ownership_max"]
+        press("Remove")
+        field("Drivers").value = ["A", "B"]
+        field("At least").value = "2"
+        press("Add")
+        await asyncio.sleep(0)
+        assert kept["draft"]["groups"] == [{"drivers": ["A", "B"], "at_least": 2}]
+        assert (field("Drivers").value, field("At least").value) == ([], "")
+        assert words().count("at least 2 of A, B") == 1
+        assert [part._grid, *map(field, labels)] == before
+        assert not any(item.is_deleted for item in before)
+
+    on_a_page(test)
+
+
+def test_two_presses_of_a_button_do_one_thing():
+    async def test() -> None:
+        done: list[int] = []
+
+        async def work() -> None:
+            await asyncio.sleep(0.05)
+            done.append(1)
+
+        made = button("Build", work)
+        press("Build", times=2)
+        await asyncio.sleep(0)
+        assert "aria-disabled" in made.props
+        await asyncio.sleep(0.2)
+        assert (len(done), "aria-disabled" in made.props) == (1, False)
+        press("Build")
+        await asyncio.sleep(0.2)
         assert len(done) == 2
 
     on_a_page(test)
