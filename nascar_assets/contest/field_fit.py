@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nascar_assets.lineups.field import FieldModel
+from nascar_assets.lineups.field import FieldModel, dollars
 from nascar_assets.lineups.ownership import ASSUMED, SPREAD, FieldParameters, expected_field
 
 Floats = npt.NDArray[np.float64]
@@ -135,6 +135,7 @@ def fit_contest(contest: SeenContest) -> tuple[float, float]:
         scale, left = np.exp(place)
         model = contest.field(FieldParameters(float(scale), float(left)))
         over = contest.cap - spent
+        left = dollars(float(left), contest.cap)
         value = model.log_total - projected / scale + over / left
         more = float(model.ownership @ (mean - mean.max())) - projected
         less = (contest.cap - float(model.ownership @ salary)) - over

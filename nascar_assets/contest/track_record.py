@@ -36,7 +36,7 @@ class SaidField:
         salaries: Dollars.
         cap: Dollars that a lineup may cost.
         roster_size: Drivers in a lineup.
-        salary_left: Dollars; the scale of what lineups leave.
+        salary_left: Dollars of a cap of 50,000; the scale of what lineups leave.
     """
 
     logits: tuple[float, ...]

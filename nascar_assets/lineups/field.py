@@ -2,9 +2,9 @@
 
 Of all distributions with the given ownerships it is the one of largest entropy relative to a prior
 that prefers lineups that leave little salary: P(lineup) = product of driver weights x
-exp(-dollars left / salary_left) / Z. The logarithms of the weights minimise the convex dual
-log Z - sum_i wanted_i log w_i, whose gradient is the difference of the shares (Csiszar, 1975,
-doi:10.1214/aop/1176996454).
+exp(-dollars left / salary_left) / Z, where `salary_left` is a share of the cap. The logarithms of
+the weights minimise the convex dual log Z - sum_i wanted_i log w_i, whose gradient is the
+difference of the shares (Csiszar, 1975, doi:10.1214/aop/1176996454).
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from nascar_assets.lineups.optimal import check_salaries
 
 Floats = npt.NDArray[np.float64]
 
+CAP = 50_000
+"""The cap that `salary_left` is said for; under another one it is the same share of it."""
+
 SALARY_LEFT = 400.0
-"""Dollars: scale on which lineups that leave salary become rarer; an assumption."""
+"""Dollars of `CAP`: scale on which lineups that leave salary become rarer; an assumption."""
 
 # Largest logarithm of a weight: products over a lineup stay finite, and shares that the cap does
 # not allow are neared instead of running away.
@@ -38,7 +41,7 @@ class FieldModel:
         cap: Dollars that a lineup may cost.
         roster_size: Drivers in a lineup.
         weights: [N] driver weights, 0 for drivers nobody picks.
-        salary_left: Dollars; the prior's scale.
+        salary_left: Dollars of `CAP`; the prior's scale.
         ownership: [N] the shares that the distribution has.
         wanted: [N] the shares that were asked for.
         log_total: Logarithm of Z.
@@ -73,12 +76,17 @@ class FieldModel:
             logs = np.log(self.weights)[lineups].sum(axis=1)
         unit, _ = _units(self.salaries, self.cap)
         left = self.cap // unit * unit - self.salaries[lineups].sum(axis=1)
-        out = np.exp(logs - left / self.salary_left - self.log_total)
+        out = np.exp(logs - left / dollars(self.salary_left, self.cap) - self.log_total)
         return np.asarray(np.where(left < 0, 0.0, out), np.float64)
 
     def expected_duplicates(self, lineups: npt.NDArray[np.integer], rivals: int) -> Floats:
         """[n] rivals expected to enter exactly this lineup, of `rivals` in the field."""
         return rivals * self.probability(lineups)
+
+
+def dollars(left: float, cap: int) -> float:
+    """Dollars of a cap that are the share of it that so many are of `CAP`."""
+    return left * (cap / CAP)
 
 
 def utility_field(
@@ -121,7 +129,7 @@ def fit_field(
         salaries: [N] dollars.
         cap: Dollars.
         roster_size: Drivers in a lineup.
-        salary_left: Dollars; a lineup that leaves so much more is 2.7 times rarer.
+        salary_left: Dollars of `CAP`; a lineup that leaves so much more is 2.7 times rarer.
         start: [N] logarithms of weights to begin from, -inf for nobody's pick.
         partial: Whether NaN ownerships are allowed: those drivers keep their starting weights.
 
@@ -203,4 +211,5 @@ def _units(salaries: npt.NDArray[np.int64], cap: int) -> tuple[int, npt.NDArray[
 
 def _prior(cap: int, unit: int, salary_left: float) -> Floats:
     """Factor of the prior by salary units left."""
-    return np.exp(-unit * np.arange(cap // unit + 1, dtype=np.float64) / salary_left)
+    left = unit * np.arange(cap // unit + 1, dtype=np.float64)
+    return np.exp(-left / dollars(salary_left, cap))

@@ -28,7 +28,7 @@ _FIRST_STEPS = 60  # steps of the price search in the first round, which starts 
 _STEPS = 240  # and in every later one, which goes on from the prices before
 _SAMPLE = 2_000  # lineups drawn around the mix that meets the bounds
 _SAMPLE_SEED = 43  # any number: it is fixed so that the same run gives the same set
-_LOOSE_SALARY = 1_500.0  # dollars: in that sample, leaving so much more is 2.7 times rarer
+_LOOSE_SALARY = 1_500.0  # of a cap of 50,000: leaving so much more is 2.7 times rarer there
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ CASH_NAME = r"double.?up|50\s*/\s*50|fifty|head.?to.?head|h2h|\bcash\b|booster"
 CHOICE_SCALE = 14.0
 """Contest points: in tournaments a lineup projected so much better is entered 2.7 times as often.
 
+It is of the scale of DraftKings and FanDuel, where a win brings about 45 points; where a site's
+scoring is far from theirs, so is its own, and nobody has measured that either.
+
 No public record of NASCAR ownership is at hand to fit it on, so the value is an assumption, chosen
 so that the favourites of a 40-car field are in 35 to 50% of lineups and the tail in a few per
 cent; contests that were added take its place (`contest.field_fit`).
@@ -43,7 +46,8 @@ class FieldParameters:
 
     Attributes:
         choice_scale: Contest points by which a lineup is entered 2.7 times as often.
-        salary_left: Dollars; a lineup that leaves so much more is 2.7 times rarer.
+        salary_left: Dollars of a cap of 50,000, the same share of another one; a lineup that
+            leaves so much more is 2.7 times rarer.
         spread: Standard deviation of log(choice_scale) over contests, our doubt included.
         contests: Contests that it was fitted on; 0 for the assumption.
         sharpness: By how much fields score better than their ownerships say, as a shift of
@@ -109,7 +113,8 @@ def expected_field(
         given: [N] ownerships that are known, NaN where the model decides.
         racing: [N] whether a driver races; the others are in no lineup.
         choice_scale: Contest points by which a lineup is entered 2.7 times as often.
-        salary_left: Dollars; a lineup that leaves so much more is 2.7 times rarer.
+        salary_left: Dollars of a cap of 50,000; a lineup that leaves so much more is 2.7 times
+            rarer.
 
     Raises:
         InputError: If the given ownerships leave no room for the other drivers.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,6 +66,11 @@ def test_one_contest_s_fit_has_the_contest_s_own_means():
     shares = one.expected(FieldParameters(float(scale), float(left)))
     assert shares @ one.mean_points == pytest.approx(one.ownership @ one.mean_points, abs=0.02)
     assert shares @ one.salaries == pytest.approx(one.ownership @ one.salaries, abs=5)
+
+
+def test_a_contest_under_another_cap_is_fitted_alike():
+    one = replace(CONTESTS[0], salaries=CONTESTS[0].salaries // 100, cap=CAP // 100)
+    assert fit_contest(one) == pytest.approx(fit_contest(CONTESTS[0]))
 
 
 def test_ten_contests_find_the_parameters_within_two_standard_errors():

@@ -96,6 +96,15 @@ def test_expected_ownership_adds_up_and_follows_projections():
     assert (np.diff(field.ownership) > 0).all()
 
 
+def test_the_same_shares_of_another_cap_are_owned_alike():
+    """A site that counts in other money: what is left counts as a share of its cap."""
+    mean, prices = np.linspace(20, 60, 12), SALARIES // 500
+    small = expected_field(mean, prices, 100, 6)
+    large = expected_field(mean, prices * 500, 50_000, 6)
+    assert small.ownership == pytest.approx(large.ownership)
+    assert small.probability(LEGAL) == pytest.approx(large.probability(LEGAL))
+
+
 def test_given_ownerships_hold_and_absent_drivers_have_none():
     given_ = np.full(12, np.nan)
     given_[2] = 0.7
