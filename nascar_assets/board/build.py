@@ -29,6 +29,7 @@ from nascar_assets.board.widgets import (
 )
 from nascar_assets.client import AsyncClient, Refused, slates
 from nascar_assets.errors import InputError
+from nascar_assets.lineups import objectives
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.slate_contracts import (
     ForecastRow,
@@ -38,21 +39,13 @@ from nascar_assets.service.slate_contracts import (
     SlateProblem,
 )
 
-OBJECTIVES = {
-    "expected_max": "the best lineup's mean points (large tournaments)",
-    "mean": "mean points of a lineup (cash games)",
-    "quantile": "a quantile of a lineup's points",
-    "probability": "chance to reach points",
-    "top_fraction": "chance of the top of the field",
-    "payout": "money won by an entry",
-    "cvar": "mean points in the best races",
-}
+_FOR = {"expected_max": " (large tournaments)", "mean": " (cash games)"}
+OBJECTIVES = {name: kind.words + _FOR.get(name, "") for name, kind in objectives.OBJECTIVES.items()}
+_STARTS = {"threshold": 260.0, "payout": "20-max"}  # of settings without a default
 _NEEDS: dict[str, tuple[str, Any]] = {
-    "quantile": ("quantile", 0.9),
-    "probability": ("threshold", 260.0),
-    "top_fraction": ("top_fraction", 0.01),
-    "payout": ("payout", "20-max"),
-    "cvar": ("cvar", 0.1),
+    name: (held, _STARTS.get(held, PortfolioSettings.model_fields[held].default))
+    for name, kind in objectives.OBJECTIVES.items()
+    if (held := kind.setting)
 }
 _CONTESTS = ("cash", "single-entry", "20-max", "150-max")
 _COLUMNS = [

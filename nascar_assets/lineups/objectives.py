@@ -86,6 +86,8 @@ class Objective(ABC):
     """Whether it is of a payout table."""
     by_scenario: ClassVar[bool] = False
     """Whether the set's best lineup in each scenario counts, not each lineup by itself."""
+    setting: ClassVar[str] = ""
+    """What a person may set for it, by the name in the settings."""
     needs: ClassVar[Mapping[str, str]] = {}
     """Settings that it cannot be without, and their unit."""
     whole_space: ClassVar[bool] = True
@@ -254,6 +256,7 @@ class Probability(_Reach):
     """The chance that some lineup reaches a score."""
 
     words = "chance that a lineup reaches the points asked for"
+    setting = "threshold"
     needs = MappingProxyType({"threshold": "contest points"})
 
     @classmethod
@@ -269,6 +272,7 @@ class TopFraction(_Reach):
     """The chance that some lineup finishes in the top of a field."""
 
     words = "chance that a lineup is in the top of the field"
+    setting = "top_fraction"
     has_rivals = True
 
     @classmethod
@@ -342,8 +346,6 @@ class _Tail(OwnObjective):
     """
 
     level: float
-
-    setting: ClassVar[str]
 
     @classmethod
     def of(cls, settings: ObjectiveSettings, measure: Measure) -> Objective:
@@ -450,6 +452,7 @@ class Payout(OwnObjective):
     """
 
     words = "money won by an entry"
+    setting = "payout"
     unit = ""
     has_rivals = True
     has_prizes = True

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nascar_assets.lineups import PortfolioSettings, SettingsError, build_portfolio
-from nascar_assets.lineups.objectives import OBJECTIVES
+from nascar_assets.lineups.objectives import OBJECTIVES, ObjectiveSettings
 from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
 
 TEXTS = {
@@ -45,6 +45,13 @@ def test_every_objective_can_be_asked_for_and_no_other():
                 PortfolioSettings.of({"objective": name})
     with pytest.raises(SettingsError, match="'mean', 'quantile'"):
         PortfolioSettings.of({"objective": "median"})
+
+
+def test_what_a_person_may_set_is_of_some_objective():
+    """The board draws an objective's setting, and the search reads it."""
+    known = {kind.setting for kind in OBJECTIVES.values()} - {""}
+    assert known == {*ObjectiveSettings.model_fields, "payout"} - {"objective"}
+    assert all(kind.setting in kind.needs for kind in OBJECTIVES.values() if kind.needs)
 
 
 def test_the_proof_of_a_chance_speaks_of_per_cent():

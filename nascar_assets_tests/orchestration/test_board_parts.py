@@ -30,6 +30,7 @@ from nascar_assets.board.widgets import (
     file_drop,
 )
 from nascar_assets.client import Call, Refused, slates
+from nascar_assets.lineups.objectives import OBJECTIVES
 from nascar_assets.lineups.settings import PortfolioSettings
 from nascar_assets.service.contracts import JobStatus
 from nascar_assets.service.live_contracts import (
@@ -412,6 +413,19 @@ def test_a_file_that_is_not_taken_is_said_by_the_page():
 def edit(name: str, column: str, value: Any) -> dict[str, Any]:
     data = {"name": name, "driver_id": f"id {name}", "site_id": f"site {name}"}
     return {"data": data, "colId": column, "newValue": value}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_can_be_chosen_and_what_it_needs_be_set(name):
+    async def test() -> None:
+        needed = dict.fromkeys(OBJECTIVES[name].needs, 200.0)
+        settings = checked(objective=name, **needed)
+        await build(Api(forecast=forecast("A"), settings=settings), {}).show()
+        assert OBJECTIVES[name].words in field("Best at").options[name]
+        if held := OBJECTIVES[name].setting:
+            field("Contest" if held == "payout" else held.replace("_", " ").capitalize())
+
+    on_a_page(test)
 
 
 def test_a_payout_file_of_the_settings_is_shown_as_what_it_is():
