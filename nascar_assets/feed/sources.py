@@ -82,8 +82,8 @@ class Source:
         known_at: The column that says since when a record is known.
         later: Columns of a record that become known later than the record itself, by the column
             that says when.
-        parse: From a file of the feed, the race's row of the schedule and its entries, where they
-            are at hand, to the table; none where an asset of its own makes it.
+        parse: From a file of the feed, the race's row of the schedule and its entries (names and
+            ids of its drivers) to the table; none where an asset of its own makes it.
         file: The kind of that file, one of `RACE_KINDS`.
         key: Columns besides `race_id` of which no two rows are the same.
         of_the_race: Whether a slate reads the records of its own race (entry list, practice);
@@ -178,7 +178,7 @@ TABLES: frozenset[str] = frozenset(source.table for source in SOURCES)
 """The assets that store sources."""
 
 PARSED: tuple[Source, ...] = tuple(source for source in SOURCES if source.parse is not None)
-"""Each made from one file of the feed for a race, and from nothing else."""
+"""Each made from one file of the feed for a race and the race's entries, nothing else."""
 
 FEATURE_SOURCES: tuple[Source, ...] = tuple(
     source for source in SOURCES if source.name not in ("entries", "results")

@@ -247,12 +247,15 @@ def test_a_file_that_holds_nothing_empties_no_stored_table(tmp_path: Path) -> No
     key = "2026-cup-01"
     feed = {path: data for path, data in season().items() if "7001" in path or "race_list" in path}
     named, averages = weekend_path(2026, "cup", 7001), lap_averages_path(2026, "cup", 7001)
-    practice = [{"Title": "Practice", "Items": [practice_item(11, "Driver Number11", 30.0)]}]
+    driven = [practice_item(11, "Driver Number11", 30.0), practice_item(0, "Driver Number12", 31.0)]
+    practice = [{"Title": "Practice", "Items": driven}]
     write_feed(tmp_path / "feed", {**feed, averages: json.dumps(practice).encode()})
     assert sync(tmp_path, "cup").races == [key]
     root = DataRoot.open(tmp_path / "data")
     tables = ("entries", "race_results", "practice")
     before = {name: root.read(table_path(name, key)) for name in tables}
+    # Who has no id in practice has that of his entry.
+    assert scan_table(root, "practice", key).collect()["driver_id"].to_list() == ["11", "12"]
     landed = json.loads(feed[named])
     for row in landed["weekend_race"][0]["results"]:
         row |= {"driver_id": 0, "driver_fullname": ""}

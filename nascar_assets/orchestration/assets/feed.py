@@ -138,7 +138,9 @@ def _parsed_table(source: Source) -> dg.AssetsDefinition:
         if payload is None:
             empty = pl.DataFrame(schema=dict(source.columns))
             return RaceOutput(empty, [f"The feed has no {source.label}."])
-        parsed = parse(payload, inputs.race, None)
+        weekend = race_payload(inputs, "weekend")
+        assert weekend is not None  # the blocking check on race_files holds this
+        parsed = parse(payload, inputs.race, parse_entries(weekend, inputs.race).frame)
         doubles = parsed.frame.height - parsed.frame.select(source.key).n_unique()
         failures = [f"{doubles} rows repeat a {' and '.join(keys)}."] if doubles else []
         failures += inputs.emptied(source.table, parsed.frame, [landed_path(inputs, source.file)])
@@ -153,6 +155,7 @@ def _parsed_table(source: Source) -> dg.AssetsDefinition:
         check=f"one_row_per_{'_and_'.join(keys)}",
         check_description=f"No two rows are of the same {' and '.join(keys)}.",
         deps=[race_files],
+        code_version="2",
     )
 
 
