@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dagster as dg
 
+from nascar_assets.feed.sources import OF_THE_RACE
 from nascar_assets.orchestration.partitions import RACES, SLATES
 
 STAGE, COST, SERIES = "stage", "cost", "series"
 
-_RACE_WEEK = frozenset({"race_files", "entries", "practice"})
+_RACE_WEEK = frozenset({"race_files", *(source.table for source in OF_THE_RACE)})
 _RELEASE = frozenset(
     {"process_fit", "recalibration", "backtest", "model_version", "calibration_report"}
 )

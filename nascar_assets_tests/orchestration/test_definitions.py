@@ -14,6 +14,7 @@ import dagster as dg
 import pytest
 
 from nascar_assets.definitions import build_definitions
+from nascar_assets.feed.sources import OF_THE_RACE, TABLES
 from nascar_assets.orchestration.resources import Platform, graph_kind
 from nascar_assets_tests.orchestration.asset_specs import asset_specs
 from nascar_assets_tests.orchestration.processes import environment
@@ -106,19 +107,19 @@ def test_the_kind_of_the_graph_is_that_of_its_engine(
 
 
 def test_every_asset_says_its_stage_its_cost_and_its_series(definitions: dg.Definitions) -> None:
-    for name, spec in asset_specs(definitions).items():
+    specs = asset_specs(definitions)
+    for name, spec in specs.items():
         assert spec["tags"].keys() == {"stage", "cost", "series"}, name
+    week = {name for name, spec in specs.items() if spec["tags"]["stage"] == "race-week"}
+    assert week == {"race_files", *(source.table for source in OF_THE_RACE)}
 
 
 def test_slate_tables_follow_no_condition_of_their_own(definitions: dg.Definitions) -> None:
     specs = asset_specs(definitions)
     assert {name for name, spec in specs.items() if spec["automation"]} == {
-        "entries",
-        "practice",
+        *TABLES,
         "laps",
         "lap_features",
-        "lap_summaries",
-        "race_results",
         "driver_values",
         "track_values",
         "veto_rules",
