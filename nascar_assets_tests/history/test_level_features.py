@@ -111,8 +111,8 @@ def test_the_prior_is_one_of_a_standard_deviation_stated():
     names = list(PRIOR_KNOWN)
     own = [names.index(name) for name in LEVEL_FEATURES]
     # A ridge penalty is noise variance over prior variance.
-    assert penalties[own] == pytest.approx([PRIOR_RESIDUAL / FEATURE_SD**2] * 6)
-    assert [PRIOR_KNOWN[name] for name in LEVEL_FEATURES] == [0.0] * 6
+    assert penalties[own] == pytest.approx(np.full(len(own), PRIOR_RESIDUAL / FEATURE_SD**2))
+    assert {PRIOR_KNOWN[name] for name in LEVEL_FEATURES} == {0.0}
     others = [i for i in range(len(PRIOR_KNOWN)) if i not in own]
     assert set(penalties[others]) == {LevelSettings().pooled_penalty}
     assert names[: len(PRIOR_RATINGS)] == list(PRIOR_RATINGS)  # read as the first columns

@@ -49,16 +49,16 @@ def test_fanduel_finish_points():
 
 
 @pytest.mark.parametrize(
-    ("key", "on", "differential", "led", "fastest", "completed", "roster"),
+    ("key", "on", "differential", "led", "fastest", "completed", "roster", "cap"),
     [
-        ("dk-classic", date(2015, 8, 2), 1, 0.25, 0.5, 0, 6),
-        ("dk-classic", date(2020, 12, 31), 1, 0.25, 0.5, 0, 6),
-        ("dk-classic", date(2021, 1, 1), 1, 0.25, 0.45, 0, 6),
-        ("dk-classic", TODAY, 1, 0.25, 0.45, 0, 6),
-        ("fd-classic", TODAY, 0.5, 0.1, 0, 0.1, 5),
+        ("dk-classic", date(2015, 8, 2), 1, 0.25, 0.5, 0, 6, 50_000),
+        ("dk-classic", date(2020, 12, 31), 1, 0.25, 0.5, 0, 6, 50_000),
+        ("dk-classic", date(2021, 1, 1), 1, 0.25, 0.45, 0, 6, 50_000),
+        ("dk-classic", TODAY, 1, 0.25, 0.45, 0, 6, 50_000),
+        ("fd-classic", TODAY, 0.5, 0.1, 0, 0.1, 5, 50_000),
     ],
 )
-def test_amounts(key, on, differential, led, fastest, completed, roster):
+def test_amounts(key, on, differential, led, fastest, completed, roster, cap):
     rules = rule_set(key, on)
     amounts = (
         rules.place_differential,
@@ -73,7 +73,7 @@ def test_amounts(key, on, differential, led, fastest, completed, roster):
         completed,
     )
     assert rules.roster_size == roster
-    assert rules.salary_cap == 50_000
+    assert rules.salary_cap == cap
 
 
 def test_the_dates_of_a_contest_neither_overlap_nor_leave_a_gap():

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nascar_assets.rules import rule_set
+from nascar_assets.rules import SITES, rule_set
 from nascar_assets.sample import Sample, generate_sample, write_sample
 from nascar_assets.sample.race import GREEN, RUNNING, run_race
 from nascar_assets.sample.statistics import race_statistics
 from nascar_assets.sample.world import TRACKS
+from nascar_assets.slates.salaries import read_salaries
 from nascar_assets_tests.samples import sample_of
 
 
@@ -56,7 +57,7 @@ def test_same_seed_same_bytes_other_seed_other_bytes(sample):
 def test_every_seed_gives_a_whole_sample(seed):
     made = sample_of(seed)
     assert len(finished(made)) == 40
-    assert len(made.salaries) == 2
+    assert len(made.salaries) == len(SITES)
 
 
 @pytest.mark.slow
@@ -200,16 +201,17 @@ def test_salaries_follow_ability_and_allow_many_lineups(sample):
     assert np.corrcoef(salary[known], averages[known])[0, 1] > 0.4
 
 
-def test_fanduel_file_lists_the_same_drivers_and_one_has_withdrawn(sample):
-    (name,) = sample.salaries.keys() - {sample.slate_file}
-    fanduel, draftkings = salary_rows(sample, name), salary_rows(sample, sample.slate_file)
-    assert {row["Nickname"] for row in fanduel} == {row["Name"] for row in draftkings}
-    rules = rule_set("fd-classic", sample.as_of.date())
-    dollars = sorted(int(row["Salary"]) for row in fanduel)
-    assert sum(dollars[: rules.roster_size]) < rules.salary_cap < sum(dollars[-rules.roster_size :])
+def test_the_files_of_all_sites_list_the_same_drivers_and_one_has_withdrawn(sample):
+    files = [read_salaries(data, name) for name, data in sample.salaries.items()]
+    assert {file.site.key for file in files} == SITES.keys()
     weekend = sample.files[f"cacher/2026/1/{sample.race_id}/weekend-feed.json"]
     entered = json.loads(weekend)["weekend_race"][0]["results"]
-    assert len(draftkings) == len(entered) + 1
+    for file in files:
+        assert {row.name for row in file.rows} == {row.name for row in files[0].rows}
+        assert len(file.rows) == len(entered) + 1
+        rules = rule_set(file.site.contest, sample.as_of.date())
+        dollars, size = sorted(row.salary for row in file.rows), rules.roster_size
+        assert sum(dollars[:size]) < rules.salary_cap < sum(dollars[-size:])
 
 
 def test_sample_is_written_whole_and_says_that_it_is_invented(sample, tmp_path: Path):

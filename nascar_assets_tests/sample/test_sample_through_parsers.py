@@ -10,7 +10,7 @@ from nascar_assets.feed.parse_practice import parse_practice
 from nascar_assets.feed.parse_schedule import parse_schedule
 from nascar_assets.feed.parse_weekend import parse_entries, parse_official_results
 from nascar_assets.feed.paths import parse_path
-from nascar_assets.rules import rule_set
+from nascar_assets.rules import SITES, rule_set
 from nascar_assets.sample import Sample
 from nascar_assets.slates.build import build_slate, slate_key
 from nascar_assets.slates.race_match import find_race
@@ -82,18 +82,16 @@ def test_laps_agree_with_loop_statistics(sample, schedule):
         assert (compared["laps_led"] == compared["laps_led_by_loops"]).all()
 
 
-@pytest.mark.parametrize("contest", ["dk-classic", "fd-classic"])
-def test_salary_files_become_slates_with_all_but_the_withdrawn_driver(sample, schedule, contest):
-    (name,) = [
-        name for name in sample.salaries if (name == sample.slate_file) == (contest[:2] == "dk")
-    ]
-    salaries = read_salaries(sample.salaries[name], name)
+@pytest.mark.parametrize("site", SITES.values(), ids=SITES)
+def test_salary_files_become_slates_with_all_but_the_withdrawn_driver(sample, schedule, site):
+    files = [read_salaries(data, name) for name, data in sample.salaries.items()]
+    (salaries,) = [file for file in files if file.site is site]
     race, _ = find_race(salaries, schedule, now=sample.as_of)
     assert race["race_id"] == sample.race_id
     weekend = sample.files[f"cacher/2026/1/{sample.race_id}/weekend-feed.json"]
     entries = parse_entries(weekend, race).frame
-    rules = rule_set(contest, sample.as_of.date())
-    assert slate_key(race, rules) == f"2026-02-15-cup-{contest}"
+    rules = rule_set(site.contest, sample.as_of.date())
+    assert slate_key(race, rules) == f"2026-02-15-cup-{site.contest}"
     slate = build_slate(salaries, race, entries, DriverDirectory.from_frames(entries), rules)
     assert {player.driver_id for player in slate.players} == set(entries["driver_id"])
     assert len(slate.notices) == 1

@@ -73,6 +73,7 @@ def season(races=12, cars=8, seed=0):
             )
             rows["lap_summaries"].append(
                 {
+                    **{name: 1.0 + car for name, kind in LAP_SUMMARY.items() if kind == pl.Float64},
                     **race,
                     "driver_id": str(100 + car),
                     "laps": 200,
