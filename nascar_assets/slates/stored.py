@@ -7,10 +7,11 @@ import polars as pl
 from nascar_assets.columns import slates as columns
 from nascar_assets.columns.column import types_of
 from nascar_assets.errors import InputError
+from nascar_assets.feed.grid import known_grid
 from nascar_assets.files import SourceFile
 from nascar_assets.rules import rule_set
 from nascar_assets.rules.race_day import race_day
-from nascar_assets.slates.slate import Slate, SlatePlayer
+from nascar_assets.slates.slate import Slate, SlatePlayer, marked_out
 
 SLATE = types_of(columns.SLATE)
 """One row per row of the salary file, who may be picked first; the slate's own columns repeated."""
@@ -21,6 +22,20 @@ _PLAYER = ("driver_id", "name", "site_id", "salary", "team", "average_points", "
 def racing(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows of a table `SLATE` that a lineup may hold."""
     return _whole(frame).filter(pl.col("reason").is_null())
+
+
+def starters(entries: pl.DataFrame, slate: pl.DataFrame) -> pl.DataFrame:
+    """The cars of an entry list that race, in the order of the grid.
+
+    Args:
+        entries: `ENTRIES` of one race with what was known at a moment, one row per driver.
+        slate: The table `SLATE`: who is marked out in the salary file does not start, as who did
+            not qualify does not.
+    """
+    marks = slate.select("driver_id", "status").iter_rows()
+    out = [driver_id for driver_id, status in marks if marked_out(status)]
+    may_start = known_grid(entries)[0].filter(~pl.col("driver_id").is_in(out))
+    return may_start.sort(pl.col("start").fill_null(99), "driver_id")
 
 
 def _whole(frame: pl.DataFrame) -> pl.DataFrame:

@@ -17,7 +17,13 @@ from nascar_assets.feed.parse_weekend import parse_entries
 from nascar_assets.rules import rule_set
 from nascar_assets.slates.build import build_slate, slate_key
 from nascar_assets.slates.salaries import read_salaries
-from nascar_assets.slates.stored import SLATE, racing, slate_from_polars, slate_to_polars
+from nascar_assets.slates.stored import (
+    SLATE,
+    racing,
+    slate_from_polars,
+    slate_to_polars,
+    starters,
+)
 from nascar_assets_tests.feed.feed_files import race, ran, result, schedule_row, weekend
 from nascar_assets_tests.slates.salary_files import dk_file, eight
 
@@ -151,6 +157,7 @@ def test_who_is_out_is_left_out_with_a_notice():
     table = slate_to_polars(slate)
     assert slate_from_polars(table) == slate
     assert (table.height, racing(table).height) == (8, 7)
+    assert starters(entry_list(), table)["driver_id"].to_list() == [*map(str, range(12, 19))]
     # A table from before rows were kept holds those who race.
     assert slate_from_polars(racing(table).drop("reason")).players == slate.players
 

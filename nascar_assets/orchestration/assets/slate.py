@@ -12,7 +12,6 @@ import polars as pl
 from pydantic import Field
 
 from nascar_assets.errors import InputError
-from nascar_assets.feed.grid import known_grid
 from nascar_assets.feed.names import with_canonical_ids
 from nascar_assets.feed.sources import FEATURE_SOURCES, SOURCE
 from nascar_assets.history.schemas import EQUIPMENT_CHANCE
@@ -39,8 +38,13 @@ from nascar_assets.orchestration.storage.store import read_table, stored_partiti
 from nascar_assets.orchestration.tags import AT
 from nascar_assets.slates.build import build_slate
 from nascar_assets.slates.salaries import read_salaries
-from nascar_assets.slates.slate import Slate, marked_out
-from nascar_assets.slates.stored import racing, slate_from_polars, slate_to_polars
+from nascar_assets.slates.slate import Slate
+from nascar_assets.slates.stored import (
+    racing,
+    slate_from_polars,
+    slate_to_polars,
+    starters,
+)
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.staged import at_once, begin
 from nascar_assets.views.practice import with_practice
@@ -257,10 +261,7 @@ def slate_field(run: SlateRun, slate: pl.DataFrame) -> pl.DataFrame:
 
     known = known_entries(run.root, run.plan.race_key, run.as_of)
     if known is not None:
-        marks = slate.select("driver_id", "status").iter_rows()
-        out = [driver_id for driver_id, status in marks if marked_out(status)]
-        starters = known_grid(known)[0].filter(~pl.col("driver_id").is_in(out))
-        return starters.sort(pl.col("start").fill_null(99), "driver_id")
+        return starters(known, slate)
     names = racing(slate).select("driver_id", driver_name="name")
     return expected_entries(names, run.results, run.race, run.as_of)
 
