@@ -25,11 +25,12 @@ from nascar_assets.errors import InputError
 from nascar_assets.feed.odds import OddsFormat
 from nascar_assets.feed.schemas import UTC_TIME
 from nascar_assets.files import SourceFile
+from nascar_assets.views.odds import chances_of_odds
 from nascar_assets.views.odds_feed import board_of, feed_board
 from nascar_assets.views.quantities import TOPS
 from nascar_assets.views.reading import read_view
 from nascar_assets.views.statement import ReadOptions
-from nascar_assets.views.targets import blended, chances_of_odds
+from nascar_assets.views.targets import blended
 
 CONFIDENCES: tuple[float, ...] = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 """Confidences that are tried; the first is the forecast as it is."""

@@ -14,6 +14,7 @@ import polars as pl
 from nascar_assets.errors import InputError
 from nascar_assets.rules import RuleSet
 from nascar_assets.views.in_force import sources_of
+from nascar_assets.views.odds import chances_of_odds, margin_is_known
 from nascar_assets.views.quantities import CEILING_CHANCE, QUANTITIES, TOPS
 
 Floats = npt.NDArray[np.float64]
@@ -21,13 +22,6 @@ Floats = npt.NDArray[np.float64]
 ROUNDING = 0.05
 """Share by which chances of a whole field may miss their sum: they are rounded, and rescaled."""
 _CERTAIN = 1.0 - 1e-9
-MARKET = 0.8
-"""Share of a market's chances, by our forecast, from which on a board's margin is taken as known:
-it is then what is left beside our own chances of the others, at most a fifth of the market."""
-MARGIN_POWER = 1.1
-"""Power of the quoted chances that takes out a typical margin, where a board does not say what its
-own is. Of 51 win boards of Cup races from 2022 to 2026 with 14 drivers or more it was 1.01 to 1.15,
-in the middle 1.09."""
 _WORTH_SAYING = 0.005
 """A stated chance of what never happens in the scenarios that is small enough to pass over."""
 
@@ -317,52 +311,6 @@ def _stated_moments(
         for driver, value, confidence in zip(drivers, values, part["confidence"], strict=True):
             found.setdefault((driver, name), []).append((float(min(value, limit)), confidence))
     return found, notices
-
-
-def margin_is_known(own: Floats, quoted: Sequence[int], market: str) -> bool:
-    """Whether a board quotes so much of a market that its overround says what the margin is.
-
-    Args:
-        own: Our chances of all drivers [N].
-        quoted: Places of the quoted drivers.
-        market: Key of `TOPS`.
-    """
-    places = TOPS[market]
-    return len(quoted) > places and float(own[list(quoted)].sum()) >= MARKET * places
-
-
-def chances_of_odds(odds: Floats, own: Floats, quoted: Sequence[int], market: str) -> Floats:
-    """Chances of the quoted drivers, the margin taken out by the power method.
-
-    Of a board that quotes most of the market (`margin_is_known`) they add up to what its places
-    leave beside our own chances of the drivers who are not quoted. Of a shorter one each is what
-    is quoted less a typical margin, whatever we think of him, as long as they do not add up to
-    more than the places.
-
-    Args:
-        odds: Decimal odds of the quoted drivers.
-        own: Our chances of all drivers [N].
-        quoted: Places of the quoted drivers.
-        market: Key of `TOPS`.
-    """
-    inverse = np.log(1.0 / np.asarray(odds, np.float64))
-    if margin_is_known(own, quoted, market):
-        total = TOPS[market] - float(own.sum() - own[list(quoted)].sum())
-    else:
-        usual = np.asarray(np.exp(MARGIN_POWER * inverse), np.float64)
-        if usual.sum() <= TOPS[market]:
-            return usual
-        total = float(TOPS[market])
-    low, high = 0.0, 1.0
-    while np.exp(high * inverse).sum() > total:
-        high *= 2.0
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        if np.exp(middle * inverse).sum() > total:
-            low = middle
-        else:
-            high = middle
-    return np.asarray(np.exp(high * inverse), np.float64)
 
 
 def _within_sums(

@@ -34,19 +34,17 @@ from nascar_assets.views.in_force import (
     in_force,
     statements,
 )
+from nascar_assets.views.odds import MARGIN_POWER, chances_of_odds, margin_is_known
 from nascar_assets.views.people import Resolved
 from nascar_assets.views.quantities import QUANTITIES
 from nascar_assets.views.rear import with_rear_starts
 from nascar_assets.views.record import ViewRecord, next_id
 from nascar_assets.views.statement import Stated
 from nascar_assets.views.targets import (
-    MARGIN_POWER,
     Bounds,
     OwnMoments,
     blended,
     blended_targets,
-    chances_of_odds,
-    margin_is_known,
     refuse_contradictions,
 )
 from nascar_assets.views.tilting import tilt
