@@ -38,6 +38,7 @@ from nascar_assets.board.widgets import (
     unforeseen,
 )
 from nascar_assets.client import AsyncClient, Refused, slates
+from nascar_assets.rules import SITES
 from nascar_assets.service.admission import BY_KEY, KEY_COOKIE, LEAVE
 from nascar_assets.service.slate_contracts import SlateDetail, SlateRunResult, SlateSummary
 
@@ -199,10 +200,11 @@ async def slates_page() -> None:
         with ui.row().classes("w-full justify-between"):
             heading("Slates", 1)
             _leave()
+        exports = ", ".join(f"{site.name}: {site.export}" for site in SITES.values())
         note(
-            "Drop a salary file as the contest site has it (DraftKings: Export to CSV, FanDuel: "
-            "Download players list, both on the page where a lineup is drafted). In a minute or "
-            "two it becomes a forecast, lineups and the file to upload."
+            f"Drop a salary file as the contest site has it ({exports}, on the page where a "
+            "lineup is drafted). In a minute or two it becomes a forecast, lineups and the file to "
+            "upload."
         )
         add = _SalaryDrop(api)
         add.show()

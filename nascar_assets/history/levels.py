@@ -52,7 +52,7 @@ PRIOR_KNOWN: Prior = {
 FEATURE_SD, FEATURE_OFFSET_SD = 0.02, 0.01
 """Prior standard deviations of the coefficients of `LEVEL_FEATURES`, pooled and what a track type
 adds: how far a feature one standard deviation off is believed to move a level before any race has
-shown it, all six together by 0.05. The four ratings move it by 0.9."""
+shown it, six of them together by 0.05. The four ratings move it by 0.9."""
 
 PRIOR_RESIDUAL, PRIOR_ROWS = 0.65, 200.0
 """Variance of a finish score about its level before any race, and the rows that this is worth."""

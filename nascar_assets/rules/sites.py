@@ -41,6 +41,7 @@ class Site:
         entry_columns: Columns of its entries files before the drivers', in their order, by what
             they hold: `entry_id`, `contest_id`, `contest_name`, `entry_fee`.
         entry_driver: The head of a driver's column in an entries file.
+        export: What its page where a lineup is drafted calls the export of a salary file.
         pool_columns: Two columns by which the player pool in an entries file is known: name and
             id in one, and the id.
         out: What the status of a driver who will not race may be, in capitals.
@@ -58,6 +59,7 @@ class Site:
     cell: str
     entry_columns: Mapping[str, str]
     entry_driver: str
+    export: str
     pool_columns: tuple[str, str]
     out: frozenset[str] = _OUT
     position: str = "D"
@@ -157,6 +159,7 @@ DRAFTKINGS = Site(
         }
     ),
     entry_driver="D",
+    export="Export to CSV",
     pool_columns=("Name + ID", "ID"),
 )
 
@@ -183,6 +186,7 @@ FANDUEL = Site(
         {part: part for part in ("entry_id", "contest_id", "contest_name", "entry_fee")}
     ),
     entry_driver="Driver",
+    export="Download players list",
     pool_columns=("Player ID + Player Name", "Id"),
 )
 

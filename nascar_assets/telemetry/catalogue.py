@@ -152,7 +152,8 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "track_type_lap_races",
-        f"Races with laps that the six columns before it rest on, {TRACK_TYPE_RACES} at most.",
+        f"Races with laps that the other columns of lap summaries rest on, {TRACK_TYPE_RACES} at "
+        "most.",
         "races",
         "lap summaries",
         whole=True,
