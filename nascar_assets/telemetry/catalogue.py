@@ -49,8 +49,8 @@ class Feature:
     def known_after(self) -> str:
         """The stage of the race week after which it is known.
 
-        `previous_race`, `practice` or `qualifying`; `lap` for features of single laps, which no
-        slate's table holds.
+        `previous_race` (what is known with the entry list too: no row is there before it),
+        `practice` or `qualifying`; `lap` for features of single laps, which no slate's table holds.
         """
         return _TABLES[self.source][1]
 
