@@ -88,6 +88,8 @@ class Build:
         to_lineups: Callable[[], None],
     ) -> None:
         self._api, self._detail, self._kept = api, detail, kept
+        if self._draft.get("objective", "mean") not in OBJECTIVES:  # kept by another version
+            self._draft.pop("objective")
         self._lineups, self._to_lineups = lineups, to_lineups
         self._shown: dict[str, Any] = {}  # the settings as this page shows them
         self._faults: tuple[str, ...] = ()

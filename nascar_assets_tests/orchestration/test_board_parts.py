@@ -428,6 +428,15 @@ def test_every_objective_can_be_chosen_and_what_it_needs_be_set(name):
     on_a_page(test)
 
 
+def test_an_objective_that_is_no_more_gives_way_to_the_default():
+    async def test() -> None:
+        kept = {"draft": {"objective": "median", "lineups": 5}}
+        await build(Api(forecast=forecast("A")), kept).show()
+        assert (field("Best at").value, field("Lineups").value) == ("expected_max", "5")
+
+    on_a_page(test)
+
+
 def test_a_payout_file_of_the_settings_is_shown_as_what_it_is():
     async def test() -> None:
         api = Api(forecast=forecast("A"), settings=checked(objective="payout", payout="mine.csv"))
