@@ -133,30 +133,35 @@ def _places(problem: Problem, wanted: str) -> Conflict | None:
     """More places asked for than the lineups have, or fewer allowed."""
     places = problem.lineups * problem.roster_size
     single = [e for e in problem.exposures if e.target.bit_count() == 1]
-    single.sort(key=lambda e: (-e.lower, e.target))
+    # Of a driver who is bounded twice, by a group of his own for one, the tightest bounds count.
+    minimums = {e.target: e for e in sorted(single, key=lambda e: e.lower)}.values()
+    maximums = {e.target: e for e in sorted(single, key=lambda e: -e.upper)}.values()
     total = 0
-    for count, exposure in enumerate(single, start=1):
+    kept: list[Exposure] = []
+    for exposure in sorted(minimums, key=lambda e: (-e.lower, e.target)):
+        kept.append(exposure)
         total += exposure.lower
         if total > places:
-            labels = [e.lower_label for e in single[:count] if e.lower_label]
+            labels = [e.lower_label for e in kept if e.lower_label]
             over = total - places
             reason = (
-                f"minimum exposures of {count} drivers add up to {over:,} lineup places more than "
-                f"{problem.lineups} lineups of {problem.roster_size} have"
+                f"minimum exposures of {len(kept)} drivers add up to {over:,} lineup places more "
+                f"than {problem.lineups} lineups of {problem.roster_size} have"
             )
             return Conflict(reason, (wanted, *labels))
-    allowed = {e.target: e for e in single if e.upper_label}
-    upper = sum(
-        allowed[1 << i].upper if 1 << i in allowed else problem.lineups
-        for i in range(problem.salary.shape[0])
-    )
-    if upper < places:
-        labels = [e.upper_label for e in allowed.values() if e.upper_label]
-        reason = (
-            f"maximum exposures leave {places - upper:,} lineup places empty of the {places:,} "
-            f"that {problem.lineups} lineups of {problem.roster_size} have"
-        )
-        return Conflict(reason, (wanted, *labels))
+    upper = problem.lineups * problem.salary.shape[0]
+    kept = []
+    for exposure in sorted(maximums, key=lambda e: (e.upper, e.target)):
+        kept.append(exposure)
+        upper -= problem.lineups - exposure.upper
+        if upper < places:
+            labels = [e.upper_label for e in kept if e.upper_label]
+            reason = (
+                f"maximum exposures of {len(kept)} drivers leave {places - upper:,} lineup places "
+                f"empty of the {places:,} that {problem.lineups} lineups of {problem.roster_size} "
+                "have"
+            )
+            return Conflict(reason, (wanted, *labels))
     return None
 
 

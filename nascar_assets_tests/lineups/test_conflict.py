@@ -13,9 +13,9 @@ POINTS = made_points(SALARIES, 40, 7)
 NAMES = [player.name for player in SLATE.players]
 
 
-def conflict(**asked):
+def conflict(slate=SLATE, **asked):
     with pytest.raises(InfeasiblePortfolio) as error:
-        build_portfolio(POINTS, SLATE, asked)
+        build_portfolio(POINTS[:, : len(slate.players)], slate, asked)
     return error.value
 
 
@@ -83,8 +83,36 @@ def test_exposures_against_a_group_name_those_three_settings():
 
 def test_maximums_that_leave_places_empty():
     error = conflict(drivers={n: {"max_exposure": 0.25} for n in NAMES})
-    # 18 drivers in 5 of 20 lineups each fill 90 of 120 places.
-    assert "30 lineup places empty" in error.reason
+    # 17 drivers in 5 of 20 lineups each and one in all fill 105 of 120 places.
+    assert "maximum exposures of 17 drivers leave 15 lineup places empty" in error.reason
+    assert len(error.conflict) == 18
+
+
+def test_maximums_that_leave_room_are_not_named():
+    slate = made_slate([8_000] * 12)
+    asked = {n: {"max_exposure": 0.0} for n in NAMES[:7]} | {
+        NAMES[8]: {"max_exposure": 0.9},
+        NAMES[9]: {"max_exposure": 1.0},
+    }
+    error = conflict(slate, lineups=10, drivers=asked)
+    assert error.conflict == [
+        "lineups = 10",
+        *(f"maximum exposure of {n}: 0.0% (0 of 10 lineups)" for n in NAMES[:7]),
+    ]
+
+
+def test_a_driver_who_is_bounded_twice_counts_once():
+    slate, points = made_slate([8_000] * 12), POINTS[:, :12]
+    # Five drivers in 9 of 10 lineups take 45 of 60 places; two of them are a group as well.
+    asked = {
+        "lineups": 10,
+        "drivers": {n: {"min_exposure": 0.9} for n in NAMES[:5]},
+        "groups": [{"drivers": [n], "min_exposure": 0.9} for n in NAMES[:2]],
+    }
+    build_portfolio(points, slate, asked, prove=False)
+    with pytest.raises(InfeasiblePortfolio) as error:
+        build_portfolio(points, slate, {**asked, "max_shared": 4}, prove=False)
+    assert "add up" not in error.value.reason
 
 
 def test_bounds_between_which_no_whole_number_lies():
