@@ -68,7 +68,7 @@ def find_conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict 
     return (
         _rounding(problem)
         or _places(problem, wanted)
-        or sharing_conflict(problem, legal)
+        or _sharing(problem, masks, broken, labels, wanted)
         or _mixing(problem, masks, broken, labels, wanted)
     )
 
@@ -165,36 +165,45 @@ def _places(problem: Problem, wanted: str) -> Conflict | None:
     return None
 
 
-def sharing_conflict(problem: Problem, legal: Masks) -> Conflict | None:
-    """More lineups than can differ from each other as much as wanted (Johnson's bound)."""
-    if problem.settings.max_shared is None or problem.lineups < 2:
-        return None
-    common = int(np.bitwise_and.reduce(legal))
-    used = int(np.bitwise_or.reduce(legal))
-    core = common.bit_count()
-    locks = tuple(
-        rule.label
-        for rule in problem.count_rules
-        if rule.lower > 0 and not rule.condition and rule.target & common
-    )
-    shared = problem.max_shared - core
-    if shared < 0:
-        reason = f"every legal lineup holds the same {core} drivers"
-        return Conflict(reason, (_shared_label(problem), *locks))
-    n, k = used.bit_count() - core, problem.roster_size - core
+def most_lineups(problem: Problem, legal: Masks) -> int:
+    """Lineups that can differ from each other as much as wanted, at most (Johnson's bound).
+
+    Args:
+        problem: The settings.
+        legal: Every legal lineup; there is one.
+    """
+    core = int(np.bitwise_and.reduce(legal)).bit_count()
+    n = int(np.bitwise_or.reduce(legal)).bit_count() - core
+    k = problem.roster_size - core
     limit = 1
-    for step in range(shared, -1, -1):
+    for step in range(problem.max_shared - core, -1, -1):
         limit = limit * (n - step) // (k - step)
-    if limit >= problem.lineups:
+    return limit
+
+
+def _sharing(
+    problem: Problem, masks: Masks, broken: Masks, labels: list[str], wanted: str
+) -> Conflict | None:
+    """More lineups than can differ from each other as much as wanted."""
+
+    def conflicting(rules: list[int]) -> bool:
+        return most_lineups(problem, masks[broken & _bits(rules) == 0]) < problem.lineups
+
+    rules = list(range(len(labels)))
+    if not conflicting(rules):
         return None
-    rules = tuple(rule.label for rule in problem.count_rules if rule.upper == 0)
+    rules = _quickly_needed(rules, conflicting)
+    legal = masks[broken & _bits(rules) == 0]
+    asked = (_shared_label(problem), *(labels[r] for r in rules))
+    core = int(np.bitwise_and.reduce(legal)).bit_count()
+    if core > problem.max_shared:
+        return Conflict(f"every legal lineup holds the same {core} drivers", asked)
+    used = int(np.bitwise_or.reduce(legal)).bit_count()
     reason = (
-        f"of the {used.bit_count()} drivers that may be picked at most {limit:,} lineups can be "
-        f"made that share no more than {problem.max_shared} drivers two by two"
+        f"of the {used} drivers that may be picked at most {most_lineups(problem, legal):,} "
+        f"lineups can be made that share no more than {problem.max_shared} drivers two by two"
     )
-    return Conflict(
-        reason, (f"lineups = {problem.lineups}", _shared_label(problem), *locks, *rules)
-    )
+    return Conflict(reason, (wanted, *asked))
 
 
 def _mixing(

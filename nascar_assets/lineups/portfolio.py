@@ -18,7 +18,7 @@ from nascar_assets.lineups.conflict import (
     Conflict,
     all_together,
     find_conflict,
-    sharing_conflict,
+    most_lineups,
 )
 from nascar_assets.lineups.legality import check_lineups
 from nascar_assets.lineups.mix import feasible_mix, kinds_of
@@ -256,7 +256,7 @@ def _possible_mix(problem: Problem, features: Features, space: Masks) -> Masks |
     """Lineups of which a mix meets the bounds; none where those are known not to hold together."""
     if space.shape[0] < problem.lineups or bool((features.lower > features.upper).any()):
         return None
-    if sharing_conflict(problem, space) is not None:
+    if most_lineups(problem, space) < problem.lineups:
         return None
     if not problem.exposures:
         return np.empty(0, np.uint64)

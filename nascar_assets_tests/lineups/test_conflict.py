@@ -134,6 +134,24 @@ def test_locked_drivers_that_every_lineup_shares():
     assert f"lock {NAMES[12]}" in error.conflict
 
 
+def test_rules_that_more_lineups_would_not_come_from_are_not_named():
+    slate = made_slate([8_000] * 13)
+    rules = [{"if": [NAMES[0]], "then": [NAMES[1]], "at_most": 0}]
+    out = {NAMES[2]: {"exclude": True}}
+    error = conflict(slate, lineups=3, max_shared=0, rules=rules, drivers=out)
+    # Thirteen drivers make two lineups of six without a common driver, twelve as many.
+    assert "of the 13 drivers that may be picked at most 2 lineups" in error.reason
+    assert error.conflict == ["lineups = 3", "no two lineups share more than 0 drivers"]
+    out[NAMES[3]] = {"exclude": True}
+    error = conflict(slate, lineups=2, max_shared=0, rules=rules, drivers=out)
+    assert error.conflict == [
+        "lineups = 2",
+        "no two lineups share more than 0 drivers",
+        f"exclude {NAMES[2]}",
+        f"exclude {NAMES[3]}",
+    ]
+
+
 def test_a_salary_floor_over_the_cap():
     error = conflict(salary_min=50_001)
     assert error.conflict == ["salary of at least 50,001 in every lineup"]
