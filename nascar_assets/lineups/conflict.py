@@ -11,9 +11,15 @@ import numpy.typing as npt
 from nascar_assets.lineups import space_kernel
 from nascar_assets.lineups.candidates import features_of
 from nascar_assets.lineups.mix import feasible_mix, kinds_of
-from nascar_assets.lineups.problem import Exposure, Problem, SumRule, rule_arrays
+from nascar_assets.lineups.problem import CountRule, Exposure, Problem, SumRule, rule_arrays
+from nascar_assets.lineups.set_search import find_set
 
 Masks = npt.NDArray[np.uint64]
+
+# What a proof by search may be tried again for with fewer settings: tests, and deterministic
+# seconds of each. A test that ends undecided keeps a setting that might be left out.
+_TESTS = 16
+_TEST_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +79,50 @@ def find_conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict 
     )
 
 
-def all_together(problem: Problem, *, proven: bool) -> Conflict:
+def all_together(problem: Problem, sum_rules: tuple[SumRule, ...], *, proven: bool) -> Conflict:
     """What to say where no portfolio was found and no smaller set of settings conflicts.
 
     Args:
         problem: The settings.
-        proven: Whether a search that leaves nothing out found that there is none.
+        sum_rules: Rules on each lineup that add up weights, that on ownership among them.
+        proven: Whether `find_set`, which leaves nothing out, found that there is none. Then those
+            are left out that the proof holds without, as far as it can be found again quickly.
     """
-    labels = [label for e in problem.exposures for label in (e.lower_label, e.upper_label) if label]
-    if problem.settings.max_shared is not None:
-        labels.append(_shared_label(problem))
+    # Likeliest needed first: a conflict without sharing was looked for before.
+    shares = [_shared_label(problem)] * (problem.settings.max_shared is not None)
+    bounds = _bounds(problem)
+    rules: list[CountRule | SumRule] = [*problem.count_rules, *sum_rules]
+    words = [*shares, *(_words(bound) for bound in bounds), *(rule.label for rule in rules)]
+    tests = 0
+
+    def conflicting(kept: list[int]) -> bool:
+        nonlocal tests
+        tests += 1
+        if tests > _TESTS:
+            return False
+        at = set(kept)
+        first, then = len(shares), len(shares) + len(bounds)
+        held = [rule for place, rule in enumerate(rules, then) if place in at]
+        part = replace(
+            problem,
+            max_shared=problem.max_shared if shares and 0 in at else problem.roster_size - 1,
+            exposures=_restricted(problem, [b for i, b in enumerate(bounds, first) if i in at]),
+            count_rules=tuple(rule for rule in held if isinstance(rule, CountRule)),
+        )
+        sums = tuple(rule for rule in held if isinstance(rule, SumRule))
+        return find_set(part, features_of(part), sums, _TEST_SECONDS)[1]
+
+    kept = list(range(len(words)))
+    if proven:
+        kept = _quickly_needed(kept, conflicting)
     reason = (
         "no set of legal lineups keeps these settings together"
         if proven
         else "no portfolio was found that keeps these settings, though none was proven impossible"
     )
-    return Conflict(reason, (f"lineups = {problem.lineups}", *labels), proven=proven)
+    return Conflict(
+        reason, (f"lineups = {problem.lineups}", *(words[i] for i in kept)), proven=proven
+    )
 
 
 def _shared_label(problem: Problem) -> str:
@@ -210,11 +244,9 @@ def _mixing(
     problem: Problem, masks: Masks, broken: Masks, labels: list[str], wanted: str
 ) -> Conflict | None:
     """Bounds over the set that no mix of legal lineups meets, by linear programming duality."""
-    exposures = list(problem.exposures)
-    if not exposures:
+    if not problem.exposures:
         return None
-    bounds = [(e, "lower") for e in exposures if e.lower > 0]
-    bounds += [(e, "upper") for e in exposures if e.upper < problem.lineups]
+    bounds = _bounds(problem)
     kinds = kinds_of(features_of(problem), problem.lineups, masks, broken)
     start = np.empty(0, np.uint64)
 
@@ -224,7 +256,7 @@ def _mixing(
         if not chosen:
             return False
         legal = kinds.keeping(_bits(rules))
-        features = features_of(replace(problem, exposures=_restricted(exposures, chosen, problem)))
+        features = features_of(replace(problem, exposures=_restricted(problem, chosen)))
         known = start[np.isin(start, legal.masks)]
         mix = feasible_mix(features, legal, problem.lineups, known)
         start = np.union1d(start, mix.columns)
@@ -238,20 +270,25 @@ def _mixing(
         rules = []
     sides = _quickly_needed(sides, lambda kept: certificate(rules, kept))
     rules = _quickly_needed(rules, lambda kept: certificate(kept, sides))
-    words = []
-    for side in sides:
-        exposure, which = bounds[side]
-        label = exposure.lower_label if which == "lower" else exposure.upper_label
-        words.append(label or exposure.name)
+    words = [_words(bounds[side]) for side in sides]
     reason = "no mix of legal lineups meets these exposures"
     return Conflict(reason, (wanted, *words, *(labels[r] for r in rules)))
 
 
-def _restricted(
-    exposures: list[Exposure], chosen: list[tuple[Exposure, str]], problem: Problem
-) -> tuple[Exposure, ...]:
+def _bounds(problem: Problem) -> list[tuple[Exposure, str]]:
+    """The sides of exposures that can bind."""
+    bounds = [(e, "lower") for e in problem.exposures if e.lower > 0]
+    return bounds + [(e, "upper") for e in problem.exposures if e.upper < problem.lineups]
+
+
+def _words(bound: tuple[Exposure, str]) -> str:
+    exposure, which = bound
+    return (exposure.lower_label if which == "lower" else exposure.upper_label) or exposure.name
+
+
+def _restricted(problem: Problem, chosen: list[tuple[Exposure, str]]) -> tuple[Exposure, ...]:
     out = []
-    for exposure in exposures:
+    for exposure in problem.exposures:
         lower = exposure.lower if (exposure, "lower") in chosen else 0
         upper = exposure.upper if (exposure, "upper") in chosen else problem.lineups
         out.append(replace(exposure, lower=lower, upper=upper))

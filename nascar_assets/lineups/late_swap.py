@@ -127,7 +127,7 @@ def late_swap(
                 chosen = other
     if chosen is None:
         raise InfeasiblePortfolio(
-            find_conflict(problem, sum_rules) or all_together(problem, proven=False)
+            find_conflict(problem, sum_rules) or all_together(problem, sum_rules, proven=False)
         )
     drivers = rows.astype(np.int32)
     drivers[movable] = space_kernel.unpack(chosen[movable], problem.roster_size)

@@ -268,7 +268,7 @@ def _possible_mix(problem: Problem, features: Features, space: Masks) -> Masks |
 def _conflict(
     problem: Problem, sum_rules: tuple[SumRule, ...], *, proven: bool = False
 ) -> Conflict:
-    return find_conflict(problem, sum_rules) or all_together(problem, proven=proven)
+    return find_conflict(problem, sum_rules) or all_together(problem, sum_rules, proven=proven)
 
 
 def _portfolio(

@@ -20,7 +20,10 @@ _DETERMINISTIC_SECONDS = 8.0
 
 
 def find_set(
-    problem: Problem, features: Features, sum_rules: tuple[SumRule, ...]
+    problem: Problem,
+    features: Features,
+    sum_rules: tuple[SumRule, ...],
+    seconds: float = _DETERMINISTIC_SECONDS,
 ) -> tuple[Masks | None, bool]:
     """A set that keeps every rule and bound, by CP-SAT over the places of all lineups at once.
 
@@ -32,6 +35,7 @@ def find_set(
         problem: The settings.
         features: The bounds over the set.
         sum_rules: Rules on each lineup that add up weights.
+        seconds: The limit, in seconds of deterministic time.
 
     Returns:
         [lineups] masks, ascending, or none; and whether it is proven that there is no such set.
@@ -58,7 +62,7 @@ def find_set(
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 1
-    solver.parameters.max_deterministic_time = _DETERMINISTIC_SECONDS
+    solver.parameters.max_deterministic_time = seconds
     status = solver.solve(model)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return None, status == cp_model.INFEASIBLE

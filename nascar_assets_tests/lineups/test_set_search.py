@@ -1,5 +1,6 @@
 """Sets whose lineups have to fit each other: found where there is one, proven away where not."""
 
+from datetime import date
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +12,7 @@ from nascar_assets.lineups import InfeasiblePortfolio, PortfolioSettings, build_
 from nascar_assets.lineups.candidates import features_of
 from nascar_assets.lineups.problem import resolve
 from nascar_assets.lineups.set_search import find_set
+from nascar_assets.rules import rule_set
 from nascar_assets_tests.lineups.slates import made_slate
 
 
@@ -63,3 +65,32 @@ def test_a_set_that_cannot_be_is_said_to_be_proven_impossible():
         build_portfolio(points, made_slate(salaries), {"lineups": 2, "max_shared": 0})
     assert caught.value.proven
     assert caught.value.conflict == ["lineups = 2", "no two lineups share more than 0 drivers"]
+
+
+def test_of_settings_that_are_proven_not_to_hold_together_only_those_are_named():
+    salaries = [4695, 12110, 13419, 6614, 5695, 4771, 11989, 13464, 10038, 10137, 11887]
+    slate = made_slate(salaries, rules=rule_set("fd-classic", date(2026, 3, 15)))
+    points = np.random.default_rng(0).integers(0, 2_000, (40, 11)).astype(np.int32)
+    names = [p.name for p in slate.players]
+    asked = {
+        "lineups": 3,
+        "max_shared": 2,
+        "salary_min": 48_465,
+        "drivers": {
+            names[4]: {"exclude": True},
+            names[0]: {"max_exposure": 0.52},
+            names[7]: {"min_exposure": 0.36},
+        },
+    }
+    with pytest.raises(InfeasiblePortfolio) as caught:
+        build_portfolio(points, slate, asked)
+    assert caught.value.proven
+    assert caught.value.conflict == [
+        "lineups = 3",
+        "no two lineups share more than 2 drivers",
+        f"minimum exposure of {names[7]}: 36.0% (2 of 3 lineups)",
+        f"exclude {names[4]}",
+        "salary of at least 48,465 in every lineup",
+    ]
+    # Without the floor, which is a rule on each lineup, the others hold together.
+    build_portfolio(points, slate, {**asked, "salary_min": None}, prove=False)
