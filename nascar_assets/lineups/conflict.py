@@ -11,11 +11,19 @@ import numpy.typing as npt
 from nascar_assets.lineups import space_kernel
 from nascar_assets.lineups.candidates import features_of
 from nascar_assets.lineups.mix import feasible_mix, kinds_of
-from nascar_assets.lineups.problem import CountRule, Exposure, Problem, SumRule, rule_arrays
+from nascar_assets.lineups.problem import (
+    MAX_RULES,
+    CountRule,
+    Exposure,
+    Problem,
+    SumRule,
+    rule_arrays,
+)
 from nascar_assets.lineups.set_search import find_set
 
 Masks = npt.NDArray[np.uint64]
 
+_NONE = np.empty(0, np.uint64)
 # What a proof by search may be tried again for with fewer settings: tests, and deterministic
 # seconds of each. A test that ends undecided keeps a setting that might be left out.
 _TESTS = 16
@@ -37,12 +45,43 @@ class Conflict:
     proven: bool = True
 
 
-def find_conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict | None:
+def barred(
+    problem: Problem, masks: Masks, taken: Masks, held: Masks
+) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+    """What lineups that stand bar, in words, and which of some lineups that is.
+
+    Args:
+        problem: The settings.
+        masks: The lineups.
+        taken: Lineups that none of them may be.
+        held: Lineups of the same set that stay.
+    """
+    found = []
+    if taken.shape[0]:
+        label = "no lineup that another contest has (repeat = true in its section allows them)"
+        found.append((label, np.isin(masks, taken)))
+    if held.shape[0]:
+        shares = np.zeros(masks.shape[0], np.bool_)
+        for one in held:
+            shares |= np.bitwise_count(masks & one) > problem.max_shared
+        label = f"lineups of locked entries share at most {problem.max_shared} drivers with others"
+        found.append((label, shares))
+    return found
+
+
+def find_conflict(
+    problem: Problem,
+    sum_rules: tuple[SumRule, ...],
+    taken: Masks = _NONE,
+    held: Masks = _NONE,
+) -> Conflict | None:
     """The smallest conflicting set that can be proven; none where no proof is found.
 
     Args:
         problem: The settings.
         sum_rules: Rules on each lineup that add up weights, that on ownership among them.
+        taken: Lineups that may not be in the set.
+        held: Lineups that the set is chosen beside, and shares drivers with.
     """
     arrays = rule_arrays(problem.count_rules, sum_rules, problem.salary.shape[0])
     masks, broken = space_kernel.enumerate_space(
@@ -54,6 +93,9 @@ def find_conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict 
     )
     labels = [rule.label for rule in problem.count_rules]
     labels += [rule.label for rule in sum_rules]
+    for label, out in barred(problem, masks, taken, held)[: MAX_RULES - len(labels)]:
+        broken = broken | out.astype(np.uint64) << np.uint64(len(labels))
+        labels.append(label)
     legal = masks[broken == 0]
     wanted = f"lineups = {problem.lineups}"
     if legal.shape[0] == 0:
@@ -79,15 +121,28 @@ def find_conflict(problem: Problem, sum_rules: tuple[SumRule, ...]) -> Conflict 
     )
 
 
-def all_together(problem: Problem, sum_rules: tuple[SumRule, ...], *, proven: bool) -> Conflict:
-    """What to say where no portfolio was found and no smaller set of settings conflicts.
+def explain(
+    problem: Problem,
+    sum_rules: tuple[SumRule, ...],
+    taken: Masks = _NONE,
+    held: Masks = _NONE,
+    *,
+    proven: bool = False,
+) -> Conflict:
+    """Why no portfolio was found: the smallest conflicting set, else all settings together.
 
     Args:
         problem: The settings.
         sum_rules: Rules on each lineup that add up weights, that on ownership among them.
+        taken: Lineups that may not be in the set.
+        held: Lineups that the set is chosen beside, and shares drivers with.
         proven: Whether `find_set`, which leaves nothing out, found that there is none. Then those
             are left out that the proof holds without, as far as it can be found again quickly.
     """
+    found = find_conflict(problem, sum_rules, taken, held)
+    if found is not None:
+        return found
+    besides = [] if proven else [label for label, _ in barred(problem, _NONE, taken, held)]
     # Likeliest needed first: a conflict without sharing was looked for before.
     shares = [_shared_label(problem)] * (problem.settings.max_shared is not None)
     bounds = _bounds(problem)
@@ -121,7 +176,9 @@ def all_together(problem: Problem, sum_rules: tuple[SumRule, ...], *, proven: bo
         else "no portfolio was found that keeps these settings, though none was proven impossible"
     )
     return Conflict(
-        reason, (f"lineups = {problem.lineups}", *(words[i] for i in kept)), proven=proven
+        reason,
+        (f"lineups = {problem.lineups}", *(words[i] for i in kept), *besides),
+        proven=proven,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
+from nascar_assets.lineups.conflict import Conflict
 from nascar_assets.lineups.dollars import AtRisk, Book
 from nascar_assets.lineups.entries_file import (
     ContestEntry,
@@ -19,7 +21,7 @@ from nascar_assets.lineups.entries_file import (
     write_entries,
 )
 from nascar_assets.lineups.ownership import Rivals
-from nascar_assets.lineups.portfolio import build_portfolio
+from nascar_assets.lineups.portfolio import InfeasiblePortfolio, build_portfolio
 from nascar_assets.lineups.problem import CountRule, for_contest
 from nascar_assets.lineups.settings import ContestSettings, PortfolioSettings
 from nascar_assets.slates.slate import Slate
@@ -78,6 +80,17 @@ def idle_sections(settings: PortfolioSettings, entries: Sequence[ContestEntry]) 
     return tuple(said)
 
 
+@contextmanager
+def for_a_contest(label: str) -> Iterator[None]:
+    """Says of settings that cannot hold together for which contest of a file."""
+    try:
+        yield
+    except InfeasiblePortfolio as error:
+        raise InfeasiblePortfolio(
+            Conflict(f"{label}: {error.reason}", tuple(error.conflict), error.proven)
+        ) from error
+
+
 def fill_contests(
     content: bytes,
     slate: Slate,
@@ -94,7 +107,8 @@ def fill_contests(
     """The file with each contest's entries filled by its own portfolio; all other bytes are kept.
 
     A contest that fits a section of `contests` gets lineups chosen for it under the settings with
-    that section's in their place; any other gets the slate's portfolio. A lineup is in one contest
+    that section's in their place, beside those of its locked entries, which bounds over the set
+    count; any other gets the slate's portfolio. A lineup is in one contest
     only, unless a section says `repeat`. A `max_dollars` is shared out over the contests by their
     fees; what one leaves over the next ones have.
 
@@ -146,7 +160,6 @@ def fill_contests(
                 row=members[section.max_entries].row,
             )
         held = {tuple(sorted(e.lineup)) for e in members if e.locked and e.lineup}
-        before = held if section is not None and section.repeat else held | used
         if section is None:
             left = [tuple(row) for row in portfolio if tuple(sorted(row)) not in held]
             if settings.contests:
@@ -157,19 +170,23 @@ def fill_contests(
             # A lineup that several entries have costs the fees of all of them.
             fee = max(entry.fee_cents or 0 for entry in free) * -(-len(free) // count)
             share = open_fees[key] / max(sum(open_fees.values()), 1)
-            own = book.bounded(for_contest(slate, settings, section, count), fee, share)
+            # The set is those of the locked entries and so many more.
+            asked = for_contest(slate, settings, section, count + len(held))
+            own = book.bounded(asked, fee, share, locked=held)
             table = None if own.payout is None else prizes(own.payout)
-            made = build_portfolio(
-                points,
-                slate,
-                own,
-                vetoes=vetoes,
-                prizes_cents=None if table is None else table[0],
-                entries=None if table is None else table[1],
-                prove=False,
-                rivals=rivals,
-                without=np.array(sorted(before), np.int64).reshape(-1, slate.rules.roster_size),
-            )
+            with for_a_contest(label):
+                made = build_portfolio(
+                    points,
+                    slate,
+                    own,
+                    vetoes=vetoes,
+                    prizes_cents=None if table is None else table[0],
+                    entries=None if table is None else table[1],
+                    prove=False,
+                    rivals=rivals,
+                    without=() if section.repeat else used - held,
+                    locked=held,
+                )
             rows = [tuple(row) for row in made.drivers.tolist()]
             left = [rows[at % count] for at in range(len(free))]
             how = f"of {count} lineups of its own, for {own.objective}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nascar_assets.errors import InputError
@@ -100,6 +100,7 @@ class Book:
         fee: int,
         share: float = 1.0,
         held: Sequence[Sequence[int]] = (),
+        locked: Collection[Sequence[int]] = (),
     ) -> PortfolioSettings:
         """Settings of some lineups with what dollars are left as bounds on exposures.
 
@@ -108,6 +109,7 @@ class Book:
             fee: Cents that a lineup costs at most, over all of its entries.
             share: The share that these lineups have of what is left.
             held: The lineups as they stand: what they hold of a driver now they may go on holding.
+            locked: Lineups among them whose fees are spent already, out of what is left.
         """
         if not fee or not self.limits:
             return settings
@@ -115,7 +117,8 @@ class Book:
         for key, (members, limit) in self.limits.items():
             room = max(round(100 * limit) - self.spent[key][0], 0) * share
             now = sum(bool(members & set(lineup)) for lineup in held)
-            upper = min(max(int(room // fee), now), settings.lineups) / settings.lineups
+            more = int(room // fee) + sum(bool(members & set(lineup)) for lineup in locked)
+            upper = min(max(more, now), settings.lineups) / settings.lineups
             if key.startswith("groups."):
                 place = int(key.split(".")[1])
                 one = groups[place]

@@ -11,12 +11,19 @@ import numpy.typing as npt
 
 from nascar_assets.lineups import space_kernel
 from nascar_assets.lineups.candidates import features_of, legal_space
-from nascar_assets.lineups.conflict import all_together, find_conflict
+from nascar_assets.lineups.conflict import explain
 from nascar_assets.lineups.legality import check_lineups
 from nascar_assets.lineups.mix import has_feature
 from nascar_assets.lineups.objectives import check_points, top
-from nascar_assets.lineups.portfolio import InfeasiblePortfolio
-from nascar_assets.lineups.problem import CountRule, Problem, find_driver, ownership_rule, resolve
+from nascar_assets.lineups.portfolio import InfeasiblePortfolio, masks_of
+from nascar_assets.lineups.problem import (
+    CountRule,
+    Problem,
+    beside,
+    find_driver,
+    ownership_rule,
+    resolve,
+)
 from nascar_assets.lineups.projection import Projection
 from nascar_assets.lineups.selection import shared_cliques
 from nascar_assets.lineups.settings import PortfolioSettings
@@ -105,14 +112,15 @@ def late_swap(
     if settings.ownership_max is not None:
         sum_rules += (ownership_rule(settings.ownership_max, projection.field.ownership),)
     space = legal_space(problem, problem.count_rules, sum_rules)
-    taken = {sum(1 << i for i in row) for row in without if max(row) < n}
-    space = space[~np.isin(space, np.array([*taken], np.uint64))]
+    taken = masks_of(slate, without)
+    space = space[~np.isin(space, taken)]
     one = np.uint64(1)
     bits = np.where(rows < n, one << np.minimum(rows, n - 1).astype(np.uint64), np.uint64(0))
     now = np.bitwise_or.reduce(bits, axis=1)  # who is absent is no bit of it
     worth = space_kernel.additive(space, scaled.sum(axis=0, dtype=np.int64))
     movable = np.ones(now.shape[0], np.bool_)
-    movable[list(fixed)] = False
+    fixed = list(fixed)
+    movable[fixed] = False
     affected = movable & ((rows >= n) | np.isin(rows, out)).any(axis=1)
     chosen = None
     needed = int(((rows >= n) | np.isin(rows, out))[movable].sum())
@@ -127,7 +135,7 @@ def late_swap(
                 chosen = other
     if chosen is None:
         raise InfeasiblePortfolio(
-            find_conflict(problem, sum_rules) or all_together(problem, sum_rules, proven=False)
+            explain(beside(problem, rows[fixed].tolist()), sum_rules, taken, now[fixed])
         )
     drivers = rows.astype(np.int32)
     drivers[movable] = space_kernel.unpack(chosen[movable], problem.roster_size)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from nascar_assets.lineups.balanced_set import balanced_set
 from nascar_assets.lineups.candidates import Features, features_of, legal_space
 from nascar_assets.lineups.conflict import (
     Conflict,
-    all_together,
-    find_conflict,
+    barred,
+    explain,
     most_lineups,
 )
 from nascar_assets.lineups.legality import check_lineups
@@ -33,7 +33,7 @@ from nascar_assets.lineups.ownership import Rivals, kind_of_prizes
 from nascar_assets.lineups.problem import (
     CountRule,
     Problem,
-    SumRule,
+    beside,
     ownership_rule,
 )
 from nascar_assets.lineups.projection import Projection, project
@@ -135,7 +135,8 @@ def build_portfolio(
     entries: int | None = None,
     prove: bool = True,
     rivals: Rivals | None = None,
-    without: npt.NDArray[np.integer] | None = None,
+    without: Collection[Sequence[int]] = (),
+    locked: Collection[Sequence[int]] = (),
 ) -> Portfolio:
     """The best portfolio found for the settings, all of them kept at once.
 
@@ -156,7 +157,9 @@ def build_portfolio(
         prove: Whether to search on until a bound says how far from the best the set can be;
             without it the first set found is taken, in about a tenth of the time.
         rivals: What is expected of the rivals; what is assumed of any where none is given.
-        without: [n, roster_size] lineups that may not be in the set.
+        without: Lineups that may not be in the set, indices into `slate.everyone`.
+        locked: Lineups of the set that are there already and stay: bounds over the set count them,
+            and only the others are chosen.
 
     Raises:
         InfeasiblePortfolio: If the settings cannot hold together; `.conflict` says which.
@@ -164,6 +167,7 @@ def build_portfolio(
     """
     settings = PortfolioSettings.of(settings)
     projection = project(scenario_points, slate, settings, vetoes, rivals)
+    projection = replace(projection, problem=beside(projection.problem, list(locked)))
     problem, scaled = projection.problem, projection.points
     require_prizes(settings, prizes_cents is not None)
     drawn = rivals_in(entries, settings)
@@ -171,13 +175,14 @@ def build_portfolio(
     if settings.ownership_max is not None:
         sum_rules += (ownership_rule(settings.ownership_max, projection.field.ownership),)
     space = legal_space(problem, problem.count_rules, sum_rules)
-    taken = _masks(without)
-    if taken.shape[0]:
-        space = space[~np.isin(space, taken)]
+    taken, stay = masks_of(slate, without), masks_of(slate, locked)
+    bars = [out for _, out in barred(problem, space, taken, stay)]
+    if bars:
+        space = space[~np.any(bars, axis=0)]
     features = features_of(problem)
     mix = _possible_mix(problem, features, space)
     if mix is None:
-        raise InfeasiblePortfolio(_conflict(problem, sum_rules))
+        raise InfeasiblePortfolio(explain(problem, sum_rules, taken, stay))
     kind = OBJECTIVES[settings.objective]
     if kind.has_rivals and field is None:
         rng = np.random.Generator(np.random.Philox(_FIELD_SEED))
@@ -208,18 +213,16 @@ def build_portfolio(
         start = None if tight else balanced_set(problem, features, space)
         if start is None:
             start, impossible = find_set(problem, features, sum_rules)
-        if start is None or np.isin(start, taken).any():
-            raise InfeasiblePortfolio(_conflict(problem, sum_rules, proven=impossible))
+        if start is None or not np.isin(start, space).all():
+            raise InfeasiblePortfolio(explain(problem, sum_rules, taken, stay, proven=impossible))
         solution = optimise(problem, features, train, space, mix, start=start, prove=prove)
     return _portfolio(projection, solution, train, held)
 
 
-def _masks(lineups: npt.NDArray[np.integer] | None) -> Masks:
-    """One word of bits for each lineup; none without lineups."""
-    if lineups is None or not len(lineups):
-        return np.empty(0, np.uint64)
-    bits = np.uint64(1) << np.asarray(lineups).astype(np.uint64)
-    return np.asarray(np.bitwise_or.reduce(bits, axis=1), np.uint64)
+def masks_of(slate: Slate, lineups: Collection[Sequence[int]]) -> Masks:
+    """One word of bits for each lineup; who does not race is no bit of it."""
+    racing = len(slate.players)
+    return np.array([sum(1 << i for i in row if i < racing) for row in lineups], np.uint64)
 
 
 def rivals_in(entries: int | None, settings: PortfolioSettings) -> int:
@@ -263,12 +266,6 @@ def _possible_mix(problem: Problem, features: Features, space: Masks) -> Masks |
     kinds = kinds_of(features, problem.lineups, space)
     mix = feasible_mix(features, kinds, problem.lineups)
     return mix.columns if mix.certificate is None else None
-
-
-def _conflict(
-    problem: Problem, sum_rules: tuple[SumRule, ...], *, proven: bool = False
-) -> Conflict:
-    return find_conflict(problem, sum_rules) or all_together(problem, sum_rules, proven=proven)
 
 
 def _portfolio(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -314,6 +314,34 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
         max_shared=shared,
         notices=tuple(notices),
     )
+
+
+def beside(problem: Problem, held: Sequence[Sequence[int]]) -> Problem:
+    """What is left to ask of a set's other lineups where some of it stay as they are.
+
+    Args:
+        problem: What the whole set has to satisfy.
+        held: The lineups that stay, indices into `slate.everyone`.
+    """
+    if not held:
+        return problem
+    left = problem.lineups - len(held)
+    exposures = []
+    for exposure in problem.exposures:
+        have = sum(any(exposure.target >> i & 1 for i in lineup) for lineup in held)
+        said = f", {have} of them in locked entries"
+        exposures.append(
+            replace(
+                exposure,
+                lower=max(exposure.lower - have, 0),
+                # Where those that stay pass it already, no other may be added.
+                upper=min(max(exposure.upper - have, 0), left),
+                lower_label=exposure.lower_label and exposure.lower_label + said,
+                upper_label=exposure.upper_label and exposure.upper_label + said,
+            )
+        )
+    settings = problem.settings.model_copy(update={"lineups": left})
+    return replace(problem, settings=settings, exposures=tuple(exposures))
 
 
 def _ownership_notices(slate: Slate, ownership: npt.NDArray[np.float64]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups.contest_entries import idle_sections, section_of
+from nascar_assets.lineups.contest_entries import for_a_contest, idle_sections, section_of
 from nascar_assets.lineups.dollars import AtRisk, Book
 from nascar_assets.lineups.entries_file import (
     ContestEntry,
@@ -122,19 +123,21 @@ def swap_entries(
         for entry in members:
             if not entry.locked:
                 book.enter(now[entry.entry_id], entry.fee_cents or 0, -1)
-        done = _swap_group(
-            members,
-            slate,
-            scenario_points,
-            settings.model_copy(update={"contests": ()})
-            if section is None
-            else for_contest(slate, settings, section, len(own_now)),
-            np.asarray(portfolio, np.int64).tolist() if section is None else None,
-            scratched,
-            book,
-            vetoes=vetoes,
-            without=others if settings.contests else (),
-        )
+        label = f"contest {members[0].contest_id}"
+        with nullcontext() if section is None else for_a_contest(label):
+            done = _swap_group(
+                members,
+                slate,
+                scenario_points,
+                settings.model_copy(update={"contests": ()})
+                if section is None
+                else for_contest(slate, settings, section, len(own_now)),
+                np.asarray(portfolio, np.int64).tolist() if section is None else None,
+                scratched,
+                book,
+                vetoes=vetoes,
+                without=others if settings.contests else (),
+            )
         for entry in members:
             if not entry.locked:
                 lineup = done.lineups[entry.entry_id]
@@ -142,8 +145,8 @@ def swap_entries(
                 chosen[entry.entry_id] = lineup
                 now[entry.entry_id] = tuple(sorted(lineup))
         changes += done.changes
-        label = "" if section is None else f"Contest {members[0].contest_id}: "
-        notices += [label + notice for notice in done.notices]
+        prefix = "" if section is None else f"C{label[1:]}: "
+        notices += [prefix + notice for notice in done.notices]
     book.check(file, over)
     return SwappedEntries(
         write_entries(content, slate, chosen, file=file),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nascar_assets.errors import InputError
-from nascar_assets.lineups import build_portfolio, read_entries
+from nascar_assets.lineups import InfeasiblePortfolio, build_portfolio, read_entries
 from nascar_assets.lineups.contest_entries import fill_contests
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets_tests.lineups.slates import made_points, made_salaries, made_slate
@@ -98,6 +98,56 @@ def test_no_lineup_comes_into_a_contest_beside_one_that_stays_as_it_is():
     assert not set(held["11"]) & set(held["22"])
     again = by_contest(filled(both + "repeat = true\n", cash, contest_id="22").content)
     assert set(again["11"]) < set(again["22"])
+
+
+def with_locked(content, *rows):
+    """The file with rows of entries marked as locked."""
+    lines = content.split(b"\r\n")
+    return b"\r\n".join(
+        line.replace(b")", b") (LOCKED)") if at in rows else line for at, line in enumerate(lines)
+    )
+
+
+def test_bounds_over_a_contest_s_set_count_its_locked_entries():
+    first = filled(TOML).content
+    locked = with_locked(first, 3, 4)
+    one, other = map(set, by_contest(first)["22"][:2])
+    star = min(one & other)
+    half = f'[contests.drivers."{NAMES[star]}"]\nmax_exposure = 0.5\n'
+    rows = by_contest(filled(TOML + half, locked).content)["22"]
+    assert [set(row) for row in rows[:2]] == [one, other]
+    assert sum(star in row for row in rows) == 2
+    away = min(set(range(len(NAMES))) - one - other)
+    half = f'[contests.drivers."{NAMES[away]}"]\nmin_exposure = 0.5\n'
+    rows = by_contest(filled(TOML + half, locked).content)["22"]
+    assert sum(away in row for row in rows) == 2
+    for most in (2, 3):
+        content = with_locked(first, 3)
+        rows = by_contest(filled(TOML + f"max_shared = {most}\n", content).content)["22"]
+        assert max(len(one & set(row)) for row in rows[1:]) <= most
+    # In dollars, too: $10 in the other contest, and $3 on each of the two locked entries here.
+    limit = f'[drivers."{NAMES[star]}"]\nmax_dollars = 19\n'
+    head, rest = TOML.split("[[contests]]", 1)
+    done = filled(head + limit + "[[contests]]" + rest, locked, contest_id="22")
+    assert sum(star in row for row in by_contest(done.content)["22"]) <= 3
+
+
+def test_lineups_that_other_contests_have_are_named_where_too_few_are_left():
+    # Three drivers in every lineup and three of four others: four lineups for six entries.
+    locks = "".join(f'[drivers."{NAMES[i]}"]\nlock = true\n' for i in (11, 12, 13))
+    outs = "".join(f'[drivers."{NAMES[i]}"]\nexclude = true\n' for i in range(7))
+    head, rest = TOML.split("[[contests]]", 1)
+    toml = head + locks + outs + "[[contests]]" + rest
+    with pytest.raises(InfeasiblePortfolio) as caught:
+        filled(toml)
+    error = caught.value
+    assert error.reason == (
+        "contest 22 (NAS 20-Max): only 3 lineups keep these settings; 4 are wanted"
+    )
+    assert error.conflict[-1] == (
+        "no lineup that another contest has (repeat = true in its section allows them)"
+    )
+    filled(toml + "repeat = true\n")
 
 
 def test_fees_are_counted_and_limits_in_dollars_hold():
