@@ -19,6 +19,7 @@ from nascar_assets.lineups.portfolio import InfeasiblePortfolio, masks_of
 from nascar_assets.lineups.problem import (
     CountRule,
     Problem,
+    SumRule,
     beside,
     find_driver,
     ownership_rule,
@@ -32,6 +33,7 @@ from nascar_assets.slates.slate import Slate
 Ints = npt.NDArray[np.int64]
 Masks = npt.NDArray[np.uint64]
 
+_UNKEPT = "set aside, the file does not keep it as it is"
 _OPTIONS = 60
 _DETERMINISTIC_SECONDS = 8.0
 
@@ -76,6 +78,7 @@ def late_swap(
     vetoes: Sequence[CountRule] = (),
     fixed: Sequence[int] = (),
     without: Collection[Sequence[int]] = (),
+    own: bool = False,
 ) -> Swap:
     """The smallest change to a portfolio after drivers were scratched.
 
@@ -92,6 +95,7 @@ def late_swap(
         vetoes: Rules on each lineup that hold besides, as for `build_portfolio`.
         fixed: Rows of lineups that can no longer change; bounds over the set count them.
         without: Lineups that none may become, indices into `slate.everyone`.
+        own: Whether rules on a lineup that these do not keep anyway are set aside with a notice.
 
     Raises:
         InfeasiblePortfolio: If no change keeps every setting.
@@ -111,12 +115,20 @@ def late_swap(
     sum_rules = problem.sum_rules
     if settings.ownership_max is not None:
         sum_rules += (ownership_rule(settings.ownership_max, projection.field.ownership),)
-    space = legal_space(problem, problem.count_rules, sum_rules)
-    taken = masks_of(slate, without)
-    space = space[~np.isin(space, taken)]
     one = np.uint64(1)
     bits = np.where(rows < n, one << np.minimum(rows, n - 1).astype(np.uint64), np.uint64(0))
     now = np.bitwise_or.reduce(bits, axis=1)  # who is absent is no bit of it
+    fixed = list(fixed)
+    movable = np.ones(now.shape[0], np.bool_)
+    movable[fixed] = False
+    if own:
+        staying = now[movable] & ~np.uint64(sum(1 << i for i in out))
+        firm = {veto.label for veto in vetoes}
+        problem, sum_rules, broken = _kept(problem, sum_rules, staying, firm)
+        notices += broken
+    space = legal_space(problem, problem.count_rules, sum_rules)
+    taken = masks_of(slate, without)
+    space = space[~np.isin(space, taken)]
     worth = space_kernel.additive(space, scaled.sum(axis=0, dtype=np.int64))
     movable = np.ones(now.shape[0], np.bool_)
     fixed = list(fixed)
@@ -187,6 +199,44 @@ def _without(
             exposure = replace(exposure, lower=0)
         exposures.append(exposure)
     return replace(problem, count_rules=tuple(rules), exposures=tuple(exposures)), notices
+
+
+def _kept(
+    problem: Problem, sum_rules: tuple[SumRule, ...], staying: Masks, firm: Collection[str]
+) -> tuple[Problem, tuple[SumRule, ...], list[str]]:
+    """The rules on a lineup that some lineups may keep, and what is said of the others.
+
+    Whom a person excludes he wants out, and so it is with a veto: these hold in any case.
+
+    Args:
+        problem: The settings.
+        sum_rules: Rules on each lineup that add up weights.
+        staying: Who of each lineup races; others come in for the rest.
+        firm: Labels of the vetoes.
+    """
+    places = problem.roster_size - np.bitwise_count(staying).astype(np.int64)
+    notices = []
+    counts = []
+    for rule in problem.count_rules:
+        condition = np.uint64(rule.condition)
+        held = np.bitwise_count(staying & np.uint64(rule.target)).astype(np.int64)
+        misses = (held > rule.upper) | (held + places < rule.lower)
+        broken = bool((misses & (staying & condition == condition)).any())
+        holds = rule.label in firm or (rule.upper == 0 and not rule.condition)
+        if holds or not broken:
+            counts.append(rule)
+        if broken:
+            then = "lineups that do not keep it are changed" if holds else _UNKEPT
+            notices.append(f"{rule.label}: {then}.")
+    sums = []
+    for weighed in sum_rules:
+        total = space_kernel.additive(staying, np.array(weighed.weights, np.int64))
+        reach = total + places * max(weighed.weights)
+        if bool(((total > weighed.upper) | (reach < weighed.lower)).any()):
+            notices.append(f"{weighed.label}: {_UNKEPT}.")
+        else:
+            sums.append(weighed)
+    return replace(problem, count_rules=tuple(counts)), tuple(sums), notices
 
 
 def _choose(

@@ -66,9 +66,9 @@ def swap_entries(
     A contest that fits a section of `contests` is mended by itself under that section's settings;
     all others together, as the slate's portfolio. Where their lineups are the portfolio's, or some
     of them, the whole portfolio is mended, so that exposures hold over the set they were asked
-    for. Settings over a set of other lineups that these did not keep before are set aside with a
-    notice. No lineup comes into two contests by it, unless a section says `repeat`, and no limit
-    in dollars is passed that was kept before.
+    for. Settings that a set of other lineups did not keep before are set aside with a notice, all
+    but exclusions and vetoes. No lineup comes into two contests by it, unless a section says
+    `repeat`, and no limit in dollars is passed that was kept before.
 
     Args:
         content: The file.
@@ -213,6 +213,7 @@ def _swap_group(
         vetoes=vetoes,
         fixed=[row for row, lineup in enumerate(whole) if movable.get(lineup) == []],
         without=without,
+        own=bool(strangers),
     )
     after = dict(zip(whole, swap.drivers.tolist(), strict=True))
     lineups = {entry.entry_id: after[key] for key, mine in movable.items() for entry in mine}

@@ -12,6 +12,7 @@ from nascar_assets.lineups import (
     read_entries,
     swap_entries,
 )
+from nascar_assets.lineups.problem import CountRule
 from nascar_assets_tests.lineups.slates import fill_entries, made_points, made_salaries, made_slate
 
 SALARIES = made_salaries(18, 7)
@@ -89,6 +90,39 @@ def test_lineups_of_ones_own_are_mended_by_themselves_and_what_they_break_is_tol
     assert "set aside, the file does not keep it" in swap.notices[1]
     assert lineups_of(swap.content)[0] >= set(own[0].tolist()) - {gone}
     assert len(swap.changes) == 1
+
+
+HUNDREDS = [90, 85, 82, 80, 78, 76, 74, 72, 70, 68, 66, 64]
+TEAMS = ["H", "H", "H", "H", "J", "J", "J", "P", "P", "P", "Q", "Q"]
+PAIR = CountRule(f"veto of the ontology: {NAMES[0]} not with {NAMES[1]}", 0, 0b11, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"teams": {"H": {"at_most": 2}}}, "at most 2 of H: set aside"),
+        ({"drivers": {NAMES[4]: {"lock": True}}}, f"lock {NAMES[4]}: set aside"),
+        ({"groups": [{"name": "g", "drivers": NAMES[:3], "at_most": 1}]}, ": set aside"),
+        ({"salary_min": 46_500}, "salary of at least 46,500 in every lineup: set aside"),
+        ({"ownership_max": 0.01}, "add up to at most 1%: set aside"),
+        ({"drivers": {NAMES[0]: {"exclude": True}}}, f"exclude {NAMES[0]}: lineups that do not"),
+        ({"vetoes": [PAIR]}, f"{PAIR.label}: lineups that do not keep it are changed"),
+    ],
+)
+def test_rules_that_lineups_of_ones_own_did_not_keep_are_set_aside_but_exclusions(asked, said):
+    salaries = [100 * dollars for dollars in HUNDREDS]
+    slate = made_slate(salaries, teams=TEAMS, absent=[11])
+    points = made_points(salaries, 60, 1)[:, :11]
+    own = [[0, 1, 2, 7, 8, 10], [3, 5, 7, 8, 9, 11]]
+    content = fill_entries(empty_file("1", "1"), made_slate(salaries, teams=TEAMS), own)
+    settings = {key: value for key, value in asked.items() if key != "vetoes"}
+    swap = swap_entries(
+        content, slate, points, settings, own[:0], [], vetoes=asked.get("vetoes", ())
+    )
+    assert any(said in notice for notice in swap.notices)
+    kept = read_entries(swap.content, slate)[0].lineup == tuple(own[0])
+    assert kept == ("set aside" in said)
+    assert len(swap.changes) == 2 - kept
 
 
 def test_a_scratched_driver_whom_no_entry_holds_changes_no_byte():
