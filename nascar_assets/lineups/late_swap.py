@@ -130,9 +130,6 @@ def late_swap(
     taken = masks_of(slate, without)
     space = space[~np.isin(space, taken)]
     worth = space_kernel.additive(space, scaled.sum(axis=0, dtype=np.int64))
-    movable = np.ones(now.shape[0], np.bool_)
-    fixed = list(fixed)
-    movable[fixed] = False
     affected = movable & ((rows >= n) | np.isin(rows, out)).any(axis=1)
     chosen = None
     needed = int(((rows >= n) | np.isin(rows, out))[movable].sum())
