@@ -17,7 +17,8 @@ import polars as pl
 import pytest
 
 from nascar_assets.files import SourceFile
-from nascar_assets.orchestration.automation.freshness import stale_inputs
+from nascar_assets.orchestration.automation.freshness import slate_staleness, stale_inputs
+from nascar_assets.orchestration.automation.seen_races import unknown_to_run
 from nascar_assets.orchestration.automation.slate_decisions import (
     Outcome,
     SalaryCursor,
@@ -28,7 +29,8 @@ from nascar_assets.orchestration.automation.slate_decisions import (
 )
 from nascar_assets.orchestration.automation.week import SlateWeek
 from nascar_assets.orchestration.commands.slate import slate_states
-from nascar_assets.orchestration.inputs.slate_plan import Registration
+from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan
+from nascar_assets.orchestration.tables import AS_OF_TABLES
 from nascar_assets.sample import Sample
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.conftest import World
@@ -284,16 +286,99 @@ def test_a_run_from_the_command_line_is_not_repeated(world: World, home: Path) -
     assert ticker.tick("landing_salaries") == []
 
 
+def other_content(home: Path, table: str) -> Path:
+    """Changes a table of the last past race, a moment ago; returns its path."""
+    *_, before, last = sorted((home / "store" / table).glob("2025-*.parquet"))
+    shutil.copy(before, last)
+    os.utime(last)
+    return last
+
+
+def made_now(home: Path, *tables: str) -> None:
+    for table in tables:
+        for path in (home / "store" / table).glob("*.parquet"):
+            os.utime(path)
+
+
 @pytest.mark.usefixtures("race_week")
-def test_new_results_run_open_slates_again(home: Path) -> None:
+@pytest.mark.parametrize("table", ["race_results", "race_features", "practice", "lap_summaries"])
+def test_what_is_new_of_past_races_runs_open_slates_again(home: Path, table: str) -> None:
     ticker = Ticker(home)
     assert ticker.tick("landing_salaries") == []
-    table = sorted((home / "store/race_results").glob("2025-*.parquet"))[-1]
-    shutil.copy(sorted((home / "store/race_results").glob("2025-*.parquet"))[-2], table)
-    os.utime(table)
+    other_content(home, table)
+    made_now(home, *AS_OF_TABLES)
     (request,) = ticker.tick("landing_salaries")
     assert request.tags["nascar/why"] == "inputs"
     assert request.run_config["ops"]["slate_plan"]["config"]["n_scenarios"] == 300
+
+
+def test_a_slate_waits_for_the_ratings_of_a_new_result(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_at(monkeypatch, "2026-02-13")
+    ticker = Ticker(home)
+    (run,) = ticker.instance.get_runs(dg.RunsFilter(job_name="slate_job"))
+    ticker.instance.add_run_tags(run.run_id, {"nascar/at": "2026-02-13T11:00:00+00:00"})
+    assert ticker.tick("landing_salaries") == []
+    changed = other_content(home, "race_results")
+    assert ticker.tick("landing_salaries") == []
+    assert "Slates wait for the ratings" in ticker.skipped
+    stand_at(monkeypatch, "2026-02-15")  # practice and qualifying are known by now
+    assert ticker.look_at_week() == []
+    (ratings,) = ticker.tick("landing_feed")
+    assert ratings.job_name == "as_of_job"
+    failed = ticker.instance.create_run_for_job(
+        ticker.definitions.resolve_job_def("as_of_job"),
+        status=dg.DagsterRunStatus.FAILURE,
+        tags={"dagster/run_key": str(ratings.run_key)},
+    )
+    (request,) = ticker.look_at_week()  # ratings that failed are not waited for
+    assert request.tags["nascar/why"] == "qualifying"
+    ticker.instance.delete_run(failed.run_id)
+    assert ticker.look_at_week() == []
+    changed.write_bytes(changed.read_bytes()[:-1] + b"?")
+    ago = time.time() - 1000
+    os.utime(changed, (ago, ago))  # a run that has not begun since then is not waited for
+    for name in AS_OF_TABLES:
+        os.utime(home / f"store/{name}/{changed.name}", (ago - 1, ago - 1))
+    assert len(ticker.look_at_week()) == 1
+
+
+def test_a_result_that_landed_before_it_counts_is_news_once_it_does(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, ticker = DataRoot.open(home), Ticker(home)
+    last = sorted(path.stem for path in (home / "store/race_results").glob("2025-*.parquet"))[-1]
+    schedule = pl.read_parquet(home / "store/schedule.parquet")
+    known = schedule.filter(pl.col("race_key") == last)["results_at"].item()
+    early = known - timedelta(hours=1)
+    (run,) = ticker.instance.get_runs(dg.RunsFilter(job_name="slate_job"))
+    ticker.instance.add_run_tags(run.run_id, {"nascar/at": early.isoformat()})
+    replace(SlatePlan.load(root, SLATE), as_of=early).save(root)
+    shutil.rmtree(home / "landing/.index", ignore_errors=True)
+    for path in (home / "store").rglob("*.parquet"):
+        os.utime(path, (early.timestamp(),) * 2)
+
+    def asked(at: datetime) -> list[str]:
+        monkeypatch.setenv("NASCAR_CLOCK", f"{at.isoformat()} from {time.time():.3f} x 1")
+        return [request.tags["nascar/why"] for request in ticker.tick("landing_salaries")]
+
+    def stale(at: datetime) -> list[str]:
+        return [line for line in slate_staleness(root, SLATE, at, at) if last in line]
+
+    minute = timedelta(minutes=1)
+    assert asked(known - minute) == stale(known - minute) == []
+    assert asked(known) == ["inputs"]
+    (line,) = stale(known)
+    assert line.startswith("Results of earlier races")
+    ticker.instance.add_run_tags(run.run_id, {"nascar/at": known.isoformat()})
+    replace(SlatePlan.load(root, SLATE), as_of=known).save(root)
+    assert asked(known + minute) == stale(known + minute) == []
+    os.utime(other_content(home, "race_features"), ((known + minute).timestamp(),) * 2)
+    (line,) = stale(known + 2 * minute)
+    assert line.startswith("Results of earlier races")
+    to_come = {"2026-cup-01": (early, known)}  # its time has passed, and it has no result
+    assert unknown_to_run(root, to_come, "another", early, early) == {}
 
 
 def test_the_first_run_of_a_slate_is_the_sensors_and_a_refresh_the_schedules(
@@ -304,9 +389,7 @@ def test_the_first_run_of_a_slate_is_the_sensors_and_a_refresh_the_schedules(
     ticker = Ticker(home)
     (run,) = ticker.instance.get_runs(dg.RunsFilter(job_name="slate_job"))
     ticker.instance.add_run_tags(run.run_id, {"nascar/at": NOW.isoformat()})
-    table = sorted((home / "store/race_results").glob("2025-*.parquet"))[-1]
-    shutil.copy(sorted((home / "store/race_results").glob("2025-*.parquet"))[-2], table)
-    os.utime(table)  # new results, and a refresh is due: one run for both
+    other_content(home, "race_results")  # and a refresh is due: one run for both
     assert ticker.tick("landing_salaries") == []
     (request,) = ticker.look_at_week()
     assert request.tags["nascar/why"] == "lock"

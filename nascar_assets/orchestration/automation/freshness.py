@@ -79,7 +79,13 @@ def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -
     Raises:
         InputError: If the slate was never added.
     """
-    from nascar_assets.orchestration.automation.seen_races import since, table_lists
+    from nascar_assets.orchestration.automation.seen_races import (
+        OF_PAST_RACES,
+        past_since,
+        since,
+        table_lists,
+        unknown_to_run,
+    )
     from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
 
     plan = SlatePlan.find(root, slate)
@@ -92,13 +98,22 @@ def slate_staleness(root: DataRoot, slate: str, now: datetime, real: datetime) -
     if plan is None or made is None:
         return ["No run of it has come to its players."]
     race = registration.race_key
-    tables = table_lists(root, {source.table for source in OF_THE_RACE})
+    tables = table_lists(root, OF_PAST_RACES.union(source.table for source in OF_THE_RACE))
     changed = {
         f"The {source.label} of {race}": (moment, week.known_at(source))
         for source in OF_THE_RACE
         if (moment := since(root, tables, source.table, real).get(race)) is not None
     }
     found = stale_inputs(week, plan.as_of, made.modified, changed, now)
+    past = past_since(root, tables, min(now, week.lock), real)
+    unknown = unknown_to_run(root, past, race, plan.as_of, made.modified)
+    newer = sorted(key for key, moment in unknown.items() if moment < week.lock)
+    if newer:
+        more = f" and {len(newer) - 3} more" if len(newer) > 3 else ""
+        found.append(
+            "Results of earlier races, or what is made of them, are newer than its newest run: "
+            f"{', '.join(newer[:3])}{more}."
+        )
     if plan.source.sha256 != registration.source.sha256:
         found.append("A newer salary file was registered after its newest run.")
     stated = changed_at(root, slate, week.lock)

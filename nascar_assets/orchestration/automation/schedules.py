@@ -1,6 +1,7 @@
 """The schedules of race week, in the time of New York: when open slates are run again."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -31,9 +32,13 @@ ZONE = "America/New_York"
 def race_week(
     context: dg.ScheduleEvaluationContext, platform: Platform
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Asks `due_refreshes`; races that are being run come first."""
+    """Asks `due_refreshes`; races that are being run come first, and ratings of what landed."""
     from nascar_assets.orchestration.automation.clock import clock_now
-    from nascar_assets.orchestration.automation.sensor_salaries import slate_request, slate_weeks
+    from nascar_assets.orchestration.automation.sensor_salaries import (
+        slate_request,
+        slate_weeks,
+        without_ratings_to_come,
+    )
     from nascar_assets.orchestration.automation.week import due_refreshes
 
     now = clock_now()
@@ -48,14 +53,19 @@ def race_week(
     if due and races_in_flight(instance):
         yield dg.SkipReason("Slates wait for the races that are being run.")
         return
+    ready = without_ratings_to_come(
+        root, instance, [refresh.slate_id for refresh in due], datetime.now(UTC), now
+    )
     known = set(keys_of(instance, SLATES))
     for refresh in due:
         slate = refresh.slate_id
         # A new slate's first run is the sensor's of salary files: two would ask for it at once.
-        waits = slate not in known or not ever_run(instance, slate)
+        waits = slate not in ready or slate not in known or not ever_run(instance, slate)
         waits = waits or (slate in runs and runs[slate].in_flight)
         if not waits and run_state(instance, refresh.run_key) is RunState.NONE:
             yield slate_request(root, slate, refresh.run_key, now, refresh.milestone.name)
+    if due and not ready:
+        yield dg.SkipReason("Slates wait for the ratings of what has landed.")
     if not due:
         yield dg.SkipReason("No open slate is due.")
 

@@ -19,12 +19,16 @@ from nascar_assets.feed.payload import FeedFormatError
 from nascar_assets.feed.sources import FEATURE_SOURCES, SOURCE, TABLES
 from nascar_assets.orchestration.automation.landing_index import SETTLE, scan, sha256
 from nascar_assets.orchestration.automation.race_decisions import (
+    LONGEST_STRETCH,
+    Batch,
     LandedRace,
     content_of,
     landed_races,
     stale_as_of,
 )
 from nascar_assets.orchestration.inputs.schedule import stored_schedule
+from nascar_assets.orchestration.partitions import stretches
+from nascar_assets.orchestration.storage.store import read_table
 from nascar_assets.orchestration.tables import AS_OF_TABLES
 from nascar_assets.storage import DataRoot, StorageFault, StoredFile
 
@@ -36,6 +40,12 @@ WAITS = "{} waits for its weekend feed: other files of it have landed."
 
 FILES_OF_RACES = "race_files"
 """The table of the files that a race's tables were made from, which its run makes first."""
+
+OF_PAST_RACES = frozenset({SOURCE["results"].table, "race_features"}).union(
+    source.table for source in FEATURE_SOURCES
+)
+"""What a slate reads of other races than its own: their results and what is beside them, and
+through its rating state the features of their starts."""
 
 INDEX = "landing/.index"
 NO_SETTLING = timedelta(0)
@@ -221,12 +231,82 @@ def stale_tables(
         tables: Files of the tables of sources, and of those that rest on them.
         now: The time by the machine's clock.
     """
-    changed = since(root, tables, SOURCE["results"].table, now)
-    for source in FEATURE_SOURCES:
-        for key, moment in since(root, tables, source.table, now).items():
+    changed = _changed(root, tables, [source.table for source in FEATURE_SOURCES], now)
+    return stale_as_of(schedule, changed, _oldest(tables[name] for name in AS_OF_TABLES))
+
+
+def rating_runs(
+    root: DataRoot, tables: TableLists, schedule: pl.DataFrame, order: Sequence[str], now: datetime
+) -> list[tuple[Batch, datetime]]:
+    """The runs of ratings that are behind, each with the time since when the last of them is."""
+    behind = stale_tables(root, tables, schedule, now)
+    found = []
+    for keys in stretches(behind, order, LONGEST_STRETCH):
+        name = content_of((key, behind[key].isoformat()) for key in keys)
+        found.append((Batch(keys, f"as_of:2:{name}"), max(behind[key] for key in keys)))
+    return found
+
+
+def past_since(
+    root: DataRoot, tables: TableLists, until: datetime, now: datetime
+) -> dict[str, tuple[datetime, datetime]]:
+    """Since when what slates read of a past race is what it is, and since when it is known.
+
+    By key of the races that have tables and whose results count as known by a moment.
+
+    Args:
+        tables: Files of the tables `OF_PAST_RACES`.
+        until: That moment, by the sensors' clock.
+        now: The time by the machine's clock.
+    """
+    changed = _changed(root, tables, OF_PAST_RACES, now)
+    known = stored_schedule(root).select("race_key", "results_at").iter_rows()
+    return {key: (changed[key], at) for key, at in known if key in changed and at <= until}
+
+
+def unknown_to_run(
+    root: DataRoot,
+    past: Mapping[str, tuple[datetime, datetime]],
+    race_key: str,
+    as_of: datetime,
+    made: datetime,
+) -> dict[str, datetime]:
+    """The other races of which a slate's run does not know what is known by now.
+
+    Args:
+        past: What `past_since` found.
+        race_key: The slate's own race.
+        as_of: What the run was computed as of, by the sensors' clock.
+        made: When it was made, by the machine's clock.
+
+    Returns:
+        By key, since when it is so, by the machine's clock. Results that landed before they count
+        as known become news at that moment.
+    """
+    found = {}
+    for key, (changed, known) in past.items():
+        moment = max(changed, made + (known - as_of))
+        # A race whose time has passed without a result is no news.
+        if (
+            key != race_key
+            and moment > made
+            and (changed > made or read_table(root, SOURCE["results"].table, key).height)
+        ):
+            found[key] = moment
+    return found
+
+
+def _changed(
+    root: DataRoot, tables: TableLists, names: Iterable[str], now: datetime
+) -> dict[str, datetime]:
+    """Since when each race's results and its parts of some tables are what they are, by key."""
+    results = SOURCE["results"].table
+    changed = since(root, tables, results, now)
+    for name in {*names} - {results}:
+        for key, moment in since(root, tables, name, now).items():
             if key in changed:
                 changed[key] = max(changed[key], moment)
-    return stale_as_of(schedule, changed, _oldest(tables[name] for name in AS_OF_TABLES))
+    return changed
 
 
 def since(root: DataRoot, tables: TableLists, table: str, now: datetime) -> dict[str, datetime]:

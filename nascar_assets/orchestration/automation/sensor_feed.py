@@ -10,11 +10,9 @@ import dagster as dg
 import polars as pl
 
 from nascar_assets.orchestration.automation.race_decisions import (
-    LONGEST_STRETCH,
     Batch,
     LandedRace,
     batches,
-    content_of,
     singles,
     stale_races,
 )
@@ -32,7 +30,6 @@ from nascar_assets.orchestration.partitions import (
     RANGE_START,
     keys_of,
     range_tags,
-    stretches,
 )
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_races
@@ -150,8 +147,8 @@ def decide_feed(
     from nascar_assets.orchestration.automation.seen_races import (
         WAITS,
         faults,
+        rating_runs,
         see_races,
-        stale_tables,
     )
     from nascar_assets.orchestration.automation.sensor_runs import to_be_repeated
 
@@ -196,15 +193,14 @@ def decide_feed(
     if pending or races_in_flight(instance):
         tick.waiting.append("Ratings wait for the races that are being run.")
         return tick
-    behind = stale_tables(root, seen.tables, seen.schedule, now)
-    for keys in stretches(behind, order, LONGEST_STRETCH):
-        name = content_of((key, behind[key].isoformat()) for key in keys)
-        batch = Batch(keys, f"as_of:2:{name}")
+    for batch, _ in rating_runs(root, seen.tables, seen.schedule, order, now):
         state = run_state(instance, batch.run_key)
         if state is RunState.NONE:
             tick.requests.append(_request("as_of_job", batch))
         elif state is RunState.FAILED:
-            tick.waiting.append(f"The run of the ratings from {keys[0]} failed.")
+            tick.waiting.append(f"The run of the ratings from {batch.keys[0]} failed.")
+        elif state is RunState.LOST:
+            tick.waiting.append(f"The run of the ratings from {batch.keys[0]} is to be repeated.")
     return tick
 
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from nascar_assets.errors import EnvironmentFault, InputError
-from nascar_assets.feed.sources import OF_THE_RACE, SOURCE
+from nascar_assets.feed.sources import OF_THE_RACE, TABLES
 from nascar_assets.files import BESIDE, SMALL, SourceFile, check_size
 from nascar_assets.orchestration.automation.landing_index import scan, sha256, unread_size
 from nascar_assets.orchestration.automation.run_state import (
     RunState,
     newest_slate_run,
     races_in_flight,
+    ratings_in_flight,
     run_state,
 )
 from nascar_assets.orchestration.automation.slate_decisions import (
@@ -24,20 +25,25 @@ from nascar_assets.orchestration.automation.slate_decisions import (
     decide_salaries,
     slates_to_run,
 )
-from nascar_assets.orchestration.automation.week import SlateWeek
+from nascar_assets.orchestration.automation.week import BEFORE_LOCK, SlateWeek
 from nascar_assets.orchestration.inputs.slate_files import SALARY_FOLDER
 from nascar_assets.orchestration.inputs.slate_plan import Registration, SlatePlan, registrations
 from nascar_assets.orchestration.inputs.views import changed_at
 from nascar_assets.orchestration.jobs import slate_job
+from nascar_assets.orchestration.partitions import RACES, keys_of
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.runs import register_slates
 from nascar_assets.orchestration.storage.quarantine import put_in_quarantine, report_strays
 from nascar_assets.orchestration.storage.store import table_path
+from nascar_assets.orchestration.tables import AS_OF_TABLES
 from nascar_assets.orchestration.tags import AT, SALARIES, SLATE, filters_of
 from nascar_assets.storage import DataRoot, StorageFault
 
 QUARANTINE = "quarantine/salaries"
 INTERVAL_SECONDS = 15
+
+AWAITED = timedelta(minutes=15)
+"""Slates wait so long for a run of ratings to begin."""
 
 
 @dg.sensor(
@@ -68,7 +74,13 @@ def landing_salaries(context: dg.SensorEvaluationContext, platform: Platform) ->
     if races_in_flight(context.instance):
         waiting.insert(0, "Slates wait for the races that are being run.")
     else:
-        requests = slate_requests(root, context.instance, slates, real, now)
+        asked = slate_requests(root, context.instance, slates, real, now)
+        ready = without_ratings_to_come(
+            root, context.instance, [str(request.partition_key) for request in asked], real, now
+        )
+        requests = [request for request in asked if request.partition_key in ready]
+        if len(ready) < len(asked):
+            waiting.insert(0, "Slates wait for the ratings of what has landed.")
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None
@@ -242,13 +254,19 @@ def slate_requests(
         real: The time by the machine's clock, which files are dated by.
         now: The time by the sensors' clock, which slates open and lock by.
     """
-    from nascar_assets.orchestration.automation.seen_races import since, table_lists
+    from nascar_assets.orchestration.automation.seen_races import (
+        OF_PAST_RACES,
+        past_since,
+        since,
+        table_lists,
+        unknown_to_run,
+    )
 
     weeks = {key: week for key, week in slate_weeks(root, slates).items() if week.is_open(now)}
     if not weeks:
         return []
-    tables = table_lists(root, {source.table for source in (SOURCE["results"], *OF_THE_RACE)})
-    results = since(root, tables, SOURCE["results"].table, real)
+    tables = table_lists(root, OF_PAST_RACES.union(source.table for source in OF_THE_RACE))
+    past = past_since(root, tables, now, real)
     changed = {source: since(root, tables, source.table, real) for source in OF_THE_RACE}
     inputs = []
     for slate, week in weeks.items():
@@ -257,14 +275,15 @@ def slate_requests(
         if run is not None and run.in_flight:
             continue
         race = registration.race_key
-        moments = [moment for key, moment in results.items() if key != race]
-        moments += [
+        moments = [
             times[race]
             for source, times in changed.items()
             if race in times and now >= week.known_at(source)
         ]
         stated = changed_at(root, slate)
         moments += [] if stated is None else [stated]
+        if run is not None:
+            moments += unknown_to_run(root, past, race, run.at, run.created).values()
         inputs.append(
             SlateInputs(
                 week=week,
@@ -279,6 +298,47 @@ def slate_requests(
         slate_request(root, item.slate_id, item.run_key, now, item.why)
         for item in slates_to_run(now, inputs)
     ]
+
+
+def without_ratings_to_come(
+    root: DataRoot,
+    instance: dg.DagsterInstance,
+    slates: Iterable[str],
+    real: datetime,
+    now: datetime,
+) -> set[str]:
+    """The slates of some that need not wait for ratings and features of what has landed.
+
+    A slate reads them with the results: one that ran before they are made would run again after
+    them. From an hour before lock on none waits.
+    """
+    every = set(slates)
+    weeks = slate_weeks(root, every) if every else {}
+    wait = {key for key, week in weeks.items() if now < week.lock - BEFORE_LOCK}
+    return every - wait if wait and ratings_to_come(root, instance, real) else every
+
+
+def ratings_to_come(root: DataRoot, instance: dg.DagsterInstance, now: datetime) -> bool:
+    """Whether ratings and features are being made, or are about to be made of what has landed.
+
+    Not where their run failed, or has not begun long after what it is to be made of came: it may
+    wait for a pause to end, or its sensor is off.
+
+    Args:
+        now: The time by the machine's clock.
+    """
+    from nascar_assets.orchestration.automation.seen_races import rating_runs, table_lists
+    from nascar_assets.orchestration.inputs.schedule import stored_schedule
+
+    if ratings_in_flight(instance):  # asked before the tables are listed
+        return True
+    tables = table_lists(root, TABLES | AS_OF_TABLES)
+    order = keys_of(instance, RACES)
+    return any(
+        now - since < AWAITED
+        and run_state(instance, batch.run_key) in (RunState.NONE, RunState.LOST)
+        for batch, since in rating_runs(root, tables, stored_schedule(root), order, now)
+    )
 
 
 def refresh_due(
