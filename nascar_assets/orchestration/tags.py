@@ -46,7 +46,8 @@ LOST = "nascar/lost"
 run again and is no failure of the input."""
 
 JUDGED = "nascar/judged"
-"""Tag: the failure of this run was looked at, and the machine was not at fault."""
+"""Tag: the failure of this run was looked at, and the machine was not at fault; on a lost run, that
+it is not to be repeated any more (`left`)."""
 
 API_CLIENT = "client"
 """Tag: whose job of the API the run is."""

@@ -24,6 +24,7 @@ from nascar_assets.orchestration.automation.sensor_runs import (
     again,
     is_alive,
     lost_and_not_repeated,
+    mark_faults_of_the_machine,
     process_of,
 )
 from nascar_assets.orchestration.tags import API_JOB, LOST
@@ -274,6 +275,40 @@ def test_a_lost_run_whose_tables_were_made_since_is_not_repeated(races: Path) ->
     assert len(lost_and_not_repeated(ticker.instance, now)) == 1
     ticker.instance.create_run_for_job(job, status=dg.DagsterRunStatus.SUCCESS)
     assert lost_and_not_repeated(ticker.instance, now) == []
+    assert run_state(ticker.instance, "schedule:z") is RunState.FAILED  # nothing waits for it
+
+
+def test_a_week_without_a_daemon_hides_no_lost_run(races: Path) -> None:
+    ticker = Ticker(races)
+    week = timedelta(days=7)
+
+    def failed_then(key: str, tags: dict[str, str]) -> str:
+        job = ticker.definitions.resolve_job_def("race_job")
+        tags = {"dagster/run_key": f"race:{key}", "dagster/partition": key, **tags}
+        run = ticker.instance.create_run_for_job(job, tags=tags)
+        ticker.instance.report_run_failed(run, "The launch was not answered in time.")
+        then = f"{datetime.now(UTC).replace(tzinfo=None) - week:%Y-%m-%d %H:%M:%S.%f}"
+        with ticker.instance.run_storage.connect() as connection:
+            connection.exec_driver_sql(
+                "UPDATE runs SET create_timestamp = ?, update_timestamp = ?, end_time = ? "
+                "WHERE run_id = ?",
+                (then, then, time.time() - week.total_seconds(), run.run_id),
+            )
+        return run.run_id
+
+    failed_then("2025-cup-05", {"nascar/lost": "machine"})
+    unmarked = failed_then("2025-cup-06", {})
+    (request,) = ticker.tick("lost_runs")  # of an old home, which never looked, none is judged
+    assert request.partition_key == "2025-cup-05"
+    assert run_state(ticker.instance, "race:2025-cup-05") is RunState.LOST
+    mark_faults_of_the_machine(ticker.instance, datetime.now(UTC) - week - timedelta(minutes=1))
+    run = ticker.instance.get_run_by_id(unmarked)
+    assert run is not None
+    assert run.tags[LOST] == "true"
+    assert {request.partition_key for request in ticker.tick("lost_runs")} == {
+        "2025-cup-05",
+        "2025-cup-06",
+    }
 
 
 def test_a_run_that_was_lost_too_often_counts_as_failed(races: Path) -> None:

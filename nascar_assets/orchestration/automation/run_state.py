@@ -11,7 +11,16 @@ import dagster as dg
 
 from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
 from nascar_assets.orchestration.tables import AS_OF_TABLES, RACE_TABLES
-from nascar_assets.orchestration.tags import AT, ATTEMPT, FOR, LOST, PARTITION, RUN_KEY, SALARIES
+from nascar_assets.orchestration.tags import (
+    AT,
+    ATTEMPT,
+    FOR,
+    JUDGED,
+    LOST,
+    PARTITION,
+    RUN_KEY,
+    SALARIES,
+)
 
 MAX_ATTEMPTS = {"true": 5, "machine": 9}
 """How often a lost run is attempted in all: what kills it each time would kill it again.
@@ -149,4 +158,5 @@ def _state(run: dg.DagsterRun) -> RunState:
         return RunState.IN_FLIGHT
     if run.is_success:
         return RunState.DONE
-    return RunState.LOST if LOST in run.tags and attempts_left(run) else RunState.FAILED
+    waits = LOST in run.tags and JUDGED not in run.tags and attempts_left(run)
+    return RunState.LOST if waits else RunState.FAILED

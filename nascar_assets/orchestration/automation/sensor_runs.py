@@ -52,6 +52,10 @@ NEVER_BEGUN = timedelta(hours=1)
 PAUSE = timedelta(minutes=1)
 """After a fault of the machine the next attempt waits so long, each one after it twice as long."""
 
+LEFT = {JUDGED: "left"}
+"""The tag of a lost run that is not to be repeated any more: it was, a newer run made up for it, or
+it is too late or too often."""
+
 LONGEST_SLATE_PAUSE = timedelta(minutes=5)
 """A slate waits no longer than this: the hour before lock is short."""
 
@@ -110,13 +114,19 @@ def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Sen
     now = datetime.now(UTC)
     for run in notify_lost(context.instance):
         context.log.warning("The process of run %s (%s) is gone.", run.run_id, run.job_name)
-    mark_faults_of_the_machine(context.instance)
-    requests = [
-        request
-        for run in lost_and_not_repeated(context.instance, now)
-        if not (run.job_name == "as_of_job" and races_in_flight(context.instance))
-        and (request := again(platform.root, run, clock_now())) is not None
-    ]
+    looked = context.last_tick_completion_time
+    mark_faults_of_the_machine(
+        context.instance, datetime.fromtimestamp(looked, UTC) if looked else None
+    )
+    requests = []
+    for run in lost_and_not_repeated(context.instance, now):
+        if run.job_name == "as_of_job" and races_in_flight(context.instance):
+            continue
+        request = again(platform.root, run, clock_now())
+        if request is not None:
+            requests.append(request)
+        else:
+            context.instance.add_run_tags(run.run_id, LEFT)
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else dg.SkipReason("No run lost its process."),
@@ -256,16 +266,25 @@ def is_alive(pid: int, seen: datetime) -> bool:
     return began is not None and began <= seen.timestamp() + SLACK_SECONDS
 
 
-def mark_faults_of_the_machine(instance: dg.DagsterInstance) -> None:
+def mark_faults_of_the_machine(
+    instance: dg.DagsterInstance, looked: datetime | None = None
+) -> None:
     """Marks failed runs that the machine was at fault for.
 
     A killed run is often found by Dagster first, which fails it from outside. A run that failed
     before it began could not be launched: a machine under load answers too late. By its errors a
     run is judged only where nobody waits for it: of a sensor, a schedule or a backfill.
+
+    Args:
+        looked: When the sensor looked last; what failed since or in the day before now is looked
+            at, so that neither a week without a daemon hides a run nor an old home's are judged.
     """
     day = datetime.now(UTC) - timedelta(days=1)
     failed = instance.get_run_records(
-        dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=day), limit=2_000
+        dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus.FAILURE], updated_after=min(day, looked or day)
+        ),
+        limit=2_000,
     )
     for record in failed:
         run = record.dagster_run
@@ -312,24 +331,25 @@ def error_names(instance: dg.DagsterInstance, run_id: str) -> list[str]:
 
 
 def lost_and_not_repeated(instance: dg.DagsterInstance, now: datetime) -> list[dg.DagsterRun]:
-    """Runs of the last day that were lost, are due again, and have not been started again."""
+    """Runs that were lost, are due again, and have not been started again.
+
+    However long ago: the daemon may have been off since. One that was started again, or that a
+    newer run made up for, is marked, and not looked at again.
+    """
     lost = instance.get_run_records(
-        dg.RunsFilter(
-            statuses=[dg.DagsterRunStatus.FAILURE],
-            tags={LOST: ["true", "machine"]},
-            updated_after=now - timedelta(days=1),
-        )
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={LOST: ["true", "machine"]})
     )
-    return [
-        record.dagster_run
-        for record in lost
-        if job_that_repeats(record.dagster_run) is not None
-        and _pause_is_over(record, now)
-        and not instance.get_runs(
-            dg.RunsFilter(tags={RUN_KEY: f"lost:{record.dagster_run.run_id}"}), limit=1
-        )
-        and not _superseded(instance, record)
-    ]
+    due = []
+    for record in lost:
+        run = record.dagster_run
+        if JUDGED in run.tags or job_that_repeats(run) is None or not _pause_is_over(record, now):
+            continue
+        repeated = dg.RunsFilter(tags={RUN_KEY: f"lost:{run.run_id}"})
+        if instance.get_runs(repeated, limit=1) or _superseded(instance, record):
+            instance.add_run_tags(run.run_id, LEFT)
+        else:
+            due.append(run)
+    return due
 
 
 def to_be_repeated(instance: dg.DagsterInstance, now: datetime) -> list[dg.DagsterRun]:
