@@ -497,6 +497,26 @@ def test_a_file_that_nobody_foresaw_keeps_no_other_out(
     assert "cannot be read" in report.read_text() or "Salary" in report.read_text()
 
 
+def test_a_file_with_ids_counts_before_one_without_and_the_order_does_not_matter() -> None:
+    with_ids = SalaryLanded("landing/salaries/a.csv", "ids", NOW - timedelta(hours=1))
+    without = SalaryLanded("landing/salaries/b.csv", "none", NOW)
+
+    def read(file: SalaryLanded) -> Outcome:
+        return Outcome("slate", "s", has_ids=file is with_ids)
+
+    once = decide_salaries([with_ids, without], {}, SalaryCursor(), "x", read)
+    first = decide_salaries([without], {}, SalaryCursor(), "x", read)
+    assert first.register == {"s": without.path}
+    cursor = SalaryCursor.from_text(first.cursor.to_text())
+    then = decide_salaries([with_ids, without], {"s": without.source}, cursor, "x", read)
+    for decision in (once, then):
+        assert decision.register == {"s": with_ids.path}
+        assert decision.superseded == {without.path: with_ids.path}
+        kept = decision.cursor
+        later = decide_salaries([with_ids, without], {"s": with_ids.source}, kept, "x", read)
+        assert later.register == {}
+
+
 def test_a_persons_choice_of_race_counts() -> None:
     file = SalaryLanded("landing/salaries/a.csv", "h", NOW)
     registered = {"theirs": file.source}

@@ -137,7 +137,7 @@ def register_landed(
     }
     notices |= found.unread
     notices |= {
-        path: f"{other} was written later and stands for this slate."
+        path: f"{other} stands for this slate: it is newer, or has the ids that this file lacks."
         for path, other in decision.superseded.items()
     }
     notices |= {
@@ -187,7 +187,7 @@ def _read(
     except Exception as error:  # one file that nobody foresaw must not keep all others out
         return Outcome("refused", f"It cannot be read: {type(error).__name__}: {error}")
     made[path] = registration
-    return Outcome("slate", registration.slate_id)
+    return Outcome("slate", registration.slate_id, salaries.has_ids)
 
 
 def _keep(root: DataRoot, path: str, registration: Registration) -> None:

@@ -3,7 +3,7 @@
 A file is read when its content is new. One whose race is not known waits, and one that is at fault
 is refused; both are read again when the schedule or an entry list says more, for a list of which a
 part has landed makes a sound file look like another race's. Of two files for one slate the one
-written last counts.
+written last counts, and one with ids before one without.
 """
 
 from __future__ import annotations
@@ -47,10 +47,12 @@ class Outcome:
     Attributes:
         state: `slate`, `waiting` (no race, or several) or `refused` (the file is at fault).
         text: The slate's key, or why not.
+        has_ids: Whether a slate's file holds the site's ids; not looked at of a person's choice.
     """
 
     state: State
     text: str
+    has_ids: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class SalaryDecision:
     Attributes:
         register: Paths to register, by slate.
         news: Files whose state is new: notified once.
-        superseded: Files that another one, written later, stands in for, by path.
+        superseded: Files that another one stands in for, by path.
         cursor: The next cursor.
     """
 
@@ -136,7 +138,8 @@ def decide_salaries(
         before = outcomes.get(file.path)
         mine = slate_of.get(file.source)
         if mine is not None:  # a person may have named its race: what is registered counts
-            outcome = Outcome("slate", mine)
+            same = before is not None and before[0] == file.sha256
+            outcome = Outcome("slate", mine, before[2].has_ids if before and same else True)
         elif (
             before is not None
             and before[0] == file.sha256
@@ -153,7 +156,9 @@ def decide_salaries(
             news[file.path] = outcome
         outcomes[file.path] = (file.sha256, schedule, outcome)
         if outcome.state == "slate":
-            newest[outcome.text] = file
+            other = newest.get(outcome.text)
+            if outcome.has_ids or other is None or not outcomes[other.path][2].has_ids:
+                newest[outcome.text] = file
     held = {slate for slate, source in registered.items() if source.path in being_replaced}
     register = {
         slate: file.path
