@@ -49,7 +49,7 @@ class Output:
         """The command's result for programs; printed only with `--json`."""
         if self.as_json:
             # Spelled out for an encoding that may lack letters, JSON stays JSON.
-            spelled = sys.stdout.encoding.lower() != "utf-8"
+            spelled = (sys.stdout.encoding or "utf-8").lower() != "utf-8"
             text = json.dumps(value, ensure_ascii=spelled, allow_nan=False)
             # In JSON an escape is the same text: what steers a terminal is written as one.
             sys.stdout.write(_plain(text, lambda letter: json.dumps(letter)[1:-1]) + "\n")
