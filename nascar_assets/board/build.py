@@ -93,6 +93,7 @@ class Build:
         self._lineups, self._to_lineups = lineups, to_lineups
         self._shown: dict[str, Any] = {}  # the settings as this page shows them
         self._faults: tuple[str, ...] = ()
+        self._wrong = False  # whether these are of settings that cannot be right by themselves
         self._rows: tuple[ForecastRow, ...] = ()
         self._numbers: dict[str, NumberField] = {}
         self._typed: dict[str, str] = {}  # what was typed into a field and cannot be taken
@@ -152,7 +153,7 @@ class Build:
             stopEditingWhenCellsLoseFocus=True,
             rowClassRules={"fault": "data.fault"},
         )
-        self._grid.on("cellValueChanged", self._edited, args=["data", "colId", "newValue"])
+        self._grid.on("cellValueChanged", self._edited, args=["data", "colId"])
         self._list = named(ui.column(), "Groups and rules", "group").classes("w-full")
         self._list.props("tabindex=-1")
         self._adding()
@@ -310,8 +311,9 @@ class Build:
         }
 
     def _edited(self, event: events.GenericEventArguments) -> None:
-        column, value = event.args["colId"], event.args.get("newValue")
-        key = self._key(event.args["data"])
+        # The row has the value; what a tick says by itself is the opposite after a number was typed.
+        column, row = event.args["colId"], event.args["data"]
+        value, key = row.get(column), self._key(row)
 
         def change(settings: dict[str, Any]) -> None:
             drivers = settings.setdefault("drivers", {})
@@ -469,6 +471,8 @@ class Build:
             )
 
     async def _checked(self) -> Any:
+        if not await self._edits_taken("Press again."):
+            return None
         if (settings := self._settings()) is None:
             return None
         try:
@@ -502,17 +506,20 @@ class Build:
         if self._no_numbers():
             return None
         wrong = dict(self._wrong_cells())
+        found = None
         try:
             if not wrong:
-                return PortfolioSettings.from_mapping(self._draft)
+                found = PortfolioSettings.from_mapping(self._draft)
         except InputError as error:
             parts = (error.field or "").split(".")
             place = parts[:2] if parts[0] in ("groups", "rules") else parts
             wrong = {".".join(place): str(error)}
-        self._faults = tuple(wrong)
-        self._mark()
-        self._say(list(wrong.values()))
-        return None
+        if wrong or self._wrong:  # a conflict that was found in solving stays said
+            self._faults = tuple(wrong)
+            self._mark()
+            self._say(list(wrong.values()))
+        self._wrong = bool(wrong)
+        return found
 
     def _no_numbers(self) -> bool:
         """Whether a field holds what cannot be taken: it would count as what held before."""
@@ -546,11 +553,7 @@ class Build:
 
     async def _build(self) -> None:
         self._said.clear()
-        try:
-            await self._edits_taken()
-        except TimeoutError:
-            away = "The connection was away: nothing was built. Press Build lineups again."
-            self._say([away])
+        if not await self._edits_taken("Nothing was built. Press Build lineups again."):
             return
         if self._no_numbers():  # before the fields are drawn anew, without what was typed
             return
@@ -564,15 +567,21 @@ class Build:
         self._goes = True
         await self._job.start(slates.portfolio(self._detail.slate, request, wait=0))
 
-    async def _edits_taken(self) -> None:
+    async def _edits_taken(self, away: str) -> bool:
         """Ends the edit of a cell that is open, and waits until the table has told of it.
 
-        The table tells of an edit a moment after the press of a button that ended it.
+        The table tells of an edit a moment after the press of a button that ended it. Where the
+        connection is away meanwhile this is said, with what then, and nothing is to be done.
         """
-        await self._grid.run_grid_method("stopEditing", timeout=10.0)
-        await ui.run_javascript(
-            f"await new Promise((done) => setTimeout(done, {_EDIT_MILLISECONDS}))", timeout=10.0
-        )
+        try:
+            await self._grid.run_grid_method("stopEditing", timeout=10.0)
+            await ui.run_javascript(
+                f"await new Promise((done) => setTimeout(done, {_EDIT_MILLISECONDS}))", timeout=10.0
+            )
+        except TimeoutError:
+            self._say([f"The connection was away. {away}"])
+            return False
+        return True
 
     async def _taken(self, run_id: str) -> None:
         """Shows the lineups; goes there once, where the build was asked for on this very page."""

@@ -20,7 +20,8 @@ from nascar_assets.service.slate_contracts import SlateDetail, SlateJob, Spread
 
 _log = structlog.get_logger(__name__)
 
-ENDED_WITHOUT = (404, 409, 410, 422)
+_GONE = (404, 410)
+ENDED_WITHOUT = (*_GONE, 409, 422)
 """Statuses by which the API says that a job is gone or nothing comes of it any more."""
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
@@ -326,6 +327,8 @@ def file_drop(
         refuse(
             "Drop one file at a time: none of these was taken."
             if "filter" in event.args
+            else "That file is on its way already."
+            if "duplicate" in event.args
             else f"That file is not taken: it is larger than {largest:,} bytes, or its name does "
             f"not end in {kinds.replace(',', ' or ')}."
         )
@@ -589,7 +592,9 @@ class SlateRun(KeptJob):
     def again(self) -> None:
         """Follows the job that is kept; else says why nothing came of it, until another is made."""
         words, before = self._kept.get("refused", ("", None))
-        if words and (before == self._detail.run_id or self._detail.state == "not finished"):
+        if words and before != self._detail.run_id and self._detail.state == "ready":
+            self._kept.pop("refused")
+        elif words and (before == self._detail.run_id or self._detail.state == "not finished"):
             self._say(words)
         super().again()
 
@@ -598,7 +603,7 @@ class SlateRun(KeptJob):
 
     def _failed(self, error: Refused) -> None:
         words = f"The slate's run: {said(error)}"
-        if error.status in ENDED_WITHOUT:
+        if error.status in ENDED_WITHOUT and error.status not in _GONE:
             self._kept["refused"] = words, self._detail.run_id
         self._say(words)
 

@@ -124,7 +124,9 @@ def late_swap(
     if own:
         staying = now[movable] & ~np.uint64(sum(1 << i for i in out))
         firm = {veto.label for veto in vetoes}
-        problem, sum_rules, broken = _kept(problem, sum_rules, staying, firm)
+        costs = np.array([player.salary for player in slate.everyone], np.int64)[rows]
+        spent = costs.sum(axis=1)[movable]
+        problem, sum_rules, broken = _kept(problem, sum_rules, staying, spent, firm)
         notices += broken
     space = legal_space(problem, problem.count_rules, sum_rules)
     taken = masks_of(slate, without)
@@ -199,7 +201,11 @@ def _without(
 
 
 def _kept(
-    problem: Problem, sum_rules: tuple[SumRule, ...], staying: Masks, firm: Collection[str]
+    problem: Problem,
+    sum_rules: tuple[SumRule, ...],
+    staying: Masks,
+    spent: Ints,
+    firm: Collection[str],
 ) -> tuple[Problem, tuple[SumRule, ...], list[str]]:
     """The rules on a lineup that some lineups may keep, and what is said of the others.
 
@@ -209,6 +215,7 @@ def _kept(
         problem: The settings.
         sum_rules: Rules on each lineup that add up weights.
         staying: Who of each lineup races; others come in for the rest.
+        spent: Dollars that each lineup costs as it is.
         firm: Labels of the vetoes.
     """
     places = problem.roster_size - np.bitwise_count(staying).astype(np.int64)
@@ -228,8 +235,8 @@ def _kept(
     sums = []
     for weighed in sum_rules:
         total = space_kernel.additive(staying, np.array(weighed.weights, np.int64))
-        reach = total + places * max(weighed.weights)
-        if bool(((total > weighed.upper) | (reach < weighed.lower)).any()):
+        # Only salaries have a floor: it is kept or not by the lineup as it is, with who is out.
+        if bool((total > weighed.upper).any() or (spent < weighed.lower).any()):
             notices.append(f"{weighed.label}: {_UNKEPT}.")
         else:
             sums.append(weighed)

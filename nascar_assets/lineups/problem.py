@@ -333,8 +333,9 @@ def beside(problem: Problem, held: Sequence[Sequence[int]]) -> Problem:
         exposures.append(
             replace(
                 exposure,
-                lower=max(exposure.lower - have, 0),
-                # Where those that stay pass it already, no other may be added.
+                # Where those that stay leave too few for it, all others have it; where they pass
+                # a maximum already, none has.
+                lower=min(max(exposure.lower - have, 0), left),
                 upper=min(max(exposure.upper - have, 0), left),
                 lower_label=exposure.lower_label and exposure.lower_label + said,
                 upper_label=exposure.upper_label and exposure.upper_label + said,

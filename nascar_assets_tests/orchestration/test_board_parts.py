@@ -606,7 +606,7 @@ def test_a_build_while_the_connection_is_away_says_that_nothing_was_built(monkey
         part = build(api, {"draft": {}})
         await part.show()
         await part._build()
-        assert "The connection was away: nothing was built." in words()
+        assert "The connection was away. Nothing was built." in words()
         assert api.sent == ["GET forecast"]
 
     on_a_page(test)

@@ -179,10 +179,18 @@ def test_a_contest_is_of_one_slate(
         return added["slate_id"], added["new"], len(told)
 
     assert add("--slate", world.slate, "--name", "Big one") == (world.slate, True, 0)
+    # What was said before the race stays as it is, whatever was run since.
+    kept = stored_contests(root).with_columns(
+        pl.col("drivers").list.eval(
+            pl.struct(pl.element().struct.with_fields(mean_points=77.0).struct.unnest())
+        )
+    )
+    root.write_frame(contest_path(world.slate, "7000888"), kept)
     assert add("--slate", other) == (other, True, 1)
     # Both fit as well: it stays where it is kept, also where it is dropped.
     assert add("--slate", world.slate) == (world.slate, True, 1)
     assert add() == (world.slate, False, 0)
+    assert {row["mean_points"] for row in stored_contests(root)["drivers"][0]} == {77.0}
     newer = standings(SlateRun.load(root, world.slate), {"1": (0, 1, 2, 3, 4, 5)})
     root.write(path, newer)
     now = plan.lock + timedelta(hours=6)

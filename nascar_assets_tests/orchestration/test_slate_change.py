@@ -32,6 +32,7 @@ from nascar_assets.orchestration.inputs.slate_lineups import LineupsNotReady
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.orchestration.runs import run_job
 from nascar_assets.orchestration.storage.instance import open_instance
 from nascar_assets.orchestration.storage.store import table_path
 from nascar_assets.service import slate_work
@@ -174,6 +175,14 @@ def test_lineups_made_alone_are_of_the_race_process_and_the_code_of_their_scenar
     made = run_portfolio(str(home), slate, plan.settings, location, prove=plan.prove)
     assert root.read(config) == before
     assert [text for text in made.result["notices"] if "race process" in text]
+    # Scenarios that are made alone are told of by what they are made with.
+    job = location().resolve_job_def("slate_job")
+    alone = job.get_subset(asset_selection={dg.AssetKey("scenarios")})
+    assert run_job(alone, open_instance(str(home)), partition=slate).success
+    used = SlateRun.load(root, slate).model.parameters
+    assert used.by_type == kinds
+    params = json.loads(root.read(config) or b"")["sim_params"]
+    assert (params["parameters_hash"], params["code_version"]) == (used.hash, "0.1.0+later")
     # A run makes its scenarios anew, by what counts now.
     options = RunOptions(as_of=plan.as_of.isoformat(), n_scenarios=SCENARIOS)
     run_slate(str(home), slate, options, location=location)

@@ -51,6 +51,7 @@ from nascar_assets.service.slate_work import Chosen, choose_portfolio, kept_run
 from nascar_assets.slates.slate import SlatePlayer
 from nascar_assets.storage import DataRoot
 from nascar_assets.views.odds_gain import read_boards
+from nascar_assets.views.record import ViewRecord
 from nascar_assets.views.statement import ReadOptions, UnusableView
 from nascar_assets_tests.lineups.slates import stated
 from nascar_assets_tests.orchestration.conftest import SCENARIOS, World, copy_of
@@ -364,6 +365,24 @@ def test_a_view_that_cannot_be_kept_leaves_the_one_whose_place_it_takes(
     found = changed_at(root, world.slate)  # its forecast moved where what counted was replaced
     assert found is not None
     assert found > changed
+
+
+def test_the_first_view_in_a_views_place_drops_it_where_a_clock_was_set_back(
+    root: DataRoot, world: World
+) -> None:
+    now = datetime(2026, 2, 15, 12, tzinfo=UTC)
+    driver = names_of(root, world)[0]
+
+    def add(points: int, hours: int) -> ViewRecord:
+        text = f'Name,Fpts\n"{driver}",{points}\n'.encode()
+        at = now + timedelta(hours=hours)
+        return add_view(root, world.slate, text, "p.csv", author="me", now=at).record
+
+    first, later, earlier = add(40, 0), add(41, 2), add(42, 1)
+    dropped = {one.view_id: one.dropped_at for one in view_records(root, world.slate)}
+    assert dropped[first.view_id] == earlier.landed_at
+    assert dropped[earlier.view_id] is None
+    assert dropped[later.view_id] == earlier.landed_at
 
 
 def test_a_view_after_lock_is_not_said_to_count(

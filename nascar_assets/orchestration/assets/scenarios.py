@@ -59,6 +59,7 @@ def scenarios(run: SlateRun) -> Iterator[Any]:
         ),
     )
     keep_process(root, plan.slate_id, plan.run_id, process)
+    run.keep_run_config()  # what repeats these, also where they are made alone
     frame = made.to_polars([run.rules])
     size = root.write_frame(table_path("scenarios", plan.slate_id), frame)
     root.write_frame(table_path("scenario_races", plan.slate_id), made.races_to_polars())

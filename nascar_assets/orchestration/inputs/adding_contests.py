@@ -105,7 +105,8 @@ def add_standings(
     cash = facts.found_kind == "cash"
     owned = "cash_ownership" if cash else "expected_ownership"
     # What was kept as said before the race stays as it is, whatever was run since.
-    seen = before if before is not None and before["slate_id"] == slate.slate_id else None
+    of_race = {"race_key": run.plan.race_key, "rules": slate.rules.key}
+    seen = before if before is not None and of_race.items() <= before.items() else None
     means = _kept(seen, "mean_points")
     same_kind = seen is not None and seen["kind"] == facts.found_kind
     expected = _kept(seen, "expected_ownership") if same_kind else {}

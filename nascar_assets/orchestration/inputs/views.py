@@ -59,7 +59,9 @@ def view_records(root: DataRoot, slate_id: str) -> list[ViewRecord]:
         for item in root.list(f"{FOLDER}/{slate_id}")
         if item.path.endswith(".json")
     ]
-    gone = {view_id: one.landed_at for one in found for view_id in one.replaces}
+    # The first that takes a view's place drops it, also where a clock was set back.
+    last = sorted(found, key=lambda record: record.landed_at, reverse=True)
+    gone = {view_id: one.landed_at for one in last for view_id in one.replaces}
     found = [one.dropped(gone[one.view_id]) if one.view_id in gone else one for one in found]
     return sorted(found, key=lambda record: (record.landed_at, record.view_id))
 
