@@ -311,7 +311,7 @@ class Build:
         }
 
     def _edited(self, event: events.GenericEventArguments) -> None:
-        # The row has the value; what a tick says by itself is the opposite after a number was typed.
+        # The row has the value: a tick's event says the opposite after a number was typed.
         column, row = event.args["colId"], event.args["data"]
         value, key = row.get(column), self._key(row)
 
@@ -471,7 +471,7 @@ class Build:
             )
 
     async def _checked(self) -> Any:
-        if not await self._edits_taken("Press again."):
+        if not await self._all_taken("Press again."):
             return None
         if (settings := self._settings()) is None:
             return None
@@ -553,7 +553,7 @@ class Build:
 
     async def _build(self) -> None:
         self._said.clear()
-        if not await self._edits_taken("Nothing was built. Press Build lineups again."):
+        if not await self._all_taken("Nothing was built. Press Build lineups again."):
             return
         if self._no_numbers():  # before the fields are drawn anew, without what was typed
             return
@@ -567,21 +567,24 @@ class Build:
         self._goes = True
         await self._job.start(slates.portfolio(self._detail.slate, request, wait=0))
 
-    async def _edits_taken(self, away: str) -> bool:
-        """Ends the edit of a cell that is open, and waits until the table has told of it.
-
-        The table tells of an edit a moment after the press of a button that ended it. Where the
-        connection is away meanwhile this is said, with what then, and nothing is to be done.
-        """
+    async def _all_taken(self, away: str) -> bool:
+        """Whether an edit that was open is taken, too; else says that, and what then."""
         try:
-            await self._grid.run_grid_method("stopEditing", timeout=10.0)
-            await ui.run_javascript(
-                f"await new Promise((done) => setTimeout(done, {_EDIT_MILLISECONDS}))", timeout=10.0
-            )
+            await self._edits_taken()
         except TimeoutError:
             self._say([f"The connection was away. {away}"])
             return False
         return True
+
+    async def _edits_taken(self) -> None:
+        """Ends the edit of a cell that is open, and waits until the table has told of it.
+
+        The table tells of an edit a moment after the press of a button that ended it.
+        """
+        await self._grid.run_grid_method("stopEditing", timeout=10.0)
+        await ui.run_javascript(
+            f"await new Promise((done) => setTimeout(done, {_EDIT_MILLISECONDS}))", timeout=10.0
+        )
 
     async def _taken(self, run_id: str) -> None:
         """Shows the lineups; goes there once, where the build was asked for on this very page."""

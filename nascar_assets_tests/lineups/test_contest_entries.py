@@ -121,6 +121,10 @@ def test_bounds_over_a_contest_s_set_count_its_locked_entries():
     half = f'[contests.drivers."{NAMES[away]}"]\nmin_exposure = 0.5\n'
     rows = by_contest(filled(TOML + half, locked).content)["22"]
     assert sum(away in row for row in rows) == 2
+    # Where the locked ones leave too few for a minimum, all others have him.
+    every = f'[contests.drivers."{NAMES[away]}"]\nmin_exposure = 0.75\n'
+    rows = by_contest(filled(TOML + every, locked).content)["22"]
+    assert [away in row for row in rows] == [False, False, True, True]
     for most in (2, 3):
         content = with_locked(first, 3)
         rows = by_contest(filled(TOML + f"max_shared = {most}\n", content).content)["22"]

@@ -298,17 +298,46 @@ def test_a_week_without_a_daemon_hides_no_lost_run(races: Path) -> None:
 
     failed_then("2025-cup-05", {"nascar/lost": "machine"})
     unmarked = failed_then("2025-cup-06", {})
-    (request,) = ticker.tick("lost_runs")  # of an old home, which never looked, none is judged
-    assert request.partition_key == "2025-cup-05"
-    assert run_state(ticker.instance, "race:2025-cup-05") is RunState.LOST
-    mark_faults_of_the_machine(ticker.instance, datetime.now(UTC) - week - timedelta(minutes=1))
+    now = datetime.now(UTC)
+    looked = now - week - timedelta(minutes=1)
+    mark_faults_of_the_machine(ticker.instance, looked)
     run = ticker.instance.get_run_by_id(unmarked)
     assert run is not None
     assert run.tags[LOST] == "true"
-    assert {request.partition_key for request in ticker.tick("lost_runs")} == {
-        "2025-cup-05",
-        "2025-cup-06",
-    }
+    due = lost_and_not_repeated(ticker.instance, now, looked)
+    assert {run.tags["dagster/partition"] for run in due} == {"2025-cup-05", "2025-cup-06"}
+    assert run_state(ticker.instance, "race:2025-cup-05") is RunState.LOST
+    # What was looked at all the while is left after a day, and nothing waits for it.
+    ticker.tick("lost_runs")
+    assert run_state(ticker.instance, "race:2025-cup-05") is RunState.FAILED
+
+
+def test_a_lost_run_of_a_partition_that_is_gone_stops_no_other(races: Path) -> None:
+    ticker = Ticker(races)
+    job = ticker.definitions.resolve_job_def("race_job")
+    for key in ("2024-cup-99", "2025-cup-05"):
+        tags = {LOST: "true", "dagster/run_key": f"race:{key}", "dagster/partition": key}
+        ticker.instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE, tags=tags)
+    (request,) = ticker.tick("lost_runs")
+    assert request.partition_key == "2025-cup-05"
+    assert run_state(ticker.instance, "race:2024-cup-99") is RunState.FAILED
+
+
+def test_a_newer_run_of_the_same_range_stands_for_a_lost_one(races: Path) -> None:
+    ticker = Ticker(races)
+    job = ticker.definitions.resolve_job_def("as_of_job")
+    keys = [
+        {
+            "dagster/asset_partition_range_start": "2025-cup-01",
+            "dagster/asset_partition_range_end": end,
+        }
+        for end in ("2025-cup-04", "2025-cup-05")
+    ]
+    lost = {LOST: "true", "dagster/run_key": "as_of:z", **keys[0]}
+    ticker.instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE, tags=lost)
+    for tags, due in ((keys[1], 1), (keys[0], 0)):
+        ticker.instance.create_run_for_job(job, status=dg.DagsterRunStatus.SUCCESS, tags=tags)
+        assert len(lost_and_not_repeated(ticker.instance, datetime.now(UTC))) == due
 
 
 def test_a_run_that_was_lost_too_often_counts_as_failed(races: Path) -> None:

@@ -17,7 +17,13 @@ from nascar_assets.orchestration.automation.run_state import (
 )
 from nascar_assets.orchestration.hosts.presence import Lookout, host_name, say_alive, shared
 from nascar_assets.orchestration.launchers import Launcher, launcher
-from nascar_assets.orchestration.partitions import RANGE_END, RANGE_START
+from nascar_assets.orchestration.partitions import (
+    RACES,
+    RANGE_END,
+    RANGE_START,
+    SLATES,
+    keys_of,
+)
 from nascar_assets.orchestration.previews import pinned_previews
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.tables import GRAPH_TABLES, RACE_TABLES
@@ -114,15 +120,16 @@ def lost_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Sen
     now = datetime.now(UTC)
     for run in notify_lost(context.instance):
         context.log.warning("The process of run %s (%s) is gone.", run.run_id, run.job_name)
-    looked = context.last_tick_completion_time
-    mark_faults_of_the_machine(
-        context.instance, datetime.fromtimestamp(looked, UTC) if looked else None
-    )
+    last = context.last_tick_completion_time
+    looked = datetime.fromtimestamp(last, UTC) if last else None
+    mark_faults_of_the_machine(context.instance, looked)
+    leave_old(context.instance, now, looked)
     requests = []
-    for run in lost_and_not_repeated(context.instance, now):
+    for run in lost_and_not_repeated(context.instance, now, looked):
         if run.job_name == "as_of_job" and races_in_flight(context.instance):
             continue
-        request = again(platform.root, run, clock_now())
+        known = _has_partitions(context.instance, run)
+        request = again(platform.root, run, clock_now()) if known else None
         if request is not None:
             requests.append(request)
         else:
@@ -279,10 +286,10 @@ def mark_faults_of_the_machine(
         looked: When the sensor looked last; what failed since or in the day before now is looked
             at, so that neither a week without a daemon hides a run nor an old home's are judged.
     """
-    day = datetime.now(UTC) - timedelta(days=1)
     failed = instance.get_run_records(
         dg.RunsFilter(
-            statuses=[dg.DagsterRunStatus.FAILURE], updated_after=min(day, looked or day)
+            statuses=[dg.DagsterRunStatus.FAILURE],
+            updated_after=_since(datetime.now(UTC), looked),
         ),
         limit=2_000,
     )
@@ -330,14 +337,47 @@ def error_names(instance: dg.DagsterInstance, run_id: str) -> list[str]:
     return names
 
 
-def lost_and_not_repeated(instance: dg.DagsterInstance, now: datetime) -> list[dg.DagsterRun]:
+def _since(now: datetime, looked: datetime | None) -> datetime:
+    """From when on runs are looked at: for a day, and for as long as no daemon did."""
+    day = now - timedelta(days=1)
+    return min(day, looked or day)
+
+
+def leave_old(instance: dg.DagsterInstance, now: datetime, looked: datetime | None) -> None:
+    """Marks lost runs that were looked at for a day and not repeated: nothing waits for them."""
+    old = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.FAILURE],
+        tags={LOST: ["true", "machine"]},
+        updated_before=_since(now, looked),
+    )
+    for run in instance.get_runs(old):
+        if JUDGED not in run.tags:
+            instance.add_run_tags(run.run_id, LEFT)
+
+
+def _has_partitions(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether the races or slates of a run are still there; Dagster refuses a request without."""
+    return set(_partition(run).values()) <= {
+        key for of in (RACES, SLATES) for key in keys_of(instance, of)
+    }
+
+
+def lost_and_not_repeated(
+    instance: dg.DagsterInstance, now: datetime, looked: datetime | None = None
+) -> list[dg.DagsterRun]:
     """Runs that were lost, are due again, and have not been started again.
 
-    However long ago: the daemon may have been off since. One that was started again, or that a
-    newer run made up for, is marked, and not looked at again.
+    One that was started again, or that a newer run made up for, is marked, and not looked at again.
+
+    Args:
+        looked: When `lost_runs` looked last, as for `mark_faults_of_the_machine`.
     """
     lost = instance.get_run_records(
-        dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={LOST: ["true", "machine"]})
+        dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus.FAILURE],
+            tags={LOST: ["true", "machine"]},
+            updated_after=_since(now, looked),
+        )
     )
     due = []
     for record in lost:
@@ -384,21 +424,26 @@ def job_that_repeats(run: dg.DagsterRun) -> str | None:
 def _superseded(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
     """Whether a newer run has made what the lost one was to make."""
     run = record.dagster_run
-    if RANGE_START in run.tags:
-        return False
-    job, partition = job_that_repeats(run), run.tags.get(PARTITION)
+    job, partition = job_that_repeats(run), _partition(run)
     newer = dg.RunsFilter(
-        tags={PARTITION: partition} if partition else None,
+        tags=partition,
         statuses=[dg.DagsterRunStatus.SUCCESS],
         created_after=record.create_timestamp,
     )
     return any(
         job_that_repeats(other) == job
-        and other.tags.get(PARTITION) == partition
-        and (partition is not None or other.run_config == run.run_config)
+        and _partition(other) == partition
+        and (partition or other.run_config == run.run_config)
         and _makes_all_of(other, run)
         for other in instance.get_runs(newer, limit=200)
     )
+
+
+def _partition(run: dg.DagsterRun) -> dict[str, str]:
+    """The tags that say of which partitions a run is."""
+    return {
+        name: run.tags[name] for name in (PARTITION, RANGE_START, RANGE_END) if name in run.tags
+    }
 
 
 def _makes_all_of(other: dg.DagsterRun, run: dg.DagsterRun) -> bool:
