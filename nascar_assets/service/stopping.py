@@ -6,11 +6,16 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from dagster._core.errors import DagsterExecutionInterruptedError
 
 _SIGNAL = getattr(signal, "SIGUSR1", None)
 """None where the system has no such signal: there a job stops at its next check, or is killed."""
+
+
+_LOADING_SECONDS = 0.1
+"""After this a job that was asked to stop while it loaded a module is asked again."""
 
 
 class _Jobs:
@@ -44,6 +49,20 @@ def stoppable(run_id: str) -> Iterator[None]:
         _Jobs.inside = None
 
 
-def _stop(*_: object) -> None:
-    if _Jobs.inside is not None and _Jobs.inside == _Jobs.asked:
+def _stop(_: int, frame: FrameType | None) -> None:
+    run_id = _Jobs.inside
+    if run_id is None or run_id != _Jobs.asked:
+        return
+    if _loads(frame):  # a package that is half there would fail every later job
+        threading.Timer(_LOADING_SECONDS, ask, [run_id]).start()
+    else:
         raise DagsterExecutionInterruptedError
+
+
+def _loads(frame: FrameType | None) -> bool:
+    """Whether a module is being imported."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
