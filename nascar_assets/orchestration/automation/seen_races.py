@@ -28,7 +28,7 @@ from nascar_assets.orchestration.automation.race_decisions import (
 )
 from nascar_assets.orchestration.inputs.schedule import stored_schedule
 from nascar_assets.orchestration.partitions import stretches
-from nascar_assets.orchestration.storage.store import read_table
+from nascar_assets.orchestration.storage.store import scan_table
 from nascar_assets.orchestration.tables import AS_OF_TABLES
 from nascar_assets.storage import DataRoot, StorageFault, StoredFile
 
@@ -290,10 +290,15 @@ def unknown_to_run(
         if (
             key != race_key
             and moment > made
-            and (changed > made or read_table(root, SOURCE["results"].table, key).height)
+            and (changed > made or _has_rows(root, SOURCE["results"].table, key))
         ):
             found[key] = moment
     return found
+
+
+def _has_rows(root: DataRoot, table: str, key: str) -> bool:
+    """Whether a race's part of a table has rows, by what its file says of itself."""
+    return bool(scan_table(root, table, key).select(pl.len()).collect().item())
 
 
 def _changed(
