@@ -239,6 +239,8 @@ def test_the_focus_stays_where_settings_are_changed_by_keyboard(page, board, wor
     page.get_by_label("Drivers", exact=True).fill(world.result["forecast"][0]["name"])
     page.get_by_role("option").first.click()
     page.keyboard.press("Escape")
+    page.get_by_role("listbox").wait_for(state="detached")
+    page.wait_for_timeout(500)  # closed, the list gives the focus back
     page.get_by_role("button", name="Add", exact=True).press("Enter")
     remove = page.get_by_role("button", name="Remove")
     remove.wait_for()
