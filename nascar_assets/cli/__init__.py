@@ -19,10 +19,9 @@ def main() -> None:
         send_lost_interrupts_again()
         from nascar_assets.cli.app import run
 
-        code = run(sys.argv[1:])
+        code: int | str = run(sys.argv[1:])
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        code = 1
+        code = "stopped"  # is said, and the code is 1
     sys.exit(code)
 
 

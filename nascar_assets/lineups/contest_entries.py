@@ -22,7 +22,7 @@ from nascar_assets.lineups.entries_file import (
 )
 from nascar_assets.lineups.ownership import Rivals
 from nascar_assets.lineups.portfolio import InfeasiblePortfolio, build_portfolio
-from nascar_assets.lineups.problem import CountRule, for_contest
+from nascar_assets.lineups.problem import CountRule, Standing, for_contest
 from nascar_assets.lineups.settings import ContestSettings, PortfolioSettings
 from nascar_assets.slates.slate import Slate
 
@@ -184,8 +184,7 @@ def fill_contests(
                     entries=None if table is None else table[1],
                     prove=False,
                     rivals=rivals,
-                    without=() if section.repeat else used - held,
-                    locked=held,
+                    standing=Standing(() if section.repeat else used - held, held),
                 )
             rows = [tuple(row) for row in made.drivers.tolist()]
             left = [rows[at % count] for at in range(len(free))]

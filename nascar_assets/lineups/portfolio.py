@@ -33,6 +33,7 @@ from nascar_assets.lineups.ownership import Rivals, kind_of_prizes
 from nascar_assets.lineups.problem import (
     CountRule,
     Problem,
+    Standing,
     beside,
     ownership_rule,
 )
@@ -40,6 +41,8 @@ from nascar_assets.lineups.projection import Projection, project
 from nascar_assets.lineups.set_search import find_set
 from nascar_assets.lineups.settings import PortfolioSettings, SettingsError
 from nascar_assets.slates.slate import Slate
+
+_NOTHING = Standing()
 
 Ints32 = npt.NDArray[np.int32]
 Masks = npt.NDArray[np.uint64]
@@ -135,8 +138,7 @@ def build_portfolio(
     entries: int | None = None,
     prove: bool = True,
     rivals: Rivals | None = None,
-    without: Collection[Sequence[int]] = (),
-    locked: Collection[Sequence[int]] = (),
+    standing: Standing = _NOTHING,
 ) -> Portfolio:
     """The best portfolio found for the settings, all of them kept at once.
 
@@ -157,9 +159,7 @@ def build_portfolio(
         prove: Whether to search on until a bound says how far from the best the set can be;
             without it the first set found is taken, in about a tenth of the time.
         rivals: What is expected of the rivals; what is assumed of any where none is given.
-        without: Lineups that may not be in the set, indices into `slate.everyone`.
-        locked: Lineups of the set that are there already and stay: bounds over the set count them,
-            and only the others are chosen.
+        standing: Lineups of other sets, and those of this one that stay.
 
     Raises:
         InfeasiblePortfolio: If the settings cannot hold together; `.conflict` says which.
@@ -167,7 +167,7 @@ def build_portfolio(
     """
     settings = PortfolioSettings.of(settings)
     projection = project(scenario_points, slate, settings, vetoes, rivals)
-    projection = replace(projection, problem=beside(projection.problem, list(locked)))
+    projection = replace(projection, problem=beside(projection.problem, list(standing.locked)))
     problem, scaled = projection.problem, projection.points
     require_prizes(settings, prizes_cents is not None)
     drawn = rivals_in(entries, settings)
@@ -175,7 +175,7 @@ def build_portfolio(
     if settings.ownership_max is not None:
         sum_rules += (ownership_rule(settings.ownership_max, projection.field.ownership),)
     space = legal_space(problem, problem.count_rules, sum_rules)
-    taken, stay = masks_of(slate, without), masks_of(slate, locked)
+    taken, stay = masks_of(slate, standing.taken), masks_of(slate, standing.locked)
     bars = [out for _, out in barred(problem, space, taken, stay)]
     if bars:
         space = space[~np.any(bars, axis=0)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -314,6 +314,20 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
         max_shared=shared,
         notices=tuple(notices),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Lineups that stand before a set is chosen, of indices into `slate.everyone`.
+
+    Attributes:
+        taken: Lineups that may not be in the set.
+        locked: Lineups of the set that stay: bounds over the set count them, and only the others
+            are chosen.
+    """
+
+    taken: Collection[Sequence[int]] = ()
+    locked: Collection[Sequence[int]] = ()
 
 
 def beside(problem: Problem, held: Sequence[Sequence[int]]) -> Problem:

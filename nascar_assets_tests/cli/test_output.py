@@ -34,7 +34,7 @@ def test_a_stopped_command_says_so(
 
 
 def test_a_command_that_is_stopped_while_it_is_loaded_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Loading:
         def __getattr__(self, name: str) -> None:
@@ -46,7 +46,7 @@ def test_a_command_that_is_stopped_while_it_is_loaded_says_so(
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # whatever stood before
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    assert (ended.value.code, capsys.readouterr().err) == (1, "stopped\n")
+    assert ended.value.code == "stopped"  # Python prints it on standard error, and the code is 1
 
 
 def test_output_that_is_closed_or_lacks_letters_is_no_defect(
