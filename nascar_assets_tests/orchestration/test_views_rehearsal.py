@@ -371,14 +371,13 @@ def test_the_first_view_in_a_views_place_drops_it_where_a_clock_was_set_back(
     root: DataRoot, world: World
 ) -> None:
     now = datetime(2026, 2, 15, 12, tzinfo=UTC)
-    driver = names_of(root, world)[0]
+    text = f'Name,Fpts\n"{names_of(root, world)[0]}",40\n'.encode()
 
-    def add(points: int, hours: int) -> ViewRecord:
-        text = f'Name,Fpts\n"{driver}",{points}\n'.encode()
-        at = now + timedelta(hours=hours)
-        return add_view(root, world.slate, text, "p.csv", author="me", now=at).record
+    def add(confidence: float, hours: int) -> ViewRecord:
+        said = partial(add_view, root, world.slate, text, "p.csv", author="me")
+        return said(confidence=confidence, now=now + timedelta(hours=hours)).record
 
-    first, later, earlier = add(40, 0), add(41, 2), add(42, 1)
+    first, later, earlier = add(0.5, 0), add(0.2, 2), add(0.3, 1)
     dropped = {one.view_id: one.dropped_at for one in view_records(root, world.slate)}
     assert dropped[first.view_id] == earlier.landed_at
     assert dropped[earlier.view_id] is None
