@@ -157,14 +157,14 @@ def explain(
             return False
         at = set(kept)
         first, then = len(shares), len(shares) + len(bounds)
-        held = [rule for place, rule in enumerate(rules, then) if place in at]
+        asked = [rule for place, rule in enumerate(rules, then) if place in at]
         part = replace(
             problem,
             max_shared=problem.max_shared if shares and 0 in at else problem.roster_size - 1,
             exposures=_restricted(problem, [b for i, b in enumerate(bounds, first) if i in at]),
-            count_rules=tuple(rule for rule in held if isinstance(rule, CountRule)),
+            count_rules=tuple(rule for rule in asked if isinstance(rule, CountRule)),
         )
-        sums = tuple(rule for rule in held if isinstance(rule, SumRule))
+        sums = tuple(rule for rule in asked if isinstance(rule, SumRule))
         return find_set(part, features_of(part), sums, _TEST_SECONDS)[1]
 
     kept = list(range(len(words)))

@@ -33,7 +33,9 @@ from nascar_assets.slates.slate import Slate
 Ints = npt.NDArray[np.int64]
 Masks = npt.NDArray[np.uint64]
 
-_UNKEPT = "set aside, the file does not keep it as it is"
+UNKEPT = "set aside, the file does not keep it as it is"
+"""What is said of a setting that lineups of one's own did not keep before they are mended."""
+
 _OPTIONS = 60
 _DETERMINISTIC_SECONDS = 8.0
 
@@ -115,9 +117,7 @@ def late_swap(
     sum_rules = problem.sum_rules
     if settings.ownership_max is not None:
         sum_rules += (ownership_rule(settings.ownership_max, projection.field.ownership),)
-    one = np.uint64(1)
-    bits = np.where(rows < n, one << np.minimum(rows, n - 1).astype(np.uint64), np.uint64(0))
-    now = np.bitwise_or.reduce(bits, axis=1)  # who is absent is no bit of it
+    now = masks_of(slate, rows.tolist())
     fixed = list(fixed)
     movable = np.ones(now.shape[0], np.bool_)
     movable[fixed] = False
@@ -230,14 +230,14 @@ def _kept(
         if holds or not broken:
             counts.append(rule)
         if broken:
-            then = "lineups that do not keep it are changed" if holds else _UNKEPT
+            then = "lineups that do not keep it are changed" if holds else UNKEPT
             notices.append(f"{rule.label}: {then}.")
     sums = []
     for weighed in sum_rules:
         total = space_kernel.additive(staying, np.array(weighed.weights, np.int64))
         # Only salaries have a floor: it is kept or not by the lineup as it is, with who is out.
         if bool((total > weighed.upper).any() or (spent < weighed.lower).any()):
-            notices.append(f"{weighed.label}: {_UNKEPT}.")
+            notices.append(f"{weighed.label}: {UNKEPT}.")
         else:
             sums.append(weighed)
     return replace(problem, count_rules=tuple(counts)), tuple(sums), notices

@@ -21,7 +21,7 @@ from nascar_assets.lineups.entries_file import (
     read_entries,
     write_entries,
 )
-from nascar_assets.lineups.late_swap import late_swap
+from nascar_assets.lineups.late_swap import UNKEPT, late_swap
 from nascar_assets.lineups.problem import CountRule, for_contest, resolve
 from nascar_assets.lineups.settings import DriverSettings, GroupSettings, PortfolioSettings
 from nascar_assets.slates.slate import Slate
@@ -123,8 +123,8 @@ def swap_entries(
         for entry in members:
             if not entry.locked:
                 book.enter(now[entry.entry_id], entry.fee_cents or 0, -1)
-        label = f"contest {members[0].contest_id}"
-        with nullcontext() if section is None else for_a_contest(label):
+        contest = members[0].contest_id
+        with nullcontext() if section is None else for_a_contest(f"contest {contest}"):
             done = _swap_group(
                 members,
                 slate,
@@ -145,8 +145,8 @@ def swap_entries(
                 chosen[entry.entry_id] = lineup
                 now[entry.entry_id] = tuple(sorted(lineup))
         changes += done.changes
-        prefix = "" if section is None else f"C{label[1:]}: "
-        notices += [prefix + notice for notice in done.notices]
+        label = "" if section is None else f"Contest {contest}: "
+        notices += [label + notice for notice in done.notices]
     book.check(file, over)
     return SwappedEntries(
         write_entries(content, slate, chosen, file=file),
@@ -243,15 +243,13 @@ def _kept_now(
         ):
             if label is not None and misses:
                 broken[exposure.target, side] = True
-                notices.append(f"{label}: set aside, the file does not keep it as it is.")
+                notices.append(f"{label}: {UNKEPT}.")
     if settings.max_shared is not None and any(
         (one & other).bit_count() > settings.max_shared
         for place, one in enumerate(masks)
         for other in masks[:place]
     ):
-        notices.append(
-            f"max_shared = {settings.max_shared}: set aside, the file does not keep it as it is."
-        )
+        notices.append(f"max_shared = {settings.max_shared}: {UNKEPT}.")
         settings = settings.model_copy(update={"max_shared": None})
     if not broken:
         return settings, notices

@@ -94,10 +94,13 @@ def add_standings(
     contest_id = contest or _number(read.file) or _known_as(root, digest)
     # One contest counts once: what was kept of it elsewhere goes, and what was said of it stays.
     known = known_contests(root, contest_id, digest)
-    here = (slate.slate_id, contest_id)
     before = max(
         known,
-        key=lambda one: (one["slate_id"] == here[0], one["contest_id"] == here[1], one["known_at"]),
+        key=lambda one: (
+            one["slate_id"] == slate.slate_id,
+            one["contest_id"] == contest_id,
+            one["known_at"],
+        ),
         default=None,
     )
     said = ContestFacts(contest_id, name or "", kind, payouts)
@@ -136,14 +139,11 @@ def add_standings(
     if not own and not means:
         notices.append("The slate has no lineups: what its field chose cannot be learnt from.")
     row = record.row(0, named=True)
-    fresh = keep_contest(root, record, known)
-    if read.live and any(one["state"] == "final" for one in known):
-        known = []  # the final ones stay where they are
+    fresh, elsewhere = keep_contest(root, record, known)
     replaced = [
         f"It was kept as contest {one['contest_id']} of slate {one['slate_id']}: now it is contest "
         f"{contest_id} of slate {slate.slate_id}, and counts once."
-        for one in known
-        if (one["slate_id"], one["contest_id"]) != here
+        for one in elsewhere
     ]
     if fresh and before is not None and before["state"] == "final" and other_entries(before, row):
         replaced.append(

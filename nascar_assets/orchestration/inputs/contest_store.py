@@ -34,8 +34,10 @@ def known_contests(root: DataRoot, contest_id: str, sha256: str) -> list[dict[st
     return scan_contests(root).filter(same).collect().to_dicts()
 
 
-def keep_contest(root: DataRoot, record: pl.DataFrame, known: Sequence[Mapping[str, Any]]) -> bool:
-    """Keeps a contest's row, the only one of it; returns whether it says anything new.
+def keep_contest(
+    root: DataRoot, record: pl.DataFrame, known: Sequence[Mapping[str, Any]]
+) -> tuple[bool, list[Mapping[str, Any]]]:
+    """Keeps a contest's row, the only one of it.
 
     The same file again changes nothing, unless more is known beside it by now; then all of the
     row is known since now, so that nothing as of before has what came later. Final standings take
@@ -43,20 +45,22 @@ def keep_contest(root: DataRoot, record: pl.DataFrame, known: Sequence[Mapping[s
 
     Args:
         known: Its rows as they are kept (`known_contests`).
+
+    Returns:
+        Whether it says anything new, and the rows of other slates or ids whose place it took.
     """
     row = record.row(0, named=True)
     if row["state"] == "live" and any(one["state"] == "final" for one in known):
-        return False
+        return False, []
     said = [name for name in CONTESTS if name not in ("known_at", "file")]
     fresh = not any(all(one[name] == row[name] for name in said) for one in known)
     path = contest_path(row["slate_id"], row["contest_id"])
     if fresh:
         root.write_frame(path, record)
-    for one in known:
-        older = contest_path(one["slate_id"], one["contest_id"])
-        if older != path:
-            root.delete(older)
-    return fresh
+    elsewhere = [one for one in known if contest_path(one["slate_id"], one["contest_id"]) != path]
+    for one in elsewhere:
+        root.delete(contest_path(one["slate_id"], one["contest_id"]))
+    return fresh, elsewhere
 
 
 def waits(row: Mapping[str, Any]) -> bool:
