@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -66,28 +68,47 @@ def feed(few: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def nascar(home: Path, *words: str, **settings: str) -> tuple[int, str]:
+MANY = """
+import json, os, sys
+from nascar_assets.cli.app import run
+
+for name, words, settings in json.load(sys.stdin):
+    before = dict(os.environ)
+    os.environ |= settings
+    print("begins", name, flush=True)
+    code = run(words)
+    print("ended", code, flush=True)
+    os.environ.clear()
+    os.environ |= before
+"""
+
+
+def nascar(home: Path, commands: list[tuple[str, list[str], dict[str, str]]]) -> str:
+    """What commands say on both streams, one after the other in a process of their own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NASCAR_")}
     done = subprocess.run(
-        [sys.executable, "-m", "nascar_assets.cli", *words],
-        env={**kept, **SECRETS, "NASCAR_HOME": str(home), "NASCAR_TRACE": "1", **settings},
-        capture_output=True,
+        [sys.executable, "-c", MANY],
+        env={**kept, **SECRETS, "NASCAR_HOME": str(home), "NASCAR_TRACE": "1"},
+        input=json.dumps(commands),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=280,
-        check=False,
+        check=True,
     )
-    return done.returncode, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_secret_is_written_or_printed(feed: str, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    said: dict[str, str] = {}
+    commands: list[tuple[str, list[str], dict[str, str]]] = []
+    codes: dict[str, int] = {}
 
     def go(name: str, code: int, *words: str, **settings: str) -> None:
-        found, said[name] = nascar(home, *words, **settings)
-        assert found == code, said[name]
+        commands.append((name, list(words), settings))
+        codes[name] = code
 
     seasons = ["--series", "cup", "--seasons", "2025"]
     go("sync", 0, "sync", *seasons, NASCAR_FEED=feed)
@@ -108,10 +129,13 @@ def test_no_secret_is_written_or_printed(feed: str, tmp_path: Path) -> None:
     )
     storage = f"postgresql://ann:{MARK}-postgres@{CLOSED}/x"
     go("doctor of a storage", 1, "doctor", "--json", NASCAR_STORAGE=storage)
-    (home / "dagster/dagster.yaml").unlink()
     bucket = {"AWS_ENDPOINT_URL": f"http://{CLOSED}", "AWS_ALLOW_HTTP": "true"}
     local = str(tmp_path / "local")
     go("bucket away", 1, "coverage", "--home", "s3://bucket/x", NASCAR_LOCAL=local, **bucket)
+    text = nascar(home, commands)
+    told = re.findall(r"^begins ([^\n]+)\n(.*?)^ended (\d+)$", text, re.DOTALL | re.MULTILINE)
+    assert {name: int(code) for name, _, code in told} == codes, text
+    said = {name: text for name, text, _ in told} | {"the whole": text}
     for name, text in said.items():
         assert MARK not in text, (name, text)
     assert "***" in said["doctor"]  # the setting is named, its user is not
