@@ -8,6 +8,7 @@ import shutil
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -106,15 +107,30 @@ def drop(home: Path, name: str, data: bytes, *, seconds_ago: float = 60) -> Path
 
 
 def a_race_with_laps(home: Path) -> tuple[str, str, bytes]:
-    """Id, key and lap file of a race of the sample."""
-    with_laps = sorted((home / "landing/feed/cacher/2025/1").glob("*/lap-times.json"))
-    race_id = with_laps[0].parent.name
+    """Id, key and lap file of the sample's shortest race, a late one: few are rated after it."""
+    with_laps = (home / "landing/feed/cacher/2025/1").glob("*/lap-times.json")
+    path = min(with_laps, key=lambda path: path.stat().st_size)
+    race_id = path.parent.name
     schedule = pl.read_parquet(home / "store/schedule.parquet")
     key = str(schedule.filter(pl.col("race_id") == race_id)["race_key"][0])
-    data = with_laps[0].read_bytes()
-    return race_id, key, data
+    return race_id, key, path.read_bytes()
 
 
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a tick waits between its two scans, the time has passed at once."""
+    passed = timedelta()
+
+    def sleep(seconds: float) -> None:
+        nonlocal passed
+        passed += timedelta(seconds=seconds)
+
+    clock = SimpleNamespace(now=lambda zone: datetime.now(zone) + passed)
+    monkeypatch.setattr(sensor_telemetry, "datetime", clock)
+    monkeypatch.setattr(sensor_telemetry, "time", SimpleNamespace(sleep=sleep))
+
+
+@pytest.mark.usefixtures("no_waiting")
 def test_a_good_file_joins_its_race_and_a_bad_one_is_quarantined(races: Path) -> None:
     race_id, key, data = a_race_with_laps(races)
     ticker = Ticker(races)
@@ -215,6 +231,7 @@ def without_settling(root: DataRoot, listed: Any, cursor: Any, now: datetime) ->
     return scan_files(root, listed, earlier.cursor, now)
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_a_lap_file_that_is_cut_short_waits_for_its_end(races: Path) -> None:
     race_id, _, data = a_race_with_laps(races)
     before = (races / "landing/feed/cacher/2025/1" / race_id / "lap-times.json").read_bytes()
