@@ -10,9 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # What a change is tried with again and again: no server, browser, daemon, home or real data.
 FAST = not (server or browser or neo4j or postgres or s3 or broker or home or faults or real_data or slow)
 
-# Two processes with a thread each: more threads on two cores only wait for each other. A file stays
-# with one process, which makes its homes and servers once; conftest.py says in what order they go.
-PYTEST = POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Two processes with a thread each: more threads on two cores only wait for each other. Numba keeps its
+# own, which tests compare with one, but they wait asleep: turning, they take the other process's core. A file
+# stays with one process, which makes its homes and servers once; conftest.py says in what order they go.
+PYTEST = OMP_WAIT_POLICY=passive POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup system demo check test lint lock bench backtest test-faults test-hosts clean
 

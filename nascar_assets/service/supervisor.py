@@ -194,6 +194,8 @@ class Supervisor:
             # Kernels use the cores themselves. On matrices as small as a portfolio's, a linear
             # algebra with threads of its own waits a third of a second for them on a busy machine.
             "OPENBLAS_NUM_THREADS": "1",
+            # Threads of kernels wait asleep: turning, they take the core that another worker needs.
+            "OMP_WAIT_POLICY": "passive",
             **os.environ,
             "PYTHONUNBUFFERED": "1",
             "PYTHONSAFEPATH": "1",
