@@ -17,6 +17,8 @@ from nascar_assets.history.features import features_at_starts
 from nascar_assets.storage import DataRoot
 
 NAMES = [item.name for item in STAGES]
+EARLY = date(2024, 4, 1), date(2024, 5, 15)
+"""Races with few before them, which a backtest walks through first."""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def rows(tables, first, last):
     return points.slice(first, last - first)
 
 
-def prepared(tables, name, first=22, last=24):
+def prepared(tables, name, first, last):
     walker = WalkForward(
         tables.schedule,
         tables.results,
@@ -40,6 +42,12 @@ def prepared(tables, name, first=22, last=24):
         sources=tables.sources,
     )
     return list(walker.prepare(rows(tables, first, last)))
+
+
+@pytest.fixture(scope="module")
+def at_stage(tables):
+    """Two races as prepared at each stage."""
+    return {name: prepared(tables, name, 22, 24) for name in NAMES}
 
 
 def test_monday_is_noon_before_the_race_and_before_the_entry_list():
@@ -66,8 +74,8 @@ def test_stages_follow_each_other_and_none_is_after_the_start(tables):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_each_stage_knows_what_it_says(tables, name):
-    for item in prepared(tables, name):
+def test_each_stage_knows_what_it_says(tables, at_stage, name):
+    for item in at_stage[name]:
         entries, at = item.race.entries, stage(name)
         assert item.race.as_of == at.as_of(
             {"start_time": item.race.start_time},
@@ -85,16 +93,15 @@ def test_each_stage_knows_what_it_says(tables, name):
 
 
 @pytest.mark.slow
-def test_an_early_stage_does_not_move_what_is_known_at_the_start(tables):
-    (plain,) = prepared(tables, "start", 23, 24)
+def test_an_early_stage_does_not_move_what_is_known_at_the_start(at_stage):
     for name in NAMES[:-1]:
-        (early,) = prepared(tables, name, 23, 24)
-        assert early.reference[1].ratings.equals(plain.race.ratings)
+        for early, plain in zip(at_stage[name], at_stage["start"], strict=True):
+            assert early.reference[1].ratings.equals(plain.race.ratings)
 
 
 @pytest.mark.slow
-def test_a_monday_forecast_reads_nothing_of_its_weekend(tables):
-    (before,) = prepared(tables, "monday", 23, 24)
+def test_a_monday_forecast_reads_nothing_of_its_weekend(tables, at_stage):
+    before = at_stage["monday"][-1]
     own = pl.col("race_id") == before.race.race_id
     moved = tables.results.with_columns(
         pl.when(own).then(pl.lit(text)).otherwise(pl.col(name)).alias(name)
@@ -110,9 +117,7 @@ def test_a_monday_forecast_reads_nothing_of_its_weekend(tables):
 
 @pytest.mark.slow
 def test_a_stage_is_sealed_scored_and_shown(tables, tmp_path):
-    settings = BacktestSettings(
-        date(2025, 4, 1), date(2025, 5, 15), scenarios=200, workers=1, report=False
-    )
+    settings = BacktestSettings(*EARLY, scenarios=200, workers=1, report=False)
     model = FixedModel(RunningOrder(values=False, name="fixed"))
     found = {}
     for name in ("monday", "start"):
@@ -147,7 +152,7 @@ def test_one_fit_serves_every_stage_before_the_start(tables, tmp_path):
 
     def run(name, early_fits=None):
         at = BacktestSettings(
-            date(2025, 4, 1), date(2025, 5, 15), scenarios=20, workers=1, report=False,
+            *EARLY, scenarios=20, workers=1, report=False,
             stage=stage(name),
         )  # fmt: skip
         folder = DataRoot.open(tmp_path / f"{name}-{early_fits is None}")
