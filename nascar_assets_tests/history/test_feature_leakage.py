@@ -37,20 +37,19 @@ def proved(schedule, sources, step=1):
     races = races[::step]
     for number, race in enumerate(races):
         as_of = race["start_time"] - timedelta(days=4 if number % 2 else 0)
+        tables = []
+
+        def builder(*arguments, made=tables):
+            made.append(build_features(*arguments))
+            return made[-1]
+
         report = prove_no_leakage(
-            build_features,
-            race,
-            as_of,
-            sources,
-            seed=number,
-            rounds=1,
-            thorough=number % 10 == 0,
+            builder, race, as_of, sources, seed=number, rounds=1, thorough=number % 10 == 0
         )
         trials += report.trials
         if not report.passed:
             failed.append(str(report))
-        table = build_features(sources, race, as_of)
-        FeatureAvailabilityContract.validate_dataframe(table, as_of)
+        FeatureAvailabilityContract.validate_dataframe(tables[0], as_of)  # with nothing changed
     return len(races), trials, failed
 
 
