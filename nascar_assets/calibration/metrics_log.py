@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
 
 from nascar_assets.calibration.metrics_input import (
     Floats,
@@ -70,6 +69,8 @@ def kernel_log_score(
     Returns:
         Scores [...] in nats.
     """
+    from scipy.special import logsumexp
+
     whole, happened = checked(ensemble, outcome)
     # Differences of unsigned or short integers would wrap around.
     values, truth = whole.astype(np.float64), happened.astype(np.float64)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 
@@ -21,6 +20,8 @@ def normal_scores(values: Floats) -> Floats:
     Returns:
         [n]; NaN where unknown. Mean zero over the known ones.
     """
+    from scipy.special import ndtri
+
     out = np.full(values.shape, np.nan)
     known = np.isfinite(values)
     count = int(known.sum())

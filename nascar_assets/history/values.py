@@ -8,7 +8,6 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from nascar_assets.errors import InputError
 from nascar_assets.feed.schemas import TRACK_TYPES
@@ -67,6 +66,8 @@ def driver_values(
     Raises:
         InputError: The state lacks races known by `as_of` or holds later ones.
     """
+    from scipy.special import ndtr
+
     known = known_results(results, as_of)
     if not known.height:
         return pl.DataFrame(schema=DRIVER_VALUES)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from nascar_assets.history.ratings_state import known_results
 from nascar_assets.history.schemas import TRACK_VALUES
@@ -65,6 +64,8 @@ def track_values(
     Returns:
         TRACK_VALUES, by track id.
     """
+    from scipy.special import ndtr
+
     tracks = _tracks(schedule, as_of)
     if race is not None:
         own = pl.when(track_id=race["track_id"]).then(pl.lit(race["scheduled_laps"]))
