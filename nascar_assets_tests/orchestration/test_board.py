@@ -25,6 +25,7 @@ from nascar_assets.service.slate_reads import STATE_SECONDS
 from nascar_assets.service.view_contracts import RearStart
 from nascar_assets.storage import DataRoot
 from nascar_assets_tests.orchestration.conftest import copy_of
+from nascar_assets_tests.orchestration.processes import wait_for
 from nascar_assets_tests.orchestration.race_under_way import Race
 from nascar_assets_tests.service.conftest import Server
 
@@ -88,8 +89,13 @@ PARTS = {
 
 
 def _open(page, board, slate: str, part: str = "Forecast") -> None:
-    """Opens a part of a slate, and waits for its own table, not for one of the part before it."""
+    """Opens a slate's page at one of its parts."""
     page.goto(f"{board.url}/board/slate/{slate}")
+    _turn_to(page, part)
+
+
+def _turn_to(page, part: str) -> None:
+    """Goes to a part, and waits for its own table, not for one of the part before it."""
     page.get_by_role("tab", name=part).click()
     table = page.locator(".q-tab-panel:visible").get_by_role("region", name=PARTS[part], exact=True)
     table.locator(".ag-row").first.wait_for()
@@ -288,9 +294,12 @@ def _views_move_the_forecast(page, board, world, tmp_path) -> None:
         page.get_by_role("button", name="State it").click()
         page.get_by_text(f"{other.name}, mean points").first.wait_for()
         assert client.call(views.of(world.slate)).waits
-        page.wait_for_timeout(1_000 * STATE_SECONDS)  # as old as a state may be told
-        notes = client.call(slates.slate(world.slate)).data_notes
-        assert "Views were added or taken back after its newest run." in notes
+        note = "Views were added or taken back after its newest run."
+        wait_for(
+            "the note of a view",
+            lambda: note in client.call(slates.slate(world.slate)).data_notes,
+            STATE_SECONDS,  # as old as a state may be told
+        )
         page.get_by_role("button", name="Run the slate again").click()
         page.get_by_text("The slate's run: ").first.wait_for()
         page.reload()  # it goes on, and is shown again
@@ -373,8 +382,9 @@ def test_every_part_passes_an_accessibility_checker(page, board, world, race):
     page.goto(f"{board.url}/board/")
     page.get_by_role("heading", name="Slates").wait_for()
     found = {"slates": axe.run(page).response["violations"]}
+    _open(page, board, world.slate)
     for part in PARTS:
-        _open(page, board, world.slate, part)
+        _turn_to(page, part)
         found[part] = axe.run(page).response["violations"]
     assert not {
         part: [(item["id"], item["nodes"][0]["html"][:200]) for item in items]
@@ -385,11 +395,12 @@ def test_every_part_passes_an_accessibility_checker(page, board, world, race):
 
 def test_a_phone_and_the_keyboard_reach_everything(page, board, world, race):
     page.set_viewport_size({"width": 390, "height": 844})
+    _open(page, board, world.slate)
     for part in PARTS:
-        _open(page, board, world.slate, part)
+        _turn_to(page, part)
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 1, part
-    _open(page, board, world.slate)
+    _turn_to(page, "Forecast")
     _picture(page, "phone")
     page.get_by_role("tab", name="Forecast").focus()
     page.keyboard.press("ArrowRight")
@@ -422,6 +433,27 @@ def test_a_server_that_comes_back_has_lost_nothing(board, browser, world):
     context.close()
 
 
+def _held(board) -> float:
+    """How many pages the server remembers."""
+    import httpx
+
+    text = httpx.get(f"{board.url}/metrics").text
+    return float(re.search(r"^nascar_api_board_pages (\S+)$", text, re.MULTILINE)[1])
+
+
+@pytest.fixture(scope="module")
+def left(board, browser, world, race):
+    """Pages that were left: what a server remembers of them passes while other tests go on."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    for part in ("Build", "Live"):  # one that keeps settings, one that follows the race
+        _open(page, board, world.slate, part)
+    assert _held(board) >= 1
+    context.close()
+
+
+@pytest.mark.usefixtures("left")
 def test_portfolios_of_the_api_keep_their_settings_and_say_conflicts(board, world):
     with Client(board.url) as client:
         rows = client.call(slates.forecast(world.slate)).rows
@@ -605,21 +637,5 @@ def test_two_keys_in_one_browser_see_nothing_of_each_other(keyed, browser, world
     context.close()
 
 
-def test_pages_that_were_left_are_forgotten(board, browser, world, race):
-    import httpx
-
-    def held() -> float:
-        text = httpx.get(f"{board.url}/metrics").text
-        return float(re.search(r"^nascar_api_board_pages (\S+)$", text, re.MULTILINE)[1])
-
-    context = browser.new_context()
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    for part in ("Build", "Live"):  # one that keeps settings, one that follows the race
-        _open(page, board, world.slate, part)
-    assert held() >= 1
-    context.close()
-    end = time.monotonic() + 120
-    while held() and time.monotonic() < end:
-        time.sleep(1)
-    assert not held()
+def test_pages_that_were_left_are_forgotten(board, left):
+    wait_for("pages forgotten", lambda: not _held(board))
