@@ -33,6 +33,7 @@ class Server:
         workers: How many.
         within: A command that runs the server as its own last arguments.
         board: Whether the slate board is served, too.
+        first: Code that the server's process runs before anything else.
         settings: Settings of the service without their prefix; others by their whole name.
     """
 
@@ -42,10 +43,12 @@ class Server:
         workers: int = 1,
         within: tuple[str, ...] = (),
         board: bool = False,
+        first: str = "",
         **settings: str,
     ) -> None:
         self.home = home
         self.board = board
+        self.first = first
         self.within = within
         self.workers = workers
         # A spare worker takes as long to start as the one that a test waits for.
@@ -69,6 +72,7 @@ class Server:
         # Jobs take as long on a machine of many cores as on one of few.
         one = {"NUMBA_NUM_THREADS": "1"}
         code = "import sys; from nascar_assets.cli.app import run; sys.exit(run(sys.argv[1:]))"
+        code = f"{self.first}\n{code}"
         command = [*self.within, sys.executable, "-c", code, "serve", "--home", str(self.home)]
         command += ["--port", str(self.port), "--workers", str(self.workers)]
         command += [] if self.board else ["--no-board"]

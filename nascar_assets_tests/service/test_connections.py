@@ -19,12 +19,13 @@ from nascar_assets.service.connections import (
     BODY,
     HEAD,
     HEAD_BYTES,
-    SECONDS,
     Connection,
     Connections,
 )
 from nascar_assets_tests.service.conftest import request_body
 
+SECONDS = {ANSWER: 16.0, BODY: 8.0, HEAD: 8.0}
+"""How long the server holds a connection in each state: nobody waits here for its own minute."""
 HEALTH = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 
@@ -37,6 +38,7 @@ def small(tmp_path_factory):
     made = Server(
         tmp_path_factory.mktemp("small") / "home",
         within=limited,
+        first=f"from nascar_assets.service import connections; connections.SECONDS |= {SECONDS}",
         POLL_LIMIT="",
         MAX_BODY_BYTES="1000000",
     )
