@@ -249,12 +249,12 @@ def test_the_same_idempotency_key_and_body_give_the_same_job(server):
 
 def test_many_jobs_at_once_all_complete_each_with_its_own_status(server):
     with ThreadPoolExecutor(8) as pool:
-        bodies = [request_body(seed=seed, n_scenarios=20) for seed in range(1, 41)]
+        bodies = [request_body(seed=seed, n_scenarios=20) for seed in range(1, 17)]
         ids = list(pool.map(server.submit, bodies))
-    assert len(set(ids)) == 40
+    assert len(set(ids)) == 16
     results = [server.result(run_id) for run_id in ids]
     seeds = [result["run_config"]["random_seed"] for result in results]
-    assert seeds == list(range(1, 41))
+    assert seeds == list(range(1, 17))
 
 
 def test_the_pages_and_the_document_are_there(server):
