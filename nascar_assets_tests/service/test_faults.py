@@ -135,10 +135,10 @@ def _unavailable(server, body, message: str) -> None:
     answer = server.post(body)
     assert answer.status_code == 503, answer.text
     assert (answer.json()["code"], answer.json()["message"]) == ("STORAGE_UNAVAILABLE", message)
-    for _ in range(2):
+    for seconds in (0, 3):
+        time.sleep(seconds)
         ready = server.http.get("/ready")
         assert (ready.status_code, ready.json()["storage"]) == (503, message)
-        time.sleep(3)
     assert int(answer.headers["Retry-After"]) > 0
     assert server.http.get("/health").status_code == 200
 
