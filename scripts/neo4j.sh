@@ -52,7 +52,7 @@ set_password() {
     printf 'org.neo4j.cli.AdminTool dbms set-initial-password "%s"\n' \
         "$(printf '%s' "$NASCAR_GRAPH_PASSWORD" | sed 's/[\\"]/\\&/g')" >"$arguments"
     if ! NEO4J_HOME="$home" NEO4J_CONF="$home/conf" \
-        java -Xmx128m -XX:+UseSerialGC -cp "$jars/*" "@$arguments" >"$home/logs/password.log" 2>&1; then
+        java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$jars/*" "@$arguments" >"$home/logs/password.log" 2>&1; then
         rm -f "$arguments"
         cat "$home/logs/password.log" >&2
         fail "The password could not be set."
