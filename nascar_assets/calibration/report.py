@@ -59,7 +59,6 @@ def backtest_page(summary: BacktestSummary, drawn: Mapping[str, bytes] | None = 
     }
     return environment.from_string(template).render(
         summary=summary,
-        table=summary.table().to_dicts(),
         columns=[(metric, plain_name(metric)) for metric in TABLE_METRICS],
         joint=[(metric, plain_name(metric)) for metric in JOINT_METRICS],
         skills=_skills(summary),

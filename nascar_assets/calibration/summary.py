@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from nascar_assets.calibration.gate import AIM, Criterion, GateValues, passes, r
 from nascar_assets.calibration.metrics_skill import Estimate, skill
 from nascar_assets.calibration.race_scores import RaceScores
 from nascar_assets.calibration.verdicts import Verdict, judge
+from nascar_assets.calibration.words import forecaster
 from nascar_assets.columns.calibration import JOINT_METRICS, TABLE_METRICS
 
 CLIMATOLOGY = "start_climatology"
@@ -47,6 +48,7 @@ class BacktestSummary:
         exclusions: Race key (or id) to the reason why it was left out.
         gained: Races that the feed gained while the backtest ran; not in it.
         effective: Least and mean effective share of scenarios after tilting, where tilted.
+        there: The model's record on the races of each forecaster that has fewer, such as a market.
     """
 
     model: str
@@ -62,6 +64,7 @@ class BacktestSummary:
     exclusions: Mapping[str, str]
     gained: tuple[str, ...]
     effective: tuple[float, float] | None = None
+    there: Mapping[str, CalibrationRecord] = field(default_factory=dict)
 
     @property
     def races(self) -> int:
@@ -76,6 +79,20 @@ class BacktestSummary:
             for name, record in self.records.items()
         ]
         return pl.DataFrame(rows, infer_schema_length=None)
+
+    def compared(self) -> list[tuple[str, CalibrationRecord]]:
+        """Every forecaster's record by its name for people.
+
+        A record of fewer races than the model's says so, and under it is the model's of those.
+        """
+        rows = []
+        for name, record in self.records.items():
+            if name not in self.there:
+                rows.append((forecaster(name), record))
+                continue
+            rows.append((f"{forecaster(name)}, {record.races} of {self.races} races", record))
+            rows.append((f"{forecaster(self.model)} there", self.there[name]))
+        return rows
 
     def find(
         self, metric: str, against: str, group: str = "all", label: str = "all"
@@ -101,6 +118,10 @@ class BacktestSummary:
             "table": {
                 row["forecaster"]: {k: v for k, v in row.items() if k != "forecaster"}
                 for row in self.table().iter_rows(named=True)
+            },
+            "model_there": {
+                name: {metric: record.value(metric) for metric in (*TABLE_METRICS, *JOINT_METRICS)}
+                for name, record in self.there.items()
             },
             "forecasters": {name: record.as_dict() for name, record in self.records.items()},
             "tiers": {
@@ -163,6 +184,11 @@ def summarise_backtest(
     comparisons = compare_all(scored, by_name, model, seed)
     values = _gate_values(records[model], comparisons)
     rivals = {name: _skill_of(by_name, name, seed) for name in names}
+    there = {
+        name: assess_scenario_calibration(_on_races_of(by_name, name, model))
+        for name in names
+        if records[name].races < records[model].races
+    }
     effective = [race.effective for race in scored if race.effective is not None]
     return BacktestSummary(
         model=model,
@@ -178,14 +204,22 @@ def summarise_backtest(
         exclusions=exclusions,
         gained=gained,
         effective=(min(effective), float(np.mean(effective))) if effective else None,
+        there=there,
     )
+
+
+def _on_races_of(
+    by_name: Mapping[str, list[RaceScores]], name: str, other: str
+) -> list[RaceScores]:
+    """Another forecaster's scores on the races that a forecaster has."""
+    quoted = {race.race_id for race in by_name[name]}
+    return [race for race in by_name[other] if race.race_id in quoted]
 
 
 def _skill_of(by_name: Mapping[str, list[RaceScores]], name: str, seed: int) -> Estimate | None:
     if CLIMATOLOGY not in by_name or not by_name[name]:
         return None
-    quoted = {race.race_id for race in by_name[name]}
-    theirs = [race for race in by_name[CLIMATOLOGY] if race.race_id in quoted]
+    theirs = _on_races_of(by_name, name, CLIMATOLOGY)
     a, sizes, _ = race_means(by_name[name], "rps_finish")
     b, _, _ = race_means(theirs, "rps_finish")
     if a.size == 0 or a.size != b.size:

@@ -12,7 +12,7 @@ from nascar_assets.calibration.summary import (
     CLIMATOLOGY,
     BacktestSummary,
 )
-from nascar_assets.calibration.words import forecaster, plain_name
+from nascar_assets.calibration.words import plain_name
 
 MAIN_METRICS = (
     "rps_finish",
@@ -39,11 +39,11 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def comparison_grid(summary: BacktestSummary, metrics: Sequence[str] = MAIN_METRICS) -> Grid:
-    """Forecasters against each other on the same races."""
+    """Forecasters against each other, and the model on the races of those that have fewer."""
     digits = {name: 4 if "brier" in name else 3 for name in metrics}
     rows = [
-        [forecaster(name), *(number(record.value(metric), digits[metric]) for metric in metrics)]
-        for name, record in summary.records.items()
+        [name, *(number(record.value(metric), digits[metric]) for metric in metrics)]
+        for name, record in summary.compared()
     ]
     return ["", *(plain_name(metric) for metric in metrics)], rows
 

@@ -1,5 +1,6 @@
 """A market as a baseline, and the replay of a race."""
 
+import re
 from datetime import date, timedelta
 
 import numpy as np
@@ -21,6 +22,8 @@ from nascar_assets.calibration.market import (
     shin_probabilities,
 )
 from nascar_assets.calibration.replay import replay, surprise
+from nascar_assets.calibration.report import backtest_page
+from nascar_assets.calibration.tables_text import comparison_grid
 from nascar_assets.errors import InputError
 from nascar_assets.storage import DataRoot
 
@@ -167,7 +170,18 @@ def test_the_market_is_compared_on_the_races_it_quotes(tables, tmp_path):
     )
     assert result.summary.races == 6
     assert result.summary.records["market_power"].races == 3
-    assert result.summary.find("rps_finish", "market_power").skill.races == 3
+    compared = result.summary.find("rps_finish", "market_power")
+    assert compared.skill.races == 3
+    # Its scores are not beside the model's of other races: those of its own are below them.
+    _, rows = comparison_grid(result.summary, ("rps_finish",))
+    assert [name for name, _ in rows][2:] == ["market_power, 3 of 6 races", "planted there"]
+    theirs, ours = (float(value) for _, value in rows[2:])
+    assert ours - theirs == pytest.approx(compared.difference.value, abs=0.0011)
+    page = backtest_page(result.summary, dict.fromkeys(("coverage", "pit", "reliability"), b""))
+    for name, value in rows[2:]:
+        assert re.search(rf"<td>{name}</td>\s*<td>{value}</td>", page)
+    there = result.summary.as_dict()["model_there"]["market_power"]["rps_finish"]
+    assert there == pytest.approx(ours, abs=0.0006)
 
 
 def forecast():
