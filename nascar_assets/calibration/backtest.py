@@ -187,6 +187,7 @@ class Run:
     exclusions: dict[str, str] = field(default_factory=dict)
     seals: dict[str, Seal] = field(default_factory=dict)
     scored: dict[str, Scored] = field(default_factory=dict)
+    unquoted: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.fixed = self.settings.fixed(self.source.name, self.baselines)
@@ -407,6 +408,8 @@ class Run:
         except InputError as error:
             self._exclude(race.race_key, f"void: {error}")
             return
+        for name, why in made.unquoted.items():
+            self.unquoted.setdefault(name, {})[race.race_key] = why
         future = self.pool.submit(
             score_forecasts,
             race,
@@ -530,6 +533,7 @@ def run_backtest(
         },
         exclusions=run.exclusions,
         gained=gained,
+        unquoted={name: dict(sorted(races.items())) for name, races in run.unquoted.items()},
         seed=settings.seed,
     )
     out.write_frame("scores.parquet", summary.race_table)

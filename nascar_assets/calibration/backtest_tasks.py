@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from typing import Any, TypeVar
@@ -79,6 +78,7 @@ class Forecasts:
         content: The model's forecast file; none where it was sealed in an earlier run.
         baselines: The other forecasters' scenarios by name.
         hashes: Their content hashes.
+        unquoted: Why a market has no forecast of the race, by its name.
         seed: Seed of the model's scenarios.
         version: Version of the model.
     """
@@ -86,6 +86,7 @@ class Forecasts:
     content: bytes | None
     baselines: Mapping[str, RaceForecast]
     hashes: Mapping[str, str]
+    unquoted: Mapping[str, str]
     seed: int
     version: str
 
@@ -124,15 +125,19 @@ def forecast_race(
         )
     known, as_it_stood = prepared.reference or (history, race)
     others: dict[str, RaceForecast] = {}
+    unquoted: dict[str, str] = {}
     for baseline in baselines:
         own = race_seed(seed, race.race_id, baseline.name)
         # A market is compared on the races that it quotes.
-        with suppress(NotQuotedError):
+        try:
             others[baseline.name] = baseline.forecast(known, as_it_stood, scenarios, own)
+        except NotQuotedError as error:
+            unquoted[baseline.name] = error.message
     return Forecasts(
         content=content,
         baselines=others,
         hashes={name: made.content_hash() for name, made in others.items()},
+        unquoted=unquoted,
         seed=own_seed,
         version=version,
     )

@@ -266,7 +266,8 @@ class Market:
         if known.mean() < LEAST_QUOTED:
             raise NotQuotedError(
                 f"{int(known.sum())} of {known.size} drivers of race {race.race_key} have odds "
-                f"by {race.as_of:%Y-%m-%d %H:%M} UTC.",
+                f"by {race.as_of:%Y-%m-%d %H:%M} UTC, "
+                f"fewer than {LEAST_QUOTED:.0%}.",
                 field="race_id",
             )
         prices = np.array([quoted[driver] for driver in race.driver_ids if driver in quoted])

@@ -47,6 +47,7 @@ class BacktestSummary:
         race_table: One row per race and forecaster with mean scores.
         exclusions: Race key (or id) to the reason why it was left out.
         gained: Races that the feed gained while the backtest ran; not in it.
+        unquoted: Market to race key to the reason why it has no forecast of the race.
         effective: Least and mean effective share of scenarios after tilting, where tilted.
         there: The model's record on the races of each forecaster that has fewer, such as a market.
     """
@@ -63,6 +64,7 @@ class BacktestSummary:
     race_table: pl.DataFrame
     exclusions: Mapping[str, str]
     gained: tuple[str, ...]
+    unquoted: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     effective: tuple[float, float] | None = None
     there: Mapping[str, CalibrationRecord] = field(default_factory=dict)
 
@@ -115,6 +117,7 @@ class BacktestSummary:
                 Counter(reason.split(":", 1)[0] for reason in self.exclusions.values())
             ),
             "feed_gained_while_running": list(self.gained),
+            "unquoted": {name: dict(races) for name, races in self.unquoted.items()},
             "table": {
                 row["forecaster"]: {k: v for k, v in row.items() if k != "forecaster"}
                 for row in self.table().iter_rows(named=True)
@@ -154,6 +157,7 @@ def summarise_backtest(
     settings: Mapping[str, Any],
     exclusions: Mapping[str, str],
     gained: tuple[str, ...] = (),
+    unquoted: Mapping[str, Mapping[str, str]] | None = None,
     seed: int = 1,
 ) -> BacktestSummary:
     """Put the scores of all races together.
@@ -164,6 +168,7 @@ def summarise_backtest(
         settings: Settings of the run.
         exclusions: What was left out and why.
         gained: Races that the feed gained meanwhile.
+        unquoted: Market to race key to the reason why it has no forecast of the race.
         seed: Seed of the bootstrap.
     """
     names = list(dict.fromkeys([model, *(name for race in scored for name in race.scores)]))
@@ -203,6 +208,7 @@ def summarise_backtest(
         race_table=_race_table(by_name),
         exclusions=exclusions,
         gained=gained,
+        unquoted=unquoted or {},
         effective=(min(effective), float(np.mean(effective))) if effective else None,
         there=there,
     )

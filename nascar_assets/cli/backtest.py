@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from itertools import product
@@ -96,7 +96,7 @@ def backtest(
     out = Output(as_json)
     files = DataRoot.open(f"{home}/{LANDING}" if feed is None else feed)
     baselines = list(standard_baselines())
-    boards = None
+    boards = market = None
     if odds is not None and odds.is_dir():
         endings = (".csv", ".tsv", ".json")
         paths = sorted(path for path in odds.iterdir() if path.suffix.lower() in endings)
@@ -104,9 +104,8 @@ def backtest(
         boards, notices = read_boards(files_read, odds_format)
         out.notices(notices)
     elif odds is not None:
-        baselines.append(
-            Market(read_odds(read_file(odds), file=odds.name, form=odds_format), overround)
-        )
+        market = Market(read_odds(read_file(odds), file=odds.name, form=odds_format), overround)
+        baselines.append(market)
     every = list(SERIES.values()) if series == "all" else [series]
     runs = list(product(every, STAGES if as_of == "all" else [stage(as_of)]))
     tables = lru_cache(maxsize=1)(partial(read_feed_tables, files)) if len(runs) > 1 else None
@@ -149,6 +148,8 @@ def backtest(
     measured = {label: gain_result(found) for label, found in gains.items()}
     if tables:
         out.table("Skill over start climatology, and coverage", *text.stage_grid(summaries))
+        for label, summary in summaries.items():
+            out.notices(f"{label}: {text}" for text in _notices(summary))
         out.line(f"reports: {folder}/SERIES/STAGE/report.html")
         out.result(
             {
@@ -168,6 +169,12 @@ def backtest(
         _show_gain(out, label, found)
     if unquoted is not None and not gains:
         raise unquoted
+    if market and not any(market.name in summary.records for summary in summaries.values()):
+        raise InputError(
+            "No race of the window has odds that can be used.",
+            field="--odds",
+            remedy="Check the file's race ids, driver ids and times.",
+        )
 
 
 def _show_gain(out: Output, label: str, found: OddsGain) -> None:
@@ -236,20 +243,32 @@ def _show(
         [[*row[:4], row[5]] for row in rows],
     )
     out.table("Release gate", *text.gate_grid(summary.gate))
-    for why, races in left_out(summary.exclusions).items():
-        more = f" and {len(races) - FEW} more" if len(races) > FEW else ""
-        out.notice(f"{len(races)} left out, {why}: {', '.join(races[:FEW])}{more}")
-    if summary.gained:
-        out.notice(f"results came in meanwhile, run again: {', '.join(summary.gained)}")
-    if summary.drift is not None and summary.drift.alarms.size:
-        out.notice(f"skill left its control limits in {summary.drift.alarms.size} races")
+    out.notices(_notices(summary))
     out.line(f"report: {folder / 'report.html'}")
     out.result({**summary.as_dict(), **({} if gain is None else {"odds": gain})})
 
 
-def left_out(exclusions: Mapping[str, str]) -> dict[str, list[str]]:
-    """Races that were left out, by reason."""
+def _notices(summary: BacktestSummary) -> Iterator[str]:
+    """What one backtest leaves out, and what came up while it ran."""
+    yield from left_out(summary.exclusions)
+    for market, reasons in summary.unquoted.items():
+        listed = _few([why.rstrip(".") for why in reasons.values()], "; ")
+        yield f"{market} has no forecast of {len(reasons)} of {summary.races} races: {listed}"
+    if summary.gained:
+        yield f"results came in meanwhile, run again: {', '.join(summary.gained)}"
+    if summary.drift is not None and summary.drift.alarms.size:
+        yield f"skill left its control limits in {summary.drift.alarms.size} races"
+
+
+def left_out(exclusions: Mapping[str, str]) -> Iterator[str]:
+    """Races that were left out, a notice for each reason."""
     found: dict[str, list[str]] = {}
     for race, why in exclusions.items():
         found.setdefault(why, []).append(race)
-    return found
+    for why, races in found.items():
+        yield f"{len(races)} left out, {why}: {_few(races, ', ')}"
+
+
+def _few(texts: Sequence[str], between: str) -> str:
+    more = f" and {len(texts) - FEW} more" if len(texts) > FEW else ""
+    return between.join(texts[:FEW]) + more

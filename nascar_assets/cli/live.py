@@ -66,8 +66,7 @@ def backtest(
             for row in table.iter_rows(named=True)
         ]  # fmt: skip
         out.table(titles[name], table.columns, rows)
-    for why, races in left_out(found.exclusions).items():
-        out.notice(f"{len(races)} left out, {why}: {', '.join(races[:5])}")
+    out.notices(left_out(found.exclusions))
     out.line(f"forecasts: {folder / 'forecasts'}")
     out.result(
         {

@@ -1,6 +1,7 @@
 """A market as a baseline, and the replay of a race."""
 
 import re
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -24,6 +25,7 @@ from nascar_assets.calibration.market import (
 from nascar_assets.calibration.replay import replay, surprise
 from nascar_assets.calibration.report import backtest_page
 from nascar_assets.calibration.tables_text import comparison_grid
+from nascar_assets.cli.app import run
 from nascar_assets.errors import InputError
 from nascar_assets.storage import DataRoot
 
@@ -157,7 +159,7 @@ def test_an_unknown_method_is_refused(tables):
 
 
 @pytest.mark.slow
-def test_the_market_is_compared_on_the_races_it_quotes(tables, tmp_path):
+def test_the_market_is_compared_on_the_races_it_quotes(tables, tmp_path, monkeypatch, capsys):
     odds = read_odds(book(tables)).filter(pl.col("race_id").is_in(["24002", "24004", "24005"]))
     result = run_backtest(
         lambda: tables,
@@ -169,6 +171,8 @@ def test_the_market_is_compared_on_the_races_it_quotes(tables, tmp_path):
         baselines=(StartClimatology(), Market(odds)),
     )
     assert result.summary.races == 6
+    assert [*result.summary.unquoted["market_power"]] == [f"2024-cup-0{n}" for n in (1, 3, 6)]
+    assert all("0 of 20" in why for why in result.summary.unquoted["market_power"].values())
     assert result.summary.records["market_power"].races == 3
     compared = result.summary.find("rps_finish", "market_power")
     assert compared.skill.races == 3
@@ -178,10 +182,27 @@ def test_the_market_is_compared_on_the_races_it_quotes(tables, tmp_path):
     theirs, ours = (float(value) for _, value in rows[2:])
     assert ours - theirs == pytest.approx(compared.difference.value, abs=0.0011)
     page = backtest_page(result.summary, dict.fromkeys(("coverage", "pit", "reliability"), b""))
+    assert "market_power has no forecast of 3 of the races" in page
     for name, value in rows[2:]:
         assert re.search(rf"<td>{name}</td>\s*<td>{value}</td>", page)
     there = result.summary.as_dict()["model_there"]["market_power"]["rps_finish"]
     assert there == pytest.approx(ours, abs=0.0006)
+    # As the command says it; a market that quotes no race is refused when all else is shown.
+    (tmp_path / "odds.csv").write_bytes(book(tables))
+    words = ["backtest", "--odds", str(tmp_path / "odds.csv"), "--out", str(tmp_path)]
+    words += ["--from", "2024-01-01", "--to", "2024-03-20", "--home", str(tmp_path)]
+    records = {"planted": result.summary.records["planted"]}
+    none = replace(result, summary=replace(result.summary, records=records, there={}))
+    for done, code in ((result, 0), (none, 2)):
+        monkeypatch.setattr(
+            "nascar_assets.calibration.backtest.run_backtest", lambda *_, done=done, **__: done
+        )
+        assert run(words) == code
+        said = capsys.readouterr()
+        assert "market_power has no forecast of 3 of 6 races: 0 of 20 drivers of race" in said.err
+        assert ("market_power, 3 of 6 races" in said.out) == (code == 0)
+        assert ("No race of the window has odds that can be used" in said.err) == (code == 2)
+        assert "Release gate" in said.out
 
 
 def forecast():
