@@ -20,7 +20,7 @@ from nascar_assets.calibration.backtest_tasks import (
     score_forecasts,
 )
 from nascar_assets.calibration.baselines import standard_baselines
-from nascar_assets.calibration.feed_tables import FeedTables
+from nascar_assets.calibration.feed_tables import AT_FAULT, FeedTables
 from nascar_assets.calibration.forecasts import Forecaster
 from nascar_assets.calibration.models import KnownForFit, ModelSource, RunningOrderModel
 from nascar_assets.calibration.report import backtest_page
@@ -43,6 +43,9 @@ from nascar_assets.storage.data_root import DataRoot
 
 Progress = Callable[[int, int, str], None]
 """Called with races done, races in all, and what was done last."""
+
+NOT_PREPARED = "too short to simulate, or no entry list"
+"""Why `WalkForward.prepare` passes over a race with results."""
 
 REFIT_EVERY = 10
 """Races of a season between two fits of the race process."""
@@ -67,6 +70,13 @@ def check_window(series: str, first: date, last: date) -> None:
         )
     if last < first:
         raise InputError(f"The window ends ({last}) before it begins ({first}).", field="--to")
+
+
+def said_of_files(exclusions: Mapping[str, str]) -> str:
+    """The races that are left out for a damaged file, to go on with in an error."""
+    return "".join(
+        f" {race}: {why}" for race, why in exclusions.items() if why.startswith(AT_FAULT)
+    )
 
 
 @dataclass(frozen=True)
@@ -214,14 +224,8 @@ class Run:
 
     def walk(self, progress: Progress, max_open: int) -> None:
         """Prepare races in order and keep the workers busy with them."""
-        results = self.tables.results.filter(pl.col("finish").is_not_null())
-        finished = set(results["race_id"].unique().to_list())
-        rows = self.window.filter(pl.col("race_id").is_in(list(finished)))
-        for race_id, key in self.window.select("race_id", "race_key").iter_rows():
-            if race_id not in finished:
-                self.exclusions[key] = "no results"
-        for race_id, reason in self.tables.problems:
-            self.exclusions[race_id] = f"feed file at fault: {reason}"
+        self.exclusions |= self.tables.without_results(self.window)
+        rows = self.window.filter(~pl.col("race_key").is_in(list(self.exclusions)))
         if rows.is_empty():
             raise self._nothing_to_forecast()
         self.progress, self.total = progress, rows.height
@@ -242,7 +246,7 @@ class Run:
             self._wait()
         for race_id, key in rows.select("race_id", "race_key").iter_rows():
             if race_id not in prepared_ids:
-                self.exclusions[key] = "too short to simulate, or no entry list"
+                self.exclusions[key] = NOT_PREPARED
         # Races end in any order; the tables follow the calendar.
         self.scored = {race: self.scored[race] for race in rows["race_id"] if race in self.scored}
 
@@ -255,7 +259,7 @@ class Run:
         if self.window.height:
             return InputError(
                 f"None of the {self.window.height} {self.settings.series} points races {span} has "
-                "results in this feed.",
+                f"results in this feed.{said_of_files(self.exclusions)}",
                 field="--from",
                 remedy="Name a window with races that were run, or sync the feed.",
             )

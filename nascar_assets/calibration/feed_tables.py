@@ -22,6 +22,9 @@ from nascar_assets.telemetry.convert_lap_times import laps_from_lap_times
 from nascar_assets.telemetry.feed_values import parse_json
 from nascar_assets.telemetry.summary import summarise_laps
 
+AT_FAULT = "feed file at fault"
+"""Begins the reason of a race that is left out for a damaged file."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeedTables:
@@ -41,6 +44,20 @@ class FeedTables:
     problems: tuple[tuple[str, str], ...] = ()
     features: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FEATURE_TABLE))
     sources: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+
+    def without_results(self, races: pl.DataFrame) -> dict[str, str]:
+        """Those of some races that have no results, by key, with the reason.
+
+        Args:
+            races: SCHEDULE rows.
+        """
+        at_fault = dict(self.problems)
+        finished = set(self.results.filter(pl.col("finish").is_not_null())["race_id"].to_list())
+        return {
+            key: f"{AT_FAULT}: {at_fault[race_id]}" if race_id in at_fault else "no results"
+            for race_id, key in races.select("race_id", "race_key").iter_rows()
+            if race_id not in finished
+        }
 
 
 def read_feed_tables(feed: DataRoot, seasons: Sequence[int] | None = None) -> FeedTables:

@@ -45,7 +45,7 @@ class BacktestSummary:
         verdicts: Verdict on every forecaster.
         drift: Control chart of the finish RPS against start climatology; none with few races.
         race_table: One row per race and forecaster with mean scores.
-        exclusions: Race key (or id) to the reason why it was left out.
+        exclusions: Race key to the reason why it was left out.
         gained: Races that the feed gained while the backtest ran; not in it.
         unquoted: Market to race key to the reason why it has no forecast of the race.
         effective: Least and mean effective share of scenarios after tilting, where tilted.

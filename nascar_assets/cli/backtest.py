@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
@@ -17,6 +17,7 @@ from nascar_assets.cli.output import Output
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from nascar_assets.calibration.feed_tables import FeedTables
     from nascar_assets.calibration.forecasts import Forecaster
     from nascar_assets.calibration.summary import BacktestSummary
     from nascar_assets.errors import InputError
@@ -145,6 +146,8 @@ def backtest(
             except InputError as error:
                 unquoted = error
                 out.notice(f"{label}: {error.message}")
+    excluded = {race for summary in summaries.values() for race in summary.exclusions}
+    out.notices(not_in_history(done.tables, last.date(), excluded))
     measured = {label: gain_result(found) for label, found in gains.items()}
     if tables:
         out.table("Skill over start climatology, and coverage", *text.stage_grid(summaries))
@@ -266,7 +269,22 @@ def left_out(exclusions: Mapping[str, str]) -> Iterator[str]:
     for race, why in exclusions.items():
         found.setdefault(why, []).append(race)
     for why, races in found.items():
-        yield f"{len(races)} left out, {why}: {_few(races, ', ')}"
+        yield f"{len(races)} left out, {why.rstrip('.')}: {_few(races, ', ')}"
+
+
+def not_in_history(tables: FeedTables, last: date, excluded: Collection[str]) -> Iterator[str]:
+    """A notice of damaged races that are none of those left out: no forecast learns from them."""
+    from nascar_assets.calibration.feed_tables import AT_FAULT
+
+    rows = tables.schedule.select("race_id", "race_key", "start_time").iter_rows()
+    others = {race: key for race, key, start in rows if start.date() <= last}
+    lost = [
+        f"{others[race]}, {why.rstrip('.')}"
+        for race, why in tables.problems
+        if race in others and others[race] not in excluded
+    ]
+    if lost:
+        yield f"{len(lost)} left out of the history, {AT_FAULT}: {_few(lost, '; ')}"
 
 
 def _few(texts: Sequence[str], between: str) -> str:

@@ -247,9 +247,12 @@ def test_a_history_that_changed_makes_the_races_after_it_void(tables, honest, tm
 
 @pytest.mark.slow
 def test_races_without_results_are_counted_and_races_gained_meanwhile_are_stated(tmp_path):
-    full = world(races=8)
-    last = pl.col("race_id") == "24008"
-    early = FeedTables(full.schedule, full.results.filter(~last))
+    made = world(races=8)
+    sound = made.results.filter(pl.col("race_id") != "24007")
+    # A damaged file of another season is no race of this window.
+    problems = (("24007", "lap-times.json: cut off"), ("23008", "lap-times.json: cut off"))
+    full = FeedTables(made.schedule, sound, problems)
+    early = FeedTables(made.schedule, sound.filter(pl.col("race_id") != "24008"), problems)
     reads = iter([early, full])
     result = run_backtest(
         lambda: next(reads),
@@ -258,7 +261,10 @@ def test_races_without_results_are_counted_and_races_gained_meanwhile_are_stated
         model=FixedModel(Planted()),
         baselines=(StartClimatology(),),
     )
-    assert result.summary.exclusions == {"2024-cup-08": "no results"}
+    assert result.summary.exclusions == {
+        "2024-cup-07": "feed file at fault: lap-times.json: cut off",
+        "2024-cup-08": "no results",
+    }
     assert result.summary.gained == ("2024-cup-08",)
     assert result.summary.as_dict()["feed_gained_while_running"] == ["2024-cup-08"]
 
@@ -274,8 +280,10 @@ def test_a_window_without_races_or_upside_down_is_refused(tables, tmp_path):
 
 
 def test_a_window_of_races_to_come_says_that_they_have_no_results(tables, tmp_path):
-    before = FeedTables(tables.schedule, tables.results.filter(pl.col("season") < 2024))
-    with pytest.raises(InputError, match=r"None of the 20 cup points races .* has results"):
+    damaged = (("24001", "weekend-feed.json: cut off"),)
+    before = FeedTables(tables.schedule, tables.results.filter(pl.col("season") < 2024), damaged)
+    why = r"None of the 20 cup points races .* has results.*2024-cup-01: feed file at fault: week"
+    with pytest.raises(InputError, match=why):
         backtest(before, tmp_path)
     with pytest.raises(InputError, match="No series is called 'arca'"):
         backtest(tables, tmp_path, series="arca")

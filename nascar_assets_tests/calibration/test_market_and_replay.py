@@ -193,6 +193,8 @@ def test_the_market_is_compared_on_the_races_it_quotes(tables, tmp_path, monkeyp
     words += ["--from", "2024-01-01", "--to", "2024-03-20", "--home", str(tmp_path)]
     records = {"planted": result.summary.records["planted"]}
     none = replace(result, summary=replace(result.summary, records=records, there={}))
+    damaged = replace(tables, problems=(("23001", "cut off."), ("24020", "after the window.")))
+    result = replace(result, tables=damaged)
     for done, code in ((result, 0), (none, 2)):
         monkeypatch.setattr(
             "nascar_assets.calibration.backtest.run_backtest", lambda *_, done=done, **__: done
@@ -203,6 +205,8 @@ def test_the_market_is_compared_on_the_races_it_quotes(tables, tmp_path, monkeyp
         assert ("market_power, 3 of 6 races" in said.out) == (code == 0)
         assert ("No race of the window has odds that can be used" in said.err) == (code == 2)
         assert "Release gate" in said.out
+        lost = "1 left out of the history, feed file at fault: 2023-cup-01, cut off\n"
+        assert (lost in said.err) == (code == 0)
 
 
 def forecast():
