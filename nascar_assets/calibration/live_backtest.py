@@ -14,7 +14,13 @@ import numpy.typing as npt
 import polars as pl
 
 from nascar_assets.calibration.archive import Prepared, WalkForward
-from nascar_assets.calibration.backtest import REFIT_EVERY, check_window, json_bytes
+from nascar_assets.calibration.backtest import (
+    NOT_PREPARED,
+    REFIT_EVERY,
+    check_window,
+    json_bytes,
+    said_of_files,
+)
 from nascar_assets.calibration.feed_tables import FeedTables
 from nascar_assets.calibration.forecasts import RaceForecast, RaceToForecast, race_seed
 from nascar_assets.calibration.laps_ahead import (
@@ -141,9 +147,9 @@ def run_live_backtest(
     """
     walker = walk_forward(tables, settings.series)
     window = walker.races(settings.first, settings.last)
-    exclusions: dict[str, str] = {}
+    exclusions = tables.without_results(window)
     payloads: dict[str, bytes] = {}
-    for row in window.iter_rows(named=True):
+    for row in window.filter(~pl.col("race_key").is_in(list(exclusions))).iter_rows(named=True):
         content = feed.read(race_path("lap_times", row["season"], row["series"], row["race_id"]))
         if content is None or content.strip() == b"null":
             exclusions[row["race_key"]] = "no lap times"
@@ -152,9 +158,10 @@ def run_live_backtest(
     if not payloads:
         raise InputError(
             f"None of the {window.height} {settings.series} points races between "
-            f"{settings.first} and {settings.last} has lap times in this feed.",
+            f"{settings.first} and {settings.last} has results and lap times in this feed."
+            f"{said_of_files(exclusions)}",
             field="--from",
-            remedy="Name a window with races that have a lap-times.json.",
+            remedy="Name a window with races that were run and have a lap-times.json.",
         )
     cases: list[Case] = []
     before: dict[str, RaceForecast] = {}
@@ -212,6 +219,9 @@ def run_live_backtest(
                         came = Case(race, fraction, state, places_after(state, after(lap)))
                         later.setdefault(k, []).append(came)
         progress(len(before), len(payloads), f"{race.race_key} forecast")
+    for race_id, key in window.select("race_id", "race_key").iter_rows():
+        if race_id in payloads and race_id not in before:
+            exclusions[key] = NOT_PREPARED
     if not cases:
         reasons = "; ".join(f"{race}: {why}" for race, why in list(exclusions.items())[:3])
         raise InputError(f"No race could be forecast while it was run. {reasons}")

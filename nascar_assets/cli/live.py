@@ -41,7 +41,7 @@ def backtest(
     """
     from nascar_assets.calibration.feed_tables import read_feed_tables
     from nascar_assets.calibration.live_backtest import LiveSettings, run_live_backtest
-    from nascar_assets.cli.backtest import left_out
+    from nascar_assets.cli.backtest import left_out, not_in_history
     from nascar_assets.feed.landing import LANDING
     from nascar_assets.storage import DataRoot
 
@@ -49,17 +49,16 @@ def backtest(
     settings = LiveSettings(first.date(), last.date(), series, scenarios=scenarios, seed=seed)
     files = DataRoot.open(f"{home}/{LANDING}" if feed is None else feed)
     with out.progress("races") as update:
-        found = run_live_backtest(
-            read_feed_tables(files), files, DataRoot.open(folder), settings, progress=update
-        )
+        tables = read_feed_tables(files)
+        found = run_live_backtest(tables, files, DataRoot.open(folder), settings, progress=update)
     titles = {
         "by_fraction": "Forecasts at shares of the distance",
         "by_track_type": "By track type",
         "laps_ahead": "Position of the cars that run, some laps ahead: mean absolute error of "
         "the median, and how often the likeliest leader led",
     }
-    tables = found.tables()
-    for name, table in tables.items():
+    means = found.tables()
+    for name, table in means.items():
         rows = [
             [f"{value:.3f}" if isinstance(value, float) and column != "fraction" else str(value)
              for column, value in row.items()]
@@ -67,10 +66,11 @@ def backtest(
         ]  # fmt: skip
         out.table(titles[name], table.columns, rows)
     out.notices(left_out(found.exclusions))
+    out.notices(not_in_history(tables, settings.last, found.exclusions))
     out.line(f"forecasts: {folder / 'forecasts'}")
     out.result(
         {
-            **{name: table.to_dicts() for name, table in tables.items()},
+            **{name: table.to_dicts() for name, table in means.items()},
             "exclusions": found.exclusions,
         }
     )

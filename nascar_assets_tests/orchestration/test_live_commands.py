@@ -116,15 +116,25 @@ def test_a_backtest_writes_a_forecast_for_each_share_and_compares(world: World, 
     shutil.copytree(world.feed, feed, ignore=shutil.ignore_patterns("2024"))
     schedule = pl.read_parquet(world.home / "store/schedule.parquet")
     named = [path.parent.name for path in lap_files(feed)]
-    races = schedule.filter(pl.col("race_id").is_in(named)).sort("start_time").head(1)
-    day = races["start_time"].dt.convert_time_zone("US/Eastern").dt.date()[0]
+    races = schedule.filter(pl.col("race_id").is_in(named)).sort("start_time").head(2)
+    day, end = races["start_time"].dt.convert_time_zone("US/Eastern").dt.date()
+    races, damaged = races.head(1), races.row(1, named=True)
+    path = next(path for path in lap_files(feed) if path.parent.name == damaged["race_id"])
+    path.write_bytes(path.read_bytes()[:500])
     out = tmp_path / "live"
     words = ["live", "backtest", "--feed", str(feed), "--home", str(tmp_path / "none")]
-    window = ["--from", f"{day}", "--to", f"{day}", "--out", str(out), "--scenarios", "20"]
+    window = ["--from", f"{day}", "--to", f"{end}", "--out", str(out), "--scenarios", "20"]
     found = as_json(capsys, *words, *window)
     names = {row["forecaster"] for row in found["by_fraction"]}
     assert {"live", "before the race", "running order"} <= names
     assert {row["fraction"] for row in found["by_fraction"]} == set(SHARES)
+    why = found["exclusions"].pop(damaged["race_key"])
+    assert why.startswith("feed file at fault: ")
+    assert f"{damaged['race_id']}/lap-times.json" in why
+    assert set(found["exclusions"].values()) <= {"no lap times"}
+    replay = ["live", "replay", damaged["race_key"], *words[2:]]
+    assert run(replay) == 2
+    assert f"cannot be forecast: {why.rstrip('.')}" in capsys.readouterr().err
     laps = races["scheduled_laps"][0]
     assert {(row["fraction"], row["laps_ahead"]) for row in found["laps_ahead"]} == {
         (share, k) for share in SHARES for k in AHEAD if round(share * laps) + k <= laps
@@ -135,4 +145,4 @@ def test_a_backtest_writes_a_forecast_for_each_share_and_compares(world: World, 
     made = pl.read_parquet(out / "forecasts" / f"{races['race_id'][0]}-0.5.parquet")
     assert made.height > 0
     assert run([*words, "--from", "1990-01-01", "--to", "1990-12-31", "--out", str(out)]) == 2
-    assert "has lap times in this feed" in capsys.readouterr().err
+    assert "has results and lap times in this feed" in capsys.readouterr().err

@@ -124,6 +124,7 @@ def _from_feed(
     files: DataRoot, race: str
 ) -> tuple[Race, RaceToForecast, RunningOrder, pl.DataFrame]:
     """The same from a folder like the feed alone: ratings and process made from its races."""
+    from nascar_assets.calibration.backtest import NOT_PREPARED
     from nascar_assets.calibration.feed_tables import read_feed_tables
     from nascar_assets.calibration.live_backtest import (
         LiveSettings,
@@ -138,10 +139,11 @@ def _from_feed(
     walker = walk_forward(tables, row["series"])
     for prepared, model in with_models(tables, walker, {str(row["race_id"])}, settings):
         return row, prepared.race, model, tables.results
-    raise InputError(
-        f"Race {row['race_key']} cannot be forecast: it is too short or has no entry list.",
-        field="RACE",
-    )
+    why = "it is no points race"
+    if row["race_type"] == "points":
+        same = tables.schedule.filter(race_id=row["race_id"])
+        why = tables.without_results(same).get(row["race_key"], NOT_PREPARED).rstrip(".")
+    raise InputError(f"Race {row['race_key']} cannot be forecast: {why}.", field="RACE")
 
 
 def _drivers(
