@@ -161,20 +161,34 @@ class BacktestFolder:
         if content is None:
             return {}
         seals, stored = seals_from_json(content)
-        wanted = json.loads(json.dumps(dict(settings)))
-        changed = sorted(key for key in {*wanted, *stored} if wanted.get(key) != stored.get(key))
-        if changed:
-            text = ", ".join(f"{key} {stored.get(key)!r}" for key in changed)
-            raise InputError(
-                f"The folder holds a backtest with other settings: {text}.",
-                file=self.root.uri(SEALS),
-                remedy="Name another folder, or repeat the run with those settings.",
-            )
+        check_settings(stored, settings, self.root.uri(SEALS))
         return seals
 
     def read_forecast(self, race_id: str) -> bytes | None:
         """A stored forecast file; none where there is none."""
         return self.root.read(self.forecast_path(race_id))
+
+
+def check_settings(stored: Mapping[str, Any], settings: Mapping[str, Any], file: str) -> None:
+    """Whether a folder that holds a backtest may be taken up again.
+
+    Args:
+        stored: The settings that it was made with.
+        settings: The settings of this run.
+        file: Where the stored ones stand.
+
+    Raises:
+        InputError: If they are others.
+    """
+    wanted = json.loads(json.dumps(dict(settings)))
+    changed = sorted(key for key in {*wanted, *stored} if wanted.get(key) != stored.get(key))
+    if changed:
+        text = ", ".join(f"{key} {stored.get(key)!r}" for key in changed)
+        raise InputError(
+            f"The folder holds a backtest with other settings: {text}.",
+            file=file,
+            remedy="Name another folder, or repeat the run with those settings.",
+        )
 
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:

@@ -17,6 +17,7 @@ from nascar_assets.calibration.archive import Prepared, WalkForward
 from nascar_assets.calibration.backtest import (
     NOT_PREPARED,
     REFIT_EVERY,
+    check_settings,
     check_window,
     json_bytes,
     said_of_files,
@@ -37,6 +38,7 @@ from nascar_assets.calibration.race_forecast import RunningOrder, forecast_of
 from nascar_assets.errors import InputError
 from nascar_assets.feed.paths import race_path
 from nascar_assets.storage.data_root import DataRoot
+from nascar_assets.telemetry.feed_values import parse_json
 from nascar_assets.telemetry.race_state import RaceState
 from nascar_assets.telemetry.state_from_laps import state_from_lap_times
 
@@ -44,6 +46,8 @@ Floats = npt.NDArray[np.float64]
 
 FRACTIONS: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Shares of the scheduled distance at which races are forecast."""
+
+SETTINGS = "settings.json"
 
 LIVE, ORDER, CLIMATOLOGY, BEFORE = "live", "running order", "climatology", "before the race"
 FORECASTERS = (LIVE, CLIMATOLOGY, BEFORE, ORDER)
@@ -76,6 +80,16 @@ class LiveSettings:
 
     def __post_init__(self) -> None:
         check_window(self.series, self.first, self.last)
+
+    def fixed(self) -> dict[str, Any]:
+        """What must be the same when a folder is used again."""
+        return {
+            "series": self.series,
+            "fractions": self.fractions,
+            "scenarios": self.scenarios,
+            "seed": self.seed,
+            "refit_every": self.refit_every,
+        }
 
 
 @dataclass
@@ -137,13 +151,14 @@ def run_live_backtest(
     Args:
         tables: Schedule, results and features of the feed.
         feed: The folder with the lap times.
-        out: Gets `forecasts/<race_id>-<fraction>.parquet`, `scores.parquet`,
+        out: Gets `settings.json`, `forecasts/<race_id>-<fraction>.parquet`, `scores.parquet`,
             `laps-ahead.parquet` and `metrics.json`.
         settings: Window, fractions, scenarios, seed.
         progress: Notified of every race that is done.
 
     Raises:
-        InputError: If no race of the window has laps and results.
+        InputError: If no race of the window has laps and results, or the folder holds a backtest
+            with other settings.
     """
     walker = walk_forward(tables, settings.series)
     window = walker.races(settings.first, settings.last)
@@ -163,6 +178,10 @@ def run_live_backtest(
             field="--from",
             remedy="Name a window with races that were run and have a lap-times.json.",
         )
+    stored = out.read(SETTINGS)
+    if stored is not None:
+        check_settings(parse_json(stored, SETTINGS), settings.fixed(), out.uri(SETTINGS))
+    out.write(SETTINGS, json_bytes(settings.fixed()))
     cases: list[Case] = []
     before: dict[str, RaceForecast] = {}
     live: dict[tuple[str, float], RaceForecast] = {}
@@ -244,11 +263,9 @@ def run_live_backtest(
                 **{name: table.to_dicts() for name, table in result.tables().items()},
                 "exclusions": exclusions,
                 "settings": {
-                    "series": settings.series,
+                    **settings.fixed(),
                     "from": settings.first.isoformat(),
                     "to": settings.last.isoformat(),
-                    "scenarios": settings.scenarios,
-                    "seed": settings.seed,
                 },
             }
         ),

@@ -144,5 +144,9 @@ def test_a_backtest_writes_a_forecast_for_each_share_and_compares(world: World, 
     assert written == {f"{r}-{share:g}.parquet" for r in races["race_id"] for share in SHARES}
     made = pl.read_parquet(out / "forecasts" / f"{races['race_id'][0]}-0.5.parquet")
     assert made.height > 0
+    kept = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert run([*words, *window, "--seed", "2"]) == 2
+    assert "holds a backtest with other settings: seed 1" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == kept
     assert run([*words, "--from", "1990-01-01", "--to", "1990-12-31", "--out", str(out)]) == 2
     assert "has results and lap times in this feed" in capsys.readouterr().err
