@@ -13,6 +13,7 @@ from nascar_assets.cli.output import Output
 
 app = group("The race while it is run.", "nascar live show 2026-cup-05")
 
+Race = Annotated[str, typer.Argument(help="The race: its id, its key or a part of its name.")]
 Scenarios = Annotated[int, typer.Option(min=10, max=100_000, help="For each forecast.")]
 Feed = Annotated[
     Path | None,
@@ -78,7 +79,7 @@ def backtest(
 
 @app.command()
 def replay(
-    race: Annotated[str, typer.Argument(help="The race's key or feed id.")],
+    race: Race,
     home: Home,
     at: Annotated[float, typer.Option("--at", help="Share of the distance, as 0.5.")] = 0.5,
     feed: Feed = None,
@@ -121,7 +122,7 @@ def replay(
 
 @app.command()
 def show(
-    race: Annotated[str, typer.Argument(help="The race's key or feed id.")],
+    race: Race,
     home: Home,
     as_json: Json = False,
 ) -> None:

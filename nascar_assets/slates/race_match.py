@@ -167,16 +167,7 @@ def name_similarity(one: str, other: str) -> float:
 def _asked(
     salaries: SalaryFile, schedule: pl.DataFrame, race: str, now: datetime
 ) -> dict[str, Any]:
-    folded = race.casefold()
-    exact = schedule.filter(
-        (pl.col("race_id") == race) | (pl.col("race_key").str.to_lowercase() == folded)
-    )
-    if exact.height == 1:
-        return exact.row(0, named=True)
-    part = _plain(race)
-    named = schedule.filter(
-        pl.Series([part in _plain(name) for name in schedule["race_name"]], dtype=pl.Boolean)
-    )
+    named = races_called(schedule, race)
     for found in (named, _hinted(salaries, named)):
         if found.height == 1:
             return found.row(0, named=True)
@@ -186,7 +177,7 @@ def _asked(
             f"No race is called {race!r}.",
             file=salaries.source.path if race == salaries.race_key else None,
             field="--race",
-            remedy=_choose(_nearest(race, _hinted(salaries, schedule)), now),
+            remedy=_choose(nearest_races(race, _hinted(salaries, schedule)), now),
         )
     raise InputError(
         f"{race!r} names several races.",
@@ -212,7 +203,8 @@ def _by_name(
             file=salaries.source.path,
             field=salaries.site.salary_columns.get("race"),
             remedy=_choose(
-                _nearest(salaries.race_name, hinted if not hinted.is_empty() else schedule), now
+                nearest_races(salaries.race_name, hinted if not hinted.is_empty() else schedule),
+                now,
             ),
         )
     best = good[0][0]
@@ -259,7 +251,26 @@ def _hinted(salaries: SalaryFile, schedule: pl.DataFrame) -> pl.DataFrame:
     return found
 
 
-def _nearest(name: str, races: pl.DataFrame) -> pl.DataFrame:
+def races_called(schedule: pl.DataFrame, race: str) -> pl.DataFrame:
+    """The race of an id or a key, else those with these words as a part of their names.
+
+    Args:
+        schedule: A table `SCHEDULE`.
+        race: What a person calls it.
+    """
+    exact = schedule.filter(
+        (pl.col("race_id") == race) | (pl.col("race_key").str.to_lowercase() == race.casefold())
+    )
+    if exact.height == 1:
+        return exact
+    part = _plain(race)
+    return schedule.filter(
+        pl.Series([part in _plain(name) for name in schedule["race_name"]], dtype=pl.Boolean)
+    )
+
+
+def nearest_races(name: str, races: pl.DataFrame) -> pl.DataFrame:
+    """The races whose names are most like a name."""
     plain = _plain(name)
     ratios = [
         difflib.SequenceMatcher(None, plain, _plain(other)).ratio() for other in races["race_name"]
@@ -276,13 +287,17 @@ def _choose(races: pl.DataFrame, now: datetime) -> str:
     """Says how a person names the race, and lists races, those nearest in time first."""
     if races.is_empty():
         return f"Bring in the schedule with nascar sync, or {_HOW}."
+    return f"Choose one: {_HOW}. Nearest: {listed_races(races, now)}."
+
+
+def listed_races(races: pl.DataFrame, now: datetime) -> str:
+    """Some races for people, with their keys, those nearest in time first."""
     rows = sorted(races.iter_rows(named=True), key=lambda row: abs(row["start_time"] - now))
-    listed = "; ".join(
+    return "; ".join(
         f"{row['race_key']} {row['race_name']} "
         f"({row['start_time'].astimezone(EASTERN):%Y-%m-%d}, {row['track_name']})"
         for row in rows[:_LISTED]
     )
-    return f"Choose one: {_HOW}. Nearest: {listed}."
 
 
 def _when(salaries: SalaryFile) -> str:

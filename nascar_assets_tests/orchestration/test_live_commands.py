@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import pytest
 
 from nascar_assets.calibration.laps_ahead import AHEAD
 from nascar_assets.cli.app import run
+from nascar_assets.errors import InputError
+from nascar_assets.orchestration.commands.live import race_row
 from nascar_assets.orchestration.inputs.live_forecast import (
     keep_live_forecast,
     keep_refusal,
@@ -85,6 +87,24 @@ def test_a_replay_that_cannot_be_made_says_why(race, at, why, raced_with_laps, c
         race = rows.filter(bare)["race_key"][0]
     assert run(["live", "replay", race or with_laps, "--at", at, "--home", str(home)]) == 2
     assert why in capsys.readouterr().err
+
+
+def test_a_race_is_named_by_its_id_its_key_or_a_part_of_its_name():
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    names = ("Silver 400", "Copper Classic", "Silver Night 300")
+    schedule = pl.DataFrame(
+        [
+            {"race_id": f"{k}", "race_key": f"2026-cup-0{k}", "race_name": name,
+             "start_time": at + timedelta(weeks=k), "track_name": "Someplace"}
+            for k, name in enumerate(names, 1)
+        ]
+    )  # fmt: skip
+    for name in ("2", "2026-cup-02", "2026-CUP-02", "copper", "The Copper Classic"):
+        assert race_row(schedule, name)["race_id"] == "2"
+    with pytest.raises(InputError, match=r"RACE: 'silver' names several races.*2026-cup-01.*-03"):
+        race_row(schedule, "silver")
+    with pytest.raises(InputError, match=r"no race coper.*Nearest: .*2026-cup-02 Copper Classic"):
+        race_row(schedule, "coper")
 
 
 def test_show_gives_the_newest_forecast_its_age_and_why_a_feed_was_refused(

@@ -18,6 +18,7 @@ from nascar_assets.orchestration.inputs.past import all_results, known_entries, 
 from nascar_assets.orchestration.inputs.process_parameters import model_as_of
 from nascar_assets.orchestration.inputs.schedule import Race, stored_schedule
 from nascar_assets.orchestration.resources import Platform
+from nascar_assets.slates.race_match import listed_races, nearest_races, races_called
 from nascar_assets.storage import DataRoot
 from nascar_assets.telemetry.race_state import RaceState
 from nascar_assets.telemetry.state_from_laps import last_lap, state_from_lap_times
@@ -34,7 +35,7 @@ def replayed(
 
     Args:
         home: The data root, whose ratings and race process are used.
-        race: The race's key or feed id.
+        race: The race: its id, its key or a part of its name.
         at: Share of the scheduled distance, between 0 and 1.
         feed: A folder like the feed to take everything from instead.
 
@@ -84,19 +85,26 @@ def replayed(
 
 
 def race_row(schedule: pl.DataFrame, race: str) -> Race:
-    """The schedule's row of a race by its key or feed id.
+    """The schedule's row of a race by its id, its key or a part of its name.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is none, or more than one; lists them, or the nearest.
     """
-    rows = schedule.filter((pl.col("race_key") == race) | (pl.col("race_id") == race))
+    rows = races_called(schedule, race)
+    if rows.height == 1:
+        return rows.row(0, named=True)
     if rows.is_empty():
-        raise InputError(
-            f"The schedule holds no race {race}.",
-            field="RACE",
-            remedy="Name it by its key, such as 2026-cup-05, or its feed id.",
-        )
-    return rows.row(0, named=True)
+        fault, rows = f"The schedule holds no race {race}.", nearest_races(race, schedule)
+    else:
+        fault = f"{race!r} names several races."
+    listed = (
+        f" Nearest: {listed_races(rows, _now())}." if rows.height else " Run nascar sync first."
+    )
+    raise InputError(
+        fault,
+        field="RACE",
+        remedy=f"Name it by its key, its feed id or a part of its name.{listed}",
+    )
 
 
 def _from_home(root: DataRoot, row: Race) -> tuple[RaceToForecast, RunningOrder]:
