@@ -186,7 +186,9 @@ def _without(
     notices = []
     rules = []
     for rule in problem.count_rules:
-        if rule.lower > 0 and not rule.condition and not rule.target & ~gone:
+        left = (rule.target & ~gone).bit_count()
+        # A conditional rule that too few are left for would throw out whom its condition names.
+        if left < rule.lower and (rule.target & gone if rule.condition else not left):
             notices.append(f"{rule.label}: set aside, the driver does not race.")
         else:
             rules.append(rule)

@@ -281,7 +281,7 @@ def resolve(slate: Slate, settings: PortfolioSettings, vetoes: Sequence[CountRul
             bound = f"{lower} to {upper}"
         label = f"if {condition} then {bound} of {counted}"
         if gone and then.bit_count() < lower:
-            when = 0  # only who does not race could keep it: no rule on the others is meant
+            when = then = 0  # only who does not race could keep it: none on the others is meant
         if not never:
             rules.append(CountRule(label, when, then, lower, upper))
     notices += [f"{absence}: settings that name him count without him." for absence in absent]

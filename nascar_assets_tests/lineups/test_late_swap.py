@@ -52,6 +52,28 @@ def test_settings_about_the_scratched_driver_are_set_aside_and_told():
     assert any("minimum exposure of" in n and "set aside" in n for n in swap.notices)
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+@pytest.mark.parametrize("least", [1, 2])
+def test_a_rule_that_the_scratched_driver_alone_kept_throws_nobody_else_out(by_hand, least):
+    # Named by hand or out by the slate, it comes to the same: only he goes.
+    salaries = [9_000, 8_800, 8_600, 8_400, 8_200, 8_000, 7_800, 7_600, 7_400, 7_200, 7_000, 6_800]
+    whole = made_slate(salaries)
+    slate = whole if by_hand else made_slate(salaries, absent=[1])
+    names = [player.name for player in whole.players]
+    ids = {player.site_id: i for i, player in enumerate(slate.everyone)}
+    before = [
+        [ids[whole.players[i].site_id] for i in row]
+        for row in ([0, 1, 2, 5, 9, 10], [0, 1, 2, 6, 9, 11])
+    ]
+    rule = {"if": [names[0]], "then": [names[1], names[2]][:least], "at_least": least}
+    points = made_points([player.salary for player in slate.players], 50, 1)
+    swap = late_swap(
+        points, slate, {"lineups": 2, "rules": [rule]}, before, names[1:2] if by_hand else []
+    )
+    assert [change.out for change in swap.changes] == [names[1], names[1]]
+    assert any(f"if {names[0]} then at least {least} of" in n for n in swap.notices)
+
+
 def test_a_lineup_without_the_driver_gives_way_where_that_takes_fewer_changes():
     salaries = [*[8_000] * 5, 10_000, 2_000, 2_000, *[9_600] * 5]
     slate = made_slate(salaries)
