@@ -190,13 +190,25 @@ def fill_contests(
             left = [rows[at % count] for at in range(len(free))]
             how = f"of {count} lineups of its own, for {own.objective}"
         if len(free) > len(left):
+            whole, taken = len(portfolio), len(portfolio) - len(left)
+            said = f"but the portfolio has {whole} lineups"
+            if taken:
+                said += f", and {taken} of them are in locked entries of it or in other contests"
+            to_come = [
+                entry
+                for other in (open_fees if settings.contests else (key,))
+                if section_of(settings, contests[other][0]) is None
+                for entry in contests[other]
+                if not entry.locked
+            ]
             raise InputError(
-                f"{label} has {len(free)} entries but the portfolio has {len(left)} lineups.",
+                f"{label} has {len(free)} entries {said}.",
                 file=file,
                 row=free[len(left)].row,
                 field=slate.site.entry_columns["entry_id"],
-                remedy="Build a portfolio of as many, give the contest a section of its own in "
-                "the settings, or fill another contest alone (--contest).",
+                remedy=f"Build a portfolio of {taken + len(to_come)}, give the contest a section "
+                "of its own in the settings (with repeat = true where it may have lineups of other "
+                "contests), or fill another contest alone (--contest).",
             )
         for entry, lineup in zip(free, left, strict=False):
             chosen[entry.entry_id] = lineup

@@ -16,6 +16,7 @@ SLATE = made_slate(SALARIES)
 POINTS = made_points(SALARIES, 120, 3)
 PORTFOLIO = build_portfolio(POINTS, SLATE, {"lineups": 4}, prove=False).drivers.tolist()
 NAMES = [player.name for player in SLATE.players]
+HEAD = "Entry ID,Contest Name,Contest ID,Entry Fee,D,D,D,D,D,D,,Instructions"
 CONTESTS = (
     ("11", "NAS Double Up", "$5", 2),
     ("22", "NAS 20-Max", "$3", 4),
@@ -33,8 +34,7 @@ objective = "cvar"
 
 
 def entries_file():
-    head = "Entry ID,Contest Name,Contest ID,Entry Fee,D,D,D,D,D,D,,Instructions"
-    rows, number = [head], 900
+    rows, number = [HEAD], 900
     for contest, name, fee, count in CONTESTS:
         for _ in range(count):
             rows.append(f'{number},"{name}",{contest},{fee},,,,,,,,keep me')
@@ -235,6 +235,19 @@ def test_more_entries_than_a_contest_takes_are_refused():
         )
     with pytest.raises(SettingsError, match="needs a name or an id"):
         PortfolioSettings.from_toml("[[contests]]\nlineups = 3\n")
+
+
+def test_a_portfolio_that_other_contests_used_up_is_told_with_how_many_to_build():
+    asked = PortfolioSettings.of({"contests": [{"name": "none"}]})
+    said = (
+        r"Small\) has 3 entries but the portfolio has 4 lineups, and 3 of them are in .* other "
+        r"contests. Build a portfolio of 8,.* repeat = true"
+    )
+    rows = [f"{100 + k},{'Big' if k < 3 else 'Small'},{k // 3},$1,,,,,,,," for k in range(6)]
+    rows += [f"{200 + k},Last,9,$1,,,,,,,," for k in range(2)]
+    content = "\r\n".join([HEAD, *rows, ""]).encode()
+    with pytest.raises(InputError, match=said):
+        fill_contests(content, SLATE, POINTS, asked, PORTFOLIO, lambda _: (None, None))
 
 
 def test_a_limit_in_dollars_of_one_contest_is_refused():

@@ -145,7 +145,7 @@ def test_filling_leaves_a_locked_entry_and_does_not_enter_its_lineup_twice():
     held = [entry.lineup for entry in read_entries(filled, SLATE)]
     assert held == [tuple(row) for row in LINEUPS.tolist()]
     assert locked_notices(read_entries(filled, SLATE)) == ("Locked, and left as it is: 5000.",)
-    with pytest.raises(InputError, match=r"has 3 entries but the portfolio has 2"):
+    with pytest.raises(InputError, match=r"has 3 entries but .* has 3 lineups, and 1 .* locked"):
         fill_entries(entries_file(4, first=CELLS.replace(")", ") (LOCKED)")), SLATE, LINEUPS)
 
 
