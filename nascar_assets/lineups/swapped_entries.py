@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,15 @@ from nascar_assets.lineups.entries_file import (
     read_entries,
     write_entries,
 )
-from nascar_assets.lineups.late_swap import UNKEPT, late_swap
+from nascar_assets.lineups.late_swap import late_swap
 from nascar_assets.lineups.problem import CountRule, for_contest, resolve
 from nascar_assets.lineups.settings import DriverSettings, GroupSettings, PortfolioSettings
 from nascar_assets.slates.slate import Slate
 
 Lineup = tuple[int, ...]
+
+PASSED = "the file does not keep it as it is, no change goes further from it"
+"""What is said of a bound over the set that lineups of one's own had passed before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,10 @@ def swap_entries(
     A contest that fits a section of `contests` is mended by itself under that section's settings;
     all others together, as the slate's portfolio. Where their lineups are the portfolio's, or some
     of them, the whole portfolio is mended, so that exposures hold over the set they were asked
-    for. Settings that a set of other lineups did not keep before are set aside with a notice, all
-    but exclusions and vetoes. No lineup comes into two contests by it, unless a section says
-    `repeat`, and no limit in dollars is passed that was kept before.
+    for. What a set of other lineups did not keep before is told: bounds over the set are passed no
+    further, rules on a lineup are set aside, all but exclusions and vetoes. No lineup comes into
+    two contests by it, unless a section says `repeat`, and no limit in dollars is passed that was
+    kept before.
 
     Args:
         content: The file.
@@ -199,8 +204,8 @@ def _swap_group(
             notices.insert(
                 0,
                 f"{strangers} of the file's {len(held)} lineups are not in the slate's portfolio: "
-                "the file's lineups are mended by themselves. Drivers scratched by hand before may "
-                "come back in: name them too.",
+                "the file's lineups are mended by themselves. Drivers scratched by hand before, "
+                "not by nascar entries swap, may come back in: name them too.",
             )
     settings = settings.model_copy(update={"lineups": len(whole)})
     dearest = max(sum(entry.fee_cents or 0 for entry in mine) for mine in movable.values())
@@ -230,10 +235,13 @@ def _swap_group(
 def _kept_now(
     slate: Slate, settings: PortfolioSettings, lineups: Sequence[Lineup]
 ) -> tuple[PortfolioSettings, list[str]]:
-    """The settings without those over the set that these lineups do not keep as they stand."""
+    """The settings, with bounds over the set that these lineups do not keep set to what they have.
+
+    What is passed already may stay, and no change goes further.
+    """
     settings = settings.model_copy(update={"lineups": len(lineups)})
     notices = []
-    broken: dict[tuple[int, str], bool] = {}
+    broken: dict[tuple[int, str], float] = {}
     masks = [sum(1 << i for i in lineup) for lineup in lineups]
     for exposure in resolve(slate, settings).exposures:
         count = sum(bool(mask & exposure.target) for mask in masks)
@@ -242,15 +250,12 @@ def _kept_now(
             ("max_exposure", exposure.upper_label, count > exposure.upper),
         ):
             if label is not None and misses:
-                broken[exposure.target, side] = True
-                notices.append(f"{label}: {UNKEPT}.")
-    if settings.max_shared is not None and any(
-        (one & other).bit_count() > settings.max_shared
-        for place, one in enumerate(masks)
-        for other in masks[:place]
-    ):
-        notices.append(f"max_shared = {settings.max_shared}: {UNKEPT}.")
-        settings = settings.model_copy(update={"max_shared": None})
+                broken[exposure.target, side] = count / len(lineups)
+                notices.append(f"{label}: {PASSED}.")
+    shared = max((one & two).bit_count() for one, two in combinations(masks, 2)) if masks[1:] else 0
+    if settings.max_shared is not None and shared > settings.max_shared:
+        notices.append(f"max_shared = {settings.max_shared}: {PASSED}.")
+        settings = settings.model_copy(update={"max_shared": shared})
     if not broken:
         return settings, notices
 
@@ -260,8 +265,9 @@ def _kept_now(
             groups=(GroupSettings(drivers=tuple(names), min_exposure=0.0),),
         )
         target = resolve(slate, single).group_masks[0]
-        sides = [side for side in ("min_exposure", "max_exposure") if (target, side) in broken]
-        return part.model_copy(update=dict.fromkeys(sides))
+        return part.model_copy(
+            update={side: at for (of, side), at in broken.items() if of == target}
+        )
 
     drivers: dict[str, DriverSettings] = {
         key: loosened(driver, (key,)) for key, driver in settings.drivers.items()

@@ -87,9 +87,47 @@ def test_lineups_of_ones_own_are_mended_by_themselves_and_what_they_break_is_tol
     swap = swap_entries(filled, SLATE, POINTS, asked, PORTFOLIO[1:], [NAMES[gone]])
     # The file's one lineup holds a driver who may be in half of the lineups: already broken.
     assert "not in the slate's portfolio" in swap.notices[0]
-    assert "set aside, the file does not keep it" in swap.notices[1]
+    assert "the file does not keep it as it is" in swap.notices[1]
     assert lineups_of(swap.content)[0] >= set(own[0].tolist()) - {gone}
     assert len(swap.changes) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "held"),
+    [
+        ({"drivers": {NAMES[0]: {"max_exposure": 0.3}}}, {0}),
+        ({"groups": [{"drivers": [NAMES[0], NAMES[3]], "max_exposure": 0.3}]}, {0, 3}),
+    ],
+)
+def test_what_lineups_of_ones_own_had_passed_before_may_stay_and_goes_no_further(asked, held):
+    # The best driver by far is in four locked lineups of eight; whoever is free to takes him in.
+    salaries = [8_000] * 14
+    slate, points = made_slate(salaries), made_points(salaries, 40, 1)
+    points[:, 0] = 2_000
+    rng = np.random.default_rng(4)
+    own = [[0, 1, *row] for row in ([4, 5, 6, 7], [8, 9, 10, 11], [4, 6, 8, 10], [5, 7, 9, 11])]
+    own += [[1, 2, *sorted(rng.choice(np.arange(4, 14), 4, replace=False))] for _ in range(4)]
+    filled = fill_entries(empty_file(*["1"] * 8), slate, np.array(own))
+    lines = filled.split(b"\r\n")
+    lines[1:5] = [line.replace(b")", b") (LOCKED)") for line in lines[1:5]]
+    swap = swap_entries(b"\r\n".join(lines), slate, points, asked, PORTFOLIO, [NAMES[1]])
+    after = [set(e.lineup) for e in read_entries(swap.content, slate)]
+    assert any("no change goes further from it" in notice for notice in swap.notices)
+    assert sum(bool(row & held) for row in after) == 4
+
+
+def test_an_overlap_that_lineups_of_ones_own_had_passed_before_grows_no_further():
+    salaries = [8_000] * 14
+    slate, points = made_slate(salaries), made_points(salaries, 40, 1)
+    points[:, 0] = 2_000  # who is free to takes him in
+    own = np.array([[0, 2, 3, 4, 5, 6], [1, 2, 3, 8, 9, 10]])
+    lines = fill_entries(empty_file("1", "1"), slate, own).split(b"\r\n")
+    lines[1] = lines[1].replace(b")", b") (LOCKED)")
+    content = b"\r\n".join(lines)
+    swap = swap_entries(content, slate, points, {"max_shared": 1}, PORTFOLIO, [NAMES[1]])
+    one, other = lineups_of(swap.content)
+    assert len(one & other) == 2
+    assert any("max_shared = 1: the file does not keep it" in notice for notice in swap.notices)
 
 
 HUNDREDS = [90, 85, 82, 80, 78, 76, 74, 72, 70, 68, 66, 64]
