@@ -153,6 +153,10 @@ class RaceSetup:
             raise RaceSetupError(
                 f"Race {self.race_id} has {len(self.entries)} entries; "
                 f"fields of {low} to {high} cars can be simulated.",
+                remedy=None
+                if len(self.entries) < low
+                else "Before its entry list is known every driver of the salary file races: wait "
+                "for the list (nascar sync), or leave rows of who will not race out of the file.",
                 field="entries",
             )
 

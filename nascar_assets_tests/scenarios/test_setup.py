@@ -58,6 +58,11 @@ def test_a_race_out_of_range_is_refused_by_field(field, change):
     assert caught.value.field == field
 
 
+def test_a_salary_file_of_more_cars_than_race_says_what_can_be_done():
+    with pytest.raises(RaceSetupError, match=r"has 61 entries.*wait for the list.*leave rows"):
+        replace(setup_of(), entries=tuple(Entry(str(k)) for k in range(61)))
+
+
 @pytest.mark.parametrize(
     ("length", "assumed"), [(0.5, "short"), (1.5, "intermediate"), (None, "intermediate")]
 )
