@@ -28,6 +28,7 @@ from nascar_assets.orchestration.assets.slate_assets import (
     warning_check,
 )
 from nascar_assets.orchestration.inputs.graph import entry_store
+from nascar_assets.orchestration.inputs.late_news import ready_files
 from nascar_assets.orchestration.inputs.slate_files import (
     absent_path,
     upload_path,
@@ -153,6 +154,8 @@ def lineups(
                 "Until then the slate has no upload file: that of before was withdrawn, it names a "
                 "driver who does not race."
             )
+        if ready := ready_files(root, plan.slate_id):
+            error.advise(ready)
         raise
     checker = LineupChecker(pool, run.spec)
     refused = [

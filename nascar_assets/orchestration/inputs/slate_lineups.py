@@ -70,10 +70,18 @@ def newest_whole(
         InputError: If they are not.
     """
     if not has_lineups(root, plan):
-        raise LineupsNotReady(
+        from nascar_assets.orchestration.inputs.late_news import ready_files
+
+        error = LineupsNotReady(
             f"The newest run of {plan.slate_id} did not come to its lineups.",
             remedy=f"Run it again with nascar slate run {plan.slate_id}.",
         )
+        if ready := ready_files(root, plan.slate_id):
+            error.advise(
+                "Where its settings ask for a driver who does not race, loosen them first "
+                f"(--settings FILE). {ready}"
+            )
+        raise error
     refuse_mixture(root, plan.slate_id, scanned or simulated(plan.slate_id))
 
 
@@ -113,11 +121,13 @@ def keep_entered(
     slate: Slate,
     entries: Sequence[ContestEntry],
     file: tuple[str, bytes] | None = None,
+    scratched: Sequence[str] = (),
 ) -> None:
     """Keeps what the entries of a file hold as it was written; of each entry the newest counts.
 
     Args:
         file: Its name and bytes, to be mended where a driver in it does not race after all.
+        scratched: Ids of drivers whom a person had swapped out of it.
     """
     contests: dict[str, dict[str, Any]] = {}
     for entry in entries:
