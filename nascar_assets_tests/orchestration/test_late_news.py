@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import time
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,13 +14,21 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from nascar_assets.definitions import defs
+from nascar_assets.errors import InputError
 from nascar_assets.feed.paths import weekend_path
 from nascar_assets.lineups import read_entries
 from nascar_assets.lineups.upload import read_upload
 from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
 from nascar_assets.orchestration.commands import entries
+from nascar_assets.orchestration.commands.slate import run_portfolio
 from nascar_assets.orchestration.inputs.late_news import load_news, take_in_news
-from nascar_assets.orchestration.inputs.slate_lineups import entries_files, keep_entered
+from nascar_assets.orchestration.inputs.slate_lineups import (
+    LineupsNotReady,
+    entries_files,
+    keep_entered,
+    swapped_out,
+)
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.storage import DataRoot
@@ -137,12 +146,68 @@ def test_a_driver_who_leaves_the_entry_list_in_the_last_hour(
     assert f"{second.name} does not race (marked OUT" in news.drivers[second.driver_id]
     assert take_in_news(run_now) == news
 
+    # Settings that ask for him are refused, and what lies ready for those who entered is named.
+    settings = f'lineups = 3\n[drivers."{gone.name}"]\nlock = true\n'
+    with pytest.raises(InputError) as refused:
+        run_portfolio(str(home), slate_id, settings, location=lambda: defs)
+    newest = {item.of: str(item.after) for item in news.mended}
+    assert all(path in str(refused.value) for path in newest.values())
+    (home / f"store/lineups/{slate_id}.parquet").unlink()
+    with pytest.raises(LineupsNotReady, match="loosen them first") as unready:
+        entries.swap(str(home), slate_id, filled, [], filled)
+    assert all(path in str(unready.value) for path in newest.values())
+
     # As of lock it is too late; what is entered anew takes the old file's place.
     run_now.as_of = lock
     run_now.slate = replace(slate, players=slate.players[:-1], absent=(slate.players[-1],))
     assert take_in_news(run_now) == news
     keep_entered(root, slate, read_entries(mended_entries, slate), ("again.csv", mended_entries))
     assert list(entries_files(root, slate_id)) == ["again.csv"]
+
+
+def test_who_was_swapped_out_by_hand_comes_back_by_no_later_mend(
+    world: World, home: Path, tmp_path: Path
+) -> None:
+    root, slate_id = DataRoot.open(home), world.slate
+    source, mine = tmp_path / "DKEntries.csv", tmp_path / "mine.csv"
+    source.write_bytes(blank(500, 5, "77"))
+    entries.fill(str(home), slate_id, source, mine)
+    run = SlateRun.load(root, slate_id)
+
+    def drivers() -> list[int]:
+        """Who is in the entries, whoever is in most of them first."""
+        held = [e.lineup or () for e in read_entries(mine.read_bytes(), run.slate)]
+        return [i for i, _ in Counter(i for row in held for i in row).most_common()]
+
+    # Everybody else's points are taken away: whatever a mend is free to do brings him in again.
+    gone = run.slate.players[drivers()[0]]
+    points = run.points.copy()
+    points[:, [player != gone for player in run.slate.players]] = 0
+    vars(run)["points"] = points
+    entries.swap(str(home), slate_id, mine, [gone.name], mine)
+    once = [run.slate.players[i] for i in drivers()]
+    assert gone not in once
+    again, _ = entries.swapped(run, mine.read_bytes(), [once[0].name], "mine.csv")
+    assert gone.site_id.encode() not in again
+
+    run.plan = replace(run.plan, as_of=run.plan.lock - timedelta(minutes=20))
+    run.as_of = run.plan.as_of
+    racing = tuple(player for player in run.slate.players if player != once[1])
+    keep = [player in racing for player in run.slate.players]
+    vars(run)["points"] = points[:, keep]
+    run.slate = replace(run.slate, players=racing, absent=(replace(once[1], reason="x"),))
+    news = take_in_news(run)
+    (item,) = (item for item in news.mended if item.of == "mine.csv")
+    mended = (home / str(item.after)).read_bytes()
+    assert once[1].site_id.encode() not in mended
+    assert gone.site_id.encode() not in mended
+    assert item.notices
+    assert all(notice in news.drivers[once[1].driver_id] for notice in item.notices)
+
+    # A file that is filled with him anew says that he races.
+    assert swapped_out(root, slate_id) == [gone.driver_id]
+    entries.fill(str(home), slate_id, source, mine)
+    assert swapped_out(root, slate_id) == []
 
 
 def world_notices(home: Path, slate_id: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,17 @@ from nascar_assets.lineups import (
 from nascar_assets.lineups.contest_entries import FilledContests, fill_contests
 from nascar_assets.lineups.dollars import AtRisk
 from nascar_assets.lineups.entries_file import locked_notices
+from nascar_assets.lineups.problem import find_driver
 from nascar_assets.lineups.swapped_entries import SwappedEntries
 from nascar_assets.orchestration.commands.files import read_file, write_file
 from nascar_assets.orchestration.inputs.payout_files import landed_payouts
 from nascar_assets.orchestration.inputs.slate_change import read_whole
-from nascar_assets.orchestration.inputs.slate_lineups import keep_entered, lineup_rows, load_lineups
+from nascar_assets.orchestration.inputs.slate_lineups import (
+    keep_entered,
+    lineup_rows,
+    load_lineups,
+    swapped_out,
+)
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.slates.slate import Slate
@@ -125,13 +132,15 @@ def swap(home: str, slate_id: str, source: Path, scratched: list[str], out: Path
     """
     run = SlateRun.load(Platform(home=home).root, slate_id)
     content, outcome = swapped(run, read_file(source), scratched, source.name)
-    write_file(out, content, first=lambda: _keep(run, content, out))
+    write_file(out, content, first=lambda: _keep(run, content, out, scratched))
     return outcome
 
 
-def _keep(run: SlateRun, content: bytes, out: Path) -> None:
-    entries = read_entries(content, run.slate, file=out.name)
-    keep_entered(run.root, run.slate, entries, (out.name, content))
+def _keep(run: SlateRun, content: bytes, out: Path, scratched: Sequence[str] = ()) -> None:
+    slate, entries = run.slate, read_entries(content, run.slate, file=out.name)
+    named = [slate.everyone[find_driver(slate, text, field="scratched")] for text in scratched]
+    ids = [player.driver_id for player in named]
+    keep_entered(run.root, slate, entries, (out.name, content), ids)
 
 
 def swapped(
@@ -139,9 +148,18 @@ def swapped(
 ) -> tuple[bytes, EntriesOutcome]:
     """A filled entries file's bytes with who does not race replaced, by the fewest changes.
 
+    Whom a person had swapped out before comes in nowhere; where the file holds him he stays.
+
     Raises:
         InputError: If a driver is unknown, the file is at fault, or no change keeps the settings.
     """
+    before = swapped_out(run.root, run.slate_id)
+    if before:
+        entries = read_entries(content, run.slate, file=name)
+        held = {i for entry in entries if not entry.locked for i in entry.lineup or ()}
+        everyone = [player.driver_id for player in run.slate.everyone]
+        stay_out = {*before}.intersection(everyone) - {everyone[i] for i in held}
+        scratched = [*scratched, *sorted(stay_out)]
     rows = lineup_rows(load_lineups(run.root, run.plan), run.slate)
 
     def under(settings: PortfolioSettings) -> SwappedEntries:

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING
 
 from nascar_assets.errors import InputError
 from nascar_assets.orchestration.inputs.slate_files import withdrawn_path
-from nascar_assets.orchestration.inputs.slate_lineups import entries_files, load_entered
+from nascar_assets.orchestration.inputs.slate_lineups import (
+    entries_files,
+    load_entered,
+    swapped_out,
+)
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.staged import at_once
@@ -129,9 +133,11 @@ def _save(root: DataRoot, slate_id: str, news: LateNews) -> None:
 
 
 def _said(new: Sequence[Mended]) -> str:
+    """Where mended files lie, which could not be, and which settings were set aside for it."""
     lie = ", ".join(item.after for item in new if item.after)
     failed = [f"{item.of} could not be mended: {item.changes[0]}" for item in new if not item.after]
-    return " ".join([*([f"Mended files lie ready: {lie}."] if lie else []), *failed])
+    notices = dict.fromkeys(notice for item in new for notice in item.notices)
+    return " ".join([*([f"Mended files lie ready: {lie}."] if lie else []), *failed, *notices])
 
 
 def _sources(run: SlateRun, known: LateNews) -> Iterator[_Source | Mended]:
@@ -213,10 +219,12 @@ def _mend(
     from nascar_assets.lineups.upload import upload_csv
 
     slate, vetoes = run.slate, veto_rules(run.slate, run.spec)
+    known = {player.driver_id for player in slate.everyone}
+    scratched = [key for key in swapped_out(run.root, run.slate_id) if key in known]
     if source.name == UPLOAD:
         rows = [*source.lineups.values()]
         settings = settings.model_copy(update={"lineups": len(rows)})
-        swap = late_swap(run.points, slate, settings, rows, [], vetoes=vetoes)
+        swap = late_swap(run.points, slate, settings, rows, scratched, vetoes=vetoes)
         said = tuple(f"lineup {c.lineup}: {c.out} out, {c.into} in" for c in swap.changes)
         mended = [_in_place(*pair) for pair in zip(rows, swap.drivers.tolist(), strict=True)]
         return upload_csv(slate, mended), said, swap.notices
@@ -226,7 +234,7 @@ def _mend(
         run.points,
         settings,
         portfolio,
-        [],
+        scratched,
         vetoes=vetoes,
         file=source.name,
     )

@@ -141,7 +141,11 @@ def keep_entered(
         for entry in entries
         if entry.lineup
     }
+    entered = {slate.everyone[i].driver_id for e in entries if not e.locked for i in e.lineup or ()}
     with lease(root, f"{slate.slate_id}.entered", "entries are being kept"):
+        # Whom a file that is written later has in its lineups is taken for racing again.
+        out = {*swapped_out(root, slate.slate_id), *scratched} - entered
+        root.write(_swapped_out_path(slate.slate_id), json.dumps(sorted(out)).encode())
         kept = {**load_entered(root, slate.slate_id), **held}
         root.write(_entered_path(slate.slate_id), json.dumps(kept).encode())
         for contest, before in load_contests(root, slate.slate_id).items():
@@ -184,6 +188,15 @@ def entries_files(root: DataRoot, slate_id: str) -> dict[str, bytes]:
         for name in _file_index(root, slate_id)
         if (content := root.read(_file_path(slate_id, name))) is not None
     }
+
+
+def _swapped_out_path(slate_id: str) -> str:
+    return f"slates/{slate_id}/swapped_out.json"
+
+
+def swapped_out(root: DataRoot, slate_id: str) -> list[str]:
+    """Ids of drivers whom a person had swapped out, and whom no file written since then has."""
+    return list(json.loads(root.read(_swapped_out_path(slate_id)) or b"[]"))
 
 
 @dataclass(frozen=True, slots=True)
