@@ -14,7 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from nascar_assets.definitions import defs
+from nascar_assets.cli.location import code_location
 from nascar_assets.errors import InputError
 from nascar_assets.feed.paths import weekend_path
 from nascar_assets.lineups import read_entries
@@ -32,6 +32,7 @@ from nascar_assets.orchestration.inputs.slate_lineups import (
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.storage import DataRoot
+from nascar_assets_tests.lineups.slates import fill_entries, made_slate
 from nascar_assets_tests.orchestration.conftest import World
 from nascar_assets_tests.orchestration.test_notify import Hook, hook
 from nascar_assets_tests.orchestration.ticks import Ticker, settle_files
@@ -149,7 +150,7 @@ def test_a_driver_who_leaves_the_entry_list_in_the_last_hour(
     # Settings that ask for him are refused, and what lies ready for those who entered is named.
     settings = f'lineups = 3\n[drivers."{gone.name}"]\nlock = true\n'
     with pytest.raises(InputError) as refused:
-        run_portfolio(str(home), slate_id, settings, location=lambda: defs)
+        run_portfolio(str(home), slate_id, settings, code_location(str(home)))
     newest = {item.of: str(item.after) for item in news.mended}
     assert all(path in str(refused.value) for path in newest.values())
     (home / f"store/lineups/{slate_id}.parquet").unlink()
@@ -208,6 +209,19 @@ def test_who_was_swapped_out_by_hand_comes_back_by_no_later_mend(
     assert swapped_out(root, slate_id) == [gone.driver_id]
     entries.fill(str(home), slate_id, source, mine)
     assert swapped_out(root, slate_id) == []
+
+
+def test_an_entries_file_keeps_to_itself_whatever_it_is_called(tmp_path: Path) -> None:
+    root, slate = DataRoot.open(tmp_path), made_slate([8_000] * 8)
+    names = ("upload.csv", "mine.csv", "mine_mended.csv", "index.json")
+    for first, name in enumerate(names):
+        content = fill_entries(blank(500 + first, 1, "77"), slate, [[0, 1, 2, 3, 4, 5]])
+        keep_entered(root, slate, read_entries(content, slate), (name, content))
+    kept = entries_files(root, slate.slate_id)
+    assert [*kept] == ["upload-2.csv", "mine.csv", "mine-mended.csv", "index-2.json"]
+    assert [read_entries(data, slate)[0].entry_id for data in kept.values()] == [
+        "500", "501", "502", "503",
+    ]  # fmt: skip
 
 
 def world_notices(home: Path, slate_id: str) -> list[str]:

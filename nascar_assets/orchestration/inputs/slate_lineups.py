@@ -157,6 +157,10 @@ def keep_entered(
             _keep_file(root, slate.slate_id, *file, [*held])
 
 
+_NO_ENTRIES = ("upload.csv", "index.json")
+"""Names that an entries file is not kept under: late news mends the upload file beside them."""
+
+
 def _keep_file(
     root: DataRoot, slate_id: str, name: str, content: bytes, entry_ids: Sequence[str]
 ) -> None:
@@ -165,9 +169,11 @@ def _keep_file(
     for known in [key for key, ids in index.items() if set(ids) <= set(entry_ids)]:
         del index[known]
         root.delete(_file_path(slate_id, known))
-    stem, dot, ending = re.sub(r"[^0-9A-Za-z._-]", "-", name).rpartition(".")
+    # `_mended` is what late news puts behind the name of another file.
+    plain = re.sub(r"[^0-9A-Za-z._-]|_(?=mended)", "-", name)
+    stem, dot, ending = plain.rpartition(".")
     names = chain([f"{stem}{dot}{ending}"], (f"{stem}-{n}{dot}{ending}" for n in count(2)))
-    free = next(key for key in names if key not in index)
+    free = next(key for key in names if key not in index and key.lower() not in _NO_ENTRIES)
     root.write(_file_path(slate_id, free), content)
     index[free] = list(entry_ids)
     root.write(_file_path(slate_id, "index.json"), json.dumps(index).encode())
