@@ -36,6 +36,7 @@ Masks = npt.NDArray[np.uint64]
 UNKEPT = "set aside, the file does not keep it as it is"
 """What is said of a setting that lineups of one's own did not keep before they are mended."""
 
+_NEAR = 600
 _OPTIONS = 60
 _DETERMINISTIC_SECONDS = 8.0
 
@@ -139,7 +140,9 @@ def late_swap(
         chosen = _choose(problem, space, worth, now, affected, fixed)
         if chosen is None or _changed(now, chosen) > needed:
             # Lineups without a scratched driver may have to give way.
-            other = _choose(problem, space, worth, now, movable, fixed)
+            other = _choose(problem, space, worth, now, movable, fixed, near=True)
+            if other is None:
+                other = _choose(problem, space, worth, now, movable, fixed)
             if other is not None and (
                 chosen is None or _changed(now, other) < _changed(now, chosen)
             ):
@@ -252,8 +255,16 @@ def _choose(
     now: Masks,
     movable: npt.NDArray[np.bool_],
     fixed: Sequence[int],
+    *,
+    near: bool = False,
 ) -> Masks | None:
-    """One lineup for each place, by CP-SAT: fewest changed drivers first, then mean points."""
+    """One lineup for each place, by CP-SAT: fewest changed drivers first, then mean points.
+
+    Args:
+        near: Whether a lineup may change by one driver more than it has to, chosen from many, and
+            changes are settled before points: where it is hard to change few. By any number
+            otherwise, chosen from few, and both at once.
+    """
     features = features_of(problem)
     known = np.sort(space)
     options: list[Masks] = []
@@ -270,11 +281,12 @@ def _choose(
             gains.append(np.zeros(1, np.int64))
             continue
         distance = problem.roster_size - np.bitwise_count(space & mask).astype(np.int64)
-        picks = []
+        fewest = int(distance.min())
         far, wide = (problem.roster_size, _OPTIONS) if not stays else (2, _OPTIONS // 3)
-        for step in range(far + 1):
-            near = np.flatnonzero(distance == step)
-            picks.append(near[top(worth[near], wide)])
+        picks = []
+        for step in (fewest, fewest + 1) if near else range(far + 1):
+            at_step = np.flatnonzero(distance == step)
+            picks.append(at_step[top(worth[at_step], _NEAR if near else wide)])
         pick = np.concatenate(picks)
         options.append(space[pick])
         changed.append(distance[pick])
@@ -301,14 +313,21 @@ def _choose(
     gain = np.concatenate(gains)
     low, high = int(gain.min()), int(gain.max())
     fine = (gain - low) * 1_000 // max(high - low, 1)
-    step = 1_000 * len(options) + 1
-    cost = np.concatenate(changed) * step - fine
-    model.minimize(sum(int(c) * x for c, x in zip(cost, variables, strict=True)))
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 1
     solver.parameters.max_deterministic_time = _DETERMINISTIC_SECONDS
-    if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return None
-    taken = np.flatnonzero([solver.value(x) for x in variables])
-    return masks[taken]
+    taken = None
+    cost = np.concatenate(changed)
+    changes = cp_model.LinearExpr.weighted_sum(variables, cost.tolist())
+    for weights in (cost, -fine) if near else (cost * (1_000 * len(options) + 1) - fine,):
+        model.minimize(cp_model.LinearExpr.weighted_sum(variables, weights.tolist()))
+        if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            break
+        chosen = [solver.value(x) for x in variables]
+        taken = np.flatnonzero(chosen)
+        model.add(changes <= int(cost[taken].sum()))
+        model.clear_hints()
+        for x, value in zip(variables, chosen, strict=True):
+            model.add_hint(x, value)
+    return None if taken is None else masks[taken]

@@ -74,10 +74,13 @@ def test_a_rule_that_the_scratched_driver_alone_kept_throws_nobody_else_out(by_h
     assert any(f"if {names[0]} then at least {least} of" in n for n in swap.notices)
 
 
-def test_a_lineup_without_the_driver_gives_way_where_that_takes_fewer_changes():
+@pytest.mark.parametrize("dear", [False, True])
+def test_a_lineup_without_the_driver_gives_way_where_that_takes_fewer_changes(dear):
     salaries = [*[8_000] * 5, 10_000, 2_000, 2_000, *[9_600] * 5]
     slate = made_slate(salaries)
     points = made_points(salaries, 40, 1)
+    if dear:  # whatever changes costs fewer points than to give him away
+        points[:, 6] = 3_000
     # The second lineup, 48,000 for five, can take nobody but the cheap driver 6, who may be in
     # one lineup only: the first lineup takes somebody else for him. By itself it would change five.
     asked = {"lineups": 2, "drivers": {slate.players[6].name: {"max_exposure": 0.5}}}
