@@ -28,9 +28,9 @@ from nascar_assets.orchestration.assets.slate_assets import (
     warning_check,
 )
 from nascar_assets.orchestration.inputs.graph import entry_store
-from nascar_assets.orchestration.inputs.late_news import ready_files
 from nascar_assets.orchestration.inputs.slate_files import (
     absent_path,
+    ready_files,
     upload_path,
     withdrawn_path,
 )

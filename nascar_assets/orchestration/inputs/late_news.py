@@ -78,13 +78,6 @@ def load_news(root: DataRoot, slate_id: str) -> LateNews:
     return LateNews(found.get("drivers", {}), tuple(mended))
 
 
-def ready_files(root: DataRoot, slate_id: str) -> str:
-    """Where the newest mended files lie, in words; nothing where everybody told of races again."""
-    news = load_news(root, slate_id)
-    newest = {item.of: item.after for item in news.mended if item.after and news.drivers}
-    return f"Mended files lie ready: {', '.join(newest.values())}." if newest else ""
-
-
 def take_in_news(run: SlateRun) -> LateNews:
     """Mends what names a driver who does not race, and notes in how many lineups and entries he is.
 

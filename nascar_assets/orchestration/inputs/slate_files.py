@@ -48,6 +48,14 @@ def withdrawn_path(slate_id: str) -> str:
     return f"slates/{slate_id}/upload_withdrawn.csv"
 
 
+def ready_files(root: DataRoot, slate_id: str) -> str:
+    """Where the newest mended files lie, in words; nothing where everybody told of races again."""
+    news = json.loads(root.read(f"slates/{slate_id}/late_news/news.json") or b"{}")
+    mended = news["mended"] if news.get("drivers") else ()
+    newest = {item["of"]: item["after"] for item in mended if item["after"]}
+    return f"Mended files lie ready: {', '.join(newest.values())}." if newest else ""
+
+
 def run_config_path(slate_id: str) -> str:
     """Where a slate's RunConfig lies for people to take away."""
     return f"slates/{slate_id}/run_config.json"

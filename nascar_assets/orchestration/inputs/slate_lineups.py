@@ -17,7 +17,7 @@ from nascar_assets.orchestration.inputs.slate_change import (
     refuse_mixture,
     simulated,
 )
-from nascar_assets.orchestration.inputs.slate_files import require_columns
+from nascar_assets.orchestration.inputs.slate_files import ready_files, require_columns
 from nascar_assets.orchestration.inputs.slate_plan import SlatePlan
 from nascar_assets.orchestration.storage.store import scan_table, table_path
 from nascar_assets.slates.slate import Slate
@@ -70,8 +70,6 @@ def newest_whole(
         InputError: If they are not.
     """
     if not has_lineups(root, plan):
-        from nascar_assets.orchestration.inputs.late_news import ready_files
-
         error = LineupsNotReady(
             f"The newest run of {plan.slate_id} did not come to its lineups.",
             remedy=f"Run it again with nascar slate run {plan.slate_id}.",
