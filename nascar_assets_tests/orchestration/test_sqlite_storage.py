@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -34,7 +35,7 @@ from nascar_assets.orchestration.storage.sqlite_storage import (
     PooledRunStorage,
     PooledScheduleStorage,
 )
-from nascar_assets.storage import DataRoot
+from nascar_assets.storage import DataRoot, StorageFault
 from nascar_assets_tests.orchestration.processes import environment, kill, wait_for
 
 WRITER = """
@@ -156,6 +157,24 @@ def test_settings_that_a_person_wrote_are_kept(tmp_path: Path) -> None:
     settings.write_text(settings.read_text().replace(week, hour))
     dagster_home(str(tmp_path))
     assert settings.read_text() == f"{INSTANCE_SETTINGS}# mine\n"
+
+
+@pytest.mark.slow
+def test_records_that_may_not_be_written_are_told_with_their_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither SQL nor SQLite's own few words, from its own engines and Dagster's."""
+    home, folder = str(tmp_path), dagster_home(str(tmp_path))
+    (folder / "runs.db").mkdir()  # it cannot be opened
+    assert run(["serve", "--home", home]) == 1
+    said = capsys.readouterr().err
+    assert f"records in {folder} cannot be written: unable to open database file. Let" in said
+    assert "SQL" not in said
+    (folder / "runs.db").rmdir()
+    fault = pytest.raises(StorageFault, match=f"in {re.escape(str(folder))} cannot be written: att")
+    with fault, open_instance(home).run_storage.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=1")
+        connection.exec_driver_sql("DELETE FROM runs")
 
 
 def test_an_earlier_versions_settings_are_written_anew(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar
 
 import dagster as dg
@@ -26,6 +27,7 @@ from sqlalchemy.pool import QueuePool
 from nascar_assets.orchestration.resources import default_home
 from nascar_assets.orchestration.storage.instance import dagster_home
 from nascar_assets.orchestration.storage.postgres_storage import postgres_storage
+from nascar_assets.storage import StorageFault
 from nascar_assets.storage.overhead import overhead
 
 _wait_seconds = 60.0
@@ -63,6 +65,19 @@ def _engine_of_process(conn_string: str, _process: int) -> db.Engine:
         cursor.close()
 
     return engine
+
+
+@db.event.listens_for(db.Engine, "handle_error")  # of Dagster's own engines, too
+def _say_what_may_not_be_written(met: db.ExceptionContext) -> None:
+    """SQLite names neither folder nor remedy where a database may only be read, or not opened."""
+    error = met.original_exception
+    kind = getattr(error, "sqlite_errorname", None) or ""
+    if kind.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")) and met.engine is not None:
+        raise StorageFault(
+            f"Dagster's records in {Path(met.engine.url.database or '').parent} cannot be written: "
+            f"{error}. Let this user read and write the folder and all files in it, or give "
+            "another data root, with --home or NASCAR_HOME."
+        ) from error
 
 
 def _settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
