@@ -51,7 +51,7 @@ def in_words_of_the_api(text: str) -> str:
 
     parts = re.split(r"(\bnascar [^.,;:()]*)", text)  # every second one is a command
     words = "".join(part if at % 2 else named(part) for at, part in enumerate(parts))
-    return "driver" if words == "DRIVER" else words
+    return re.sub(r"^(field )?DRIVER(?=:|$)", r"\1driver", words)
 
 
 Notice = Annotated[str, AfterValidator(in_words_of_the_api)]
@@ -285,7 +285,7 @@ class OptimizationStatus(Contract):
     scenarios_done: int | None = Field(
         default=None, description="Scenarios simulated so far, while they are."
     )
-    error: str | None = Field(default=None, description="Why it failed or was cancelled.")
+    error: Notice | None = Field(default=None, description="Why it failed or was cancelled.")
     slate_id: str | None = None
     created_at: datetime | None = None
 

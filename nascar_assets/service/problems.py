@@ -7,7 +7,12 @@ from typing import Any
 
 from nascar_assets.constraints import CODES
 from nascar_assets.errors import InputError
-from nascar_assets.service.contracts import JobStatus, OptimizationStatus, Problem
+from nascar_assets.service.contracts import (
+    JobStatus,
+    OptimizationStatus,
+    Problem,
+    in_words_of_the_api,
+)
 
 
 class RequestRefused(Exception):
@@ -140,9 +145,12 @@ def result_gone(run_id: str, remedy: str) -> RequestRefused:
 
 
 def of_input_error(error: InputError, code: str = "INVALID_VALUE") -> RequestRefused:
-    """The domain's own refusal of an input as an answer: 422."""
+    """The domain's own refusal of an input as an answer, in words of the API: 422."""
     message = error.message if error.file is None else f"{error.file}: {error.message}"
-    return invalid(code, message, field=error.field, remedy=error.remedy)
+    message, field, remedy = (
+        text and in_words_of_the_api(text) for text in (message, error.field, error.remedy)
+    )
+    return invalid(code, message or "", field=field, remedy=remedy)
 
 
 def plain(text: str, limit: int = 2_000) -> str:

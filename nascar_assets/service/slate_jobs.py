@@ -106,7 +106,6 @@ def _answering(order: _Order) -> Iterator[None]:
     from nascar_assets.lineups import InfeasiblePortfolio, PortfolioSettings
     from nascar_assets.orchestration.inputs.registering import RaceNotFound
     from nascar_assets.orchestration.inputs.slate_lineups import LineupsNotReady
-    from nascar_assets.service.contracts import in_words_of_the_api
     from nascar_assets.service.problems import not_ready, of_input_error
     from nascar_assets.service.slate_contracts import SlateProblem
     from nascar_assets.service.slate_work import at_fault, choices, kept_run
@@ -117,8 +116,6 @@ def _answering(order: _Order) -> Iterator[None]:
         yield
     except InputError as error:
         found = of_input_error(error).problem.model_dump()
-        for name in ("message", "field", "remedy"):
-            found[name] = found[name] and in_words_of_the_api(found[name])
         status = 422
         if isinstance(error, InfeasiblePortfolio):
             settings = PortfolioSettings.from_toml(order.request["toml"])

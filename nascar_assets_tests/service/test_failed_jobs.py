@@ -18,7 +18,7 @@ from nascar_assets.service.contracts import (
     in_words_of_the_api,
 )
 from nascar_assets.service.jobs import request_path
-from nascar_assets.service.problems import ended_without
+from nascar_assets.service.problems import ended_without, of_input_error
 from nascar_assets.service.run_log import reason_of
 from nascar_assets.service.run_store import CLIENT
 from nascar_assets.service.slate_contracts import RaceChoice, SlateProblem, SlateRunResult
@@ -116,6 +116,7 @@ def test_a_fault_of_a_slates_request_has_the_requests_own_field(tmp_path):
     [
         ("Build more (--contest).", "Build more (contest)."),
         ("--as-of", "as_of"),
+        ("field DRIVER: 'Al' is nobody.", "field driver: 'Al' is nobody."),
         ("my--file.csv", "my--file.csv"),
         ("Say --odds american.", "Say odds=american."),
         (
@@ -127,6 +128,10 @@ def test_a_fault_of_a_slates_request_has_the_requests_own_field(tmp_path):
 def test_options_of_the_command_line_are_the_requests_parameters(said, words):
     assert in_words_of_the_api(said) == words
     assert SlateRunResult(slate="s", run_id="r", notices=(said,)).notices == (words,)
+    status = OptimizationStatus(run_id="r", status=JobStatus.FAILED, progress=0, error=said)
+    assert ended_without(status).problem.message == status.error == words
+    refused = of_input_error(InputError(said, field="--race", remedy=said)).problem
+    assert (refused.message, refused.field, refused.remedy) == (words, "race", words)
 
 
 @pytest.mark.parametrize(
