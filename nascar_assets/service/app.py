@@ -14,7 +14,8 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -215,6 +216,7 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
     _add_routes(app, service)
     _add_operations(app, service)
     add_docs_pages(app)
+    _answer_head(app)
     _describe_keys(app, needed=keys is not None)
     _add_error_answers(app, service)
     app.add_middleware(Gate, settings=settings, keys=keys, metrics=service.metrics)
@@ -228,6 +230,20 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
             expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
         )
     return app
+
+
+def _answer_head(app: FastAPI) -> None:
+    """HEAD is answered wherever GET is, but for streams; the server leaves the body out."""
+    for route in [route for route in app.routes if isinstance(route, APIRoute)]:
+        if "GET" in route.methods and route.response_class is not StreamingResponse:
+            app.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                response_model=route.response_model,
+                response_class=route.response_class,
+                include_in_schema=False,
+            )
 
 
 def _describe_keys(app: FastAPI, *, needed: bool) -> None:

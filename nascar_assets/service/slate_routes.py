@@ -155,7 +155,7 @@ def _tagged(
     """An answer with its ETag; 304 where the request has it already."""
     headers = {**headers, "ETag": etag}
     asked = request.headers.get("if-none-match", "")
-    if etag in (item.strip().removeprefix("W/") for item in asked.split(",")):
+    if {etag, "*"} & {item.strip().removeprefix("W/") for item in asked.split(",")}:
         return Response(status_code=304, headers=headers)
     return Response(content(), media_type=media_type, headers=headers)
 

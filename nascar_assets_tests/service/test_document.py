@@ -97,6 +97,15 @@ def test_a_wrong_method_is_405_in_the_same_form(server):
     assert answer.headers["Allow"]
 
 
+@pytest.mark.parametrize("path", ["/api/v1/slates", "/api/v1/optimize", "/health", "/docs"])
+def test_head_is_answered_as_get_without_its_body(path, server):
+    asked, told = server.http.get(path), server.http.head(path)
+    assert (told.status_code, told.content) == (200, b"")
+    same = ("content-type", "content-length", "etag")
+    assert [told.headers.get(name) for name in same] == [asked.headers.get(name) for name in same]
+    assert server.http.head("/api/v1/jobs/x/events").status_code == 405  # it would not end
+
+
 @settings(max_examples=EXAMPLES, deadline=None, database=None)
 @given(run_id=st.text(min_size=1, max_size=60))
 def test_no_id_whatever_reaches_a_file(server, run_id):
