@@ -398,7 +398,7 @@ def hosted(
     """A home with races whose runs go through a real broker, with its records in PostgreSQL."""
     for name, value in {
         "NASCAR_HOME": str(races),
-        "NASCAR_STORAGE": postgres.url,
+        "NASCAR_STORAGE": new_database(postgres.url),
         "NASCAR_LAUNCHER": "celery",
         "NASCAR_BROKER": broker.url,
     }.items():

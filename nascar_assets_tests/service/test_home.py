@@ -28,7 +28,12 @@ from nascar_assets.orchestration.commands.home import (
     import_home,
     written_later,
 )
-from nascar_assets.orchestration.storage.instance import dagster_home, open_instance
+from nascar_assets.orchestration.storage.instance import (
+    HOME_ID,
+    dagster_home,
+    home_id,
+    open_instance,
+)
 from nascar_assets.orchestration.storage.records import dumped, record_tables
 from nascar_assets.orchestration.tags import LOST
 from nascar_assets.storage import DataRoot
@@ -84,8 +89,12 @@ def take(home: Path, source: Path, root: DataRoot | None = None) -> Any:
 
 
 def records(home: Path) -> dict[tuple[str, str], bytes]:
+    """Rows of every table but the mark of the home that a database belongs to."""
     instance = open_instance(str(home))
-    return {table: b"".join(dumped(instance, *table)) for table in record_tables()}
+    found = {table: b"".join(dumped(instance, *table)) for table in record_tables()}
+    lines = found["runs", "kvs"].splitlines(keepends=True)
+    found["runs", "kvs"] = b"".join(line for line in lines if b"nascar_home_of/" not in line)
+    return found
 
 
 def files(home: Path) -> dict[str, bytes]:
@@ -135,6 +144,29 @@ def test_a_home_moves_whole(
         monkeypatch.delenv("NASCAR_STORAGE")
         take(tmp_path / "back", tmp_path / "again")
         assert records(tmp_path / "back") == there
+
+
+def test_a_database_belongs_to_one_home(
+    tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first that opens it; two would take each other's jobs out of one queue."""
+    one, two, new = (tmp_path / name for name in ("one", "two", "new"))
+    monkeypatch.setenv("NASCAR_STORAGE", new_database(postgres.url))
+    run_grid(open_instance(str(one)), "2026-cup-01")
+    monkeypatch.setenv("NASCAR_LOCAL", str(tmp_path / "host"))  # another host with one data root
+    open_instance(str(one))
+    monkeypatch.delenv("NASCAR_LOCAL")
+    own = home_id(DataRoot.open(one))
+    with pytest.raises(InputError, match=f"holds the records of another home .{own}.") as refused:
+        open_instance(str(two))
+    assert f"write {own} into {two}/{HOME_ID}" in str(refused.value)
+    export(one, DataRoot.open(tmp_path / "out"))  # its marked records move
+    monkeypatch.setenv("NASCAR_STORAGE", new_database(postgres.url))
+    take(new, tmp_path / "out")
+    open_instance(str(new))
+    assert home_id(DataRoot.open(new)) != own
+    with pytest.raises(InputError, match="another home"):
+        open_instance(str(one))
 
 
 def test_strays_in_the_landing_folder_are_left_behind_and_named(

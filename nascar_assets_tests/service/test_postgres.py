@@ -7,12 +7,13 @@ import time
 import pytest
 
 from nascar_assets_tests.service.conftest import request_body
+from nascar_assets_tests.service.records import new_database
 
 pytestmark = pytest.mark.faults
 
 
 def test_jobs_live_in_postgres_survive_a_kill_and_its_going_away(make_server, postgres):
-    server = make_server(workers=1, NASCAR_STORAGE=postgres.url).start()
+    server = make_server(workers=1, NASCAR_STORAGE=new_database(postgres.url)).start()
     body = request_body(n_scenarios=50)
     first = server.result(server.submit(body))
     assert "NASCAR_STORAGE\n" not in (server.home / "dagster" / "dagster.yaml").read_text()

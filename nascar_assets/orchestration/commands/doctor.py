@@ -36,6 +36,7 @@ from nascar_assets.orchestration.storage.disk_use import (
 )
 from nascar_assets.orchestration.storage.instance import (
     dagster_home,
+    home_id,
     lacking_settings,
     open_instance,
     records_folder,
@@ -263,7 +264,9 @@ def _dagster(home: str) -> str:
         )
     races = len(instance.get_dynamic_partitions("races"))
     slates = len(instance.get_dynamic_partitions("slates"))
-    where = server_name() or instance.root_directory
+    where = instance.root_directory
+    if (server := server_name()) is not None:
+        where = f"{server} by the home {home_id(Platform(home=home).root)}"
     return f"{races} races and {slates} slates registered in {where}"
 
 

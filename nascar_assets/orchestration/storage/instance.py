@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import uuid
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
@@ -14,7 +15,8 @@ from dagster._check import CheckError
 from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.launchers import STORAGE, launcher, runs_at_once
 from nascar_assets.orchestration.resources import Platform
-from nascar_assets.orchestration.storage.postgres_storage import server_url
+from nascar_assets.orchestration.storage.postgres_storage import server_name, server_url
+from nascar_assets.storage import DataRoot
 from nascar_assets.storage.data_root import plain_location
 from nascar_assets.storage.unfinished import refuse_half_there
 
@@ -28,6 +30,13 @@ EARLIER = frozenset(
 )
 """Marks of the settings that earlier versions wrote, with the same databases: as nobody edited
 them, they are written anew. When the settings change, the mark of the old ones comes to these."""
+
+
+HOME_ID = "dagster/home-id"
+"""Where a home whose records lie on a server keeps its id, for every host that opens it.
+
+It stays behind when the home is exported: what is imported is another home.
+"""
 
 
 def settings_mark(text: str) -> str:
@@ -105,14 +114,16 @@ def open_instance(home: str, *, unfinished: bool = False) -> dg.DagsterInstance:
         unfinished: Whether it may be one that an import has not finished.
 
     Raises:
-        InputError: If it is one and may not be, or its `dagster.yaml` holds a mistake.
+        InputError: If it is one and may not be, its `dagster.yaml` holds a mistake, or the server's
+            database holds another home's records.
     """
+    root = Platform(home=home).root
     if not unfinished:
-        refuse_half_there(Platform(home=home).root)
+        refuse_half_there(root)
     folder = str(dagster_home(home))
     os.environ["DAGSTER_HOME"] = folder  # the settings name their databases by it
     try:
-        return dg.DagsterInstance.from_config(folder)
+        instance = dg.DagsterInstance.from_config(folder)
     except Exception as error:
         if mistake := _mistake(error):
             raise InputError(
@@ -121,6 +132,42 @@ def open_instance(home: str, *, unfinished: bool = False) -> dg.DagsterInstance:
                 remedy="Mend it, or delete the file: it is made anew with the same databases.",
             ) from error
         raise
+    if (server := server_name()) is not None:
+        with suppress(EnvironmentFault):  # a data root that is away says so by itself later
+            _refuse_anothers(instance, home_id(root), f"{root.location}/{HOME_ID}", server)
+    return instance
+
+
+def home_id(root: DataRoot) -> str:
+    """A home's own id, made where it has none yet.
+
+    Raises:
+        StorageFault: If the data root cannot be read or written.
+    """
+    if (data := root.read(HOME_ID)) is None:
+        root.create(HOME_ID, str(uuid.uuid4()).encode())  # unless another host was faster
+        data = root.read(HOME_ID) or b""
+    return data.decode(errors="replace").strip()
+
+
+def _refuse_anothers(instance: dg.DagsterInstance, own: str, file: str, server: str) -> None:
+    """Each home would take the other's jobs from a queue that they shared.
+
+    The first home marks the database, by the id of its own that Dagster gives each: a mark that
+    came with a home's records out of another one does not count.
+    """
+    runs = instance.run_storage
+    key = f"nascar_home_of/{runs.get_run_storage_id()}"
+    owner = runs.get_cursor_values({key}).get(key)
+    if owner is None:
+        runs.set_cursor_values({key: own})
+    elif owner != own:
+        raise InputError(
+            f"The database {server} holds the records of another home ({owner}).",
+            field=STORAGE,
+            remedy="Give each home a database of its own, or unset it. If this is that very home "
+            f"and only its id was lost, write {owner} into {file}.",
+        )
 
 
 def _mistake(error: Exception) -> str | None:
