@@ -235,7 +235,7 @@ def create_app(home: str, settings: ServiceSettings | None = None) -> FastAPI:
 def _answer_head(app: FastAPI) -> None:
     """HEAD is answered wherever GET is, but for streams; the server leaves the body out."""
     for route in [route for route in app.routes if isinstance(route, APIRoute)]:
-        if "GET" in route.methods and route.response_class is not StreamingResponse:
+        if "GET" in (route.methods or ()) and route.response_class is not StreamingResponse:
             app.add_api_route(
                 route.path,
                 route.endpoint,

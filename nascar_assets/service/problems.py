@@ -147,10 +147,8 @@ def result_gone(run_id: str, remedy: str) -> RequestRefused:
 def of_input_error(error: InputError, code: str = "INVALID_VALUE") -> RequestRefused:
     """The domain's own refusal of an input as an answer, in words of the API: 422."""
     message = error.message if error.file is None else f"{error.file}: {error.message}"
-    message, field, remedy = (
-        text and in_words_of_the_api(text) for text in (message, error.field, error.remedy)
-    )
-    return invalid(code, message or "", field=field, remedy=remedy)
+    field, remedy = (text and in_words_of_the_api(text) for text in (error.field, error.remedy))
+    return invalid(code, in_words_of_the_api(message), field=field, remedy=remedy)
 
 
 def plain(text: str, limit: int = 2_000) -> str:

@@ -8,6 +8,7 @@ import uuid
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._check import CheckError
@@ -156,7 +157,7 @@ def _refuse_anothers(instance: dg.DagsterInstance, own: str, file: str, server: 
     The first home marks the database, by the id of its own that Dagster gives each: a mark that
     came with a home's records out of another one does not count.
     """
-    runs = instance.run_storage
+    runs: Any = instance.run_storage
     key = f"nascar_home_of/{runs.get_run_storage_id()}"
     owner = runs.get_cursor_values({key}).get(key)
     if owner is None:
