@@ -73,6 +73,7 @@ a.file { background: #00507d; color: #fff; padding: 8px 16px; border-radius: 4px
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 12px;
   width: 100%; }
 a { color: #00507d; } a:focus-visible, button:focus-visible { outline: 3px solid #0072b2; }
+.in-sight { position: sticky; top: 0; z-index: 10; background: #fff; }
 .q-tab { min-height: 44px; } .q-tab-panel { padding: 8px 0; }
 .q-field__label, .q-field__native, .q-placeholder { color: #333 !important; }
 .ag-root-wrapper { border-radius: 4px; }
@@ -313,11 +314,11 @@ async def slate_page(slate: str) -> None:
             notices([said(error)])
             return
         kept = _kept().setdefault(slate, {})
-        _slate_head(api, detail, kept)
-        if not _was_run(detail):
+        run, newer = _slate_head(api, detail, kept)
+        if newer is None:
             note("It has not been run. Press Refresh to run it.")
             return
-        await _parts(api, detail, kept)
+        await _parts(api, detail, kept, run, newer)
 
 
 def _was_run(detail: SlateDetail) -> bool:
@@ -325,7 +326,10 @@ def _was_run(detail: SlateDetail) -> bool:
     return detail.run_id is not None and detail.data != "missing"
 
 
-def _slate_head(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) -> None:
+def _slate_head(
+    api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]
+) -> tuple[SlateRun, NewerRun | None]:
+    """What the slate is and how its data stand; gives its run, and who tells of a newer one."""
     heading(_title(detail), 1)
     note(_details(detail))
     with ui.row().classes("items-center w-full"):
@@ -341,7 +345,9 @@ def _slate_head(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) -> 
             path = f"/api/v1/slates/{quote(detail.slate)}"
             anchor("Report", f"{path}/report.html")
             anchor("Upload file of the slate's own lineups", f"{path}/upload.csv")
-    run = SlateRun(api, detail, kept)
+    with ui.column().classes("w-full in-sight"):
+        newer = NewerRun(api, detail) if _was_run(detail) else None
+        run = SlateRun(api, detail, kept, newer)
     run.again()
     notices((*detail.absent, *detail.data_notes))
     failed = [check.name for check in detail.checks if not check.passed]
@@ -352,6 +358,7 @@ def _slate_head(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) -> 
         with ui.expansion(words, value=len(detail.notices) <= _FEW).classes("w-full"):
             for line in detail.notices:
                 ui.label(line)
+    return run, newer
 
 
 async def _filled(panel: ui.tab_panel, fill: Callable[[], Awaitable[None]]) -> bool:
@@ -367,10 +374,11 @@ async def _filled(panel: ui.tab_panel, fill: Callable[[], Awaitable[None]]) -> b
     return False
 
 
-async def _parts(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) -> None:
+async def _parts(
+    api: AsyncClient, detail: SlateDetail, kept: dict[str, Any], run: SlateRun, newer: NewerRun
+) -> None:
     """The tabs; each is filled when it is first opened."""
     key = detail.slate
-    newer = NewerRun(api, detail)
     lineups = Lineups(api, key, kept, lambda: go("Build"))
     names = ("Forecast", "Build", "Lineups", "Race", "Live", "Contests", "Views", "Honesty")
     with (
@@ -398,7 +406,7 @@ async def _parts(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) ->
         "Race": lambda: show_race(api, key),
         "Live": lambda: show_live(api, key, detail.race_key),
         "Contests": lambda: show_contests(api, key),
-        "Views": Views(api, detail, kept).show,
+        "Views": Views(api, detail, run).show,
         "Honesty": lambda: show_honesty(api, key),
     }
     first = kept.get("tab", "Forecast")
@@ -425,4 +433,5 @@ async def _parts(api: AsyncClient, detail: SlateDetail, kept: dict[str, Any]) ->
             with ui.tab_panel(made[name]).classes("w-full") as panels[name]:
                 pass
     tabs.on_value_change(changed)
+    run.ended.append(lambda: open_part(str(tabs.value)))  # where it could not be shown before
     await open_part(first)

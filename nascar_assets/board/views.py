@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nicegui import events, ui
 
@@ -72,11 +72,11 @@ _STATED = {
 class Views:
     """The part of views."""
 
-    def __init__(
-        self, api: AsyncClient, detail: SlateDetail, kept: MutableMapping[str, Any]
-    ) -> None:
-        self._api, self._detail, self._kept = api, detail, kept
+    def __init__(self, api: AsyncClient, detail: SlateDetail, run: SlateRun) -> None:
+        self._api, self._detail, self._run = api, detail, run
         self._slate = detail.slate
+        self._found: ui.column | None = None
+        run.ended.append(self._fill)
 
     async def show(self) -> None:
         """Fills the part."""
@@ -97,7 +97,6 @@ class Views:
         self._said = ui.column().classes("w-full").props("aria-live=polite tabindex=-1")
         self._said.style("scroll-margin: 80px")  # brought into sight, not just to its edge
         self._progress = Progress("The view")
-        self._run = SlateRun(self._api, self._detail, self._kept)
         self._found = ui.column().classes("w-full")
         await self._fill()
 
@@ -275,6 +274,9 @@ class Views:
     # --- what was said, and what it did ---
 
     async def _fill(self) -> None:
+        """Shows anew what was said and what it did; what is being typed stays."""
+        if self._found is None or self._found.is_deleted:
+            return
         found = await self._api.call(views.of(self._slate))
         self._found.clear()
         with self._found:

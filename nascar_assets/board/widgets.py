@@ -425,11 +425,16 @@ class NewerRun:
         except Refused:  # nothing is known of another one
             return False
         # A run that is under way has left nothing yet to be shown.
-        self._found = now.run_id != self._detail.run_id and now.state != "not finished"
-        if self._found:
+        if now.run_id != self._detail.run_id and now.state != "not finished":
+            self.tell()
+        return self._found
+
+    def tell(self) -> None:
+        """Says so once, at the page's head."""
+        if not self._found:
+            self._found = True
             with self._box:
                 self.say()
-        return self._found
 
     @staticmethod
     def say() -> None:
@@ -570,16 +575,24 @@ class KeptJob:
 
 
 class SlateRun(KeptJob):
-    """A slate's run, after which its page is shown anew.
+    """A slate's run, after which its page says that there is a newer one.
 
     Why nothing came of it stays said until the next one, also on a page that is loaded anew.
+
+    Args:
+        newer: What says so; none on a page without a forecast, which is loaded anew.
     """
 
     def __init__(
-        self, api: AsyncClient, detail: SlateDetail, kept: MutableMapping[str, Any]
+        self,
+        api: AsyncClient,
+        detail: SlateDetail,
+        kept: MutableMapping[str, Any],
+        newer: NewerRun | None,
     ) -> None:
+        self.ended: list[Callable[[], Awaitable[None]]] = []  # what is shown anew at its end
         progress = Progress("The slate's run")
-        self._detail = detail
+        self._detail, self._newer = detail, newer
         self._said = ui.column().classes("w-full").props("aria-live=polite")
         super().__init__(api, progress, kept, "run", self._done, self._failed)
 
@@ -599,7 +612,12 @@ class SlateRun(KeptJob):
         super().again()
 
     async def _done(self, _: str, __: slates.Made) -> None:
-        ui.navigate.reload()
+        if self._newer is None:
+            ui.navigate.reload()
+            return
+        self._newer.tell()  # loaded anew, the page would lose what is being typed
+        for show in self.ended:
+            await show()
 
     def _failed(self, error: Refused) -> None:
         words = f"The slate's run: {said(error)}"

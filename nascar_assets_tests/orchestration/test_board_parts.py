@@ -360,7 +360,7 @@ def test_no_view_is_sent_while_a_field_holds_no_number(monkeypatch):
 
     async def test() -> None:
         api = Api(forecast=forecast("A"), views=answered(422, "SENT"))
-        await Views(api, detail(), {}).show()  # type: ignore[arg-type]
+        await Views(api, detail(), SlateRun(api, detail(), {}, None)).show()  # type: ignore[arg-type]
         field("Whom you mean").value = "id A"
         type_in(field("Your number"), "4o")
         press("State it")
@@ -552,7 +552,7 @@ def test_a_page_that_is_left_lets_go_of_its_job(caplog):
 def failed_run(kept: dict[str, Any], run_id: str, status: int = 409) -> SlateRun:
     """The run of a slate whose page shows this run, for a visitor of whom this is kept."""
     api = Api(runs=answered(status, "WHY"), slate=detail(run_id))
-    return SlateRun(api, detail(run_id), kept)  # type: ignore[arg-type]
+    return SlateRun(api, detail(run_id), kept, None)  # type: ignore[arg-type]
 
 
 def test_why_a_run_failed_stays_said_until_the_next_one():
@@ -569,6 +569,28 @@ def test_why_a_run_failed_stays_said_until_the_next_one():
         assert words().count("WHY") == 1
         await failed_run(kept, "first", 503).start(slates.run(SLATE))  # nothing was begun
         assert kept == {}
+
+    on_a_page(test)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_run_that_ends_leaves_what_is_typed(monkeypatch, shown):
+    async def test() -> None:
+        done: list[str] = []
+        monkeypatch.setattr(ui.navigate, "reload", lambda: done.append("loaded anew"))
+
+        async def show() -> None:
+            done.append("shown anew")
+
+        job = SlateJob.model_construct(run_id="run")
+        api: Any = Api(runs=job, result=None, slate=detail("second"))
+        newer = NewerRun(api, detail("first")) if shown else None
+        run = SlateRun(api, detail("first"), {}, newer)
+        run.ended.append(show)
+        await run.start(slates.run(SLATE))
+        assert newer is None or await newer.look()
+        assert done == (["shown anew"] if shown else ["loaded anew"])
+        assert words().count("There is a newer run") == shown
 
     on_a_page(test)
 
