@@ -454,11 +454,21 @@ def rounded(value: float | None, digits: int = 1) -> float | None:
     return None if value is None else round(value, digits)
 
 
+_REMEDIES = {
+    "SLATE_NOT_READY": "Press Refresh to run it.",
+    "SLATE_UNKNOWN": "All slates has those there are; a salary file dropped there adds one.",
+}
+"""What to do on the page where the API names a request to send."""
+
+
 def said(error: Refused) -> str:
     """A refusal in words: what is wrong, where, and what to do."""
     problem = error.problem
-    where = f" ({problem.field})" if problem.field else ""
-    return f"{problem.message}{where}{f' {problem.remedy}' if problem.remedy else ''}"
+    where = f" ({problem.field})" if problem.field not in (None, "slate") else ""
+    remedy = problem.remedy
+    if remedy and "/api/v1/" in remedy:
+        remedy = _REMEDIES.get(problem.code)
+    return f"{problem.message}{where}{f' {remedy}' if remedy else ''}"
 
 
 _WAITS = "waiting for its turn, or for the server, which gets ready for minutes after its start"

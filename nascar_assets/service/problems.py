@@ -73,14 +73,16 @@ def unknown_slate() -> RequestRefused:
     )
 
 
-def not_ready(slate_id: str, message: str) -> RequestRefused:
-    """A slate that has no lineups: 409."""
+def not_ready(slate_id: str, message: str, *, running: bool = False) -> RequestRefused:
+    """A slate that has no lineups: 409; where it is being run, nothing is to be done."""
     return RequestRefused(
         409,
         "SLATE_NOT_READY",
         message,
         field="slate",
-        remedy=f"Run it: POST /api/v1/slates/{slate_id}/runs, or nascar slate run {slate_id}.",
+        remedy=None
+        if running
+        else f"Run it: POST /api/v1/slates/{slate_id}/runs, or nascar slate run {slate_id}.",
     )
 
 

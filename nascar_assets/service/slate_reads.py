@@ -21,7 +21,6 @@ from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.automation.freshness import slate_staleness
 from nascar_assets.orchestration.commands.slate import slate_state
 from nascar_assets.orchestration.inputs.schedule import race_of, schedule_rows
-from nascar_assets.orchestration.inputs.slate_change import has_begun_anew
 from nascar_assets.orchestration.inputs.slate_files import slate_notices, upload_path
 from nascar_assets.orchestration.inputs.slate_lineups import (
     has_lineups,
@@ -375,14 +374,21 @@ class SlateReads:
         """
         plan = self._planned(slate_id)
         if not has_lineups(self._root, plan):
-            again = has_begun_anew(self._root, slate_id)
+            running = self._is_run(slate_id)
             raise not_ready(
                 slate_id,
-                "The slate is being run again, or its newest run did not come to its lineups."
-                if again
+                "The slate is being run; its lineups come when it ends."
+                if running
                 else "The slate's newest run did not come to its lineups.",
+                running=running,
             )
         return plan
+
+    def _is_run(self, slate_id: str) -> bool:
+        """Whether the run that has begun to replace its files goes on."""
+        found = settled(self._root, slate_id)
+        run = self._instance.get_run_by_id(found.begun) if found and found.begun else None
+        return run is not None and not run.is_finished
 
     def slate(self, slate_id: str) -> Slate:
         """The players of a slate that was run."""

@@ -28,6 +28,7 @@ from nascar_assets.board.widgets import (
     SlateRun,
     button,
     file_drop,
+    said,
 )
 from nascar_assets.client import Call, Refused, slates
 from nascar_assets.lineups.objectives import OBJECTIVES
@@ -40,6 +41,7 @@ from nascar_assets.service.live_contracts import (
     LivePoint,
     LiveSlate,
 )
+from nascar_assets.service.problems import not_ready, unknown_driver, unknown_slate
 from nascar_assets.service.slate_contracts import (
     ForecastRow,
     PortfolioResult,
@@ -571,6 +573,26 @@ def test_why_a_run_failed_stays_said_until_the_next_one():
         assert kept == {}
 
     on_a_page(test)
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (not_ready(SLATE, "It is being run.", running=True).problem, "It is being run."),
+        (not_ready(SLATE, "It was not run.").problem, "It was not run. Press Refresh to run it."),
+        (
+            unknown_slate().problem,
+            "No slate has this key. All slates has those there are; a salary file dropped there "
+            "adds one.",
+        ),
+        (
+            unknown_driver().problem,
+            "The slate has no player of this id. (driver) The forecast lists them.",
+        ),
+    ],
+)
+def test_a_refusal_names_no_request(problem, words):
+    assert said(Refused(409, SlateProblem(**problem.model_dump()))) == words
 
 
 @pytest.mark.parametrize("shown", [True, False])

@@ -9,8 +9,10 @@ import json
 import shutil
 from collections import Counter
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
+import dagster as dg
 import httpx
 import polars as pl
 import pytest
@@ -23,6 +25,7 @@ from nascar_assets.orchestration.inputs.views import add_view
 from nascar_assets.service.app import create_app
 from nascar_assets.service.settings import ServiceSettings
 from nascar_assets.storage import DataRoot
+from nascar_assets.storage.staged import Manifest
 
 UNLIMITED = {"rate_limit": "", "poll_limit": ""}
 
@@ -234,7 +237,7 @@ def test_what_is_not_there_is_said(api, world, path, status, code):
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-def test_a_slate_that_was_not_run_or_is_run_again_says_so(home, world):
+def test_a_slate_that_was_not_run_or_is_run_again_says_so(home, world, monkeypatch):
     api, root = Local(home), DataRoot(str(home))
     forecast = api.get(f"/api/v1/slates/{world.slate}/forecast")
     lineups = home / "store" / "lineups" / f"{world.slate}.parquet"
@@ -248,6 +251,16 @@ def test_a_slate_that_was_not_run_or_is_run_again_says_so(home, world):
     found = api.call(slates.slate(world.slate))
     assert (found.state, found.data) == ("not finished", "stale")
     assert "A run of it began and has not come to its lineups." in found.data_notes
+    whole = Manifest.load(root, world.slate)
+    assert whole is not None
+    Manifest(whole.files, (), "another run").save(root, world.slate)
+    for ended, words in ((False, "its lineups come when it ends"), (True, "did not come to its")):
+        run = SimpleNamespace(is_finished=ended)
+        monkeypatch.setattr(dg.DagsterInstance, "get_run_by_id", lambda *_, run=run: run)
+        refused = api.get(f"/api/v1/slates/{world.slate}/lineups").json()
+        assert words in refused["message"]
+        assert ("POST" in (refused["remedy"] or "")) == ended
+    whole.save(root, world.slate)
     lineups.write_bytes(stored)
     root.write(plan_path(world.slate), plan)
     assert api.get(f"/api/v1/slates/{world.slate}/forecast").json() == forecast.json()
