@@ -31,8 +31,8 @@ async def show_honesty(api: AsyncClient, slate: str) -> None:
     heading("How past forecasts kept their word")
     sentences(found.sentences)
     note(
-        f"Measured on {found.races} races: {found.measured}. The newest result known here: "
-        f"{f'{found.data_through:%Y-%m-%d %H:%M} UTC' if found.data_through else 'none'}. "
+        f"Measured on {found.races} races: {found.measured}. The newest result became known: "
+        f"{f'{found.data_through:%Y-%m-%d %H:%M} UTC' if found.data_through else 'none yet'}. "
         f"{found.model}."
     )
     _coverage(found)

@@ -60,18 +60,17 @@ def record(run: SlateRun) -> SlateRecord:
         )
         for item in (used.record.criteria if used.record else ())
     )
-    newest = run.results["results_at"].max()
-    through = newest if isinstance(newest, datetime) else None
+    known_at, raced_at = (run.results[name].max() for name in ("results_at", "start_time"))
     return SlateRecord(
         slate=run.slate_id,
         races=int(stored.get("races") or 0),
         reason=stored.get("reason"),
         as_of=run.as_of,
         measured=measured(grid, contest),
-        data_through=through,
+        data_through=known_at if isinstance(known_at, datetime) else None,
         sentences=(
             *_sentences(run, metrics, races, gate, grid, contest, stored.get("reason")),
-            *_of_old_data(through, run.plan.lock),
+            *_of_old_data(raced_at if isinstance(raced_at, datetime) else None, run.plan.lock),
         ),
         metrics=metrics,
         pit=tuple(
@@ -242,12 +241,13 @@ def _sentences(
         )
 
 
-def _of_old_data(through: datetime | None, lock: datetime) -> Iterable[Sentence]:
-    """How old the newest result is, where that is long."""
-    if through is not None and lock - through > _OLD:
+def _of_old_data(raced_at: datetime | None, lock: datetime) -> Iterable[Sentence]:
+    """How long before this race that of the newest result was, where that is long."""
+    if raced_at is not None and lock - raced_at > _OLD:
+        days = (lock - raced_at).days
         yield Sentence(
-            text=f"The newest result known here is of {through:%Y-%m-%d}, {(lock - through).days} "
-            "days before this race.",
+            text=f"The newest result known here is of the race on {raced_at:%Y-%m-%d}, {days} days "
+            "before this one.",
             evidence="data_through",
             good=None,
         )
