@@ -21,6 +21,7 @@ from nascar_assets.client import Refused, slates
 from nascar_assets.client.calls import refusal
 from nascar_assets.orchestration.inputs.slate_files import upload_path
 from nascar_assets.orchestration.inputs.slate_plan import plan_path
+from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.orchestration.inputs.views import add_view
 from nascar_assets.service.app import create_app
 from nascar_assets.service.settings import ServiceSettings
@@ -205,8 +206,10 @@ def test_the_record_says_in_words_what_its_numbers_say(api, world):
     wide = next(row for row in found.metrics if (row.group, row.metric) == ("all", "coverage_95"))
     error = wide.standard_error or 0.0
     assert ("The 95% ranges" in texts) == (abs(wide.value - 0.95) > max(0.03, 2 * error))
-    assert found.data_through is not None  # of the season before: the sample's race opens its own
-    assert f"is of {found.data_through:%Y-%m-%d}, " in texts
+    # Of the season before: the sample's race opens its own.
+    raced_at = SlateRun.load(DataRoot(str(world.home)), world.slate).results["start_time"].max()
+    assert f"is of the race on {raced_at:%Y-%m-%d}, " in texts
+    assert found.data_through > raced_at
     assert len(found.recent) == found.races
     assert [race.date for race in found.recent] == sorted(
         (race.date for race in found.recent), reverse=True
