@@ -118,7 +118,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "track_type_falloff_se",
-        "Standard error of track_type_falloff from the fits' own errors.",
+        "How uncertain his falloff on this type of track is, from the errors of the lines fitted.",
         "s per lap",
         "lap summaries",
     ),
