@@ -187,7 +187,7 @@ class Lineups:
                 notices([words])
 
         async def sent(event: events.UploadEventArguments) -> None:
-            content = await event.file.read()
+            content, mended = await event.file.read(), bool(mend.value)
             remarks.clear()
             try:
                 job = await self._api.call(
@@ -195,8 +195,8 @@ class Lineups:
                         self._slate,
                         content,
                         event.file.name,
-                        portfolio=None if mend.value else run_id,
-                        swap=bool(mend.value),
+                        portfolio=None if mended else run_id,
+                        swap=mended,
                         wait=0,
                     )
                 )
@@ -208,7 +208,8 @@ class Lineups:
                 return
             assert isinstance(result, EntriesResult)
             with remarks:
-                ui.label(f"{result.entries} entries filled; the file is downloaded.")
+                done = "mended" if mended else "filled"
+                ui.label(f"{result.entries} entries {done}; the file is downloaded.")
                 for line in (*result.changes, *result.notices):
                     note(line)
             ui.download.content(filled, filled_name(event.file.name), "text/csv")

@@ -150,7 +150,8 @@ def write_entries(
 def filled_name(file: str) -> str:
     """What a filled file is called: `DKEntries-filled.csv` where `DKEntries.csv` was given."""
     stem = re.sub(r"\.(csv|txt)$", "", file, flags=re.IGNORECASE)
-    plain = re.sub(r"[^0-9A-Za-z._-]+", "-", stem).strip(".-").removesuffix("-filled")
+    plain = re.sub(r"[^0-9A-Za-z._-]+", "-", stem).strip(".-")
+    plain = re.sub(r"-filled(-\d+)?$", "", plain)  # a browser's second download has a number
     return f"{plain[:100] or 'entries'}-filled.csv"
 
 

@@ -48,6 +48,7 @@ def entries_file(rows=3, contests=("77",), end="\r\n", pool=True, first=""):
         ("..", "entries-filled.csv"),
         ("a" * 300, f"{'a' * 100}-filled.csv"),
         (".csv", "entries-filled.csv"),
+        ("DKEntries-filled (2).csv", "DKEntries-filled.csv"),
     ],
 )
 def test_a_filled_file_is_called_after_the_one_that_was_given(file, name):
