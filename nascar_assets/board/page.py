@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import datetime
 from typing import Any
@@ -47,8 +48,10 @@ ANSWER_SECONDS = 30.0
 """How long a page may take that reads a slate for the first time on a busy machine."""
 _ADDING = "adding"
 """Where the run of a salary file that was dropped is kept for its visitor."""
-_FEW = 3
-"""So many remarks are shown without being asked for."""
+_OUT = re.compile(
+    r"row \d+, [^)]*\) .*\bleft out\b|no longer in the salary file|^[^:]* does not race \("
+)
+"""A remark that a driver is scratched, which stands in sight."""
 _SAID_BY_NOTICES = "slate_features.sources_are_known"
 """A check that fails where the run's remarks say what is not known, and only there."""
 _STYLE = """
@@ -353,14 +356,17 @@ def _slate_head(
     run.again()
     notices((*detail.absent, *detail.data_notes))
     failed = [
-        check.name for check in detail.checks if not (check.passed or check.name == _SAID_BY_NOTICES)
+        check.name
+        for check in detail.checks
+        if not (check.passed or check.name == _SAID_BY_NOTICES)
     ]
     if failed:
         notices([f"Checks that did not pass: {', '.join(failed)}."])
-    if detail.notices:
-        words = f"Remarks of its run ({len(detail.notices)})"
-        with ui.expansion(words, value=len(detail.notices) <= _FEW).classes("w-full"):
-            for line in detail.notices:
+    out = [line for line in detail.notices if _OUT.search(line)]
+    notices(out)
+    if rest := [line for line in detail.notices if line not in out]:
+        with ui.expansion(f"Remarks of its run ({len(rest)})").props("dense").classes("w-full"):
+            for line in rest:
                 ui.label(line)
     return run, newer
 
@@ -403,6 +409,7 @@ async def _parts(
         go("Lineups")
 
     build = Build(api, detail, kept, lineups, built)
+    author = None if _client().startswith(BY_KEY) else "board"
     fill: dict[str, Callable[[], Awaitable[None]]] = {
         "Forecast": lambda: show_forecast(api, key, lambda: go("Honesty"), newer),
         "Build": build.show,
@@ -410,7 +417,7 @@ async def _parts(
         "Race": lambda: show_race(api, key),
         "Live": lambda: show_live(api, key, detail.race_key),
         "Contests": lambda: show_contests(api, key),
-        "Views": Views(api, detail, run).show,
+        "Views": Views(api, detail, run, author).show,
         "Honesty": lambda: show_honesty(api, key),
     }
     first = kept.get("tab", "Forecast")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -43,6 +44,9 @@ from nascar_assets.service.view_contracts import (
 LARGEST_FILE = 1_000_000
 _DRAWN_MILLISECONDS = 100
 """After which the browser has drawn what it was sent."""
+_TWO_WAYS = "Where the file may be read in two ways"
+_SAY_WHICH = re.compile(r"\b(?:odds|unit)=|\bcolumn[= ]")
+"""In a remedy of the API: a parameter that the page has under these words."""
 _SHOWN = 12
 """Rows at fault that are listed."""
 
@@ -70,10 +74,16 @@ _STATED = {
 
 
 class Views:
-    """The part of views."""
+    """The part of views.
 
-    def __init__(self, api: AsyncClient, detail: SlateDetail, run: SlateRun) -> None:
-        self._api, self._detail, self._run = api, detail, run
+    Args:
+        author: Who says what is stated here where nobody is named; none: the key's name.
+    """
+
+    def __init__(
+        self, api: AsyncClient, detail: SlateDetail, run: SlateRun, author: str | None
+    ) -> None:
+        self._api, self._detail, self._run, self._author = api, detail, run, author
         self._slate = detail.slate
         self._found: ui.column | None = None
         run.ended.append(self._fill)
@@ -145,6 +155,7 @@ class Views:
                     content.getvalue().encode(),
                     f"{row.name}, {_STATED[what.value].short}",
                     confidence=weight.number,
+                    author=self._author,
                     why=why.value or None,
                     unit=None if what.value == "Fpts" else "percent",
                     wait=0,
@@ -161,7 +172,8 @@ class Views:
             ).classes("w-full")
             author = ui.input("Who says so").props("maxlength=500").classes("w-full")
             why = ui.input("Why").props("maxlength=500").classes("w-full")
-            with ui.expansion("Where the file may be read in two ways").classes("w-full"):
+            self._two_ways = ui.expansion(_TWO_WAYS).classes("w-full")
+            with self._two_ways:
                 odds = ui.select(
                     {"american": "American", "decimal": "Decimal"},
                     label="Odds without a sign are",
@@ -184,7 +196,7 @@ class Views:
                     content,
                     event.file.name,
                     confidence=weight.number,
-                    author=(author.value or "").strip() or None,
+                    author=(author.value or "").strip() or self._author,
                     why=why.value or None,
                     odds=odds.value,
                     unit=unit.value,
@@ -214,7 +226,9 @@ class Views:
                 if not driver.value or not (why.value or "").strip():
                     ui.notify("Choose a driver and say why.")
                     return
-                start = RearStart(driver=driver.value, scored=scored.value, why=why.value)
+                start = RearStart(
+                    driver=driver.value, scored=scored.value, why=why.value, author=self._author
+                )
                 await self._take(lambda: self._api.call(views.rear(self._slate, start, wait=0)))
 
             button("Put him at the rear", add)
@@ -255,10 +269,13 @@ class Views:
 
     def _refused(self, error: Refused) -> None:
         self._show_said()
-        rows = error.problem.rows
+        rows, remedy = error.problem.rows, error.problem.remedy
+        if remedy and _SAY_WHICH.search(remedy):
+            remedy = f'Say how to read it under "{_TWO_WAYS}", and drop it again.'
+            self._two_ways.open()
         with self._said, ui.column().classes("conflict").props("role=alert"):
             if not rows:
-                ui.label(said(error))
+                ui.label(said(error, remedy))
                 return
             ui.label("Nothing of the file is taken: these rows cannot be used.")
             with ui.element("ul").style("margin: 0"):
@@ -268,8 +285,8 @@ class Views:
                         ui.label(f"Row {row.row} ({row.name or 'no name'}): {row.reason}{near}")
             if len(rows) > _SHOWN:
                 ui.label(f"And {len(rows) - _SHOWN} more.")
-            if error.problem.remedy:
-                ui.label(error.problem.remedy)
+            if remedy:
+                ui.label(remedy)
 
     # --- what was said, and what it did ---
 

@@ -461,11 +461,15 @@ _REMEDIES = {
 """What to do on the page where the API names a request to send."""
 
 
-def said(error: Refused) -> str:
-    """A refusal in words: what is wrong, where, and what to do."""
+def said(error: Refused, instead: str | None = None) -> str:
+    """A refusal in words: what is wrong, where, and what to do.
+
+    Args:
+        instead: What to do in the page's own words, where it has some.
+    """
     problem = error.problem
     where = f" ({problem.field})" if problem.field not in (None, "slate") else ""
-    remedy = problem.remedy
+    remedy = instead or problem.remedy
     if remedy and "/api/v1/" in remedy:
         remedy = _REMEDIES.get(problem.code)
     return f"{problem.message}{where}{f' {remedy}' if remedy else ''}"

@@ -317,7 +317,7 @@ def _views_move_the_forecast(page, board, world, tmp_path) -> None:
         page.get_by_role("tab", name="Lineups").click()
         page.get_by_text("The slate was run again after these lineups were built").wait_for()
         page.get_by_role("tab", name="Views").click()
-        page.get_by_role("button", name="mine.csv (api)").click()
+        page.get_by_role("button", name="mine.csv (board)").click()
         page.get_by_text("Taken back: mine.csv.").wait_for()
         assert client.call(views.of(world.slate)).waits
 

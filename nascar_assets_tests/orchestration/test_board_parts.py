@@ -17,7 +17,7 @@ from nicegui.page import page
 from nascar_assets.board.build import Build
 from nascar_assets.board.lineups import Lineups
 from nascar_assets.board.live import _Live
-from nascar_assets.board.page import _filled
+from nascar_assets.board.page import _filled, _slate_head
 from nascar_assets.board.race import contest_table
 from nascar_assets.board.views import Views
 from nascar_assets.board.widgets import (
@@ -45,6 +45,7 @@ from nascar_assets.service.problems import not_ready, unknown_driver, unknown_sl
 from nascar_assets.service.slate_contracts import (
     ForecastRow,
     PortfolioResult,
+    RunCheck,
     SettingsChecked,
     SlateDetail,
     SlateForecast,
@@ -362,7 +363,7 @@ def test_no_view_is_sent_while_a_field_holds_no_number(monkeypatch):
 
     async def test() -> None:
         api = Api(forecast=forecast("A"), views=answered(422, "SENT"))
-        await Views(api, detail(), SlateRun(api, detail(), {}, None)).show()  # type: ignore[arg-type]
+        await Views(api, detail(), SlateRun(api, detail(), {}, None), "board").show()  # type: ignore[arg-type]
         field("Whom you mean").value = "id A"
         type_in(field("Your number"), "4o")
         press("State it")
@@ -377,6 +378,38 @@ def test_no_view_is_sent_while_a_field_holds_no_number(monkeypatch):
         )
         assert "Weight, 0 to 1: what is typed there is no number." in words()
         assert api.sent == ["GET forecast"]
+
+    on_a_page(test)
+
+
+@pytest.mark.parametrize(
+    ("remedy", "named"),
+    [
+        ("Say which with unit=percent or unit=share.", True),
+        ("Say which with odds=american or odds=decimal, or write the sign.", True),
+        ("Take one of the two out, or say with column which is meant.", True),
+        ("Download it again.", False),
+    ],
+)
+def test_what_a_file_may_be_read_as_is_asked_for_in_the_words_of_the_page(
+    monkeypatch, remedy, named
+):
+    async def nothing(_: Views) -> None:
+        return None
+
+    monkeypatch.setattr(Views, "_fill", nothing)
+
+    async def test() -> None:
+        api: Any = Api(forecast=forecast("A"))
+        part = Views(api, detail(), SlateRun(api, detail(), {}, None), "board")
+        await part.show()
+        problem = SlateProblem(code="VIEW_INVALID", message="It is unclear.", remedy=remedy)
+        part._refused(Refused(422, problem))
+        own = (
+            'Say how to read it under "Where the file may be read in two ways", and drop it again.'
+        )
+        assert f"It is unclear. {own if named else remedy}" in words()
+        assert part._two_ways.value == named
 
     on_a_page(test)
 
@@ -593,6 +626,41 @@ def test_why_a_run_failed_stays_said_until_the_next_one():
 )
 def test_a_refusal_names_no_request(problem, words):
     assert said(Refused(409, SlateProblem(**problem.model_dump()))) == words
+
+
+def test_the_head_says_what_failed_and_who_is_out_and_folds_the_rest():
+    async def test() -> None:
+        checks = tuple(
+            RunCheck(name=name, passed=False)
+            for name in (
+                "slate_features.sources_are_known",
+                "contest_forecast.returns_are_possible",
+            )
+        )
+        remarks = (
+            "No cup results since 2026-03-22.",
+            "A B (x.csv, row 4, Name) is OUT and left out.",
+            "C D (x.csv, row 5, Name) did not qualify (the grid is full) and is left out.",
+            "E F does not race (marked OUT in the salary file): he is in 15 of 20 lineups.",
+            "2 rows are of other races and left out.",
+        )
+        run = SlateDetail.model_construct(
+            **{name: "" for name in ("site", "race_name", "track_name", "series", "track_type")},
+            slate=SLATE, run_id="first", data="fresh", state="ready", lock=datetime.now(UTC),
+            locked=False, as_of=None, absent=(), data_notes=(), checks=checks, notices=remarks,
+        )  # fmt: skip
+        api: Any = Api()
+        _slate_head(api, run, {})
+        said = words()
+        assert "Checks that did not pass: contest_forecast.returns_are_possible." in said
+        shown = ui.context.client.elements.values()
+        (folded,) = (item for item in shown if isinstance(item, ui.expansion))
+        assert (folded.text, folded.value) == ("Remarks of its run (2)", False)
+        inside = "\n".join(i.text for i in folded.descendants() if isinstance(i, ui.label))
+        assert [line in inside for line in remarks] == [True, False, False, False, True]
+        assert all(line in said for line in remarks)
+
+    on_a_page(test)
 
 
 @pytest.mark.parametrize("shown", [True, False])
