@@ -50,7 +50,7 @@ _NEEDS: dict[str, tuple[str, Any]] = {
 _CONTESTS = ("cash", "single-entry", "20-max", "150-max")
 _COLUMNS = [
     text("name", "Driver", pinned="left", width=160),
-    number("mean", "Mean pts"),
+    number("mean", "Mean pts", digits=1),
     tick("lock", "Lock", width=84),
     tick("exclude", "Exclude", width=118),
     typed_number("min_exposure", "Min %", "Lowest share of lineups that hold him"),
@@ -62,7 +62,7 @@ _COLUMNS = [
     ),
     typed_number("ownership", "Own %", "Your own guess of his ownership"),
     number("salary", "Salary $"),
-    number("optimal", "Optimal %", "Share of races in which the best lineup holds him"),
+    number("optimal", "Optimal %", "Share of races in which the best lineup holds him", digits=1),
 ]
 _HEADINGS = {column.options["field"]: str(column.options["headerName"]) for column in _COLUMNS}
 _EDIT_MILLISECONDS = 60

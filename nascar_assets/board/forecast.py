@@ -13,6 +13,7 @@ from nascar_assets.board.widgets import (
     note,
     number,
     percents,
+    rounded,
     said,
     spread_chart,
     table,
@@ -25,6 +26,10 @@ _COLUMNS = [
     text("name", "Driver", pinned="left", width=160),
     decimals("mean_points", "Mean pts", "Mean contest points", sort="desc"),
     number("salary", "Salary $"),
+    decimals("points_per_1000", "Pts/$1k", "Mean points per 1,000 dollars", 2),
+    percents("optimal_share", "Optimal %", "Simulated races whose best lineup holds him"),
+    percents("expected_ownership", "Owned %", "Rivals' lineups expected to hold him"),
+    percents("leverage", "Leverage", "Optimal % less owned %"),
     number("start", "Start"),
     decimals("points_p10", "10%", "Points that one race in ten stays below"),
     decimals("points_p50", "50%", "Median points"),
@@ -33,11 +38,7 @@ _COLUMNS = [
     percents("top5", "Top 5 %"),
     percents("top10", "Top 10 %"),
     percents("most_laps_led", "Most led %", "Chance to lead most laps"),
-    percents("optimal_share", "Optimal %", "Simulated races whose best lineup holds him"),
-    percents("optimal_share_se", "± error", "Monte Carlo error of the optimal share", 2),
-    percents("expected_ownership", "Owned %", "Rivals' lineups expected to hold him"),
-    percents("leverage", "Leverage", "Optimal % less owned %"),
-    decimals("points_per_1000", "Pts / $1k", "Mean points per 1,000 dollars", 2),
+    percents("optimal_share_se", "± optimal", "Monte Carlo error of the optimal share", 2),
     text("team", "Team", width=170),
 ]
 
@@ -48,9 +49,10 @@ async def show_forecast(
     """Fills the part of the forecast."""
     trust = await api.call(slates.record(slate))
     found = await api.call(slates.forecast(slate))
-    heading("How far to trust it")
-    sentences(trust.sentences, to_honesty)
-    heading("Forecast")
+    sentences(trust.sentences[:1], to_honesty)
+    if more := trust.sentences[1:]:
+        with ui.expansion(f"How far to trust it ({len(more)} more)").props("dense"):
+            sentences(more, to_honesty)
     note(
         f"{found.n_scenarios:,} simulated races. Press a driver, or the space bar on his row, "
         "for his distributions, what drives them and his past races."
@@ -129,9 +131,9 @@ def _driver(one: DriverDetail, close: Callable[[], object]) -> None:
         "What is known of the driver",
         [
             text("meaning", "What", flex=3, minWidth=220, wrapText=True, autoHeight=True),
-            decimals("value", "Value", digits=3),
+            number("value", "Value", of=lambda item: rounded(item.value, 3)),
             text("unit", "Unit", width=110),
-            decimals("field_mean", "Field mean", digits=3),
+            number("field_mean", "Field mean", of=lambda item: rounded(item.field_mean, 3)),
             text("rank", "Rank by value", of=lambda item: f"{item.rank} of {item.of}", width=150),
             text("moves", "Moves it", of=lambda item: "yes" if item.moves else "", width=110),
         ],

@@ -17,6 +17,7 @@ from nascar_assets.board.widgets import (
     number,
     percent,
     percents,
+    rounded,
     table,
     text,
 )
@@ -46,7 +47,7 @@ async def show_honesty(api: AsyncClient, slate: str) -> None:
             "Criteria of the release gate",
             [
                 text("criterion", "Criterion", flex=1, minWidth=240),
-                decimals("found", "Found", digits=3),
+                number("found", "Found", of=lambda line: rounded(line.found, 3)),
                 text("asked", "Asked", width=180),
                 text("passed", "Passed", of=lambda line: "yes" if line.passed else "no", width=90),
             ],
@@ -178,7 +179,7 @@ def _races(found: SlateRecord) -> None:
             percents("coverage_80", "80% held %"),
             decimals("crps", "CRPS"),
             text("worst", "Worst miss", of=lambda race: race.worst.name, width=160),
-            number("points", "His points", of=lambda race: race.worst.points),
+            decimals("points", "His points", of=lambda race: race.worst.points),
             decimals(
                 "percentile",
                 "Percentile",

@@ -221,6 +221,7 @@ def _spread_and_overlap(lineups: SlateLineups) -> None:
     with ui.element("div").classes("columns"):
         with ui.column().style("min-width: 0"):
             spread_chart("Best lineup of the set", lineups.best, "points")
+            note("Over all simulated races; the value at the top is of those not searched alone.")
         with ui.column().style("min-width: 0"):
             heading("Drivers that two lineups share", 3)
             table(
@@ -232,7 +233,14 @@ def _spread_and_overlap(lineups: SlateLineups) -> None:
 
 def _lineup_table(lineups: SlateLineups) -> None:
     def seat(at: int) -> Column:
-        return text(f"d{at}", f"Driver {at + 1}", of=lambda row: row.drivers[at].name, width=150)
+        return text(
+            f"d{at}",
+            f"Driver {at + 1}",
+            of=lambda row: row.drivers[at].name,
+            minWidth=125,
+            flex=1,
+            tooltipField=f"d{at}",
+        )
 
     seats = len(lineups.rows[0].drivers) if lineups.rows else 0
     table(
@@ -240,11 +248,11 @@ def _lineup_table(lineups: SlateLineups) -> None:
         [
             number("lineup", "#", pinned="left"),
             decimals("mean_points", "Mean pts"),
-            *map(seat, range(seats)),
-            number("salary", "Salary $"),
             decimals("points_p10", "10%"),
             decimals("points_p50", "50%"),
             decimals("points_p90", "90%"),
+            number("salary", "Salary $"),
+            *map(seat, range(seats)),
         ],
         lineups.rows,
         height="420px",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from nascar_assets.service.live_contracts import (
     LiveDriver,
     LiveForecast,
     LiveSlate,
+    LiveValue,
 )
 
 LEADING = 6
@@ -69,8 +70,9 @@ _VALUES = [
     decimals("expected_place", "Expected place", digits=0, sort="asc"),
     percents("best_tenth", "Best tenth %", "Chance to end in the contest's best tenth"),
 ]
-_LINEUPS = [number("lineup", "Lineup", pinned="left"), *_VALUES]
-_ENTRIES = [text("entry_id", "Entry", width=130, pinned="left"), *_VALUES]
+_NAMES = text("names", "Drivers", of=lambda _: "", flex=1, minWidth=200, tooltipField="names")
+_LINEUPS = [number("lineup", "Lineup", pinned="left"), *_VALUES, _NAMES]
+_ENTRIES = [text("entry_id", "Entry", width=130, pinned="left"), *_VALUES, _NAMES]
 
 
 async def show_live(api: AsyncClient, slate: str, race: str) -> None:
@@ -199,9 +201,10 @@ class _Live:
         self._chart.options["aria"]["label"]["description"] = self._words.text
         self._chart.update()
         _put(self._drivers, cells(_DRIVERS, own.drivers, "driver_id"))
-        _put(self._lineups, cells(_LINEUPS, own.lineups, "lineup"))
+        names = {row.driver_id: row.name for row in own.drivers}
+        _put(self._lineups, _held(cells(_LINEUPS, own.lineups, "lineup"), own.lineups, names))
         if self._entries is not None:
-            _put(self._entries, cells(_ENTRIES, own.entries, "entry_id"))
+            _put(self._entries, _held(cells(_ENTRIES, own.entries, "entry_id"), own.entries, names))
 
     def _chances(self, found: LiveForecast, row: LiveDriver) -> list[list[float | None]]:
         """A driver's chance to win by lap, where it was forecast."""
@@ -218,6 +221,15 @@ class _Live:
             driver: next(free) if slot is None else slot for driver, slot in kept.items()
         }
         return {self._drawn_as[row.driver_id]: row for row in leading}
+
+
+def _held(
+    rows: list[dict[str, Any]], values: Sequence[LiveValue], names: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Rows with the names of the drivers whom each holds."""
+    for row, value in zip(rows, values, strict=True):
+        row["names"] = ", ".join(names.get(driver, driver) for driver in value.drivers)
+    return rows
 
 
 def _put(grid: ui.aggrid, rows: list[dict[str, Any]]) -> None:

@@ -78,10 +78,20 @@ a.file { background: #00507d; color: #fff; padding: 8px 16px; border-radius: 4px
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 12px;
   width: 100%; }
 a { color: #00507d; } a:focus-visible, button:focus-visible { outline: 3px solid #0072b2; }
-.in-sight { position: sticky; top: 0; z-index: 10; background: #fff; }
+.in-sight { gap: 0; position: sticky; top: 0; z-index: 10; background: #fff; }
 .q-tab { min-height: 44px; } .q-tab-panel { padding: 8px 0; }
 .q-field__label, .q-field__native, .q-placeholder { color: #333 !important; }
 .ag-root-wrapper { border-radius: 4px; }
+[class*=ag-theme-params] { --ag-cell-horizontal-padding: 8px; --ag-row-height: 36px;
+  --ag-header-height: 40px; }
+.ag-header-cell-filter-button { position: absolute; z-index: 2; left: 0; opacity: 0; padding: 4px;
+  background: #fff; }
+.ag-ltr .ag-header-cell:not(.ag-right-aligned-header) .ag-header-cell-filter-button {
+  left: auto; right: 0; }
+.ag-header-cell:hover .ag-header-cell-filter-button, .ag-header-cell-filter-button:focus,
+.ag-header-cell-filtered .ag-header-cell-filter-button { opacity: 1; }
+.items-center { align-items: center !important; }
+.q-expansion-item .q-item { padding-left: 0; }
 """
 
 

@@ -404,9 +404,11 @@ class Views:
                 [
                     text("name", "Driver", width=160, pinned="left"),
                     text("words", "What", flex=1, minWidth=150),
-                    number("own", "Ours", of=lambda row: _in_unit(row, row.own)),
-                    number("wanted", "Wanted", of=lambda row: _in_unit(row, row.wanted)),
-                    number("reached", "Reached", of=lambda row: _in_unit(row, row.reached)),
+                    number("own", "Ours", of=lambda row: _in_unit(row, row.own), digits=1),
+                    number("wanted", "Wanted", of=lambda row: _in_unit(row, row.wanted), digits=1),
+                    number(
+                        "reached", "Reached", of=lambda row: _in_unit(row, row.reached), digits=1
+                    ),
                     text(
                         "unit",
                         "In",

@@ -172,15 +172,31 @@ class Column(NamedTuple):
     cell: Callable[[Any], Any]
 
 
-def number(field: str, name: str, tip: str = "", *, of: Of = None, **more: Any) -> Column:
-    """A column of numbers."""
+def number(
+    field: str,
+    name: str,
+    tip: str = "",
+    *,
+    of: Of = None,
+    digits: int | None = None,
+    **more: Any,
+) -> Column:
+    """A column of numbers.
+
+    Args:
+        digits: Decimals that each of them is shown with; as many as it has where none are given.
+    """
+    shown = "toLocaleString('en-US')" if digits is None else f"toFixed({digits})"
+    wide = 26 + 8 * max(len(name), 4) + 20 * ("sort" in more)  # no heading is cut off
     options = {
         "field": field,
         "headerName": name,
         "headerTooltip": tip or name,
         "type": "numericColumn",
         "filter": "agNumberColumnFilter",
-        "width": 60 + 8 * len(name) + 20 * ("sort" in more),  # no heading is cut off
+        ":valueFormatter": f"(cell) => cell.value?.{shown}",
+        "width": wide,
+        "minWidth": wide,
         **more,
     }
     return Column(options, of or attrgetter(field))
@@ -191,13 +207,14 @@ def decimals(
 ) -> Column:
     """A column of numbers that are rounded."""
     value = of or attrgetter(field)
-    return number(field, name, tip, of=lambda row: rounded(value(row), digits), **more)
+    shown = {"of": lambda row: rounded(value(row), digits), "digits": digits}
+    return number(field, name, tip, **shown, **more)
 
 
 def percents(field: str, name: str, tip: str = "", digits: int = 1, *, of: Of = None) -> Column:
     """A column of shares, shown as percent."""
     value = of or attrgetter(field)
-    return number(field, name, tip, of=lambda row: percent(value(row), digits))
+    return number(field, name, tip, of=lambda row: percent(value(row), digits), digits=digits)
 
 
 def typed_number(field: str, name: str, tip: str) -> Column:
@@ -244,9 +261,15 @@ def table(
         height: Its height; as high as its rows where none is given.
         key: The field that tells a row from the others.
     """
+    texts = any("flex" in column.options for column in columns)
+    # Where no text takes the room that is left, the numbers share it.
+    shares = {} if texts else {"flex": 1}
     grid = ui.aggrid(
         {
-            "columnDefs": [dict(column.options) for column in columns],
+            "columnDefs": [
+                {**(shares if "minWidth" in column.options else {}), **column.options}
+                for column in columns
+            ],
             "rowData": cells(columns, rows, key),
             "defaultColDef": {"sortable": True, "resizable": True, "filter": True},
             "enableCellTextSelection": True,

@@ -52,6 +52,9 @@ class LiveDriver(Contract, tables=("scenario_summary", "slate")):
 class LiveValue(Contract):
     """What one set of players is worth while the race is run."""
 
+    drivers: tuple[str, ...] = Field(
+        (), description="The players' ids; none in forecasts of older versions."
+    )
     points_now: float
     mean_points: float
     points_p10: float

@@ -113,14 +113,14 @@ def test_the_whole_journey(page, board, world, tmp_path):
     page.reload()  # it goes on, and is shown again
     page.wait_for_url("**/board/slate/*", timeout=2 * WAIT)  # the file became lineups
     page.locator(".ag-row").first.wait_for()
-    assert "80% ranges" in page.locator(".trust").inner_text()
+    assert "80% ranges" in page.locator(".trust").first.inner_text()
     _picture(page, "forecast")
 
     page.locator(".ag-header-cell[col-id=salary]").click()
     page.locator(".ag-header-cell[col-id=salary]").click()
     dearest = page.locator(".ag-center-cols-container .ag-row[row-index='0'] [col-id=salary]")
     rows = Client(board.url).call(slates.forecast(world.slate)).rows
-    assert int(dearest.inner_text()) == max(row.salary for row in rows)
+    assert int(dearest.inner_text().replace(",", "")) == max(row.salary for row in rows)
     page.locator(".ag-pinned-left-cols-container .ag-row[row-index='0']").click()
     page.get_by_role("dialog").get_by_text("What drives it").wait_for()
     _picture(page, "driver")
@@ -358,14 +358,17 @@ def test_a_race_under_way_moves_on_the_page(page, board, world, race):
         ("finish_p10", leader.finish_p10),
         ("finish_p50", leader.finish_p50),
         ("finish_p90", leader.finish_p90),
-        ("points_now", leader.points_now),
-        ("mean_points", leader.mean_points),
+        ("points_now", f"{leader.points_now:.1f}"),
+        ("mean_points", f"{leader.mean_points:.1f}"),
     ):
         shown = first.locator(f"[col-id={column}]")
-        shown.filter(has_text=re.compile(rf"^{re.escape(f'{value:g}')}$")).wait_for()
+        shown.filter(has_text=re.compile(rf"^{re.escape(str(value))}$")).wait_for()
     lineups = panel.get_by_role("region", name="Lineups while the race is run")
     place = lineups.locator(".ag-row[row-index='0'] [col-id=expected_place]").inner_text()
     assert float(place) == min(round(one.expected_place) for one in own.lineups)
+    names = lineups.locator(".ag-row[row-index='0'] [col-id=names]").inner_text().split(", ")
+    assert len(names) == len(own.lineups[0].drivers) > 0
+    assert set(names) <= {row.name for row in own.drivers}
     _picture(page, "live")
 
     race.drop(race.until(quarter))  # a feed that goes backwards

@@ -645,7 +645,7 @@ def test_the_head_says_what_failed_and_who_is_out_and_folds_the_rest():
             "2 rows are of other races and left out.",
         )
         run = SlateDetail.model_construct(
-            **{name: "" for name in ("site", "race_name", "track_name", "series", "track_type")},
+            **dict.fromkeys(("site", "race_name", "track_name", "series", "track_type"), ""),
             slate=SLATE, run_id="first", data="fresh", state="ready", lock=datetime.now(UTC),
             locked=False, as_of=None, absent=(), data_notes=(), checks=checks, notices=remarks,
         )  # fmt: skip

@@ -305,6 +305,7 @@ def _lineups(
     scale = run.rules.points_scale
     answers = [
         {
+            "drivers": list(held),
             "points_now": round(float(sum(now[rows[d]] for d in held if d in rows) / scale), 2),
             **_spread(scores[:, number] / scale),
             "expected_place": round(float(places[:, number].mean()), 1),
