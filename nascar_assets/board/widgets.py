@@ -207,8 +207,9 @@ def decimals(
 ) -> Column:
     """A column of numbers that are rounded."""
     value = of or attrgetter(field)
-    shown = {"of": lambda row: rounded(value(row), digits), "digits": digits}
-    return number(field, name, tip, **shown, **more)
+    return number(
+        field, name, tip, of=lambda row: rounded(value(row), digits), digits=digits, **more
+    )
 
 
 def percents(field: str, name: str, tip: str = "", digits: int = 1, *, of: Of = None) -> Column:
