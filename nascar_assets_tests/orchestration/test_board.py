@@ -313,6 +313,9 @@ def _views_move_the_forecast(page, board, world, tmp_path) -> None:
         less = next(item for item in found.targets if item.name == other.name)
         assert less.wanted == pytest.approx(less.own - 0.4 * 4, abs=0.6)
         assert {view.confidence for view in found.views} == {None, 0.8, 0.4}
+        page.get_by_role("button", name="Load it").click()
+        page.get_by_text("There is a newer run").wait_for(state="detached")
+        moved.locator(".ag-row").first.wait_for()
         _picture(page, "views")
         page.get_by_role("tab", name="Lineups").click()
         page.get_by_text("The slate was run again after these lineups were built").wait_for()
