@@ -654,6 +654,7 @@ class SlateRun(KeptJob):
             ui.navigate.reload()
             return
         self._newer.tell()  # loaded anew, the page would lose what is being typed
+        self._detail = await self._api.call(slates.slate(self._detail.slate))
         for show in self.ended:
             await show()
 

@@ -681,6 +681,7 @@ def test_a_run_that_ends_leaves_what_is_typed(monkeypatch, shown):
         assert newer is None or await newer.look()
         assert done == (["shown anew"] if shown else ["loaded anew"])
         assert words().count("There is a newer run") == shown
+        assert run._detail.run_id == ("second" if shown else "first")
 
     on_a_page(test)
 
