@@ -23,6 +23,7 @@ from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
 from nascar_assets.orchestration.commands import entries
 from nascar_assets.orchestration.commands.slate import run_portfolio
 from nascar_assets.orchestration.inputs.late_news import load_news, take_in_news
+from nascar_assets.orchestration.inputs.slate_files import withdrawn_path
 from nascar_assets.orchestration.inputs.slate_lineups import (
     LineupsNotReady,
     entries_files,
@@ -157,6 +158,32 @@ def test_a_driver_who_leaves_the_entry_list_in_the_last_hour(
     with pytest.raises(LineupsNotReady, match="loosen them first") as unready:
         entries.swap(str(home), slate_id, filled, [], filled)
     assert all(path in str(unready.value) for path in newest.values())
+
+    # So is what was entered after the first, where the new portfolio holds the second, too.
+    new_portfolio = (home / "slates" / slate_id / "upload.csv").read_bytes()
+    third = slate.players[int(read_upload(slate, new_portfolio)[0, 0])]
+    lost = (*out, replace(third, reason="marked OUT in the salary file"))
+    racing = tuple(player for player in racing if player != third)
+    root.write(withdrawn_path(slate_id), new_portfolio)
+    run_now = SlateRun.load(root, slate_id)
+    run_now.plan = replace(run_now.plan, as_of=lock - timedelta(minutes=10))
+    run_now.as_of = run_now.plan.as_of
+    run_now.slate = replace(slate, players=racing, absent=lost)
+    (entered,) = [item for item in news.mended if item.of == "upload.csv"][-1:]
+    news, before_it = take_in_news(run_now), news
+    done = {item.of: item for item in news.mended[len(before_it.mended) :]}
+    assert {*done} >= {"upload.csv", "upload-entered.csv"}
+    assert (home / done["upload.csv"].before).read_bytes() == new_portfolio
+    text = news.drivers.get(third.driver_id, "")
+    for name, content in (
+        ("upload.csv", new_portfolio),
+        ("upload-entered.csv", (home / str(entered.after)).read_bytes()),
+    ):
+        found = read_upload(run_now.slate, content, entered=True, file=name)
+        at = run_now.slate.everyone.index(lost[-1])
+        assert f"{int((found == at).any(axis=1).sum())} of {len(found)} lineups of {name}" in text
+        assert third.site_id.encode() not in (home / str(done[name].after)).read_bytes()
+    assert take_in_news(run_now) == news
 
     # As of lock it is too late; what is entered anew takes the old file's place.
     run_now.as_of = lock

@@ -23,7 +23,8 @@ from nascar_assets.storage.staged import at_once
 if TYPE_CHECKING:
     from nascar_assets.lineups import PortfolioSettings
 
-UPLOAD = "upload.csv"
+UPLOAD, ENTERED = _UPLOADS = ("upload.csv", "upload-entered.csv")
+"""The upload file that names him; and the one that was mended first, where that is another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Mended:
     """A file that names a driver who does not race.
 
     Attributes:
-        of: The file's name: `upload.csv`, or an entries file's.
+        of: The file's name: `upload.csv`, `upload-entered.csv`, or an entries file's.
         sha256: Of the bytes that were mended.
         before: Where those bytes lie.
         after: Where the mended file lies; none where it could not be mended.
@@ -81,10 +82,10 @@ def load_news(root: DataRoot, slate_id: str) -> LateNews:
 def take_in_news(run: SlateRun) -> LateNews:
     """Mends what names a driver who does not race, and notes in how many lineups and entries he is.
 
-    The upload file that was withdrawn and the entries files that were filled are mended with the
-    fewest changes, what was mended before from there on; old and mended lie side by side in a
-    folder of the run's as-of time. A driver is told of once, until he races again. A run as of
-    lock changes nothing: it is too late.
+    The upload file that was withdrawn, the one that was mended first (a person has entered it) and
+    the entries files that were filled are mended with the fewest changes, what was mended before
+    from there on; old and mended lie side by side in a folder of the run's as-of time. A driver is
+    told of once, until he races again. A run as of lock changes nothing: it is too late.
     """
     root, slate, known = at_once(run.root), run.slate, load_news(run.root, run.slate_id)
     if run.as_of >= run.plan.lock:
@@ -99,20 +100,31 @@ def take_in_news(run: SlateRun) -> LateNews:
     found = [*_sources(run, known)]
     new = [item for item in found if isinstance(item, Mended)]
     sources = {item.name: item for item in found if isinstance(item, _Source)}
-    lineups = [*sources[UPLOAD].lineups.values()] if UPLOAD in sources else []
+    uploads = {name: [*sources[name].lineups.values()] for name in _UPLOADS if name in sources}
     ids = [player.driver_id for player in slate.everyone]
     entered = dict(load_entered(run.root, run.slate_id))
     for source in sources.values():
-        if source.name != UPLOAD:
+        if source.name not in _UPLOADS:
             entered |= {key: [ids[i] for i in row] for key, row in source.lineups.items()}
         if any(max(lineup) >= racing for lineup in source.lineups.values()):
-            new.append(_mended(run, source, lineups))
+            mine = {frozenset(lineup) for lineup in source.lineups.values()}
+            # Entries were filled from one of them: the one that has more of their lineups.
+            filled_from = max(
+                uploads.values(), key=lambda rows: len(mine & {*map(frozenset, rows)}), default=[]
+            )
+            new.append(_mended(run, source, filled_from))
     for player in slate.absent:
-        in_lineups = sum(ids.index(player.driver_id) in row for row in lineups)
+        at = ids.index(player.driver_id)
+        counts = {name: sum(at in row for row in rows) for name, rows in uploads.items()}
         in_entries = sum(player.driver_id in row for row in entered.values())
-        if player.driver_id not in noted and (in_lineups or in_entries):
+        if player.driver_id not in noted and (any(counts.values()) or in_entries):
+            several = len(uploads) > 1
+            held = ", ".join(
+                f"{counts.get(name, 0)} of {len(rows)} lineups{f' of {name}' if several else ''}"
+                for name, rows in (uploads or {UPLOAD: []}).items()
+            )
             noted[player.driver_id] = (
-                f"{player.absence}: he is in {in_lineups} of {len(lineups)} lineups and "
+                f"{player.absence}: he is in {held} and "
                 f"{in_entries} of {len(entered)} entries. {_said(new)}"
             )
     news = LateNews(noted, (*known.mended, *new))
@@ -134,24 +146,29 @@ def _said(new: Sequence[Mended]) -> str:
 
 
 def _sources(run: SlateRun, known: LateNews) -> Iterator[_Source | Mended]:
-    """What may be entered: the upload file that was withdrawn, and the entries files filled.
+    """What may be entered: the upload files withdrawn and mended first, the entries files filled.
 
     Of one that was mended before the newest mended one; one that cannot be read as what is wrong.
     """
     from nascar_assets.lineups import read_entries
     from nascar_assets.lineups.upload import read_upload
 
-    files = dict(entries_files(run.root, run.slate_id))
-    uploads = [item for item in known.mended if item.of == UPLOAD and item.after]
+    def newest(name: str, content: bytes) -> bytes:
+        return _newest(run.root, name, content, known)
+
+    filled = entries_files(run.root, run.slate_id)
+    files = {name: newest(name, held) for name, held in filled.items()}
+    first = next((item.before for item in known.mended if item.of == UPLOAD and item.after), None)
+    entered = None if first is None else newest(UPLOAD, run.root.read(first) or b"")
     withdrawn = at_once(run.root).read(withdrawn_path(run.slate_id))
-    if withdrawn is None and uploads:
-        withdrawn = run.root.read(str(uploads[-1].after))
+    withdrawn = entered if withdrawn is None else newest(UPLOAD, withdrawn)
     if withdrawn is not None:
         files[UPLOAD] = withdrawn
+    if entered is not None and entered != withdrawn:  # that is a new portfolio, made since
+        files[ENTERED] = entered
     for name, content in files.items():
-        content = _newest(run.root, name, content, known)
         try:
-            if name == UPLOAD:
+            if name in _UPLOADS:
                 rows = read_upload(run.slate, content, entered=True, file=name).tolist()
                 yield _Source(name, content, {str(n): tuple(row) for n, row in enumerate(rows)})
             else:
@@ -164,7 +181,8 @@ def _sources(run: SlateRun, known: LateNews) -> Iterator[_Source | Mended]:
 
 def _newest(root: DataRoot, name: str, content: bytes, known: LateNews) -> bytes:
     """What was mended of a file before, as often as it was; the file itself where it was not."""
-    after = {(item.of, item.sha256): item.after for item in known.mended if item.after}
+    line = {ENTERED: UPLOAD}
+    after = {(line.get(o.of, o.of), o.sha256): o.after for o in known.mended if o.after}
     while path := after.pop((name, hashlib.sha256(content).hexdigest()), None):
         content = root.read(path) or content
     return content
@@ -214,7 +232,7 @@ def _mend(
     slate, vetoes = run.slate, veto_rules(run.slate, run.spec)
     known = {player.driver_id for player in slate.everyone}
     scratched = [key for key in swapped_out(run.root, run.slate_id) if key in known]
-    if source.name == UPLOAD:
+    if source.name in _UPLOADS:
         rows = [*source.lineups.values()]
         settings = settings.model_copy(update={"lineups": len(rows)})
         swap = late_swap(run.points, slate, settings, rows, scratched, vetoes=vetoes)

@@ -155,7 +155,7 @@ def keep_entered(
             _keep_file(root, slate.slate_id, *file, [*held])
 
 
-_NO_ENTRIES = ("upload.csv", "index.json")
+_NO_ENTRIES = ("upload.csv", "upload-entered.csv", "index.json")
 """Names that an entries file is not kept under: late news mends the upload file beside them."""
 
 
