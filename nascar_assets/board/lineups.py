@@ -59,7 +59,11 @@ class Lineups:
     async def show(self) -> None:
         """Fills the part."""
         self._box = ui.column().classes("w-full")
-        await self._draw()
+        try:
+            await self._draw(first=True)
+        except Refused:
+            self._box = None  # the part says why, and is filled when it is next opened
+            raise
 
     async def take(self, run_id: str) -> None:
         """Shows what a job chose, from now on; of lineups that are shown, only what they win."""
@@ -75,7 +79,7 @@ class Lineups:
         self._kept["portfolio"] = self._kept.pop("built", None)
         await self._draw()
 
-    async def _draw(self) -> None:
+    async def _draw(self, *, first: bool = False) -> None:
         box = self._box
         assert box is not None
         run_id, old = self._kept.get("portfolio"), False
@@ -103,8 +107,10 @@ class Lineups:
             self._waits = None
             if run_id and error.status in ENDED_WITHOUT:
                 self._kept.pop("portfolio", None)
-                await self._draw()
+                await self._draw(first=first)
                 return
+            if first:
+                raise
             with box:
                 notices([said(error)])
             return

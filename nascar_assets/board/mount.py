@@ -128,6 +128,8 @@ def add_board(app: FastAPI, folder: Path) -> None:
     files = f"{BOARD}/_nicegui/{nicegui.__version__}"
     unchanging = tuple(f"{files}/{kind}/" for kind in ("static", "components", "esm", "libraries"))
     core.app.storage.max_tab_storage_age = TAB_SECONDS
+    # The library's bar over a loading page has no name that a screen reader could say.
+    core.app.config.quasar_config["loadingBar"]["skipHijack"] = True
     core.app.add_middleware(LibraryFiles, prefixes=unchanging)
     core.app.add_middleware(_Policy)
 

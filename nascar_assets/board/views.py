@@ -45,7 +45,7 @@ LARGEST_FILE = 1_000_000
 _DRAWN_MILLISECONDS = 100
 """After which the browser has drawn what it was sent."""
 _TWO_WAYS = "Where the file may be read in two ways"
-_SAY_WHICH = re.compile(r"\b(?:odds|unit)=|\bcolumn[= ]")
+_SAY_WHICH = re.compile(r"\b(?:odds|unit|column)=")
 """In a remedy of the API: a parameter that the page has under these words."""
 _SHOWN = 12
 """Rows at fault that are listed."""

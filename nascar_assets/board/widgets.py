@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from operator import attrgetter
@@ -449,16 +450,11 @@ class NewerRun:
         except Refused:  # nothing is known of another one
             return False
         # A run that is under way has left nothing yet to be shown.
-        if now.run_id != self._detail.run_id and now.state != "not finished":
-            self.tell()
-        return self._found
-
-    def tell(self) -> None:
-        """Says so once, at the page's head."""
-        if not self._found:
-            self._found = True
+        self._found = now.run_id != self._detail.run_id and now.state != "not finished"
+        if self._found:
             with self._box:
                 self.say()
+        return self._found
 
     @staticmethod
     def say() -> None:
@@ -653,10 +649,13 @@ class SlateRun(KeptJob):
         if self._newer is None:
             ui.navigate.reload()
             return
-        self._newer.tell()  # loaded anew, the page would lose what is being typed
+        await self._newer.look()  # loaded anew, the page would lose what is being typed
+        for show in (self._look, *self.ended):
+            with suppress(Refused):  # the run is done, whatever else cannot be read now
+                await show()
+
+    async def _look(self) -> None:
         self._detail = await self._api.call(slates.slate(self._detail.slate))
-        for show in self.ended:
-            await show()
 
     def _failed(self, error: Refused) -> None:
         words = f"The slate's run: {said(error)}"

@@ -387,7 +387,8 @@ def test_no_view_is_sent_while_a_field_holds_no_number(monkeypatch):
     [
         ("Say which with unit=percent or unit=share.", True),
         ("Say which with odds=american or odds=decimal, or write the sign.", True),
-        ("Take one of the two out, or say with column which is meant.", True),
+        ("Take one of the two out, or say with column=which is meant.", True),
+        ("Check the slate, or take out the column of races.", False),
         ("Download it again.", False),
     ],
 )
@@ -480,6 +481,26 @@ def test_a_payout_file_of_the_settings_is_shown_as_what_it_is():
         contest = field("Contest")
         assert contest.value == "mine.csv"
         assert contest.options[:2] == ["cash", "single-entry"]
+
+    on_a_page(test)
+
+
+def test_a_page_of_the_newest_run_says_of_no_newer_one():
+    """Where a run ended while its page was left, which shows it as it is opened again."""
+
+    async def test() -> None:
+        async def show() -> None:
+            raise answered(503, "BUSY")
+
+        api: Any = Api(result=None, slate=detail("second"))
+        kept = {"run": "run"}
+        run = SlateRun(api, detail("second"), kept, NewerRun(api, detail("second")))
+        run.ended.append(show)  # what cannot be read now is no failure of the run
+        run.again()
+        await asyncio.sleep(0.3)
+        assert kept == {}
+        assert "There is a newer run" not in words()
+        assert "BUSY" not in words()
 
     on_a_page(test)
 
@@ -768,6 +789,18 @@ def test_two_presses_of_a_button_do_one_thing():
         press("Build")
         await asyncio.sleep(0.2)
         assert len(done) == 2
+
+    on_a_page(test)
+
+
+def test_lineups_that_are_not_there_yet_are_asked_for_again():
+    async def test() -> None:
+        api = Api(contests=answered(409, "SLATE_NOT_READY"))
+        part = Lineups(api, SLATE, {}, lambda: None)  # type: ignore[arg-type]
+        with pytest.raises(Refused):  # the page says so, and fills the part when the run has ended
+            await part.show()
+        await part.take("job")
+        assert api.sent == ["GET contests"]
 
     on_a_page(test)
 

@@ -152,6 +152,7 @@ def test_a_database_belongs_to_one_home(
     """The first that opens it; two would take each other's jobs out of one queue."""
     one, two, new = (tmp_path / name for name in ("one", "two", "new"))
     monkeypatch.setenv("NASCAR_STORAGE", new_database(postgres.url))
+    open_instance(str(tmp_path / "given up"))  # without a record it holds nothing
     run_grid(open_instance(str(one)), "2026-cup-01")
     monkeypatch.setenv("NASCAR_LOCAL", str(tmp_path / "host"))  # another host with one data root
     open_instance(str(one))

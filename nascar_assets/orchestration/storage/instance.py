@@ -17,6 +17,7 @@ from nascar_assets.errors import EnvironmentFault, InputError
 from nascar_assets.orchestration.launchers import STORAGE, launcher, runs_at_once
 from nascar_assets.orchestration.resources import Platform
 from nascar_assets.orchestration.storage.postgres_storage import server_name, server_url
+from nascar_assets.orchestration.storage.records import has_records
 from nascar_assets.storage import DataRoot
 from nascar_assets.storage.data_root import plain_location
 from nascar_assets.storage.unfinished import refuse_half_there
@@ -155,12 +156,13 @@ def _refuse_anothers(instance: dg.DagsterInstance, own: str, file: str, server: 
     """Each home would take the other's jobs from a queue that they shared.
 
     The first home marks the database, by the id of its own that Dagster gives each: a mark that
-    came with a home's records out of another one does not count.
+    came with a home's records out of another one does not count, nor one without records, of a home
+    that was given up.
     """
     runs: Any = instance.run_storage
     key = f"nascar_home_of/{runs.get_run_storage_id()}"
     owner = runs.get_cursor_values({key}).get(key)
-    if owner is None:
+    if owner is None or (owner != own and not has_records(instance)):
         runs.set_cursor_values({key: own})
     elif owner != own:
         raise InputError(
