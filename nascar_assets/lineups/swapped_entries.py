@@ -23,7 +23,7 @@ from nascar_assets.lineups.entries_file import (
     write_entries,
 )
 from nascar_assets.lineups.late_swap import late_swap
-from nascar_assets.lineups.problem import CountRule, for_contest, resolve
+from nascar_assets.lineups.problem import CountRule, find_driver, for_contest, resolve
 from nascar_assets.lineups.settings import DriverSettings, GroupSettings, PortfolioSettings
 from nascar_assets.slates.slate import Slate
 
@@ -199,7 +199,7 @@ def _swap_group(
     strangers = sum(lineup not in whole for lineup in held)
     if strangers:
         whole = list(held)
-        settings, notices = _kept_now(slate, settings, whole)
+        settings, notices = _kept_now(slate, settings, whole, scratched)
         if portfolio is not None:
             notices.insert(
                 0,
@@ -233,24 +233,28 @@ def _swap_group(
 
 
 def _kept_now(
-    slate: Slate, settings: PortfolioSettings, lineups: Sequence[Lineup]
+    slate: Slate, settings: PortfolioSettings, lineups: Sequence[Lineup], scratched: Sequence[str]
 ) -> tuple[PortfolioSettings, list[str]]:
     """The settings, with bounds over the set that these lineups do not keep set to what they have.
 
-    What is passed already may stay, and no change goes further.
+    What is passed already may stay, and no change goes further; who leaves is no part of a minimum.
     """
+    gone = {find_driver(slate, text, field="scratched") for text in scratched}
     settings = settings.model_copy(update={"lineups": len(lineups)})
     notices = []
     broken: dict[tuple[int, str], float] = {}
     masks = [sum(1 << i for i in lineup) for lineup in lineups]
     for exposure in resolve(slate, settings).exposures:
-        count = sum(bool(mask & exposure.target) for mask in masks)
-        for side, label, misses in (
-            ("min_exposure", exposure.lower_label, count < exposure.lower),
-            ("max_exposure", exposure.upper_label, count > exposure.upper),
+        racing = exposure.target & ~sum(1 << i for i in gone)
+        count, stays = (
+            sum(bool(mask & drivers) for mask in masks) for drivers in (exposure.target, racing)
+        )
+        for side, label, misses, has in (
+            ("min_exposure", exposure.lower_label, count < exposure.lower, stays),
+            ("max_exposure", exposure.upper_label, count > exposure.upper, count),
         ):
             if label is not None and misses:
-                broken[exposure.target, side] = count / len(lineups)
+                broken[exposure.target, side] = has / len(lineups)
                 notices.append(f"{label}: {PASSED}.")
     shared = max((one & two).bit_count() for one, two in combinations(masks, 2)) if masks[1:] else 0
     if settings.max_shared is not None and shared > settings.max_shared:

@@ -116,6 +116,16 @@ def test_what_lineups_of_ones_own_had_passed_before_may_stay_and_goes_no_further
     assert sum(bool(row & held) for row in after) == 4
 
 
+def test_a_minimum_that_lineups_of_ones_own_had_missed_asks_for_nobody_in_his_place():
+    salaries = [8_000] * 13 + [11_000]  # the group's other driver fits into no lineup
+    slate, points = made_slate(salaries), made_points(salaries, 40, 1)
+    own = np.array([[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11], [1, 3, 5, 7, 9, 11]])
+    asked = {"groups": [{"drivers": [NAMES[0], NAMES[13]], "min_exposure": 0.6}]}
+    filled = fill_entries(empty_file(*["1"] * 3), slate, own)
+    swap = swap_entries(filled, slate, points, asked, PORTFOLIO, [NAMES[0]])
+    assert len(swap.changes) == 1
+
+
 def test_an_overlap_that_lineups_of_ones_own_had_passed_before_grows_no_further():
     salaries = [8_000] * 14
     slate, points = made_slate(salaries), made_points(salaries, 40, 1)

@@ -22,7 +22,7 @@ from nascar_assets.lineups.upload import read_upload
 from nascar_assets.orchestration.automation.sensor_salaries import slate_weeks
 from nascar_assets.orchestration.commands import entries
 from nascar_assets.orchestration.commands.slate import run_portfolio
-from nascar_assets.orchestration.inputs.late_news import load_news, take_in_news
+from nascar_assets.orchestration.inputs.late_news import _sources, load_news, take_in_news
 from nascar_assets.orchestration.inputs.slate_files import withdrawn_path
 from nascar_assets.orchestration.inputs.slate_lineups import (
     LineupsNotReady,
@@ -184,6 +184,12 @@ def test_a_driver_who_leaves_the_entry_list_in_the_last_hour(
         assert f"{int((found == at).any(axis=1).sum())} of {len(found)} lineups of {name}" in text
         assert third.site_id.encode() not in (home / str(done[name].after)).read_bytes()
     assert take_in_news(run_now) == news
+    # The next ones are mended on from both, also once no file is withdrawn.
+    root.delete(withdrawn_path(slate_id))
+    assert take_in_news(run_now) == news
+    found = {item.name: item.content for item in _sources(run_now, news)}
+    assert found == {name: (home / str(done[name].after)).read_bytes() for name in found}
+    assert sorted(news.ready) == sorted(str(done[name].after) for name in found)
 
     # As of lock it is too late; what is entered anew takes the old file's place.
     run_now.as_of = lock
@@ -230,7 +236,8 @@ def test_who_was_swapped_out_by_hand_comes_back_by_no_later_mend(
     assert once[1].site_id.encode() not in mended
     assert gone.site_id.encode() not in mended
     assert item.notices
-    assert all(notice in news.drivers[once[1].driver_id] for notice in item.notices)
+    text = news.drivers[once[1].driver_id]
+    assert all((notice in text) is ("set aside" in notice) for notice in item.notices)
 
     # A file that is filled with him anew says that he races.
     assert swapped_out(root, slate_id) == [gone.driver_id]

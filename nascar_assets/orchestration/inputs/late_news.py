@@ -23,8 +23,13 @@ from nascar_assets.storage.staged import at_once
 if TYPE_CHECKING:
     from nascar_assets.lineups import PortfolioSettings
 
-UPLOAD, ENTERED = _UPLOADS = ("upload.csv", "upload-entered.csv")
-"""The upload file that names him; and the one that was mended first, where that is another."""
+UPLOAD = "upload.csv"
+_ENTERED = "upload-entered"
+"""Begins the name of an upload file that was mended before a new portfolio took its place."""
+
+
+def _is_upload(name: str) -> bool:
+    return name == UPLOAD or name.startswith(_ENTERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Mended:
     """A file that names a driver who does not race.
 
     Attributes:
-        of: The file's name: `upload.csv`, `upload-entered.csv`, or an entries file's.
+        of: The file's name: `upload.csv`, one with `upload-entered`, or an entries file's.
         sha256: Of the bytes that were mended.
         before: Where those bytes lie.
         after: Where the mended file lies; none where it could not be mended.
@@ -50,18 +55,29 @@ class Mended:
 
 @dataclass(frozen=True, slots=True)
 class LateNews:
-    """What is to be told of a slate, by driver id as it was first told, and the files mended."""
+    """What is to be told of a slate.
+
+    Attributes:
+        drivers: What was first told of each driver, by his id.
+        mended: The files that were mended.
+        ready: Where mended files lie that name nobody who does not race.
+    """
 
     drivers: dict[str, str]
     mended: tuple[Mended, ...]
+    ready: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A file as it may be entered, and its lineups (indices into `slate.everyone`) by entry."""
+    """A file as it may be entered, and its lineups (indices into `slate.everyone`) by entry.
+
+    Where it was mended before, `path` is where it lies.
+    """
 
     name: str
     content: bytes
+    path: str | None
     lineups: dict[str, tuple[int, ...]]
 
 
@@ -76,16 +92,16 @@ def load_news(root: DataRoot, slate_id: str) -> LateNews:
         Mended(**{**row, "changes": tuple(row["changes"]), "notices": tuple(row["notices"])})
         for row in found.get("mended", ())
     )
-    return LateNews(found.get("drivers", {}), tuple(mended))
+    return LateNews(found.get("drivers", {}), tuple(mended), tuple(found.get("ready", ())))
 
 
 def take_in_news(run: SlateRun) -> LateNews:
     """Mends what names a driver who does not race, and notes in how many lineups and entries he is.
 
-    The upload file that was withdrawn, the one that was mended first (a person has entered it) and
-    the entries files that were filled are mended with the fewest changes, what was mended before
-    from there on; old and mended lie side by side in a folder of the run's as-of time. A driver is
-    told of once, until he races again. A run as of lock changes nothing: it is too late.
+    The upload file that was withdrawn, those that were mended before it (people may have entered
+    them) and the entries files that were filled are mended with the fewest changes, what was mended
+    before from there on; old and mended lie side by side in a folder of the run's as-of time. A
+    driver is told of once, until he races again. A run as of lock changes nothing: it is too late.
     """
     root, slate, known = at_once(run.root), run.slate, load_news(run.root, run.slate_id)
     if run.as_of >= run.plan.lock:
@@ -100,12 +116,14 @@ def take_in_news(run: SlateRun) -> LateNews:
     found = [*_sources(run, known)]
     new = [item for item in found if isinstance(item, Mended)]
     sources = {item.name: item for item in found if isinstance(item, _Source)}
-    uploads = {name: [*sources[name].lineups.values()] for name in _UPLOADS if name in sources}
+    uploads = {n: [*source.lineups.values()] for n, source in sources.items() if _is_upload(n)}
+    ready: list[str | None] = []
     ids = [player.driver_id for player in slate.everyone]
     entered = dict(load_entered(run.root, run.slate_id))
     for source in sources.values():
-        if source.name not in _UPLOADS:
+        if not _is_upload(source.name):
             entered |= {key: [ids[i] for i in row] for key, row in source.lineups.items()}
+        at = source.path
         if any(max(lineup) >= racing for lineup in source.lineups.values()):
             mine = {frozenset(lineup) for lineup in source.lineups.values()}
             # Entries were filled from one of them: the one that has more of their lineups.
@@ -113,9 +131,11 @@ def take_in_news(run: SlateRun) -> LateNews:
                 uploads.values(), key=lambda rows: len(mine & {*map(frozenset, rows)}), default=[]
             )
             new.append(_mended(run, source, filled_from))
+            at = new[-1].after
+        ready.append(at)
     for player in slate.absent:
-        at = ids.index(player.driver_id)
-        counts = {name: sum(at in row for row in rows) for name, rows in uploads.items()}
+        place = ids.index(player.driver_id)
+        counts = {name: sum(place in row for row in rows) for name, rows in uploads.items()}
         in_entries = sum(player.driver_id in row for row in entered.values())
         if player.driver_id not in noted and (any(counts.values()) or in_entries):
             several = len(uploads) > 1
@@ -127,7 +147,7 @@ def take_in_news(run: SlateRun) -> LateNews:
                 f"{player.absence}: he is in {held} and "
                 f"{in_entries} of {len(entered)} entries. {_said(new)}"
             )
-    news = LateNews(noted, (*known.mended, *new))
+    news = LateNews(noted, (*known.mended, *new), tuple(path for path in ready if path))
     if news != known:
         _save(root, run.slate_id, news)
     return news
@@ -138,54 +158,62 @@ def _save(root: DataRoot, slate_id: str, news: LateNews) -> None:
 
 
 def _said(new: Sequence[Mended]) -> str:
-    """Where mended files lie, which could not be, and which settings were set aside for it."""
+    """Where mended files lie, which could not be, and which settings they do not keep."""
+    from nascar_assets.lineups.swapped_entries import PASSED
+
     lie = ", ".join(item.after for item in new if item.after)
     failed = [f"{item.of} could not be mended: {item.changes[0]}" for item in new if not item.after]
-    notices = dict.fromkeys(notice for item in new for notice in item.notices)
+    notices = dict.fromkeys(
+        notice
+        for item in new
+        for notice in item.notices
+        if "set aside" in notice or PASSED in notice
+    )
     return " ".join([*([f"Mended files lie ready: {lie}."] if lie else []), *failed, *notices])
 
 
 def _sources(run: SlateRun, known: LateNews) -> Iterator[_Source | Mended]:
-    """What may be entered: the upload files withdrawn and mended first, the entries files filled.
+    """What may be entered: upload files that were withdrawn or mended, the entries files filled.
 
     Of one that was mended before the newest mended one; one that cannot be read as what is wrong.
+    The newest portfolio is `upload.csv`; those before it, which people may have entered when they
+    were mended, have names of their own.
     """
     from nascar_assets.lineups import read_entries
     from nascar_assets.lineups.upload import read_upload
 
-    def newest(name: str, content: bytes) -> bytes:
-        return _newest(run.root, name, content, known)
-
-    filled = entries_files(run.root, run.slate_id)
-    files = {name: newest(name, held) for name, held in filled.items()}
-    first = next((item.before for item in known.mended if item.of == UPLOAD and item.after), None)
-    entered = None if first is None else newest(UPLOAD, run.root.read(first) or b"")
-    withdrawn = at_once(run.root).read(withdrawn_path(run.slate_id))
-    withdrawn = entered if withdrawn is None else newest(UPLOAD, withdrawn)
-    if withdrawn is not None:
-        files[UPLOAD] = withdrawn
-    if entered is not None and entered != withdrawn:  # that is a new portfolio, made since
-        files[ENTERED] = entered
-    for name, content in files.items():
+    lines = [run.root.read(o.before) for o in known.mended if _is_upload(o.of) and o.after]
+    lines.append(at_once(run.root).read(withdrawn_path(run.slate_id)))
+    ends = dict.fromkeys(_newest(run.root, UPLOAD, line, known) for line in lines if line)
+    names = [UPLOAD, *(f"{_ENTERED}{f'-{n}' if n > 1 else ''}.csv" for n in range(1, len(ends)))]
+    uploads = [*ends][-1:] + [*ends][:-1]
+    files = dict(zip(names, uploads, strict=False))
+    for name, content in entries_files(run.root, run.slate_id).items():
+        files[name] = _newest(run.root, name, content, known)
+    for name, (content, path) in files.items():
         try:
-            if name in _UPLOADS:
+            if _is_upload(name):
                 rows = read_upload(run.slate, content, entered=True, file=name).tolist()
-                yield _Source(name, content, {str(n): tuple(row) for n, row in enumerate(rows)})
+                held = {str(n): tuple(row) for n, row in enumerate(rows)}
             else:
                 entries = read_entries(content, run.slate, file=name)
                 held = {item.entry_id: item.lineup for item in entries if item.lineup}
-                yield _Source(name, content, held)
+            yield _Source(name, content, path, held)
         except InputError as error:
             yield _kept(run, name, content, None, (str(error),), ())
 
 
-def _newest(root: DataRoot, name: str, content: bytes, known: LateNews) -> bytes:
-    """What was mended of a file before, as often as it was; the file itself where it was not."""
-    line = {ENTERED: UPLOAD}
-    after = {(line.get(o.of, o.of), o.sha256): o.after for o in known.mended if o.after}
+def _newest(root: DataRoot, name: str, content: bytes, known: LateNews) -> tuple[bytes, str | None]:
+    """What was mended of a file before, as often as it was, and where it lies; else the file."""
+    after = {
+        (UPLOAD if _is_upload(item.of) else item.of, item.sha256): item.after
+        for item in known.mended
+        if item.after
+    }
+    found = None
     while path := after.pop((name, hashlib.sha256(content).hexdigest()), None):
-        content = root.read(path) or content
-    return content
+        content, found = root.read(path) or content, path
+    return content, found
 
 
 def _mended(run: SlateRun, source: _Source, portfolio: Sequence[tuple[int, ...]]) -> Mended:
@@ -230,9 +258,11 @@ def _mend(
     from nascar_assets.lineups.upload import upload_csv
 
     slate, vetoes = run.slate, veto_rules(run.slate, run.spec)
-    known = {player.driver_id for player in slate.everyone}
-    scratched = [key for key in swapped_out(run.root, run.slate_id) if key in known]
-    if source.name in _UPLOADS:
+    held = {i for lineup in source.lineups.values() for i in lineup}
+    free = {player.driver_id for i, player in enumerate(slate.everyone) if i not in held}
+    # Where a file holds him, nobody has swapped him out of it.
+    scratched = [key for key in swapped_out(run.root, run.slate_id) if key in free]
+    if _is_upload(source.name):
         rows = [*source.lineups.values()]
         settings = settings.model_copy(update={"lineups": len(rows)})
         swap = late_swap(run.points, slate, settings, rows, scratched, vetoes=vetoes)

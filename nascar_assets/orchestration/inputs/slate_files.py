@@ -50,10 +50,8 @@ def withdrawn_path(slate_id: str) -> str:
 
 def ready_files(root: DataRoot, slate_id: str) -> str:
     """Where the newest mended files lie, in words; nothing where everybody told of races again."""
-    news = json.loads(root.read(f"slates/{slate_id}/late_news/news.json") or b"{}")
-    mended = news["mended"] if news.get("drivers") else ()
-    newest = {item["of"]: item["after"] for item in mended if item["after"]}
-    return f"Mended files lie ready: {', '.join(newest.values())}." if newest else ""
+    ready = json.loads(root.read(f"slates/{slate_id}/late_news/news.json") or b"{}").get("ready")
+    return f"Mended files lie ready: {', '.join(ready)}." if ready else ""
 
 
 def run_config_path(slate_id: str) -> str:

@@ -155,8 +155,8 @@ def keep_entered(
             _keep_file(root, slate.slate_id, *file, [*held])
 
 
-_NO_ENTRIES = ("upload.csv", "upload-entered.csv", "index.json")
-"""Names that an entries file is not kept under: late news mends the upload file beside them."""
+_NO_ENTRIES = re.compile(r"(upload|upload-entered.*)\.csv|index\.json", re.IGNORECASE)
+"""Names that an entries file is not kept under: late news mends upload files beside them."""
 
 
 def _keep_file(
@@ -171,7 +171,7 @@ def _keep_file(
     plain = re.sub(r"[^0-9A-Za-z._-]|_(?=mended)", "-", name)
     stem, dot, ending = plain.rpartition(".")
     names = chain([f"{stem}{dot}{ending}"], (f"{stem}-{n}{dot}{ending}" for n in count(2)))
-    free = next(key for key in names if key not in index and key.lower() not in _NO_ENTRIES)
+    free = next(key for key in names if key not in index and not _NO_ENTRIES.fullmatch(key))
     root.write(_file_path(slate_id, free), content)
     index[free] = list(entry_ids)
     root.write(_file_path(slate_id, "index.json"), json.dumps(index).encode())
