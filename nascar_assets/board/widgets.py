@@ -443,18 +443,19 @@ class NewerRun:
 
     async def look(self) -> bool:
         """Whether there is another run by now; the page says so once."""
-        if self._found:
-            return True
-        try:
-            now = await self._api.call(slates.slate(self._detail.slate))
-        except Refused:  # nothing is known of another one
-            return False
+        if not self._found:
+            with suppress(Refused):  # nothing is known of another one
+                self.compare(await self._api.call(slates.slate(self._detail.slate)))
+        return self._found
+
+    def compare(self, now: SlateDetail) -> None:
+        """Says once that there is another run, where the slate has one by now."""
         # A run that is under way has left nothing yet to be shown.
-        self._found = now.run_id != self._detail.run_id and now.state != "not finished"
-        if self._found:
+        another = now.run_id != self._detail.run_id and now.state != "not finished"
+        if another and not self._found:
+            self._found = True
             with self._box:
                 self.say()
-        return self._found
 
     @staticmethod
     def say() -> None:
@@ -649,13 +650,13 @@ class SlateRun(KeptJob):
         if self._newer is None:
             ui.navigate.reload()
             return
-        await self._newer.look()  # loaded anew, the page would lose what is being typed
-        for show in (self._look, *self.ended):
-            with suppress(Refused):  # the run is done, whatever else cannot be read now
+        # The run is done, whatever else cannot be read now.
+        with suppress(Refused):
+            self._detail = await self._api.call(slates.slate(self._detail.slate))
+            self._newer.compare(self._detail)  # loaded anew, the page would lose what is typed
+        for show in self.ended:
+            with suppress(Refused):
                 await show()
-
-    async def _look(self) -> None:
-        self._detail = await self._api.call(slates.slate(self._detail.slate))
 
     def _failed(self, error: Refused) -> None:
         words = f"The slate's run: {said(error)}"

@@ -76,8 +76,7 @@ class BacktestSummary:
     def table(self) -> pl.DataFrame:
         """The comparison: one row per forecaster, one column per metric."""
         rows = [
-            {"forecaster": name, "races": record.races}
-            | {metric: record.value(metric) for metric in (*TABLE_METRICS, *JOINT_METRICS)}
+            {"forecaster": name, "races": record.races} | _measured(record)
             for name, record in self.records.items()
         ]
         return pl.DataFrame(rows, infer_schema_length=None)
@@ -122,10 +121,7 @@ class BacktestSummary:
                 row["forecaster"]: {k: v for k, v in row.items() if k != "forecaster"}
                 for row in self.table().iter_rows(named=True)
             },
-            "model_there": {
-                name: {metric: record.value(metric) for metric in (*TABLE_METRICS, *JOINT_METRICS)}
-                for name, record in self.there.items()
-            },
+            "model_there": {name: _measured(record) for name, record in self.there.items()},
             "forecasters": {name: record.as_dict() for name, record in self.records.items()},
             "tiers": {
                 name: {
@@ -212,6 +208,10 @@ def summarise_backtest(
         effective=(min(effective), float(np.mean(effective))) if effective else None,
         there=there,
     )
+
+
+def _measured(record: CalibrationRecord) -> dict[str, float | None]:
+    return {metric: record.value(metric) for metric in (*TABLE_METRICS, *JOINT_METRICS)}
 
 
 def _on_races_of(

@@ -33,7 +33,7 @@ from nascar_assets.slates.slate import Slate
 Ints = npt.NDArray[np.int64]
 Masks = npt.NDArray[np.uint64]
 
-UNKEPT = "set aside, the file does not keep it as it is"
+_UNKEPT = "set aside, the file does not keep it as it is"
 """What is said of a setting that lineups of one's own did not keep before they are mended."""
 
 _NEAR = 600
@@ -235,14 +235,14 @@ def _kept(
         if holds or not broken:
             counts.append(rule)
         if broken:
-            then = "lineups that do not keep it are changed" if holds else UNKEPT
+            then = "lineups that do not keep it are changed" if holds else _UNKEPT
             notices.append(f"{rule.label}: {then}.")
     sums = []
     for weighed in sum_rules:
         total = space_kernel.additive(staying, np.array(weighed.weights, np.int64))
         # Only salaries have a floor: it is kept or not by the lineup as it is, with who is out.
         if bool((total > weighed.upper).any() or (spent < weighed.lower).any()):
-            notices.append(f"{weighed.label}: {UNKEPT}.")
+            notices.append(f"{weighed.label}: {_UNKEPT}.")
         else:
             sums.append(weighed)
     return replace(problem, count_rules=tuple(counts)), tuple(sums), notices

@@ -239,16 +239,15 @@ def _kept_now(
 
     What is passed already may stay, and no change goes further; who leaves is no part of a minimum.
     """
-    gone = {find_driver(slate, text, field="scratched") for text in scratched}
+    leave = {find_driver(slate, text, field="scratched") for text in scratched}
+    gone = sum(1 << i for i in leave)
     settings = settings.model_copy(update={"lineups": len(lineups)})
     notices = []
     broken: dict[tuple[int, str], float] = {}
     masks = [sum(1 << i for i in lineup) for lineup in lineups]
     for exposure in resolve(slate, settings).exposures:
-        racing = exposure.target & ~sum(1 << i for i in gone)
-        count, stays = (
-            sum(bool(mask & drivers) for mask in masks) for drivers in (exposure.target, racing)
-        )
+        count = sum(bool(mask & exposure.target) for mask in masks)
+        stays = sum(bool(mask & exposure.target & ~gone) for mask in masks)
         for side, label, misses, has in (
             ("min_exposure", exposure.lower_label, count < exposure.lower, stays),
             ("max_exposure", exposure.upper_label, count > exposure.upper, count),

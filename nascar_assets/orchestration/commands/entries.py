@@ -27,6 +27,7 @@ from nascar_assets.orchestration.inputs.slate_lineups import (
     keep_entered,
     lineup_rows,
     load_lineups,
+    stay_out,
     swapped_out,
 )
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
@@ -153,13 +154,10 @@ def swapped(
     Raises:
         InputError: If a driver is unknown, the file is at fault, or no change keeps the settings.
     """
-    before = swapped_out(run.root, run.slate_id)
-    if before:
+    if swapped_out(run.root, run.slate_id):
         entries = read_entries(content, run.slate, file=name)
         held = {i for entry in entries if not entry.locked for i in entry.lineup or ()}
-        everyone = [player.driver_id for player in run.slate.everyone]
-        stay_out = {*before}.intersection(everyone) - {everyone[i] for i in held}
-        scratched = [*scratched, *sorted(stay_out)]
+        scratched = [*scratched, *stay_out(run.root, run.slate, held)]
     rows = lineup_rows(load_lineups(run.root, run.plan), run.slate)
 
     def under(settings: PortfolioSettings) -> SwappedEntries:

@@ -10,11 +10,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from nascar_assets.errors import InputError
-from nascar_assets.orchestration.inputs.slate_files import withdrawn_path
+from nascar_assets.orchestration.inputs.slate_files import lie_ready, news_path, withdrawn_path
 from nascar_assets.orchestration.inputs.slate_lineups import (
     entries_files,
     load_entered,
-    swapped_out,
+    stay_out,
 )
 from nascar_assets.orchestration.inputs.slate_run import SlateRun
 from nascar_assets.storage import DataRoot
@@ -81,13 +81,9 @@ class _Source:
     lineups: dict[str, tuple[int, ...]]
 
 
-def _folder(slate_id: str) -> str:
-    return f"slates/{slate_id}/late_news"
-
-
 def load_news(root: DataRoot, slate_id: str) -> LateNews:
     """What is known of a slate's late news; nothing where there was none."""
-    found = json.loads(root.read(f"{_folder(slate_id)}/news.json") or b"{}")
+    found = json.loads(root.read(news_path(slate_id)) or b"{}")
     mended = (
         Mended(**{**row, "changes": tuple(row["changes"]), "notices": tuple(row["notices"])})
         for row in found.get("mended", ())
@@ -154,14 +150,14 @@ def take_in_news(run: SlateRun) -> LateNews:
 
 
 def _save(root: DataRoot, slate_id: str, news: LateNews) -> None:
-    root.write(f"{_folder(slate_id)}/news.json", json.dumps(asdict(news), indent=1).encode())
+    root.write(news_path(slate_id), json.dumps(asdict(news), indent=1).encode())
 
 
 def _said(new: Sequence[Mended]) -> str:
     """Where mended files lie, which could not be, and which settings they do not keep."""
     from nascar_assets.lineups.swapped_entries import PASSED
 
-    lie = ", ".join(item.after for item in new if item.after)
+    ready = lie_ready([item.after for item in new if item.after])
     failed = [f"{item.of} could not be mended: {item.changes[0]}" for item in new if not item.after]
     notices = dict.fromkeys(
         notice
@@ -169,7 +165,7 @@ def _said(new: Sequence[Mended]) -> str:
         for notice in item.notices
         if "set aside" in notice or PASSED in notice
     )
-    return " ".join([*([f"Mended files lie ready: {lie}."] if lie else []), *failed, *notices])
+    return " ".join([*([ready] if ready else []), *failed, *notices])
 
 
 def _sources(run: SlateRun, known: LateNews) -> Iterator[_Source | Mended]:
@@ -259,9 +255,7 @@ def _mend(
 
     slate, vetoes = run.slate, veto_rules(run.slate, run.spec)
     held = {i for lineup in source.lineups.values() for i in lineup}
-    free = {player.driver_id for i, player in enumerate(slate.everyone) if i not in held}
-    # Where a file holds him, nobody has swapped him out of it.
-    scratched = [key for key in swapped_out(run.root, run.slate_id) if key in free]
+    scratched = stay_out(run.root, slate, held)
     if _is_upload(source.name):
         rows = [*source.lineups.values()]
         settings = settings.model_copy(update={"lineups": len(rows)})
@@ -298,7 +292,7 @@ def _kept(
 ) -> Mended:
     """Old and mended file written side by side."""
     root, file = at_once(run.root), PurePosixPath(name)
-    folder = f"{_folder(run.slate_id)}/{run.as_of:%Y%m%dT%H%M%SZ}"
+    folder = f"{news_path(run.slate_id).rpartition('/')[0]}/{run.as_of:%Y%m%dT%H%M%SZ}"
     before, after = f"{folder}/{name}", f"{folder}/{file.stem}_mended{file.suffix}"
     root.write(before, content)
     if done is not None:

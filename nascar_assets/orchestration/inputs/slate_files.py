@@ -48,10 +48,19 @@ def withdrawn_path(slate_id: str) -> str:
     return f"slates/{slate_id}/upload_withdrawn.csv"
 
 
+def news_path(slate_id: str) -> str:
+    """Where a slate's late news are kept; the files mended lie beside it."""
+    return f"slates/{slate_id}/late_news/news.json"
+
+
+def lie_ready(paths: Sequence[str]) -> str:
+    """Where mended files lie, in words; nothing where there are none."""
+    return f"Mended files lie ready: {', '.join(paths)}." if paths else ""
+
+
 def ready_files(root: DataRoot, slate_id: str) -> str:
     """Where the newest mended files lie, in words; nothing where everybody told of races again."""
-    ready = json.loads(root.read(f"slates/{slate_id}/late_news/news.json") or b"{}").get("ready")
-    return f"Mended files lie ready: {', '.join(ready)}." if ready else ""
+    return lie_ready(json.loads(root.read(news_path(slate_id)) or b"{}").get("ready", ()))
 
 
 def run_config_path(slate_id: str) -> str:

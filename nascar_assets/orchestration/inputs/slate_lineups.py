@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
@@ -201,6 +201,16 @@ def _swapped_out_path(slate_id: str) -> str:
 def swapped_out(root: DataRoot, slate_id: str) -> list[str]:
     """Ids of drivers whom a person had swapped out, and whom no file written since then has."""
     return list(json.loads(root.read(_swapped_out_path(slate_id)) or b"[]"))
+
+
+def stay_out(root: DataRoot, slate: Slate, held: Collection[int]) -> list[str]:
+    """Ids of those of them who come into a file nowhere: where it holds one, nobody took him out.
+
+    Args:
+        held: Who is in the file's lineups, indices into `slate.everyone`.
+    """
+    free = {player.driver_id for i, player in enumerate(slate.everyone) if i not in held}
+    return [driver for driver in swapped_out(root, slate.slate_id) if driver in free]
 
 
 @dataclass(frozen=True, slots=True)
